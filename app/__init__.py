@@ -1,0 +1,1 @@
+"""Redblack Registry: a city's red and black lists, provable."""

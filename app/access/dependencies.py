@@ -1,0 +1,136 @@
+"""What a handler asks for: the registry, the caller with a permission, a turn to write."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Security
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+
+from app.access.actions import Recogniser
+from app.audit import store as audit
+from app.errors import Busy, Forbidden, TooManyAttempts, Unauthenticated
+from app.registry import Registry
+from app.rules.permissions import Caller, Permission
+
+bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key of the registry")
+
+
+class Attempts:
+    """Failed attempts of each source within the present minute, in this process."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._minute: datetime | None = None
+        self._counts: Counter[str] = Counter()
+
+    def exceeded(self, source: str, now: datetime) -> bool:
+        """Count one more; True past the limit."""
+        minute = now.replace(second=0, microsecond=0)
+        if minute != self._minute:
+            self._minute, self._counts = minute, Counter()
+        self._counts[source] += 1
+        return self._counts[source] > self._limit
+
+
+class Admission:
+    """Turns to write: some at work, the rest in line on the event loop, first come first served.
+
+    Waiting writers hold no pool thread, so they never keep a check, or the writer that they wait
+    for, from running.
+    """
+
+    def __init__(self, slots: int, queue: int, wait_seconds: float) -> None:
+        self._slots = asyncio.Semaphore(slots)
+        self._queue = queue
+        self._wait_seconds = wait_seconds
+        self._waiting = 0
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a turn, and hold it.
+
+        Raises:
+            Busy: the line is full, or the turn did not come in time.
+        """
+        if self._waiting >= self._queue and self._slots.locked():
+            raise Busy(retry_after=1)
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(self._wait_seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Busy(retry_after=2) from None
+        finally:
+            self._waiting -= 1
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+async def registry_of(request: Request) -> Registry:
+    """The registry of the running app."""
+    registry: Registry = request.app.state.registry
+    return registry
+
+
+RegistryDep = Annotated[Registry, Depends(registry_of)]
+
+
+async def recognise(
+    request: Request,
+    needed: SecurityScopes,
+    registry: RegistryDep,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
+) -> Caller:
+    """The caller behind the key, with the permissions that the route names.
+
+    Raises:
+        SecretKeyMismatch, NotReady: nothing may be answered.
+        Unauthenticated, TooManyAttempts: no valid key.
+        Forbidden: the key's role lacks a permission.
+    """
+    if not registry.ready:
+        await run_in_threadpool(registry.require_ready)
+    recogniser: Recogniser = request.app.state.recogniser
+    caller = None
+    if credentials is not None:
+        caller = recogniser.remembered(credentials.credentials)
+        if caller is None:
+            caller = await run_in_threadpool(recogniser.look_up, credentials.credentials)
+    if caller is None:
+        await _refuse_unknown(request, registry)
+        raise Unauthenticated
+    request.state.caller = caller
+    if not all(caller.may(Permission(scope)) for scope in needed.scopes):
+        raise Forbidden
+    return caller
+
+
+async def _refuse_unknown(request: Request, registry: Registry) -> None:
+    source = request.client.host if request.client else "unknown"
+    attempts: Attempts = request.app.state.attempts
+    if attempts.exceeded(source, registry.clock.now()):
+        # Past the limit the count in the ledger stands still: a flood must not become writes.
+        raise TooManyAttempts(retry_after=60)
+    await run_in_threadpool(audit.count_unknown_caller, registry, source)
+
+
+def needs(permission: Permission) -> Any:  # noqa: ANN401 - FastAPI's own type
+    """A dependency on a caller with that permission; the OpenAPI document shows it."""
+    return Security(recognise, scopes=[permission.value])
+
+
+async def _write_turn(request: Request) -> AsyncIterator[None]:
+    admission: Admission = request.app.state.admission
+    async with admission.turn():
+        yield
+
+
+WRITE_TURN = Depends(_write_turn, scope="function")
+"""For routes that change the registry; the turn ends before the answer is sent."""

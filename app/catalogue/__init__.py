@@ -1,0 +1,1 @@
+"""The law as data: domains, departments, list types, measures, working days."""

@@ -1,0 +1,228 @@
+"""Changing the law in the registry: the first load, files, enabling a list type, departments.
+
+Each makes a whole new version; entries and checks name the version that they were decided by.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+from sqlalchemy import Connection, insert, select
+
+from app.audit import store as audit
+from app.catalogue import store
+from app.catalogue.years import announced_years, statutory_years
+from app.errors import Fault, InvalidPayload, Sentence
+from app.registry import Registry
+from app.rules.law import Catalogue, Department, Level
+from app.rules.permissions import COMMAND_LINE
+from app.tables import RegistryState
+
+SHIPPED = Path(__file__).parent / "data"
+# As far ahead as entries need deadlines; each year gives way to its notice when it comes.
+STATUTORY_YEARS = 10
+
+
+def initialise(registry: Registry) -> None:
+    """Give an empty database its counters, its keys, the shipped law and the calendar.
+
+    Raises:
+        SecretKeyMismatch: the database was sealed with another key file.
+    """
+
+    def work(connection: Connection) -> None:
+        registry.adopt_keys(connection)
+        if connection.scalar(select(RegistryState.id)) is not None:
+            return
+        connection.execute(
+            insert(RegistryState).values(
+                id=1, epoch=1, seq=0, catalogue_version=0, calendar_version=0
+            )
+        )
+        shipped: dict[str, tuple[Any, ...]] = {}
+        for path in sorted(SHIPPED.glob("*.yaml")):
+            shipped |= read_sections(path)
+        catalogue = store.merged(Catalogue(), shipped)
+        _add(registry, connection, catalogue, "catalogue_loaded", "shipped with the app")
+        announced = announced_years()
+        last = max(year.year for year in announced)
+        years = [*announced, *statutory_years(last + 1, last + STATUTORY_YEARS)]
+        store.add_calendar_version(
+            connection,
+            years,
+            at=registry.clock.now(),
+            actor=COMMAND_LINE.name,
+            note="shipped with the app",
+        )
+
+    registry.write(work)
+
+
+def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
+    """The sections of a catalogue file, checked against the schema (`app/rules/law.py`).
+
+    Raises:
+        InvalidPayload: the file is no YAML, or has faults; each is named with its place.
+    """
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+        raise InvalidPayload(
+            Sentence(f"{path} cannot be read as YAML", f"{path} 不是有效的 YAML 文件")
+        ) from unreadable
+    if not isinstance(document, dict) or not document.keys() <= store.ITEM_CLASSES.keys():
+        sections = ", ".join(store.ITEM_CLASSES)
+        raise InvalidPayload(
+            Sentence(f"A catalogue file has the sections {sections}", f"目录文件应包含:{sections}")
+        )
+    read: dict[str, tuple[Any, ...]] = {}
+    faults: list[Fault] = []
+    for section, items in document.items():
+        try:
+            read[section] = store.items_adapter(section).validate_python(items)
+        except ValidationError as wrong:
+            faults += [
+                Fault(
+                    "/".join(["", section, *map(str, found["loc"])]),
+                    found["type"],
+                    Sentence(found["msg"], found["msg"]),
+                )
+                for found in wrong.errors(include_input=False, include_url=False)
+            ]
+    if faults:
+        raise InvalidPayload(faults=faults)
+    return read
+
+
+def load_file(registry: Registry, path: Path) -> int:
+    """Put a file's items into the catalogue, by code; return the new version.
+
+    Raises:
+        InvalidPayload: the file has faults, or names what does not exist.
+    """
+    sections = read_sections(path)
+    return _change(
+        registry,
+        lambda catalogue: store.merged(catalogue, sections),
+        "catalogue_loaded",
+        f"file {path.name}",
+    )
+
+
+def enable(registry: Registry, code: str, legal_reference: str) -> int:
+    """Put a list type in force on a legal reference; return the new version.
+
+    Raises:
+        InvalidPayload: there is no such list type, or the reference is blank.
+    """
+
+    def put_in_force(catalogue: Catalogue) -> Catalogue:
+        list_type = catalogue.list_types.get(code)
+        if list_type is None or not legal_reference.strip():
+            raise InvalidPayload(
+                Sentence(
+                    f"Needed: an existing list type (not {code}?) and its legal reference",
+                    f"须给出已有的名单类型({code}?)及其法律依据",
+                )
+            )
+        enabled = replace(
+            list_type,
+            legal_reference=legal_reference.strip(),
+            in_force=True,
+            note="enabled by an operator",
+        )
+        return store.merged(catalogue, {"list_types": (enabled,)})
+
+    return _change(registry, put_in_force, "list_type_enabled", f"{code}: {legal_reference}")
+
+
+def add_department(registry: Registry, code: str, name: str, parent: str | None) -> int:
+    """Add a body below another one (with its functions, at county level) or beside the plan's.
+
+    Raises:
+        InvalidPayload: the code is taken, or there is no such parent.
+    """
+
+    def add(catalogue: Catalogue) -> Catalogue:
+        above = catalogue.departments.get(parent) if parent else None
+        if code in catalogue.departments or (parent and above is None):
+            raise InvalidPayload(
+                Sentence(
+                    f"{code} is taken, or there is no department {parent}",
+                    f"代码 {code} 已存在,或没有部门 {parent}",
+                )
+            )
+        department = Department(
+            code=code,
+            name=name,
+            parent=parent,
+            functions=above.functions if above else (),
+            level=Level.county if above else Level.city,
+        )
+        return store.merged(catalogue, {"departments": (department,)})
+
+    return _change(registry, add, "department_added", f"{code} {name}")
+
+
+def _change(
+    registry: Registry, alter: Callable[[Catalogue], Catalogue], action: str, note: str
+) -> int:
+    def work(connection: Connection) -> int:
+        catalogue = alter(store.current_catalogue(registry, connection))
+        _require_whole(catalogue)
+        return _add(registry, connection, catalogue, action, note)
+
+    return registry.write(work)
+
+
+def _add(
+    registry: Registry, connection: Connection, catalogue: Catalogue, action: str, note: str
+) -> int:
+    at = registry.clock.now()
+    version = store.add_catalogue_version(
+        connection, catalogue, at=at, actor=COMMAND_LINE.name, note=note
+    )
+    record = audit.row(COMMAND_LINE, at, action, "done", f"catalogue/{version}", note=note)
+    audit.record_changes(connection, [record])
+    return version
+
+
+def _require_whole(catalogue: Catalogue) -> None:
+    missing = {
+        *(
+            f"domain {item.domain}"
+            for item in catalogue.list_types.values()
+            if item.domain not in catalogue.domains
+        ),
+        *(
+            f"list type {code}"
+            for rule in catalogue.measure_rules.values()
+            for code in rule.list_types
+            if code not in catalogue.list_types
+        ),
+        *(
+            f"measure {rule.measure}"
+            for rule in catalogue.measure_rules.values()
+            if rule.measure not in catalogue.measures
+        ),
+        *(
+            f"matter {code}"
+            for rule in catalogue.measure_rules.values()
+            for code in rule.matters
+            if code not in catalogue.matters
+        ),
+        *(
+            f"department {code}"
+            for item in catalogue.departments.values()
+            for code in (item.parent, item.successor)
+            if code is not None and code not in catalogue.departments
+        ),
+    }
+    if missing:
+        named = ", ".join(sorted(missing))
+        raise InvalidPayload(
+            Sentence(f"The catalogue would name what it lacks: {named}", f"目录中不存在:{named}")
+        )

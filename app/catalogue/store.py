@@ -1,0 +1,211 @@
+"""The law in the database: whole versions of the catalogue, and years of the calendar."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, replace
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, insert, select, update
+
+from app.clock import civil_day
+from app.registry import Registry, read_head
+from app.rules.calendar import Calendar, CalendarYear
+from app.rules.law import (
+    Catalogue,
+    Department,
+    Domain,
+    ListType,
+    Matter,
+    Measure,
+    MeasureRule,
+    Place,
+)
+from app.tables import (
+    CalendarVersion,
+    CalendarYearRow,
+    CatalogueItem,
+    CatalogueVersion,
+    RegistryState,
+)
+
+Sections = Mapping[str, tuple[Any, ...]]
+
+# Section of a catalogue file, of the table and of `Catalogue`: one name, one class.
+ITEM_CLASSES: Mapping[str, type] = {
+    "places": Place,
+    "departments": Department,
+    "domains": Domain,
+    "list_types": ListType,
+    "matters": Matter,
+    "measures": Measure,
+    "measure_rules": MeasureRule,
+}
+
+
+@cache
+def items_adapter(section: str) -> TypeAdapter[tuple[Any, ...]]:
+    """The schema of one section: the class itself, unknown fields forbidden."""
+    return TypeAdapter(tuple[ITEM_CLASSES[section], ...])  # type: ignore[valid-type]
+
+
+def catalogue_at(registry: Registry, connection: Connection, version: int) -> Catalogue:
+    """The catalogue as it stood at a version; built once, then remembered."""
+    if version not in registry.catalogues:
+        registry.catalogues[version] = _read_catalogue(connection, version)
+    return registry.catalogues[version]
+
+
+def current_catalogue(registry: Registry, connection: Connection) -> Catalogue:
+    """The catalogue of today."""
+    return catalogue_at(registry, connection, read_head(connection).catalogue_version)
+
+
+def _read_catalogue(connection: Connection, version: int) -> Catalogue:
+    bodies: dict[str, list[dict[str, Any]]] = {section: [] for section in ITEM_CLASSES}
+    for item in connection.execute(
+        select(CatalogueItem.kind, CatalogueItem.body)
+        .where(CatalogueItem.version == version)
+        .order_by(CatalogueItem.kind, CatalogueItem.position)
+    ):
+        bodies[item.kind].append(item.body)
+    sections = {
+        section: {item.code: item for item in items_adapter(section).validate_python(rows)}
+        for section, rows in bodies.items()
+    }
+    return Catalogue(version=str(version), **sections)
+
+
+def merged(catalogue: Catalogue, sections: Sections) -> Catalogue:
+    """The catalogue with the items of a file put in, by code; what the file omits stays."""
+    changed: dict[str, Any] = {
+        section: {**getattr(catalogue, section), **{item.code: item for item in items}}
+        for section, items in sections.items()
+    }
+    return replace(catalogue, **changed)
+
+
+def add_catalogue_version(
+    connection: Connection, catalogue: Catalogue, *, at: datetime, actor: str, note: str
+) -> int:
+    """Keep a whole catalogue as the next version and make it the present one."""
+    version = connection.execute(
+        update(RegistryState)
+        .values(catalogue_version=RegistryState.catalogue_version + 1)
+        .returning(RegistryState.catalogue_version)
+    ).scalar_one()
+    connection.execute(
+        insert(CatalogueVersion).values(version=version, loaded_at=at, actor=actor, note=note)
+    )
+    rows = [
+        {
+            "version": version,
+            "kind": section.name,
+            "code": item.code,
+            "position": position,
+            "body": items_adapter(section.name).dump_python((item,), mode="json")[0],
+        }
+        for section in fields(catalogue)
+        if section.name in ITEM_CLASSES
+        for position, item in enumerate(getattr(catalogue, section.name).values())
+    ]
+    connection.execute(insert(CatalogueItem), rows)
+    return version
+
+
+# --- calendar ------------------------------------------------------------
+
+
+def calendar_at(registry: Registry, connection: Connection, version: int) -> Calendar:
+    """The working-day calendar at a version; built once, then remembered."""
+    if version not in registry.calendars:
+        rows = connection.execute(
+            select(CalendarYearRow)
+            .where(CalendarYearRow.version <= version)
+            .order_by(CalendarYearRow.version)
+            .with_only_columns(*CalendarYearRow.__table__.columns)
+        )
+        # Newer rows of the same year come later and take its place.
+        years = {row.year: _year(row) for row in rows}
+        registry.calendars[version] = Calendar(years=years, version=str(version))
+    return registry.calendars[version]
+
+
+def current_calendar(registry: Registry, connection: Connection) -> Calendar:
+    """The calendar of today."""
+    return calendar_at(registry, connection, read_head(connection).calendar_version)
+
+
+def _year(row: Any) -> CalendarYear:  # noqa: ANN401 - a row of calendar_years
+    return CalendarYear(
+        year=row.year,
+        off_days=frozenset(date.fromisoformat(day) for day in row.off_days),
+        working_days=frozenset(date.fromisoformat(day) for day in row.working_days),
+        announced=row.announced,
+        source=row.source,
+    )
+
+
+def add_calendar_version(
+    connection: Connection, years: Iterable[CalendarYear], *, at: datetime, actor: str, note: str
+) -> int:
+    """Keep years as the next version of the calendar and make it the present one.
+
+    The update of the state row holds back every writer that is about to take a change number;
+    they find the calendar moved and decide again.
+    """
+    version = connection.execute(
+        update(RegistryState)
+        .values(calendar_version=RegistryState.calendar_version + 1)
+        .returning(RegistryState.calendar_version)
+    ).scalar_one()
+    connection.execute(
+        insert(CalendarVersion).values(version=version, loaded_at=at, actor=actor, note=note)
+    )
+    connection.execute(
+        insert(CalendarYearRow),
+        [
+            {
+                "year": year.year,
+                "version": version,
+                "off_days": sorted(day.isoformat() for day in year.off_days),
+                "working_days": sorted(day.isoformat() for day in year.working_days),
+                "announced": year.announced,
+                "source": year.source,
+            }
+            for year in years
+        ],
+    )
+    return version
+
+
+# --- both ----------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """The law that one change is decided by, and when."""
+
+    catalogue: Catalogue
+    calendar: Calendar
+    catalogue_version: int
+    calendar_version: int
+    at: datetime
+
+    @property
+    def today(self) -> date:
+        """The civil day of the change."""
+        return civil_day(self.at)
+
+
+def read_law(registry: Registry, connection: Connection) -> Law:
+    """The law of this moment."""
+    head = read_head(connection)
+    return Law(
+        catalogue_at(registry, connection, head.catalogue_version),
+        calendar_at(registry, connection, head.calendar_version),
+        head.catalogue_version,
+        head.calendar_version,
+        registry.clock.now(),
+    )

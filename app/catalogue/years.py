@@ -1,0 +1,174 @@
+"""Where calendar years come from: past notices, the statute for years to come, a file.
+
+Shipped years are those of the chinesecalendar package, which holds what the State Council has
+announced. Beyond them the holidays package knows the statutory holidays, by the lunar calendar; of
+its substitutes for holidays on a weekend nothing is taken, since on which weekday they fall is for
+the notice to say. A deadline that is a guess is then rather too early than too late.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from importlib.metadata import version
+from itertools import chain
+from pathlib import Path
+from typing import Annotated, Self
+
+import chinese_calendar
+import holidays
+import yaml
+from chinese_calendar import constants
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
+
+from app.errors import Fault, InvalidPayload, Sentence
+from app.rules.calendar import SATURDAY, CalendarYear
+
+NOTICES: Mapping[int, str] = {
+    2025: "国务院办公厅关于2025年部分节假日安排的通知 国办发明电〔2024〕12号 (2024-11-12)",
+    2026: "国务院办公厅关于2026年部分节假日安排的通知 国办发明电〔2025〕7号 (2025-11-04)",
+}
+STATUTE = "全国年节及纪念日放假办法 (2024-11-10), holidays {}"
+FIXED_HOLIDAYS = ((1, 1), (5, 1), (10, 1), (10, 2), (10, 3))
+"""Off in every year; the other holidays follow the moon and the solar terms."""
+
+
+def announced_years() -> list[CalendarYear]:
+    """Read the announced years that ship with the registry, from 2004 on."""
+    table = f"chinesecalendar {chinese_calendar.__version__}"
+    return [
+        CalendarYear(
+            year=year,
+            off_days=frozenset(day for day in constants.holidays if day.year == year),
+            working_days=frozenset(day for day in constants.workdays if day.year == year),
+            announced=True,
+            source=NOTICES.get(year, table),
+        )
+        for year in sorted({day.year for day in constants.holidays})
+        # A notice may reach over New Year: a few days of January are no year.
+        if date(year, 10, 1) in constants.holidays
+    ]
+
+
+def statutory_years(first: int, last: int) -> list[CalendarYear]:
+    """Work out years that are not announced yet: statutory holidays, no make-up working days.
+
+    Years past 2100, for which the package has no lunar calendar, are left out.
+    """
+    years = {year: _statutory_days(year) for year in range(first, last + 1)}
+    return [
+        CalendarYear(
+            year=year,
+            off_days=days,
+            working_days=frozenset(),
+            announced=False,
+            source=STATUTE.format(version("holidays")),
+        )
+        for year, days in years.items()
+        if days
+    ]
+
+
+def _statutory_days(year: int) -> frozenset[date]:
+    found = holidays.country_holidays("CN", years=year, observed=False, language="en_US")
+    # For announced years the package also has the days that a notice moved.
+    return frozenset(day for day, name in found.items() if not name.startswith("Day off"))
+
+
+def _written_as_a_day(value: object) -> object:
+    # A number would be read as seconds since 1970.
+    if isinstance(value, str | date):
+        return value
+    raise ValueError('A day is written as "2027-02-05"')
+
+
+Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+
+
+class YearNotice(BaseModel):
+    """One year's notice, as `redblack calendar load` reads it from a file; it replaces the year.
+
+    `off_days` are all days off but plain weekends; `working_days` the weekends worked instead.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    year: int = Field(ge=2000, le=2100)
+    off_days: frozenset[Day]
+    working_days: frozenset[Day] = frozenset()
+    source: str = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        found = (self._strays(), self._contradictions(), self._plain_days(), self._gaps())
+        if faults := [fault for fault in found if fault]:
+            raise ValueError("; ".join(faults))
+        return self
+
+    def _strays(self) -> str:
+        days = (day for day in chain(self.off_days, self.working_days) if day.year != self.year)
+        # A notice may move days of the December before; they are rows of that year.
+        return _named(days, f"not in {self.year} (amend the other year with a file of its own)")
+
+    def _contradictions(self) -> str:
+        return _named(self.off_days & self.working_days, "both off and worked")
+
+    def _plain_days(self) -> str:
+        days = (day for day in self.working_days if day.weekday() < SATURDAY)
+        return _named(days, "no Saturday or Sunday (working_days holds make-up days only)")
+
+    def _gaps(self) -> str:
+        statutory = (date(self.year, month, day) for month, day in FIXED_HOLIDAYS)
+        days = (
+            day
+            for day in statutory
+            if day in self.working_days or (day.weekday() < SATURDAY and day not in self.off_days)
+        )
+        return _named(days, "a holiday by law, missing from off_days (the file is a whole year)")
+
+    def calendar_year(self) -> CalendarYear:
+        """Make it the announced row of its year."""
+        return CalendarYear(
+            year=self.year,
+            off_days=self.off_days,
+            working_days=self.working_days,
+            announced=True,
+            source=self.source,
+        )
+
+
+def _named(days: Iterable[date], fault: str) -> str:
+    found = ", ".join(day.isoformat() for day in sorted(days))
+    return f"{found}: {fault}" if found else ""
+
+
+def read_notice(path: Path) -> CalendarYear:
+    """Read a year's notice from a YAML or JSON file.
+
+    Raises:
+        InvalidPayload: the file cannot be read, or does not describe a year; every fault is named.
+    """
+    try:
+        document = yaml.safe_load(path.read_text("utf-8"))
+        return YearNotice.model_validate(document).calendar_year()
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+        raise InvalidPayload(
+            Sentence(f"{path} cannot be read as YAML", f"{path} 不是有效的 YAML 文件")
+        ) from unreadable
+    except ValidationError as wrong:
+        found = wrong.errors(include_input=False, include_url=False)
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/" + "/".join(map(str, item["loc"])),
+                    "invalid_notice",
+                    Sentence(item["msg"], item["msg"]),
+                )
+                for item in found
+            ]
+        ) from wrong

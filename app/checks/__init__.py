@@ -1,0 +1,1 @@
+"""May this subject proceed? Verdicts, receipts, outcomes fed back."""

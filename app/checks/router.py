@@ -1,0 +1,121 @@
+"""Checks, lookups, and what a key may see of a subject."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Header, Path, Response, status
+from fastapi.responses import ORJSONResponse
+
+from app import errors
+from app.access.dependencies import RegistryDep, needs
+from app.audit import store as audit
+from app.checks import actions, schemas
+from app.errors import Fault
+from app.problems import prefers_chinese, problems
+from app.rules.identifiers import InvalidIdentifier, Scheme, parse
+from app.rules.permissions import Caller, Permission
+
+router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
+
+Checker = Annotated[Caller, needs(Permission.check_create)]
+CheckReader = Annotated[Caller, needs(Permission.check_read)]
+OutcomeWriter = Annotated[Caller, needs(Permission.outcome_write)]
+Looker = Annotated[Caller, needs(Permission.subject_lookup)]
+SubjectReader = Annotated[Caller, needs(Permission.subject_read)]
+
+
+async def reads_chinese(
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> bool:
+    """Whether sentences go out in Chinese."""
+    return prefers_chinese(accept_language)
+
+
+Chinese = Annotated[bool, Depends(reads_chinese)]
+
+
+@router.post("/checks", response_model=schemas.CheckAnswer)
+def check_subjects(
+    request: schemas.CheckRequest, caller: Checker, registry: RegistryDep, chinese: Chinese
+) -> Response:
+    """May these subjects proceed? Answered with measures and their legal basis, and kept on file.
+
+    Auditors and operators send `on`, `known_at` or `known_seq` to re-examine a past answer.
+    """
+    # The answer was put together from our own parts; validating it again would double its cost.
+    return ORJSONResponse(actions.check(registry, caller, request, chinese=chinese))
+
+
+@router.get("/checks/{check_id}", responses=problems(errors.CheckNotFound))
+def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> schemas.StoredCheck:
+    """What was answered then, to the department that asked and to auditors."""
+    audit.record_access(registry, caller, "check_read", check_id)
+    return schemas.StoredCheck.model_validate(actions.stored_check(registry, caller, check_id))
+
+
+@router.post(
+    "/checks/{check_id}/outcomes",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        200: {"model": schemas.OutcomeView, "description": "The very same was reported before"},
+        **problems(errors.CheckNotFound, errors.OutcomeConflict),
+    },
+)
+def report_outcome(
+    check_id: UUID,
+    report: schemas.OutcomeReport,
+    caller: OutcomeWriter,
+    registry: RegistryDep,
+    response: Response,
+) -> schemas.OutcomeView:
+    """Tell what was done with a result: the feedback of joint reward and punishment."""
+    view, new = actions.report_outcome(registry, caller, check_id, report)
+    if not new:
+        response.status_code = status.HTTP_200_OK
+    audit.record_access(registry, caller, "outcome_reported", check_id, ref=report.ref)
+    return schemas.OutcomeView.model_validate(view)
+
+
+@router.post("/subjects/lookup", tags=["Subjects"])
+def look_up_subject(
+    request: schemas.LookupRequest, caller: Looker, registry: RegistryDep, chinese: Chinese
+) -> schemas.LookupAnswer:
+    """What this key may know of one subject today; the question is kept on record."""
+    return schemas.LookupAnswer.model_validate(
+        actions.look_up(registry, caller, request, chinese=chinese)
+    )
+
+
+@router.get("/subjects/uscc/{code}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))
+def show_organization(
+    code: Annotated[str, Path(min_length=1, max_length=40)],
+    caller: SubjectReader,
+    registry: RegistryDep,
+    chinese: Chinese,
+) -> schemas.SubjectView:
+    """An organisation by its unified social credit code."""
+    try:
+        identifier = parse(Scheme.uscc, code, today=registry.clock.today())
+    except InvalidIdentifier as wrong:
+        raise errors.InvalidPayload(
+            faults=[Fault("path:code", "invalid_identifier", wrong.sentence)]
+        ) from wrong
+    audit.record_access(registry, caller, "subject_read", identifier.number)
+    return _subject_view(
+        actions.show_subject(registry, caller, identifier=identifier, chinese=chinese)
+    )
+
+
+@router.get("/subjects/{subject_id}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))
+def show_subject(
+    subject_id: UUID, caller: SubjectReader, registry: RegistryDep, chinese: Chinese
+) -> schemas.SubjectView:
+    """A subject by its id; natural persons for operators and auditors alone."""
+    audit.record_access(registry, caller, "subject_read", subject_id)
+    return _subject_view(
+        actions.show_subject(registry, caller, subject_id=subject_id, chinese=chinese)
+    )
+
+
+def _subject_view(values: dict[str, Any]) -> schemas.SubjectView:
+    return schemas.SubjectView.model_validate(values)

@@ -1,0 +1,327 @@
+"""What approval systems ask, and the answer that they put on file."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, ConfigDict, Field, model_validator
+
+from app.entries.schemas import IdentifierView
+from app.errors import Sentence
+from app.rules.admission import DecisionKind, PersonRole
+from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
+from app.rules.status import Status
+from app.rules.verdict import Standing
+from app.wire import Day, Line, Model, Name, Reference, View, fault
+
+MOST_SUBJECTS = 1_000
+NOT_FOUND_NOTE = Sentence(
+    "No entry visible to this key; this says nothing about credit",
+    "未查询到可供该密钥查看的条目;不代表信用良好",
+)
+
+
+def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -> None:
+    if (scheme is None) != (number is None) or (number is None and name is None):
+        raise fault(
+            "subject_unclear",
+            Sentence(
+                "Give scheme and number together, or a name",
+                "请同时填写证件类型和号码,或填写名称",
+            ),
+        )
+
+
+class AskedSubject(Model):
+    """Whom a check is about: a number, a name, or both (persons: both)."""
+
+    ref: Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$")] | None = (
+        None
+    )
+    scheme: Scheme | None = None
+    number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    name: Name | None = None
+
+    @model_validator(mode="after")
+    def says_whom(self) -> Self:
+        """A number needs its scheme; without a number there must be a name."""
+        _require_whom(self.scheme, self.number, self.name)
+        return self
+
+
+class CheckRequest(Model):
+    """A check before a decision; auditors and operators re-examine past ones with `on`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "matter": "bidding",
+                    "purpose": "tender 2026-118 qualification review",
+                    "case_no": "ZZ-2026-118",
+                    "subjects": [
+                        {
+                            "ref": "1",
+                            "scheme": "uscc",
+                            "number": "91370403MB000CT75T",
+                            "name": "枣庄某某建筑有限公司",
+                        }
+                    ],
+                }
+            ]
+        }
+    )
+
+    matter: Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")]
+    purpose: Line
+    case_no: Reference
+    subjects: Annotated[list[AskedSubject], Field(min_length=1, max_length=MOST_SUBJECTS)]
+    on: Day | None = None
+    known_at: AwareDatetime | None = None
+    known_seq: Annotated[int, Field(ge=0, le=2**62)] | None = None
+
+    @model_validator(mode="after")
+    def refs_are_unique(self) -> Self:
+        """Results are told apart by their ref."""
+        refs = self.refs()
+        if len(set(refs)) < len(refs):
+            raise fault("ref_twice", Sentence("Every ref is used once", "ref 不得重复"))
+        return self
+
+    def refs(self) -> list[str]:
+        """The ref of each subject; its position, counted from 1, where none was given."""
+        return [item.ref or str(place) for place, item in enumerate(self.subjects, start=1)]
+
+
+class LookupRequest(Model):
+    """A look-up of one subject; natural persons need number, name and a case number."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scheme": "uscc",
+                    "number": "91370403MB000CT75T",
+                    "name": "枣庄某某建筑有限公司",
+                    "purpose": "受理前查询",
+                    "case_no": "ZZ-2026-118",
+                }
+            ]
+        }
+    )
+
+    scheme: Scheme | None = None
+    number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    name: Name | None = None
+    purpose: Line
+    case_no: Reference | None = None
+
+    @model_validator(mode="after")
+    def says_whom(self) -> Self:
+        """As for a check; a person is not looked up without a case."""
+        _require_whom(self.scheme, self.number, self.name)
+        if self.scheme in PERSONAL and self.case_no is None:
+            raise fault(
+                "case_no_missing",
+                Sentence(
+                    "A natural person is looked up for a case only: send case_no",
+                    "查询自然人须填写办件编号(case_no)",
+                ),
+            )
+        return self
+
+    def asked(self) -> AskedSubject:
+        """The subject, as a check names it."""
+        return AskedSubject(scheme=self.scheme, number=self.number, name=self.name)
+
+
+class OutcomeReport(Model):
+    """What the asking office did with a result."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "ref": "1",
+                    "action": "applied",
+                    "measures": ["restrict_bidding"],
+                    "remark": "取消投标资格",
+                }
+            ]
+        }
+    )
+
+    ref: Annotated[str, Field(min_length=1, max_length=40)]
+    action: Literal["applied", "not_applied"]
+    measures: Annotated[
+        list[Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")]], Field(max_length=50)
+    ] = []
+    remark: Line | None = None
+
+
+# --- views ---------------------------------------------------------------
+
+
+class MatchedSubject(View):
+    """The recorded subject that the question matched."""
+
+    id: UUID
+    kind: SubjectKind
+    name: str
+
+
+class CheckedDecision(View):
+    """The decision behind an entry."""
+
+    number: str
+    kind: DecisionKind
+    decided_on: Day
+
+
+class NamedPerson(View):
+    """A person whom an entry names; that lists nobody."""
+
+    role: PersonRole
+    name: str
+
+
+class CheckedEntry(View):
+    """An entry as an approval officer sees it; exempt ones without text or issuer (nulls)."""
+
+    id: UUID
+    list_: Annotated[ListKind, Field(alias="list")]
+    list_type: str | None
+    domain: str | None
+    department: str | None
+    decision: CheckedDecision | None
+    reason: str | None
+    legal_basis: str | None
+    responsible_persons: list[NamedPerson]
+    severity: Severity | None
+    effective_from: Day
+    effective_until: Day | None
+    status: Status
+    disputed: bool
+    disclosure_class: DisclosureClass
+
+
+class MeasureView(View):
+    """A measure with its legal basis and the entry that gave it."""
+
+    code: str
+    name: str
+    kind: MeasureKind
+    obligation: Obligation
+    entry_id: UUID
+    legal_basis: str
+
+
+class SuppressedView(View):
+    """A reward that is not given, and why."""
+
+    code: str
+    entry_id: UUID
+    because: str
+
+
+class WarningView(View):
+    """Something that the officer should look at before relying on the answer."""
+
+    code: Literal[
+        "name_mismatch", "disputed", "name_only_match", "ambiguous_name", "responsible_person"
+    ]
+    detail: str
+
+
+class ResultError(View):
+    """Why this one subject could not be answered; the others were."""
+
+    code: str
+    detail: str
+
+
+class CheckResult(View):
+    """The answer on one subject."""
+
+    ref: str
+    found: bool
+    standing: Standing
+    subject: MatchedSubject | None
+    entries: list[CheckedEntry]
+    measures: list[MeasureView]
+    suppressed: list[SuppressedView]
+    warnings: list[WarningView]
+    digest: str
+    note: str | None
+    error: ResultError | None
+
+
+class CheckAnswer(View):
+    """A receipt; `check_id` is null for a re-examination, which is no check on file."""
+
+    check_id: UUID | None
+    checked_at: datetime
+    on: Day
+    matter: str
+    epoch: int
+    seq: int
+    catalogue_version: str
+    results: list[CheckResult]
+
+
+class StoredCheck(CheckAnswer):
+    """A check as it was answered then, and what was reported back."""
+
+    purpose: str
+    case_no: str | None
+    asked_by: str
+    department: str | None
+    outcomes: list[dict[str, Any]]
+
+
+class LookupAnswer(View):
+    """What this key may know of a subject today."""
+
+    lookup_id: UUID | None
+    looked_up_at: datetime
+    on: Day
+    epoch: int
+    seq: int
+    catalogue_version: str
+    found: bool
+    standing: Standing
+    subject: MatchedSubject | None
+    candidates: list[MatchedSubject]
+    entries: list[CheckedEntry]
+    warnings: list[WarningView]
+    note: str | None
+
+
+class SubjectView(View):
+    """A recorded subject with its standing and the entries that this key may see today."""
+
+    id: UUID
+    kind: SubjectKind
+    name: str
+    former_names: list[str]
+    identifiers: list[IdentifierView]
+    on: Day
+    epoch: int
+    seq: int
+    catalogue_version: str
+    standing: Standing
+    entries: list[CheckedEntry]
+    warnings: list[WarningView]
+
+
+class OutcomeView(View):
+    """A recorded outcome."""
+
+    id: UUID
+    check_id: UUID
+    ref: str
+    action: Literal["applied", "not_applied"]
+    measures: list[str]
+    remark: str | None
+    recorded_at: datetime

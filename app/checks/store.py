@@ -1,0 +1,145 @@
+"""SQL of checks: what is known of the subjects asked for, and the record of the answer."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Row, insert, select
+from uuid_utils.compat import uuid7
+
+from app.rules.law import SubjectKind
+from app.rules.names import name_key
+from app.subjects.store import Key
+from app.tables import (
+    CatalogueVersion,
+    Check,
+    CheckResult,
+    EntryVersion,
+    Outcome,
+    Subject,
+    SubjectIdentifier,
+    SubjectName,
+)
+
+
+class Matched(NamedTuple):
+    """A recorded subject behind a key."""
+
+    id: UUID
+    kind: SubjectKind
+    name: str
+    name_key: str
+
+
+def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched]:
+    """The recorded subjects behind numbers (and names of those known by name alone)."""
+    wanted = set(keys)
+    rows = connection.execute(
+        select(
+            SubjectIdentifier.scheme,
+            SubjectIdentifier.lookup_key,
+            Subject.id,
+            Subject.kind,
+            Subject.name,
+            Subject.name_key,
+        )
+        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
+        .where(SubjectIdentifier.lookup_key.in_({key for _, key in wanted}))
+    )
+    found = {
+        (row.scheme, row.lookup_key): Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
+        for row in rows
+    }
+    return {key: subject for key, subject in found.items() if key in wanted}
+
+
+def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[Matched]]:
+    """Organisations and individual businesses by name, old or new; persons never."""
+    rows = connection.execute(
+        select(SubjectName.name_key, Subject.id, Subject.kind, Subject.name)
+        .join(Subject, Subject.id == SubjectName.subject_id)
+        .where(
+            SubjectName.name_key.in_({name_key(name) for name in names}),
+            Subject.kind != SubjectKind.natural_person,
+        )
+        .order_by(Subject.id)
+    )
+    found: dict[str, list[Matched]] = {}
+    for row in rows:
+        matched = Matched(row.id, SubjectKind(row.kind), row.name, name_key(row.name))
+        found.setdefault(row.name_key, []).append(matched)
+    return found
+
+
+def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
+    """A subject by its id."""
+    row = connection.execute(
+        select(Subject.id, Subject.kind, Subject.name, Subject.name_key).where(
+            Subject.id == subject_id
+        )
+    ).one_or_none()
+    return row and Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
+
+
+def instant_of(connection: Connection, seq: int) -> datetime | None:
+    """When a change was recorded."""
+    return connection.scalar(
+        select(EntryVersion.recorded_at)
+        .where(EntryVersion.seq <= seq)
+        .order_by(EntryVersion.seq.desc())
+        .limit(1)
+    )
+
+
+def catalogue_version_at(connection: Connection, instant: datetime) -> int | None:
+    """The catalogue that was in use at an instant; None before the first."""
+    return connection.scalar(
+        select(CatalogueVersion.version)
+        .where(CatalogueVersion.loaded_at <= instant)
+        .order_by(CatalogueVersion.version.desc())
+        .limit(1)
+    )
+
+
+# --- the record (in the ledger) ------------------------------------------
+
+
+def add_check(
+    connection: Connection, check: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+) -> None:
+    """Keep a check and one line for each subject of it."""
+    connection.execute(insert(Check).values(**check))
+    connection.execute(insert(CheckResult), results)
+
+
+def get_check(connection: Connection, check_id: UUID) -> Row[Any] | None:
+    """A check as it was answered then."""
+    return connection.execute(
+        select(*Check.__table__.columns).where(Check.id == check_id, Check.kind == "check")
+    ).one_or_none()
+
+
+def outcomes(connection: Connection, check_id: UUID) -> list[dict[str, Any]]:
+    """What was reported back on a check, oldest first."""
+    columns = [
+        column for column in Outcome.__table__.columns if column.name not in {"digest", "actor_id"}
+    ]
+    rows = connection.execute(
+        select(*columns).where(Outcome.check_id == check_id).order_by(Outcome.id)
+    )
+    return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def find_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any] | None:
+    """The outcome that was recorded for one result."""
+    return connection.execute(
+        select(*Outcome.__table__.columns).where(Outcome.check_id == check_id, Outcome.ref == ref)
+    ).one_or_none()
+
+
+def add_outcome(connection: Connection, values: Mapping[str, Any]) -> UUID:
+    """Keep an outcome."""
+    outcome_id = uuid7()
+    connection.execute(insert(Outcome).values(id=outcome_id, **values))
+    return outcome_id

@@ -1,0 +1,296 @@
+"""The `redblack` command."""
+
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
+
+import typer
+
+from app.crypto import KeyFileError, Secrets
+from app.errors import RegistryError
+from app.rules.permissions import Role
+from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.registry import Registry
+
+app = typer.Typer(
+    help="Redblack Registry: red and black lists of a city, on time and provable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+database = typer.Typer(help="The database.", no_args_is_help=True)
+keys = typer.Typer(help="API keys, and the secret key file.", no_args_is_help=True)
+departments = typer.Typer(help="Bodies that issue and ask.", no_args_is_help=True)
+catalogue = typer.Typer(help="The law as data.", no_args_is_help=True)
+calendar = typer.Typer(help="Day-off notices of the State Council.", no_args_is_help=True)
+demo = typer.Typer(help="Synthetic data to try things on.", no_args_is_help=True)
+app.add_typer(database, name="db")
+app.add_typer(keys, name="keys")
+app.add_typer(departments, name="departments")
+app.add_typer(catalogue, name="catalogue")
+app.add_typer(calendar, name="calendar")
+app.add_typer(demo, name="demo")
+
+
+def main() -> None:
+    """Run the command; a refusal is a sentence and exit code 1, never a traceback."""
+    try:
+        app()
+    except RegistryError as refusal:
+        print(f"redblack: {refusal.detail.en} / {refusal.detail.zh}", file=sys.stderr)
+        for fault in refusal.faults:
+            print(f"  {fault.pointer}: {fault.sentence.en}", file=sys.stderr)
+        sys.exit(1)
+    except (KeyFileError, ValueError) as wrong:
+        print(f"redblack: {wrong}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _open() -> "Registry":
+    from app.registry import Registry
+
+    registry = Registry.open(Settings())
+    trouble = registry.verify()
+    if trouble is not None:
+        raise trouble
+    return registry
+
+
+def _prepare(settings: Settings) -> None:
+    """Bring the embedded database up by itself; nobody administers it."""
+    from app import migrate
+    from app.catalogue.actions import initialise
+    from app.registry import Registry
+
+    if settings.embedded and settings.secret_key_file is None and not settings.key_path.exists():
+        Secrets.make(settings.key_path)
+    registry = Registry.open(settings)
+    migrate.upgrade(settings)
+    initialise(registry)
+    registry.close()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes")] = 1,
+) -> None:
+    """Serve the registry; on PostgreSQL a stale schema is refused."""
+    import uvicorn
+
+    settings = Settings()
+    if settings.embedded:
+        _prepare(settings)
+    # Looked at before any worker starts: a worker that fails to start is started again for ever.
+    _open().close()
+    metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+    try:
+        uvicorn.run(
+            "app.main:serve_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,  # our own line names the route, never the address
+            log_config=None,
+            server_header=False,
+            timeout_worker_healthcheck=30,
+        )
+    finally:
+        shutil.rmtree(metrics_dir, ignore_errors=True)
+
+
+# --- db ------------------------------------------------------------------
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Migrate to the newest schema, and give an empty database the shipped law."""
+    from app import migrate
+
+    settings = Settings()
+    _prepare(settings)
+    print(f"schema at {migrate.current_revision(settings)}")
+
+
+@database.command("current")
+def show_revision() -> None:
+    """Show the schema's revision, and the newest."""
+    from app import migrate
+
+    print(f"{migrate.current_revision(Settings())} (newest: {migrate.schema_head()})")
+
+
+@database.command("new-epoch")
+def start_epoch() -> None:
+    """Mark a restore or failover: from here on numbers may have been used before."""
+    from app.registry import start_epoch as start
+
+    print(f"epoch {start(_open())}")
+
+
+# --- keys ----------------------------------------------------------------
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for")],
+    role: Annotated[Role, typer.Option(help="What it may do")],
+    department: Annotated[str | None, typer.Option(help="For which department it acts")] = None,
+    person: Annotated[str | None, typer.Option(help="Whose key it is")] = None,
+) -> None:
+    """Make a key and print it, this once."""
+    from app.access.actions import create
+
+    registry = _open()
+    print(create(registry, name=name, role=role, department=department, person=person))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show every key, without the key itself."""
+    from app.access.store import all_keys
+
+    with _open().database.reading() as connection:
+        for key in all_keys(connection):
+            state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
+            columns = (key.id, key.role, key.department or "-", key.name, key.person or "-", state)
+            print("\t".join(map(str, columns)))
+
+
+@keys.command("revoke")
+def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
+    """End a key; no worker takes it after two seconds."""
+    from app.access.actions import revoke
+
+    if not revoke(_open(), key_id):
+        raise ValueError("no such key in use")
+    print("revoked")
+
+
+@keys.command("secret")
+def make_secret(file: Annotated[Path, typer.Argument()]) -> None:
+    """Make a new secret key file (mode 0600); an existing one is never overwritten."""
+    Secrets.make(file)
+    print(f"{file} made; keep a copy in a safe place, for without it nothing opens")
+
+
+# --- law -----------------------------------------------------------------
+
+
+@departments.command("add")
+def add_department(
+    code: Annotated[str, typer.Option(help="Its code, in small letters")],
+    name: Annotated[str, typer.Option(help="Its name")],
+    parent: Annotated[str | None, typer.Option(help="The body above it")] = None,
+) -> None:
+    """Add a department below or beside the plan's bodies."""
+    from app.catalogue.actions import add_department as add
+
+    print(f"catalogue version {add(_open(), code, name, parent)}")
+
+
+@catalogue.command("load")
+def load_catalogue(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Put a file's items into the catalogue, by code."""
+    from app.catalogue.actions import load_file
+
+    print(f"catalogue version {load_file(_open(), file)}")
+
+
+@catalogue.command("enable")
+def enable_list_type(
+    list_type: Annotated[str, typer.Argument()],
+    legal_reference: Annotated[str, typer.Option(help="The law that it rests on")],
+) -> None:
+    """Put a list type in force on its legal reference."""
+    from app.catalogue.actions import enable
+
+    print(f"catalogue version {enable(_open(), list_type, legal_reference)}")
+
+
+@calendar.command("load")
+def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
+    from app.catalogue.years import read_notice
+    from app.disclosure.actions import load_year
+
+    version, recomputed = load_year(_open(), read_notice(file))
+    print(f"calendar version {version}, {recomputed} deadlines recomputed")
+
+
+# --- data ----------------------------------------------------------------
+
+
+@demo.command("load")
+def load_demo(
+    subjects: Annotated[int, typer.Option(min=1, help="How many subjects")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data")] = 1,
+    keys_file: Annotated[
+        Path | None, typer.Option(help="Also make one key per role and keep them here")
+    ] = None,
+) -> None:
+    """Fill an empty registry with synthetic data; one that has data is left as it is."""
+    from app.demo import load, show_keys
+
+    settings = Settings()
+    if settings.embedded:
+        _prepare(settings)
+    registry = _open()
+    load(registry, subjects=subjects, seed=seed)
+    if keys_file is not None:
+        show_keys(registry, keys_file)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write; it must not exist")],
+    format_: Annotated[str, typer.Option("--format", help="ndjson, json or csv")] = "ndjson",
+    scope: Annotated[str, typer.Option(help="in_force or all")] = "in_force",
+    kind: Annotated[str | None, typer.Option("--list", help="red, black or record")] = None,
+    domain: Annotated[str | None, typer.Option()] = None,
+    department: Annotated[str | None, typer.Option()] = None,
+    status: Annotated[str | None, typer.Option()] = None,
+    on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+) -> None:
+    """Write one consistent snapshot with its trailer, as the HTTP export does."""
+    from datetime import date
+
+    from app.exports.actions import start
+    from app.exports.schemas import ExportFormat, ExportScope
+    from app.rules.permissions import COMMAND_LINE
+    from app.rules.status import Status
+
+    asked = {"list": kind, "domain": domain, "department": department}
+    _, chunks = start(
+        _open(),
+        COMMAND_LINE,
+        export_format=ExportFormat(format_),
+        scope=ExportScope(scope),
+        status=Status(status) if status else None,
+        filters={name: value for name, value in asked.items() if value},
+        on=date.fromisoformat(on) if on else None,
+    )
+    # Under another name until it is whole, so that half an export is never taken for one.
+    draft = output.with_name(f"{output.name}.part")
+    if output.exists():
+        raise ValueError(f"{output} exists")
+    size = 0
+    with draft.open("xb") as file:
+        for chunk in chunks:
+            size += file.write(chunk)
+            if sys.stderr.isatty():
+                print(f"\r{size / 1e6:,.1f} MB", end="", file=sys.stderr)
+    draft.rename(output)
+    print(f"{output}: {size} bytes")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""Connections and transactions on both databases; the only module that begins or commits.
+
+Three ways in, each a context manager that commits on exit and rolls back on an error:
+
+- `reading()`: a consistent snapshot of the registry.
+- `writing()`: one change. On SQLite the writer holds the database from its first statement (BEGIN
+  IMMEDIATE); the queue before it is first come, first served, within the process by `FairLock` and
+  across processes by a file lock, because SQLite's own busy timeout lets writers starve.
+- `ledger()`: checks and the audit of reads. A second file on SQLite, so an import never stands
+  between a clerk and an answer; a schema of the one database on PostgreSQL.
+
+A transaction begins and ends inside one call on one thread, never across a dependency's exit: the
+holder of a lock must not wait for a pool thread that waiting writers occupy.
+"""
+
+import fcntl
+import os
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.pool import NullPool
+
+from app.settings import Settings
+from app.tables import LEDGER, Base
+
+BUSY_MILLISECONDS = 10_000
+POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
+
+
+class FairLock:
+    """A lock that serves its waiters in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._waiting: deque[threading.Event] = deque()
+        self._held = False
+
+    def __enter__(self) -> None:
+        with self._guard:
+            if not self._held:
+                self._held = True
+                return
+            turn = threading.Event()
+            self._waiting.append(turn)
+        turn.wait()
+
+    def __exit__(self, *_: object) -> None:
+        with self._guard:
+            if self._waiting:
+                self._waiting.popleft().set()  # handed over, never released in between
+            else:
+                self._held = False
+
+
+class WriterGate:
+    """One writer of a SQLite file at a time, over all processes that use it."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = FairLock()
+        self._file = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Wait for the turn, and hold it."""
+        with self._lock:
+            fcntl.flock(self._file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let the lock file go."""
+        os.close(self._file)
+
+
+class Database:
+    """The engines of one process."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.embedded = settings.embedded
+        self._gates: list[WriterGate] = []
+        if self.embedded:
+            main = Path(str(settings.url.database))
+            self._reads: Engine = _sqlite(main, begin="BEGIN", pool_size=settings.read_pool)
+            self._writes = _sqlite(main, begin="BEGIN IMMEDIATE", pool_size=1)
+            self._ledger: Engine = _sqlite(
+                settings.ledger_path,
+                begin="BEGIN",
+                pool_size=settings.read_pool,
+                synchronous=settings.ledger_synchronous,
+            ).execution_options(schema_translate_map={LEDGER: None})
+            self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
+        else:
+            # One meaning on both: a read sees one snapshot, as it does on SQLite.
+            self._reads = _postgres(settings, settings.read_pool).execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+            self._writes = _postgres(settings, settings.write_slots)
+            self._ledger = _postgres(settings, settings.write_slots)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Read the registry as of one moment."""
+        with self._reads.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Change the registry; all of it or nothing."""
+        with self._turn(0), self._writes.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def ledger(self) -> Iterator[Connection]:
+        """Write down, or read, what was asked and answered."""
+        with self._turn(1), self._ledger.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def reading_ledger(self) -> Iterator[Connection]:
+        """Read the ledger without waiting for its writers."""
+        with self._ledger.connect() as connection, connection.begin():
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        for engine in (self._reads, self._writes, self._ledger):
+            engine.dispose()
+        for gate in self._gates:
+            gate.close()
+
+    def _turn(self, number: int) -> AbstractContextManager[None]:
+        return self._gates[number]() if self.embedded else nullcontext()
+
+
+@contextmanager
+def migrating(settings: Settings) -> Iterator[Connection]:
+    """One connection that sees both files (SQLite) or both schemas, for Alembic.
+
+    On SQLite the transaction is Alembic's to begin: the ledger is attached, which no transaction
+    may be open for.
+    """
+    if not settings.embedded:
+        engine = create_engine(settings.url, poolclass=NullPool)
+        with engine.connect() as connection:
+            yield connection
+        return
+    main = Path(str(settings.url.database))
+    gate = WriterGate(main)
+    engine = _sqlite(main, begin="BEGIN IMMEDIATE", attach=settings.ledger_path)
+    with gate(), engine.connect() as connection:
+        yield connection
+    engine.dispose()
+    gate.close()
+
+
+def _sqlite(
+    path: Path,
+    *,
+    begin: str,
+    pool_size: int = 1,
+    synchronous: str = "full",
+    attach: Path | None = None,
+) -> Engine:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(
+        f"sqlite:///{path}",
+        pool_size=pool_size,
+        max_overflow=0,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+        hide_parameters=True,  # they may be personal, and errors end up in the log
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
+    )
+
+    @event.listens_for(engine, "connect")
+    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
+        for pragma in (
+            "journal_mode = WAL",
+            f"synchronous = {synchronous}",
+            "foreign_keys = ON",
+            f"busy_timeout = {BUSY_MILLISECONDS}",
+            "cache_size = -32000",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+        if attach is not None:
+            connection.execute(f"ATTACH DATABASE ? AS {LEDGER}", (str(attach),))
+            connection.execute(f"PRAGMA {LEDGER}.journal_mode = WAL")
+
+    # The driver's own transactions break savepoints and take the lock too late; begin ourselves.
+    @event.listens_for(engine, "begin")
+    def begin_ourselves(connection: Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _postgres(settings: Settings, pool_size: int) -> Engine:
+    return create_engine(
+        settings.url,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_pre_ping=True,
+        connect_args={"options": POSTGRES_OPTIONS, "connect_timeout": 5},
+        hide_parameters=True,  # they may be personal, and errors end up in the log
+        json_serializer=_to_json,
+        json_deserializer=orjson.loads,
+    )
+
+
+def _to_json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+def insert_or(connection: Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what to do on a conflict, in the connection's dialect."""
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    return postgresql.insert(table)

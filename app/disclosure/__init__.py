@@ -1,0 +1,1 @@
+"""The 7-working-day clock: channels, publications, what is overdue."""

@@ -1,0 +1,230 @@
+"""Publications and withdrawals, and what a calendar notice does to deadlines."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from app.audit import store as audit
+from app.catalogue import store as catalogue
+from app.catalogue.store import Law
+from app.clock import civil_day
+from app.crypto import fingerprint
+from app.disclosure import store
+from app.disclosure.schemas import Publication, Withdrawal
+from app.entries.actions import Change, append_version, change, require_within
+from app.entries.columns import channel_values
+from app.entries.store import EntryRow
+from app.errors import (
+    AlreadyPublished,
+    NotPublished,
+    PublicationNotAllowed,
+)
+from app.registry import Registry, take_sequence
+from app.rules.calendar import CalendarYear, changed_days, touches
+from app.rules.disclosure import Publication as Published
+from app.rules.disclosure import rejudged
+from app.rules.law import DisclosureClass
+from app.rules.permissions import COMMAND_LINE, Caller
+from app.rules.transitions import Action
+
+RECOMPUTED_AT_ONCE = 500
+
+
+def publish(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    order: Publication,
+    expected: int | None,
+) -> None:
+    """Record that an entry was published on a channel.
+
+    Raises:
+        PublicationNotAllowed: it is restricted or exempt.
+        AlreadyPublished: with other particulars.
+        RegistryError: see `change`.
+    """
+
+    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+        if row.disclosure is not DisclosureClass.public:
+            raise PublicationNotAllowed
+        require_within(order.published_on, row.decided_on, law.today, "/published_on")
+        channels = dict(row.publications)
+        known = channels[order.channel]
+        if known.published_on is not None and known.withdrawn_on is None:
+            if (known.published_on, known.url) == (order.published_on, order.url):
+                return None
+            raise AlreadyPublished
+        channels[order.channel] = Published(
+            required=known.required,
+            published_on=order.published_on,
+            url=order.url,
+            recorded_at=law.at.isoformat().replace("+00:00", "Z"),
+            judged_by=row.deadline,
+        )
+        return channel_values(channels, row.term)
+
+    _tell(
+        registry,
+        caller,
+        entry_id,
+        expected,
+        Action.publish,
+        "disclosure_recorded",
+        order,
+        order.published_on,
+        apply,
+    )
+
+
+def withdraw(
+    registry: Registry, caller: Caller, entry_id: UUID, order: Withdrawal, expected: int | None
+) -> None:
+    """Record that an entry was taken off a channel.
+
+    Raises:
+        NotPublished: it is not on that channel.
+        RegistryError: see `change`.
+    """
+
+    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+        channels = dict(row.publications)
+        known = channels[order.channel]
+        if known.published_on is None:
+            raise NotPublished
+        if known.withdrawn_on is not None:
+            if known.withdrawn_on == order.withdrawn_on:
+                return None
+            raise NotPublished
+        require_within(order.withdrawn_on, known.published_on, law.today, "/withdrawn_on")
+        channels[order.channel] = replace(known, withdrawn_on=order.withdrawn_on)
+        return channel_values(channels, row.term)
+
+    _tell(
+        registry,
+        caller,
+        entry_id,
+        expected,
+        Action.withdraw,
+        "withdrawal_recorded",
+        order,
+        None,
+        apply,
+    )
+
+
+def _tell(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    expected: int | None,
+    action: Action,
+    audit_name: str,
+    order: Publication | Withdrawal,
+    status_on: date | None,
+    apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
+) -> None:
+    body = {"action": action.value, **order.model_dump(mode="json")}
+    change(
+        registry,
+        caller,
+        entry_id,
+        Change(
+            action=action,
+            audit_name=audit_name,
+            reason=None,
+            digest=fingerprint(body),
+            expected=expected,
+            status_on=status_on,
+            apply=apply,
+        ),
+    )
+
+
+# --- a calendar notice ---------------------------------------------------
+
+
+def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
+    """Load or amend a year's day-off notice, and recompute every deadline that it touches.
+
+    The new calendar and the recomputed entries are one change: nobody reads the one without the
+    other. Each touched entry gets a new version with the reason `calendar`, whatever its state.
+
+    Returns:
+        the new calendar version, and how many entries were recomputed.
+    """
+
+    def work(connection: Connection) -> tuple[int, int]:
+        before = catalogue.current_calendar(registry, connection)
+        at = registry.clock.now()
+        version = catalogue.add_calendar_version(
+            connection, [year], at=at, actor=COMMAND_LINE.name, note=year.source
+        )
+        law = replace(catalogue.read_law(registry, connection), at=at)
+        registry.calendars.pop(version, None)  # not to be remembered before it is committed
+        days = changed_days(before, law.calendar)
+        count = 0
+        after: UUID | None = None
+        while days:
+            rows = store.touched(
+                connection,
+                law.today,
+                min(days),
+                max(days),
+                after=after,
+                limit=RECOMPUTED_AT_ONCE,
+            )
+            if not rows:
+                break
+            after = rows[-1].id
+            for row in rows:
+                if touches(row.decided_on, row.deadline, before, law.calendar):
+                    _recompute(registry, connection, row, law)
+                    count += 1
+        record = audit.row(
+            COMMAND_LINE, at, "calendar_loaded", "done", f"calendar/{version}", recomputed=count
+        )
+        audit.record_changes(connection, [record])
+        return version, count
+
+    return registry.write(work)
+
+
+def _recompute(registry: Registry, connection: Connection, row: EntryRow, law: Law) -> None:
+    due = law.calendar.deadline(row.decided_on)
+    channels = rejudged(row.publications, due.deadline, grace=True)
+    received_on = civil_day(row.received_at)
+    seq = take_sequence(
+        connection,
+        1,
+        catalogue_version=law.catalogue_version,
+        calendar_version=law.calendar_version,
+    )
+    at = registry.clock.now()
+    append_version(
+        connection,
+        row,
+        {
+            "seq": seq,
+            "action": Action.recompute.value,
+            "action_digest": fingerprint({"calendar": law.calendar_version}),
+            "change_reason": "calendar",
+            "actor_id": None,
+            "actor_name": COMMAND_LINE.name,
+            "recorded_at": at,
+            "deadline": due.deadline,
+            "provisional": due.provisional,
+            "calendar_version": law.calendar_version,
+            # A report that was in time by the deadline then shown stays in time.
+            "reported_late": row.reported_late and received_on > due.deadline,
+            **channel_values(channels, row.term),
+        },
+    )
+    record = audit.row(
+        COMMAND_LINE, at, "deadline_recomputed", "done", row.id, version=row.version + 1
+    )
+    audit.record_changes(connection, [record | {"seq": seq}])

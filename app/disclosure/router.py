@@ -1,0 +1,155 @@
+"""Telling the registry what was published, and asking it what is owed."""
+
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from app import errors
+from app.access.dependencies import WRITE_TURN, RegistryDep, needs
+from app.audit import store as audit
+from app.catalogue.store import current_calendar
+from app.disclosure import actions, schemas, store
+from app.entries.router import IfMatch, present
+from app.entries.schemas import EntryView
+from app.entries.store import EntryRow
+from app.entries.views import disclosure_view
+from app.problems import problems
+from app.rules.calendar import Calendar
+from app.rules.disclosure import DisclosureState
+from app.rules.law import ListKind
+from app.rules.permissions import Caller, Permission
+from app.wire import make_cursor, read_cursor, read_version
+
+router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
+
+Reader = Annotated[Caller, needs(Permission.disclosure_read)]
+Writer = Annotated[Caller, needs(Permission.disclosure_write)]
+
+TELLING = problems(
+    errors.BadVersionTag,
+    errors.EntryNotFound,
+    errors.StaleVersion,
+    errors.TransitionRefused,
+    errors.AlreadyPublished,
+    errors.NotPublished,
+    errors.PublicationNotAllowed,
+    errors.Busy,
+)
+
+
+@router.post(
+    "/entries/{entry_id}/disclosures",
+    response_model=EntryView,
+    dependencies=[WRITE_TURN],
+    responses=TELLING,
+)
+def record_publication(
+    entry_id: UUID,
+    order: schemas.Publication,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """The entry was published on a channel; the day of publication is what counts."""
+    expected = None if if_match is None else read_version(if_match)
+    actions.publish(registry, caller, entry_id, order, expected)
+    return present(registry, caller, entry_id, response, changed=True)
+
+
+@router.post(
+    "/entries/{entry_id}/withdrawals",
+    response_model=EntryView,
+    dependencies=[WRITE_TURN],
+    responses=TELLING,
+)
+def record_withdrawal(
+    entry_id: UUID,
+    order: schemas.Withdrawal,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """The entry was taken off a channel."""
+    expected = None if if_match is None else read_version(if_match)
+    actions.withdraw(registry, caller, entry_id, order, expected)
+    return present(registry, caller, entry_id, response, changed=True)
+
+
+@router.get("/disclosures", responses=problems(errors.BadCursor))
+def list_disclosures(
+    caller: Reader,
+    registry: RegistryDep,
+    state: DisclosureState | None = None,
+    department: Annotated[str | None, Query(max_length=80)] = None,
+    list_type: Annotated[str | None, Query(max_length=80)] = None,
+    domain: Annotated[str | None, Query(max_length=80)] = None,
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.DuePage:
+    """What must be disclosed by when, the earliest deadline first; a department sees its own.
+
+    Without `state`: all that is still owed (pending, due_soon, overdue).
+    """
+    asked = {"department": department, "list_type": list_type, "domain": domain}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    audit.record_access(registry, caller, "disclosures_listed", state=state, **filters)
+    today = registry.clock.today()
+    if not caller.oversees:
+        if department not in {None, caller.department}:
+            return schemas.DuePage(on=today, disclosures=[], next=None)
+        filters["department"] = caller.department or ""
+    with registry.database.reading() as connection:
+        calendar = current_calendar(registry, connection)
+        rows = store.due(
+            connection,
+            today,
+            calendar,
+            state=state,
+            filters=filters,
+            after=_position(next_),
+            limit=limit + 1,
+        )
+    shown, more = rows[:limit], len(rows) > limit
+    return schemas.DuePage(
+        on=today,
+        disclosures=[_due_view(row, today, calendar) for row in shown],
+        next=make_cursor(shown[-1].deadline, shown[-1].id) if more else None,
+    )
+
+
+def _position(cursor: str | None) -> tuple[date, UUID] | None:
+    if cursor is None:
+        return None
+    deadline, entry_id = read_cursor(cursor, 2)
+    try:
+        return date.fromisoformat(deadline), UUID(entry_id)
+    except ValueError as unreadable:
+        raise errors.BadCursor from unreadable
+
+
+def _due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView:
+    shown = disclosure_view(row, today, calendar)
+    done = {DisclosureState.on_time, DisclosureState.late, DisclosureState.not_required}
+    overdue = today > row.deadline and row.published_on is None
+    return schemas.DueView(
+        entry_id=row.id,
+        department=row.department,
+        list_type=row.list_type,
+        list_=ListKind(row.kind),
+        source_ref=row.source_ref,
+        decision_number=row.facts["decision"]["number"],
+        decided_on=row.decided_on,
+        deadline=row.deadline,
+        provisional=row.provisional,
+        working_days_left=calendar.working_days_left(today, row.deadline),
+        working_days_late=calendar.working_days_left(row.deadline, today) if overdue else 0,
+        missing=[
+            channel["channel"] for channel in shown["channels"] if channel["state"] not in done
+        ],
+        reported=shown["reported"],
+        state=shown["state"],
+    )

@@ -1,0 +1,70 @@
+"""What departments tell about publications, and the list of what is due."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from app.rules.disclosure import Channel, DisclosureState
+from app.rules.law import ListKind
+from app.wire import Day, Line, Model, View
+
+
+class Publication(Model):
+    """The entry was published on a channel on a day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "channel": "department_site",
+                    "published_on": "2026-11-22",
+                    "url": "https://example.org/notice/12",
+                }
+            ]
+        }
+    )
+
+    channel: Channel
+    published_on: Day
+    url: Annotated[Line, Field(pattern=r"^https?://")] | None = None
+
+
+class Withdrawal(Model):
+    """The entry was taken off a channel on a day."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"channel": "department_site", "withdrawn_on": "2026-11-22"}]
+        }
+    )
+
+    channel: Channel
+    withdrawn_on: Day
+
+
+class DueView(View):
+    """One entry whose publication is owed, or was."""
+
+    entry_id: UUID
+    department: str
+    list_type: str
+    list_: Annotated[ListKind, Field(alias="list")]
+    source_ref: str
+    decision_number: str
+    decided_on: Day
+    deadline: Day
+    provisional: bool
+    working_days_left: int
+    working_days_late: int
+    missing: list[Channel]
+    reported: Literal["on_time", "late"]
+    state: DisclosureState
+
+
+class DuePage(View):
+    """A page of the list, the earliest deadline first."""
+
+    on: Day
+    disclosures: list[DueView]
+    next: str | None

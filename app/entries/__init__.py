@@ -1,0 +1,1 @@
+"""Red and black entries and records: record, correct, revoke, exit, history."""

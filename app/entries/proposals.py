@@ -1,0 +1,203 @@
+"""From what was sent to what is kept: identifiers parsed, personal numbers sealed, facts digested.
+
+`facts` is the body as the department sent it, before defaults, with every personal identifier
+replaced by its mask and blind index. Its fingerprint tells whether two pushes say the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from app.crypto import Secrets, fingerprint
+from app.entries.schemas import EntryChanges, EntryPush
+from app.errors import Fault, InvalidPayload, Sentence, SubjectFixed
+from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
+from app.rules.law import SubjectKind
+from app.subjects.store import Claim
+
+# Where an entry is kept and under which reference stands in columns of its own.
+NOT_FACTS = {"department", "source_ref", "replaces"}
+INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Person:
+    """The number of a responsible person, to be sealed."""
+
+    identifier: Identifier
+    lookup_key: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A push, ready to be decided on."""
+
+    department: str
+    source_ref: str
+    list_type: str
+    replaces: UUID | None
+    claim: Claim
+    birth_date: date | None
+    persons: tuple[Person, ...]
+    facts: dict[str, Any]
+    facts_digest: str
+
+
+def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> Proposal:
+    """Read one push.
+
+    Raises:
+        InvalidPayload: an identifier is wrong; every wrong one is named.
+    """
+    facts = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NOT_FACTS)
+    reader = _Reader(secrets, today)
+    identifiers = reader.read_all(facts["subject"], "/subject")
+    persons = reader.read_persons(facts.get("responsible_persons"))
+    reader.check_kind(push.subject.kind, identifiers)
+    birth_date = reader.birth_date(push.subject.birth_date, identifiers)
+    reader.raise_faults()
+    return Proposal(
+        department=department,
+        source_ref=push.source_ref,
+        list_type=push.list_type,
+        replaces=push.replaces,
+        claim=Claim(
+            push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
+        ),
+        birth_date=birth_date,
+        persons=persons,
+        facts=facts,
+        facts_digest=fingerprint(facts),
+    )
+
+
+def seal_changes(
+    changes: EntryChanges, secrets: Secrets, today: date
+) -> tuple[dict[str, Any], tuple[Person, ...]]:
+    """The changes of a correction, sealed, with the persons that they newly name.
+
+    Raises:
+        InvalidPayload: an identifier is wrong.
+        SubjectFixed: they would make the entry speak of somebody else.
+    """
+    sent = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if set(sent.get("subject", {})) - {"name"}:
+        raise SubjectFixed
+    reader = _Reader(secrets, today)
+    persons = reader.read_persons(sent.get("responsible_persons"), "/changes")
+    reader.raise_faults()
+    return sent, persons
+
+
+def amend(facts: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts with changes in their place; null takes an optional fact away.
+
+    `effective_until: null` stays, for it says that the term is open; leaving it out would say that
+    the list type's term applies.
+    """
+    amended = {**facts, **sent}
+    if "subject" in sent:
+        amended["subject"] = {**facts["subject"], **sent["subject"]}
+    return {
+        name: value
+        for name, value in amended.items()
+        if value is not None or name == "effective_until"
+    }
+
+
+class _Reader:
+    """Parses identifiers in place and collects what is wrong with them."""
+
+    def __init__(self, secrets: Secrets, today: date) -> None:
+        self._secrets = secrets
+        self._today = today
+        self._faults: list[Fault] = []
+
+    def raise_faults(self) -> None:
+        """Refuse the body if anything was wrong."""
+        if self._faults:
+            raise InvalidPayload(faults=self._faults)
+
+    def read_all(self, subject: dict[str, Any], pointer: str) -> list[Identifier]:
+        """The subject's identifiers; their facts are replaced by the sealed form."""
+        sent = subject.get("identifiers", [])
+        read = [
+            self._read(item, f"{pointer}/identifiers/{position}/number")
+            for position, item in enumerate(sent)
+        ]
+        identifiers = [identifier for identifier in read if identifier is not None]
+        if sent:
+            # In one order, so that the same subject sent in another order is the same body.
+            subject["identifiers"] = sorted(
+                (self._sealed(identifier) for identifier in identifiers),
+                key=lambda item: item["scheme"],
+            )
+        return identifiers
+
+    def read_persons(
+        self, persons: list[dict[str, Any]] | None, pointer: str = ""
+    ) -> tuple[Person, ...]:
+        """The numbers of responsible persons; their facts are replaced by the sealed form."""
+        read: dict[str, Person] = {}
+        for position, person in enumerate(persons or []):
+            if person.get("identifier") is None:
+                continue
+            place = f"{pointer}/responsible_persons/{position}/identifier/number"
+            identifier = self._read(person["identifier"], place)
+            if identifier is not None:
+                person["identifier"] = self._sealed(identifier)
+                key = person["identifier"]["key"]
+                read[key] = Person(identifier=identifier, lookup_key=key)
+        return tuple(read.values())
+
+    def check_kind(self, kind: SubjectKind, identifiers: list[Identifier]) -> None:
+        """A USCC beginning 92 is an individual business's, and no other's (GB 32100)."""
+        for identifier in identifiers:
+            if identifier.scheme is not Scheme.uscc:
+                continue
+            individual = identifier.number.startswith(INDIVIDUAL_BUSINESS_PREFIX)
+            if individual != (kind is SubjectKind.individual_business):
+                self._faults.append(
+                    Fault(
+                        "/subject/kind",
+                        "kind_not_of_uscc",
+                        Sentence(
+                            "A USCC beginning 92 belongs to an individual_business, and only such",
+                            "以 92 开头的统一社会信用代码对应个体工商户,反之亦然",
+                        ),
+                    )
+                )
+
+    def birth_date(self, sent: date | None, identifiers: list[Identifier]) -> date | None:
+        """The birth date that the identifiers show, or else the one that was sent."""
+        shown = {item.birth_date for item in identifiers if item.birth_date is not None}
+        if len(shown) > 1 or (sent is not None and shown and sent not in shown):
+            self._faults.append(
+                Fault(
+                    "/subject/birth_date",
+                    "birth_date_contradicts",
+                    Sentence(
+                        "The birth date differs from the one in the identifier",
+                        "出生日期与证件号码不一致",
+                    ),
+                )
+            )
+        return next(iter(shown), sent)
+
+    def _read(self, item: Mapping[str, Any], pointer: str) -> Identifier | None:
+        try:
+            return parse(Scheme(item["scheme"]), item["number"], today=self._today)
+        except InvalidIdentifier as wrong:
+            self._faults.append(Fault(pointer, "invalid_identifier", wrong.sentence))
+            return None
+
+    def _sealed(self, identifier: Identifier) -> dict[str, str]:
+        if not identifier.personal:
+            return {"scheme": identifier.scheme.value, "number": identifier.number}
+        return {
+            "scheme": identifier.scheme.value,
+            "masked": identifier.shown,
+            "key": self._secrets.blind_index(identifier.scheme, identifier.number),
+        }

@@ -1,0 +1,355 @@
+"""Recording decisions: read, decide by the rules, write, in one transaction.
+
+The write order is the same everywhere, for the obvious others were seen to hang or to lose the
+red/black cross-check: lock the subjects in the order of their ids; read and decide; insert subjects
+and numbers that are new (a lost race starts over); take the change numbers last; insert; commit.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from uuid_utils.compat import uuid7
+
+from app.audit import store as audit
+from app.catalogue.store import Law, read_law
+from app.clock import civil_day
+from app.entries import proposals, store
+from app.entries.columns import clock_values, decided_values, person_values
+from app.entries.proposals import Proposal
+from app.entries.schemas import EntryPush
+from app.entries.store import Neighbour
+from app.errors import (
+    EntryConflict,
+    Fault,
+    IdentifierConflict,
+    InvalidPayload,
+    NotYourDepartment,
+    NotYourList,
+    RegistryError,
+    Sentence,
+    SubjectKindConflict,
+)
+from app.registry import Registry, take_sequence
+from app.rules.admission import Case, Ruling, examine
+from app.rules.cross_check import require_no_black
+from app.rules.disclosure import channels_for
+from app.rules.identifiers import Identifier, Scheme
+from app.rules.law import Catalogue, ListKind, ListType
+from app.rules.permissions import Caller, Role
+from app.rules.transitions import Action
+from app.subjects import store as subjects
+from app.subjects.store import Claim, Key
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a push; `replayed` where the same had been recorded before."""
+
+    entry_id: UUID
+    replayed: bool
+
+
+def record(registry: Registry, caller: Caller, push: EntryPush) -> Recorded:
+    """Record one decision.
+
+    Raises:
+        RegistryError: what stands against it; nothing was written.
+    """
+    [outcome] = record_all(registry, caller, [push])
+    if isinstance(outcome, RegistryError):
+        raise outcome
+    return outcome
+
+
+def record_all(
+    registry: Registry, caller: Caller, pushes: Sequence[EntryPush]
+) -> list[Recorded | RegistryError]:
+    """Record decisions in one transaction, each answered for itself, in order."""
+    today = registry.clock.today()
+    proposed = [_propose(registry, caller, push, today) for push in pushes]
+
+    def work(connection: Connection) -> list[Recorded | RegistryError]:
+        batch = _Batch(registry, connection, caller)
+        sound = [item for item in proposed if isinstance(item, Proposal)]
+        batch.read(sound)
+        outcomes = [batch.decide(item) if isinstance(item, Proposal) else item for item in proposed]
+        batch.write()
+        return outcomes
+
+    return registry.write(work)
+
+
+def _propose(
+    registry: Registry, caller: Caller, push: EntryPush, today: date
+) -> Proposal | RegistryError:
+    try:
+        department = _issuing_department(caller, push.department)
+        return proposals.propose(push, department, registry.secrets, today)
+    except RegistryError as refusal:
+        return refusal
+
+
+def _issuing_department(caller: Caller, named: str | None) -> str:
+    if caller.role is Role.department and caller.department is not None:
+        if named is not None and named != caller.department:
+            raise NotYourDepartment
+        return caller.department
+    if named is None:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/department",
+                    "missing",
+                    Sentence(
+                        "An operator names the issuing department", "管理员报送须填写认定部门"
+                    ),
+                )
+            ]
+        )
+    return named
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A proposal that passed, with what the law made of it."""
+
+    proposal: Proposal
+    ruling: Ruling
+    entry_id: UUID
+    subject_id: UUID
+
+
+@dataclass(slots=True)
+class _Batch:
+    """Pushes of one transaction: what was read for them, and what is to be written."""
+
+    registry: Registry
+    connection: Connection
+    caller: Caller
+    law: Law = field(init=False)
+    replays: dict[tuple[str, str], store.Replay] = field(init=False)
+    owners: dict[Key, UUID] = field(init=False)
+    locked: dict[UUID, subjects.Known] = field(init=False)
+    neighbours: dict[UUID, list[Neighbour]] = field(init=False)
+    new_subjects: dict[UUID, Claim] = field(default_factory=dict)
+    new_keys: dict[Key, tuple[UUID, Identifier | None]] = field(default_factory=dict)
+    accepted: list[_Accepted] = field(default_factory=list)
+
+    def read(self, proposed: Sequence[Proposal]) -> None:
+        """Everything that the decisions need, with the subjects locked."""
+        self.law = read_law(self.registry, self.connection)
+        self.replays = store.find_replays(
+            self.connection, [(item.department, item.source_ref) for item in proposed]
+        )
+        secrets = self.registry.secrets
+        keys = [key for item in proposed for key in subjects.keys_of(item.claim, secrets)]
+        self.owners = subjects.find(self.connection, keys)
+        self.locked = subjects.lock(self.connection, self.owners.values())
+        self.neighbours = store.neighbours(self.connection, self.locked)
+
+    def decide(self, proposal: Proposal) -> Recorded | RegistryError:
+        """Accept one push, or say what stands against it."""
+        reference = (proposal.department, proposal.source_ref)
+        known = self.replays.get(reference)
+        if known is not None:  # before every other rule: a retry gets its answer whatever changed
+            if proposal.facts_digest in known.digests:
+                return Recorded(known.entry_id, replayed=True)
+            return EntryConflict(entry_id=str(known.entry_id))
+        try:
+            accepted = self._examine(proposal)
+        except RegistryError as refusal:
+            return refusal
+        self.accepted.append(accepted)
+        self.replays[reference] = store.Replay(
+            accepted.entry_id, frozenset({proposal.facts_digest})
+        )
+        return Recorded(accepted.entry_id, replayed=False)
+
+    def _examine(self, proposal: Proposal) -> _Accepted:
+        list_type = _require_list_type(self.law.catalogue, proposal.list_type)
+        _require_issuer(self.law, proposal.department, list_type)
+        ruling = examine(Case.of(proposal.facts, proposal.birth_date), list_type, self.law.today)
+        if proposal.replaces is not None:
+            _require_replaced(self.connection, proposal, self.law.today)
+        keys = subjects.keys_of(proposal.claim, self.registry.secrets)
+        subject_id = self._subject_of(proposal, keys)
+        entry_id = uuid7()
+        others = self.neighbours.setdefault(subject_id, [])
+        if list_type.kind is ListKind.red:
+            require_no_black(
+                ruling.term,
+                [other.term for other in others if other.kind is ListKind.black],
+                self.law.today,
+            )
+        # From here on it is accepted: remember what it adds, for the pushes behind it.
+        if subject_id not in self.locked and subject_id not in self.new_subjects:
+            self.new_subjects[subject_id] = proposal.claim
+        for key, identifier in keys.items():
+            if key not in self.owners:
+                self.owners[key] = subject_id
+                self.new_keys[key] = (subject_id, identifier)
+        if list_type.kind is not ListKind.record:
+            others.append(Neighbour(entry_id, list_type.kind, proposal.department, ruling.term))
+        return _Accepted(proposal, ruling, entry_id, subject_id)
+
+    def _subject_of(self, proposal: Proposal, keys: Iterable[Key]) -> UUID:
+        owners = {self.owners[key] for key in keys if key in self.owners}
+        if len(owners) > 1:
+            raise IdentifierConflict
+        if not owners:
+            return uuid7()
+        [subject_id] = owners
+        kind = (
+            self.locked[subject_id].kind
+            if subject_id in self.locked
+            else self.new_subjects[subject_id].kind
+        )
+        if kind is not proposal.claim.kind:
+            raise SubjectKindConflict(recorded_kind=kind)
+        return subject_id
+
+    def write(self) -> None:
+        """Write what was accepted; nothing where nothing was."""
+        if not self.accepted:
+            return
+        connection, law = self.connection, self.law
+        subjects.add(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
+        named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
+        subjects.name_subjects(connection, named, self.locked)
+        first = take_sequence(
+            connection,
+            len(self.accepted),
+            catalogue_version=law.catalogue_version,
+            calendar_version=law.calendar_version,
+        )
+        # Only now, holding the counter, is it settled when this was recorded: the instants of the
+        # sequence never decrease.
+        at = self.registry.clock.now()
+        numbered = list(enumerate(self.accepted, start=first))
+        store.add(
+            connection,
+            [_entry_values(item, law, at) for _, item in numbered],
+            [self._version_values(item, seq, at) for seq, item in numbered],
+            [
+                person_values(self.registry.secrets, item.entry_id, person)
+                for item in self.accepted
+                for person in item.proposal.persons
+            ],
+        )
+        audit.record_changes(
+            connection,
+            [
+                audit.row(
+                    self.caller,
+                    at,
+                    "entry_recorded",
+                    "done",
+                    item.entry_id,
+                    list_type=item.proposal.list_type,
+                    source_ref=item.proposal.source_ref,
+                    version=1,
+                )
+                | {"seq": seq}
+                for seq, item in numbered
+            ],
+        )
+
+    def _version_values(self, item: _Accepted, seq: int, at: datetime) -> dict[str, Any]:
+        proposal = item.proposal
+        identifiers = proposal.claim.identifiers
+        channels = channels_for([one.number for one in identifiers if one.scheme is Scheme.uscc])
+        return {
+            "entry_id": item.entry_id,
+            "version": 1,
+            "seq": seq,
+            "superseded_seq": None,
+            "subject_id": item.subject_id,
+            "list_type": proposal.list_type,
+            "department": proposal.department,
+            "action": Action.record.value,
+            "action_digest": proposal.facts_digest,
+            "change_reason": None,
+            "actor_id": self.caller.id,
+            "actor_name": self.caller.name,
+            "recorded_at": at,
+            "exited_on": None,
+            "revoked_on": None,
+            "void": False,
+            "disputed": False,
+            **decided_values(self.law, proposal.facts, item.ruling, proposal.list_type),
+            **clock_values(
+                self.law,
+                proposal.claim.decided_on,
+                item.ruling.term,
+                channels,
+                received_on=civil_day(at),
+            ),
+        }
+
+
+def _require_list_type(catalogue: Catalogue, code: str) -> ListType:
+    list_type = catalogue.list_types.get(code)
+    if list_type is None:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/list_type",
+                    "unknown_value",
+                    Sentence(
+                        "There is no such list type; see GET /v1/list-types",
+                        "没有该名单类型,请查看 GET /v1/list-types",
+                    ),
+                )
+            ]
+        )
+    return list_type
+
+
+def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
+    department = law.catalogue.departments.get(code)
+    if department is None or not department.holds_on(law.today):
+        raise NotYourList(
+            Sentence(
+                "The department is not in the catalogue, or no longer exists",
+                "部门不在目录中,或已撤销",
+            )
+        )
+    if not law.catalogue.may_issue(department, list_type):
+        raise NotYourList
+
+
+def _require_replaced(connection: Connection, proposal: Proposal, day: date) -> None:
+    replaced = store.get(connection, proposal.replaces, day) if proposal.replaces else None
+    own = replaced is not None and replaced.department == proposal.department
+    if replaced is None or not own or not replaced.void:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/replaces",
+                    "nothing_to_replace",
+                    Sentence(
+                        "replaces names an entry of your department that was revoked as"
+                        " wrong_subject",
+                        "replaces 须为本部门以 wrong_subject 撤销的条目",
+                    ),
+                )
+            ]
+        )
+
+
+def _entry_values(item: _Accepted, law: Law, at: datetime) -> dict[str, Any]:
+    proposal = item.proposal
+    return {
+        "id": item.entry_id,
+        "subject_id": item.subject_id,
+        "list_type": proposal.list_type,
+        "kind": law.catalogue.list_types[proposal.list_type].kind.value,
+        "department": proposal.department,
+        "source_ref": proposal.source_ref,
+        "replaces": proposal.replaces,
+        "received_at": at,
+    }

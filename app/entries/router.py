@@ -1,0 +1,308 @@
+"""Pushing, reading and changing entries."""
+
+from datetime import date, datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response, status
+from sqlalchemy import Connection
+
+from app import errors
+from app.access.dependencies import WRITE_TURN, RegistryDep, needs
+from app.audit import store as audit
+from app.catalogue.store import current_calendar
+from app.entries import actions, recording, schemas, store, views
+from app.entries.store import EntryRow
+from app.problems import problems
+from app.registry import Registry
+from app.rules.calendar import Calendar
+from app.rules.law import ListKind
+from app.rules.permissions import Caller, Permission, Role
+from app.rules.status import Status
+from app.rules.visibility import Sight, sight
+from app.wire import Day, make_cursor, read_id_cursor, read_version
+
+router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
+
+Reader = Annotated[Caller, needs(Permission.entry_read)]
+Writer = Annotated[Caller, needs(Permission.entry_write)]
+IfMatch = Annotated[
+    str | None,
+    Header(alias="If-Match", description='The version changed, as ETag gave it: `"3"`'),
+]
+Code = Annotated[str | None, Query(max_length=80)]
+
+RECORDING = problems(
+    errors.NotYourList,
+    errors.NotYourDepartment,
+    errors.EntryConflict,
+    errors.IdentifierConflict,
+    errors.SubjectKindConflict,
+    errors.SubjectKindNotAllowed,
+    errors.BlacklistedSubject,
+    errors.MinorSubject,
+    errors.SealedRecord,
+    errors.ListTypeNotInForce,
+    errors.TermNotAllowed,
+    errors.PublicationNotAllowed,
+    errors.Busy,
+)
+CHANGING = problems(
+    errors.BadVersionTag,
+    errors.EntryNotFound,
+    errors.StaleVersion,
+    errors.VersionRequired,
+    errors.TransitionRefused,
+    errors.Busy,
+)
+
+
+@router.post(
+    "",
+    status_code=status.HTTP_201_CREATED,
+    response_model=schemas.EntryView,
+    dependencies=[WRITE_TURN],
+    responses={
+        200: {"model": schemas.EntryView, "description": "The very same was recorded before"},
+        **RECORDING,
+    },
+)
+def push_entry(
+    push: schemas.EntryPush, caller: Writer, registry: RegistryDep, response: Response
+) -> dict[str, Any]:
+    """Record a decision: a red or black entry, a licence or a penalty.
+
+    Idempotent by (department, source_ref): the same body again answers 200 with today's view.
+    """
+    recorded = recording.record(registry, caller, push)
+    if recorded.replayed:
+        response.status_code = status.HTTP_200_OK
+        audit.record_access(registry, caller, "entry_replayed", recorded.entry_id)
+    response.headers["Location"] = f"/v1/entries/{recorded.entry_id}"
+    return present(registry, caller, recorded.entry_id, response, changed=True)
+
+
+@router.get("", responses=problems(errors.BadCursor))
+def list_entries(
+    caller: Reader,
+    registry: RegistryDep,
+    source_ref: Code = None,
+    list_type: Code = None,
+    domain: Code = None,
+    department: Code = None,
+    entry_status: Annotated[Status | None, Query(alias="status")] = None,
+    subject_id: UUID | None = None,
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.EntryPage:
+    """Entries by page, oldest first; a department sees its own."""
+    asked = {
+        "source_ref": source_ref,
+        "list_type": list_type,
+        "domain": domain,
+        "department": department,
+        "subject_id": subject_id,
+    }
+    filters = {name: value for name, value in asked.items() if value is not None}
+    scope = filters | ({} if caller.oversees else {"department": caller.department})
+    audit.record_access(
+        registry,
+        caller,
+        "entries_listed",
+        status=entry_status,
+        **{name: str(value) for name, value in filters.items()},
+    )
+    if not caller.oversees and department not in {None, caller.department}:
+        return schemas.EntryPage(entries=[], next=None)
+    today = registry.clock.today()
+    with registry.database.reading() as connection:
+        rows = store.page(
+            connection,
+            today,
+            after=read_id_cursor(next_),
+            limit=limit + 1,
+            filters=scope if caller.role is Role.auditor else scope | {"void": False},
+            statuses=[entry_status] if entry_status else [],
+        )
+        shown, more = rows[:limit], len(rows) > limit
+        found = _views(connection, shown, today, current_calendar(registry, connection), caller)
+    return schemas.EntryPage.model_validate(
+        {"entries": found, "next": make_cursor(shown[-1].id) if more else None}
+    )
+
+
+@router.get(
+    "/{entry_id}", response_model=schemas.EntryView, responses=problems(errors.EntryNotFound)
+)
+def show_entry(
+    entry_id: UUID,
+    caller: Reader,
+    registry: RegistryDep,
+    response: Response,
+    on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
+    known_at: Annotated[
+        datetime | None, Query(description="Auditors and operators: as known at that instant")
+    ] = None,
+    known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
+) -> dict[str, Any]:
+    """One entry as it stands today, or stood for the registry's knowledge of another day."""
+    past = any(value is not None for value in (on, known_at, known_seq))
+    if past and not caller.oversees:
+        raise errors.Forbidden
+    audit.record_access(
+        registry,
+        caller,
+        "entry_read",
+        entry_id,
+        **({"on": on, "known_at": known_at, "known_seq": known_seq} if past else {}),
+    )
+    return present(
+        registry, caller, entry_id, response, on=on, known_at=known_at, known_seq=known_seq
+    )
+
+
+@router.get("/{entry_id}/history", responses=problems(errors.EntryNotFound))
+def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schemas.History:
+    """Every version of an entry: who made it, when, why, and what it changed."""
+    audit.record_access(registry, caller, "history_read", entry_id)
+    today = registry.clock.today()
+    with registry.database.reading() as connection:
+        rows = store.versions(connection, entry_id, today)
+        calendar = current_calendar(registry, connection)
+    if not rows or not _sees_whole(caller, rows[-1], today):
+        raise errors.EntryNotFound
+    shown: list[dict[str, Any]] = [views.entry_view(row, today, calendar) for row in rows]
+    before: list[dict[str, Any] | None] = [None, *shown[:-1]]
+    return schemas.History(
+        entry_id=entry_id,
+        versions=[
+            schemas.VersionView(
+                version=row.version,
+                seq=row.seq,
+                recorded_at=row.recorded_at,
+                action=row.action,
+                actor=row.actor_name,
+                reason=row.change_reason,
+                changes=[
+                    schemas.FieldChange(**change) for change in views.changes_between(old, new)
+                ],
+            )
+            for row, old, new in zip(rows, before, shown, strict=True)
+        ],
+    )
+
+
+@router.post(
+    "/{entry_id}/corrections",
+    response_model=schemas.EntryView,
+    dependencies=[WRITE_TURN],
+    responses=CHANGING | problems(errors.SubjectFixed, errors.BlacklistedSubject),
+)
+def correct_entry(
+    entry_id: UUID,
+    order: schemas.Correction,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """Replace wrong facts; the recorded ones stay in the history."""
+    actions.correct(registry, caller, entry_id, order, read_version(if_match))
+    return present(registry, caller, entry_id, response, changed=True)
+
+
+@router.post(
+    "/{entry_id}/revocations",
+    response_model=schemas.EntryView,
+    dependencies=[WRITE_TURN],
+    responses=CHANGING,
+)
+def revoke_entry(
+    entry_id: UUID,
+    order: schemas.Revocation,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """Take an entry back because its decision was revoked, or named the wrong subject."""
+    actions.revoke(registry, caller, entry_id, order, read_version(if_match))
+    return present(registry, caller, entry_id, response, changed=True)
+
+
+@router.post(
+    "/{entry_id}/exits",
+    response_model=schemas.EntryView,
+    dependencies=[WRITE_TURN],
+    responses=CHANGING,
+)
+def exit_entry(
+    entry_id: UUID,
+    order: schemas.Exit,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """End an entry before its term does."""
+    actions.exit_early(registry, caller, entry_id, order, read_version(if_match))
+    return present(registry, caller, entry_id, response, changed=True)
+
+
+def present(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    response: Response,
+    *,
+    on: date | None = None,
+    known_at: datetime | None = None,
+    known_seq: int | None = None,
+    changed: bool = False,
+) -> dict[str, Any]:
+    """The entry's view; who just changed it sees the result, even where that seals it."""
+    today = registry.clock.today()
+    day = on or today
+    with registry.database.reading() as connection:
+        seq = known_seq
+        if known_at is not None:
+            seq = store.seq_known_at(connection, known_at)
+        row = store.get(connection, entry_id, day, seq)
+        if row is None:
+            raise errors.EntryNotFound
+        now = store.get(connection, entry_id, today) or row
+        own_change = changed and caller.acts_for(now.department)
+        if not own_change and not _sees_whole(caller, now, today):
+            raise errors.EntryNotFound
+        calendar = current_calendar(registry, connection)
+        [view] = _views(connection, [row], day, calendar, caller)
+    response.headers["ETag"] = f'"{row.version}"'
+    return view
+
+
+def _sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
+    seen = sight(
+        caller,
+        department=row.department,
+        disclosure_class=row.disclosure,
+        status=row.status(day),
+        void=row.void,
+    )
+    own = caller.oversees or caller.acts_for(row.department)
+    return seen is Sight.full and own
+
+
+def _views(
+    connection: Connection, rows: list[EntryRow], day: date, calendar: Calendar, caller: Caller
+) -> list[dict[str, Any]]:
+    blacks = {row.subject_id for row in rows if row.kind == ListKind.black}
+    neighbours = store.neighbours(connection, blacks)
+    return [
+        views.entry_view(
+            row,
+            day,
+            calendar,
+            views.effects_of(row, day, neighbours.get(row.subject_id, ()), caller),
+        )
+        for row in rows
+    ]

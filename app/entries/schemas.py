@@ -1,0 +1,453 @@
+"""What departments send about entries, and what they get back."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
+
+from app.errors import Sentence
+from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
+from app.rules.disclosure import Channel, DisclosureState
+from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
+from app.rules.status import Removal, Status
+from app.wire import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
+
+MOST_IDENTIFIERS = 8
+MOST_PERSONS = 50
+WAN_DECIMALS = 6
+
+
+class IdentifierIn(Model):
+    """A number and the scheme that it belongs to; blanks and full-width forms are folded."""
+
+    scheme: Scheme
+    number: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+class SubjectIn(Model):
+    """Whom the decision is about."""
+
+    kind: SubjectKind
+    name: Name
+    identifiers: Annotated[list[IdentifierIn], Field(max_length=MOST_IDENTIFIERS)] = []
+    birth_date: Day | None = None
+
+    @model_validator(mode="after")
+    def schemes_fit_the_kind(self) -> "SubjectIn":
+        """Persons have personal numbers; organisations have none, but responsible persons."""
+        person = self.kind is SubjectKind.natural_person
+        if any((item.scheme in PERSONAL) != person for item in self.identifiers):
+            raise fault(
+                "scheme_not_for_kind",
+                Sentence(
+                    "Personal schemes are for natural persons, the others for organisations and"
+                    " individual businesses",
+                    "个人证件类型只适用于自然人,其他类型只适用于单位和个体工商户",
+                ),
+            )
+        schemes = [item.scheme for item in self.identifiers]
+        if len(set(schemes)) < len(schemes):
+            raise fault(
+                "scheme_twice",
+                Sentence("One number per scheme", "每种证件类型只填一个号码"),
+            )
+        if not person and self.birth_date is not None:
+            raise fault(
+                "birth_date_not_for_kind",
+                Sentence("Only natural persons have a birth date", "只有自然人填写出生日期"),
+            )
+        return self
+
+
+class ResponsiblePersonIn(Model):
+    """Somebody whom the entry names beside an organisation; that lists nobody."""
+
+    role: PersonRole
+    name: Name
+    identifier: IdentifierIn | None = None
+
+    @model_validator(mode="after")
+    def number_is_personal(self) -> "ResponsiblePersonIn":
+        """A responsible person is a natural person."""
+        if self.identifier is not None and self.identifier.scheme not in PERSONAL:
+            raise fault(
+                "scheme_not_for_kind",
+                Sentence("A responsible person has a personal number", "责任人须填写个人证件号码"),
+            )
+        return self
+
+
+class DecisionIn(Model):
+    """The decision that the entry rests on; its day starts the 7 working days."""
+
+    number: Reference
+    kind: DecisionKind
+    decided_on: Day
+    penalty_law: PenaltyLaw | None = None
+
+
+class DisclosureIn(Model):
+    """Who may read the entry; an exemption says which and on what basis."""
+
+    model_config = ConfigDict(populate_by_name=False)
+
+    class_: Annotated[DisclosureClass, Field(alias="class")]
+    exemption: Literal["state_secret", "trade_secret", "personal_privacy", "other"] | None = None
+    basis: Line | None = None
+
+
+def _wan(amount: Decimal) -> Decimal:
+    if amount < 0 or amount.as_tuple().exponent < -WAN_DECIMALS:  # type: ignore[operator]
+        raise fault(
+            "invalid_amount",
+            Sentence(
+                "An amount in 万元, not negative, with at most six decimals",
+                "金额单位为万元,不得为负,最多六位小数",
+            ),
+        )
+    return amount
+
+
+Wan = Annotated[Decimal, Field(max_digits=18, allow_inf_nan=False), AfterValidator(_wan)]
+
+
+class PenaltyIn(Model):
+    """What an administrative penalty consists of (双公示: CF_CFLB, CF_NR, CF_NR_FK, …)."""
+
+    conduct: Line | None = None
+    categories: Annotated[list[Line], Field(max_length=10)] = []
+    content: Text | None = None
+    fine: Wan | None = None
+    confiscated: Wan | None = None
+    permit: Name | None = None
+
+
+class LicenceIn(Model):
+    """What an administrative licence allows (双公示: XK_XKWS, XK_XKLB, XK_XKZS, XK_NR, …)."""
+
+    document_name: Name | None = None
+    category: Line | None = None
+    certificate_name: Name | None = None
+    certificate_number: Reference | None = None
+    content: Text | None = None
+
+
+class EntryPush(Model):
+    """A decision, as a department sends it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "list_type": "wage_arrears.black",
+                    "source_ref": "HR-2026-000123",
+                    "case_ref": "HR-C-2026-77",
+                    "subject": {
+                        "kind": "legal_person",
+                        "name": "枣庄某某建筑有限公司",
+                        "identifiers": [{"scheme": "uscc", "number": "91370403MB000CT75T"}],
+                    },
+                    "responsible_persons": [
+                        {
+                            "role": "legal_representative",
+                            "name": "张某",
+                            "identifier": {
+                                "scheme": "resident_id",
+                                "number": "370402198506120013",
+                            },
+                        }
+                    ],
+                    "decision": {
+                        "number": "枣人社列〔2026〕12号",
+                        "kind": "list_decision",
+                        "decided_on": "2026-11-20",
+                    },
+                    "reason": "拖欠农民工工资,经责令限期支付逾期未支付",
+                    "legal_basis": "拖欠农民工工资失信联合惩戒对象名单管理暂行办法第五条",
+                    "severity": "serious",
+                    "conduct_ended_on": "2026-10-31",
+                    "effective_from": "2026-11-20",
+                    "effective_until": "2029-11-20",
+                    "disclosure": {"class": "public"},
+                }
+            ]
+        }
+    )
+
+    list_type: Annotated[str, Field(pattern=r"^[a-z_]{1,40}\.[a-z_]{1,30}$")]
+    source_ref: Reference
+    department: Annotated[str, Field(pattern=r"^[a-z0-9_]{1,60}$")] | None = None
+    replaces: UUID | None = None
+    subject: SubjectIn
+    decision: DecisionIn
+    reason: Text
+    legal_basis: Text
+    case_ref: Reference | None = None
+    responsible_persons: Annotated[list[ResponsiblePersonIn], Field(max_length=MOST_PERSONS)] = []
+    severity: Severity | None = None
+    conduct_ended_on: Day | None = None
+    conduct_continues: StrictBool = False
+    effective_from: Day | None = None
+    effective_until: Day | None = None
+    disclosure: DisclosureIn | None = None
+    penalty: PenaltyIn | None = None
+    licence: LicenceIn | None = None
+    remark: Text | None = None
+
+
+class SubjectChange(Model):
+    """What may be corrected about the subject: how the decision names it."""
+
+    name: Name | None = None
+    kind: Any = None
+    identifiers: Any = None
+    birth_date: Any = None
+
+
+class EntryChanges(Model):
+    """Facts to put in the place of the recorded ones; null takes an optional one away."""
+
+    subject: SubjectChange | None = None
+    decision: DecisionIn | None = None
+    reason: Text | None = None
+    legal_basis: Text | None = None
+    case_ref: Reference | None = None
+    responsible_persons: (
+        Annotated[list[ResponsiblePersonIn], Field(max_length=MOST_PERSONS)] | None
+    ) = None
+    severity: Severity | None = None
+    conduct_ended_on: Day | None = None
+    conduct_continues: StrictBool | None = None
+    effective_from: Day | None = None
+    effective_until: Day | None = None
+    disclosure: DisclosureIn | None = None
+    penalty: PenaltyIn | None = None
+    licence: LicenceIn | None = None
+    remark: Text | None = None
+
+    @model_validator(mode="after")
+    def changes_something(self) -> "EntryChanges":
+        """An empty correction, or one that takes a needed fact away, is a slip."""
+        if not self.model_fields_set:
+            raise fault(
+                "nothing_to_change", Sentence("Name at least one fact", "请至少填写一项更正内容")
+            )
+        needed = self.model_fields_set & {"subject", "decision", "reason", "legal_basis"}
+        if any(getattr(self, name) is None for name in needed):
+            raise fault(
+                "missing",
+                Sentence(
+                    "subject, decision, reason and legal_basis cannot be taken away",
+                    "subject、decision、reason、legal_basis 不能清空",
+                ),
+            )
+        return self
+
+
+class Correction(Model):
+    """Why the recorded facts are wrong, and the right ones."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资,经责令逾期未支付"}}
+            ]
+        }
+    )
+
+    reason: Line
+    changes: EntryChanges
+
+
+class RevocationCode(StrEnum):
+    """Why a decision no longer stands; `wrong_subject` means that it never did."""
+
+    decision_revoked = "decision_revoked"
+    wrong_subject = "wrong_subject"
+    other = "other"
+
+
+class Revocation(Model):
+    """The decision was revoked, annulled or recorded on the wrong subject."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reason": "原列入决定经行政复议撤销",
+                    "reason_code": "decision_revoked",
+                    "revoked_on": "2026-11-22",
+                }
+            ]
+        }
+    )
+
+    reason: Line
+    reason_code: RevocationCode
+    revoked_on: Day
+
+
+class Exit(Model):
+    """The subject leaves the list before its term ends."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"reason": "已足额支付工资,依法提前移出", "exited_on": "2026-11-22"}]
+        }
+    )
+
+    reason: Line
+    exited_on: Day
+
+
+# --- views ---------------------------------------------------------------
+
+
+class IdentifierView(SparseView):
+    """A number as it may be shown: organisations' whole, persons' masked."""
+
+    scheme: Scheme
+    number: str | None = None
+    masked: str | None = None
+
+
+class SubjectView(View):
+    """The subject as the decision named it."""
+
+    id: UUID
+    kind: SubjectKind
+    name: str
+    identifiers: list[IdentifierView]
+
+
+class ResponsiblePersonView(View):
+    """A person whom the entry names."""
+
+    role: PersonRole
+    name: str
+    identifier: IdentifierView | None
+
+
+class DecisionView(View):
+    """The decision that the entry rests on."""
+
+    number: str
+    kind: DecisionKind
+    decided_on: Day
+    penalty_law: PenaltyLaw | None
+
+
+class ChannelView(View):
+    """One place of publication."""
+
+    channel: Channel
+    required: bool
+    published_on: Day | None
+    url: str | None
+    recorded_at: str | None
+    withdrawn_on: Day | None
+    state: DisclosureState
+
+
+class DisclosureView(View):
+    """The duty to publish and how far it was met."""
+
+    class_: Annotated[DisclosureClass, Field(alias="class")]
+    exemption: str | None
+    basis: str | None
+    deadline: Day
+    provisional: bool
+    calendar_version: str
+    reported: Literal["on_time", "late"]
+    state: DisclosureState
+    channels: list[ChannelView]
+
+
+class RemovalView(View):
+    """What ended the entry before its term did."""
+
+    by: Removal
+    on: Day
+
+
+class EffectView(SparseView):
+    """A red entry that this black one suspends; those that the caller may not read are counted."""
+
+    effect: Literal["suspends"]
+    entry_id: UUID | None = None
+    count: int | None = None
+
+
+class EntryView(View):
+    """An entry on a day (`on`)."""
+
+    id: UUID
+    version: int
+    seq: int
+    list_type: str
+    list_: Annotated[ListKind, Field(alias="list")]
+    domain: str
+    department: str
+    source_ref: str
+    case_ref: str | None
+    replaces: UUID | None
+    subject: SubjectView
+    responsible_persons: list[ResponsiblePersonView]
+    decision: DecisionView
+    reason: str
+    legal_basis: str
+    severity: Severity | None
+    conduct_ended_on: Day | None
+    conduct_continues: bool
+    effective_from: Day
+    effective_until: Day | None
+    ends_by_law_on: Day | None
+    penalty: dict[str, Any] | None
+    licence: dict[str, Any] | None
+    remark: str | None
+    received_at: datetime
+    recorded_at: datetime
+    on: Day
+    status: Status
+    removal: RemovalView | None
+    disputed: bool
+    disclosure: DisclosureView
+    effects: list[EffectView]
+
+
+class EntryPage(View):
+    """A page of entries, oldest first."""
+
+    entries: list[EntryView]
+    next: str | None
+
+
+class FieldChange(View):
+    """One fact before and after."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+class VersionView(View):
+    """One version: who made it, when, why and what it changed."""
+
+    version: int
+    seq: int
+    recorded_at: datetime
+    action: str
+    actor: str
+    reason: str | None
+    changes: list[FieldChange]
+
+
+class History(View):
+    """Every version of an entry, oldest first."""
+
+    entry_id: UUID
+    versions: list[VersionView]

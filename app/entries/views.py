@@ -1,0 +1,191 @@
+"""An entry as it is shown on a day; plain dictionaries, for exports make a great many of them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from app.entries.store import EntryRow, Neighbour
+from app.rules.calendar import Calendar
+from app.rules.disclosure import DisclosureState, open_state, state_on
+from app.rules.law import DisclosureClass, ListKind
+from app.rules.permissions import Caller
+from app.rules.status import Status, status_on
+
+# What changes with every version by itself says nothing about what was changed.
+NOT_CHANGES = {"version", "seq", "recorded_at", "on", "effects"}
+
+
+def entry_view(
+    row: EntryRow, day: date, calendar: Calendar, effects: Sequence[Mapping[str, Any]] = ()
+) -> dict[str, Any]:
+    """The whole entry (`EntryView`)."""
+    facts = row.facts
+    decision = facts["decision"]
+    return {
+        "id": row.id,
+        "version": row.version,
+        "seq": row.seq,
+        "list_type": row.list_type,
+        "list": row.kind,
+        "domain": row.domain,
+        "department": row.department,
+        "source_ref": row.source_ref,
+        "case_ref": facts.get("case_ref"),
+        "replaces": row.replaces,
+        "subject": subject_view(row),
+        "responsible_persons": [
+            {
+                "role": person["role"],
+                "name": person["name"],
+                "identifier": _shown(person.get("identifier")),
+            }
+            for person in facts.get("responsible_persons") or ()
+        ],
+        "decision": {
+            "number": decision["number"],
+            "kind": decision["kind"],
+            "decided_on": row.decided_on,
+            "penalty_law": decision.get("penalty_law"),
+        },
+        "reason": facts["reason"],
+        "legal_basis": facts["legal_basis"],
+        "severity": row.severity,
+        "conduct_ended_on": facts.get("conduct_ended_on"),
+        "conduct_continues": bool(facts.get("conduct_continues")),
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "ends_by_law_on": row.cap_ends_on,
+        "penalty": facts.get("penalty"),
+        "licence": facts.get("licence"),
+        "remark": facts.get("remark"),
+        "received_at": row.received_at,
+        "recorded_at": row.recorded_at,
+        "on": day,
+        "status": row.status(day),
+        "removal": _removal(row, day),
+        "disputed": row.disputed,
+        "disclosure": disclosure_view(row, day, calendar),
+        "effects": list(effects),
+    }
+
+
+def subject_view(row: EntryRow) -> dict[str, Any]:
+    """The subject as the decision named it, personal numbers masked."""
+    subject = row.facts["subject"]
+    return {
+        "id": row.subject_id,
+        "kind": subject["kind"],
+        "name": subject["name"],
+        "identifiers": [_shown(item) for item in subject.get("identifiers", ())],
+    }
+
+
+def disclosure_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
+    """The duty to publish, as a whole and channel by channel."""
+    sent = row.facts.get("disclosure") or {}
+    public = row.disclosure is DisclosureClass.public
+    ends_on = row.term.ends_on
+    state = state_on(
+        disclosure_class=row.disclosure,
+        deadline=row.deadline,
+        fulfilled=row.fulfilled,
+        ended_on=ends_on,
+        void=row.void,
+        day=day,
+        calendar=calendar,
+    )
+    channels = []
+    for channel, item in row.publications.items():
+        if not public or not item.required or state is DisclosureState.not_required:
+            shown = DisclosureState.not_required
+        elif item.stands(ends_on):
+            shown = DisclosureState.late if item.late else DisclosureState.on_time
+        else:
+            shown = open_state(row.deadline, day, calendar)
+        channels.append(
+            {
+                "channel": channel,
+                "required": public and item.required,
+                "published_on": item.published_on,
+                "url": item.url,
+                "recorded_at": item.recorded_at,
+                "withdrawn_on": item.withdrawn_on,
+                "state": shown,
+            }
+        )
+    return {
+        "class": row.disclosure,
+        "exemption": sent.get("exemption"),
+        "basis": sent.get("basis"),
+        "deadline": row.deadline,
+        "provisional": row.provisional,
+        "calendar_version": str(row.calendar_version),
+        "reported": "late" if row.reported_late else "on_time",
+        "state": state,
+        "channels": channels,
+    }
+
+
+def effects_of(
+    row: EntryRow, day: date, neighbours: Iterable[Neighbour], caller: Caller
+) -> list[dict[str, Any]]:
+    """Which red entries of the subject an active black entry suspends on a day."""
+    if row.kind != ListKind.black or row.status(day) is not Status.active:
+        return []
+    readable: list[UUID] = []
+    others = 0
+    for neighbour in neighbours:
+        if neighbour.kind is not ListKind.red:
+            continue
+        status = status_on(neighbour.term, ListKind.red, day, black_active=True)
+        if status is not Status.suspended:
+            continue
+        if caller.oversees or caller.acts_for(neighbour.department):
+            readable.append(neighbour.entry_id)
+        else:
+            others += 1
+    effects: list[dict[str, Any]] = [
+        {"effect": "suspends", "entry_id": entry_id} for entry_id in readable
+    ]
+    return [*effects, {"effect": "suspends", "count": others}] if others else effects
+
+
+def changes_between(
+    before: Mapping[str, Any] | None, after: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """What a version changed, fact by fact; the first version changes nothing."""
+    if before is None:
+        return []
+    old, new = _flat(before), _flat(after)
+    return [
+        {"field": name, "old": old.get(name), "new": new.get(name)}
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name) and name.split(".")[0] not in NOT_CHANGES
+    ]
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        items = value.items()
+    elif isinstance(value, list):
+        items = ((str(position), item) for position, item in enumerate(value))  # type: ignore[assignment]
+    else:
+        return {prefix: value}
+    flat: dict[str, Any] = {}
+    for name, item in items:
+        flat.update(_flat(item, f"{prefix}.{name}" if prefix else str(name)))
+    return flat
+
+
+def _removal(row: EntryRow, day: date) -> dict[str, Any] | None:
+    removal = row.term.removal_on(day)
+    if removal is None:
+        return None
+    return {"by": removal, "on": row.revoked_on if removal == "revoked" else row.exited_on}
+
+
+def _shown(identifier: Mapping[str, str] | None) -> dict[str, str] | None:
+    if identifier is None:
+        return None
+    return {name: value for name, value in identifier.items() if name != "key"}

@@ -1,0 +1,1 @@
+"""Exports that prove themselves, and the audit trail."""

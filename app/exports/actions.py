@@ -1,0 +1,84 @@
+"""Starting an export: pin it, write down who pulls it, and write down the proof before it ends."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+
+from app.audit import store as audit
+from app.entries import store
+from app.errors import Fault, InvalidPayload, Sentence
+from app.exports import snapshot
+from app.exports.schemas import ExportFormat, ExportScope
+from app.exports.snapshot import Pin, Tally
+from app.registry import Registry, read_head
+from app.rules.permissions import Caller
+from app.rules.status import Status
+
+
+def start(
+    registry: Registry,
+    caller: Caller,
+    *,
+    export_format: ExportFormat,
+    scope: ExportScope,
+    status: Status | None,
+    filters: Mapping[str, str],
+    on: date | None = None,
+    known_at: datetime | None = None,
+) -> tuple[Pin, Iterator[bytes]]:
+    """Pin a snapshot and give its bytes.
+
+    Raises:
+        InvalidPayload: the day or instant has not come yet.
+    """
+    today = registry.clock.today()
+    if (on is not None and on > today) or (
+        known_at is not None and known_at > registry.clock.now()
+    ):
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "?on",
+                    "in_future",
+                    Sentence("An export shows a day that has come", "导出只能针对已到来的日期"),
+                )
+            ]
+        )
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        seq = head.seq if known_at is None else store.seq_known_at(connection, known_at)
+    pin = Pin(
+        epoch=head.epoch,
+        seq=seq,
+        on=on or today,
+        catalogue_version=str(head.catalogue_version),
+        scope=scope,
+        filters=filters,
+        statuses=snapshot.statuses_of(scope, status),
+        sealed=snapshot.sees_sealed(caller),
+    )
+    asked = pin.described() | {"format": export_format, "status": status}
+    audit.record_access(registry, caller, "export_started", **asked)
+    return pin, _accounted(registry, caller, pin, export_format)
+
+
+def _accounted(
+    registry: Registry, caller: Caller, pin: Pin, export_format: ExportFormat
+) -> Iterator[bytes]:
+    # The last chunk holds the trailer: it leaves only after count and hash are on record.
+    tally = Tally()
+    held: bytes | None = None
+    for chunk in snapshot.stream(registry, pin, export_format, tally):
+        if held is not None:
+            yield held
+        held = chunk
+    audit.record_access(
+        registry,
+        caller,
+        "export_completed",
+        seq=pin.seq,
+        count=tally.count,
+        sha256=tally.sha256,
+        format=export_format,
+    )
+    if held is not None:
+        yield held

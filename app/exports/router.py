@@ -1,0 +1,113 @@
+"""Exports for auditors, and the audit trail."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
+from starlette.responses import Response
+
+from app import errors
+from app.access.dependencies import RegistryDep, needs
+from app.audit import store as audit
+from app.exports import actions, schemas
+from app.exports.schemas import ExportFormat, ExportScope
+from app.exports.streaming import Stream
+from app.problems import problems
+from app.rules.law import ListKind
+from app.rules.permissions import Caller, Permission
+from app.rules.status import Status
+from app.wire import Day, make_cursor, read_id_cursor
+
+router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
+
+Exporter = Annotated[Caller, needs(Permission.export_read)]
+Auditor = Annotated[Caller, needs(Permission.audit_read)]
+Code = Annotated[str | None, Query(max_length=80)]
+
+MEDIA_TYPES = {
+    ExportFormat.ndjson: "application/x-ndjson",
+    ExportFormat.json: "application/json",
+    ExportFormat.csv: "text/csv; charset=utf-8",
+}
+
+
+class ExportResponse(Response):
+    """Shown in the OpenAPI document; what is sent is a `Stream`."""
+
+    media_type = "application/x-ndjson"
+
+
+@router.get(
+    "/exports/entries",
+    response_class=ExportResponse,
+    responses={
+        200: {
+            "description": "One consistent snapshot with a trailer; without it, incomplete",
+            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
+        }
+    },
+)
+def export_entries(
+    caller: Exporter,
+    registry: RegistryDep,
+    format_: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.ndjson,
+    scope: ExportScope = ExportScope.in_force,
+    list_: Annotated[ListKind | None, Query(alias="list")] = None,
+    domain: Code = None,
+    department: Code = None,
+    status: Status | None = None,
+    on: Day | None = None,
+    known_at: AwareDatetime | None = None,
+) -> Response:
+    """Entries as one snapshot: streamed, pinned, and proved by count and SHA-256 at the end."""
+    asked = {"list": list_, "domain": domain, "department": department}
+    pin, chunks = actions.start(
+        registry,
+        caller,
+        export_format=format_,
+        scope=scope,
+        status=status,
+        filters={name: str(value) for name, value in asked.items() if value is not None},
+        on=on,
+        known_at=known_at,
+    )
+    name = f"entries-{pin.epoch}-{pin.seq}-{pin.on.isoformat()}.{format_}"
+    return Stream(
+        chunks,
+        media_type=MEDIA_TYPES[format_],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        stalled_after=registry.settings.stalled_client_seconds,
+    )
+
+
+@router.get("/audit/records", tags=["Audit"], responses=problems(errors.BadCursor))
+def list_audit_records(
+    caller: Auditor,
+    registry: RegistryDep,
+    action: Code = None,
+    outcome: Code = None,
+    target: Code = None,
+    department: Code = None,
+    actor_id: UUID | None = None,
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.AuditPage:
+    """Who did what, when, to what, with which result; the newest first."""
+    asked = {
+        "action": action,
+        "outcome": outcome,
+        "target": target,
+        "department": department,
+        "actor_id": actor_id,
+    }
+    filters = {name: value for name, value in asked.items() if value is not None}
+    records = audit.page(registry, before=read_id_cursor(next_), limit=limit + 1, filters=filters)
+    shown = records[:limit]
+    audit.record_access(registry, caller, "audit_read", filters=sorted(filters))
+    return schemas.AuditPage.model_validate(
+        {
+            "records": [{"seq": None, **record} for record in shown],
+            "next": make_cursor(shown[-1]["id"]) if len(records) > limit else None,
+        }
+    )

@@ -1,0 +1,242 @@
+"""One consistent snapshot as a stream of bytes, with the proof at its end.
+
+The snapshot is pinned by (seq, day, catalogue version) and read in short pages by key. No read
+transaction stays open between pages: a long one would hold back the log (SQLite) and the vacuum
+(PostgreSQL). Pages agree with each other because versions are never changed after they are written.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import orjson
+
+from app.catalogue.store import current_calendar
+from app.entries import store
+from app.entries.store import EntryRow
+from app.entries.views import entry_view
+from app.exports.schemas import ExportFormat, ExportScope
+from app.registry import Registry
+from app.rules.calendar import Calendar
+from app.rules.permissions import Caller, Role
+from app.rules.status import ENDED, Status
+
+PAGE_ROWS = 500
+# A spreadsheet runs a cell that begins so as a formula; the apostrophe makes it text.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """What the whole export is a picture of."""
+
+    epoch: int
+    seq: int
+    on: date
+    catalogue_version: str
+    scope: ExportScope
+    filters: Mapping[str, str]
+    statuses: tuple[Status, ...]
+    sealed: bool
+    """True where entries on the wrong subject are part of it: for auditors alone."""
+
+    def described(self) -> dict[str, Any]:
+        """The pin, as meta and trailer show it."""
+        return {
+            "epoch": self.epoch,
+            "seq": self.seq,
+            "on": self.on.isoformat(),
+            "catalogue_version": self.catalogue_version,
+            "filters": {"scope": self.scope, **self.filters},
+        }
+
+
+def statuses_of(scope: ExportScope, status: Status | None) -> tuple[Status, ...]:
+    """The statuses that an export holds; none named means all."""
+    if status is not None:
+        return (status,)
+    if scope is ExportScope.all:
+        return ()
+    return tuple(item for item in Status if item not in ENDED)
+
+
+def sees_sealed(caller: Caller) -> bool:
+    """Entries on the wrong subject are sealed to all but auditors."""
+    return caller.role is Role.auditor
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was written so far; known in full once the stream has ended."""
+
+    count: int = 0
+    sha256: str = ""
+
+
+def stream(
+    registry: Registry, pin: Pin, export_format: ExportFormat, tally: Tally
+) -> Iterator[bytes]:
+    """The bytes of an export, a page at a time."""
+    match export_format:
+        case ExportFormat.ndjson:
+            return _ndjson(registry, pin, tally)
+        case ExportFormat.json:
+            return _json(registry, pin, tally)
+        case ExportFormat.csv:
+            return _csv(registry, pin, tally)
+
+
+def _ndjson(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    for rows in _pages(registry, pin, tally):
+        chunk = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
+        digest.update(chunk)
+        yield chunk
+    tally.sha256 = digest.hexdigest()
+    yield orjson.dumps({"trailer": _trailer(pin, tally)}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _json(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
+    yield b'{"meta":' + orjson.dumps(pin.described()) + b',"entries":'
+    digest = hashlib.sha256()
+    opening = b"["
+    for rows in _pages(registry, pin, tally):
+        chunk = opening + b",\n".join(orjson.dumps(row) for row in rows)
+        opening = b",\n"
+        digest.update(chunk)
+        yield chunk
+    closing = b"[]" if tally.count == 0 else b"]"
+    digest.update(closing)
+    tally.sha256 = digest.hexdigest()
+    yield closing + b',"trailer":' + orjson.dumps(_trailer(pin, tally)) + b"}\n"
+
+
+def _csv(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
+    digest = hashlib.sha256()
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(CSV_COLUMNS)
+
+    def taken() -> bytes:
+        chunk = buffer.getvalue().encode()
+        buffer.seek(0)
+        buffer.truncate()
+        digest.update(chunk)
+        return chunk
+
+    for rows in _pages(registry, pin, tally):
+        writer.writerows(_csv_row(row) for row in rows)
+        yield taken()
+    yield taken()
+    tally.sha256 = digest.hexdigest()
+    yield f"#trailer,{tally.count},{pin.seq},{tally.sha256}\n".encode()
+
+
+def _trailer(pin: Pin, tally: Tally) -> dict[str, Any]:
+    return {"count": tally.count, **pin.described(), "sha256": tally.sha256}
+
+
+def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[list[dict[str, Any]]]:
+    after = None
+    while True:
+        with registry.database.reading() as connection:
+            rows = store.page(
+                connection,
+                pin.on,
+                after=after,
+                limit=PAGE_ROWS,
+                filters=dict(pin.filters) | ({} if pin.sealed else {"void": False}),
+                statuses=pin.statuses,
+                seq=pin.seq,
+            )
+            calendar = current_calendar(registry, connection)
+        if rows:
+            tally.count += len(rows)
+            yield [_exported(row, pin, calendar) for row in rows]
+        if len(rows) < PAGE_ROWS:
+            return
+        after = rows[-1].id
+
+
+def _exported(row: EntryRow, pin: Pin, calendar: Calendar) -> dict[str, Any]:
+    view = entry_view(row, pin.on, calendar)
+    del view["effects"]  # what it does to others is in the others' own status
+    view["in_force"] = view["status"] not in ENDED
+    view["void"] = row.void
+    view["catalogue_version"] = str(row.catalogue_version)
+    return view
+
+
+# Column -> where it stands in an exported entry.
+CSV_PATHS: Mapping[str, tuple[str, ...]] = {
+    "id": ("id",),
+    "version": ("version",),
+    "seq": ("seq",),
+    "list_type": ("list_type",),
+    "list": ("list",),
+    "domain": ("domain",),
+    "department": ("department",),
+    "source_ref": ("source_ref",),
+    "case_ref": ("case_ref",),
+    "replaces": ("replaces",),
+    "subject_id": ("subject", "id"),
+    "subject_kind": ("subject", "kind"),
+    "subject_name": ("subject", "name"),
+    "subject_identifiers": ("subject", "identifiers"),
+    "responsible_persons": ("responsible_persons",),
+    "decision_number": ("decision", "number"),
+    "decision_kind": ("decision", "kind"),
+    "decided_on": ("decision", "decided_on"),
+    "penalty_law": ("decision", "penalty_law"),
+    "reason": ("reason",),
+    "legal_basis": ("legal_basis",),
+    "severity": ("severity",),
+    "conduct_ended_on": ("conduct_ended_on",),
+    "conduct_continues": ("conduct_continues",),
+    "effective_from": ("effective_from",),
+    "effective_until": ("effective_until",),
+    "ends_by_law_on": ("ends_by_law_on",),
+    "penalty": ("penalty",),
+    "licence": ("licence",),
+    "remark": ("remark",),
+    "received_at": ("received_at",),
+    "recorded_at": ("recorded_at",),
+    "on": ("on",),
+    "status": ("status",),
+    "in_force": ("in_force",),
+    "void": ("void",),
+    "removal": ("removal",),
+    "disputed": ("disputed",),
+    "disclosure_class": ("disclosure", "class"),
+    "deadline": ("disclosure", "deadline"),
+    "provisional": ("disclosure", "provisional"),
+    "calendar_version": ("disclosure", "calendar_version"),
+    "reported": ("disclosure", "reported"),
+    "disclosure_state": ("disclosure", "state"),
+    "channels": ("disclosure", "channels"),
+    "catalogue_version": ("catalogue_version",),
+}
+CSV_COLUMNS = tuple(CSV_PATHS)
+
+
+def _csv_row(entry: Mapping[str, Any]) -> list[str]:
+    cells = []
+    for path in CSV_PATHS.values():
+        value: Any = entry
+        for name in path:
+            value = value[name]
+        cells.append(_cell(value))
+    return cells
+
+
+def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+    # Days, instants, ids, truth values and nested parts as JSON writes them.
+    return orjson.dumps(value).decode().strip('"')

@@ -1,0 +1,45 @@
+"""Sending a long stream: the source is closed when the reader goes or stalls."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from starlette.concurrency import iterate_in_threadpool
+from starlette.responses import StreamingResponse
+from starlette.types import Message, Send
+
+
+class Stream(StreamingResponse):
+    """Like its parent, but a chunk that is not taken in time ends the answer.
+
+    `stalled_after` is in seconds. The reader then lacks the trailer, and so knows.
+    """
+
+    def __init__(
+        self,
+        source: Iterator[bytes],
+        *,
+        media_type: str,
+        headers: dict[str, str],
+        stalled_after: float,
+    ) -> None:
+        super().__init__(_closing(source), media_type=media_type, headers=headers)
+        self._stalled_after = stalled_after
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the chunks, each with its own patience."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(self._stalled_after):
+                await send(message)
+
+        await super().stream_response(send_in_time)
+
+
+async def _closing(source: Iterator[bytes]) -> AsyncIterator[bytes]:
+    # A generator that is dropped half-way is otherwise closed by garbage collection, some day.
+    try:
+        async for chunk in iterate_in_threadpool(source):
+            yield chunk
+    finally:
+        close: Callable[[], None] = getattr(source, "close", lambda: None)
+        close()

@@ -1,0 +1,172 @@
+"""The app, put together: `create_app(settings)`."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.middleware.gzip import GZipMiddleware
+
+from app import health, logs, problems
+from app.access.actions import Recogniser
+from app.access.dependencies import Admission, Attempts
+from app.audit import store as audit
+from app.catalogue import router as catalogue_router
+from app.checks import router as checks_router
+from app.clock import Clock
+from app.disclosure import router as disclosure_router
+from app.entries import router as entries_router
+from app.errors import RegistryError, Unauthenticated
+from app.exports import router as exports_router
+from app.middleware import Envelope, Metrics
+from app.registry import Registry
+from app.reports import router as reports_router
+from app.settings import Settings
+
+log = logging.getLogger("redblack")
+
+GZIP_FROM_BYTES = 1_000
+GZIP_LEVEL = 3  # level 9 halves the rate of an export for a few percent
+EVERYWHERE = (400, 401, 403, 413, 422, 429, 503)
+
+ABOUT = """\
+Red and black lists of a city: entries, the 7-working-day disclosure clock, checks, exports.
+
+Send a key as `Authorization: Bearer <key>`. Errors are RFC 9457 problem documents with a stable
+`code`; their sentences are Chinese where `Accept-Language` prefers `zh`. Instants are UTC, days are
+civil days in Shanghai.
+"""
+
+
+def create_app(settings: Settings | None = None, *, clock: Clock | None = None) -> FastAPI:
+    """Make the app; with no settings it can describe itself, but not be served."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        registry = Registry.open(settings or Settings(), clock)
+        equip(app, registry)
+        trouble = registry.verify()
+        if trouble is not None:
+            log.error("not ready: %s", trouble.detail.en)
+        yield
+        registry.close()
+
+    app: FastAPI = FastAPIOffline(
+        title="Redblack Registry",
+        version="1",
+        description=ABOUT,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.metrics = Metrics()
+    for router in (
+        catalogue_router.router,
+        entries_router.router,
+        disclosure_router.router,
+        checks_router.router,
+        exports_router.router,
+        reports_router.router,
+        health.router,
+    ):
+        app.include_router(router)
+    problems.install(app, record_refusal)
+    body_limit = (settings or Settings()).body_limit_bytes
+    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_limit)
+    app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
+    app.add_middleware(Envelope, metrics=app.state.metrics)
+    describe(app)
+    return app
+
+
+def equip(app: FastAPI, registry: Registry) -> None:
+    """Give the app an open registry and what hangs on it."""
+    limits = registry.settings
+    app.state.registry = registry
+    app.state.recogniser = Recogniser(registry)
+    app.state.attempts = Attempts(limits.attempts_per_minute)
+    app.state.admission = Admission(
+        limits.write_slots, limits.write_queue, limits.write_wait_seconds
+    )
+
+
+def record_refusal(request: Request, error: RegistryError) -> None:
+    """Write a known caller's refusal down, in a transaction of its own."""
+    caller = getattr(request.state, "caller", None)
+    if (
+        caller is None
+        or isinstance(error, Unauthenticated)
+        or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    ):
+        return
+    route = request.scope.get("route")
+    try:
+        audit.record_refusal(
+            request.app.state.registry,
+            caller,
+            f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
+            code=error.code,
+            faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
+        )
+    except Exception:
+        # The refusal itself must reach its reader even when the trail cannot be written.
+        log.exception("a refusal could not be recorded")
+
+
+def describe(app: FastAPI) -> None:
+    """Finish the OpenAPI document: the problem document for every error that may come anywhere."""
+    plain = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is not None:
+            return app.openapi_schema
+        document = plain()
+        for item in document["paths"].values():
+            for operation in item.values():
+                _describe_operation(operation)
+        schemas = document["components"]["schemas"]
+        schemas.setdefault("Problem", problems.Problem.model_json_schema())
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        app.openapi_schema = document
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _describe_operation(operation: dict[str, Any]) -> None:
+    answer: Mapping[str, Any] = {
+        problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
+    }
+    responses = operation["responses"]
+    public = operation.get("security") == []
+    for status in () if public else EVERYWHERE:
+        responses.setdefault(str(status), {"description": _EVERYWHERE_TEXT[status]})
+    if public:
+        responses.setdefault("400", {"description": _EVERYWHERE_TEXT[400]})
+        responses.pop("422", None)
+    for status, response in responses.items():
+        if int(status) >= HTTPStatus.BAD_REQUEST:
+            response["content"] = answer
+    operation["responses"] = dict(sorted(responses.items()))
+
+
+_EVERYWHERE_TEXT: Mapping[int, str] = {
+    400: "`malformed_json`, `personal_number_in_url`, `malformed`: it cannot be read",
+    401: "`unauthenticated`: no valid key",
+    403: "`forbidden`: the key's role lacks the permission",
+    413: "`body_too_large`",
+    422: "`invalid_payload`: `errors` names every fault with its place and code",
+    429: "`too_many_attempts`: too many attempts without a valid key",
+    503: "`not_ready`, `secret_key_mismatch`, `unavailable`: no answer; never read it as clean",
+}
+
+
+def serve_app() -> FastAPI:
+    """For uvicorn's workers (`--factory`): settings from the environment."""
+    settings = Settings()
+    logs.configure(settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,105 @@
+"""What surrounds every request: its id, its line in the log, its metrics, and no number in its URL.
+
+The log names the route, never the address: an address may hold what a caller should not have put
+there. uvicorn's own access log is off for the same reason.
+"""
+
+import logging
+import re
+import time
+from urllib.parse import unquote_plus
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from app.errors import PersonalNumberInUrl
+from app.problems import prefers_chinese, problem_response
+from app.rules.personal_numbers import holds_personal_number
+from app.wire import set_request_id
+
+log = logging.getLogger("redblack.access")
+
+OUR_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Metrics:
+    """Requests by route; exact over several workers in prometheus_client's multiprocess mode."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "redblack_http_requests",
+            "Requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "redblack_http_request_seconds",
+            "Time until the answer was sent",
+            ["method", "route"],
+            registry=self.registry,
+        )
+
+
+class Envelope:
+    """ASGI middleware; plain functions over messages, because it is on the way of every check."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self.app = app
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(Headers(scope=scope).get("X-Request-ID"))
+        set_request_id(request_id)
+        started = time.perf_counter()
+        status = 500
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+                if scope["path"].startswith("/v1"):
+                    headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            if holds_personal_number(_address(scope)):
+                chinese = prefers_chinese(Headers(scope=scope).get("Accept-Language"))
+                refusal = problem_response(PersonalNumberInUrl(), chinese=chinese)
+                await refusal(scope, receive, send_with_headers)
+            else:
+                await self.app(scope, receive, send_with_headers)
+        finally:
+            self._note(scope, status, time.perf_counter() - started, request_id)
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = _route(scope)
+        self.metrics.requests.labels(scope["method"], route, status).inc()
+        self.metrics.seconds.labels(scope["method"], route).observe(seconds)
+        log.info("%s %s %d %.1fms %s", scope["method"], route, status, seconds * 1000, request_id)
+
+
+def _request_id(sent: str | None) -> str:
+    usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not holds_personal_number(sent)
+    return sent if sent and usable else str(uuid7())
+
+
+def _address(scope: Scope) -> str:
+    # The path arrives decoded once; decode again, so that a doubly quoted number is seen too.
+    query = unquote_plus(scope["query_string"].decode("latin-1"))
+    return f"{scope['path']} {unquote_plus(scope['path'])} {query} {unquote_plus(query)}"
+
+
+def _route(scope: Scope) -> str:
+    route = scope.get("route")
+    path = getattr(route, "path_format", None) or getattr(route, "path", None)
+    return str(path) if path else "unrouted"

@@ -1,0 +1,235 @@
+"""Errors on the wire: RFC 9457 problem documents, in the reader's language.
+
+Nothing that was sent comes back in an error, and nothing internal goes out.
+"""
+
+import logging
+import re
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import Field
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.errors import Fault, RegistryError, Sentence
+from app.wire import View, current_request_id
+
+log = logging.getLogger("redblack.problems")
+
+MEDIA_TYPE = "application/problem+json"
+
+# What Pydantic finds by itself, as our codes; `{name}` comes from the error's context.
+PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
+    "missing": ("missing", Sentence("This field is needed", "缺少此字段")),
+    "extra_forbidden": ("unknown_field", Sentence("There is no such field", "没有该字段")),
+    "string_type": ("not_text", Sentence("This must be a text", "此项应为文本")),
+    "string_too_short": ("blank", Sentence("This must not be blank", "此项不能为空")),
+    "string_too_long": (
+        "too_long",
+        Sentence("At most {max_length} characters", "最多 {max_length} 个字符"),
+    ),
+    "string_pattern_mismatch": (
+        "wrong_form",
+        Sentence("This has not the form that is needed", "格式不符合要求"),
+    ),
+    "string_unicode": (
+        "control_character",
+        Sentence("The text is not valid Unicode", "文本不是有效的 Unicode"),
+    ),
+    "enum": ("unknown_value", Sentence("One of: {expected}", "可选值:{expected}")),
+    "literal_error": ("unknown_value", Sentence("One of: {expected}", "可选值:{expected}")),
+    "too_long": ("too_many", Sentence("At most {max_length}", "最多 {max_length} 项")),
+    "too_short": ("too_few", Sentence("At least {min_length}", "至少 {min_length} 项")),
+    "uuid_parsing": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
+    "uuid_type": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
+    "bool_type": ("not_true_or_false", Sentence("true or false", "应为 true 或 false")),
+    "greater_than_equal": ("too_small", Sentence("At least {ge}", "不得小于 {ge}")),
+    "less_than_equal": ("too_large", Sentence("At most {le}", "不得大于 {le}")),
+    "greater_than": ("too_small", Sentence("More than {gt}", "须大于 {gt}")),
+    "timezone_aware": (
+        "no_zone",
+        Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区,例如 2026-11-22T08:00:00Z"),
+    ),
+}
+UNEXPECTED_TYPE = Sentence("This has the wrong type or form", "类型或格式不正确")
+SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
+
+
+class ProblemFault(View):
+    """One thing wrong at one place of the body (a JSON pointer) or of the query (`?name`)."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(View):
+    """A problem document (RFC 9457); further members may stand beside these."""
+
+    model_config = {"extra": "allow"}
+
+    type: str = Field(examples=["urn:redblack:problem:invalid_payload"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None
+    errors: list[ProblemFault] | None = None
+
+
+def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: the refusals that it may answer with, by status."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        response = documented.setdefault(
+            kind.status,
+            {
+                "model": Problem,
+                "description": "",
+                "content": {MEDIA_TYPE: {}},
+            },
+        )
+        told = f"`{kind.code}`: {kind.title.en}"
+        response["description"] = f"{response['description']}\n\n{told}".strip()
+    return documented
+
+
+def prefers_chinese(accept_language: str | None) -> bool:
+    """Tell whether the reader ranks Chinese above English (RFC 9110, 12.5.4)."""
+    weights: dict[str, float] = {}
+    for part in (accept_language or "").split(","):
+        language, _, parameter = part.strip().partition(";")
+        found = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", parameter)
+        primary = language.strip().lower().split("-")[0]
+        weight = float(found[1]) if found else 1.0
+        weights[primary] = max(weight, weights.get(primary, 0.0))
+    return weights.get("zh", 0.0) > weights.get("en", 0.0)
+
+
+def problem_response(error: RegistryError, *, chinese: bool) -> Response:
+    """The document of an error, in one language."""
+
+    def say(sentence: Sentence) -> str:
+        return sentence.zh if chinese else sentence.en
+
+    document: dict[str, Any] = {
+        "type": f"urn:redblack:problem:{error.code}",
+        "title": say(error.title),
+        "status": error.status,
+        "detail": say(error.detail),
+        "code": error.code,
+        "request_id": current_request_id(),
+        **error.members,
+    }
+    if error.faults:
+        document["errors"] = [
+            {"pointer": item.pointer, "code": item.code, "detail": say(item.sentence)}
+            for item in error.faults
+        ]
+    response = Response(
+        orjson.dumps(document, default=str), status_code=error.status, media_type=MEDIA_TYPE
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Language"] = "zh" if chinese else "en"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def from_validation(found: Iterable[Mapping[str, Any]]) -> RegistryError:
+    """Our error for what Pydantic and FastAPI found wrong."""
+    faults = []
+    for item in found:
+        if item["type"] == "json_invalid":
+            return errors.MalformedJson()
+        if item["type"] in {"model_attributes_type", "dict_type"} and item["loc"] == ("body",):
+            return errors.UnsupportedMediaType()
+        faults.append(_fault(item))
+    return errors.InvalidPayload(faults=faults)
+
+
+def pointer(location: tuple[str | int, ...]) -> str:
+    """Where it is wrong; a part that is not plainly a name or a position is not repeated."""
+    place, *rest = location
+    parts = []
+    for segment in rest:
+        if not SAFE_SEGMENT.fullmatch(str(segment)):
+            break
+        parts.append(str(segment))
+    if place == "body":
+        return "".join(f"/{part}" for part in parts)
+    return "?" + ".".join(parts) if place == "query" else f"{place}:" + ".".join(parts)
+
+
+def _fault(item: Mapping[str, Any]) -> Fault:
+    where = pointer(tuple(item["loc"]))
+    context = item.get("ctx", {})
+    if "zh" in context:
+        return Fault(where, item["type"], Sentence(item["msg"], context["zh"]))
+    code, sentence = PAYLOAD_SENTENCES.get(item["type"], ("wrong_type", UNEXPECTED_TYPE))
+    return Fault(
+        where, code, Sentence(sentence.en.format(**context), sentence.zh.format(**context))
+    )
+
+
+def from_database(error: SQLAlchemyError) -> RegistryError:
+    """A database that is away or overrun is 503; anything else is our fault."""
+    if isinstance(error, DBAPIError) and not _is_passing(error):
+        log.error("the database refused a statement", exc_info=error)
+        return errors.InternalError()
+    log.error("the database does not answer: %s", type(error).__name__)
+    return errors.Unavailable(retry_after=2)
+
+
+def _is_passing(error: DBAPIError) -> bool:
+    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
+
+
+def install(app: FastAPI, on_refusal: Any) -> None:  # noqa: ANN401 - a plain callback
+    """Answer every error with a problem document; `on_refusal` writes known callers' down."""
+
+    def answer(request: Request, error: RegistryError) -> Response:
+        on_refusal(request, error)
+        return problem_response(
+            error, chinese=prefers_chinese(request.headers.get("Accept-Language"))
+        )
+
+    # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.
+    @app.exception_handler(RegistryError)
+    def ours(request: Request, error: RegistryError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def validation(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, from_validation(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    def starlette(request: Request, error: HTTPException) -> Response:
+        by_status: dict[int, type[RegistryError]] = {
+            HTTPStatus.NOT_FOUND: errors.NoSuchAddress,
+            HTTPStatus.METHOD_NOT_ALLOWED: errors.MethodNotAllowed,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.BodyTooLarge,
+        }
+        kind = by_status.get(error.status_code, errors.Malformed)
+        response = answer(request, kind())
+        if error.headers and "Allow" in error.headers:
+            response.headers["Allow"] = error.headers["Allow"]
+        return response
+
+    @app.exception_handler(SQLAlchemyError)
+    def database(request: Request, error: SQLAlchemyError) -> Response:
+        return answer(request, from_database(error))
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        log.error("unforeseen %s", type(error).__name__, exc_info=error)
+        return answer(request, errors.InternalError())

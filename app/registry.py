@@ -1,0 +1,219 @@
+"""What every area works with: the settings, the clock, the secrets and the database, opened once.
+
+`Registry.open` never fails because the database is away or sealed with another key: the registry
+then is not ready, says why, and answers nothing (design principle "fail closed").
+"""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple, Self, TypeVar
+
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+
+from app.clock import Clock
+from app.crypto import Secrets
+from app.database import Database
+from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
+from app.migrate import schema_head
+from app.rules.calendar import Calendar
+from app.rules.law import Catalogue
+from app.settings import Settings
+from app.tables import Check, RegistryState, SealingKey
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 5
+RECHECK_SECONDS = 1.0
+SERIALIZATION_TROUBLE = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
+
+
+class LawMoved(Exception):
+    """The catalogue or the calendar changed while a change was decided: decide again."""
+
+
+class Registry:
+    """One open registry; shared by all requests of a process."""
+
+    def __init__(
+        self, settings: Settings, secrets: Secrets, database: Database, clock: Clock
+    ) -> None:
+        self.settings = settings
+        self.secrets = secrets
+        self.database = database
+        self.clock = clock
+        # Versions are immutable, so what was built once stays right.
+        self.catalogues: dict[int, Catalogue] = {}
+        self.calendars: dict[int, Calendar] = {}
+        self._trouble: RegistryError | None = NotReady()
+        self._checked_at = float("-inf")
+
+    @classmethod
+    def open(cls, settings: Settings, clock: Clock | None = None) -> Self:
+        """Open the registry that the settings name; `verify` tells whether it can answer.
+
+        Raises:
+            KeyFileError: there is no usable key file.
+        """
+        secrets = Secrets.read(settings.key_path)
+        return cls(settings, secrets, Database(settings), clock or Clock())
+
+    @property
+    def ready(self) -> bool:
+        """True once the registry was seen to be able to answer."""
+        return self._trouble is None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.database.close()
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Run one change in one transaction; again from the start where the law moved meanwhile.
+
+        `work` may run several times, so it must have no effect but on its connection.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                with self.database.writing() as connection:
+                    return work(connection)
+            except LawMoved:
+                if attempt == ATTEMPTS:
+                    raise NotReady(retry_after=1) from None
+            except OperationalError as error:
+                state = getattr(error.orig, "sqlstate", None)
+                if state not in SERIALIZATION_TROUBLE or attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
+
+    def require_ready(self) -> None:
+        """Let nobody be answered from a database that is away, old, or sealed by another key.
+
+        Raises:
+            NotReady: the database is away or its schema is not this version's.
+            SecretKeyMismatch: the key file is another one's.
+        """
+        if self._trouble is not None:
+            if time.monotonic() - self._checked_at > RECHECK_SECONDS:
+                self.verify()
+            if self._trouble is not None:
+                # A new instance each time: an exception keeps the traceback of where it was raised.
+                trouble = self._trouble
+                raise type(trouble)(trouble.detail, retry_after=5)
+
+    def verify(self) -> RegistryError | None:
+        """Look whether the registry can answer, and remember it."""
+        self._checked_at = time.monotonic()
+        try:
+            self._trouble = self._look()
+        except SQLAlchemyError:
+            self._trouble = NotReady(
+                Sentence("The database does not answer", "数据库无法访问"), retry_after=5
+            )
+        return self._trouble
+
+    def _look(self) -> RegistryError | None:
+        with self.database.reading() as connection:
+            if MigrationContext.configure(connection).get_current_revision() != schema_head():
+                return NotReady(
+                    Sentence(
+                        "The schema is not this version's; run: redblack db upgrade",
+                        "数据库结构版本不符,请运行:redblack db upgrade",
+                    )
+                )
+            recorded = dict(
+                connection.execute(select(SealingKey.key_id, SealingKey.check_value)).all()
+            )
+            initialised = connection.scalar(select(RegistryState.id)) is not None
+        with self.database.reading_ledger() as connection:
+            connection.execute(select(Check.id).limit(1))
+        if not initialised or not recorded:
+            return NotReady(
+                Sentence(
+                    "The database is empty; run: redblack db upgrade",
+                    "数据库尚未初始化,请运行:redblack db upgrade",
+                )
+            )
+        ours = {key.key_id: key.check_value for key in self.secrets.keys}
+        if any(ours.get(key_id) != value for key_id, value in recorded.items()):
+            return SecretKeyMismatch()
+        return None
+
+    def adopt_keys(self, connection: Connection) -> None:
+        """Write down which keys seal this database: all on the first use, new ones later.
+
+        Raises:
+            SecretKeyMismatch: the database was sealed with a key that the file does not hold.
+        """
+        recorded = dict(connection.execute(select(SealingKey.key_id, SealingKey.check_value)).all())
+        ours = {key.key_id: key for key in self.secrets.keys}
+        if any(
+            key_id not in ours or ours[key_id].check_value != value
+            for key_id, value in recorded.items()
+        ):
+            raise SecretKeyMismatch
+        for key_id, key in ours.items():
+            if key_id not in recorded:
+                connection.execute(
+                    insert(SealingKey).values(
+                        key_id=key_id, purpose=key.purpose, check_value=key.check_value
+                    )
+                )
+
+
+class Head(NamedTuple):
+    """The state of the registry that an answer was made from."""
+
+    epoch: int
+    seq: int
+    catalogue_version: int
+    calendar_version: int
+
+
+def read_head(connection: Connection) -> Head:
+    """The newest state."""
+    state = RegistryState
+    return Head._make(
+        connection.execute(
+            select(state.epoch, state.seq, state.catalogue_version, state.calendar_version)
+        ).one()
+    )
+
+
+def take_sequence(
+    connection: Connection, count: int, *, catalogue_version: int, calendar_version: int
+) -> int:
+    """Take `count` change numbers, last before the inserts; return the first of them.
+
+    The counter row serialises commits from here on, which is what makes the sequence gap-free and
+    commit-ordered. It is also where a change that was decided on an older catalogue or calendar
+    finds out.
+
+    Raises:
+        LawMoved: the law changed since the caller read it; `Registry.write` starts over.
+    """
+    state = connection.execute(
+        update(RegistryState)
+        .values(seq=RegistryState.seq + count)
+        .returning(
+            RegistryState.seq, RegistryState.catalogue_version, RegistryState.calendar_version
+        )
+    ).one()
+    if (state.catalogue_version, state.calendar_version) != (catalogue_version, calendar_version):
+        raise LawMoved
+    newest: int = state.seq
+    return newest - count + 1
+
+
+def start_epoch(registry: Registry) -> int:
+    """Begin a new epoch: after a restore, numbers are given out that were given out before."""
+
+    def work(connection: Connection) -> int:
+        started = connection.execute(
+            update(RegistryState)
+            .values(epoch=RegistryState.epoch + 1)
+            .returning(RegistryState.epoch)
+        )
+        return int(started.scalar_one())
+
+    return registry.write(work)

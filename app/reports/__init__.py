@@ -1,0 +1,1 @@
+"""Figures on how the departments keep the clock."""

@@ -1,0 +1,72 @@
+"""How the departments keep the clock."""
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from app import errors
+from app.access.dependencies import RegistryDep, needs
+from app.audit import store as audit
+from app.catalogue.store import current_calendar, current_catalogue
+from app.errors import Fault, Sentence
+from app.problems import problems
+from app.reports import schemas, store
+from app.rules.permissions import Caller, Permission
+from app.wire import Day
+
+router = APIRouter(prefix="/v1/reports", tags=["Reports"], responses=problems())
+
+Reader = Annotated[Caller, needs(Permission.report_read)]
+DEFAULT_DAYS = 90
+
+
+@router.get("/timeliness")
+def report_timeliness(
+    caller: Reader,
+    registry: RegistryDep,
+    from_: Annotated[Day | None, Query(alias="from", description="First day of decision")] = None,
+    to: Annotated[Day | None, Query(description="Last day of decision; today if left out")] = None,
+    department: Annotated[str | None, Query(max_length=80)] = None,
+) -> schemas.TimelinessReport:
+    """Decided, reported, published: in time, late or overdue; a department sees its own."""
+    today = registry.clock.today()
+    last = to or today
+    first = from_ or last - timedelta(days=DEFAULT_DAYS)
+    if last < first:
+        raise errors.InvalidPayload(
+            faults=[
+                Fault(
+                    "?from",
+                    "dates_out_of_order",
+                    Sentence("`from` lies after `to`", "起始日期晚于截止日期"),
+                )
+            ]
+        )
+    asked = department if caller.oversees else caller.department
+    filters = {} if asked is None else {"department": asked}
+    audit.record_access(
+        registry, caller, "timeliness_read", first=first, last=last, department=department
+    )
+    with registry.database.reading() as connection:
+        calendar = current_calendar(registry, connection)
+        catalogue = current_catalogue(registry, connection)
+        rows = store.timeliness(
+            connection, today, calendar, first=first, last=last, filters=filters
+        )
+    if not caller.oversees and department not in {None, caller.department}:
+        rows = []
+    return schemas.TimelinessReport(
+        from_=first,
+        to=last,
+        on=today,
+        calendar_version=calendar.version,
+        rows=[
+            schemas.TimelinessRow(
+                **row._mapping,  # noqa: SLF001 - SQLAlchemy's public name
+                department_name=getattr(catalogue.departments.get(row.department), "name", None),
+                reported_on_time_rate=round(row.reported_on_time / row.decided, 4),
+            )
+            for row in rows
+        ],
+    )

@@ -1,0 +1,34 @@
+"""What the credit office reads about the clock."""
+
+from pydantic import Field
+
+from app.wire import Day, View
+
+
+class TimelinessRow(View):
+    """One department and list type within the days asked for, by the day of decision."""
+
+    department: str
+    department_name: str | None
+    list_type: str
+    decided: int
+    reported_on_time: int = Field(description="The registry received it by the deadline")
+    reported_late: int = Field(description="迟报")
+    published_on_time: int
+    published_late: int
+    overdue: int = Field(description="The deadline has passed and a required channel lacks it")
+    pending: int = Field(description="Not yet published, the deadline has not passed")
+    exempt: int = Field(description="Exempt from publication, with a coded reason")
+    restricted: int
+    no_longer_due: int = Field(description="Ended before its deadline, so it need not be published")
+    reported_on_time_rate: float | None = Field(description="及时率: reported in time / decided")
+
+
+class TimelinessReport(View):
+    """How the departments kept the 7-working-day clock."""
+
+    from_: Day = Field(alias="from")
+    to: Day
+    on: Day
+    calendar_version: str
+    rows: list[TimelinessRow]

@@ -1,0 +1,361 @@
+"""May this decision be recorded, and with which term and disclosure? The law applied to facts.
+
+`Case` is what a push (or a corrected entry) says, `examine` either refuses it with a code that says
+what would make it acceptable, or returns the `Ruling`: the dates and classes that follow from it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+
+from app.errors import (
+    Fault,
+    InvalidPayload,
+    ListTypeNotInForce,
+    MinorSubject,
+    PublicationNotAllowed,
+    SealedRecord,
+    Sentence,
+    SubjectKindNotAllowed,
+    TermNotAllowed,
+)
+from app.rules.law import DisclosureClass, ListKind, ListType, Severity, Span, SubjectKind
+from app.rules.status import Term
+
+ADULT_AGE = 18
+CAP_YEARS = 5  # 山东省社会信用条例 Art 38
+ORGANIZATIONS = frozenset({SubjectKind.legal_person, SubjectKind.unincorporated_organization})
+
+
+class DecisionKind(StrEnum):
+    """What sort of decision an entry rests on."""
+
+    list_decision = "list_decision"
+    administrative_penalty = "administrative_penalty"
+    administrative_licence = "administrative_licence"
+    court_decision = "court_decision"
+    honour = "honour"
+    other = "other"
+
+
+class PenaltyLaw(StrEnum):
+    """Under which law a penalty was given; public-security ones are sealed."""
+
+    administrative = "administrative"
+    public_security = "public_security"
+    other = "other"
+
+
+class PersonRole(StrEnum):
+    """What a responsible person is to the organisation."""
+
+    legal_representative = "legal_representative"
+    person_in_charge = "person_in_charge"
+    actual_controller = "actual_controller"
+    business_owner = "business_owner"
+    directly_responsible = "directly_responsible"
+
+
+HEADS = frozenset({PersonRole.legal_representative, PersonRole.person_in_charge})
+
+
+class Unset:
+    """A last day that the push left out: the list type's term applies."""
+
+
+UNSET = Unset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """The facts of one decision, as far as the law asks for them."""
+
+    subject_kind: SubjectKind
+    identified: bool
+    birth_date: date | None
+    decision_kind: DecisionKind
+    penalty_law: PenaltyLaw | None
+    decided_on: date
+    severity: Severity | None
+    conduct_ended_on: date | None
+    conduct_continues: bool
+    effective_from: date | None
+    effective_until: date | Unset | None
+    person_roles: frozenset[PersonRole]
+    disclosure_class: DisclosureClass | None
+    exemption: str | None
+    exemption_basis: str | None
+
+    @classmethod
+    def of(cls, facts: dict[str, Any], birth_date: date | None) -> "Case":
+        """Read the sealed facts of an entry (`app/entries/proposals.py`)."""
+        decision, disclosure = facts["decision"], facts.get("disclosure", {})
+        persons = facts.get("responsible_persons") or []
+        until = facts.get("effective_until", UNSET)
+        return cls(
+            subject_kind=SubjectKind(facts["subject"]["kind"]),
+            identified=bool(facts["subject"].get("identifiers")),
+            birth_date=birth_date,
+            decision_kind=DecisionKind(decision["kind"]),
+            penalty_law=_optional(PenaltyLaw, decision.get("penalty_law")),
+            decided_on=date.fromisoformat(decision["decided_on"]),
+            severity=_optional(Severity, facts.get("severity")),
+            conduct_ended_on=_optional(date.fromisoformat, facts.get("conduct_ended_on")),
+            conduct_continues=bool(facts.get("conduct_continues")),
+            effective_from=_optional(date.fromisoformat, facts.get("effective_from")),
+            effective_until=until
+            if isinstance(until, Unset)
+            else _optional(date.fromisoformat, until),
+            person_roles=frozenset(PersonRole(person["role"]) for person in persons),
+            disclosure_class=_optional(DisclosureClass, disclosure.get("class")),
+            exemption=disclosure.get("exemption"),
+            exemption_basis=disclosure.get("basis"),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What the law makes of a case."""
+
+    effective_from: date
+    effective_until: date | None
+    cap_ends_on: date | None
+    severity: Severity | None
+    disclosure_class: DisclosureClass
+
+    @property
+    def term(self) -> Term:
+        """The dates, as the status rule reads them."""
+        return Term(
+            effective_from=self.effective_from,
+            effective_until=self.effective_until,
+            cap_ends_on=self.cap_ends_on,
+        )
+
+
+def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = False) -> Ruling:
+    """Apply the law of one list type to a case.
+
+    A correction is examined like a push, but for the list type's being in force: what was recorded
+    lawfully stays correctable after its list type has ended.
+
+    Raises:
+        InvalidPayload: faults that the facts alone show.
+        Refused: what the law or the list type stands against (see the subclasses).
+    """
+    if not correcting:
+        _require_in_force(list_type, today)
+    if case.penalty_law is PenaltyLaw.public_security:
+        raise SealedRecord
+    if case.subject_kind not in list_type.subject_kinds:
+        raise SubjectKindNotAllowed(allowed=list(list_type.subject_kinds))
+    severity = case.severity or list_type.severity
+    if severity is None and list_type.kind is ListKind.black:
+        severity = Severity.serious
+    faults = [*_date_faults(case, today), *_fact_faults(case, list_type, severity)]
+    if faults:
+        raise InvalidPayload(faults=faults)
+    _require_adult(case)
+    effective_from = case.effective_from or case.decided_on
+    return Ruling(
+        effective_from=effective_from,
+        effective_until=_last_day(case, list_type, effective_from),
+        cap_ends_on=_cap(case, list_type),
+        severity=severity,
+        disclosure_class=_disclosure_class(case, list_type),
+    )
+
+
+def later(day: date, span: Span) -> date:
+    """The corresponding day a span later; the month's last where there is none (民法典 202)."""
+    return day + relativedelta(years=span.years, months=span.months)
+
+
+def _optional(make: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor and its argument
+    return None if value is None else make(value)
+
+
+def _require_in_force(list_type: ListType, today: date) -> None:
+    if not list_type.applies_on(today):
+        raise ListTypeNotInForce(list_type=list_type.code)
+
+
+def _date_faults(case: Case, today: date) -> list[Fault]:
+    faults = []
+    if case.decided_on > today:
+        faults.append(
+            Fault(
+                "/decision/decided_on",
+                "decision_in_future",
+                Sentence("The decision day lies in the future", "决定日期晚于今天"),
+            )
+        )
+    if case.conduct_ended_on is not None and case.conduct_ended_on > case.decided_on:
+        faults.append(
+            Fault(
+                "/conduct_ended_on",
+                "dates_out_of_order",
+                Sentence(
+                    "The conduct cannot end after the decision; if it goes on, send"
+                    " conduct_continues",
+                    "行为终了日期不得晚于决定日期;行为仍在持续的请填 conduct_continues",
+                ),
+            )
+        )
+    start = case.effective_from or case.decided_on
+    if isinstance(case.effective_until, date) and case.effective_until < start:
+        faults.append(
+            Fault(
+                "/effective_until",
+                "dates_out_of_order",
+                Sentence("The last day in force lies before the first", "有效期止早于有效期起"),
+            )
+        )
+    return faults
+
+
+def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> list[Fault]:
+    faults = []
+    if not case.identified and list_type.requires_identifier:
+        faults.append(
+            Fault(
+                "/subject/identifiers",
+                "identifier_missing",
+                Sentence(
+                    "This list type needs at least one identifier", "该名单类型须填写证件号码"
+                ),
+            )
+        )
+    if case.subject_kind is SubjectKind.natural_person and case.birth_date is None:
+        faults.append(
+            Fault(
+                "/subject/birth_date",
+                "birth_date_missing",
+                Sentence(
+                    "The identifier does not show the birth date; send it, for minors are never"
+                    " listed",
+                    "证件号码不含出生日期,请填写出生日期(未成年人不得列入)",
+                ),
+            )
+        )
+    if case.conduct_continues and case.conduct_ended_on is not None:
+        faults.append(
+            Fault(
+                "/conduct_continues",
+                "conduct_contradicts",
+                Sentence("Conduct that has ended does not continue", "行为已终了,不能同时持续"),
+            )
+        )
+    if list_type.kind is ListKind.black:
+        faults.extend(_black_faults(case, severity))
+    exempt = case.disclosure_class is DisclosureClass.exempt
+    if exempt != (case.exemption is not None) or exempt != (case.exemption_basis is not None):
+        faults.append(
+            Fault(
+                "/disclosure",
+                "exemption_incomplete",
+                Sentence(
+                    "class exempt, exemption and basis go together",
+                    "不予公开须同时填写 class=exempt、exemption 和 basis",
+                ),
+            )
+        )
+    return faults
+
+
+def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
+    faults = []
+    if case.conduct_ended_on is None and not case.conduct_continues:
+        faults.append(
+            Fault(
+                "/conduct_ended_on",
+                "conduct_end_missing",
+                Sentence(
+                    "A black entry says when the conduct ended, or conduct_continues: true",
+                    "黑名单条目须填写行为终了日期,或注明行为仍在持续",
+                ),
+            )
+        )
+    serious = severity is Severity.serious
+    if serious and case.subject_kind in ORGANIZATIONS and not case.person_roles & HEADS:
+        faults.append(
+            Fault(
+                "/responsible_persons",
+                "responsible_person_missing",
+                Sentence(
+                    "A serious black entry on an organisation names its legal representative or"
+                    " person in charge (Shandong Art 31)",
+                    "严重失信的单位须载明法定代表人或主要负责人(山东省社会信用条例第三十一条)",
+                ),
+            )
+        )
+    return faults
+
+
+def _require_adult(case: Case) -> None:
+    if case.birth_date is None:
+        return
+    acted_on = case.conduct_ended_on or case.decided_on
+    if case.birth_date + relativedelta(years=ADULT_AGE) > acted_on:
+        raise MinorSubject
+
+
+def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | None:
+    if isinstance(case.effective_until, Unset):
+        if list_type.term is not None:
+            return later(effective_from, list_type.term)
+        _require_open_term(list_type)
+        return None
+    if case.effective_until is None:
+        _require_open_term(list_type)
+        return None
+    longest = list_type.maximum_term or list_type.term
+    if longest is not None and case.effective_until > later(effective_from, longest):
+        latest = later(effective_from, longest).isoformat()
+        raise TermNotAllowed(
+            Sentence(
+                f"The last day in force may be {latest} at the latest",
+                f"有效期止最晚为 {latest}",
+            ),
+            latest=latest,
+        )
+    return case.effective_until
+
+
+def _require_open_term(list_type: ListType) -> None:
+    if not list_type.open_term:
+        raise TermNotAllowed(
+            Sentence(
+                "This list type needs a last day in force (effective_until)",
+                "该名单类型须填写有效期止(effective_until)",
+            )
+        )
+
+
+def _cap(case: Case, list_type: ListType) -> date | None:
+    reward = list_type.kind is ListKind.red
+    if reward or list_type.cap_exempt or case.conduct_ended_on is None:
+        return None
+    return case.conduct_ended_on + relativedelta(years=CAP_YEARS)
+
+
+def _disclosure_class(case: Case, list_type: ListType) -> DisclosureClass:
+    personal = case.subject_kind is SubjectKind.natural_person
+    barred = personal and not list_type.publishes_natural_persons
+    if case.disclosure_class is DisclosureClass.public and barred:
+        raise PublicationNotAllowed(
+            Sentence(
+                "Public credit information of natural persons is not published unless the State"
+                " provides otherwise (Shandong Art 20); use restricted",
+                "自然人公共信用信息不得公开公示,国家另有规定的除外"
+                "(山东省社会信用条例第二十条);请使用 restricted",
+            )
+        )
+    if case.disclosure_class is not None:
+        return case.disclosure_class
+    if barred and list_type.default_disclosure is DisclosureClass.public:
+        return DisclosureClass.restricted
+    return list_type.default_disclosure

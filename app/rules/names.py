@@ -1,0 +1,40 @@
+"""When two spellings are the same name."""
+
+import re
+import unicodedata
+
+# Names of Uygur, Tibetan and foreign people carry a dot between their parts; keyboards offer many.
+MIDDLE_DOTS = "·•‧∙⋅・᛫⸱ꞏ"
+DOT = "·"
+FULL_STOP_AS_DOT = re.compile(r"(?<=[\u3400-\u9fff])\.(?=[\u3400-\u9fff])")
+OPENING, CLOSING = "Ps", "Pe"
+DROPPED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+
+
+def name_key(name: str) -> str:
+    """Fold what people write differently and mean alike, so that equal names get equal keys.
+
+    Full and half width, every form of bracket (an import had to try （） and () both), blanks
+    wherever they stand, middle dots, and letter case. The key is for comparing, never for showing.
+    """
+    # Taken apart first, put together last: dropping a blank may bring parts of a letter together.
+    spread = unicodedata.normalize("NFKD", name)
+    folded = "".join(map(_fold, spread)).casefold()
+    return FULL_STOP_AS_DOT.sub(DOT, unicodedata.normalize("NFKC", folded))
+
+
+def same_name(one: str, other: str) -> bool:
+    """Tell whether both are the same name; a name without any letter is nobody's."""
+    key = name_key(one)
+    return key != "" and key == name_key(other)
+
+
+def _fold(character: str) -> str:
+    if character in MIDDLE_DOTS:
+        return DOT
+    category = unicodedata.category(character)
+    if category in DROPPED:
+        return ""
+    if category == OPENING:
+        return "("
+    return ")" if category == CLOSING else character

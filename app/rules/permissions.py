@@ -1,0 +1,122 @@
+"""Who may do what: roles, permissions, and the caller that every action is told about."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+
+class Role(StrEnum):
+    """What a key is for."""
+
+    approver = "approver"
+    auditor = "auditor"
+    department = "department"
+    operator = "operator"
+    subscriber = "subscriber"
+
+
+class Permission(StrEnum):
+    """Every permission an operation may ask for, in alphabetical order."""
+
+    audit_read = "audit:read"
+    catalogue_read = "catalogue:read"
+    check_create = "check:create"
+    check_read = "check:read"
+    disclosure_read = "disclosure:read"
+    disclosure_write = "disclosure:write"
+    entry_read = "entry:read"
+    entry_write = "entry:write"
+    export_read = "export:read"
+    outcome_write = "outcome:write"
+    report_read = "report:read"
+    subject_lookup = "subject:lookup"
+    subject_read = "subject:read"
+
+
+GRANTS: Mapping[Role, frozenset[Permission]] = {
+    Role.approver: frozenset(
+        {
+            Permission.catalogue_read,
+            Permission.check_create,
+            Permission.check_read,
+            Permission.outcome_write,
+            Permission.subject_lookup,
+            Permission.subject_read,
+        }
+    ),
+    Role.auditor: frozenset(
+        {
+            Permission.audit_read,
+            Permission.catalogue_read,
+            Permission.check_create,  # a re-examination of a past day only (`app/checks`)
+            Permission.check_read,
+            Permission.disclosure_read,
+            Permission.entry_read,
+            Permission.export_read,
+            Permission.report_read,
+            Permission.subject_read,
+        }
+    ),
+    Role.department: frozenset(
+        {
+            Permission.catalogue_read,
+            Permission.disclosure_read,
+            Permission.disclosure_write,
+            Permission.entry_read,
+            Permission.entry_write,
+            Permission.report_read,
+            Permission.subject_lookup,
+            Permission.subject_read,
+        }
+    ),
+    Role.operator: frozenset(
+        {
+            Permission.audit_read,
+            Permission.catalogue_read,
+            Permission.check_create,  # a re-examination of a past day only (`app/checks`)
+            Permission.check_read,
+            Permission.disclosure_read,
+            Permission.disclosure_write,
+            Permission.entry_read,
+            Permission.entry_write,
+            Permission.report_read,
+            Permission.subject_lookup,
+            Permission.subject_read,
+        }
+    ),
+    Role.subscriber: frozenset({Permission.catalogue_read}),
+}
+
+# Roles that act for one department, so their keys must name it.
+DEPARTMENTAL = frozenset({Role.approver, Role.department})
+# Roles that see every department's entries, ended ones included.
+OVERSIGHT = frozenset({Role.auditor, Role.operator})
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Whose key it is; `id` is None for the command line, which the operating system guards."""
+
+    id: UUID | None
+    name: str
+    role: Role
+    department: str | None = None
+
+    def may(self, permission: Permission) -> bool:
+        """Tell whether the caller's role grants the permission."""
+        return permission in GRANTS[self.role]
+
+    @property
+    def oversees(self) -> bool:
+        """True for those who see every department's entries."""
+        return self.role in OVERSIGHT
+
+    def acts_for(self, department: str) -> bool:
+        """Tell whether the caller may act, and read all, in that department's name."""
+        return self.role is Role.operator or (
+            self.role is Role.department and self.department == department
+        )
+
+
+COMMAND_LINE = Caller(None, "command line", Role.operator)

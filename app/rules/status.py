@@ -1,0 +1,95 @@
+"""Where an entry stands on a day. Nothing is stored as "expired" or "suspended": it is derived.
+
+SQL twin: `app/entries/store.py`, `status_expression`; a test holds the two equal by enumeration.
+"""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+
+from app.rules.law import ListKind
+
+
+class Status(StrEnum):
+    """The five states of an entry on a day; a dispute is a mark beside them."""
+
+    scheduled = "scheduled"
+    active = "active"
+    suspended = "suspended"
+    expired = "expired"
+    removed = "removed"
+
+
+class Removal(StrEnum):
+    """What removed an entry before its term ended."""
+
+    revoked = "revoked"
+    exited = "exited"
+
+
+# Entries that are over; their dishonesty is no longer shown, used or exported by default.
+ENDED = frozenset({Status.expired, Status.removed})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Term:
+    """The dated facts that decide the status.
+
+    Attributes:
+        effective_until: the last day in force, which counts; None is an open term.
+        cap_ends_on: the last day of the 5 years after the conduct (山东省社会信用条例 Art 38).
+        exited_on, revoked_on: the first day on which the entry is no longer in force.
+        void: revoked because it named the wrong subject, so it never stood at all.
+    """
+
+    effective_from: date
+    effective_until: date | None = None
+    cap_ends_on: date | None = None
+    exited_on: date | None = None
+    revoked_on: date | None = None
+    void: bool = False
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day by term and cap; None where neither ends it."""
+        days = [day for day in (self.effective_until, self.cap_ends_on) if day is not None]
+        return min(days, default=None)
+
+    @property
+    def ends_on(self) -> date | None:
+        """The first day on which it is over, by whatever ended it first; None if nothing does."""
+        days = [day for day in (self.exited_on, self.revoked_on) if day is not None]
+        if self.last_day is not None:
+            days.append(self.last_day + timedelta(days=1))
+        return min(days, default=None)
+
+    def removal_on(self, day: date) -> Removal | None:
+        """What has removed the entry by that day; a revocation outweighs an exit."""
+        if self.void or (self.revoked_on is not None and self.revoked_on <= day):
+            return Removal.revoked
+        if self.exited_on is not None and self.exited_on <= day:
+            return Removal.exited
+        return None
+
+    def overlaps(self, other: "Term") -> bool:
+        """Tell whether there is a day that lies within both terms."""
+        first = max(self.effective_from, other.effective_from)
+        ends = [end for end in (self.ends_on, other.ends_on) if end is not None]
+        return first < min(ends) if ends else True
+
+
+def status_on(term: Term, kind: ListKind, day: date, *, black_active: bool) -> Status:
+    """The status on a day.
+
+    `black_active` says whether the subject has a black entry active on that day: a red entry is
+    then suspended (发改财金规〔2017〕1798号: who is on a black list is not kept on a red one).
+    """
+    if term.removal_on(day) is not None:
+        return Status.removed
+    if day < term.effective_from:
+        return Status.scheduled
+    if term.last_day is not None and day > term.last_day:
+        return Status.expired
+    if kind is ListKind.red and black_active:
+        return Status.suspended
+    return Status.active

@@ -1,0 +1,138 @@
+"""What follows from a subject's entries for a matter: standing and measures, each with its basis.
+
+No counting and no score: a measure follows from one entry and one rule of the catalogue
+(国办发〔2020〕49号: only measures on the list, in proportion to the conduct).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from app.rules.law import (
+    Catalogue,
+    ListKind,
+    MeasureKind,
+    MeasureRule,
+    Obligation,
+    Severity,
+)
+from app.rules.status import Status
+
+
+class Standing(StrEnum):
+    """The answer in one word; `none` means no entry in force, never good credit."""
+
+    none = "none"
+    red = "red"
+    black = "black"
+    unresolved = "unresolved"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One entry as the verdict reads it."""
+
+    entry_id: str
+    list_type: str
+    kind: ListKind
+    severity: Severity | None
+    status: Status
+    disputed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedMeasure:
+    """A measure, the entry that it follows from and the law that says so."""
+
+    code: str
+    name: str
+    kind: MeasureKind
+    obligation: Obligation
+    entry_id: str
+    legal_basis: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SuppressedMeasure:
+    """A reward that a black entry keeps from being given."""
+
+    code: str
+    entry_id: str
+    black_entry_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The whole answer on one subject."""
+
+    standing: Standing
+    measures: tuple[AppliedMeasure, ...]
+    suppressed: tuple[SuppressedMeasure, ...]
+    disputed: bool
+
+
+GIVEN_BY = {ListKind.red: MeasureKind.reward, ListKind.black: MeasureKind.punishment}
+
+
+def judge(facts: Iterable[Fact], matter: str | None, catalogue: Catalogue, day: date) -> Verdict:
+    """Judge a subject by its entries on a day.
+
+    Active entries count, of list types that have a legal reference and are in force; records never
+    do. Black wins: rewards are then said to be suppressed, those of suspended red entries too.
+    """
+    counting = [fact for fact in facts if _counts(fact, catalogue, day)]
+    blacks = [fact for fact in counting if fact.kind is ListKind.black]
+    reds = [fact for fact in counting if fact.kind is ListKind.red]
+    measures = [measure for fact in blacks for measure in _measures(fact, matter, catalogue, day)]
+    rewards = [measure for fact in reds for measure in _measures(fact, matter, catalogue, day)]
+    if blacks:
+        standing, suppressed = Standing.black, rewards
+    else:
+        active = {fact.entry_id for fact in reds if fact.status is Status.active}
+        standing = Standing.red if active else Standing.none
+        measures += [measure for measure in rewards if measure.entry_id in active]
+        suppressed = []
+    return Verdict(
+        standing=standing,
+        measures=tuple(measures),
+        suppressed=tuple(
+            SuppressedMeasure(
+                code=reward.code, entry_id=reward.entry_id, black_entry_id=blacks[0].entry_id
+            )
+            for reward in suppressed
+        ),
+        disputed=any(fact.disputed for fact in counting),
+    )
+
+
+def _counts(fact: Fact, catalogue: Catalogue, day: date) -> bool:
+    if fact.status not in {Status.active, Status.suspended}:
+        return False
+    list_type = catalogue.list_types.get(fact.list_type)
+    return list_type is not None and list_type.applies_on(day)
+
+
+def _measures(
+    fact: Fact, matter: str | None, catalogue: Catalogue, day: date
+) -> Iterable[AppliedMeasure]:
+    for rule in catalogue.measure_rules.values():
+        measure = catalogue.measures[rule.measure]
+        follows = measure.kind is GIVEN_BY.get(fact.kind) and _follows(rule, fact, matter)
+        if follows and rule.holds_on(day) and measure.holds_on(day):
+            yield AppliedMeasure(
+                code=measure.code,
+                name=measure.name,
+                kind=measure.kind,
+                obligation=rule.obligation,
+                entry_id=fact.entry_id,
+                legal_basis=rule.legal_reference,
+            )
+
+
+def _follows(rule: MeasureRule, fact: Fact, matter: str | None) -> bool:
+    return (
+        (not rule.matters or matter is None or matter in rule.matters)
+        and (not rule.list_types or fact.list_type in rule.list_types)
+        and (not rule.severities or fact.severity in rule.severities)
+    )

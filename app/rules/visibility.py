@@ -1,0 +1,40 @@
+"""Who may see how much of an entry on a day. Every reader goes through `sight`."""
+
+from enum import StrEnum
+
+from app.rules.law import DisclosureClass
+from app.rules.permissions import Caller, Role
+from app.rules.status import ENDED, Status
+
+
+class Sight(StrEnum):
+    """How much of an entry somebody sees."""
+
+    full = "full"
+    outline = "outline"
+    """That it stands and what follows from it, without text or issuer."""
+    hidden = "hidden"
+
+
+def sight(
+    caller: Caller,
+    *,
+    department: str,
+    disclosure_class: DisclosureClass,
+    status: Status,
+    void: bool,
+) -> Sight:
+    """What the caller sees.
+
+    - An entry on the wrong subject is sealed to all but auditors.
+    - Its own department, operators and auditors see an entry whole, also after its end.
+    - Others do not see ended entries at all (山东省社会信用条例 Art 24, 38), and see exempt ones
+      in outline.
+    """
+    if void:
+        return Sight.full if caller.role is Role.auditor else Sight.hidden
+    if caller.oversees or caller.acts_for(department):
+        return Sight.full
+    if caller.role not in {Role.approver, Role.department} or status in ENDED:
+        return Sight.hidden
+    return Sight.outline if disclosure_class is DisclosureClass.exempt else Sight.full

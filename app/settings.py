@@ -1,0 +1,97 @@
+"""The one settings object: read from the environment (`REDBLACK_…`) and a `.env` file."""
+
+from enum import StrEnum
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import URL, make_url
+
+
+class Synchronous(StrEnum):
+    """How hard SQLite presses a commit to the disk (PRAGMA synchronous)."""
+
+    normal = "normal"
+    full = "full"
+
+
+class Settings(BaseSettings):
+    """Everything that an operator may set; each field is explained in the README."""
+
+    model_config = SettingsConfigDict(env_prefix="REDBLACK_", env_file=".env", extra="ignore")
+
+    data_dir: Path = Field(
+        default=Path("var"), description="Where the embedded database and the key file live"
+    )
+    database_url: str = Field(
+        default="",
+        description="`postgresql://…` in production; empty: SQLite in the data directory",
+    )
+    secret_key_file: Path | None = Field(
+        default=None,
+        description="The secret key file; on SQLite made in the data directory when left out",
+    )
+    body_limit_bytes: int = Field(
+        default=2_000_000, ge=1_000, description="Largest request body that is taken"
+    )
+    write_slots: int = Field(
+        default=8, ge=1, le=32, description="Writers at work at once in one process"
+    )
+    write_queue: int = Field(
+        default=256, ge=0, description="Writers that may wait; above it 503 with Retry-After"
+    )
+    write_wait_seconds: float = Field(
+        default=20, gt=0, description="How long a writer waits for its turn before 503"
+    )
+    read_pool: int = Field(
+        default=16, ge=1, description="Database connections for reading in one process"
+    )
+    key_cache_seconds: float = Field(
+        default=1.0, ge=0, le=2, description="How long a revoked key may still be honoured"
+    )
+    attempts_per_minute: int = Field(
+        default=60, ge=1, description="Failed key attempts of one source before 429"
+    )
+    ledger_synchronous: Synchronous = Field(
+        default=Synchronous.normal,
+        description="`full` keeps answered checks through a power cut on SQLite; `normal` through"
+        " the death of a process",
+    )
+    stalled_client_seconds: float = Field(
+        default=60, gt=0, description="An export whose reader takes nothing for so long is ended"
+    )
+    log_level: str = Field(default="INFO", description="Level of the log on standard error")
+
+    @property
+    def embedded(self) -> bool:
+        """True on the embedded SQLite."""
+        return self.url.get_backend_name() == "sqlite"
+
+    @property
+    def url(self) -> URL:
+        """The database address with the driver that the registry uses."""
+        if not self.database_url:
+            return URL.create("sqlite", database=str(self.data_dir / "registry.sqlite3"))
+        url = make_url(self.database_url)
+        if url.get_backend_name() in {"postgresql", "postgres"}:
+            return url.set(drivername="postgresql+psycopg")
+        return url
+
+    @property
+    def ledger_path(self) -> Path:
+        """The second SQLite file: checks and the audit of reads (see `app/database.py`)."""
+        main = Path(str(self.url.database))
+        return main.with_name(f"{main.stem}.ledger{main.suffix}")
+
+    @property
+    def key_path(self) -> Path:
+        """Where the secret key file is.
+
+        Raises:
+            ValueError: on PostgreSQL, where no file was named: several nodes must share one.
+        """
+        if self.secret_key_file is not None:
+            return self.secret_key_file
+        if not self.embedded:
+            raise ValueError("REDBLACK_SECRET_KEY_FILE is required on PostgreSQL")
+        return self.data_dir / "secret.key"

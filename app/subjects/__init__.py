@@ -1,0 +1,1 @@
+"""Whom entries are about: identifiers, names, relations."""

@@ -1,0 +1,33 @@
+"""Every table, one module per area; importing the package fills the metadata."""
+
+from app.tables.audit import AccessRecord, AuditRecord, UnknownCaller
+from app.tables.base import LEDGER, Base
+from app.tables.catalogue import CalendarVersion, CalendarYearRow, CatalogueItem, CatalogueVersion
+from app.tables.checks import Check, CheckResult, Outcome
+from app.tables.entries import Entry, EntryPerson, EntryVersion
+from app.tables.registry import ApiKey, RegistryState, SealingKey
+from app.tables.subjects import Subject, SubjectIdentifier, SubjectName
+
+__all__ = [
+    "LEDGER",
+    "AccessRecord",
+    "ApiKey",
+    "AuditRecord",
+    "Base",
+    "CalendarVersion",
+    "CalendarYearRow",
+    "CatalogueItem",
+    "CatalogueVersion",
+    "Check",
+    "CheckResult",
+    "Entry",
+    "EntryPerson",
+    "EntryVersion",
+    "Outcome",
+    "RegistryState",
+    "SealingKey",
+    "Subject",
+    "SubjectIdentifier",
+    "SubjectName",
+    "UnknownCaller",
+]

@@ -1,0 +1,216 @@
+"""What crosses the wire in every area: the base model, its text and day types, cursors, versions.
+
+Built-in coercions are too kind for a register (Pydantic reads a number as a date, and a time of
+day is dropped), so days and texts have types of their own. Every refusal is a custom error whose
+type is the stable code, with the Chinese sentence in its context.
+"""
+
+import base64
+import binascii
+import re
+import unicodedata
+from contextvars import ContextVar
+from datetime import date
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+)
+from pydantic_core import PydanticCustomError
+
+from app.errors import BadCursor, BadVersionTag, Sentence, VersionRequired
+from app.rules.personal_numbers import holds_personal_number
+
+FIRST_DAY = date(1949, 10, 1)
+LAST_DAY = date(2199, 12, 31)
+
+# Characters that change how a text is read without being seen: they hide what was written.
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def current_request_id() -> str | None:
+    """The id of the request at hand; None on the command line."""
+    return _request_id.get()
+
+
+def set_request_id(request_id: str) -> None:
+    """Bind the id for everything that this request does."""
+    _request_id.set(request_id)
+
+
+class Model(BaseModel):
+    """Base of every body: an unknown field is refused, never dropped."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class View(BaseModel):
+    """Base of every answer: all its fields are always there."""
+
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True, populate_by_name=True)
+
+
+class SparseView(View):
+    """An answer that leaves out what it does not have, where the contract says "one or other"."""
+
+    @model_serializer(mode="wrap")
+    def leave_out_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Only what is there."""
+        shown: dict[str, Any] = handler(self)
+        return {name: value for name, value in shown.items() if value is not None}
+
+
+def fault(code: str, sentence: Sentence) -> PydanticCustomError:
+    """A refusal that a validator raises; `code` is stable."""
+    return PydanticCustomError(code, sentence.en, {"zh": sentence.zh})
+
+
+def _clean(text: str) -> str:
+    for character in text:
+        category = unicodedata.category(character)
+        if (
+            (category == "Cc" and character not in "\n\t\r")
+            or category == "Cs"
+            or (character in BIDI_CONTROLS)
+        ):
+            raise fault(
+                "control_character",
+                Sentence(
+                    "The text holds a control character; remove it", "文本含有控制字符,请删除"
+                ),
+            )
+    return text.strip()
+
+
+def _impersonal(text: str) -> str:
+    if holds_personal_number(text):
+        raise fault(
+            "personal_number_in_text",
+            Sentence(
+                "The text holds a personal identity number; numbers belong in identifier fields",
+                "文本中含有个人身份号码;号码只能填写在证件号码字段中",
+            ),
+        )
+    return text
+
+
+def _not_blank(text: str) -> str:
+    if not text:
+        raise fault("blank", Sentence("This must not be blank", "此项不能为空"))
+    return text
+
+
+def _free_text(longest: int) -> Any:  # noqa: ANN401 - an annotation
+    return Annotated[
+        str,
+        Field(min_length=1, max_length=longest),
+        AfterValidator(_clean),
+        AfterValidator(_not_blank),
+        AfterValidator(_impersonal),
+    ]
+
+
+Reference = _free_text(80)
+"""A number or code of the sender's: source_ref, case numbers."""
+Name = _free_text(200)
+Line = _free_text(500)
+Text = _free_text(5000)
+
+
+def _day(value: object) -> object:
+    # A `date` comes from our own code; over HTTP it is always a text.
+    if isinstance(value, date):
+        return value
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise fault(
+            "invalid_date", Sentence("A day is written YYYY-MM-DD", "日期格式应为 YYYY-MM-DD")
+        )
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise fault("invalid_date", Sentence("There is no such day", "日期不存在")) from None
+
+
+def _plausible(day: date) -> date:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise fault(
+            "date_out_of_range",
+            Sentence(
+                "The day must lie between 1949-10-01 and 2199-12-31; leave an open end null",
+                "日期须在 1949-10-01 至 2199-12-31 之间;无期限请填 null",
+            ),
+        )
+    return day
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(_day),
+    AfterValidator(_plausible),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
+# --- cursors and versions ------------------------------------------------
+
+
+def make_cursor(*position: object) -> str:
+    """An opaque `next`: where the page ended."""
+    return base64.urlsafe_b64encode(orjson.dumps([str(part) for part in position])).decode()
+
+
+def read_cursor(cursor: str, parts: int) -> list[str]:
+    """Where the page ended, in `parts` strings.
+
+    Raises:
+        BadCursor: the cursor is not one that `make_cursor` made.
+    """
+    try:
+        position = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+    except (binascii.Error, ValueError) as unreadable:
+        raise BadCursor from unreadable
+    if not isinstance(position, list) or len(position) != parts:
+        raise BadCursor
+    if not all(isinstance(part, str) for part in position):
+        raise BadCursor
+    return position
+
+
+def read_id_cursor(cursor: str | None) -> UUID | None:
+    """The id that the page ended with; None for the first page.
+
+    Raises:
+        BadCursor: the cursor is not one of ours.
+    """
+    if cursor is None:
+        return None
+    try:
+        return UUID(read_cursor(cursor, 1)[0])
+    except ValueError as unreadable:
+        raise BadCursor from unreadable
+
+
+def read_version(if_match: str | None) -> int:
+    """The version that a change was made from.
+
+    Raises:
+        VersionRequired: there is no If-Match.
+        BadVersionTag: it is not one version in quotes.
+    """
+    if if_match is None:
+        raise VersionRequired
+    found = re.fullmatch(r'"([0-9]{1,9})"', if_match.strip())
+    if found is None:
+        raise BadVersionTag
+    return int(found[1])

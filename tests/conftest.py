@@ -1,0 +1,58 @@
+"""What every test may ask for. The behavioural suite asks for `world` and runs on both databases.
+
+REDBLACK_TEST_DATABASES picks one (`sqlite` or `postgresql`); both by default.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+
+from tests.support import postgres
+from tests.support.world import Templates, World, describe_app, open_world, served
+
+DATABASES = os.environ.get("REDBLACK_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+@pytest.fixture(scope="session")
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
+    """Migrated, empty registries to copy from."""
+    home: Path = tmp_path_factory.mktemp("registries")
+    if "postgresql" in DATABASES:
+        with postgres.started() as address:
+            yield Templates(home, address)
+    else:
+        yield Templates(home, None)
+
+
+@pytest.fixture(scope="session")
+def app() -> FastAPI:
+    """The one app of the session; each test puts its own registry behind it."""
+    return describe_app()
+
+
+@pytest.fixture(scope="session")
+def address(app: FastAPI) -> Iterator[str]:
+    """Where the app is served."""
+    with served(app) as where:
+        yield where
+
+
+@pytest.fixture(params=DATABASES)
+def backend(request: pytest.FixtureRequest) -> str:
+    """The database of this run of a test."""
+    return str(request.param)
+
+
+@pytest.fixture
+def world(
+    backend: str, templates: Templates, app: FastAPI, address: str
+) -> Iterator[World]:
+    """A registry of the test's own, on the database of this run."""
+    settings = templates.settings(backend)
+    opened = open_world(settings, app, address)
+    yield opened
+    opened.close()
+    templates.drop(settings)

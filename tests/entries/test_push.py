@@ -1,0 +1,25 @@
+"""Pushing entries, as a department's system does it."""
+
+from tests.support.facts import push
+from tests.support.world import World
+
+
+def test_a_push_is_recorded_and_answered_with_its_view(world: World) -> None:
+    answer = world.api().post("/v1/entries", json=push())
+    assert answer.status_code == 201
+    view = answer.json()
+    assert answer.headers["Location"] == f"/v1/entries/{view['id']}"
+    assert answer.headers["ETag"] == '"1"'
+    assert view["status"] == "active"
+    assert view["seq"] == 1
+    assert view["disclosure"]["deadline"] == "2026-12-01"
+    assert view["subject"]["identifiers"] == [{"scheme": "uscc", "number": "91370403MB000CT75T"}]
+    person = view["responsible_persons"][0]
+    assert person["identifier"] == {"scheme": "resident_id", "masked": "370402************"}
+
+
+def test_the_same_body_again_is_the_same_entry(world: World) -> None:
+    first = world.api().post("/v1/entries", json=push())
+    again = world.api().post("/v1/entries", json=push())
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json()["id"] == first.json()["id"]

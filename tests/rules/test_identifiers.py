@@ -1,0 +1,282 @@
+import contextlib
+import json
+import pickle
+import string
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from stdnum.cn import ric
+from stdnum.cn import uscc as stdnum_uscc
+from stdnum.iso7064 import mod_11_2, mod_11_10
+
+from app.rules.identifiers import (
+    PERSONAL,
+    USCC_ALPHABET,
+    Identifier,
+    InvalidIdentifier,
+    Scheme,
+    is_uscc,
+    mask,
+    org_code_check,
+    parse,
+    uscc_check,
+)
+
+TODAY = date(2026, 11, 22)
+VECTORS: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "identifiers.json").read_text(encoding="utf-8")
+)
+VALID = [
+    (scheme, number)
+    for scheme in Scheme
+    for cases in [VECTORS[scheme]]
+    for number in [*cases["valid"], *cases.get("minor_on_2026-11-22", [])]
+]
+INVALID = [
+    (scheme, number, why) for scheme in Scheme for number, why in VECTORS[scheme]["invalid"].items()
+]
+SAID = {
+    "check digit": "does not fit the rest",
+    "letter I": "never I, O, S, V or Z",
+    "alphabet": "only digits and letters",
+    "all zeros dummy": "registering authority",
+    "authority": "registering authority",
+    "region": "region code",
+    "inner org code": "no organisation code",
+    "no such date": "no such day",
+    "future": "in the future",
+    "province": "no province",
+    "first generation": "First-generation",
+    "length": "were sent",
+    "shape": "",
+}
+
+PROVINCES = ["11", "37", "44", "54", "65", "71", "81", "82", "83"]
+DAYS_OF_BIRTH = some.dates(date(1850, 1, 1), TODAY)
+
+
+def refusal(scheme: Scheme, number: str, today: date = TODAY) -> InvalidIdentifier:
+    with pytest.raises(InvalidIdentifier) as caught:
+        parse(scheme, number, today=today)
+    return caught.value
+
+
+@some.composite
+def usccs(draw: some.DrawFn) -> str:
+    head = draw(some.sampled_from("123456789ANY")) + draw(some.sampled_from("1239"))
+    region = draw(some.text("0123456789", min_size=6, max_size=6))
+    body = draw(some.text(USCC_ALPHABET, min_size=8, max_size=8))
+    code = head + region + body + org_code_check(body)
+    return code + uscc_check(code)
+
+
+@some.composite
+def resident_ids(draw: some.DrawFn) -> str:
+    region = draw(some.sampled_from(PROVINCES)) + draw(some.from_regex(r"[0-9]{4}", fullmatch=True))
+    serial = draw(some.from_regex(r"[0-9]{3}", fullmatch=True))
+    body = f"{region}{draw(DAYS_OF_BIRTH):%Y%m%d}{serial}"
+    return body + mod_11_2.calc_check_digit(body)
+
+
+@pytest.mark.parametrize(("scheme", "number"), VALID)
+def test_every_valid_vector_parses(scheme: Scheme, number: str) -> None:
+    identifier = parse(scheme, number, today=TODAY)
+    assert identifier.scheme is scheme
+    assert parse(scheme, identifier.number, today=TODAY) == identifier
+
+
+@pytest.mark.parametrize(("scheme", "number", "why"), INVALID)
+def test_every_invalid_vector_is_refused_for_its_reason(
+    scheme: Scheme, number: str, why: str
+) -> None:
+    refused = refusal(scheme, number)
+    assert SAID[why] in refused.sentence.en
+    assert refused.sentence.zh
+
+
+@pytest.mark.parametrize(("scheme", "number", "why"), INVALID)
+def test_a_refusal_never_repeats_the_number(scheme: Scheme, number: str, why: str) -> None:
+    refused = refusal(scheme, number)
+    shown = f"{refused} {refused!r} {refused.args} {refused.sentence}"
+    assert number not in shown
+    assert number[6:14] not in shown or not number[6:14]
+    assert refused.__context__ is None
+
+
+@pytest.mark.parametrize("scheme", list(Scheme))
+def test_nothing_and_nonsense_are_refused(scheme: Scheme) -> None:
+    for number in ("", " ", "不详", "无", "\x00", "١٢٣٤٥٦٧٨٩", "𝟘", "--", "x" * 10_000):
+        refusal(scheme, number)
+
+
+@given(some.sampled_from(Scheme), some.text())
+def test_any_text_is_parsed_or_refused_and_never_breaks(scheme: Scheme, text: str) -> None:
+    with contextlib.suppress(InvalidIdentifier):
+        parse(scheme, text, today=TODAY)
+
+
+def test_full_width_lower_case_blanks_and_invisible_characters_are_undone() -> None:
+    for written in (
+        "９１１１００００６０００３７３４１Ｌ",
+        " 91110000 60003734 1l ",
+        "91110000\u3000600037341L\u200b",
+        "\ufeff91110000\u00a0600037341L\n",
+    ):
+        assert parse(Scheme.uscc, written, today=TODAY).number == "91110000600037341L"
+    assert parse(Scheme.resident_id, "11010519491231002ｘ", today=TODAY).number.endswith("X")
+
+
+def test_hyphens_are_undone_in_organisation_codes_only() -> None:
+    for written in ("D2143569-X", "D2143569－X", "D2143569–X", "d2143569 x"):
+        assert parse(Scheme.org_code, written, today=TODAY).number == "D2143569X"
+    refusal(Scheme.uscc, "91110000-600037341L")
+    refusal(Scheme.resident_id, "370402-19850612-0013")
+
+
+def test_a_uscc_shows_the_organisation_code_inside_it() -> None:
+    identifier = parse(Scheme.uscc, "91110000600037341L", today=TODAY)
+    assert identifier.org_code == "600037341"
+    assert parse(Scheme.org_code, identifier.org_code, today=TODAY).org_code is None
+
+
+@given(usccs())
+def test_generated_usccs_parse_with_their_organisation_code(code: str) -> None:
+    identifier = parse(Scheme.uscc, code, today=TODAY)
+    assert not identifier.personal
+    assert identifier.shown == code
+    assert identifier.org_code is not None
+    assert parse(Scheme.org_code, identifier.org_code, today=TODAY).number == code[8:17]
+
+
+@given(usccs(), some.integers(0, 17), some.sampled_from(string.digits + string.ascii_uppercase))
+def test_one_wrong_character_in_a_uscc_is_always_refused(code: str, at: int, other: str) -> None:
+    # 31 is prime and no weight is a multiple of it, so no substitution collides.
+    if other != code[at]:
+        refusal(Scheme.uscc, code[:at] + other + code[at + 1 :])
+
+
+@given(usccs(), some.integers(0, 16))
+def test_two_neighbours_swapped_in_a_uscc_are_always_refused(code: str, at: int) -> None:
+    if code[at] != code[at + 1]:
+        refusal(Scheme.uscc, code[:at] + code[at + 1] + code[at] + code[at + 2 :])
+
+
+@given(usccs())
+def test_stdnum_agrees_on_usccs_with_a_digit_in_front(code: str) -> None:
+    # It refuses A, N and Y, and does not look at the inner organisation code.
+    assert stdnum_uscc.is_valid(code) is code[0].isdigit()
+
+
+@given(some.text(USCC_ALPHABET, min_size=18, max_size=18))
+def test_what_stdnum_refuses_as_a_uscc_is_refused_here(code: str) -> None:
+    if code[0].isdigit() and not stdnum_uscc.is_valid(code):
+        assert not is_uscc(code)
+
+
+@given(resident_ids())
+def test_generated_resident_ids_parse_and_say_the_day_of_birth(number: str) -> None:
+    identifier = parse(Scheme.resident_id, number, today=TODAY)
+    assert identifier.birth_date == ric.get_birth_date(number)
+    assert number[-1] == ric.calc_check_digit(number)
+
+
+@given(resident_ids(), some.integers(0, 17), some.sampled_from("0123456789X"))
+def test_one_wrong_character_in_a_resident_id_is_always_refused(
+    number: str, at: int, other: str
+) -> None:
+    if other != number[at]:
+        refusal(Scheme.resident_id, number[:at] + other + number[at + 1 :])
+
+
+@given(resident_ids(), some.integers(0, 16))
+def test_two_neighbours_swapped_in_a_resident_id_are_always_refused(number: str, at: int) -> None:
+    if number[at] != number[at + 1]:
+        swapped = number[:at] + number[at + 1] + number[at] + number[at + 2 :]
+        refusal(Scheme.resident_id, swapped)
+
+
+def test_somebody_born_today_has_a_number_and_somebody_born_tomorrow_has_none() -> None:
+    number = "370406201305050055"
+    assert parse(Scheme.resident_id, number, today=date(2013, 5, 5)).birth_date == date(2013, 5, 5)
+    assert "in the future" in refusal(Scheme.resident_id, number, date(2013, 5, 4)).sentence.en
+
+
+def test_a_county_that_had_another_name_at_birth_is_no_reason_to_refuse() -> None:
+    for number in ("370402195001020013", "440524188001010014", "810000199408230021"):
+        assert not ric.is_valid(number)
+        assert parse(Scheme.resident_id, number, today=TODAY).number == number
+
+
+def test_the_foreign_number_of_eighteen_characters_says_the_day_of_birth() -> None:
+    scheme = Scheme.foreign_permanent_resident
+    assert parse(scheme, "911124198103030025", today=TODAY).birth_date == date(1981, 3, 3)
+    assert parse(scheme, "USA110181030300", today=TODAY).birth_date is None
+
+
+def test_other_numbers_say_no_day_of_birth() -> None:
+    assert parse(Scheme.passport, "E12345678", today=TODAY).birth_date is None
+    assert parse(Scheme.uscc, "91110000600037341L", today=TODAY).birth_date is None
+
+
+@given(some.text("0123456789", min_size=14, max_size=14))
+def test_generated_registration_numbers_parse_and_any_other_check_digit_is_refused(
+    body: str,
+) -> None:
+    check = mod_11_10.calc_check_digit(body)
+    assert parse(Scheme.registration_no, body + check, today=TODAY).number == body + check
+    for other in set(string.digits) - {check}:
+        refusal(Scheme.registration_no, body + other)
+
+
+@given(some.text(string.digits + string.ascii_uppercase, min_size=8, max_size=8))
+def test_every_organisation_code_has_exactly_one_check_character(body: str) -> None:
+    fitting = [each for each in "0123456789X" if each == org_code_check(body)]
+    assert len(fitting) == 1
+    for other in set("0123456789X") - set(fitting):
+        refusal(Scheme.org_code, body + other)
+
+
+def test_personal_are_the_numbers_that_name_a_person() -> None:
+    assert {
+        "resident_id",
+        "passport",
+        "hk_macao_permit",
+        "taiwan_permit",
+        "foreign_permanent_resident",
+    } == PERSONAL
+
+
+@pytest.mark.parametrize(("scheme", "number"), [case for case in VALID if case[0] in PERSONAL])
+def test_a_personal_number_is_masked_wherever_it_could_be_printed(
+    scheme: Scheme, number: str
+) -> None:
+    identifier = parse(scheme, number, today=TODAY)
+    assert identifier.personal
+    assert len(identifier.shown) == len(identifier.number)
+    for printed in (repr(identifier), str(identifier), f"{identifier}", f"{[identifier]}"):
+        assert identifier.number not in printed
+        assert identifier.number[6:] not in printed or len(identifier.number) <= 6
+
+
+@given(some.text("0123456789X", min_size=1, max_size=18))
+def test_a_mask_keeps_at_most_six_characters_and_shows_nothing_behind_them(number: str) -> None:
+    masked = mask(number)
+    kept = 6 if len(number) > 6 else 2
+    assert masked == number[:kept] + "*" * max(0, len(number) - kept)
+
+
+def test_a_resident_id_is_shown_by_its_region_alone() -> None:
+    identifier = parse(Scheme.resident_id, "370402198506120013", today=TODAY)
+    assert identifier.shown == "370402************"
+    assert repr(identifier) == "Identifier(resident_id, 370402************)"
+
+
+def test_identifiers_are_values() -> None:
+    one = parse(Scheme.uscc, "91110000600037341l", today=TODAY)
+    assert one == Identifier(Scheme.uscc, "91110000600037341L")
+    assert len({one, Identifier(Scheme.uscc, "91110000600037341L")}) == 1
+    assert pickle.loads(pickle.dumps(one)) == one

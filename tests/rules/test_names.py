@@ -1,0 +1,72 @@
+import unicodedata
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as some
+
+from app.rules.names import name_key, same_name
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("枣庄某某（集团）有限公司", "枣庄某某(集团)有限公司"),
+        ("枣庄某某〔集团〕有限公司", "枣庄某某【集团】有限公司"),
+        ("枣庄某某［集团］有限公司", "枣庄某某﹙集团﹚有限公司"),
+        ("枣庄 某某\u3000有限公司\n", "枣庄某某有限公司"),
+        ("枣庄某某\u200b有限公司\ufeff", "枣庄某某有限公司"),
+        ("ＡＢＣ贸易有限公司", "abc贸易有限公司"),
+        ("阿卜杜·热合曼", "阿卜杜•热合曼"),
+        ("阿卜杜・热合曼", "阿卜杜‧热合曼"),
+        ("阿卜杜.热合曼", "阿卜杜．热合曼"),
+        ("阿卜杜.热合曼", "阿卜杜 · 热合曼"),
+        ("⼭东某某公司", "山东某某公司"),
+        ("José  Núñez", "JOSÉ NÚÑEZ"),
+        ("Jose\u0301", "José"),
+        ("Straße GmbH", "STRASSE GMBH"),
+        ("１２３号店", "123号店"),
+    ],
+)
+def test_spellings_of_one_name_are_the_same(one: str, other: str) -> None:
+    assert same_name(one, other)
+    assert name_key(one) == name_key(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("张三", "张山"),
+        ("枣庄某某（集团）有限公司", "枣庄某某集团有限公司"),
+        ("枣庄甲有限公司", "枣庄甲有限责任公司"),
+        ("阿卜杜·热合曼", "阿卜杜热合曼"),
+        ("1.5店", "15店"),
+        ("José", "Jose"),
+    ],
+)
+def test_different_names_stay_different(one: str, other: str) -> None:
+    assert not same_name(one, other)
+
+
+def test_a_name_of_blanks_is_the_same_as_nothing() -> None:
+    assert name_key(" \u3000\u200b") == ""
+    assert not same_name("", "")
+    assert not same_name(" ", "\u3000")
+
+
+@given(some.text())
+@example("ſ\u0345\u0301")
+@example("ΐ ḍ̇")
+@example("中\u3000.国")
+def test_the_key_of_a_key_is_itself(name: str) -> None:
+    assert name_key(name_key(name)) == name_key(name)
+
+
+@given(some.text(), some.sampled_from([" ", "\u3000", "\t", "\u00a0", "\u200b"]), some.integers(0))
+def test_blanks_change_no_key(name: str, blank: str, at: int) -> None:
+    at %= len(name) + 1
+    assert name_key(name[:at] + blank + name[at:]) == name_key(name)
+
+
+@given(some.text())
+def test_full_width_and_half_width_have_one_key(name: str) -> None:
+    assert name_key(unicodedata.normalize("NFKC", name)) == name_key(name)

@@ -1,0 +1,235 @@
+import json
+import random
+import time
+import uuid
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from stdnum.iso7064 import mod_11_2, mod_11_10
+
+from app.rules.identifiers import is_uscc
+from app.rules.personal_numbers import holds_personal_number
+
+VECTORS: dict[str, Any] = json.loads(
+    (Path(__file__).parents[1] / "vectors" / "identifiers.json").read_text(encoding="utf-8")
+)
+RESIDENT_IDS = [*VECTORS["resident_id"]["valid"], *VECTORS["resident_id"]["minor_on_2026-11-22"]]
+NUMBER = "370402198506120013"
+CROSSED = "11010519491231002X"
+FIRST_GENERATION = "370402850612001"
+FULL_WIDTH = str.maketrans("0123456789Xx", "０１２３４５６７８９Ｘｘ")
+
+
+WORDS = some.text(some.characters(exclude_categories=["N"]))
+
+
+@some.composite
+def resident_ids(draw: some.DrawFn) -> str:
+    region = draw(some.sampled_from(["37", "44", "65", "71", "81", "82", "83"]))
+    region += draw(some.from_regex("[0-9]{4}", fullmatch=True))
+    serial = draw(some.from_regex("[0-9]{3}", fullmatch=True))
+    body = f"{region}{draw(some.dates(date(1850, 1, 1), date(2026, 11, 22))):%Y%m%d}{serial}"
+    return body + mod_11_2.calc_check_digit(body)
+
+
+@pytest.mark.parametrize("number", [*RESIDENT_IDS, "911124198103030025", FIRST_GENERATION])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{}",
+        "当事人张某，身份证号{}，住枣庄市",
+        "当事人张某{}住枣庄市",
+        "id{}end",
+        "A{}B",
+        "No.{}.",
+        "({})",
+        "“{}”；2026-11-22",
+        "2026-11-22\n{}\n2026-11-22",
+        "13800138000、{}",
+        '{{"text":"{}"}}',
+    ],
+)
+def test_a_number_is_found_wherever_it_stands(text: str, number: str) -> None:
+    assert holds_personal_number(text.format(number))
+    assert holds_personal_number(text.format(number.lower()))
+    assert holds_personal_number(text.format(number.translate(FULL_WIDTH)))
+
+
+@pytest.mark.parametrize(
+    "gap",
+    [" ", "  ", "\u3000", "\u00a0", "\n", "-", "－", "–", "‑", ".", "·", "．", " - ", "_",
+     "\u200b", "\ufeff", "\u00ad", "\u2060\u200d\u200c\u2060\u2060\u2060"],
+)  # fmt: skip
+@pytest.mark.parametrize("number", [NUMBER, CROSSED, "911124198103030025"])
+def test_blanks_hyphens_dots_and_zero_width_characters_hide_nothing(number: str, gap: str) -> None:
+    assert holds_personal_number(f"身份证{gap.join(number)}。")
+    assert holds_personal_number(gap.join((number[:6], number[6:14], number[14:])))
+    assert holds_personal_number(gap.join(number[at : at + 4] for at in range(0, 18, 4)))
+
+
+@pytest.mark.parametrize("cross", "xXｘＸ×✕хХΧ")
+def test_whatever_is_typed_for_the_check_character_x_is_read_as_one(cross: str) -> None:
+    assert holds_personal_number(f"证号11010519491231002{cross}，")
+
+
+def test_a_day_of_birth_written_as_a_date_hides_nothing() -> None:
+    for born in ("1985-06-12", "1985.06.12", "1985 06 12", "1985-0612"):
+        assert holds_personal_number(f"370402-{born}-0013")
+
+
+def test_digits_in_keycaps_and_circles_are_digits() -> None:
+    assert holds_personal_number("".join(f"{each}\ufe0f\u20e3" for each in NUMBER))
+    assert holds_personal_number("①①" + CROSSED[2:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "370402", "370402198506120014", "370402198513120013", "990402198506120013",
+     "37040220230229001X", "3704021985061200", "二〇二六年", "1" * 18, "0" * 18, " " * 100,
+     "370402,19850612,0013"],
+)  # fmt: skip
+def test_what_is_no_number_is_not_found(text: str) -> None:
+    assert not holds_personal_number(text)
+
+
+def test_a_number_glued_to_a_telephone_number_is_found() -> None:
+    assert holds_personal_number(f"{NUMBER}13800138000")
+    assert holds_personal_number(f"13800138000{NUMBER}")
+    assert holds_personal_number(f"0{NUMBER}0")
+
+
+def test_document_numbers_of_region_day_and_serial_are_not_taken_for_a_person() -> None:
+    # One in eleven would have a fitting check digit.
+    for serial in range(1_000):
+        assert not holds_personal_number(f"3704002026112200{serial:04}")
+        assert not holds_personal_number(f"承诺编码3704002026112200{serial:04}")
+
+
+def test_organisations_have_no_personal_number() -> None:
+    for number in VECTORS["uscc"]["valid"]:
+        assert not holds_personal_number(f"统一社会信用代码{number}")
+        assert not holds_personal_number(number.lower())
+
+
+def test_a_uscc_that_looks_like_a_personal_number_is_none() -> None:
+    for both in ("917465198511141882", "123704195904210665"):
+        assert is_uscc(both)
+        assert mod_11_2.is_valid(both)
+        assert not holds_personal_number(f"统一社会信用代码{both}")
+
+
+def test_a_resident_id_that_passes_the_sums_of_a_uscc_by_chance_is_still_found() -> None:
+    by_chance = "650004200001010044"
+    assert is_uscc(by_chance)
+    assert holds_personal_number(by_chance)
+
+
+def test_a_registration_number_that_looks_like_a_first_generation_one_is_none() -> None:
+    body = FIRST_GENERATION[:14]
+    registration_no = body + mod_11_10.calc_check_digit(body)
+    assert not holds_personal_number(f"注册号{registration_no}")
+    for number in VECTORS["registration_no"]["valid"]:
+        assert not holds_personal_number(number)
+
+
+def test_first_generation_numbers_are_found_whole_or_parted_where_their_fields_end() -> None:
+    assert holds_personal_number("370402 850612 001")
+    assert holds_personal_number("370402-85-06-12-001")
+    assert holds_personal_number("3704\u200b02850612001")
+    assert not holds_personal_number("370402851312001")
+    assert not holds_personal_number("3704028506120011")
+    assert not holds_personal_number("13512061130 2026")
+
+
+def test_no_uuid_and_no_digest_is_taken_for_a_number() -> None:
+    chance = random.Random(20261122)
+    for _ in range(10_000):
+        made = uuid.UUID(int=chance.getrandbits(128), version=4)
+        assert not holds_personal_number(f"/v1/entries/{made}/history")
+        assert not holds_personal_number(made.hex)
+        assert not holds_personal_number(f"sha256:{chance.getrandbits(256):064x}")
+
+
+def test_no_time_ordered_uuid_is_taken_for_a_number() -> None:
+    chance = random.Random(7)
+    for step in range(10_000):
+        bits = (1_795_000_000_000 + step) << 80 | chance.getrandbits(80)
+        assert not holds_personal_number(str(uuid.UUID(int=bits, version=4)))
+
+
+def test_no_reference_made_of_a_day_and_a_serial_is_taken_for_a_number() -> None:
+    start = datetime(2015, 1, 1)  # noqa: DTZ001 - only its digits matter
+    for step in range(5_000):
+        now = start + timedelta(hours=step * 21, seconds=step)
+        for text in (
+            f"{now:%Y%m%d}-{step:06}",
+            f"{now:%Y%m%d%H%M%S}{step:04}",
+            f"{now:%Y%m%d%H%M%S}",
+            f"HR-{now:%Y}-{step:06}",
+            f"枣人社列〔{now:%Y}〕{step}号",
+            f"{now:%Y-%m-%d %H:%M:%S}.{step:06} +0800",
+            f"{now:%Y-%m-%d} {now + timedelta(days=9):%Y-%m-%d} {now:%Y-%m-%d}",
+            f"{now:%m-%d} {now:%Y-%m-%d} {now:%Y.%m.%d}",
+            f"{now:%H:%M} {now:%Y-%m-%d} {now:%Y.%m.%d}",
+            f"from={now:%Y-%m-%d}&to={now:%Y-%m-%d}",
+        ):
+            assert not holds_personal_number(text), text
+
+
+def test_rows_of_telephone_numbers_and_amounts_are_no_number() -> None:
+    chance = random.Random(3)
+    found = 0
+    for _ in range(2_000):
+        phones = " ".join(f"1{chance.randrange(30, 100)}{chance.randrange(10**8):08}" for _ in "ab")
+        amounts = " ".join(f"{chance.uniform(1, 10**5):.2f}" for _ in range(8))
+        found += holds_personal_number(f"电话{phones}，金额{amounts}")
+    assert found <= 1
+
+
+@given(resident_ids(), WORDS, WORDS)
+def test_every_valid_resident_id_is_found_among_any_words(
+    number: str, before: str, after: str
+) -> None:
+    assert holds_personal_number(f"{before}：{number}。{after}")
+
+
+@given(resident_ids(), some.lists(some.sampled_from(["", "", " ", "·", "\u200b"]), min_size=18))
+def test_every_valid_resident_id_is_found_however_it_is_parted(
+    number: str, gaps: list[str]
+) -> None:
+    assert holds_personal_number("".join(map("".join, zip(number, gaps, strict=False))))
+
+
+@given(some.text())
+def test_any_text_is_answered(text: str) -> None:
+    assert holds_personal_number(text) in {True, False}
+
+
+def test_long_plain_texts_take_no_time() -> None:
+    page = ("经查，当事人于2026年11月22日拖欠农民工工资12.5万元，枣人社列〔2026〕12号。" * 400)[
+        :10_000
+    ]
+    assert fastest(page) < 0.01
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["1", "1 ", "1    ", " ", "0", "-", "19", "110101190012", "11010119000101001 ", "\u200b"],
+)
+def test_a_million_digits_or_blanks_take_no_more_than_seconds(unit: str) -> None:
+    started = time.perf_counter()
+    holds_personal_number(unit * (1_000_000 // len(unit)))
+    assert time.perf_counter() - started < 10
+
+
+def fastest(text: str) -> float:
+    times = []
+    for _ in range(5):
+        started = time.perf_counter()
+        holds_personal_number(text)
+        times.append(time.perf_counter() - started)
+    return min(times)

@@ -1,0 +1,119 @@
+"""Facts to push: synthetic, valid, and easy to bend."""
+
+from typing import Any
+
+BUILDER = "91370403MB000CT75T"
+OTHER = "93370404MA3T000257"
+PERSON = "370402198506120013"
+MINOR = "370406201305050055"
+
+
+def subject(number: str = BUILDER, name: str = "枣庄某某建筑有限公司") -> dict[str, Any]:
+    """An organisation with a USCC."""
+    return {
+        "kind": "legal_person",
+        "name": name,
+        "identifiers": [{"scheme": "uscc", "number": number}],
+    }
+
+
+def person(number: str = PERSON, name: str = "张某") -> dict[str, Any]:
+    """A natural person with a resident id."""
+    return {
+        "kind": "natural_person",
+        "name": name,
+        "identifiers": [{"scheme": "resident_id", "number": number}],
+    }
+
+
+def push(**changes: Any) -> dict[str, Any]:
+    """A wage-arrears black entry; a change of None takes the field out."""
+    facts: dict[str, Any] = {
+        "list_type": "wage_arrears.black",
+        "source_ref": "HR-2026-000123",
+        "case_ref": "HR-C-2026-77",
+        "subject": subject(),
+        "responsible_persons": [
+            {
+                "role": "legal_representative",
+                "name": "张某",
+                "identifier": {"scheme": "resident_id", "number": PERSON},
+            }
+        ],
+        "decision": {
+            "number": "枣人社列〔2026〕12号",
+            "kind": "list_decision",
+            "decided_on": "2026-11-20",
+        },
+        "reason": "拖欠农民工工资,经责令限期支付逾期未支付",
+        "legal_basis": "拖欠农民工工资失信联合惩戒对象名单管理暂行办法第五条",
+        "severity": "serious",
+        "conduct_ended_on": "2026-10-31",
+        "effective_from": "2026-11-20",
+        "effective_until": "2029-11-20",
+        "disclosure": {"class": "public"},
+    }
+    facts.update(changes)
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def red(**changes: Any) -> dict[str, Any]:
+    """What turns `push` into a wage red entry."""
+    return {
+        "list_type": "wage_arrears.red",
+        "source_ref": "HR-RED-1",
+        "case_ref": None,
+        "responsible_persons": None,
+        "decision": {
+            "number": "枣人社信〔2026〕3号",
+            "kind": "honour",
+            "decided_on": "2026-11-02",
+        },
+        "reason": "劳动保障守法诚信等级 A 级",
+        "legal_basis": "企业劳动保障守法诚信等级评价办法",
+        "severity": None,
+        "conduct_ended_on": None,
+        "effective_from": "2026-11-02",
+        "effective_until": None,
+        **changes,
+    }
+
+
+def penalty(**changes: Any) -> dict[str, Any]:
+    """What turns `push` into a penalty record."""
+    return {
+        "list_type": "wage_arrears.penalty",
+        "source_ref": "HR-PEN-1",
+        "case_ref": None,
+        "responsible_persons": None,
+        "decision": {
+            "number": "枣人社罚〔2026〕5号",
+            "kind": "administrative_penalty",
+            "decided_on": "2026-11-16",
+            "penalty_law": "administrative",
+        },
+        "reason": "未按规定支付工资",
+        "legal_basis": "劳动保障监察条例第三十条",
+        "severity": "general",
+        "effective_from": None,
+        "effective_until": None,
+        "penalty": {"categories": ["罚款"], "fine": "0.2", "content": "罚款两千元"},
+        **changes,
+    }
+
+
+def asked(number: str = BUILDER, name: str | None = "枣庄某某建筑有限公司", **more: Any) -> dict[str, Any]:
+    """A subject of a check."""
+    found = {"ref": "1", "scheme": "uscc", "number": number, "name": name, **more}
+    return {key: value for key, value in found.items() if value is not None}
+
+
+def check(*subjects: dict[str, Any], matter: str = "bidding", **more: Any) -> dict[str, Any]:
+    """A check of subjects before a tender."""
+    return {
+        "matter": matter,
+        "purpose": "tender 2026-118 qualification review",
+        "case_no": "ZZ-2026-118",
+        "subjects": list(subjects) or [asked()],
+        **more,
+    }

