@@ -4,15 +4,21 @@ import os
 import shutil
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
 
 import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.crypto import KeyFileError, Secrets
 from app.errors import RegistryError
-from app.rules.permissions import Role
+from app.exports.schemas import ExportFormat, ExportScope
+from app.rules.law import ListKind
+from app.rules.permissions import COMMAND_LINE, Role
+from app.rules.status import Status
 from app.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,7 +52,16 @@ def main() -> None:
         for fault in refusal.faults:
             print(f"  {fault.pointer}: {fault.sentence.en}", file=sys.stderr)
         sys.exit(1)
-    except (KeyFileError, ValueError) as wrong:
+    except ValidationError as wrong:  # a setting; what was set is not repeated, it may be a secret
+        for found in wrong.errors():
+            name = "_".join(map(str, found["loc"])).upper()
+            print(f"redblack: REDBLACK_{name}: {found['msg']}", file=sys.stderr)
+        sys.exit(1)
+    except SQLAlchemyError as away:
+        said = str(getattr(away, "orig", None) or away).strip().partition("\n")[0]
+        print(f"redblack: the database does not answer: {said}", file=sys.stderr)
+        sys.exit(1)
+    except (KeyFileError, OSError, ValueError) as wrong:
         print(f"redblack: {wrong}", file=sys.stderr)
         sys.exit(1)
 
@@ -88,7 +103,9 @@ def serve(
     if settings.embedded:
         _prepare(settings)
     # Looked at before any worker starts: a worker that fails to start is started again for ever.
-    _open().close()
+    registry = _open()
+    registry.write(registry.adopt_keys)
+    registry.close()
     metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
     try:
@@ -143,14 +160,18 @@ def start_epoch() -> None:
 def create_key(
     name: Annotated[str, typer.Option(help="What the key is for")],
     role: Annotated[Role, typer.Option(help="What it may do")],
-    department: Annotated[str | None, typer.Option(help="For which department it acts")] = None,
+    department: Annotated[
+        str | None, typer.Option(help="For which department it acts: its code, name or alias")
+    ] = None,
     person: Annotated[str | None, typer.Option(help="Whose key it is")] = None,
 ) -> None:
     """Make a key and print it, this once."""
     from app.access.actions import create
+    from app.catalogue.actions import require_department
 
     registry = _open()
-    print(create(registry, name=name, role=role, department=department, person=person))
+    code = require_department(registry, department) if department else None
+    print(create(registry, name=name, role=role, department=code, person=person))
 
 
 @keys.command("list")
@@ -252,36 +273,39 @@ def load_demo(
 @app.command()
 def export(
     output: Annotated[Path, typer.Option(help="The file to write; it must not exist")],
-    format_: Annotated[str, typer.Option("--format", help="ndjson, json or csv")] = "ndjson",
-    scope: Annotated[str, typer.Option(help="in_force or all")] = "in_force",
-    kind: Annotated[str | None, typer.Option("--list", help="red, black or record")] = None,
+    format_: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.ndjson,
+    scope: Annotated[ExportScope, typer.Option()] = ExportScope.in_force,
+    kind: Annotated[ListKind | None, typer.Option("--list")] = None,
     domain: Annotated[str | None, typer.Option()] = None,
     department: Annotated[str | None, typer.Option()] = None,
-    status: Annotated[str | None, typer.Option()] = None,
+    status: Annotated[Status | None, typer.Option()] = None,
     on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(help="2026-11-22T08:00:00Z")] = None,
 ) -> None:
     """Write one consistent snapshot with its trailer, as the HTTP export does."""
-    from datetime import date
+    from datetime import date, datetime
 
     from app.exports.actions import start
-    from app.exports.schemas import ExportFormat, ExportScope
-    from app.rules.permissions import COMMAND_LINE
-    from app.rules.status import Status
 
+    # Under another name until it is whole, so that half an export is never taken for one.
+    draft = output.with_name(f"{output.name}.part")
+    for file in (output, draft):
+        if file.exists():
+            raise ValueError(f"{file} exists")
+    instant = datetime.fromisoformat(known_at) if known_at else None
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError("--known-at says its zone: 2026-11-22T08:00:00Z")
     asked = {"list": kind, "domain": domain, "department": department}
     _, chunks = start(
         _open(),
-        COMMAND_LINE,
-        export_format=ExportFormat(format_),
-        scope=ExportScope(scope),
-        status=Status(status) if status else None,
-        filters={name: value for name, value in asked.items() if value},
+        replace(COMMAND_LINE, role=Role.auditor),  # the same bytes as over HTTP, sealed ones too
+        export_format=format_,
+        scope=scope,
+        status=status,
+        filters={name: str(value) for name, value in asked.items() if value},
         on=date.fromisoformat(on) if on else None,
+        known_at=instant,
     )
-    # Under another name until it is whole, so that half an export is never taken for one.
-    draft = output.with_name(f"{output.name}.part")
-    if output.exists():
-        raise ValueError(f"{output} exists")
     size = 0
     with draft.open("xb") as file:
         for chunk in chunks:
@@ -290,6 +314,22 @@ def export(
                 print(f"\r{size / 1e6:,.1f} MB", end="", file=sys.stderr)
     draft.rename(output)
     print(f"{output}: {size} bytes")
+
+
+# --- development ---------------------------------------------------------
+
+
+@app.command(hidden=True)
+def openapi(output: Annotated[Path, typer.Option(help="The file to write")]) -> None:
+    """Write the OpenAPI document; no settings and no database are needed."""
+    import json
+
+    from app.main import create_app
+
+    document = create_app(Settings.model_construct()).openapi()
+    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
+    output.write_text(f"{text}\n", "utf-8")
+    print(output)
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
         Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区,例如 2026-11-22T08:00:00Z"),
     ),
 }
+UNEXPECTED_CODE = "wrong_type"
 UNEXPECTED_TYPE = Sentence("This has the wrong type or form", "类型或格式不正确")
 SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
 
@@ -175,7 +176,7 @@ def _fault(item: Mapping[str, Any]) -> Fault:
     context = item.get("ctx", {})
     if "zh" in context:
         return Fault(where, item["type"], Sentence(item["msg"], context["zh"]))
-    code, sentence = PAYLOAD_SENTENCES.get(item["type"], ("wrong_type", UNEXPECTED_TYPE))
+    code, sentence = PAYLOAD_SENTENCES.get(item["type"], (UNEXPECTED_CODE, UNEXPECTED_TYPE))
     return Fault(
         where, code, Sentence(sentence.en.format(**context), sentence.zh.format(**context))
     )

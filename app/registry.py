@@ -6,11 +6,12 @@ then is not ready, says why, and answers nothing (design principle "fail closed"
 
 import time
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple, Self, TypeVar
 
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, insert, select, update
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.clock import Clock
 from app.crypto import Secrets
@@ -20,13 +21,15 @@ from app.migrate import schema_head
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
-from app.tables import Check, RegistryState, SealingKey
+from app.tables import CalendarVersion, CatalogueVersion, Check, RegistryState, SealingKey
 
 Result = TypeVar("Result")
 
 ATTEMPTS = 5
 RECHECK_SECONDS = 1.0
-SERIALIZATION_TROUBLE = {"40001", "40P01"}  # PostgreSQL: serialization failure, deadlock
+# PostgreSQL: serialization failure, deadlock, and a unique key that another change took first. The
+# next attempt finds what the other one wrote, and the rules answer instead of the index.
+LOST_RACES = {"40001", "40P01", "23505"}
 
 
 class LawMoved(Exception):
@@ -80,9 +83,9 @@ class Registry:
             except LawMoved:
                 if attempt == ATTEMPTS:
                     raise NotReady(retry_after=1) from None
-            except OperationalError as error:
+            except DBAPIError as error:
                 state = getattr(error.orig, "sqlstate", None)
-                if state not in SERIALIZATION_TROUBLE or attempt == ATTEMPTS:
+                if state not in LOST_RACES or attempt == ATTEMPTS:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -161,6 +164,16 @@ class Registry:
                 )
 
 
+def begin_counting(connection: Connection) -> bool:
+    """Give an empty database its counters; False where it has them."""
+    if connection.scalar(select(RegistryState.id)) is not None:
+        return False
+    connection.execute(
+        insert(RegistryState).values(id=1, epoch=1, seq=0, catalogue_version=0, calendar_version=0)
+    )
+    return True
+
+
 class Head(NamedTuple):
     """The state of the registry that an answer was made from."""
 
@@ -178,6 +191,15 @@ def read_head(connection: Connection) -> Head:
             select(state.epoch, state.seq, state.catalogue_version, state.calendar_version)
         ).one()
     )
+
+
+def law_known_at(connection: Connection, instant: datetime) -> tuple[int, int]:
+    """The catalogue and calendar versions in use at an instant; before the first, the first."""
+    found = [
+        connection.scalar(select(func.max(table.version)).where(table.loaded_at <= instant)) or 1
+        for table in (CatalogueVersion, CalendarVersion)
+    ]
+    return found[0], found[1]
 
 
 def take_sequence(

@@ -5,11 +5,11 @@ import secrets
 import time
 from uuid import UUID
 
-from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from app.access import store
 from app.audit import store as audit
+from app.database import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Caller, Role

@@ -133,4 +133,5 @@ async def _write_turn(request: Request) -> AsyncIterator[None]:
 
 
 WRITE_TURN = Depends(_write_turn, scope="function")
-"""For routes that change the registry; the turn ends before the answer is sent."""
+"""For routes that change the registry, behind the permission that they need: who has no key gets no
+turn. The turn ends before the answer is sent."""

@@ -10,16 +10,15 @@ from typing import Any
 
 import yaml
 from pydantic import ValidationError
-from sqlalchemy import Connection, insert, select
 
 from app.audit import store as audit
 from app.catalogue import store
 from app.catalogue.years import announced_years, statutory_years
+from app.database import Connection
 from app.errors import Fault, InvalidPayload, Sentence
-from app.registry import Registry
+from app.registry import Registry, begin_counting
 from app.rules.law import Catalogue, Department, Level
 from app.rules.permissions import COMMAND_LINE
-from app.tables import RegistryState
 
 SHIPPED = Path(__file__).parent / "data"
 # As far ahead as entries need deadlines; each year gives way to its notice when it comes.
@@ -35,13 +34,8 @@ def initialise(registry: Registry) -> None:
 
     def work(connection: Connection) -> None:
         registry.adopt_keys(connection)
-        if connection.scalar(select(RegistryState.id)) is not None:
+        if not begin_counting(connection):
             return
-        connection.execute(
-            insert(RegistryState).values(
-                id=1, epoch=1, seq=0, catalogue_version=0, calendar_version=0
-            )
-        )
         shipped: dict[str, tuple[Any, ...]] = {}
         for path in sorted(SHIPPED.glob("*.yaml")):
             shipped |= read_sections(path)
@@ -139,6 +133,24 @@ def enable(registry: Registry, code: str, legal_reference: str) -> int:
     return _change(registry, put_in_force, "list_type_enabled", f"{code}: {legal_reference}")
 
 
+def require_department(registry: Registry, named: str) -> str:
+    """The code of the department with that code, name or alias.
+
+    Raises:
+        InvalidPayload: there is none.
+    """
+    with registry.database.reading() as connection:
+        found = store.current_catalogue(registry, connection).department_named(named)
+    if found is None:
+        raise InvalidPayload(
+            Sentence(
+                f"There is no department {named}; add it with: redblack departments add",
+                f"目录中没有部门 {named};请先用 redblack departments add 添加",
+            )
+        )
+    return found.code
+
+
 def add_department(registry: Registry, code: str, name: str, parent: str | None) -> int:
     """Add a body below another one (with its functions, at county level) or beside the plan's.
 
@@ -147,7 +159,7 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
     """
 
     def add(catalogue: Catalogue) -> Catalogue:
-        above = catalogue.departments.get(parent) if parent else None
+        above = catalogue.department_named(parent) if parent else None
         if code in catalogue.departments or (parent and above is None):
             raise InvalidPayload(
                 Sentence(
@@ -158,7 +170,7 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
         department = Department(
             code=code,
             name=name,
-            parent=parent,
+            parent=above.code if above else None,
             functions=above.functions if above else (),
             level=Level.county if above else Level.city,
         )

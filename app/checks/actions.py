@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
@@ -24,6 +23,7 @@ from app.checks.examination import (
 )
 from app.checks.schemas import CheckRequest, LookupRequest, OutcomeReport
 from app.crypto import fingerprint
+from app.database import Connection
 from app.errors import (
     CheckNotFound,
     Fault,
@@ -36,6 +36,7 @@ from app.errors import (
 from app.registry import Registry
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, SubjectKind
+from app.rules.names import name_key
 from app.rules.permissions import Caller, Role
 from app.subjects import store as subjects
 from app.wire import current_request_id
@@ -221,7 +222,7 @@ def _asked(registry: Registry, questions: Sequence[Question]) -> list[str]:
             (
                 f"{question.identifier.scheme}\0{question.identifier.number}"
                 if question.identifier
-                else f"name\0{question.name}"
+                else f"name\0{name_key(question.name or '')}"
             ).encode(),
         )
         for question in questions

@@ -6,13 +6,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from app.catalogue.store import catalogue_at
 from app.checks import store
 from app.checks.schemas import NOT_FOUND_NOTE, AskedSubject
 from app.checks.store import Matched
 from app.crypto import fingerprint
+from app.database import Connection
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.errors import Sentence

@@ -6,13 +6,12 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from app.audit import store as audit
 from app.catalogue import store as catalogue
 from app.catalogue.store import Law
 from app.clock import civil_day
 from app.crypto import fingerprint
+from app.database import Connection
 from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
 from app.entries.actions import Change, append_version, change, require_within

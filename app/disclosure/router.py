@@ -42,7 +42,7 @@ TELLING = problems(
 @router.post(
     "/entries/{entry_id}/disclosures",
     response_model=EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.disclosure_write), WRITE_TURN],
     responses=TELLING,
 )
 def record_publication(
@@ -62,7 +62,7 @@ def record_publication(
 @router.post(
     "/entries/{entry_id}/withdrawals",
     response_model=EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.disclosure_write), WRITE_TURN],
     responses=TELLING,
 )
 def record_withdrawal(

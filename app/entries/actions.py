@@ -9,12 +9,11 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from app.audit import store as audit
 from app.catalogue.store import Law, read_law
 from app.clock import civil_day
 from app.crypto import fingerprint
+from app.database import Connection
 from app.entries import proposals, store
 from app.entries.columns import channel_values, clock_values, decided_values, person_values
 from app.entries.proposals import Person

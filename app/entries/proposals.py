@@ -12,13 +12,13 @@ from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
-from app.errors import Fault, InvalidPayload, Sentence, SubjectFixed
+from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
 from app.rules.law import SubjectKind
 from app.subjects.store import Claim
 
 # Where an entry is kept and under which reference stands in columns of its own.
-NOT_FACTS = {"department", "source_ref", "replaces"}
+NOT_FACTS = {"department", "source_ref"}
 INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
 
 
@@ -50,12 +50,15 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
 
     Raises:
         InvalidPayload: an identifier is wrong; every wrong one is named.
+        IdentifierConflict: the organisation code is not the one inside the USCC.
     """
-    facts = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NOT_FACTS)
+    sent = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NOT_FACTS)
+    facts = _said(sent)
     reader = _Reader(secrets, today)
     identifiers = reader.read_all(facts["subject"], "/subject")
     persons = reader.read_persons(facts.get("responsible_persons"))
     reader.check_kind(push.subject.kind, identifiers)
+    reader.check_org_code(identifiers)
     birth_date = reader.birth_date(push.subject.birth_date, identifiers)
     reader.raise_faults()
     return Proposal(
@@ -82,9 +85,9 @@ def seal_changes(
         InvalidPayload: an identifier is wrong.
         SubjectFixed: they would make the entry speak of somebody else.
     """
-    sent = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    if set(sent.get("subject", {})) - {"name"}:
+    if changes.subject is not None and changes.subject.model_fields_set - {"name"}:
         raise SubjectFixed
+    sent = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
     reader = _Reader(secrets, today)
     persons = reader.read_persons(sent.get("responsible_persons"), "/changes")
     reader.raise_faults()
@@ -92,18 +95,23 @@ def seal_changes(
 
 
 def amend(facts: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts with changes in their place; null takes an optional fact away.
+    """Facts with changes in their place; null takes an optional fact away."""
+    amended = {**facts, **sent}
+    if "subject" in sent:
+        amended["subject"] = {**facts["subject"], **sent["subject"]}
+    return _said(amended)
+
+
+def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts without what says nothing, so that sending null is the same as leaving it out.
 
     `effective_until: null` stays, for it says that the term is open; leaving it out would say that
     the list type's term applies.
     """
-    amended = {**facts, **sent}
-    if "subject" in sent:
-        amended["subject"] = {**facts["subject"], **sent["subject"]}
     return {
-        name: value
-        for name, value in amended.items()
-        if value is not None or name == "effective_until"
+        name: _said(value) if isinstance(value, Mapping) else value
+        for name, value in sent.items()
+        if value not in (None, [], {}, False) or name == "effective_until"
     }
 
 
@@ -169,6 +177,13 @@ class _Reader:
                         ),
                     )
                 )
+
+    def check_org_code(self, identifiers: list[Identifier]) -> None:
+        """A USCC holds the organisation code; another one beside it is another organisation's."""
+        inner = {item.org_code for item in identifiers if item.org_code is not None}
+        sent = {item.number for item in identifiers if item.scheme is Scheme.org_code}
+        if inner and sent - inner and not self._faults:
+            raise IdentifierConflict
 
     def birth_date(self, sent: date | None, identifiers: list[Identifier]) -> date | None:
         """The birth date that the identifiers show, or else the one that was sent."""

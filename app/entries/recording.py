@@ -11,12 +11,12 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
 from app.catalogue.store import Law, read_law
 from app.clock import civil_day
+from app.database import Connection
 from app.entries import proposals, store
 from app.entries.columns import clock_values, decided_values, person_values
 from app.entries.proposals import Proposal
@@ -142,13 +142,14 @@ class _Batch:
     def read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
         self.law = read_law(self.registry, self.connection)
-        self.replays = store.find_replays(
-            self.connection, [(item.department, item.source_ref) for item in proposed]
-        )
         secrets = self.registry.secrets
         keys = [key for item in proposed for key in subjects.keys_of(item.claim, secrets)]
         self.owners = subjects.find(self.connection, keys)
         self.locked = subjects.lock(self.connection, self.owners.values())
+        # Behind the lock, so that a push that came just before is seen.
+        self.replays = store.find_replays(
+            self.connection, [(item.department, item.source_ref) for item in proposed]
+        )
         self.neighbours = store.neighbours(self.connection, self.locked)
 
     def decide(self, proposal: Proposal) -> Recorded | RegistryError:

@@ -5,12 +5,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Response, status
-from sqlalchemy import Connection
 
 from app import errors
 from app.access.dependencies import WRITE_TURN, RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import current_calendar
+from app.database import Connection
 from app.entries import actions, recording, schemas, store, views
 from app.entries.store import EntryRow
 from app.problems import problems
@@ -61,7 +61,7 @@ CHANGING = problems(
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=schemas.EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_TURN],
     responses={
         200: {"model": schemas.EntryView, "description": "The very same was recorded before"},
         **RECORDING,
@@ -195,7 +195,7 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
 @router.post(
     "/{entry_id}/corrections",
     response_model=schemas.EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_TURN],
     responses=CHANGING | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def correct_entry(
@@ -214,7 +214,7 @@ def correct_entry(
 @router.post(
     "/{entry_id}/revocations",
     response_model=schemas.EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_TURN],
     responses=CHANGING,
 )
 def revoke_entry(
@@ -233,7 +233,7 @@ def revoke_entry(
 @router.post(
     "/{entry_id}/exits",
     response_model=schemas.EntryView,
-    dependencies=[WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_TURN],
     responses=CHANGING,
 )
 def exit_entry(

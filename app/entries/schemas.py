@@ -237,12 +237,14 @@ class EntryChanges(Model):
                 "nothing_to_change", Sentence("Name at least one fact", "请至少填写一项更正内容")
             )
         needed = self.model_fields_set & {"subject", "decision", "reason", "legal_basis"}
-        if any(getattr(self, name) is None for name in needed):
+        subject = self.subject
+        nameless = subject is not None and subject.model_fields_set <= {"name"} and not subject.name
+        if nameless or any(getattr(self, name) is None for name in needed):
             raise fault(
                 "missing",
                 Sentence(
-                    "subject, decision, reason and legal_basis cannot be taken away",
-                    "subject、decision、reason、legal_basis 不能清空",
+                    "subject.name, decision, reason and legal_basis cannot be taken away",
+                    "subject.name、decision、reason、legal_basis 不能清空",
                 ),
             )
         return self

@@ -9,7 +9,7 @@ from app.errors import Fault, InvalidPayload, Sentence
 from app.exports import snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
-from app.registry import Registry, read_head
+from app.registry import Registry, law_known_at, read_head
 from app.rules.permissions import Caller
 from app.rules.status import Status
 
@@ -45,19 +45,27 @@ def start(
         )
     with registry.database.reading() as connection:
         head = read_head(connection)
-        seq = head.seq if known_at is None else store.seq_known_at(connection, known_at)
+        if known_at is not None:  # what was pinned then, so that the very same export comes out
+            catalogue_version, calendar_version = law_known_at(connection, known_at)
+            head = head._replace(
+                seq=store.seq_known_at(connection, known_at),
+                catalogue_version=catalogue_version,
+                calendar_version=calendar_version,
+            )
     pin = Pin(
         epoch=head.epoch,
-        seq=seq,
+        seq=head.seq,
         on=on or today,
         catalogue_version=str(head.catalogue_version),
+        calendar_version=head.calendar_version,
         scope=scope,
+        status=status,
         filters=filters,
-        statuses=snapshot.statuses_of(scope, status),
         sealed=snapshot.sees_sealed(caller),
     )
-    asked = pin.described() | {"format": export_format, "status": status}
-    audit.record_access(registry, caller, "export_started", **asked)
+    audit.record_access(
+        registry, caller, "export_started", format=export_format, **pin.described()
+    )
     return pin, _accounted(registry, caller, pin, export_format)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from app.catalogue.store import current_calendar
+from app.catalogue.store import calendar_at
 from app.entries import store
 from app.entries.store import EntryRow
 from app.entries.views import entry_view
@@ -38,30 +38,32 @@ class Pin:
     seq: int
     on: date
     catalogue_version: str
+    calendar_version: int
     scope: ExportScope
+    status: Status | None
     filters: Mapping[str, str]
-    statuses: tuple[Status, ...]
     sealed: bool
     """True where entries on the wrong subject are part of it: for auditors alone."""
 
+    @property
+    def statuses(self) -> tuple[Status, ...]:
+        """The statuses that it holds; none named means all. A status asked for outweighs scope."""
+        if self.status is not None:
+            return (self.status,)
+        if self.scope is ExportScope.all:
+            return ()
+        return tuple(item for item in Status if item not in ENDED)
+
     def described(self) -> dict[str, Any]:
         """The pin, as meta and trailer show it."""
+        asked = {"scope": self.scope, **self.filters}
         return {
             "epoch": self.epoch,
             "seq": self.seq,
             "on": self.on.isoformat(),
             "catalogue_version": self.catalogue_version,
-            "filters": {"scope": self.scope, **self.filters},
+            "filters": asked if self.status is None else asked | {"status": self.status},
         }
-
-
-def statuses_of(scope: ExportScope, status: Status | None) -> tuple[Status, ...]:
-    """The statuses that an export holds; none named means all."""
-    if status is not None:
-        return (status,)
-    if scope is ExportScope.all:
-        return ()
-    return tuple(item for item in Status if item not in ENDED)
 
 
 def sees_sealed(caller: Caller) -> bool:
@@ -153,7 +155,7 @@ def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[list[dict[str
                 statuses=pin.statuses,
                 seq=pin.seq,
             )
-            calendar = current_calendar(registry, connection)
+            calendar = calendar_at(registry, connection, pin.calendar_version)
         if rows:
             tally.count += len(rows)
             yield [_exported(row, pin, calendar) for row in rows]

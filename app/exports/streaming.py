@@ -1,7 +1,7 @@
 """Sending a long stream: the source is closed when the reader goes or stalls."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
@@ -22,7 +22,8 @@ class Stream(StreamingResponse):
         headers: dict[str, str],
         stalled_after: float,
     ) -> None:
-        super().__init__(_closing(source), media_type=media_type, headers=headers)
+        self._chunks = _closing(source)
+        super().__init__(self._chunks, media_type=media_type, headers=headers)
         self._stalled_after = stalled_after
 
     async def stream_response(self, send: Send) -> None:
@@ -32,11 +33,15 @@ class Stream(StreamingResponse):
             async with asyncio.timeout(self._stalled_after):
                 await send(message)
 
-        await super().stream_response(send_in_time)
+        try:
+            await super().stream_response(send_in_time)
+        finally:
+            # A generator that is dropped half-way is otherwise closed by garbage collection,
+            # some day.
+            await self._chunks.aclose()
 
 
-async def _closing(source: Iterator[bytes]) -> AsyncIterator[bytes]:
-    # A generator that is dropped half-way is otherwise closed by garbage collection, some day.
+async def _closing(source: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in iterate_in_threadpool(source):
             yield chunk

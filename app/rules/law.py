@@ -258,6 +258,19 @@ class Catalogue:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     measure_rules: Mapping[str, MeasureRule] = field(default_factory=dict)
 
+    def department_named(self, text: str) -> Department | None:
+        """The department of that code, name or alias; the plan itself spells some in two ways."""
+        if text in self.departments:
+            return self.departments[text]
+        return next(
+            (
+                department
+                for department in self.departments.values()
+                if text == department.name or text in department.aliases
+            ),
+            None,
+        )
+
     def may_issue(self, department: Department, list_type: ListType) -> bool:
         """Tell whether the department's function and level make it an issuer of the list type."""
         return any(

@@ -1,0 +1,246 @@
+from datetime import date, timedelta
+from itertools import product
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.catalogue.years import announced_years
+from app.rules.calendar import Calendar
+from app.rules.disclosure import (
+    Channel,
+    DisclosureState,
+    Fulfilment,
+    Publication,
+    channels_for,
+    fulfilment,
+    open_state,
+    read_channels,
+    rejudged,
+    state_on,
+    write_channels,
+)
+from app.rules.law import DisclosureClass
+
+SITE, CITY, ENTERPRISE = Channel
+CALENDAR = Calendar({year.year: year for year in announced_years() if year.year <= 2026}, "1")
+DEADLINE = date(2026, 10, 12)
+"""Of a decision of 2026-09-25, over the October holiday and the worked Saturday after it."""
+DAYS = some.dates(date(2026, 9, 25), date(2026, 11, 10))
+NOT_YET = Fulfilment(published_on=None, published_late=None)
+
+
+def day(number: int) -> date:
+    return DEADLINE + timedelta(days=number)
+
+
+def published(on: date | None, withdrawn: date | None = None, by: date = DEADLINE) -> Publication:
+    return Publication(
+        required=True,
+        published_on=on,
+        withdrawn_on=withdrawn,
+        judged_by=None if on is None else by,
+    )
+
+
+def state(on: date, **changes: object) -> DisclosureState:
+    facts: dict[str, object] = {
+        "disclosure_class": DisclosureClass.public,
+        "deadline": DEADLINE,
+        "fulfilled": NOT_YET,
+        "ended_on": None,
+        "void": False,
+        "calendar": CALENDAR,
+    }
+    return state_on(day=on, **(facts | changes))  # type: ignore[arg-type]
+
+
+# --- channels ------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("usccs", "enterprise"),
+    [
+        (["91370403MB000CT75T"], True),
+        (["92370402MA3T00019X"], True),
+        (["93370404MA3T000257"], True),
+        (["51370400MJE100014P"], False),
+        (["12370400MB2T000190"], False),
+        (["N2370481MF3T00015N"], False),
+        ([], False),
+    ],
+)
+def test_the_enterprise_channel_is_required_where_the_uscc_begins_with_9_and_only_there(
+    usccs: list[str], *, enterprise: bool
+) -> None:
+    required = {channel: item.required for channel, item in channels_for(usccs).items()}
+    assert required == {SITE: True, CITY: True, ENTERPRISE: enterprise}
+
+
+def test_new_channels_hold_no_publication() -> None:
+    assert all(
+        item == Publication(required=item.required)
+        for item in channels_for(["91370403MB000CT75T"]).values()
+    )
+
+
+@given(
+    some.dictionaries(
+        some.sampled_from(Channel),
+        some.builds(
+            Publication,
+            required=some.booleans(),
+            published_on=some.none() | DAYS,
+            url=some.none() | some.text(max_size=20),
+            recorded_at=some.none() | some.just("2026-11-22T02:00:00.001Z"),
+            withdrawn_on=some.none() | DAYS,
+            judged_by=some.none() | DAYS,
+        ),
+    )
+)
+def test_channels_read_back_as_they_were_written(channels: dict[Channel, Publication]) -> None:
+    assert read_channels(write_channels(channels)) == channels
+
+
+# --- fulfilment ----------------------------------------------------------
+
+
+def test_the_duty_is_met_on_the_day_the_last_required_channel_has_it() -> None:
+    channels = {SITE: published(day(-3)), CITY: published(day(-1))}
+    expected = Fulfilment(published_on=day(-1), published_late=False)
+    assert fulfilment(channels, None) == expected
+
+
+def test_a_publication_on_the_last_day_is_in_time_and_the_day_after_is_late() -> None:
+    channels = {SITE: published(day(0)), CITY: published(day(0))}
+    assert fulfilment(channels, None).published_late is False
+    channels[CITY] = published(day(1))
+    assert fulfilment(channels, None).published_late is True
+
+
+def test_the_duty_is_not_met_while_one_required_channel_lacks_it() -> None:
+    assert fulfilment({SITE: published(day(-3)), CITY: published(None)}, None) == NOT_YET
+
+
+def test_a_channel_that_is_not_required_neither_helps_nor_hurts() -> None:
+    late = Publication(required=False, published_on=day(5), judged_by=DEADLINE)
+    channels = {SITE: published(day(-1)), CITY: published(day(-2)), ENTERPRISE: late}
+    expected = Fulfilment(published_on=day(-1), published_late=False)
+    assert fulfilment(channels, None) == expected
+    assert fulfilment({SITE: published(None), CITY: published(day(-2)), ENTERPRISE: late}, None) == (
+        NOT_YET
+    )
+
+
+@pytest.mark.parametrize(
+    ("ended_on", "stands"), [(None, False), (4, False), (3, True), (2, True), (-5, True)]
+)
+def test_a_withdrawal_undoes_a_publication_unless_the_entry_had_ended(
+    ended_on: int | None, *, stands: bool
+) -> None:
+    taken_down = published(day(-1), withdrawn=day(3))
+    assert taken_down.stands(None if ended_on is None else day(ended_on)) is stands
+
+
+# --- a new deadline ------------------------------------------------------
+
+
+@given(DAYS, DAYS, DAYS)
+def test_with_grace_what_was_in_time_stays_in_time(on: date, shown: date, new: date) -> None:
+    before = {SITE: published(on, by=shown)}
+    after = rejudged(before, new, grace=True)
+    assert after[SITE].judged_by == max(shown, new)
+    assert after[SITE].late <= before[SITE].late
+
+
+@given(DAYS, DAYS, DAYS)
+def test_without_grace_the_new_deadline_alone_counts(on: date, shown: date, new: date) -> None:
+    [judged] = rejudged({SITE: published(on, by=shown)}, new, grace=False).values()
+    assert judged.late is (on > new)
+
+
+@pytest.mark.parametrize("grace", [False, True])
+def test_a_channel_without_a_publication_is_not_judged(*, grace: bool) -> None:
+    empty = {SITE: published(None)}
+    assert rejudged(empty, day(9), grace=grace) == empty
+
+
+# --- states --------------------------------------------------------------
+
+
+def test_the_state_walks_from_pending_over_due_soon_to_overdue() -> None:
+    walk = {on: state(on) for on in (date(2026, 9, 25) + timedelta(days=n) for n in range(20))}
+    # Off from the 1st to the 7th; the 10th is a worked Saturday, the 12th a Monday.
+    assert [on for on, found in walk.items() if found is DisclosureState.due_soon] == [
+        date(2026, 10, 9),
+        date(2026, 10, 10),
+        date(2026, 10, 11),
+        date(2026, 10, 12),
+    ]
+    assert walk[date(2026, 10, 8)] is DisclosureState.pending
+    assert walk[date(2026, 10, 13)] is DisclosureState.overdue
+
+
+@given(DAYS)
+def test_due_soon_means_two_working_days_or_less(on: date) -> None:
+    left = CALENDAR.working_days_left(on, DEADLINE)
+    if on > DEADLINE:
+        expected = DisclosureState.overdue
+    else:
+        expected = DisclosureState.due_soon if left <= 2 else DisclosureState.pending
+    assert open_state(DEADLINE, on, CALENDAR) is expected
+
+
+@given(some.lists(some.none() | DAYS, min_size=3, max_size=3), DAYS)
+def test_the_state_is_the_worst_of_the_required_channels(
+    days: list[date | None], today: date
+) -> None:
+    said = [None if on is None or on > today else on for on in days]
+    channels = dict(zip(Channel, map(published, said), strict=True))
+
+    def one(publication: Publication) -> DisclosureState:
+        if publication.published_on is None:
+            return open_state(DEADLINE, today, CALENDAR)
+        return DisclosureState.late if publication.late else DisclosureState.on_time
+
+    order = list(DisclosureState)
+    worst = max((one(item) for item in channels.values()), key=order.index)
+    assert state(today, fulfilled=fulfilment(channels, None)) is worst
+
+
+@given(DAYS, some.none() | DAYS, some.booleans(), some.booleans())
+def test_restricted_exempt_and_void_entries_owe_nothing_whatever_happened(
+    today: date, on: date | None, late: bool, void: bool  # noqa: FBT001 - drawn, not called
+) -> None:
+    done = Fulfilment(published_on=on, published_late=None if on is None else late)
+    for kept in (DisclosureClass.restricted, DisclosureClass.exempt):
+        found = state(today, disclosure_class=kept, fulfilled=done, void=void)
+        assert found is DisclosureState.not_required
+    assert state(today, fulfilled=done, void=True) is DisclosureState.not_required
+
+
+def test_an_entry_that_ended_by_its_deadline_need_not_be_published_any_more() -> None:
+    for ended in (day(-4), day(0)):
+        assert state(day(9), ended_on=ended) is DisclosureState.not_required
+        assert state(ended, ended_on=ended) is DisclosureState.not_required
+        assert state(ended - timedelta(days=1), ended_on=ended) is not DisclosureState.not_required
+
+
+def test_an_entry_that_ended_after_its_deadline_stays_overdue() -> None:
+    assert state(day(9), ended_on=day(1)) is DisclosureState.overdue
+
+
+def test_what_was_published_stays_said_after_the_end() -> None:
+    for late, expected in ((False, DisclosureState.on_time), (True, DisclosureState.late)):
+        done = Fulfilment(published_on=day(-1), published_late=late)
+        for ended in (day(-3), day(0), day(3)):
+            assert state(day(30), fulfilled=done, ended_on=ended) is expected
+
+
+def test_a_duty_never_gets_better_by_waiting() -> None:
+    order = list(DisclosureState)
+    for ended, late in product((None, day(1)), (None, False, True)):
+        done = NOT_YET if late is None else Fulfilment(published_on=day(-9), published_late=late)
+        walk = [state(day(number), fulfilled=done, ended_on=ended) for number in range(-17, 20)]
+        positions = [order.index(found) for found in walk]
+        assert positions == sorted(positions)

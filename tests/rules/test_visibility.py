@@ -1,0 +1,67 @@
+from itertools import product
+
+import pytest
+
+from app.rules.law import DisclosureClass
+from app.rules.permissions import Caller, Role
+from app.rules.status import ENDED, Status
+from app.rules.visibility import Sight, sight
+
+OWN, OTHER = "human_resources", "finance_bureau"
+
+CALLERS = {
+    "its own department": Caller(None, "own", Role.department, OWN),
+    "another department": Caller(None, "other", Role.department, OTHER),
+    "an approver": Caller(None, "approver", Role.approver, OTHER),
+    "an approver of its department": Caller(None, "approver", Role.approver, OWN),
+    "an operator": Caller(None, "operator", Role.operator),
+    "an auditor": Caller(None, "auditor", Role.auditor),
+    "a subscriber": Caller(None, "subscriber", Role.subscriber),
+}
+WHOLE_ALSO_AFTER_THE_END = {"its own department", "an operator", "an auditor"}
+NOTHING_HERE = {"a subscriber"}
+EVERY = list(product(CALLERS, DisclosureClass, Status))
+
+
+def seen(
+    who: str, disclosure_class: DisclosureClass, status: Status, *, void: bool = False
+) -> Sight:
+    return sight(
+        CALLERS[who],
+        department=OWN,
+        disclosure_class=disclosure_class,
+        status=status,
+        void=void,
+    )
+
+
+@pytest.mark.parametrize(("who", "disclosure_class", "status"), EVERY)
+def test_who_sees_how_much_stands_in_one_table(
+    who: str, disclosure_class: DisclosureClass, status: Status
+) -> None:
+    if who in WHOLE_ALSO_AFTER_THE_END:
+        expected = Sight.full
+    elif who in NOTHING_HERE or status in ENDED:
+        expected = Sight.hidden
+    elif disclosure_class is DisclosureClass.exempt:
+        expected = Sight.outline
+    else:
+        expected = Sight.full
+    assert seen(who, disclosure_class, status) is expected
+
+
+@pytest.mark.parametrize(("who", "disclosure_class", "status"), EVERY)
+def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(
+    who: str, disclosure_class: DisclosureClass, status: Status
+) -> None:
+    expected = Sight.full if who == "an auditor" else Sight.hidden
+    assert seen(who, disclosure_class, status, void=True) is expected
+
+
+def test_ended_dishonesty_is_never_shown_to_those_who_decide_about_the_subject() -> None:
+    for who, disclosure_class, status in product(
+        ("an approver", "an approver of its department", "another department"),
+        DisclosureClass,
+        ENDED,
+    ):
+        assert seen(who, disclosure_class, status) is Sight.hidden

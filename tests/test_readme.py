@@ -1,0 +1,114 @@
+"""The README is true: its tour runs, its tables are the code's."""
+
+import inspect
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from app import errors
+from app.access.actions import create
+from app.clock import Clock
+from app.problems import PAYLOAD_SENTENCES, UNEXPECTED_CODE
+from app.rules.permissions import DEPARTMENTAL, GRANTS, Role
+from app.settings import Settings
+from tests.support.world import World
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_tour_runs_as_it_stands(world: World, tmp_path: Path) -> None:
+    if shutil.which("bash") is None or shutil.which("curl") is None:
+        pytest.skip("the tour needs bash and curl")
+    world.registry.clock = Clock()
+    keys = {
+        role.value: create(
+            world.registry,
+            name="tour",
+            role=role,
+            department="human_resources" if role in DEPARTMENTAL else None,
+        )
+        for role in Role
+    }
+    (tmp_path / "keys.json").write_text(json.dumps(keys))
+    script = "set -euo pipefail\n" + "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL))
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=tmp_path,
+        env={
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "REGISTRY": world.address,
+            "KEYS": str(tmp_path / "keys.json"),
+            "LANG": "C.UTF-8",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    check = json.loads((tmp_path / "check.json").read_text())
+    assert check["results"][0]["standing"] == "black"
+    trailer = json.loads((tmp_path / "entries.ndjson").read_text().splitlines()[-1])["trailer"]
+    assert f"{trailer['sha256']}  -" in done.stdout
+    assert json.loads((tmp_path / "entry.json").read_text())["disclosure"]["state"] == "on_time"
+    assert len(json.loads((tmp_path / "receipt.json").read_text())["outcomes"]) == 1
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    documented = dict(re.findall(r"^\| `REDBLACK_(\w+)` \| (.*?) \|", README, re.MULTILINE))
+    assert set(documented) == {name.upper() for name in Settings.model_fields}
+    for name, field in Settings.model_fields.items():
+        if isinstance(field.default, int | float):
+            assert documented[name.upper()] == f"{field.default:g}".replace("2e+06", "2000000")
+
+
+def test_every_role_is_documented_with_its_permissions() -> None:
+    documented = {
+        role: set(permissions.split())
+        for role, permissions in re.findall(r"^\| `(\w+)` \| (\w+:.*?) \|$", README, re.MULTILINE)
+    }
+    assert documented == {role.value: set(granted) for role, granted in GRANTS.items()}
+
+
+def test_every_problem_code_is_documented() -> None:
+    section = README.split("## Problems")[1].split("\n## ")[0]
+    documented = set(re.findall(r"`(\w+)`", section)) - {"code", "errors"}
+    classes = {
+        kind.code
+        for kind in vars(errors).values()
+        if inspect.isclass(kind)
+        and issubclass(kind, errors.RegistryError)
+        and kind is not errors.RegistryError
+    }
+    sources = [path.read_text("utf-8") for path in (ROOT / "app").rglob("*.py")]
+    raised = {
+        code
+        for source in sources
+        for code in re.findall(r'\bfault\(\s*"(\w+)"', source)
+        + re.findall(r'\bFault\(\s*f?"[^"]*",\s*"(\w+)"', source)
+        + re.findall(r'\bFault\(\s*\w+,\s*"(\w+)"', source)
+        + re.findall(r'\("(\w+)", (?:NAME_MISSING|wrong\.sentence)\)', source)
+        + re.findall(r'"/(?:on|known_at)",\s*"(\w+)"', source)
+    }
+    raised |= {code for code, _ in PAYLOAD_SENTENCES.values()} | {UNEXPECTED_CODE}
+    raised -= {"invalid_notice"}  # of the command line alone
+    assert documented == classes | raised
+
+
+def test_every_command_is_documented() -> None:
+    import typer.main
+
+    from app.cli import app
+
+    command = typer.main.get_command(app)
+    names = []
+    for name, sub in command.commands.items():  # type: ignore[attr-defined]
+        names += [f"{name} {inner}" for inner in getattr(sub, "commands", {})] or [name]
+    section = README.split("## Commands")[1].split("\n## ")[0]
+    for name in names:
+        assert name in section, name
