@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.crypto import KeyFileError, Secrets
-from app.errors import RegistryError
+from app.errors import RegistryError, SecretKeyMismatch
 from app.exports.schemas import ExportFormat, ExportScope
 from app.rules.law import ListKind
 from app.rules.permissions import COMMAND_LINE, Role
@@ -82,7 +82,9 @@ def _prepare(settings: Settings) -> None:
     from app.catalogue.actions import initialise
     from app.registry import Registry
 
-    if settings.embedded and settings.secret_key_file is None and not settings.key_path.exists():
+    # Never beside a database that is there: it was sealed with a key that must be found again.
+    new = settings.embedded and not Path(str(settings.url.database)).exists()
+    if new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
     registry = Registry.open(settings)
     migrate.upgrade(settings)
@@ -100,12 +102,16 @@ def serve(
     import uvicorn
 
     settings = Settings()
-    if settings.embedded:
-        _prepare(settings)
-    # Looked at before any worker starts: a worker that fails to start is started again for ever.
-    registry = _open()
-    registry.write(registry.adopt_keys)
-    registry.close()
+    try:
+        if settings.embedded:
+            _prepare(settings)
+        # Looked at before any worker starts: one that fails to start is started again for ever.
+        registry = _open()
+        registry.write(registry.adopt_keys)
+        registry.close()
+    except SecretKeyMismatch as mismatch:
+        # It comes up and answers 503 to everything, so that whoever asks is told, not left waiting.
+        print(f"redblack: {mismatch.detail.en}", file=sys.stderr)
     metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
     try:
@@ -289,9 +295,9 @@ def export(
 
     # Under another name until it is whole, so that half an export is never taken for one.
     draft = output.with_name(f"{output.name}.part")
-    for file in (output, draft):
-        if file.exists():
-            raise ValueError(f"{file} exists")
+    for path in (output, draft):
+        if path.exists():
+            raise ValueError(f"{path} exists")
     instant = datetime.fromisoformat(known_at) if known_at else None
     if instant is not None and instant.tzinfo is None:
         raise ValueError("--known-at says its zone: 2026-11-22T08:00:00Z")

@@ -129,7 +129,7 @@ class Secrets:
             cipher = self._ciphers[sealed.key_id]
             nonce, text = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
             return cipher.decrypt(nonce, text, bound_to.encode()).decode()
-        except (KeyError, InvalidTag) as wrong:
+        except (KeyError, ValueError, InvalidTag) as wrong:  # ValueError: cut off
             raise KeyFileError("a sealed number does not open with this key file") from wrong
 
 

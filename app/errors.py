@@ -53,6 +53,8 @@ class RegistryError(Exception):
     code: ClassVar[str] = "internal_error"
     status: ClassVar[int] = 500
     title: ClassVar[Sentence] = Sentence("The registry failed", "登记系统出错")
+    patience: ClassVar[int | None] = None
+    """Seconds after which a new attempt is worth making, where none are given."""
 
     def __init__(
         self,
@@ -66,7 +68,7 @@ class RegistryError(Exception):
         self.detail = detail or self.title
         self.faults = tuple(faults)
         self.members = members
-        self.retry_after = retry_after
+        self.retry_after = retry_after or self.patience
 
 
 class InternalError(RegistryError):
@@ -426,6 +428,7 @@ class TooManyAttempts(RegistryError):
 
     code = "too_many_attempts"
     status = 429
+    patience = 60
     title = Sentence(
         "Too many attempts without a valid key; wait a minute",
         "无效密钥尝试过多,请一分钟后再试",
@@ -440,6 +443,7 @@ class Unavailable(RegistryError):
 
     code = "unavailable"
     status = 503
+    patience = 5
     title = Sentence(
         "The registry cannot answer now; do not take this for a clean record",
         "登记系统暂时无法答复;不得视为无记录",

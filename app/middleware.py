@@ -14,8 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from app.errors import PersonalNumberInUrl
-from app.problems import prefers_chinese, problem_response
+from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
+from app.problems import MEDIA_TYPE, prefers_chinese, problem_response
 from app.rules.personal_numbers import holds_personal_number
 from app.wire import set_request_id
 
@@ -59,6 +59,7 @@ class Envelope:
         set_request_id(request_id)
         started = time.perf_counter()
         status = 500
+        too_large = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -71,13 +72,28 @@ class Envelope:
                     headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        try:
-            if holds_personal_number(_address(scope)):
-                chinese = prefers_chinese(Headers(scope=scope).get("Accept-Language"))
-                refusal = problem_response(PersonalNumberInUrl(), chinese=chinese)
-                await refusal(scope, receive, send_with_headers)
+        async def refuse(error: RegistryError) -> None:
+            chinese = prefers_chinese(Headers(scope=scope).get("Accept-Language"))
+            await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
+
+        async def send_problems(message: Message) -> None:
+            # Where the declared length is too large already, the body limit answers in plain text
+            # over whatever is being said.
+            nonlocal too_large
+            if too_large:
+                return
+            if message["type"] == "http.response.start" and _is_plain_413(message):
+                too_large = True
+                await refuse(BodyTooLarge())
             else:
-                await self.app(scope, receive, send_with_headers)
+                await send_with_headers(message)
+
+        try:
+            refusal = _refusal_of(scope)
+            if refusal is not None:
+                await refuse(refusal)
+            else:
+                await self.app(scope, receive, send_problems)
         finally:
             self._note(scope, status, time.perf_counter() - started, request_id)
 
@@ -91,6 +107,18 @@ class Envelope:
 def _request_id(sent: str | None) -> str:
     usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not holds_personal_number(sent)
     return sent if sent and usable else str(uuid7())
+
+
+def _refusal_of(scope: Scope) -> RegistryError | None:
+    if holds_personal_number(_address(scope)):
+        return PersonalNumberInUrl()
+    # No name holds a NUL, and PostgreSQL fails on one instead of finding nothing.
+    return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None
+
+
+def _is_plain_413(message: Message) -> bool:
+    too_large: bool = message["status"] == BodyTooLarge.status
+    return too_large and Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE
 
 
 def _address(scope: Scope) -> str:

@@ -152,7 +152,7 @@ def from_validation(found: Iterable[Mapping[str, Any]]) -> RegistryError:
     for item in found:
         if item["type"] == "json_invalid":
             return errors.MalformedJson()
-        if item["type"] in {"model_attributes_type", "dict_type"} and item["loc"] == ("body",):
+        if isinstance(item.get("input"), bytes) and item["loc"] == ("body",):
             return errors.UnsupportedMediaType()
         faults.append(_fault(item))
     return errors.InvalidPayload(faults=faults)
@@ -195,6 +195,12 @@ def _is_passing(error: DBAPIError) -> bool:
     return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
 
 
+def _allowed(request: Request) -> str:
+    # The router names the methods of one operation only; the document knows all of the address.
+    path = getattr(request.scope.get("route"), "path_format", None)
+    return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
+
+
 def install(app: FastAPI, on_refusal: Any) -> None:  # noqa: ANN401 - a plain callback
     """Answer every error with a problem document; `on_refusal` writes known callers' down."""
 
@@ -223,7 +229,7 @@ def install(app: FastAPI, on_refusal: Any) -> None:  # noqa: ANN401 - a plain ca
         kind = by_status.get(error.status_code, errors.Malformed)
         response = answer(request, kind())
         if error.headers and "Allow" in error.headers:
-            response.headers["Allow"] = error.headers["Allow"]
+            response.headers["Allow"] = _allowed(request) or error.headers["Allow"]
         return response
 
     @app.exception_handler(SQLAlchemyError)

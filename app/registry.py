@@ -102,7 +102,7 @@ class Registry:
             if self._trouble is not None:
                 # A new instance each time: an exception keeps the traceback of where it was raised.
                 trouble = self._trouble
-                raise type(trouble)(trouble.detail, retry_after=5)
+                raise type(trouble)(trouble.detail)
 
     def verify(self) -> RegistryError | None:
         """Look whether the registry can answer, and remember it."""
@@ -110,9 +110,7 @@ class Registry:
         try:
             self._trouble = self._look()
         except SQLAlchemyError:
-            self._trouble = NotReady(
-                Sentence("The database does not answer", "数据库无法访问"), retry_after=5
-            )
+            self._trouble = NotReady(Sentence("The database does not answer", "数据库无法访问"))
         return self._trouble
 
     def _look(self) -> RegistryError | None:

@@ -216,8 +216,8 @@ def _term(rng: Random, list_type: ListType, decided_on: date) -> dict[str, Any]:
     """Mostly the list type's own term; some are short, so that they are over by now."""
     roll = rng.random()
     if roll > 0.14 and (list_type.term is not None or list_type.open_term):  # noqa: PLR2004
-        later_start = roll > 0.98  # noqa: PLR2004 - decided, not yet in force
-        return {"effective_from": decided_on + timedelta(days=30)} if later_start else {}
+        later_start = roll > 0.95  # noqa: PLR2004 - decided, not yet in force
+        return {"effective_from": decided_on + timedelta(days=60)} if later_start else {}
     longest = list_type.maximum_term or list_type.term
     last = decided_on + timedelta(days=rng.randint(90, 300))
     return {"effective_until": min(last, later(decided_on, longest)) if longest else last}

@@ -9,14 +9,16 @@ import base64
 import binascii
 import re
 import unicodedata
+from collections.abc import Callable
 from contextvars import ContextVar
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -28,6 +30,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.errors import BadCursor, BadVersionTag, Sentence, VersionRequired
+from app.rules.names import name_key
 from app.rules.personal_numbers import holds_personal_number
 
 FIRST_DAY = date(1949, 10, 1)
@@ -93,7 +96,17 @@ def _clean(text: str) -> str:
     return text.strip()
 
 
-def _impersonal(text: str) -> str:
+def _one_line(text: str) -> str:
+    if any(character in "\n\t\r" for character in text):
+        raise fault(
+            "control_character",
+            Sentence("This is written in one line, without tabs", "此项不得换行或含制表符"),
+        )
+    return text
+
+
+def impersonal(text: str) -> str:
+    """Refuse a text that holds a personal identity number."""
     if holds_personal_number(text):
         raise fault(
             "personal_number_in_text",
@@ -106,24 +119,37 @@ def _impersonal(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    if not text:
+    # Signs that are not seen (joiners, marks, odd blanks) are no text either.
+    if all(unicodedata.category(character)[0] in "CZ" for character in text):
         raise fault("blank", Sentence("This must not be blank", "此项不能为空"))
     return text
 
 
-def _free_text(longest: int) -> Any:  # noqa: ANN401 - an annotation
+def _folds_short(name: str) -> str:
+    # Some signs stand for many letters (U+FDFA for eighteen), and names are found by their letters.
+    if len(name_key(name)) > LONGEST_NAME:
+        raise fault(
+            "too_long",
+            Sentence(f"At most {LONGEST_NAME} characters", f"最多 {LONGEST_NAME} 个字符"),
+        )
+    return name
+
+
+def _free_text(longest: int, *more: Callable[[str], str]) -> Any:  # noqa: ANN401 - an annotation
     return Annotated[
         str,
         Field(min_length=1, max_length=longest),
         AfterValidator(_clean),
         AfterValidator(_not_blank),
-        AfterValidator(_impersonal),
+        AfterValidator(impersonal),
+        *map(AfterValidator, more),
     ]
 
 
-Reference = _free_text(80)
+LONGEST_NAME = 200
+Reference = _free_text(80, _one_line)
 """A number or code of the sender's: source_ref, case numbers."""
-Name = _free_text(200)
+Name = _free_text(LONGEST_NAME, _one_line, _folds_short)
 Line = _free_text(500)
 Text = _free_text(5000)
 
@@ -160,6 +186,31 @@ Day = Annotated[
     AfterValidator(_plausible),
     WithJsonSchema({"type": "string", "format": "date"}),
 ]
+
+
+def _utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise fault(
+            "date_out_of_range", Sentence("There is no such instant", "时间超出范围")
+        ) from None
+
+
+def _written_instant(value: object) -> object:
+    # Pydantic would read a bare number as seconds since 1970.
+    if isinstance(value, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
+        raise fault(
+            "invalid_instant",
+            Sentence(
+                "An instant is written 2026-11-22T08:00:00Z", "时间格式应为 2026-11-22T08:00:00Z"
+            ),
+        )
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_written_instant), AfterValidator(_utc)]
+"""An instant with its zone, as RFC 3339 writes it."""
 
 
 # --- cursors and versions ------------------------------------------------

@@ -13,9 +13,11 @@ from app.database import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Caller, Role
+from app.rules.personal_numbers import holds_personal_number
 
 KEY_PREFIX = "rbk_"
 CACHED_KEYS = 10_000
+LONGEST_NAME = 80
 
 
 def key_hash(key: str) -> str:
@@ -34,8 +36,20 @@ def create(
     """Make a key and return it, the only time that it is seen.
 
     Raises:
-        InvalidPayload: the role acts for a department and none was named.
+        InvalidPayload: the role acts for a department and none was named, or a text is not fit to
+            stand in every record of what the key does.
     """
+    texts = [name] if person is None else [name, person]
+    if not all(text.strip() and len(text) <= LONGEST_NAME for text in texts):
+        raise InvalidPayload(
+            Sentence(
+                f"A name has 1 to {LONGEST_NAME} characters", f"名称应为 1 至 {LONGEST_NAME} 个字符"
+            )
+        )
+    if any(map(holds_personal_number, texts)):
+        raise InvalidPayload(
+            Sentence("A name holds no personal identity number", "名称中不得含有个人身份号码")
+        )
     if role in DEPARTMENTAL and department is None:
         raise InvalidPayload(
             Sentence(f"A key of role {role} needs a department", f"角色 {role} 的密钥须指定部门")

@@ -117,7 +117,7 @@ async def _refuse_unknown(request: Request, registry: Registry) -> None:
     attempts: Attempts = request.app.state.attempts
     if attempts.exceeded(source, registry.clock.now()):
         # Past the limit the count in the ledger stands still: a flood must not become writes.
-        raise TooManyAttempts(retry_after=60)
+        raise TooManyAttempts
     await run_in_threadpool(audit.count_unknown_caller, registry, source)
 
 

@@ -50,23 +50,25 @@ def record_changes(connection: Connection, rows: Sequence[Row]) -> None:
     connection.execute(insert(AuditRecord), [{"seq": None, **row} for row in rows])
 
 
+def add_access(connection: Connection, record: Row) -> None:
+    """Write down that something was asked or told, in the ledger transaction that keeps it."""
+    connection.execute(insert(AccessRecord), [record])
+
+
 def record_access(
     registry: Registry, caller: Caller, action: str, target: object = None, **detail: object
 ) -> None:
     """Write down that something was read, before the answer leaves."""
+    record = row(caller, registry.clock.now(), action, "answered", target, **detail)
     with registry.database.ledger() as connection:
-        connection.execute(
-            insert(AccessRecord),
-            [row(caller, registry.clock.now(), action, "answered", target, **detail)],
-        )
+        add_access(connection, record)
 
 
 def record_refusal(registry: Registry, caller: Caller, action: str, **detail: object) -> None:
     """Write down that a known caller was refused."""
+    record = row(caller, registry.clock.now(), action, "refused", **detail)
     with registry.database.ledger() as connection:
-        connection.execute(
-            insert(AccessRecord), [row(caller, registry.clock.now(), action, "refused", **detail)]
-        )
+        add_access(connection, record)
 
 
 def count_unknown_caller(registry: Registry, source: str) -> None:

@@ -3,7 +3,8 @@
 Each makes a whole new version; entries and checks name the version that they were decided by.
 """
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from app.catalogue.years import announced_years, statutory_years
 from app.database import Connection
 from app.errors import Fault, InvalidPayload, Sentence
 from app.registry import Registry, begin_counting
-from app.rules.law import Catalogue, Department, Level
+from app.rules.law import Catalogue, Department, Level, ListType
 from app.rules.permissions import COMMAND_LINE
 
 SHIPPED = Path(__file__).parent / "data"
+DEPARTMENT_CODE = re.compile(r"[a-z0-9_]{1,60}")
 # As far ahead as entries need deadlines; each year gives way to its notice when it comes.
 STATUTORY_YEARS = 10
 
@@ -63,9 +65,13 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+    except (OSError, ValueError, yaml.YAMLError) as unreadable:
+        # A plain ValueError: it is no UTF-8, or holds a day that there is not, such as 2027-02-30.
         raise InvalidPayload(
-            Sentence(f"{path} cannot be read as YAML", f"{path} 不是有效的 YAML 文件")
+            Sentence(
+                f"{path} cannot be read as YAML, or holds a day that does not exist",
+                f"{path} 不是有效的 YAML 文件,或含有不存在的日期",
+            )
         ) from unreadable
     if not isinstance(document, dict) or not document.keys() <= store.ITEM_CLASSES.keys():
         sections = ", ".join(store.ITEM_CLASSES)
@@ -86,9 +92,38 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
                 )
                 for found in wrong.errors(include_input=False, include_url=False)
             ]
+        else:
+            faults += _item_faults(section, read[section])
     if faults:
         raise InvalidPayload(faults=faults)
     return read
+
+
+def _item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for position, item in enumerate(items):
+        place = f"/{section}/{position}"
+        if item.code in seen:
+            yield Fault(
+                f"{place}/code", "twice", Sentence("The code stands here twice", "代码重复")
+            )
+        seen.add(item.code)
+        reference = getattr(item, "legal_reference", None)
+        blank = reference is not None and not reference.strip()
+        if blank or (reference is None and getattr(item, "in_force", False)):
+            yield Fault(
+                f"{place}/legal_reference",
+                "missing",
+                Sentence("Nothing is in force without a legal reference", "无法律依据不得施行"),
+            )
+        if isinstance(item, ListType) and item.code.partition(".")[0] != item.domain:
+            yield Fault(
+                f"{place}/code",
+                "wrong_form",
+                Sentence(
+                    "A list type's code begins with its domain's", "名单类型代码须以领域代码开头"
+                ),
+            )
 
 
 def load_file(registry: Registry, path: Path) -> int:
@@ -155,8 +190,15 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
     """Add a body below another one (with its functions, at county level) or beside the plan's.
 
     Raises:
-        InvalidPayload: the code is taken, or there is no such parent.
+        InvalidPayload: the code is taken or of the wrong form, or there is no such parent.
     """
+    if not DEPARTMENT_CODE.fullmatch(code) or not name.strip():
+        raise InvalidPayload(
+            Sentence(
+                "A department has a name, and a code of small letters, digits and _",
+                "须填写部门名称;代码只含小写字母、数字和下划线",
+            )
+        )
 
     def add(catalogue: Catalogue) -> Catalogue:
         above = catalogue.department_named(parent) if parent else None
@@ -225,6 +267,17 @@ def _require_whole(catalogue: Catalogue) -> None:
             for rule in catalogue.measure_rules.values()
             for code in rule.matters
             if code not in catalogue.matters
+        ),
+        *(
+            f"department {body.department}"
+            for domain in catalogue.domains.values()
+            for body in (*domain.leads, *domain.participants)
+            if body.department not in catalogue.departments
+        ),
+        *(
+            f"place {item.place}"
+            for item in catalogue.departments.values()
+            if item.place is not None and item.place not in catalogue.places
         ),
         *(
             f"department {code}"

@@ -1,5 +1,7 @@
 """What the catalogue answers."""
 
+from datetime import date
+
 from pydantic import Field
 
 from app.rules.law import (
@@ -85,7 +87,7 @@ class DeadlineView(View):
     """The 7th working day after a decision."""
 
     decided_on: Day
-    deadline: Day
+    deadline: date  # of the last day that may be asked for, it lies past the days that are taken
     working_days: int
     provisional: bool = Field(description="True while a year on the way has no day-off notice yet")
     calendar_version: str

@@ -155,11 +155,16 @@ def read_notice(path: Path) -> CalendarYear:
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-        return YearNotice.model_validate(document).calendar_year()
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as unreadable:
+    except (OSError, ValueError, yaml.YAMLError) as unreadable:
+        # A plain ValueError: it is no UTF-8, or holds a day that there is not, such as 2027-02-30.
         raise InvalidPayload(
-            Sentence(f"{path} cannot be read as YAML", f"{path} 不是有效的 YAML 文件")
+            Sentence(
+                f"{path} cannot be read as YAML, or holds a day that does not exist",
+                f"{path} 不是有效的 YAML 文件,或含有不存在的日期",
+            )
         ) from unreadable
+    try:
+        return YearNotice.model_validate(document).calendar_year()
     except ValidationError as wrong:
         found = wrong.errors(include_input=False, include_url=False)
         raise InvalidPayload(

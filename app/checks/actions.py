@@ -71,6 +71,8 @@ def check(
             known_at=request.known_at,
             known_seq=request.known_seq,
         )
+        if request.known_seq is not None and request.known_seq > moment.head_seq:
+            raise _in_future("/known_seq")
         _require_matter(request.matter, moment.catalogue)
         viewer = Caller(caller.id, caller.name, OFFICER) if past else caller
         answers = answer_all(registry, connection, viewer, questions, moment, request.matter)
@@ -212,6 +214,9 @@ def _keep(
                 for position, answer in enumerate(answers)
             ],
         )
+        action = "subject_looked_up" if kind == "lookup" else "check_answered"
+        told = {"matter": matter, "purpose": purpose, "case_no": case_no, "subjects": len(asked)}
+        audit.add_access(connection, audit.row(caller, now, action, "answered", check_id, **told))
 
 
 def _asked(registry: Registry, questions: Sequence[Question]) -> list[str]:
@@ -265,19 +270,16 @@ def _require_matter(code: str, catalogue: Catalogue) -> None:
 def _require_past(registry: Registry, on: date | None, known_at: datetime | None) -> None:
     late = on is not None and on > registry.clock.today()
     if late or (known_at is not None and known_at > registry.clock.now()):
-        raise InvalidPayload(
-            faults=[
-                Fault(
-                    "/on" if late else "/known_at",
-                    "in_future",
-                    Sentence("A re-examination looks at the past", "复核只能针对过去的时点"),
-                )
-            ]
-        )
+        raise _in_future("/on" if late else "/known_at")
+
+
+def _in_future(pointer: str) -> InvalidPayload:
+    sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
+    return InvalidPayload(faults=[Fault(pointer, "in_future", sentence)])
 
 
 def _written(instant: datetime) -> str:
-    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.isoformat().replace("+00:00", "Z")
 
 
 # --- reading back --------------------------------------------------------
@@ -298,7 +300,9 @@ def stored_check(registry: Registry, caller: Caller, check_id: UUID) -> dict[str
         "case_no": kept.case_no,
         "asked_by": kept.actor_name,
         "department": kept.department,
-        "outcomes": told,
+        "outcomes": [
+            outcome | {"recorded_at": _written(outcome["recorded_at"])} for outcome in told
+        ],
     }
 
 
@@ -324,11 +328,7 @@ def report_outcome(
     with registry.database.ledger() as connection:
         kept = _own_check(connection, caller, check_id)
         _require_returned(kept.answer, report)
-        known = store.find_outcome(connection, check_id, report.ref)
-        if known is not None:
-            if known.digest != digest:
-                raise OutcomeConflict
-            return _outcome_view(known._mapping), False  # noqa: SLF001
+        at = registry.clock.now()
         values = {
             "check_id": check_id,
             "ref": report.ref,
@@ -336,17 +336,21 @@ def report_outcome(
             "measures": report.measures,
             "remark": report.remark,
             "digest": digest,
-            "recorded_at": registry.clock.now(),
+            "recorded_at": at,
             "actor_id": caller.id,
             "actor_name": caller.name,
         }
-        outcome_id = store.add_outcome(connection, values)
-    return _outcome_view({"id": outcome_id, **values}), True
-
-
-def _outcome_view(values: Any) -> dict[str, Any]:  # noqa: ANN401 - a row or what made it
+        new = store.add_outcome(connection, values)
+        # Read back rather than looked for before: of two that come at once, one finds the other's.
+        outcome = store.get_outcome(connection, check_id, report.ref)
+        if outcome.digest != digest:
+            raise OutcomeConflict
+        action = "outcome_reported" if new else "outcome_replayed"
+        audit.add_access(
+            connection, audit.row(caller, at, action, "answered", check_id, ref=report.ref)
+        )
     shown = ("id", "check_id", "ref", "action", "measures", "remark", "recorded_at")
-    return {name: values[name] for name in shown}
+    return {name: getattr(outcome, name) for name in shown}, new
 
 
 def _require_returned(answer: dict[str, Any], report: OutcomeReport) -> None:
@@ -398,8 +402,9 @@ def show_subject(
     with registry.database.reading() as connection:
         moment = moment_of(registry, connection)
         if identifier is not None:
-            key = subjects.key_of(identifier, registry.secrets)
-            matched = store.match_keys(connection, [key]).get(key)
+            keys = subjects.keys_asked(identifier, registry.secrets)
+            found = store.match_keys(connection, keys)
+            matched = next((found[key] for key in keys if key in found), None)
         else:
             matched = store.get_subject(connection, subject_id) if subject_id else None
         if matched is None:

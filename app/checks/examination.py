@@ -1,7 +1,7 @@
 """Answering for subjects: match them, read their entries, judge. Reads only; no record is made."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -16,13 +16,13 @@ from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.errors import Sentence
 from app.registry import Registry, read_head
-from app.rules.identifiers import Identifier, InvalidIdentifier, parse
+from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
 from app.rules.law import Catalogue, ListKind, Severity, SubjectKind
 from app.rules.names import name_key
 from app.rules.permissions import Caller
 from app.rules.verdict import Fact, Standing, Verdict, judge
 from app.rules.visibility import Sight, sight
-from app.subjects.store import Key, key_of, name_only_key, names
+from app.subjects.store import Key, keys_asked, name_only_key, names
 
 ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
@@ -47,6 +47,7 @@ class Moment:
     on: date
     epoch: int
     seq: int
+    head_seq: int
     known_seq: int | None
     catalogue: Catalogue
 
@@ -136,7 +137,8 @@ def moment_of(
     return Moment(
         on=on or registry.clock.today(),
         epoch=head.epoch,
-        seq=head.seq if known_seq is None else min(known_seq, head.seq),
+        seq=head.seq if known_seq is None else known_seq,
+        head_seq=head.seq,
         known_seq=known_seq,
         catalogue=catalogue_at(registry, connection, version),
     )
@@ -151,7 +153,7 @@ def read_question(asked: AskedSubject, ref: str, today: date) -> Question:
     except InvalidIdentifier as wrong:
         return Question(ref, None, asked.name, ("invalid_identifier", wrong.sentence))
     if identifier.personal and asked.name is None:
-        return Question(ref, None, None, ("name_missing", NAME_MISSING))
+        return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
     return Question(ref, identifier, asked.name)
 
 
@@ -164,7 +166,7 @@ def answer_all(
     matter: str | None,
 ) -> list[Answer]:
     """Answer every question from one snapshot, with one indexed query for all their entries."""
-    matching = _Matching(registry, connection, questions)
+    matching = _Matching(registry, connection, questions, moment.known_seq)
     by_subject = _entries_by_subject(connection, matching.subject_ids(), moment)
     viewer = _Viewer(caller, moment, matter, by_subject)
     return [_answer(question, matching, viewer) for question in questions]
@@ -183,7 +185,11 @@ class _Matching:
     """Which recorded subjects the questions mean."""
 
     def __init__(
-        self, registry: Registry, connection: Connection, questions: Sequence[Question]
+        self,
+        registry: Registry,
+        connection: Connection,
+        questions: Sequence[Question],
+        known_seq: int | None,
     ) -> None:
         self._registry = registry
         keys = {key for question in questions for key in self._keys(question)}
@@ -194,13 +200,33 @@ class _Matching:
             if question.name is not None and question.identifier is None and not question.error
         ]
         self._by_name = store.match_names(connection, by_name_alone) if by_name_alone else {}
-        self._old_names = self._read_old_names(connection, questions)
+        if known_seq is None:
+            self._old_names = self._read_old_names(connection, questions)
+        else:
+            self._go_back_to(connection, known_seq)
+
+    def _go_back_to(self, connection: Connection, known_seq: int) -> None:
+        """Forget the numbers and names that later decisions gave the subjects."""
+        then = identities_at(connection, self.subject_ids(), known_seq)
+        self._by_key = {
+            key: then[subject.id].renamed(subject)
+            for key, subject in self._by_key.items()
+            if subject.id in then and key in then[subject.id].keys
+        }
+        self._by_name = {
+            name: [
+                then[subject.id].renamed(subject)
+                for subject in found
+                if subject.id in then and name in then[subject.id].names
+            ]
+            for name, found in self._by_name.items()
+        }
+        self._old_names = {subject_id: identity.names for subject_id, identity in then.items()}
 
     def by_number(self, question: Question) -> Matched | None:
-        """The subject that bears the number."""
-        if question.identifier is None:
-            return None
-        return self._by_key.get(key_of(question.identifier, self._registry.secrets))
+        """The subject that bears the number, or (a USCC) the org code inside it."""
+        found = (self._by_key.get(key) for key in self._number_keys(question))
+        return next((matched for matched in found if matched is not None), None)
 
     def by_name(self, question: Question) -> list[Matched]:
         """Organisations that bear the name, where that is all that was asked with."""
@@ -223,8 +249,13 @@ class _Matching:
 
     def _keys(self, question: Question) -> Iterable[Key]:
         if question.identifier is not None:
-            yield key_of(question.identifier, self._registry.secrets)
+            yield from self._number_keys(question)
             yield from self._name_keys(question)
+
+    def _number_keys(self, question: Question) -> list[Key]:
+        if question.identifier is None:
+            return []
+        return keys_asked(question.identifier, self._registry.secrets)
 
     def _name_keys(self, question: Question) -> list[Key]:
         if question.personal or question.identifier is None or question.name is None:
@@ -243,6 +274,38 @@ class _Matching:
             and matched.name_key != name_key(question.name)
         }
         return names(connection, unsure) if unsure else {}
+
+
+@dataclass(slots=True)
+class _Identity:
+    """A subject as the decisions known at some time had named it."""
+
+    keys: set[Key] = field(default_factory=set)
+    names: set[str] = field(default_factory=set)
+    name: str = ""
+
+    def renamed(self, subject: Matched) -> Matched:
+        """The subject under the name that it had then."""
+        return subject._replace(name=self.name, name_key=name_key(self.name))
+
+
+def identities_at(
+    connection: Connection, subject_ids: Iterable[UUID], seq: int
+) -> dict[UUID, _Identity]:
+    """Numbers and names of subjects, from the decisions recorded by a sequence number."""
+    found: dict[UUID, _Identity] = {}
+    for subject_id, told in store.named_until(connection, subject_ids, seq):
+        identity = found.setdefault(subject_id, _Identity())
+        identity.name = told["name"]
+        identity.names.add(name_key(told["name"]))
+        for item in told.get("identifiers", ()):
+            identity.keys.add((item["scheme"], item.get("key") or item["number"]))
+            if item["scheme"] == Scheme.uscc:
+                inner = Identifier(Scheme.uscc, item["number"]).org_code
+                identity.keys.add((Scheme.org_code.value, str(inner)))
+        if not told.get("identifiers"):
+            identity.keys.add(name_only_key(SubjectKind(told["kind"]), told["name"]))
+    return found
 
 
 def _entries_by_subject(

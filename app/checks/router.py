@@ -47,11 +47,17 @@ def check_subjects(
     return Response(orjson.dumps(answer), media_type="application/json")
 
 
-@router.get("/checks/{check_id}", responses=problems(errors.CheckNotFound))
-def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> schemas.StoredCheck:
+@router.get(
+    "/checks/{check_id}",
+    response_model=schemas.StoredCheck,
+    responses=problems(errors.CheckNotFound),
+)
+def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> Response:
     """What was answered then, to the department that asked and to auditors."""
+    stored = actions.stored_check(registry, caller, check_id)
     audit.record_access(registry, caller, "check_read", check_id)
-    return schemas.StoredCheck.model_validate(actions.stored_check(registry, caller, check_id))
+    # As it was answered, in the shape of its time: not poured into today's.
+    return Response(orjson.dumps(stored), media_type="application/json")
 
 
 @router.post(
@@ -73,7 +79,6 @@ def report_outcome(
     view, new = actions.report_outcome(registry, caller, check_id, report)
     if not new:
         response.status_code = status.HTTP_200_OK
-    audit.record_access(registry, caller, "outcome_reported", check_id, ref=report.ref)
     return schemas.OutcomeView.model_validate(view)
 
 
@@ -101,10 +106,9 @@ def show_organization(
         raise errors.InvalidPayload(
             faults=[Fault("path:code", "invalid_identifier", wrong.sentence)]
         ) from wrong
-    audit.record_access(registry, caller, "subject_read", identifier.number)
-    return _subject_view(
-        actions.show_subject(registry, caller, identifier=identifier, chinese=chinese)
-    )
+    shown = actions.show_subject(registry, caller, identifier=identifier, chinese=chinese)
+    audit.record_access(registry, caller, "subject_read", shown["id"], uscc=identifier.number)
+    return _subject_view(shown)
 
 
 @router.get("/subjects/{subject_id}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))
@@ -112,10 +116,9 @@ def show_subject(
     subject_id: UUID, caller: SubjectReader, registry: RegistryDep, chinese: Chinese
 ) -> schemas.SubjectView:
     """A subject by its id; natural persons for operators and auditors alone."""
+    shown = actions.show_subject(registry, caller, subject_id=subject_id, chinese=chinese)
     audit.record_access(registry, caller, "subject_read", subject_id)
-    return _subject_view(
-        actions.show_subject(registry, caller, subject_id=subject_id, chinese=chinese)
-    )
+    return _subject_view(shown)
 
 
 def _subject_view(values: dict[str, Any]) -> schemas.SubjectView:

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, insert, select
 from uuid_utils.compat import uuid7
 
+from app.database import insert_or
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
 from app.subjects.store import Key
@@ -82,6 +83,19 @@ def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
     return row and Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
 
 
+def named_until(
+    connection: Connection, subject_ids: Iterable[UUID], seq: int
+) -> list[tuple[UUID, dict[str, Any]]]:
+    """Subjects as each version known at `seq` named them, the latest decision's last."""
+    version = EntryVersion
+    rows = connection.execute(
+        select(version.subject_id, version.facts)
+        .where(version.subject_id.in_(set(subject_ids)), version.seq <= seq)
+        .order_by(version.decided_on, version.seq)
+    )
+    return [(row.subject_id, row.facts["subject"]) for row in rows]
+
+
 def instant_of(connection: Connection, seq: int) -> datetime | None:
     """When a change was recorded."""
     return connection.scalar(
@@ -131,15 +145,19 @@ def outcomes(connection: Connection, check_id: UUID) -> list[dict[str, Any]]:
     return [dict(row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name
 
 
-def find_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any] | None:
+def get_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any]:
     """The outcome that was recorded for one result."""
     return connection.execute(
         select(*Outcome.__table__.columns).where(Outcome.check_id == check_id, Outcome.ref == ref)
-    ).one_or_none()
+    ).one()
 
 
-def add_outcome(connection: Connection, values: Mapping[str, Any]) -> UUID:
-    """Keep an outcome."""
-    outcome_id = uuid7()
-    connection.execute(insert(Outcome).values(id=outcome_id, **values))
-    return outcome_id
+def add_outcome(connection: Connection, values: Mapping[str, Any]) -> bool:
+    """Keep an outcome; False where one is recorded for that result, by whoever was first."""
+    added = connection.execute(
+        insert_or(connection, Outcome)
+        .values(id=uuid7(), **values)
+        .on_conflict_do_nothing(index_elements=["check_id", "ref"])
+        .returning(Outcome.id)
+    )
+    return added.one_or_none() is not None

@@ -158,11 +158,12 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
     """
 
     def work(connection: Connection) -> tuple[int, int]:
-        before = catalogue.current_calendar(registry, connection)
         at = registry.clock.now()
         version = catalogue.add_calendar_version(
             connection, [year], at=at, actor=COMMAND_LINE.name, note=year.source
         )
+        # Read only now, holding the counter: another notice may have come in just before.
+        before = catalogue.calendar_at(registry, connection, version - 1)
         law = replace(catalogue.read_law(registry, connection), at=at)
         registry.calendars.pop(version, None)  # not to be remembered before it is committed
         days = changed_days(before, law.calendar)

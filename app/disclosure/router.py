@@ -19,7 +19,7 @@ from app.problems import problems
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState
 from app.rules.law import ListKind
-from app.rules.permissions import Caller, Permission
+from app.rules.permissions import Caller, Permission, Role
 from app.wire import make_cursor, read_cursor, read_version
 
 router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
@@ -95,8 +95,10 @@ def list_disclosures(
     Without `state`: all that is still owed (pending, due_soon, overdue).
     """
     asked = {"department": department, "list_type": list_type, "domain": domain}
-    filters = {name: value for name, value in asked.items() if value is not None}
+    filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     audit.record_access(registry, caller, "disclosures_listed", state=state, **filters)
+    if caller.role is not Role.auditor:
+        filters["void"] = False  # an entry on the wrong subject is sealed
     today = registry.clock.today()
     if not caller.oversees:
         if department not in {None, caller.department}:

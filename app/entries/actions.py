@@ -185,7 +185,8 @@ def _redecide(
         effective_until=ruling.effective_until,
         cap_ends_on=ruling.cap_ends_on,
     )
-    if list_type.kind is ListKind.red:
+    # A suspended entry stays correctable; only another term needs days without a black entry.
+    if list_type.kind is ListKind.red and term != row.term:
         others = store.neighbours(connection, [row.subject_id])[row.subject_id]
         blacks = [other.term for other in others if other.kind is ListKind.black]
         require_no_black(term, blacks, law.today)

@@ -15,10 +15,13 @@ from app.entries.schemas import EntryChanges, EntryPush
 from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
 from app.rules.law import SubjectKind
+from app.rules.names import name_key
 from app.subjects.store import Claim
 
 # Where an entry is kept and under which reference stands in columns of its own.
 NOT_FACTS = {"department", "source_ref"}
+SAYS_NOTHING: tuple[Any, ...] = (None, False, [], {})
+LONGEST_NAME_ALONE = 170
 INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
 
 
@@ -58,9 +61,11 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
     identifiers = reader.read_all(facts["subject"], "/subject")
     persons = reader.read_persons(facts.get("responsible_persons"))
     reader.check_kind(push.subject.kind, identifiers)
-    reader.check_org_code(identifiers)
+    if not push.subject.identifiers:
+        reader.check_name(push.subject.name)
     birth_date = reader.birth_date(push.subject.birth_date, identifiers)
     reader.raise_faults()
+    _require_one_organisation(identifiers)
     return Proposal(
         department=department,
         source_ref=push.source_ref,
@@ -108,11 +113,27 @@ def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
     `effective_until: null` stays, for it says that the term is open; leaving it out would say that
     the list type's term applies.
     """
+    said = {name: _said_within(value) for name, value in sent.items()}
     return {
-        name: _said(value) if isinstance(value, Mapping) else value
-        for name, value in sent.items()
-        if value not in (None, [], {}, False) or name == "effective_until"
+        name: value
+        for name, value in said.items()
+        if value not in SAYS_NOTHING or name == "effective_until"
     }
+
+
+def _said_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+    if isinstance(value, Mapping):
+        return _said(value)
+    return [_said_within(item) for item in value] if isinstance(value, list) else value
+
+
+def _require_one_organisation(identifiers: list[Identifier]) -> None:
+    # A USCC holds the organisation code; another one beside it is another organisation's, and
+    # would later draw that one's entries to this subject.
+    inner = {item.org_code for item in identifiers if item.org_code is not None}
+    beside = {item.number for item in identifiers if item.scheme is Scheme.org_code}
+    if inner and beside - inner:
+        raise IdentifierConflict
 
 
 class _Reader:
@@ -178,12 +199,19 @@ class _Reader:
                     )
                 )
 
-    def check_org_code(self, identifiers: list[Identifier]) -> None:
-        """A USCC holds the organisation code; another one beside it is another organisation's."""
-        inner = {item.org_code for item in identifiers if item.org_code is not None}
-        sent = {item.number for item in identifiers if item.scheme is Scheme.org_code}
-        if inner and sent - inner and not self._faults:
-            raise IdentifierConflict
+    def check_name(self, name: str) -> None:
+        """A subject without a number is found by its kind and name together."""
+        if len(name_key(name)) > LONGEST_NAME_ALONE:
+            self._faults.append(
+                Fault(
+                    "/subject/name",
+                    "too_long",
+                    Sentence(
+                        f"At most {LONGEST_NAME_ALONE} characters where there is no number",
+                        f"无证件号码时最多 {LONGEST_NAME_ALONE} 个字符",
+                    ),
+                )
+            )
 
     def birth_date(self, sent: date | None, identifiers: list[Identifier]) -> date | None:
         """The birth date that the identifiers show, or else the one that was sent."""

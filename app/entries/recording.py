@@ -44,6 +44,10 @@ from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.subjects.store import Claim, Key
 
+# A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
+# that one's entries to this subject.
+LIFELONG = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
+
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
@@ -211,7 +215,15 @@ class _Batch:
         )
         if kind is not proposal.claim.kind:
             raise SubjectKindConflict(recorded_kind=kind)
+        added = {scheme for scheme, number in keys if (scheme, number) not in self.owners}
+        if added & LIFELONG and added & LIFELONG & self._schemes_of(subject_id):
+            raise IdentifierConflict
         return subject_id
+
+    def _schemes_of(self, subject_id: UUID) -> set[str]:
+        added = {scheme for (scheme, _), (owner, _) in self.new_keys.items() if owner == subject_id}
+        recorded = subjects.profiles(self.connection, [subject_id]).get(subject_id)
+        return added | {item["scheme"] for item in (recorded or {"identifiers": ()})["identifiers"]}
 
     def write(self) -> None:
         """Write what was accepted; nothing where nothing was."""

@@ -20,7 +20,7 @@ from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission, Role
 from app.rules.status import Status
 from app.rules.visibility import Sight, sight
-from app.wire import Day, make_cursor, read_id_cursor, read_version
+from app.wire import Day, Instant, make_cursor, read_id_cursor, read_version
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
@@ -141,7 +141,7 @@ def show_entry(
     response: Response,
     on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
     known_at: Annotated[
-        datetime | None, Query(description="Auditors and operators: as known at that instant")
+        Instant | None, Query(description="Auditors and operators: as known at that instant")
     ] = None,
     known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> dict[str, Any]:
@@ -275,7 +275,7 @@ def present(
         if not own_change and not _sees_whole(caller, now, today):
             raise errors.EntryNotFound
         calendar = current_calendar(registry, connection)
-        [view] = _views(connection, [row], day, calendar, caller)
+        [view] = _views(connection, [row], day, calendar, caller, seq)
     response.headers["ETag"] = f'"{row.version}"'
     return view
 
@@ -293,10 +293,15 @@ def _sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
 
 
 def _views(
-    connection: Connection, rows: list[EntryRow], day: date, calendar: Calendar, caller: Caller
+    connection: Connection,
+    rows: list[EntryRow],
+    day: date,
+    calendar: Calendar,
+    caller: Caller,
+    seq: int | None = None,
 ) -> list[dict[str, Any]]:
     blacks = {row.subject_id for row in rows if row.kind == ListKind.black}
-    neighbours = store.neighbours(connection, blacks)
+    neighbours = store.neighbours(connection, blacks, seq)
     return [
         views.entry_view(
             row,

@@ -109,7 +109,7 @@ def _wan(amount: Decimal) -> Decimal:
                 "金额单位为万元,不得为负,最多六位小数",
             ),
         )
-    return amount
+    return Decimal(f"{abs(amount).normalize():f}")  # 0.20 and 0.2 are the same amount
 
 
 Wan = Annotated[Decimal, Field(max_digits=18, allow_inf_nan=False), AfterValidator(_wan)]

@@ -305,8 +305,10 @@ class Neighbour(NamedTuple):
     term: Term
 
 
-def neighbours(connection: Connection, subject_ids: Iterable[UUID]) -> dict[UUID, list[Neighbour]]:
-    """The red and black entries of (locked) subjects."""
+def neighbours(
+    connection: Connection, subject_ids: Iterable[UUID], seq: int | None = None
+) -> dict[UUID, list[Neighbour]]:
+    """The red and black entries of subjects (locked ones, where something is decided by them)."""
     version = EntryVersion
     wanted = set(subject_ids)
     found: dict[UUID, list[Neighbour]] = {}
@@ -326,7 +328,7 @@ def neighbours(connection: Connection, subject_ids: Iterable[UUID]) -> dict[UUID
             version.void,
         )
         .where(
-            known(version, None),
+            known(version, seq),
             version.subject_id.in_(wanted),
             version.kind != ListKind.record,
         )

@@ -31,13 +31,12 @@ def start(
         InvalidPayload: the day or instant has not come yet.
     """
     today = registry.clock.today()
-    if (on is not None and on > today) or (
-        known_at is not None and known_at > registry.clock.now()
-    ):
+    late = on is not None and on > today
+    if late or (known_at is not None and known_at > registry.clock.now()):
         raise InvalidPayload(
             faults=[
                 Fault(
-                    "?on",
+                    "?on" if late else "?known_at",
                     "in_future",
                     Sentence("An export shows a day that has come", "导出只能针对已到来的日期"),
                 )
@@ -63,9 +62,7 @@ def start(
         filters=filters,
         sealed=snapshot.sees_sealed(caller),
     )
-    audit.record_access(
-        registry, caller, "export_started", format=export_format, **pin.described()
-    )
+    audit.record_access(registry, caller, "export_started", format=export_format, **pin.described())
     return pin, _accounted(registry, caller, pin, export_format)
 
 

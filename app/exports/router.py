@@ -4,7 +4,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from pydantic import AwareDatetime
 from starlette.responses import Response
 
 from app import errors
@@ -17,7 +16,7 @@ from app.problems import problems
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.wire import Day, make_cursor, read_id_cursor
+from app.wire import Day, Instant, make_cursor, read_id_cursor
 
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
 
@@ -58,7 +57,7 @@ def export_entries(
     department: Code = None,
     status: Status | None = None,
     on: Day | None = None,
-    known_at: AwareDatetime | None = None,
+    known_at: Instant | None = None,
 ) -> Response:
     """Entries as one snapshot: streamed, pinned, and proved by count and SHA-256 at the end."""
     asked = {"list": list_, "domain": domain, "department": department}

@@ -26,8 +26,9 @@ from app.rules.permissions import Caller, Role
 from app.rules.status import ENDED, Status
 
 PAGE_ROWS = 500
-# A spreadsheet runs a cell that begins so as a formula; the apostrophe makes it text.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs a cell that begins so as a formula, full-width signs too; the apostrophe makes
+# it text.
+FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

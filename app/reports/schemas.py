@@ -1,5 +1,7 @@
 """What the credit office reads about the clock."""
 
+from datetime import date
+
 from pydantic import Field
 
 from app.wire import Day, View
@@ -27,7 +29,8 @@ class TimelinessRow(View):
 class TimelinessReport(View):
     """How the departments kept the 7-working-day clock."""
 
-    from_: Day = Field(alias="from")
+    # Counted back from `to`, so it may lie before any day that is taken.
+    from_: date = Field(alias="from")
     to: Day
     on: Day
     calendar_version: str

@@ -26,6 +26,7 @@ from app.rules.law import DisclosureClass, ListKind, ListType, Severity, Span, S
 from app.rules.status import Term
 
 ADULT_AGE = 18
+LAST_DAY = date(2199, 12, 31)  # the last that an answer can carry (`app/wire.py`)
 CAP_YEARS = 5  # 山东省社会信用条例 Art 38
 ORGANIZATIONS = frozenset({SubjectKind.legal_person, SubjectKind.unincorporated_organization})
 
@@ -306,7 +307,9 @@ def _require_adult(case: Case) -> None:
 def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | None:
     if isinstance(case.effective_until, Unset):
         if list_type.term is not None:
-            return later(effective_from, list_type.term)
+            last_day = later(effective_from, list_type.term)
+            _require_writable(last_day)
+            return last_day
         _require_open_term(list_type)
         return None
     if case.effective_until is None:
@@ -323,6 +326,16 @@ def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | N
             latest=latest,
         )
     return case.effective_until
+
+
+def _require_writable(last_day: date) -> None:
+    if last_day > LAST_DAY:
+        raise TermNotAllowed(
+            Sentence(
+                f"The term would run beyond {LAST_DAY}, the last day that can be written",
+                f"有效期止将晚于可填写的最后日期 {LAST_DAY}",
+            )
+        )
 
 
 def _require_open_term(list_type: ListType) -> None:

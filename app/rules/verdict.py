@@ -132,7 +132,8 @@ def _measures(
 
 def _follows(rule: MeasureRule, fact: Fact, matter: str | None) -> bool:
     return (
-        (not rule.matters or matter is None or matter in rule.matters)
+        bool(rule.legal_reference.strip())
+        and (not rule.matters or matter is None or matter in rule.matters)
         and (not rule.list_types or fact.list_type in rule.list_types)
         and (not rule.severities or fact.severity in rule.severities)
     )

@@ -61,6 +61,14 @@ def key_of(identifier: Identifier, secrets: Secrets) -> Key:
     return identifier.scheme.value, number
 
 
+def keys_asked(identifier: Identifier, secrets: Secrets) -> list[Key]:
+    """Under which keys to look for a number, the surest first; a USCC also by its org code."""
+    keys = [key_of(identifier, secrets)]
+    if identifier.org_code is not None:
+        keys.append(key_of(Identifier(Scheme.org_code, identifier.org_code), secrets))
+    return keys
+
+
 def name_only_key(kind: SubjectKind, name: str) -> Key:
     """Under which key a subject without identifiers is found."""
     return NAME_SCHEME, f"{kind}:{name_key(name)}"

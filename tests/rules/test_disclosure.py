@@ -127,9 +127,9 @@ def test_a_channel_that_is_not_required_neither_helps_nor_hurts() -> None:
     channels = {SITE: published(day(-1)), CITY: published(day(-2)), ENTERPRISE: late}
     expected = Fulfilment(published_on=day(-1), published_late=False)
     assert fulfilment(channels, None) == expected
-    assert fulfilment({SITE: published(None), CITY: published(day(-2)), ENTERPRISE: late}, None) == (
-        NOT_YET
-    )
+    assert fulfilment(
+        {SITE: published(None), CITY: published(day(-2)), ENTERPRISE: late}, None
+    ) == (NOT_YET)
 
 
 @pytest.mark.parametrize(
@@ -208,9 +208,9 @@ def test_the_state_is_the_worst_of_the_required_channels(
     assert state(today, fulfilled=fulfilment(channels, None)) is worst
 
 
-@given(DAYS, some.none() | DAYS, some.booleans(), some.booleans())
+@given(today=DAYS, on=some.none() | DAYS, late=some.booleans(), void=some.booleans())
 def test_restricted_exempt_and_void_entries_owe_nothing_whatever_happened(
-    today: date, on: date | None, late: bool, void: bool  # noqa: FBT001 - drawn, not called
+    today: date, on: date | None, *, late: bool, void: bool
 ) -> None:
     done = Fulfilment(published_on=on, published_late=None if on is None else late)
     for kept in (DisclosureClass.restricted, DisclosureClass.exempt):

@@ -23,7 +23,7 @@ def test_every_action_has_a_move_or_needs_none() -> None:
     assert MOVES.keys() == TABLE.keys() == set(Action) - WITHOUT_A_MOVE
 
 
-@pytest.mark.parametrize(("action", "status"), product(TABLE, Status))
+@pytest.mark.parametrize(("action", "status"), list(product(TABLE, Status)))
 def test_an_action_is_possible_in_the_statuses_of_the_table_alone(
     action: Action, status: Status
 ) -> None:

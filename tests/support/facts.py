@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from stdnum.iso7064 import mod_11_2
+
+from app.rules.identifiers import org_code_check, uscc_check
+
 BUILDER = "91370403MB000CT75T"
 OTHER = "93370404MA3T000257"
 PERSON = "370402198506120013"
@@ -14,6 +18,21 @@ def subject(number: str = BUILDER, name: str = "枣庄某某建筑有限公司")
         "kind": "legal_person",
         "name": name,
         "identifiers": [{"scheme": "uscc", "number": number}],
+    }
+
+
+def organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
+    """One of many organisations; a prefix that does not begin with 9 is no enterprise's."""
+    return subject(uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号")
+
+
+def decision(on: str, **changes: Any) -> dict[str, Any]:
+    """A list decision of a day."""
+    return {
+        "number": f"枣人社列〔{on[:4]}〕12号",
+        "kind": "list_decision",
+        "decided_on": on,
+        **changes,
     }
 
 
@@ -102,7 +121,9 @@ def penalty(**changes: Any) -> dict[str, Any]:
     }
 
 
-def asked(number: str = BUILDER, name: str | None = "枣庄某某建筑有限公司", **more: Any) -> dict[str, Any]:
+def asked(
+    number: str = BUILDER, name: str | None = "枣庄某某建筑有限公司", **more: Any
+) -> dict[str, Any]:
     """A subject of a check."""
     found = {"ref": "1", "scheme": "uscc", "number": number, "name": name, **more}
     return {key: value for key, value in found.items() if value is not None}
@@ -117,3 +138,45 @@ def check(*subjects: dict[str, Any], matter: str = "bidding", **more: Any) -> di
         "subjects": list(subjects) or [asked()],
         **more,
     }
+
+
+def resident_id(born: str = "19850612", serial: str = "001", region: str = "370402") -> str:
+    """A valid resident id of that day of birth, YYYYMMDD."""
+    body = f"{region}{born}{serial}"
+    return body + mod_11_2.calc_check_digit(body)
+
+
+def uscc(prefix: str = "91370403", serial: str = "MB000CT7") -> str:
+    """A valid unified social credit code over an organisation's eight characters."""
+    body = f"{prefix}{serial}{org_code_check(serial)}"
+    return body + uscc_check(body)
+
+
+def licence(**changes: Any) -> dict[str, Any]:
+    """What turns `push` into a licence record."""
+    return {
+        "list_type": "wage_arrears.licence",
+        "source_ref": "HR-LIC-1",
+        "case_ref": None,
+        "responsible_persons": None,
+        "decision": {
+            "number": "枣人社许〔2026〕8号",
+            "kind": "administrative_licence",
+            "decided_on": "2026-11-16",
+        },
+        "reason": "准予许可",
+        "legal_basis": "行政许可法第四十条",
+        "severity": None,
+        "conduct_ended_on": None,
+        "effective_from": None,
+        "effective_until": None,
+        "licence": {"document_name": "准予行政许可决定书", "category": "普通", "content": "准予"},
+        **changes,
+    }
+
+
+def publication(
+    on: str = "2026-11-21", channel: str = "department_site", url: str | None = None
+) -> dict[str, Any]:
+    """What a department tells of a publication."""
+    return {"channel": channel, "published_on": on, "url": url}

@@ -1,15 +1,25 @@
-"""Valid numbers in any quantity, made by the sums of the standards."""
+"""Valid, synthetic identity numbers by serial: the same serial gives the same number."""
+
+from datetime import date
+
+from stdnum.iso7064 import mod_11_2
 
 from app.rules.identifiers import org_code_check, uscc_check
 
-WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+XUECHENG = "370403"
 
 
-def uscc(serial: int, kind: str = "91") -> str:
-    """A unified social credit code of an organisation in Zaozhuang."""
-    inner = f"MA3{serial:05d}"
-    body = f"{kind}370403{inner}{org_code_check(inner)}"
+def uscc(serial: int, authority: str = "9") -> str:
+    """The unified social credit code of the `serial`-th enterprise (9…) or other body."""
+    inner = f"{serial:08d}"
+    body = f"{authority}1{XUECHENG}{inner}{org_code_check(inner)}"
     return body + uscc_check(body)
+
+
+def resident_id(serial: int, born: date = date(1985, 6, 12)) -> str:
+    """The resident number of the `serial`-th person born on that day (up to 999)."""
+    body = f"{XUECHENG}{born:%Y%m%d}{serial:03d}"
+    return body + str(mod_11_2.calc_check_digit(body))
 
 
 def org_code(serial: int) -> str:
@@ -17,8 +27,7 @@ def org_code(serial: int) -> str:
     return uscc(serial)[8:17]
 
 
-def resident_id(serial: int, born: str = "19850612") -> str:
-    """A resident id of somebody born on that day (GB 11643, its own sum written out)."""
-    body = f"370402{born}{serial:03d}"
-    total = sum(int(digit) * weight for digit, weight in zip(body, WEIGHTS, strict=True))
-    return body + "10X98765432"[total % 11]
+def shop_uscc(serial: int) -> str:
+    """The unified social credit code of the `serial`-th individual business (92…)."""
+    body = f"92{uscc(serial)[2:17]}"
+    return body + uscc_check(body)

@@ -55,6 +55,7 @@ class World:
     clock: StandingClock
     address: str
     _clients: dict[tuple[Role, str | None], httpx.Client] = field(default_factory=dict)
+    _opened: list[httpx.Client] = field(default_factory=list)
 
     def api(self, role: str = "department", department: str | None = None) -> httpx.Client:
         """A client with a key of that role; departments and approvers have a usual one."""
@@ -69,7 +70,9 @@ class World:
     def client(self, key: str | None) -> httpx.Client:
         """A client with any key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        return httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
+        opened = httpx.Client(base_url=self.address, headers=headers, timeout=60, trust_env=False)
+        self._opened.append(opened)
+        return opened
 
     def record(self, api: httpx.Client | None = None, **facts: Any) -> dict[str, Any]:
         """Push an entry that must be accepted; give its view."""
@@ -78,7 +81,7 @@ class World:
         return dict(answer.json())
 
     def close(self) -> None:
-        for client in self._clients.values():
+        for client in self._opened:
             client.close()
         self.registry.close()
 

@@ -1,0 +1,124 @@
+"""Every operation asks for one permission, and the roles have those that the table gives them."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from fastapi import FastAPI
+
+from app.rules.permissions import GRANTS, Permission, Role
+from tests.support.facts import BUILDER
+from tests.support.world import World
+
+PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
+VALUES = {"code": BUILDER}
+QUERIES = {"/v1/calendar/deadline": {"decided_on": "2026-11-20"}}
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(method, path, operation) of the document; a loop over nothing would prove nothing."""
+    found = [
+        (method.upper(), path, operation)
+        for path, item in app.openapi()["paths"].items()
+        for method, operation in item.items()
+    ]
+    assert len(found) >= 20
+    yield from found
+
+
+def permission_of(operation: dict[str, Any]) -> Permission:
+    """The one permission that an operation asks for."""
+    [requirement] = operation["security"]
+    [[permission]] = requirement.values()
+    return Permission(permission)
+
+
+def address_of(path: str) -> str:
+    parts = path.split("/")
+    filled = [
+        VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
+    ]
+    return "/".join(filled)
+
+
+def body_of(app: FastAPI, operation: dict[str, Any]) -> Any:
+    """The example of the operation's body, or none."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    return app.openapi()["components"]["schemas"][name]["examples"][0]
+
+
+def test_every_operation_but_the_public_ones_asks_for_one_permission(app: FastAPI) -> None:
+    public = set()
+    for method, path, operation in operations(app):
+        if operation.get("security") == []:
+            public.add((method, path))
+        else:
+            assert permission_of(operation) in Permission, (method, path)
+    assert public == PUBLIC
+
+
+def test_every_permission_is_asked_for_and_granted_somewhere(app: FastAPI) -> None:
+    asked = {permission_of(each) for _, _, each in operations(app) if each["security"]}
+    assert asked == set(Permission)
+    assert set().union(*GRANTS.values()) == set(Permission)
+    assert set(GRANTS) == set(Role)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_a_role_may_what_the_table_grants_and_nothing_else(
+    world: World, app: FastAPI, role: Role
+) -> None:
+    api = world.api(role)
+    for method, path, operation in operations(app):
+        if operation["security"] == []:
+            continue
+        body = body_of(app, operation)
+        needed = permission_of(operation)
+        answer = api.request(
+            method,
+            address_of(path),
+            json=body,
+            params=QUERIES.get(path),
+            headers={"If-Match": '"1"'},
+        )
+        assert answer.status_code < 500, (method, path, answer.text)
+        told = (role, method, path, answer.status_code)
+        if needed not in GRANTS[role]:
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), told
+        elif needed is Permission.check_create and role is not Role.approver:
+            # The present is for approvers; the others re-examine the past with the same operation.
+            past = api.request(method, address_of(path), json=body | {"on": "2026-11-20"})
+            assert past.status_code == 200, told
+        else:
+            assert answer.status_code != 403 or answer.json()["code"] == "not_your_list", told
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_the_lack_of_a_permission_comes_before_every_fault(
+    world: World, app: FastAPI, role: Role
+) -> None:
+    api = world.api(role)
+    for method, path, operation in operations(app):
+        if operation["security"] == [] or permission_of(operation) in GRANTS[role]:
+            continue
+        bent = path.replace("{code}", "x").replace("{entry_id}", "y").replace("{check_id}", "z")
+        answer = api.request(
+            method,
+            bent.replace("{subject_id}", "w"),
+            json={"nonsense": True} if method == "POST" else None,
+            params={"limit": "-1", "on": "never"},
+        )
+        assert answer.status_code == 403, (role, method, path, answer.status_code)
+
+
+def test_without_a_key_every_operation_is_closed(world: World, app: FastAPI) -> None:
+    app.state.attempts._limit = 1_000
+    nobody = world.client(None)
+    for method, path, operation in operations(app):
+        answer = nobody.request(method, address_of(path), json=body_of(app, operation))
+        expected = 200 if (method, path) in PUBLIC else 401
+        assert answer.status_code == expected, (method, path, answer.status_code)

@@ -1,0 +1,320 @@
+"""Who did what, when, to what, with which result: every change, refusal, query and export."""
+
+from dataclasses import replace
+from datetime import date
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi import FastAPI
+
+from app.access.actions import create, revoke
+from app.access.store import all_keys
+from app.catalogue.actions import add_department, enable
+from app.catalogue.years import statutory_years
+from app.disclosure.actions import load_year
+from app.rules.calendar import CalendarYear
+from app.rules.permissions import Role
+from tests.support.facts import BUILDER, asked, check, push
+from tests.support.numbers import uscc
+from tests.support.world import World
+
+ENTRY = "entry"
+
+
+def trail(world: World, **filters: Any) -> list[dict[str, Any]]:
+    """All records that an auditor reads, the newest first."""
+    found: list[dict[str, Any]] = []
+    after: str | None = None
+    while True:
+        page = world.api("auditor").get(
+            "/v1/audit/records", params=filters | ({"next": after} if after else {})
+        )
+        assert page.status_code == 200, page.text
+        found += page.json()["records"]
+        after = page.json()["next"]
+        if after is None:
+            return found
+
+
+def only(world: World, action: str, **filters: Any) -> dict[str, Any]:
+    [record] = trail(world, action=action, **filters)
+    return record
+
+
+def change(world: World, entry: dict[str, Any], what: str, body: dict[str, Any]) -> Any:
+    return world.api().post(
+        f"/v1/entries/{entry['id']}/{what}",
+        json=body,
+        headers={"If-Match": f'"{entry["version"]}"', "X-Request-ID": f"req-{what}"},
+    )
+
+
+# --- changes -------------------------------------------------------------
+
+
+def test_a_recorded_entry_leaves_who_when_what_and_at_which_seq(world: World) -> None:
+    answer = world.api().post("/v1/entries", json=push(), headers={"X-Request-ID": "req-1"})
+    record = only(world, "entry_recorded")
+    assert record["target"] == answer.json()["id"]
+    assert (record["role"], record["department"]) == ("department", "human_resources")
+    assert (record["actor_name"], record["outcome"]) == ("department human_resources", "done")
+    assert (record["request_id"], record["seq"]) == ("req-1", 1)
+    assert UUID(record["actor_id"])
+    assert record["recorded_at"].startswith("2026-11-22T02:00:00")
+    assert record["detail"]["source_ref"] == "HR-2026-000123"
+
+
+@pytest.mark.parametrize(
+    ("what", "body", "action"),
+    [
+        ("corrections", {"reason": "笔误", "changes": {"reason": "拖欠工资"}}, "entry_corrected"),
+        ("exits", {"reason": "已履行", "exited_on": "2026-11-22"}, "entry_exited"),
+        (
+            "revocations",
+            {"reason": "撤销", "reason_code": "decision_revoked", "revoked_on": "2026-11-22"},
+            "entry_revoked",
+        ),
+        (
+            "disclosures",
+            {"channel": "department_site", "published_on": "2026-11-22", "url": "https://a.cn/1"},
+            "disclosure_recorded",
+        ),
+    ],
+)
+def test_every_change_of_an_entry_is_on_the_trail(
+    world: World, what: str, body: dict[str, Any], action: str
+) -> None:
+    entry = world.record()
+    assert change(world, entry, what, body).status_code == 200
+    record = only(world, action)
+    assert (record["target"], record["seq"], record["outcome"]) == (entry["id"], 2, "done")
+    assert (record["request_id"], record["detail"]) == (f"req-{what}", {"version": 2})
+
+
+def test_a_withdrawal_is_on_the_trail(world: World) -> None:
+    entry = world.record()
+    published = {"channel": "department_site", "published_on": "2026-11-22", "url": "https://a.cn"}
+    change(world, entry, "disclosures", published)
+    entry["version"] = 2
+    withdrawn = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
+    assert change(world, entry, "withdrawals", withdrawn).status_code == 200
+    assert only(world, "withdrawal_recorded")["seq"] == 3
+
+
+def test_keys_are_made_and_ended_on_the_trail(world: World) -> None:
+    create(world.registry, name="某系统", role=Role.approver, department="tax")
+    with world.registry.database.reading() as connection:
+        [made] = all_keys(connection)
+    revoke(world.registry, made.id)
+    created = only(world, "key_created", target=str(made.id))
+    assert created["detail"] == {"role": "approver", "department": "tax"}
+    assert (created["actor_name"], created["actor_id"]) == ("command line", None)
+    assert only(world, "key_revoked")["target"] == str(made.id)
+
+
+def test_a_key_that_cannot_be_ended_leaves_nothing(world: World) -> None:
+    revoke(world.registry, uuid4())
+    assert trail(world, action="key_revoked") == []
+
+
+def notice_of_2027() -> CalendarYear:
+    """A day-off notice that moves nothing but what was provisional before."""
+    [year] = statutory_years(2027, 2027)
+    return replace(year, announced=True, source="国办发明电〔2026〕1号(合成)")
+
+
+def test_the_law_changes_on_the_trail(world: World) -> None:
+    enable(world.registry, "charity.red", "某某条例第一条")
+    add_department(world.registry, "shanting_hr", "山亭区人力资源和社会保障局", "human_resources")
+    load_year(world.registry, notice_of_2027())
+    assert only(world, "list_type_enabled")["target"] == "catalogue/2"
+    assert only(world, "department_added")["target"] == "catalogue/3"
+    assert only(world, "calendar_loaded")["detail"] == {"recomputed": 0}
+
+
+def test_a_recomputed_deadline_is_on_the_trail(world: World) -> None:
+    world.clock.move_to(date(2026, 12, 29))
+    decided = push()["decision"] | {"decided_on": "2026-12-28"}
+    entry = world.record(decision=decided, effective_from="2026-12-28", effective_until=None)
+    load_year(world.registry, notice_of_2027())
+    record = only(world, "deadline_recomputed")
+    assert (record["target"], record["seq"]) == (entry["id"], 2)
+
+
+# --- refusals ------------------------------------------------------------
+
+
+def refusals(world: World) -> list[tuple[str, str]]:
+    return [(item["action"], item["detail"]["code"]) for item in trail(world, outcome="refused")]
+
+
+def test_a_failed_change_leaves_its_refusal_and_nothing_else(world: World) -> None:
+    world.record()
+    before = len(trail(world, action="entry_recorded"))
+    answer = world.api().post(
+        "/v1/entries", json=push(reason="别的"), headers={"X-Request-ID": "req-9"}
+    )
+    assert answer.status_code == 409
+    [record] = trail(world, outcome="refused")
+    assert (record["action"], record["detail"]["code"]) == ("POST /v1/entries", "entry_conflict")
+    assert (record["actor_name"], record["role"]) == ("department human_resources", "department")
+    assert (record["department"], record["request_id"]) == ("human_resources", "req-9")
+    assert len(trail(world, action="entry_recorded")) == before
+
+
+def test_a_refused_payload_says_where_and_not_what(world: World) -> None:
+    world.api().post("/v1/entries", json=push(reason=f"本人 {'370402198506120013'}"))
+    [record] = trail(world, outcome="refused")
+    assert record["detail"] == {
+        "code": "invalid_payload",
+        "faults": [{"pointer": "/reason", "code": "personal_number_in_text"}],
+    }
+
+
+def test_lacking_permission_not_found_and_stale_are_refusals(world: World) -> None:
+    entry = world.record()
+    world.api("approver").post("/v1/entries", json=push())
+    world.api("department", "tax").get(f"/v1/entries/{entry['id']}")
+    world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}")
+    exit_ = {"reason": "已履行", "exited_on": "2026-11-22"}
+    world.api().post(f"/v1/entries/{entry['id']}/exits", json=exit_)
+    world.api().post(f"/v1/entries/{entry['id']}/exits", json=exit_, headers={"If-Match": '"7"'})
+    world.api().post(f"/v1/entries/{entry['id']}/exits", json=exit_, headers={"If-Match": "seven"})
+    assert refusals(world) == [
+        ("POST /v1/entries/{entry_id}/exits", "bad_version_tag"),
+        ("POST /v1/entries/{entry_id}/exits", "stale_version"),
+        ("POST /v1/entries/{entry_id}/exits", "version_required"),
+        ("GET /v1/subjects/uscc/{code}", "subject_not_found"),
+        ("GET /v1/entries/{entry_id}", "entry_not_found"),
+        ("POST /v1/entries", "forbidden"),
+    ]
+    assert trail(world, action="entry_exited") == []
+
+
+def test_who_has_no_key_is_counted_and_not_recorded(world: World) -> None:
+    world.client(None).get("/v1/matters")
+    assert trail(world, outcome="refused") == []
+
+
+# --- queries -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "action"),
+    [
+        ("department", "/v1/entries/{entry}", "entry_read"),
+        ("auditor", "/v1/entries/{entry}?on=2026-11-21", "entry_read"),
+        ("department", "/v1/entries", "entries_listed"),
+        ("department", "/v1/entries/{entry}/history", "history_read"),
+        ("department", "/v1/disclosures", "disclosures_listed"),
+        ("operator", "/v1/reports/timeliness", "timeliness_read"),
+        ("approver", "/v1/subjects/{subject}", "subject_read"),
+        ("approver", f"/v1/subjects/uscc/{BUILDER}", "subject_read"),
+        ("auditor", "/v1/exports/entries", "export_started"),
+        ("auditor", "/v1/exports/entries", "export_completed"),
+        ("operator", "/v1/audit/records", "audit_read"),
+    ],
+)
+def test_every_query_is_on_the_trail(world: World, role: str, path: str, action: str) -> None:
+    entry = world.record()
+    answer = world.api(role).get(
+        path.format(entry=entry["id"], subject=entry["subject"]["id"]),
+        headers={"X-Request-ID": "req-q"},
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.content
+    [record] = [item for item in trail(world, action=action) if item["request_id"] == "req-q"]
+    assert (record["role"], record["outcome"]) == (role, "answered")
+    assert record["actor_id"]
+    assert record["actor_name"].startswith(role)
+
+
+def test_checks_lookups_and_outcomes_are_on_the_trail(world: World) -> None:
+    world.record()
+    approver = world.api("approver")
+    checked = approver.post("/v1/checks", json=check(asked(), asked(uscc(1), ref="2"))).json()
+    looked_up = approver.post(
+        "/v1/subjects/lookup", json={"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}
+    ).json()
+    outcome = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
+    for _ in range(2):
+        approver.post(f"/v1/checks/{checked['check_id']}/outcomes", json=outcome)
+    approver.get(f"/v1/checks/{checked['check_id']}")
+    answered = only(world, "check_answered")
+    assert answered["target"] == checked["check_id"]
+    assert answered["department"] == "finance_bureau"
+    assert answered["detail"] == {
+        "matter": "bidding",
+        "purpose": "tender 2026-118 qualification review",
+        "case_no": "ZZ-2026-118",
+        "subjects": 2,
+    }
+    assert only(world, "subject_looked_up")["target"] == looked_up["lookup_id"]
+    for action in ("outcome_reported", "outcome_replayed", "check_read"):
+        assert only(world, action)["target"] == checked["check_id"]
+
+
+def test_what_was_not_answered_is_not_recorded_as_answered(world: World) -> None:
+    world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}")
+    world.api("approver").get(f"/v1/subjects/{uuid4()}")
+    world.api("approver").get(f"/v1/checks/{uuid4()}")
+    assert trail(world, action="subject_read") == []
+    assert trail(world, action="check_read") == []
+    assert len(refusals(world)) == 3
+
+
+def test_a_replayed_push_is_a_query_and_no_change(world: World) -> None:
+    entry = world.record()
+    world.api().post("/v1/entries", json=push())
+    assert len(trail(world, action="entry_recorded")) == 1
+    assert only(world, "entry_replayed")["target"] == entry["id"]
+
+
+# --- reading the trail ---------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["department", "approver", "subscriber"])
+def test_the_trail_is_for_auditors_and_operators(world: World, role: str) -> None:
+    answer = world.api(role).get("/v1/audit/records")
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+    assert world.api("operator").get("/v1/audit/records").status_code == 200
+
+
+def test_the_newest_come_first_and_pages_hold_each_record_once(world: World) -> None:
+    for serial in range(5):
+        world.record(source_ref=f"HR-{serial}")
+        world.api().get("/v1/entries")
+    filters = {"department": "human_resources", "limit": 3}
+    found = trail(world, **filters)
+    ids = [item["id"] for item in found]
+    assert len(ids) == len(set(ids)) == 10
+    assert ids == sorted(ids, reverse=True)
+    instants = [item["recorded_at"] for item in found]
+    assert instants == sorted(instants, reverse=True)
+
+
+def test_filters_pick_records(world: World) -> None:
+    entry = world.record()
+    world.record(source_ref="HR-2")
+    world.api().get(f"/v1/entries/{entry['id']}")
+    world.api().post("/v1/entries", json=push(reason="别的"))
+    mine = trail(world, target=entry["id"])
+    assert {item["action"] for item in mine} == {"entry_recorded", "entry_read"}
+    assert {item["outcome"] for item in trail(world, outcome="refused")} == {"refused"}
+    actor = mine[0]["actor_id"]
+    assert {item["actor_id"] for item in trail(world, actor_id=actor)} == {actor}
+    assert trail(world, target=entry["id"], action="entry_exited") == []
+    assert trail(world, department="tax") == []
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "WyJ4Il0=", "bnVsbA==", "W10="])
+def test_a_cursor_that_is_none_of_ours_is_refused(world: World, cursor: str) -> None:
+    answer = world.api("auditor").get(f"/v1/audit/records?next={cursor}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
+
+
+def test_nobody_changes_the_trail_through_the_api(world: World, app: FastAPI) -> None:
+    methods = set(app.openapi()["paths"]["/v1/audit/records"])
+    assert methods == {"get"}
+    assert world.api("auditor").delete("/v1/audit/records").status_code == 405

@@ -1,0 +1,199 @@
+"""Many subjects in one check: each answered for itself, all from one snapshot."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import event
+
+from app.access.actions import Recogniser
+from tests.support.facts import PERSON, asked, check, person, subject
+from tests.support.numbers import resident_id, uscc
+from tests.support.world import World
+
+STATEMENTS_OF_A_CHECK = 3
+"""The state of the registry; the subjects behind the numbers; their entries."""
+
+
+def faults(answer: Any) -> set[tuple[str, str]]:
+    return {(item["pointer"], item["code"]) for item in answer.json()["errors"]}
+
+
+def test_a_bad_number_is_the_error_of_its_own_result(world: World) -> None:
+    world.record()
+    answer = world.api("approver").post(
+        "/v1/checks",
+        json=check(
+            asked(ref="good"),
+            asked("91370403MB000CT75X", ref="slip"),
+            asked("370402198506120014", "张某", scheme="resident_id", ref="person"),
+            asked(uscc(1), ref="unknown"),
+        ),
+    )
+    assert answer.status_code == 200
+    results = {item["ref"]: item for item in answer.json()["results"]}
+    assert results["good"]["standing"] == "black"
+    assert results["good"]["error"] is None
+    assert results["unknown"]["standing"] == "none"
+    for ref in ("slip", "person"):
+        assert results[ref]["error"]["code"] == "invalid_identifier"
+        assert results[ref]["standing"] == "unresolved"
+        assert results[ref]["note"] is None
+    assert "370402198506120014" not in answer.text
+
+
+def test_results_come_in_the_order_of_the_questions_with_their_position_as_ref(
+    world: World,
+) -> None:
+    subjects = [asked(uscc(serial), None) for serial in (5, 3, 4)]
+    for item in subjects:
+        del item["ref"]
+    answer = world.api("approver").post("/v1/checks", json=check(*subjects))
+    assert [item["ref"] for item in answer.json()["results"]] == ["1", "2", "3"]
+
+
+def test_a_ref_is_used_once(world: World) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(asked(), asked()))
+    assert answer.status_code == 422
+    assert {code for _, code in faults(answer)} == {"ref_twice"}
+
+
+def test_a_given_ref_may_not_be_the_position_of_another(world: World) -> None:
+    second = asked(uscc(2))
+    del second["ref"]
+    answer = world.api("approver").post("/v1/checks", json=check(asked(ref="2"), second))
+    assert answer.status_code == 422
+
+
+def test_a_ref_holds_no_personal_number(world: World) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(asked(ref=PERSON)))
+    assert answer.status_code == 422
+    assert faults(answer) == {("/subjects/0/ref", "personal_number_in_text")}
+    assert PERSON not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("purpose", f"核查 {PERSON}"),
+        ("case_no", f"ZZ-{PERSON}"),
+        ("case_no", "ZZ-" + " ".join(PERSON)),
+    ],
+)
+def test_no_text_holds_a_personal_number(world: World, field: str, value: str) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check() | {field: value})
+    assert answer.status_code == 422
+    assert faults(answer) == {(f"/{field}", "personal_number_in_text")}
+    assert PERSON not in answer.text
+
+
+def test_a_name_holds_no_personal_number(world: World) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(asked(name=f"张某{PERSON}")))
+    assert faults(answer) == {("/subjects/0/name", "personal_number_in_text")}
+
+
+@pytest.mark.parametrize("field", ["purpose", "case_no", "matter"])
+def test_a_check_says_why_and_for_which_case(world: World, field: str) -> None:
+    body = check()
+    del body[field]
+    answer = world.api("approver").post("/v1/checks", json=body)
+    assert answer.status_code == 422
+    assert faults(answer) == {(f"/{field}", "missing")}
+    blank = world.api("approver").post("/v1/checks", json=check() | {field: " "})
+    assert blank.status_code == 422
+
+
+def test_a_matter_must_be_one_of_the_catalogue(world: World) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(matter="gardening"))
+    assert answer.status_code == 422
+    assert faults(answer) == {("/matter", "unknown_value")}
+
+
+@pytest.mark.parametrize(
+    "whom",
+    [
+        {},
+        {"scheme": "uscc"},
+        {"number": "91370403MB000CT75T", "name": "某某公司"},
+        {"scheme": "shoe_size", "number": "44", "name": "某某公司"},
+        {"name": "某某公司", "surname": "某"},
+    ],
+)
+def test_it_must_be_clear_who_is_meant(world: World, whom: dict[str, Any]) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(whom))
+    assert answer.status_code == 422
+
+
+def test_nobody_is_no_check(world: World) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check() | {"subjects": []})
+    assert answer.status_code == 422
+    assert faults(answer) == {("/subjects", "too_few")}
+
+
+def test_a_thousand_subjects_are_answered_and_one_more_is_refused(world: World) -> None:
+    world.record(subject=subject(uscc(500)))
+    many = [
+        {"scheme": "uscc", "number": uscc(serial), "name": f"公司{serial}"}
+        for serial in range(1, 1001)
+    ]
+    answer = world.api("approver").post("/v1/checks", json=check(*many))
+    assert answer.status_code == 200
+    results = answer.json()["results"]
+    assert len(results) == 1000
+    assert [item["ref"] for item in results if item["standing"] == "black"] == ["500"]
+    one_more = {"scheme": "uscc", "number": uscc(1001)}
+    refused = world.api("approver").post("/v1/checks", json=check(*many, one_more))
+    assert refused.status_code == 422
+    assert faults(refused) == {("/subjects", "too_many")}
+
+
+def test_the_same_subject_asked_for_twice_is_answered_twice(world: World) -> None:
+    world.record()
+    answer = world.api("approver").post(
+        "/v1/checks", json=check(asked(ref="a"), asked(ref="b", name=None))
+    )
+    one, other = answer.json()["results"]
+    assert one["standing"] == other["standing"] == "black"
+    assert one["digest"] == other["digest"]
+
+
+def test_a_check_costs_as_many_statements_for_a_hundred_subjects_as_for_one(
+    world: World, app: FastAPI
+) -> None:
+    world.registry.settings.key_cache_seconds = 2
+    app.state.recogniser = Recogniser(world.registry)
+    listed = [
+        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+        for serial in range(1, 4)
+    ]
+    assert listed
+    world.record(subject=person(), responsible_persons=None, source_ref="HR-P")
+    everybody = [
+        asked(PERSON, "张某", scheme="resident_id", ref="p"),
+        asked(resident_id(4), "李某", scheme="resident_id", ref="q"),
+        *(asked(uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 99)),
+    ]
+    assert len(everybody) == 100
+    approver = world.api("approver")
+    approver.post("/v1/checks", json=check())  # the key and the catalogue are remembered from here
+    assert _statements(world, approver, check(everybody[0])) == STATEMENTS_OF_A_CHECK
+    assert _statements(world, approver, check(everybody[2])) == STATEMENTS_OF_A_CHECK
+    assert _statements(world, approver, check(*everybody)) == STATEMENTS_OF_A_CHECK
+
+
+def _statements(world: World, approver: Any, body: dict[str, Any]) -> int:
+    seen: list[str] = []
+    engine = world.registry.database._reads
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.lstrip().upper().startswith("SELECT"):
+            seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        answer = approver.post("/v1/checks", json=body)
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert answer.status_code == 200
+    assert answer.json()["results"][0]["standing"] == "black"
+    return len(seen)

@@ -1,0 +1,268 @@
+"""Whom a question means: numbers of every scheme, names old and new, names alone."""
+
+from typing import Any
+
+import pytest
+
+from app.catalogue.actions import enable
+from tests.support.facts import BUILDER, PERSON, asked, check, person, red, subject
+from tests.support.numbers import org_code, resident_id, uscc
+from tests.support.world import World
+
+SOCIETY = "枣庄某某研究会"
+
+
+def results(world: World, *subjects: dict[str, Any], matter: str = "bidding") -> Any:
+    answer = world.api("approver").post("/v1/checks", json=check(*subjects, matter=matter))
+    assert answer.status_code == 200, answer.text
+    return answer.json()["results"]
+
+
+def codes(result: dict[str, Any]) -> list[str]:
+    return [item["code"] for item in result["warnings"]]
+
+
+@pytest.fixture
+def society(world: World) -> dict[str, Any]:
+    """A black entry on somebody who is known by name alone."""
+    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    return world.record(
+        world.api(department="civil_affairs"),
+        list_type="illegal_social_organizations.black",
+        subject={"kind": "unincorporated_organization", "name": SOCIETY, "identifiers": []},
+    )
+
+
+# --- natural persons -----------------------------------------------------
+
+
+@pytest.fixture
+def listed_person(world: World) -> dict[str, Any]:
+    return world.record(subject=person(), responsible_persons=None)
+
+
+def test_a_person_needs_a_name(world: World, listed_person: dict[str, Any]) -> None:
+    [result] = results(world, asked(PERSON, None, scheme="resident_id"))
+    assert result["error"]["code"] == "name_missing"
+    assert (result["standing"], result["entries"], result["measures"]) == ("unresolved", [], [])
+
+
+def test_a_person_of_another_name_is_unresolved_and_nothing_is_told(
+    world: World, listed_person: dict[str, Any]
+) -> None:
+    [result] = results(world, asked(PERSON, "李四", scheme="resident_id"))
+    assert result["standing"] == "unresolved"
+    assert codes(result) == ["name_mismatch"]
+    assert (result["found"], result["subject"]) == (False, None)
+    assert (result["entries"], result["measures"], result["suppressed"]) == ([], [], [])
+    assert result["note"] is None
+    assert "张" not in str(result)
+
+
+def test_blanks_and_width_do_not_make_another_person(
+    world: World, listed_person: dict[str, Any]
+) -> None:
+    number = PERSON.translate(str.maketrans("0123456789", "０１２３４５６７８９"))
+    [result] = results(world, asked(f" {number} ", "张 某", scheme="resident_id"))
+    assert (result["standing"], codes(result)) == ("black", [])
+
+
+def test_a_former_name_of_a_person_is_accepted(world: World, listed_person: dict[str, Any]) -> None:
+    corrected = world.api().post(
+        f"/v1/entries/{listed_person['id']}/corrections",
+        json={"reason": "更名", "changes": {"subject": {"name": "张新"}}},
+        headers={"If-Match": '"1"'},
+    )
+    assert corrected.status_code == 200, corrected.text
+    for name in ("张某", "张新"):
+        [result] = results(world, asked(PERSON, name, scheme="resident_id"))
+        assert (result["standing"], codes(result)) == ("black", [])
+
+
+def test_the_same_number_under_another_scheme_is_somebody_else(
+    world: World, listed_person: dict[str, Any]
+) -> None:
+    [result] = results(world, asked(PERSON[:17], "张某", scheme="passport"))
+    assert (result["found"], result["standing"]) == (False, "none")
+
+
+def test_a_wrong_name_on_somebody_not_listed_tells_nothing(world: World) -> None:
+    [result] = results(world, asked(resident_id(9), "李四", scheme="resident_id"))
+    assert (result["standing"], codes(result)) == ("none", [])
+
+
+def test_a_wrong_name_on_somebody_whose_entry_ended_tells_nothing(
+    world: World, listed_person: dict[str, Any]
+) -> None:
+    world.api().post(
+        f"/v1/entries/{listed_person['id']}/exits",
+        json={"reason": "已履行", "exited_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    [wrong] = results(world, asked(PERSON, "李四", scheme="resident_id"))
+    [right] = results(world, asked(PERSON, "张某", scheme="resident_id"))
+    assert wrong == right
+    assert (wrong["standing"], wrong["warnings"]) == ("none", [])
+
+
+# --- organisations -------------------------------------------------------
+
+
+def test_an_organisation_of_another_name_is_answered_with_a_warning(world: World) -> None:
+    world.record()
+    [result] = results(world, asked(name="滕州另一家公司"))
+    assert (result["standing"], codes(result)) == ("black", ["name_mismatch"])
+    assert result["measures"]
+
+
+def test_an_organisation_needs_no_name(world: World) -> None:
+    world.record()
+    [result] = results(world, asked(name=None))
+    assert (result["standing"], codes(result)) == ("black", [])
+
+
+def test_brackets_of_either_width_are_the_same_name(world: World) -> None:
+    world.record(subject=subject(name="枣庄(山亭)建筑有限公司"))
+    [result] = results(world, asked(name="枣庄（山亭）建筑有限公司"))
+    assert codes(result) == []
+
+
+def test_a_former_name_of_an_organisation_is_accepted(world: World) -> None:
+    world.record(subject=subject(name="旧名有限公司"))
+    decided = {
+        "number": "枣人社列〔2026〕13号",
+        "kind": "list_decision",
+        "decided_on": "2026-11-21",
+    }
+    world.record(subject=subject(name="新名有限公司"), source_ref="HR-2", decision=decided)
+    for name in ("旧名有限公司", "新名有限公司"):
+        [result] = results(world, asked(name=name))
+        assert codes(result) == []
+        assert result["subject"]["name"] == "新名有限公司"
+    [by_old_name] = results(world, {"name": "旧名有限公司"})
+    assert by_old_name["standing"] == "black"
+
+
+def with_org_code(serial: int = 1) -> dict[str, Any]:
+    return {
+        "kind": "legal_person",
+        "name": "枣庄老牌工程公司",
+        "identifiers": [{"scheme": "org_code", "number": org_code(serial)}],
+    }
+
+
+def test_what_is_listed_under_its_org_code_is_found_by_its_uscc(world: World) -> None:
+    world.record(subject=with_org_code())
+    [by_uscc, by_org_code] = results(
+        world,
+        asked(uscc(1), None),
+        asked(org_code(1), None, scheme="org_code", ref="2"),
+    )
+    assert (by_uscc["found"], by_uscc["standing"]) == (True, "black")
+    assert by_uscc["entries"] == by_org_code["entries"]
+    assert by_uscc["digest"] == by_org_code["digest"]
+
+
+def test_what_is_listed_under_its_uscc_is_found_by_the_org_code_inside_it(world: World) -> None:
+    world.record(subject=subject(uscc(1)))
+    written = f"{org_code(1)[:8]}-{org_code(1)[8]}"
+    [result] = results(world, asked(written, None, scheme="org_code"))
+    assert result["standing"] == "black"
+
+
+def test_a_later_push_under_the_uscc_joins_the_subject_of_the_org_code(world: World) -> None:
+    first = world.record(subject=with_org_code())
+    second = world.record(subject=subject(uscc(1), "枣庄老牌工程公司"), source_ref="HR-2")
+    assert first["subject"]["id"] == second["subject"]["id"]
+    [result] = results(world, asked(uscc(1), None))
+    assert {item["id"] for item in result["entries"]} == {first["id"], second["id"]}
+
+
+def test_neighbouring_codes_are_not_merged(world: World) -> None:
+    world.record(subject=with_org_code(1))
+    missed = results(
+        world,
+        asked(uscc(2), None),
+        asked(org_code(2), None, scheme="org_code", ref="2"),
+    )
+    assert [item["standing"] for item in missed] == ["none", "none"]
+
+
+def test_the_org_code_warns_of_another_name_as_the_uscc_does(world: World) -> None:
+    world.record(subject=with_org_code())
+    [result] = results(world, asked(uscc(1), "完全不同的公司"))
+    assert (result["standing"], codes(result)) == ("black", ["name_mismatch"])
+
+
+# --- names alone ---------------------------------------------------------
+
+
+def test_a_name_alone_finds_an_organisation_and_warns(world: World) -> None:
+    world.record()
+    [result] = results(world, {"name": "枣庄某某建筑有限公司"})
+    assert (result["standing"], codes(result)) == ("black", ["name_only_match"])
+
+
+def test_a_name_alone_finds_who_is_listed_by_name_alone(
+    world: World, society: dict[str, Any]
+) -> None:
+    [result] = results(world, {"name": SOCIETY})
+    assert (result["standing"], codes(result)) == ("black", ["name_only_match"])
+
+
+def test_a_name_alone_never_finds_a_person(world: World) -> None:
+    world.record(subject=person(), responsible_persons=None)
+    [result] = results(world, {"name": "张某"})
+    assert (result["found"], result["standing"]) == (False, "none")
+
+
+def test_a_number_beside_a_name_listed_alone_is_unresolved(
+    world: World, society: dict[str, Any]
+) -> None:
+    [result] = results(world, asked(uscc(4), SOCIETY))
+    assert (result["standing"], codes(result)) == ("unresolved", ["name_only_match"])
+    assert result["measures"] == []
+    assert result["note"] is None
+    assert result["entries"]
+
+
+def test_a_red_entry_does_not_outshine_a_black_namesake(
+    world: World, society: dict[str, Any]
+) -> None:
+    world.record(**red(subject=subject(uscc(4), SOCIETY)))
+    [result] = results(world, asked(uscc(4), SOCIETY), matter="permit_review")
+    assert (result["standing"], result["measures"]) == ("unresolved", [])
+
+
+def test_a_namesake_does_not_soften_a_black_entry(world: World, society: Any) -> None:
+    world.record(subject=subject(uscc(4), SOCIETY))
+    [result] = results(world, asked(uscc(4), SOCIETY))
+    assert (result["standing"], codes(result)) == ("black", ["name_only_match"])
+    assert "restrict_bidding" in {item["code"] for item in result["measures"]}
+
+
+def test_a_name_that_two_bear_is_unresolved(world: World) -> None:
+    world.record(subject=subject(uscc(1), "同名有限公司"))
+    world.record(subject=subject(uscc(2), "同名有限公司"), source_ref="HR-2")
+    [result] = results(world, {"name": "同名有限公司"})
+    assert (result["standing"], codes(result)) == ("unresolved", ["ambiguous_name"])
+    assert (result["entries"], result["measures"]) == ([], [])
+
+
+def test_a_namesake_whose_entry_ended_makes_nothing_ambiguous(world: World) -> None:
+    gone = world.record(subject=subject(uscc(1), "同名有限公司"))
+    world.record(subject=subject(uscc(2), "同名有限公司"), source_ref="HR-2")
+    world.api().post(
+        f"/v1/entries/{gone['id']}/exits",
+        json={"reason": "已履行", "exited_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    [result] = results(world, {"name": "同名有限公司"})
+    assert (result["standing"], codes(result)) == ("black", ["name_only_match"])
+
+
+def test_a_number_that_means_nobody_does_not_fall_back_on_the_name(world: World) -> None:
+    world.record()
+    [result] = results(world, asked(uscc(8), "枣庄某某建筑有限公司"))
+    assert (result["standing"], result["entries"]) == ("none", [])
+    assert BUILDER not in str(result)

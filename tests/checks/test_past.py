@@ -1,0 +1,244 @@
+"""Re-examination: what an approval officer would have been told on another day."""
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from app.tables import Check
+from tests.support.facts import PERSON, asked, check, person, red, subject
+from tests.support.numbers import org_code, resident_id, uscc
+from tests.support.world import World
+
+EXIT = {"reason": "已足额支付工资", "exited_on": "2026-11-24"}
+
+
+def examined(world: World, *subjects: dict[str, Any], role: str = "auditor", **more: Any) -> Any:
+    answer = world.api(role).post("/v1/checks", json=check(*subjects, **more))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def told(world: World, *subjects: dict[str, Any]) -> Any:
+    """What an approval officer is told now."""
+    answer = world.api("approver").post("/v1/checks", json=check(*subjects))
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def written(world: World) -> str:
+    """This instant, and a second passes."""
+    now = world.clock.instant.isoformat()
+    world.clock.instant += timedelta(seconds=1)
+    return now
+
+
+@pytest.fixture
+def exited(world: World) -> dict[str, Any]:
+    """An entry of the 22nd that exited on the 24th, seen from the 26th."""
+    entry = world.record()
+    world.clock.move_to(date(2026, 11, 24))
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/exits", json=EXIT, headers={"If-Match": '"1"'}
+    )
+    assert answer.status_code == 200
+    world.clock.move_to(date(2026, 11, 26))
+    return entry
+
+
+# --- who may -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", ["auditor", "operator"])
+def test_the_present_is_for_approvers(world: World, role: str) -> None:
+    answer = world.api(role).post("/v1/checks", json=check())
+    assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize(
+    "past",
+    [{"on": "2026-11-21"}, {"known_at": "2026-11-21T00:00:00Z"}, {"known_seq": 0}],
+)
+def test_the_past_is_for_auditors_and_operators(world: World, past: dict[str, Any]) -> None:
+    refused = world.api("approver").post("/v1/checks", json=check(**past))
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    for role in ("auditor", "operator"):
+        assert world.api(role).post("/v1/checks", json=check(**past)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("future", "pointer"),
+    [
+        ({"on": "2026-11-23"}, "/on"),
+        ({"known_at": "2026-11-22T02:10:00Z"}, "/known_at"),
+        ({"known_seq": 1}, "/known_seq"),
+        ({"known_seq": 2**62}, "/known_seq"),
+    ],
+)
+def test_the_future_is_not_examined(world: World, future: dict[str, Any], pointer: str) -> None:
+    answer = world.api("auditor").post("/v1/checks", json=check(**future))
+    assert answer.status_code == 422
+    assert [(item["pointer"], item["code"]) for item in answer.json()["errors"]] == [
+        (pointer, "in_future")
+    ]
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        {"known_at": "2026-11-21T00:00:00"},
+        {"known_at": "0001-01-01T00:00:00+14:00"},
+        {"known_seq": -1},
+        {"on": "yesterday"},
+    ],
+)
+def test_a_moment_that_is_none_is_a_fault(world: World, moment: dict[str, Any]) -> None:
+    assert world.api("auditor").post("/v1/checks", json=check(**moment)).status_code == 422
+
+
+def test_it_is_no_check_on_file_but_it_is_on_the_trail(world: World) -> None:
+    body = examined(world, on="2026-11-21")
+    assert body["check_id"] is None
+    with world.registry.database.reading_ledger() as connection:
+        assert connection.execute(Check.__table__.select()).all() == []
+    trail = world.api("auditor").get("/v1/audit/records?action=check_re_examined").json()
+    [record] = trail["records"]
+    assert record["detail"]["purpose"] == "tender 2026-118 qualification review"
+    assert record["detail"]["on"] == "2026-11-21"
+
+
+# --- another day ---------------------------------------------------------
+
+
+def test_the_entry_stood_on_the_days_before_it_ended(world: World, exited: Any) -> None:
+    assert told(world)["results"][0]["standing"] == "none"
+    for day, standing in (
+        ("2026-11-19", "none"),
+        ("2026-11-20", "black"),
+        ("2026-11-23", "black"),
+        ("2026-11-24", "none"),
+    ):
+        body = examined(world, on=day)
+        assert body["on"] == day
+        assert body["results"][0]["standing"] == standing, day
+
+
+def test_an_auditor_is_told_what_an_officer_would_have_been_and_not_more(
+    world: World, exited: Any
+) -> None:
+    [result] = examined(world, on="2026-11-25")["results"]
+    assert (result["found"], result["entries"]) == (False, [])
+    world.record(
+        source_ref="HR-2",
+        subject=subject(uscc(1)),
+        disclosure={"class": "exempt", "exemption": "state_secret", "basis": "某某"},
+    )
+    [exempt] = examined(world, asked(uscc(1)), on="2026-11-25")["results"]
+    assert (exempt["standing"], exempt["entries"][0]["reason"]) == ("black", None)
+
+
+# --- other knowledge -----------------------------------------------------
+
+
+def test_what_was_recorded_later_was_not_known(world: World) -> None:
+    before = written(world)
+    world.record()
+    [by_instant] = examined(world, known_at=before)["results"]
+    [by_seq] = examined(world, known_seq=0)["results"]
+    assert by_instant["standing"] == by_seq["standing"] == "none"
+    assert examined(world, known_seq=1)["results"][0]["standing"] == "black"
+
+
+def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited: Any) -> None:
+    world.record(source_ref="HR-2")
+    world.record(source_ref="HR-3", subject=subject(uscc(7)))
+    everybody = [asked(), asked(uscc(7), ref="7"), asked(uscc(8), ref="8")]
+    then = told(world, *everybody)
+    pinned = written(world)
+    world.record(source_ref="HR-4", subject=subject(uscc(8)))
+    entry = then["results"][0]["entries"][0]
+    world.api().post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "笔误", "changes": {"severity": "general"}},
+        headers={"If-Match": '"1"'},
+    )
+    world.clock.move_to(date(2026, 12, 20))
+    for moment in ({"known_at": pinned}, {"known_seq": then["seq"]}):
+        again = examined(world, *everybody, on="2026-11-26", **moment)
+        assert again["results"] == then["results"]
+        assert (again["seq"], again["catalogue_version"]) == (
+            then["seq"],
+            then["catalogue_version"],
+        )
+
+
+def test_a_name_that_was_learnt_later_was_not_known(world: World) -> None:
+    entry = world.record(subject=person(), responsible_persons=None)
+    by_new_name = asked(PERSON, "张新", scheme="resident_id")
+    then = told(world, by_new_name)
+    assert then["results"][0]["standing"] == "unresolved"
+    world.api().post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "更名", "changes": {"subject": {"name": "张新"}}},
+        headers={"If-Match": '"1"'},
+    )
+    assert told(world, by_new_name)["results"][0]["standing"] == "black"
+    assert examined(world, by_new_name, known_seq=1)["results"] == then["results"]
+    [now] = examined(world, by_new_name, known_seq=2)["results"]
+    assert (now["standing"], now["subject"]["name"]) == ("black", "张新")
+
+
+def test_a_number_that_was_learnt_later_was_not_known(world: World) -> None:
+    old = {
+        "kind": "legal_person",
+        "name": "枣庄老牌工程公司",
+        "identifiers": [{"scheme": "org_code", "number": org_code(1)}],
+    }
+    world.record(subject=old)
+    number = {"scheme": "registration_no", "number": "110108000000016"}
+    by_number = asked(number["number"], None, scheme="registration_no")
+    then = told(world, by_number, asked(uscc(1), None, ref="2"))
+    assert [item["standing"] for item in then["results"]] == ["none", "black"]
+    world.record(source_ref="HR-2", subject=old | {"identifiers": [*old["identifiers"], number]})
+    assert told(world, by_number)["results"][0]["standing"] == "black"
+    again = examined(world, by_number, asked(uscc(1), None, ref="2"), known_seq=1)
+    assert again["results"] == then["results"]
+
+
+def test_an_organisation_goes_by_the_name_that_was_known(world: World) -> None:
+    world.record(subject=subject(name="旧名有限公司"))
+    questions = [{"name": "旧名有限公司", "ref": "a"}, {"name": "新名有限公司", "ref": "b"}]
+    then = told(world, *questions, asked(name="新名有限公司", ref="c"))
+    decided = {
+        "number": "枣人社列〔2026〕13号",
+        "kind": "list_decision",
+        "decided_on": "2026-11-21",
+    }
+    world.record(subject=subject(name="新名有限公司"), source_ref="HR-2", decision=decided)
+    again = examined(world, *questions, asked(name="新名有限公司", ref="c"), known_seq=1)
+    assert again["results"] == then["results"]
+    assert [item["standing"] for item in again["results"]] == ["black", "none", "black"]
+
+
+def test_the_law_is_that_of_the_moment(world: World) -> None:
+    from app.catalogue.actions import enable
+
+    world.record(**red())
+    version = told(world)["catalogue_version"]
+    pinned = written(world)
+    enable(world.registry, "charity.red", "某某条例第一条")
+    assert told(world)["catalogue_version"] != version
+    assert examined(world, known_at=pinned)["catalogue_version"] == version
+
+
+def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: World) -> None:
+    entry = world.record(subject=person(resident_id(3), "王某"), responsible_persons=None)
+    by_number = asked(resident_id(3), "王某", scheme="resident_id")
+    world.api().post(
+        f"/v1/entries/{entry['id']}/revocations",
+        json={"reason": "主体错误", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    assert examined(world, by_number, known_seq=1)["results"][0]["standing"] == "black"
+    assert examined(world, by_number, known_seq=2)["results"][0]["standing"] == "none"
+    assert examined(world, by_number, on="2026-11-21")["results"][0]["standing"] == "none"

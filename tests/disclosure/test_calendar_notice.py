@@ -1,0 +1,454 @@
+"""A year's day-off notice arrives: deadlines are counted anew, and nobody is late because of it."""
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import select
+
+import app.disclosure.actions
+import app.entries.actions
+import app.entries.recording
+from app.catalogue.years import read_notice
+from app.disclosure.actions import load_year
+from app.errors import InvalidPayload
+from app.registry import read_head, take_sequence
+from app.tables import CalendarVersion, EntryVersion
+from tests.support.facts import decision, organisation, publication, push
+from tests.support.world import World
+
+CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
+NOTICE: dict[str, Any] = {
+    "year": 2027,
+    "off_days": ["2027-01-01", "2027-10-01"],
+    "working_days": [],
+    "source": "a notice for tests",
+}
+# A decision of Monday, 2026-12-28 has until 2027-01-07 by the statute alone.
+PLAIN = NOTICE
+LATER = NOTICE | {"off_days": [*NOTICE["off_days"], "2027-01-04"]}
+EARLIER = NOTICE | {"working_days": ["2027-01-02", "2027-01-03"]}
+BY_STATUTE, WHEN_LATER, WHEN_EARLIER = "2027-01-07", "2027-01-08", "2027-01-05"
+
+
+def load(world: World, tmp_path: Path, notice: dict[str, Any]) -> tuple[int, int]:
+    """As `redblack calendar load` does it."""
+    file = tmp_path / "notice.yaml"
+    file.write_text(yaml.safe_dump(notice, allow_unicode=True), encoding="utf-8")
+    return load_year(world.registry, read_notice(file))
+
+
+def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict[str, Any]:
+    return world.record(
+        source_ref=f"{decided_on} {serial}",
+        subject=organisation(serial, "12370400"),
+        decision=decision(decided_on),
+        effective_from=None,
+        effective_until=None,
+        **{"disclosure": {"class": "public"}, **more},
+    )
+
+
+def publish(world: World, entry: dict[str, Any], on: str) -> None:
+    for channel in CHANNELS[:2]:
+        answer = world.api().post(
+            f"/v1/entries/{entry['id']}/disclosures", json=publication(on, channel)
+        )
+        assert answer.status_code == 200, answer.text
+
+
+def shown(world: World, entry: dict[str, Any]) -> dict[str, Any]:
+    return dict(world.api("auditor").get(f"/v1/entries/{entry['id']}").json())
+
+
+def clock(world: World, entry: dict[str, Any]) -> tuple[str, bool, str]:
+    found = shown(world, entry)["disclosure"]
+    return found["deadline"], found["provisional"], found["calendar_version"]
+
+
+def state(world: World, entry: dict[str, Any]) -> str:
+    return str(shown(world, entry)["disclosure"]["state"])
+
+
+def require_gap_free(world: World) -> None:
+    with world.registry.database.reading() as connection:
+        numbers = list(connection.scalars(select(EntryVersion.seq).order_by(EntryVersion.seq)))
+        instants = list(
+            connection.scalars(select(EntryVersion.recorded_at).order_by(EntryVersion.seq))
+        )
+        assert numbers == list(range(1, read_head(connection).seq + 1))
+        assert instants == sorted(instants)
+
+
+# --- what is counted anew ------------------------------------------------
+
+
+def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    untouched = decided(world, "2026-12-22", 1)
+    touched = decided(world, "2026-12-28", 2)
+    kept = decided(world, "2026-12-23", 3, disclosure={"class": "restricted"})
+    assert clock(world, touched) == (BY_STATUTE, True, "1")
+    assert clock(world, kept) == ("2027-01-04", True, "1")
+
+    assert load(world, tmp_path, LATER) == (2, 2)
+
+    assert clock(world, untouched) == ("2026-12-31", False, "1")
+    assert clock(world, touched) == (WHEN_LATER, False, "2")
+    assert clock(world, kept) == ("2027-01-05", False, "2")
+    assert [shown(world, one)["version"] for one in (untouched, touched, kept)] == [1, 2, 2]
+    told = world.api().get("/v1/calendar/deadline", params={"decided_on": "2026-12-28"}).json()
+    assert (
+        told.items()
+        >= {
+            "deadline": WHEN_LATER,
+            "provisional": False,
+            "calendar_version": "2",
+        }.items()
+    )
+    require_gap_free(world)
+
+
+def test_the_history_says_that_the_calendar_moved_the_deadline(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entry = decided(world, "2026-12-28")
+    load(world, tmp_path, LATER)
+    last = world.api().get(f"/v1/entries/{entry['id']}/history").json()["versions"][-1]
+    assert (
+        last.items()
+        >= {
+            "version": 2,
+            "seq": 2,
+            "action": "recompute",
+            "reason": "calendar",
+            "actor": "command line",
+        }.items()
+    )
+    assert {change["field"]: (change["old"], change["new"]) for change in last["changes"]} == {
+        "disclosure.calendar_version": ("1", "2"),
+        "disclosure.deadline": (BY_STATUTE, WHEN_LATER),
+        "disclosure.provisional": (True, False),
+    }
+
+
+def test_a_notice_that_moves_no_deadline_still_settles_it(world: World, tmp_path: Path) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entry = decided(world, "2026-12-28")
+    assert load(world, tmp_path, PLAIN) == (2, 1)
+    assert clock(world, entry) == (BY_STATUTE, False, "2")
+
+
+def test_a_notice_is_amended_and_the_same_again_touches_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entry = decided(world, "2026-12-28")
+    load(world, tmp_path, LATER)
+    assert load(world, tmp_path, LATER) == (3, 0)
+    assert clock(world, entry) == (WHEN_LATER, False, "2")
+    assert load(world, tmp_path, EARLIER) == (4, 1)
+    assert clock(world, entry) == (WHEN_EARLIER, False, "4")
+    assert load(world, tmp_path, NOTICE | {"year": 2028, "off_days": OFF_2028}) == (5, 0)
+    require_gap_free(world)
+
+
+OFF_2028 = ["2028-05-01", "2028-10-02", "2028-10-03"]
+
+
+def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    ended, void = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
+    for entry, action, body in (
+        (ended, "exits", {"exited_on": "2026-12-28"}),
+        (void, "revocations", {"reason_code": "wrong_subject", "revoked_on": "2026-12-28"}),
+    ):
+        world.api().post(
+            f"/v1/entries/{entry['id']}/{action}",
+            json={"reason": "测试", **body},
+            headers={"If-Match": '"1"'},
+        )
+    assert load(world, tmp_path, LATER) == (2, 2)
+    for entry in (ended, void):
+        view = shown(world, entry)
+        assert view["status"] == "removed"
+        assert view["disclosure"]["deadline"] == WHEN_LATER
+        assert view["disclosure"]["state"] == "not_required"
+
+
+def test_entries_beyond_one_page_are_counted_anew_as_well(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.disclosure.actions, "RECOMPUTED_AT_ONCE", 2)
+    world.clock.move_to(date(2026, 12, 28))
+    entries = [decided(world, f"2026-12-{21 + number}", number) for number in range(7)]
+    assert load(world, tmp_path, LATER) == (2, 5)
+    assert [shown(world, entry)["version"] for entry in entries] == [1, 1, 2, 2, 2, 2, 2]
+    require_gap_free(world)
+
+
+# --- nobody is late because of a notice ----------------------------------
+
+
+def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    punctual, silent = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
+    world.clock.move_to(date(2027, 1, 6))
+    publish(world, punctual, "2027-01-06")
+    load(world, tmp_path, EARLIER)
+    assert clock(world, punctual)[0] == WHEN_EARLIER
+    assert state(world, punctual) == "on_time"
+    assert state(world, silent) == "overdue"
+    publish(world, silent, "2027-01-06")
+    assert state(world, silent) == "late"
+
+
+def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Path) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    a_day_late, two_days = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
+    world.clock.move_to(date(2027, 1, 9))
+    publish(world, a_day_late, "2027-01-08")
+    publish(world, two_days, "2027-01-09")
+    assert (state(world, a_day_late), state(world, two_days)) == ("late", "late")
+    load(world, tmp_path, LATER)
+    assert (state(world, a_day_late), state(world, two_days)) == ("on_time", "late")
+
+
+def test_what_was_reported_in_time_stays_so_and_what_was_late_may_come_in_time(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2027, 1, 6))
+    in_time = decided(world, "2026-12-28", 1)
+    world.clock.move_to(date(2027, 1, 8))
+    a_day_late = decided(world, "2026-12-28", 2)
+    world.clock.move_to(date(2027, 1, 9))
+    two_days = decided(world, "2026-12-28", 3)
+
+    def reported() -> list[str]:
+        return [
+            shown(world, one)["disclosure"]["reported"] for one in (in_time, a_day_late, two_days)
+        ]
+
+    assert reported() == ["on_time", "late", "late"]
+    load(world, tmp_path, LATER)
+    assert reported() == ["on_time", "on_time", "late"]
+    load(world, tmp_path, EARLIER)
+    assert reported() == ["on_time", "on_time", "late"]
+
+
+def test_a_channel_published_before_the_notice_keeps_its_grace_and_one_after_has_none(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entry = decided(world, "2026-12-28")
+    world.clock.move_to(date(2027, 1, 6))
+    where = f"/v1/entries/{entry['id']}/disclosures"
+    world.api().post(where, json=publication("2027-01-06", CHANNELS[0]))
+    load(world, tmp_path, EARLIER)
+    world.api().post(where, json=publication("2027-01-06", CHANNELS[1]))
+    found = shown(world, entry)["disclosure"]
+    assert [item["state"] for item in found["channels"]] == ["on_time", "late", "not_required"]
+    assert found["state"] == "late"
+
+
+# --- a change that runs beside the load ----------------------------------
+
+
+def racing(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any
+) -> Callable[[], None]:
+    """Let the notice come just before a change takes its number, which it was decided without.
+
+    On SQLite the writer is alone, so there the load has to wait for the change to be done.
+    """
+    loader = threading.Thread(target=load, args=(world, tmp_path, LATER))
+
+    def take(*taken: Any, **versions: Any) -> int:
+        if loader.ident is None:
+            loader.start()
+            if not world.registry.database.embedded:
+                loader.join()
+        return take_sequence(*taken, **versions)
+
+    monkeypatch.setattr(module, "take_sequence", take)
+    return loader.join
+
+
+def test_a_push_that_races_with_the_notice_is_decided_by_it(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    wait = racing(world, tmp_path, monkeypatch, app.entries.recording)
+    entry = decided(world, "2026-12-28")
+    wait()
+    assert clock(world, entry) == (WHEN_LATER, False, "2")
+    decided_at_once = not world.registry.database.embedded
+    assert shown(world, entry)["version"] == (1 if decided_at_once else 2)
+    require_gap_free(world)
+
+
+def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_the_old(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entry = decided(world, "2026-12-28")
+    world.clock.move_to(date(2027, 1, 8))
+    wait = racing(world, tmp_path, monkeypatch, app.entries.actions)
+    publish(world, entry, "2027-01-08")
+    wait()
+    view = shown(world, entry)
+    assert view["version"] == 4
+    assert (view["disclosure"]["deadline"], view["disclosure"]["state"]) == (WHEN_LATER, "on_time")
+    require_gap_free(world)
+
+
+def test_many_pushes_beside_a_load_all_end_on_the_new_calendar(
+    world: World, tmp_path: Path
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    bodies = [
+        push(
+            source_ref=f"beside {number}",
+            subject=organisation(number, "12370400"),
+            decision=decision("2026-12-28"),
+            effective_from=None,
+            effective_until=None,
+        )
+        for number in range(12)
+    ]
+    api = world.api()
+    answers: list[int] = []
+
+    def send(chosen: list[dict[str, Any]]) -> None:
+        answers.extend(api.post("/v1/entries", json=body).status_code for body in chosen)
+
+    senders = [threading.Thread(target=send, args=(bodies[start::3],)) for start in range(3)]
+    loader = threading.Thread(target=load, args=(world, tmp_path, LATER))
+    for thread in (*senders[:2], loader, senders[2]):
+        thread.start()
+    for thread in (*senders, loader):
+        thread.join()
+    assert answers == [201] * len(bodies)
+    page = world.api("auditor").get("/v1/entries", params={"limit": 500}).json()
+    found = {entry["source_ref"]: entry["disclosure"] for entry in page["entries"]}
+    assert len(found) == len(bodies)
+    assert {item["deadline"] for item in found.values()} == {WHEN_LATER}
+    assert {item["provisional"] for item in found.values()} == {False}
+    require_gap_free(world)
+
+
+def test_a_load_that_fails_half_way_leaves_the_old_calendar(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.clock.move_to(date(2026, 12, 28))
+    entries = [decided(world, "2026-12-28", number) for number in range(3)]
+    taken = iter((True, False))
+
+    def take(*arguments: Any, **versions: Any) -> int:
+        if next(taken):
+            return take_sequence(*arguments, **versions)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(app.disclosure.actions, "take_sequence", take)
+        with pytest.raises(ZeroDivisionError):
+            load(world, tmp_path, LATER)
+    assert {clock(world, entry) for entry in entries} == {(BY_STATUTE, True, "1")}
+    assert load(world, tmp_path, EARLIER) == (2, 3)
+    assert {clock(world, entry) for entry in entries} == {(WHEN_EARLIER, False, "2")}
+    require_gap_free(world)
+
+
+def test_every_load_is_on_record(world: World, tmp_path: Path) -> None:
+    load(world, tmp_path, LATER)
+    with world.registry.database.reading() as connection:
+        loaded = connection.execute(
+            select(CalendarVersion.version, CalendarVersion.actor, CalendarVersion.note).order_by(
+                CalendarVersion.version
+            )
+        ).all()
+    assert [tuple(row) for row in loaded] == [
+        (1, "command line", "shipped with the app"),
+        (2, "command line", "a notice for tests"),
+    ]
+
+
+# --- the file ------------------------------------------------------------
+
+FAULTY: list[tuple[str, str]] = [
+    ("year: 2027\noff_days: [2027-01-01]\nsource: x", "2027-10-01: a holiday by law"),
+    ("year: 2027\noff_days: [2026-12-31]\nsource: x", "2026-12-31: not in 2027"),
+    (
+        "year: 2027\noff_days: [2027-01-01, 2027-10-01, 2027-01-02]\n"
+        "working_days: [2027-01-02]\nsource: x",
+        "2027-01-02: both off and worked",
+    ),
+    (
+        "year: 2027\noff_days: [2027-01-01, 2027-10-01]\nworking_days: [2027-01-06]\nsource: x",
+        "2027-01-06: no Saturday or Sunday",
+    ),
+    ("year: 2027\noff_days: [20270101]\nsource: x", "/off_days/0"),
+    ("year: 1999\noff_days: []\nsource: x", "/year"),
+    ("off_days: []", "/source"),
+    ("year: 2027\noff_days: []\nsource: x\nnote: y", "/note"),
+    ("year: 2027\noff_days: [2027-02-30]\nsource: x", "a day that does not exist"),
+    ("year: [", "cannot be read as YAML"),
+    ("- 2027", "valid dictionary"),
+    ("", "valid dictionary"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), FAULTY)
+def test_a_notice_with_faults_is_refused_and_each_is_named(
+    tmp_path: Path, text: str, told: str
+) -> None:
+    file = tmp_path / "notice.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidPayload) as refusal:
+        read_notice(file)
+    faults = [f"{fault.pointer} {fault.sentence.en}" for fault in refusal.value.faults]
+    assert any(told in one for one in [refusal.value.detail.en, *faults]), faults
+
+
+def test_the_command_loads_a_notice_or_names_its_faults_and_exits_with_1(tmp_path: Path) -> None:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("REDBLACK_")},
+        "REDBLACK_DATA_DIR": str(tmp_path / "data"),
+    }
+
+    def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(Path(sys.executable).with_name("redblack")), *arguments],
+            cwd=tmp_path,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    assert command("db", "upgrade").returncode == 0
+    file = tmp_path / "notice.yaml"
+    file.write_text(FAULTY[0][0], encoding="utf-8")
+    refused = command("calendar", "load", str(file))
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert FAULTY[0][1] in refused.stderr
+    assert "Traceback" not in refused.stderr
+    file.write_text(yaml.safe_dump(LATER, allow_unicode=True), encoding="utf-8")
+    loaded = command("calendar", "load", str(file))
+    assert (loaded.returncode, loaded.stdout) == (0, "calendar version 2, 0 deadlines recomputed\n")
+    assert command("calendar", "load", str(tmp_path / "missing.yaml")).returncode != 0

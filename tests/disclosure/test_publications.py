@@ -1,0 +1,353 @@
+"""What departments tell about publications and withdrawals."""
+
+from datetime import date
+from typing import Any
+
+import httpx
+
+from tests.support.facts import PERSON, decision, organisation, publication, push
+from tests.support.world import World
+
+CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
+SITE, CITY, ENTERPRISE = CHANNELS
+
+
+def tell(
+    world: World, entry: dict[str, Any], *, api: httpx.Client | None = None, **sent: Any
+) -> httpx.Response:
+    headers = {} if (tag := sent.pop("if_match", None)) is None else {"If-Match": tag}
+    where = f"/v1/entries/{entry['id']}/disclosures"
+    return (api or world.api()).post(where, json=publication(**sent), headers=headers)
+
+
+def take_down(
+    world: World, entry: dict[str, Any], on: str, channel: str = SITE, **headers: str
+) -> httpx.Response:
+    sent = {"channel": channel, "withdrawn_on": on}
+    where = f"/v1/entries/{entry['id']}/withdrawals"
+    return world.api().post(where, json=sent, headers=headers)
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def end(world: World, entry: dict[str, Any], on: str) -> None:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/exits",
+        json={"reason": "已足额支付工资,依法提前移出", "exited_on": on},
+        headers={"If-Match": f'"{shown(world, entry)["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def shown(world: World, entry: dict[str, Any]) -> dict[str, Any]:
+    return dict(world.api("auditor").get(f"/v1/entries/{entry['id']}").json())
+
+
+# --- publications --------------------------------------------------------
+
+
+def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -> None:
+    entry = world.record()
+    answer = tell(world, entry, on="2026-11-21", url="https://example.org/notice/12")
+    assert answer.status_code == 200
+    view = answer.json()
+    assert (view["version"], view["seq"], answer.headers["ETag"]) == (2, 2, '"2"')
+    told = {item["channel"]: item for item in view["disclosure"]["channels"]}
+    assert (
+        told[SITE].items()
+        >= {
+            "required": True,
+            "published_on": "2026-11-21",
+            "url": "https://example.org/notice/12",
+            "withdrawn_on": None,
+            "state": "on_time",
+        }.items()
+    )
+    assert told[SITE]["recorded_at"].endswith("Z")
+    assert told[CITY]["published_on"] is None
+    assert view["disclosure"]["state"] == "pending"
+
+
+def test_the_history_shows_what_was_told(world: World) -> None:
+    entry = world.record()
+    tell(world, entry)
+    versions = world.api().get(f"/v1/entries/{entry['id']}/history").json()["versions"]
+    assert [version["action"] for version in versions] == ["record", "publish"]
+    changed = {change["field"] for change in versions[1]["changes"]}
+    assert "disclosure.channels.0.published_on" in changed
+    assert not any(field.startswith(("decision", "subject", "status")) for field in changed)
+
+
+def test_the_day_of_publication_lies_between_the_decision_and_today(world: World) -> None:
+    entry = world.record()
+    for on in ("2026-11-19", "2026-11-23", "2025-11-20"):
+        answer = tell(world, entry, on=on)
+        assert refused(answer) == (422, "invalid_payload")
+        [fault] = answer.json()["errors"]
+        assert (fault["pointer"], fault["code"]) == ("/published_on", "dates_out_of_order")
+    assert shown(world, entry)["version"] == 1
+    for channel, on in zip(CHANNELS, ("2026-11-20", "2026-11-21", "2026-11-22"), strict=True):
+        assert tell(world, entry, channel=channel, on=on).status_code == 200
+
+
+MALFORMED = [
+    ({"channel": "newspaper", "published_on": "2026-11-21"}, "/channel"),
+    ({"channel": SITE}, "/published_on"),
+    ({"channel": SITE, "published_on": "21.11.2026"}, "/published_on"),
+    ({"channel": SITE, "published_on": "2026-11-21", "url": "javascript:x"}, "/url"),
+    ({"channel": SITE, "published_on": "2026-11-21", "url": f"https://e.org/{PERSON}"}, "/url"),
+    ({"channel": SITE, "published_on": "2026-11-21", "withdrawn_on": None}, "/withdrawn_on"),
+]
+
+
+def test_a_publication_that_is_not_well_told_is_refused_at_its_place(world: World) -> None:
+    entry = world.record()
+    for sent, pointer in MALFORMED:
+        answer = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
+        assert refused(answer) == (422, "invalid_payload")
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+        assert PERSON not in answer.text
+
+
+def test_the_same_publication_again_is_no_new_version(world: World) -> None:
+    entry = world.record()
+    first = tell(world, entry, url="https://example.org/12")
+    tell(world, entry, channel=CITY)
+    again = tell(world, entry, url="https://example.org/12")
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert (first.json()["version"], again.json()["version"]) == (2, 3)
+    assert shown(world, entry)["version"] == 3
+
+
+def test_a_publication_with_other_particulars_is_a_conflict(world: World) -> None:
+    entry = world.record()
+    first = {"url": "https://example.org/12"}
+    tell(world, entry, **first)
+    for other in ({"on": "2026-11-22"}, {"url": "https://example.org/13"}, {"url": None}):
+        answer = tell(world, entry, **(first | other))
+        assert refused(answer) == (409, "already_published")
+    assert shown(world, entry)["version"] == 2
+
+
+# --- who and which version -----------------------------------------------
+
+
+def test_another_departments_entry_is_not_there(world: World) -> None:
+    entry = world.record()
+    other = world.api("department", "tax")
+    assert refused(tell(world, entry, api=other)) == (404, "entry_not_found")
+    answer = other.post(
+        f"/v1/entries/{entry['id']}/withdrawals",
+        json={"channel": SITE, "withdrawn_on": "2026-11-22"},
+    )
+    assert refused(answer) == (404, "entry_not_found")
+    assert shown(world, entry)["version"] == 1
+
+
+def test_an_entry_that_nobody_recorded_is_not_there(world: World) -> None:
+    nobody = {"id": "0192a3b4-c5d6-7e8f-9a0b-1c2d3e4f5a6b"}
+    assert refused(tell(world, nobody)) == (404, "entry_not_found")
+
+
+def test_the_credit_office_may_tell_for_every_department(world: World) -> None:
+    entry = world.record()
+    assert tell(world, entry, api=world.api("operator")).status_code == 200
+
+
+def test_who_only_reads_tells_nothing(world: World) -> None:
+    entry = world.record()
+    for role in ("approver", "auditor", "subscriber"):
+        assert refused(tell(world, entry, api=world.api(role))) == (403, "forbidden")
+
+
+def test_a_version_may_be_named_and_is_then_honoured(world: World) -> None:
+    entry = world.record()
+    assert tell(world, entry, if_match='"1"').status_code == 200
+    stale = tell(world, entry, channel=CITY, if_match='"1"')
+    assert refused(stale) == (412, "stale_version")
+    assert stale.json()["current_version"] == 2
+    assert tell(world, entry, channel=CITY, if_match='"2"').status_code == 200
+    assert take_down(world, entry, "2026-11-22", **{"If-Match": '"2"'}).status_code == 412
+    assert take_down(world, entry, "2026-11-22", **{"If-Match": '"3"'}).status_code == 200
+
+
+def test_a_retry_that_names_the_version_it_was_made_from_is_answered(world: World) -> None:
+    entry = world.record()
+    first = tell(world, entry, if_match='"1"')
+    again = tell(world, entry, if_match='"1"')
+    assert (first.status_code, again.status_code) == (200, 200)
+    assert again.json()["version"] == 2
+
+
+def test_a_version_that_is_none_is_malformed(world: World) -> None:
+    entry = world.record()
+    for tag in ("1", 'W/"1"', '"one"', "*"):
+        assert refused(tell(world, entry, if_match=tag)) == (400, "bad_version_tag")
+
+
+# --- withdrawals ---------------------------------------------------------
+
+
+def test_what_was_taken_down_while_the_entry_stands_is_owed_again(world: World) -> None:
+    entry = world.record(subject=organisation(1, "12370400"))
+    tell(world, entry)
+    tell(world, entry, channel=CITY)
+    assert shown(world, entry)["disclosure"]["state"] == "on_time"
+    answer = take_down(world, entry, "2026-11-22")
+    assert answer.status_code == 200
+    view = answer.json()
+    assert view["version"] == 4
+    assert view["disclosure"]["state"] == "pending"
+    [site, city, _] = view["disclosure"]["channels"]
+    assert (site["withdrawn_on"], site["state"]) == ("2026-11-22", "pending")
+    assert (city["withdrawn_on"], city["state"]) == (None, "on_time")
+    world.clock.move_to(date(2026, 12, 2))
+    assert shown(world, entry)["disclosure"]["state"] == "overdue"
+
+
+def test_what_was_taken_down_may_be_published_again(world: World) -> None:
+    entry = world.record(subject=organisation(1, "12370400"))
+    for channel in (SITE, CITY):
+        tell(world, entry, channel=channel)
+    take_down(world, entry, "2026-11-22")
+    # The very same words as at first: not a retry, for it was taken down in between.
+    again = tell(world, entry)
+    assert again.status_code == 200
+    site = again.json()["disclosure"]["channels"][0]
+    assert (site["published_on"], site["withdrawn_on"]) == ("2026-11-21", None)
+    assert again.json()["disclosure"]["state"] == "on_time"
+    down_again = take_down(world, entry, "2026-11-22")
+    assert down_again.json()["version"] == again.json()["version"] + 1
+    assert down_again.json()["disclosure"]["state"] == "pending"
+
+
+def test_the_same_withdrawal_again_is_no_new_version(world: World) -> None:
+    entry = world.record()
+    tell(world, entry)
+    first = take_down(world, entry, "2026-11-22")
+    tell(world, entry, channel=CITY)
+    again = take_down(world, entry, "2026-11-22")
+    assert (first.json()["version"], again.json()["version"]) == (3, 4)
+
+
+def test_what_is_not_published_cannot_be_taken_down(world: World) -> None:
+    entry = world.record()
+    assert refused(take_down(world, entry, "2026-11-22")) == (409, "not_published")
+    tell(world, entry)
+    assert refused(take_down(world, entry, "2026-11-22", CITY)) == (409, "not_published")
+    take_down(world, entry, "2026-11-22")
+    assert refused(take_down(world, entry, "2026-11-21")) == (409, "not_published")
+
+
+def test_a_withdrawal_lies_between_the_publication_and_today(world: World) -> None:
+    entry = world.record()
+    tell(world, entry, on="2026-11-21")
+    for on in ("2026-11-20", "2026-11-23"):
+        answer = take_down(world, entry, on)
+        assert refused(answer) == (422, "invalid_payload")
+        assert answer.json()["errors"][0]["pointer"] == "/withdrawn_on"
+    assert take_down(world, entry, "2026-11-21").status_code == 200
+
+
+# --- after the end -------------------------------------------------------
+
+
+def test_what_has_ended_is_not_published_any_more(world: World) -> None:
+    entry = world.record()
+    end(world, entry, "2026-11-22")
+    world.clock.move_to(date(2026, 11, 25))
+    answer = tell(world, entry, on="2026-11-23")
+    assert refused(answer) == (409, "transition_refused")
+    assert answer.json()["entry_status"] == "removed"
+    assert refused(tell(world, entry, on="2026-11-22")) == (409, "transition_refused")
+
+
+def test_a_publication_before_the_end_may_be_told_after_it(world: World) -> None:
+    entry = world.record(subject=organisation(1, "12370400"))
+    end(world, entry, "2026-11-22")
+    world.clock.move_to(date(2026, 12, 20))
+    assert tell(world, entry, on="2026-11-21").status_code == 200
+    view = tell(world, entry, on="2026-11-20", channel=CITY).json()
+    assert view["disclosure"]["state"] == "on_time"
+    assert view["status"] == "removed"
+
+
+def test_taking_down_what_has_ended_keeps_its_good_name(world: World) -> None:
+    entry = world.record(subject=organisation(1, "12370400"))
+    for channel in (SITE, CITY):
+        tell(world, entry, channel=channel)
+    end(world, entry, "2026-11-22")
+    world.clock.move_to(date(2026, 11, 24))
+    for channel in (SITE, CITY):
+        answer = take_down(world, entry, "2026-11-24", channel)
+        assert answer.status_code == 200
+    view = answer.json()
+    assert view["disclosure"]["state"] == "on_time"
+    assert [item["withdrawn_on"] for item in view["disclosure"]["channels"]] == [
+        "2026-11-24",
+        "2026-11-24",
+        None,
+    ]
+
+
+def test_taking_down_before_an_end_that_is_told_later_keeps_its_good_name(world: World) -> None:
+    entry = world.record(subject=organisation(1, "12370400"))
+    for channel in (SITE, CITY):
+        tell(world, entry, channel=channel)
+    world.clock.move_to(date(2026, 11, 24))
+    take_down(world, entry, "2026-11-24")
+    assert shown(world, entry)["disclosure"]["state"] == "pending"
+    end(world, entry, "2026-11-23")
+    assert shown(world, entry)["disclosure"]["state"] == "on_time"
+
+
+def test_an_entry_that_ended_before_its_deadline_is_no_longer_due(world: World) -> None:
+    entry = world.record()
+    end(world, entry, "2026-11-22")
+    world.clock.move_to(date(2026, 12, 20))
+    assert shown(world, entry)["disclosure"]["state"] == "not_required"
+
+
+def test_an_entry_that_ended_after_its_deadline_stays_overdue(world: World) -> None:
+    entry = world.record()
+    world.clock.move_to(date(2026, 12, 20))
+    end(world, entry, "2026-12-10")
+    view = shown(world, entry)
+    assert (view["status"], view["disclosure"]["state"]) == ("removed", "overdue")
+
+
+def test_the_last_day_in_force_is_still_a_day_of_publication(world: World) -> None:
+    entry = world.record(
+        decision=decision("2026-11-18"), effective_from=None, effective_until="2026-11-20"
+    )
+    assert tell(world, entry, on="2026-11-20").status_code == 200
+    assert refused(tell(world, entry, on="2026-11-21", channel=CITY)) == (409, "transition_refused")
+
+
+def test_a_scheduled_entry_may_be_published_before_it_begins(world: World) -> None:
+    entry = world.record(effective_from="2026-12-01", effective_until=None)
+    assert entry["status"] == "scheduled"
+    assert tell(world, entry).status_code == 200
+
+
+def test_an_entry_on_the_wrong_subject_is_sealed_against_its_department_too(world: World) -> None:
+    entry = world.record()
+    tell(world, entry)
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/revocations",
+        json={"reason": "主体错误", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
+        headers={"If-Match": '"2"'},
+    )
+    assert answer.status_code == 200
+    assert refused(tell(world, entry, channel=CITY)) == (404, "entry_not_found")
+
+
+def test_a_push_again_shows_what_was_published_since(world: World) -> None:
+    entry = world.record()
+    tell(world, entry)
+    again = world.api().post("/v1/entries", json=push())
+    assert again.status_code == 200
+    assert again.json()["version"] == 2
+    assert again.json()["disclosure"]["channels"][0]["published_on"] == "2026-11-21"

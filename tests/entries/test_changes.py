@@ -1,0 +1,427 @@
+"""Corrections, revocations and exits: each is a new version of what the caller has read."""
+
+import logging
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.facts import BUILDER, OTHER, PERSON, licence, penalty, person, push, resident_id
+from tests.support.problems import refused, told, written
+from tests.support.world import World
+
+EXIT = {"reason": "已足额支付工资,提前移出", "exited_on": "2026-11-22"}
+REVOCATION = {"reason": "经复议撤销", "reason_code": "decision_revoked", "revoked_on": "2026-11-22"}
+WRONG_SUBJECT = REVOCATION | {"reason": "错列主体", "reason_code": "wrong_subject"}
+CORRECTION = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
+ORDERS = {"corrections": CORRECTION, "revocations": REVOCATION, "exits": EXIT}
+
+
+def order(
+    api: httpx.Client, entry: dict[str, Any], name: str, body: Any, tag: str | None = None
+) -> httpx.Response:
+    """Send an order, by default from the version at hand."""
+    match = f'"{entry["version"]}"' if tag is None else tag
+    headers = {"If-Match": match} if match else {}
+    return api.post(f"/v1/entries/{entry['id']}/{name}", json=body, headers=headers)
+
+
+def done(
+    api: httpx.Client, entry: dict[str, Any], name: str, body: Any, tag: str | None = None
+) -> dict[str, Any]:
+    answer = order(api, entry, name, body, tag)
+    assert answer.status_code == 200, answer.text
+    view: dict[str, Any] = answer.json()
+    assert answer.headers["ETag"] == f'"{view["version"]}"'
+    assert answer.headers["Cache-Control"] == "no-store"
+    return view
+
+
+def corrected(world: World, entry: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    return done(world.api(), entry, "corrections", {"reason": "更正", "changes": changes})
+
+
+def history(world: World, entry: dict[str, Any]) -> list[dict[str, Any]]:
+    answer = world.api("auditor").get(f"/v1/entries/{entry['id']}/history")
+    assert answer.status_code == 200, answer.text
+    return list(answer.json()["versions"])
+
+
+# --- which version is changed ---------------------------------------------
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_a_change_says_which_version_it_was_made_from(world: World, name: str) -> None:
+    entry = world.record()
+    before = written(world)
+    for tag in ("1", 'W/"1"', '"one"', "*", '"1", "2"', '""', '"-1"', '"12345678901234567890"'):
+        refused(order(world.api(), entry, name, ORDERS[name], tag), 400, "bad_version_tag")
+    refused(order(world.api(), entry, name, ORDERS[name], ""), 428, "version_required")
+    stale = refused(order(world.api(), entry, name, ORDERS[name], '"2"'), 412, "stale_version")
+    assert stale["current_version"] == 1
+    assert written(world) == before
+    assert done(world.api(), entry, name, ORDERS[name])["version"] == 2
+    other = ORDERS[name] | {"reason": "另一理由"}
+    stale = refused(order(world.api(), entry, name, other), 412, "stale_version")
+    assert stale["current_version"] == 2
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_the_same_order_again_makes_no_second_version(world: World, name: str) -> None:
+    entry = world.record()
+    first = done(world.api(), entry, name, ORDERS[name])
+    before = written(world)
+    again = done(world.api(), entry, name, ORDERS[name])
+    from_the_new_one = done(world.api(), first, name, ORDERS[name])
+    assert again == from_the_new_one == first
+    assert written(world) == before
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_other_departments_find_no_such_entry_and_others_may_not(world: World, name: str) -> None:
+    entry = world.record()
+    before = written(world)
+    refused(
+        order(world.api("department", "tax"), entry, name, ORDERS[name]), 404, "entry_not_found"
+    )
+    missing = {"id": "01928374-0000-7000-8000-000000000000", "version": 1}
+    refused(order(world.api(), missing, name, ORDERS[name]), 404, "entry_not_found")
+    for role in ("approver", "auditor", "subscriber"):
+        refused(order(world.api(role), entry, name, ORDERS[name]), 403, "forbidden")
+    assert written(world) == before
+    assert done(world.api("operator"), entry, name, ORDERS[name])["version"] == 2
+
+
+def test_facts_changed_changed_back_and_changed_again_make_a_version_each(world: World) -> None:
+    first = world.record()
+    there = corrected(world, first, reason="B")
+    back = corrected(world, there, reason=first["reason"])
+    again = corrected(world, back, reason="B")
+    assert [entry["version"] for entry in (first, there, back, again)] == [1, 2, 3, 4]
+    assert [entry["seq"] for entry in (first, there, back, again)] == [1, 2, 3, 4]
+    # The first correction, sent once more by somebody who missed its answer, is known.
+    late = {"reason": "更正", "changes": {"reason": "B"}}
+    assert done(world.api(), first, "corrections", late)["version"] == 4
+    assert written(world)[-1] == 4
+
+
+# --- corrections ----------------------------------------------------------
+
+
+def test_a_correction_changes_what_it_names_and_nothing_else(world: World) -> None:
+    entry = world.record()
+    changed = corrected(world, entry, reason="拖欠工资", case_ref=None, remark="备注")
+    moved = {"version", "seq", "recorded_at", "reason", "case_ref", "remark"}
+    assert {name for name in entry if entry[name] != changed[name]} == moved
+    assert (changed["case_ref"], changed["remark"]) == (None, "备注")
+    assert changed["received_at"] == entry["received_at"]
+
+
+def test_a_corrected_decision_day_moves_the_deadline(world: World) -> None:
+    entry = world.record()
+    assert entry["disclosure"]["deadline"] == "2026-12-01"
+    decision = push()["decision"] | {"decided_on": "2026-11-02"}
+    changed = corrected(world, entry, decision=decision)
+    assert changed["disclosure"]["deadline"] == "2026-11-11"
+    assert changed["disclosure"]["reported"] == "late"
+    assert changed["disclosure"]["state"] == "overdue"
+    # The term was said in the push and does not move with the decision.
+    assert changed["effective_from"] == "2026-11-20"
+
+
+def test_an_open_term_and_a_term_taken_away(world: World) -> None:
+    entry = world.record(**penalty(effective_until="2027-11-16"))
+    opened = corrected(world, entry, effective_until=None)
+    assert (opened["effective_until"], opened["version"]) == (None, 2)
+    closed = corrected(world, opened, effective_until="2028-01-01")
+    assert (closed["effective_until"], closed["version"]) == ("2028-01-01", 3)
+    black = world.record()
+    answer = order(
+        world.api(), black, "corrections", {"reason": "x", "changes": {"effective_until": None}}
+    )
+    refused(answer, 409, "term_not_allowed")
+
+
+def test_corrected_responsible_persons_are_sealed_like_the_first_ones(world: World) -> None:
+    entry = world.record()
+    number = resident_id("19790301")
+    other = {
+        "role": "person_in_charge",
+        "name": "李某",
+        "identifier": {"scheme": "resident_id", "number": number},
+    }
+    changed = corrected(world, entry, responsible_persons=[other])
+    assert changed["responsible_persons"] == [
+        other | {"identifier": {"scheme": "resident_id", "masked": "370402************"}}
+    ]
+    assert number not in str(history(world, entry))
+    same_again = corrected(world, changed, responsible_persons=push()["responsible_persons"])
+    assert same_again["version"] == 3
+    wrong = {"reason": "x", "changes": {"responsible_persons": [other | {"identifier": None}]}}
+    wrong["changes"]["responsible_persons"][0]["role"] = "directly_responsible"  # type: ignore[index]
+    answer = order(world.api(), same_again, "corrections", wrong)
+    refused(answer, 422, "responsible_person_missing", "/responsible_persons")
+
+
+def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: World) -> None:
+    entry = world.record()
+    changed = corrected(world, entry, subject={"name": "枣庄新名建筑有限公司"})
+    assert changed["subject"]["name"] == "枣庄新名建筑有限公司"
+    found = world.api().get(f"/v1/subjects/{entry['subject']['id']}").json()
+    text = str(found)
+    assert "枣庄新名建筑有限公司" in text
+    assert entry["subject"]["name"] in text
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        {"identifiers": [{"scheme": "uscc", "number": OTHER}]},
+        {"identifiers": [{"scheme": "uscc", "number": BUILDER}]},
+        {"identifiers": None},
+        {"kind": "legal_person"},
+        {"birth_date": "1985-06-12"},
+        {"name": "新名", "identifiers": []},
+    ],
+)
+def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) -> None:
+    entry = world.record()
+    before = written(world)
+    body = {"reason": "x", "changes": {"subject": subject}}
+    refused(order(world.api(), entry, "corrections", body), 409, "subject_fixed")
+    assert written(world) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "pointer"),
+    [
+        ({}, "nothing_to_change", "/changes"),
+        ({"subject": {}}, "missing", "/changes"),
+        ({"subject": {"name": None}}, "missing", "/changes"),
+        ({"subject": None}, "missing", "/changes"),
+        ({"decision": None}, "missing", "/changes"),
+        ({"reason": None}, "missing", "/changes"),
+        ({"legal_basis": None}, "missing", "/changes"),
+        ({"decision": {"number": "1"}}, "missing", "/changes/decision/kind"),
+        ({"source_ref": "B"}, "unknown_field", "/changes/source_ref"),
+        ({"list_type": "tax_fraud.black"}, "unknown_field", "/changes/list_type"),
+        ({"department": "tax"}, "unknown_field", "/changes/department"),
+        ({"exited_on": "2026-11-22"}, "unknown_field", "/changes/exited_on"),
+        ({"effective_from": 20261120}, "invalid_date", "/changes/effective_from"),
+        ({"conduct_ended_on": None}, "conduct_end_missing", "/conduct_ended_on"),
+        ({"conduct_ended_on": "2026-11-21"}, "dates_out_of_order", "/conduct_ended_on"),
+        ({"effective_until": "2026-11-19"}, "dates_out_of_order", "/effective_until"),
+        ({"responsible_persons": None}, "responsible_person_missing", "/responsible_persons"),
+        (
+            {"responsible_persons": [{"role": "x", "name": "y"}]},
+            "unknown_value",
+            "/changes/responsible_persons/0/role",
+        ),
+        (
+            {"decision": push()["decision"] | {"decided_on": "2026-11-23"}},
+            "decision_in_future",
+            "/decision/decided_on",
+        ),
+    ],
+    ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
+)
+def test_a_faulty_correction_changes_nothing(
+    world: World, changes: dict[str, Any], code: str, pointer: str
+) -> None:
+    entry = world.record()
+    before = written(world)
+    body = {"reason": "x", "changes": changes}
+    refused(order(world.api(), entry, "corrections", body), 422, code, pointer)
+    assert written(world) == before
+
+
+def test_the_law_is_applied_to_corrected_facts(world: World) -> None:
+    entry = world.record(subject=person(resident_id("20081031")), responsible_persons=None)
+    earlier = {"reason": "x", "changes": {"conduct_ended_on": "2026-10-30"}}
+    refused(order(world.api(), entry, "corrections", earlier), 409, "minor_subject")
+    decision = push()["decision"] | {"penalty_law": "public_security"}
+    sealed = {"reason": "x", "changes": {"decision": decision}}
+    refused(order(world.api(), entry, "corrections", sealed), 409, "sealed_record")
+    longer = {"reason": "x", "changes": {"effective_until": "2029-11-21"}}
+    refused(order(world.api(), entry, "corrections", longer), 409, "term_not_allowed")
+    taxed = world.record(
+        world.api("department", "tax"),
+        list_type="tax_fraud.black",
+        subject=person(),
+        disclosure={"class": "restricted"},
+    )
+    public = {"reason": "x", "changes": {"disclosure": {"class": "public"}}}
+    answer = order(world.api("department", "tax"), taxed, "corrections", public)
+    refused(answer, 409, "publication_not_allowed")
+
+
+def test_a_correction_that_changes_nothing_makes_no_version(world: World) -> None:
+    entry = world.record()
+    before = written(world)
+    unchanged = corrected(world, entry, reason=entry["reason"], remark=None)
+    assert unchanged["version"] == 1
+    assert written(world) == before
+
+
+def test_an_ended_entry_is_still_correctable(world: World) -> None:
+    entry = world.record()
+    over = done(world.api(), entry, "exits", EXIT)
+    changed = corrected(world, over, reason="更正后的事由")
+    assert (changed["version"], changed["status"]) == (3, "removed")
+    assert changed["removal"] == {"by": "exited", "on": "2026-11-22"}
+
+
+# --- revocations and exits ------------------------------------------------
+
+
+@pytest.mark.parametrize("code", ["decision_revoked", "other"])
+def test_a_revoked_entry_is_removed_and_still_its_departments_to_read(
+    world: World, code: str
+) -> None:
+    entry = world.record()
+    revoked = done(world.api(), entry, "revocations", REVOCATION | {"reason_code": code})
+    assert revoked["status"] == "removed"
+    assert revoked["removal"] == {"by": "revoked", "on": "2026-11-22"}
+    for api in (world.api(), world.api("operator"), world.api("auditor")):
+        assert api.get(f"/v1/entries/{entry['id']}").json()["status"] == "removed"
+
+
+def test_an_exited_entry_is_over_from_that_day_on(world: World) -> None:
+    entry = world.record()
+    over = done(world.api(), entry, "exits", EXIT | {"exited_on": "2026-11-21"})
+    assert over["removal"] == {"by": "exited", "on": "2026-11-21"}
+    auditor = world.api("auditor")
+    path = f"/v1/entries/{entry['id']}"
+    assert auditor.get(path, params={"on": "2026-11-20"}).json()["status"] == "active"
+    assert auditor.get(path, params={"on": "2026-11-21"}).json()["status"] == "removed"
+
+
+@pytest.mark.parametrize("name", ["revocations", "exits"])
+def test_an_end_lies_between_the_decision_and_today(world: World, name: str) -> None:
+    entry = world.record()
+    field = {"revocations": "revoked_on", "exits": "exited_on"}[name]
+    before = written(world)
+    for day in ("2026-11-19", "2026-11-23", "2099-01-01"):
+        answer = order(world.api(), entry, name, ORDERS[name] | {field: day})
+        refused(answer, 422, "dates_out_of_order", f"/{field}")
+    assert written(world) == before
+    assert done(world.api(), entry, name, ORDERS[name] | {field: "2026-11-20"})["version"] == 2
+
+
+def test_what_has_ended_cannot_exit(world: World) -> None:
+    over = done(world.api(), world.record(), "exits", EXIT)
+    answer = order(world.api(), over, "exits", EXIT | {"reason": "再次移出"})
+    document = refused(answer, 409, "transition_refused")
+    assert document["entry_status"] == "removed"
+    assert document["legal_basis"]
+    revoked = done(world.api(), world.record(source_ref="B"), "revocations", REVOCATION)
+    refused(order(world.api(), revoked, "exits", EXIT), 409, "transition_refused")
+    expiring = world.record(source_ref="C", effective_until="2026-12-31")
+    world.clock.move_to(date(2027, 1, 1))
+    answer = order(world.api(), expiring, "exits", EXIT | {"exited_on": "2027-01-01"})
+    assert refused(answer, 409, "transition_refused")["entry_status"] == "expired"
+
+
+def test_a_scheduled_entry_may_exit_before_it_begins(world: World) -> None:
+    entry = world.record(effective_from="2027-01-01", effective_until="2028-01-01")
+    assert entry["status"] == "scheduled"
+    assert done(world.api(), entry, "exits", EXIT)["status"] == "removed"
+
+
+def test_a_licence_is_changed_like_an_entry(world: World) -> None:
+    entry = world.record(**licence())
+    changed = corrected(world, entry, licence={"category": "特许"})
+    assert changed["licence"] == {"category": "特许"}
+    assert done(world.api(), changed, "revocations", REVOCATION)["status"] == "removed"
+
+
+def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(world: World) -> None:
+    entry = world.record()
+    revoked = done(world.api(), entry, "revocations", WRONG_SUBJECT)
+    assert revoked["status"] == "removed"
+    path = f"/v1/entries/{entry['id']}"
+    for api in (world.api(), world.api("operator"), world.api("department", "tax")):
+        refused(api.get(path), 404, "entry_not_found")
+        refused(api.get(f"{path}/history"), 404, "entry_not_found")
+        assert api.get("/v1/entries").json()["entries"] == []
+        for name in ("corrections", "exits"):
+            refused(order(api, revoked, name, ORDERS[name]), 404, "entry_not_found")
+    for query in ({"known_seq": 1}, {"on": "2026-11-20"}):
+        refused(world.api("operator").get(path, params=query), 404, "entry_not_found")
+    auditor = world.api("auditor")
+    assert auditor.get(path).json()["status"] == "removed"
+    assert auditor.get(path, params={"on": "2026-11-20"}).json()["status"] == "removed"
+    assert auditor.get(path, params={"known_seq": 1}).json()["status"] == "active"
+    assert [item["version"] for item in history(world, entry)] == [1, 2]
+    # The order itself may be sent again.
+    assert done(world.api(), entry, "revocations", WRONG_SUBJECT)["version"] == 2
+
+
+def test_a_wrong_subject_is_replaced_by_a_new_push(world: World) -> None:
+    wrong = world.record()
+    right = push(source_ref="HR-2", replaces=wrong["id"])
+    refused(world.api().post("/v1/entries", json=right), 422, "nothing_to_replace", "/replaces")
+    done(world.api(), wrong, "revocations", WRONG_SUBJECT)
+    right["subject"] = {
+        "kind": "legal_person",
+        "name": "正确公司",
+        "identifiers": [{"scheme": "uscc", "number": OTHER}],
+    }
+    answer = world.api().post("/v1/entries", json=right)
+    assert answer.status_code == 201, answer.text
+    assert answer.json()["replaces"] == wrong["id"]
+    assert answer.json()["subject"]["id"] != wrong["subject"]["id"]
+    again = world.api().post("/v1/entries", json=right)
+    assert (again.status_code, again.json()["replaces"]) == (200, wrong["id"])
+    # The source_ref of the void entry stays taken.
+    taken = push(reason="另一事由")
+    refused(world.api().post("/v1/entries", json=taken), 409, "entry_conflict")
+
+
+def test_another_departments_void_entry_is_not_to_be_replaced(world: World) -> None:
+    wrong = world.record()
+    done(world.api(), wrong, "revocations", WRONG_SUBJECT)
+    body = push(**penalty(list_type="tax_fraud.penalty", replaces=wrong["id"]))
+    answer = world.api("department", "tax").post("/v1/entries", json=body)
+    refused(answer, 422, "nothing_to_replace", "/replaces")
+
+
+def test_a_revocation_outweighs_an_exit(world: World) -> None:
+    over = done(world.api(), world.record(), "exits", EXIT)
+    revoked = done(world.api(), over, "revocations", REVOCATION)
+    assert revoked["removal"]["by"] == "revoked"
+    assert revoked["version"] == 3
+
+
+# --- history --------------------------------------------------------------
+
+
+def test_the_history_tells_who_changed_what_when_and_why(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    entry = world.record(subject=person(), responsible_persons=None)
+    changed = corrected(world, entry, reason="拖欠工资")
+    done(world.api("operator"), changed, "exits", EXIT)
+    first, second, third = history(world, entry)
+    assert (first["action"], first["changes"], first["reason"]) == ("record", [], None)
+    assert second["action"] == "correct"
+    assert second["reason"] == "更正"
+    assert second["changes"] == [{"field": "reason", "old": entry["reason"], "new": "拖欠工资"}]
+    assert third["action"] == "exit"
+    assert (second["actor"], third["actor"]) == ("department human_resources", "operator None")
+    assert {"field": "status", "old": "active", "new": "removed"} in third["changes"]
+    assert [item["seq"] for item in (first, second, third)] == [1, 2, 3]
+    assert first["recorded_at"] < second["recorded_at"] < third["recorded_at"]
+    assert PERSON not in str((first, second, third)) + told(caplog)
+
+
+def test_a_history_is_its_departments_and_the_overseers(world: World) -> None:
+    entry = world.record()
+    path = f"/v1/entries/{entry['id']}/history"
+    for api in (world.api(), world.api("operator"), world.api("auditor")):
+        assert api.get(path).status_code == 200
+    refused(world.api("department", "tax").get(path), 404, "entry_not_found")
+    for role in ("approver", "subscriber"):
+        refused(world.api(role).get(path), 403, "forbidden")

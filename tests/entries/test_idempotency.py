@@ -1,0 +1,213 @@
+"""A push may be sent again: the same facts are the same entry, other facts are refused."""
+
+import json
+from datetime import date
+from typing import Any
+
+import pytest
+
+from app.catalogue.actions import load_file
+from tests.support.facts import PERSON, licence, penalty, person, push, subject
+from tests.support.problems import refused, written
+from tests.support.world import World
+
+PASSPORT = {"scheme": "passport", "number": "E12345678"}
+JSON = {"Content-Type": "application/json"}
+OTHER_FACTS = {"reason": "拖欠农民工工资,数额较大"}
+
+
+def full_width(text: str) -> str:
+    return "".join(chr(ord(each) + 0xFEE0) if "!" <= each <= "~" else each for each in text)
+
+
+def changed(world: World, entry: dict[str, Any], version: int, **changes: Any) -> dict[str, Any]:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "更正", "changes": changes},
+        headers={"If-Match": f'"{version}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def same(world: World, body: dict[str, Any], entry: dict[str, Any]) -> None:
+    """The body is answered with the entry, and nothing is written."""
+    before = written(world)
+    answer = world.api().post("/v1/entries", json=body)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["id"] == entry["id"]
+    assert answer.headers["Location"] == f"/v1/entries/{entry['id']}"
+    assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
+    assert written(world) == before
+
+
+def test_the_order_of_names_and_blanks_of_a_body_say_nothing(world: World) -> None:
+    entry = world.record()
+    turned = dict(reversed(push().items()))
+    for text in (json.dumps(turned, indent=4), json.dumps(turned, ensure_ascii=False)):
+        answer = world.api().post("/v1/entries", content=text.encode(), headers=JSON)
+        assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
+
+
+def test_a_number_may_be_written_in_any_way(world: World) -> None:
+    entry = world.record()
+    number = subject()["identifiers"][0]["number"]
+    for other in (full_width(number), number.lower(), f" {number[:8]} {number[8:]} "):
+        body = push(subject=subject(other))
+        body["responsible_persons"][0]["identifier"]["number"] = full_width(PERSON)
+        same(world, body, entry)
+
+
+def test_full_width_and_lower_case_are_taken_and_shown_in_the_normal_form(world: World) -> None:
+    number = subject()["identifiers"][0]["number"]
+    entry = world.record(subject=subject(full_width(number.lower())))
+    assert entry["subject"]["identifiers"] == [{"scheme": "uscc", "number": number}]
+
+
+def test_identifiers_may_come_in_any_order(world: World) -> None:
+    numbers = [*person()["identifiers"], PASSPORT]
+    body = push(subject=person() | {"identifiers": numbers}, responsible_persons=None)
+    entry = world.api().post("/v1/entries", json=body).json()
+    same(world, body | {"subject": person() | {"identifiers": numbers[::-1]}}, entry)
+
+
+def test_blanks_around_a_text_say_nothing(world: World) -> None:
+    entry = world.record()
+    same(world, push(reason=f"  {push()['reason']}\n"), entry)
+
+
+def test_null_is_the_same_as_leaving_it_out(world: World) -> None:
+    entry = world.record()
+    nothing = {"remark": None, "penalty": None, "licence": None, "department": None}
+    same(world, push() | nothing | {"conduct_continues": False}, entry)
+    body = push()
+    body["decision"] |= {"penalty_law": None}
+    same(world, body, entry)
+
+
+def test_a_disclosure_of_null_takes_the_list_types_default(world: World) -> None:
+    answer = world.api().post("/v1/entries", json=push() | {"disclosure": None})
+    assert answer.status_code == 201
+    same(world, push(disclosure=None), answer.json())
+
+
+def test_an_open_term_is_not_the_same_as_one_left_out(world: World) -> None:
+    body = push(**licence()) | {"effective_until": None}
+    assert world.api().post("/v1/entries", json=body).status_code == 201
+    refused(world.api().post("/v1/entries", json=push(**licence())), 409, "entry_conflict")
+
+
+def test_equal_amounts_are_the_same(world: World) -> None:
+    entry = world.record(**penalty(penalty={"fine": "0.20", "confiscated": "2E+3"}))
+    assert entry["penalty"] == {"fine": "0.2", "confiscated": "2000"}
+    same(world, push(**penalty(penalty={"fine": 0.2, "confiscated": 2000})), entry)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        OTHER_FACTS,
+        {"subject": subject("93370404MA3T000257")},
+        {"case_ref": None},
+        {"effective_until": "2029-11-19"},
+        {"disclosure": None},
+        {"replaces": "01928374-0000-7000-8000-000000000000"},
+        {"list_type": "wage_arrears.red"},
+    ],
+    ids=["reason", "subject", "case", "term", "default left out", "replaces", "list type"],
+)
+def test_other_facts_under_a_known_reference_are_refused(
+    world: World, other: dict[str, Any]
+) -> None:
+    entry = world.record()
+    before = written(world)
+    answer = world.api().post("/v1/entries", json=push(**other))
+    assert refused(answer, 409, "entry_conflict")["entry_id"] == entry["id"]
+    assert written(world) == before
+
+
+def test_a_reference_with_one_other_character_is_another_entry(world: World) -> None:
+    first = world.record()
+    second = world.record(source_ref="HR-2026-000124")
+    third = world.record(source_ref="hr-2026-000123")
+    assert len({first["id"], second["id"], third["id"]}) == 3
+
+
+def test_departments_do_not_share_references(world: World) -> None:
+    mine = world.record(**penalty(source_ref="1"))
+    theirs = world.record(
+        world.api("department", "tax"),
+        **penalty(source_ref="1", list_type="tax_fraud.penalty"),
+    )
+    assert mine["id"] != theirs["id"]
+
+
+def test_an_operator_repeats_a_departments_push_in_its_name(world: World) -> None:
+    entry = world.record()
+    answer = world.api("operator").post("/v1/entries", json=push(department="human_resources"))
+    assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
+
+
+def test_after_a_correction_the_old_body_and_the_corrected_one_are_both_known(
+    world: World,
+) -> None:
+    entry = world.record()
+    changed(world, entry, 1, **OTHER_FACTS)
+    for body in (push(), push(**OTHER_FACTS)):
+        same(world, body, entry)
+        assert world.api().post("/v1/entries", json=body).json()["version"] == 2
+    refused(world.api().post("/v1/entries", json=push(reason="第三种说法")), 409, "entry_conflict")
+
+
+def test_a_correction_that_takes_a_fact_away_equals_a_push_without_it(world: World) -> None:
+    entry = world.record()
+    changed(world, entry, 1, case_ref=None)
+    same(world, push(case_ref=None), entry)
+    same(world, push() | {"case_ref": None}, entry)
+
+
+def test_a_corrected_decision_with_nulls_equals_a_push_without_them(world: World) -> None:
+    entry = world.record()
+    decision = push()["decision"] | {"number": "枣人社列〔2026〕13号"}
+    changed(world, entry, 1, decision=decision | {"penalty_law": None})
+    same(world, push(decision=decision), entry)
+
+
+def test_a_retry_is_answered_when_the_day_or_the_law_have_moved_on(
+    world: World, tmp_path: Any
+) -> None:
+    entry = world.record()
+    world.clock.move_to(date(2035, 1, 4))
+    repealed = tmp_path / "repealed.yaml"
+    repealed.write_text(
+        """
+list_types:
+  - code: wage_arrears.black
+    domain: wage_arrears
+    kind: black
+    name: "拖欠农民工工资失信联合惩戒对象名单"
+    issuers: [{function: tax, levels: [city]}]
+    subject_kinds: [natural_person]
+    legal_reference: "已废止"
+    in_force: false
+""",
+        "utf-8",
+    )
+    load_file(world.registry, repealed)
+    refused(world.api().post("/v1/entries", json=push(source_ref="B")), 403, "not_your_list")
+    answer = world.api().post("/v1/entries", json=push())
+    assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
+    assert answer.json()["status"] == "expired"
+    assert answer.json()["on"] == "2035-01-04"
+    refused(world.api().post("/v1/entries", json=push(**OTHER_FACTS)), 409, "entry_conflict")
+
+
+def test_a_retry_after_the_end_shows_the_end(world: World) -> None:
+    entry = world.record()
+    world.api().post(
+        f"/v1/entries/{entry['id']}/exits",
+        json={"reason": "移出", "exited_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    answer = world.api().post("/v1/entries", json=push())
+    assert (answer.status_code, answer.json()["status"]) == (200, "removed")

@@ -1,0 +1,165 @@
+"""A hundred clients at once, and what must hold of the registry when they have gone."""
+
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from sqlalchemy import func, select
+
+from app.registry import Registry
+from app.rules.law import ListKind
+from app.tables import (
+    AuditRecord,
+    Check,
+    Entry,
+    EntryVersion,
+    RegistryState,
+    Subject,
+    SubjectIdentifier,
+)
+from tests.support.facts import asked, check
+
+PATIENCE_SECONDS = 60
+
+
+@dataclass
+class Crowd:
+    """What clients sent and got, together."""
+
+    address: str
+    department_key: str
+    approver_key: str
+    statuses: Counter[int] = field(default_factory=Counter)
+    recorded: list[dict[str, Any]] = field(default_factory=list)
+    replayed: list[dict[str, Any]] = field(default_factory=list)
+    refused: Counter[str] = field(default_factory=Counter)
+    check_ids: list[str] = field(default_factory=list)
+    busy: int = 0
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(
+        self, work: Callable[["Crowd", httpx.Client, httpx.Client, int], None], size: int
+    ) -> float:
+        """Let `size` clients begin at one moment; gives the seconds until the last is done."""
+        start = threading.Barrier(size)
+
+        def one(number: int) -> None:
+            with (
+                self._client(self.department_key) as pusher,
+                self._client(self.approver_key) as asker,
+            ):
+                start.wait(PATIENCE_SECONDS)
+                work(self, pusher, asker, number)
+
+        began = time.perf_counter()
+        with ThreadPoolExecutor(size) as pool:
+            for done in [pool.submit(one, number) for number in range(size)]:
+                done.result(PATIENCE_SECONDS)
+        return time.perf_counter() - began
+
+    def push(self, client: httpx.Client, facts: dict[str, Any]) -> httpx.Response:
+        """Push, and again for as long as the registry says that it is busy."""
+        answer = self._until_answered(client, "/v1/entries", facts)
+        with self._guard:
+            if answer.status_code == httpx.codes.CREATED:
+                self.recorded.append(answer.json())
+            elif answer.status_code == httpx.codes.OK:
+                self.replayed.append(answer.json())
+            else:
+                self.refused[answer.json()["code"]] += 1
+        return answer
+
+    def check(self, client: httpx.Client, number: str) -> dict[str, Any]:
+        """Check one subject."""
+        answer = self._until_answered(client, "/v1/checks", check(asked(number, None)))
+        assert answer.status_code == httpx.codes.OK, answer.text
+        body: dict[str, Any] = answer.json()
+        with self._guard:
+            self.check_ids.append(body["check_id"])
+        return body
+
+    def _until_answered(
+        self, client: httpx.Client, path: str, body: dict[str, Any]
+    ) -> httpx.Response:
+        give_up = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            answer = client.post(path, json=body)
+            with self._guard:
+                self.statuses[answer.status_code] += 1
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                assert answer.status_code < 500, answer.text
+                return answer
+            assert time.monotonic() < give_up, "busy for too long"
+            wait = int(answer.headers["Retry-After"])
+            assert 1 <= wait <= 5
+            with self._guard:
+                self.busy += 1
+            time.sleep(wait * random.uniform(0.2, 0.5))  # tests have less time than clients
+
+    def _client(self, key: str) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.address,
+            headers={"Authorization": f"Bearer {key}"},
+            timeout=PATIENCE_SECONDS,
+            trust_env=False,
+            verify=False,  # plain HTTP; a hundred clients need no certificates
+        )
+
+
+def inspect(registry: Registry, crowd: Crowd) -> None:
+    """Everything that must hold, whatever the order in which the clients came."""
+    with registry.database.reading() as connection:
+        versions = connection.execute(
+            select(
+                EntryVersion.entry_id,
+                EntryVersion.version,
+                EntryVersion.seq,
+                EntryVersion.superseded_seq,
+                EntryVersion.recorded_at,
+                EntryVersion.subject_id,
+                EntryVersion.kind,
+            ).order_by(EntryVersion.seq)
+        ).all()
+        entries = set(connection.scalars(select(Entry.id)))
+        trail = connection.execute(
+            select(AuditRecord.seq, AuditRecord.target).where(AuditRecord.seq.is_not(None))
+        ).all()
+        counter = connection.scalar(select(RegistryState.seq))
+        subjects = set(connection.scalars(select(Subject.id)))
+        owned = connection.execute(
+            select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, func.count()).group_by(
+                SubjectIdentifier.scheme, SubjectIdentifier.lookup_key
+            )
+        ).all()
+        owners = set(connection.scalars(select(SubjectIdentifier.subject_id)))
+    with registry.database.reading_ledger() as connection:
+        checks = {str(one) for one in connection.scalars(select(Check.id))}
+
+    # Nothing lost, nothing half done.
+    assert {view["id"] for view in crowd.recorded} <= {str(entry) for entry in entries}
+    assert {row.entry_id for row in versions} == entries
+    assert set(crowd.check_ids) <= checks
+    # One sequence without gaps, in the order of time, and on record one by one.
+    assert [row.seq for row in versions] == list(range(1, len(versions) + 1))
+    assert counter == len(versions)
+    instants = [row.recorded_at for row in versions]
+    assert instants == sorted(instants)
+    assert sorted((row.seq, row.target) for row in trail) == [
+        (row.seq, str(row.entry_id)) for row in versions
+    ]
+    # One subject a number, and none without one.
+    assert all(count == 1 for _, _, count in owned)
+    assert subjects == owners
+    # No red entry was taken in on a subject that was on a black list before it.
+    first_black: dict[Any, int] = {}
+    for row in versions:
+        if row.kind == ListKind.black:
+            first_black.setdefault(row.subject_id, row.seq)
+        elif row.kind == ListKind.red and row.version == 1:
+            assert row.subject_id not in first_black

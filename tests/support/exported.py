@@ -1,0 +1,62 @@
+"""Reading an export as its user does: nothing of the app is used to check what it says."""
+
+import csv
+import hashlib
+import io
+import json
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass
+class Export:
+    """What a file says of itself, and what it really holds."""
+
+    rows: list[dict[str, Any]]
+    trailer: dict[str, Any]
+    sha256: str
+    meta: dict[str, Any] | None = None
+
+    def prove(self) -> None:
+        """Hold the file to its own trailer."""
+        assert self.trailer["sha256"] == self.sha256
+        assert self.trailer["count"] == len(self.rows)
+
+
+def read_ndjson(body: bytes) -> Export:
+    """The last line is the trailer; the hash is over all bytes before that line."""
+    assert body.endswith(b"\n")
+    start = body.rfind(b"\n", 0, -1) + 1
+    trailer = json.loads(body[start:])["trailer"]
+    rows = [json.loads(line) for line in body[:start].splitlines()]
+    return Export(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
+
+
+def read_json(body: bytes) -> Export:
+    """The hash is over the bytes of the `entries` array, from `[` to `]`."""
+    document = json.loads(body)
+    opening = body.index(b'"entries":') + len(b'"entries":')
+    closing = body.rindex(b',"trailer":')
+    array = body[opening:closing]
+    assert json.loads(array) == document["entries"]
+    assert list(document) == ["meta", "entries", "trailer"]
+    return Export(
+        document["entries"],
+        document["trailer"],
+        hashlib.sha256(array).hexdigest(),
+        document["meta"],
+    )
+
+
+def read_csv(body: bytes) -> Export:
+    """The last line is `#trailer,count,seq,sha256`; the hash is over all before it."""
+    assert body.endswith(b"\n")
+    start = body.rfind(b"\n", 0, -1) + 1
+    word, count, seq, sha256 = body[start:].decode().strip().split(",")
+    assert word == "#trailer"
+    rows = list(csv.DictReader(io.StringIO(body[:start].decode(), newline="")))
+    trailer = {"count": int(count), "seq": int(seq), "sha256": sha256}
+    return Export(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
+
+
+READERS = {"ndjson": read_ndjson, "json": read_json, "csv": read_csv}

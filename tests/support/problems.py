@@ -1,0 +1,61 @@
+"""What every refusal must be, and that nothing was written or told."""
+
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import func, select
+
+from app.registry import read_head
+from app.tables import Entry, EntryPerson, EntryVersion, Subject, SubjectIdentifier, SubjectName
+from tests.support.world import World
+
+MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+CLIENT_LOGS = ("httpx", "httpcore")
+WRITTEN = (Entry, EntryVersion, EntryPerson, Subject, SubjectIdentifier, SubjectName)
+
+
+def problem(answer: httpx.Response) -> dict[str, Any]:
+    """The problem document of an answer, which must be whole."""
+    assert answer.headers["Content-Type"] == "application/problem+json", answer.text
+    assert answer.headers["Cache-Control"] == "no-store"
+    document: dict[str, Any] = answer.json()
+    assert document.keys() >= MEMBERS
+    assert document["status"] == answer.status_code
+    assert document["type"] == f"urn:redblack:problem:{document['code']}"
+    assert document["request_id"] == answer.headers["X-Request-ID"]
+    for item in document.get("errors", []):
+        assert item.keys() == {"pointer", "code", "detail"}
+    return document
+
+
+def refused(
+    answer: httpx.Response, status: int, code: str, pointer: str | None = None
+) -> dict[str, Any]:
+    """The document of a refusal; a payload's code is that of a fault at the pointer."""
+    assert answer.status_code == status, answer.text
+    document = problem(answer)
+    if status == 422:
+        assert document["code"] == "invalid_payload"
+        assert (pointer, code) in [
+            (item["pointer"], item["code"]) for item in document["errors"]
+        ], answer.text
+    else:
+        assert document["code"] == code
+    return document
+
+
+def written(world: World) -> tuple[int, ...]:
+    """How many rows there are of everything that a push writes, and the last change number."""
+    with world.registry.database.reading() as connection:
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in WRITTEN]
+        return (*map(int, counts), read_head(connection).seq)
+
+
+def told(caplog: pytest.LogCaptureFixture) -> str:
+    """What the server logged, the test's own client aside."""
+    return "\n".join(
+        f"{record.getMessage()} {record.exc_text or ''}"
+        for record in caplog.records
+        if not record.name.startswith(CLIENT_LOGS)
+    )

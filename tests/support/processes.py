@@ -1,0 +1,150 @@
+"""The `redblack` command as its users run it: a process of its own, on the machine's clock."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.access.actions import create
+from app.clock import Clock
+from app.registry import Registry
+from app.rules.permissions import Role
+from app.settings import Settings
+from tests.support.facts import push, subject
+
+COMMAND = Path(sys.executable).with_name("redblack")
+START_SECONDS = 30
+
+
+def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
+    """What a process needs to open the registry of the settings, and nothing of ours."""
+    inherited = {name: value for name, value in os.environ.items() if "REDBLACK" not in name}
+    inherited.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    named = {
+        f"REDBLACK_{field.upper()}": str(getattr(settings, field))
+        for field in ("data_dir", "database_url", "secret_key_file")
+        if settings is not None
+    }
+    return inherited | named | more
+
+
+def redblack(*arguments: str, cwd: Path, **named: str) -> subprocess.CompletedProcess[str]:
+    """Run one command to its end; `named` is its environment beside ours."""
+    return subprocess.run(
+        [COMMAND, *arguments],
+        cwd=cwd,
+        env=environment() | named,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@dataclass
+class Served:
+    """A `redblack serve` that runs."""
+
+    process: subprocess.Popen[bytes]
+    address: str
+    log: Path
+
+    def client(self, key: str | None = None) -> httpx.Client:
+        """A client with any key, or none."""
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        return httpx.Client(
+            base_url=self.address, headers=headers, timeout=60, trust_env=False, verify=False
+        )
+
+    def kill(self) -> None:
+        """End it as a power cut would: no handler runs."""
+        self.process.kill()
+        self.process.wait(10)
+
+
+@contextmanager
+def serving(
+    settings: Settings, home: Path, *, workers: int = 1, port: int | None = None, **more: str
+) -> Iterator[Served]:
+    """Serve a registry until the block ends."""
+    where = port or free_port()
+    log = home / f"served-{where}.log"
+    arguments = ["serve", "--port", str(where), "--workers", str(workers)]
+    with log.open("ab") as errors:
+        process = subprocess.Popen(
+            [COMMAND, *arguments],
+            cwd=home,
+            env=environment(settings, TMPDIR=str(home), **more),
+            stdout=errors,
+            stderr=errors,
+        )
+    served = Served(process, f"http://127.0.0.1:{where}", log)
+    try:
+        _await_readiness(served)
+        yield served
+    finally:
+        process.terminate()
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+
+
+def _await_readiness(served: Served) -> None:
+    give_up = time.monotonic() + START_SECONDS
+    with served.client() as client:
+        while time.monotonic() < give_up:
+            assert served.process.poll() is None, served.log.read_text()
+            try:
+                if client.get("/readyz").status_code == httpx.codes.OK:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.05)
+    raise AssertionError(f"not ready in time: {served.log.read_text()}")
+
+
+def free_port() -> int:
+    """A port of the loopback that nobody listens on now."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return int(taken.getsockname()[1])
+
+
+def make_key(settings: Settings, role: str, department: str | None = None) -> str:
+    """A key, made beside the server as the command line makes it."""
+    registry = Registry.open(settings)
+    try:
+        return create(registry, name=role, role=Role(role), department=department)
+    finally:
+        registry.close()
+
+
+def push_today(number: str, source_ref: str, **changes: Any) -> dict[str, Any]:
+    """A black entry decided today by the machine's clock."""
+    today = Clock().today()
+    return push(
+        **{
+            "source_ref": source_ref,
+            "subject": subject(number),
+            "decision": {
+                "number": "枣人社列〔2026〕12号",
+                "kind": "list_decision",
+                "decided_on": today.isoformat(),
+            },
+            "conduct_ended_on": (today - timedelta(days=20)).isoformat(),
+            "effective_from": today.isoformat(),
+            "effective_until": (today + timedelta(days=1000)).isoformat(),
+            **changes,
+        }
+    )

@@ -1,0 +1,197 @@
+"""Many clients at once: nothing is lost, nothing hangs, nothing contradicts itself."""
+
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from app.access.actions import create
+from app.catalogue.actions import enable
+from app.clock import Clock
+from app.registry import Registry
+from app.rules.permissions import Role
+from tests.support.crowd import Crowd, inspect
+from tests.support.facts import red
+from tests.support.numbers import uscc
+from tests.support.processes import push_today, serving
+from tests.support.world import Templates, World, open_world
+
+CLIENTS = 100
+DUELS = 20
+SHARED = 5
+
+
+def red_today(number: str, source_ref: str) -> dict[str, Any]:
+    today = Clock().today().isoformat()
+    decision = {"number": "枣人社信〔2026〕3号", "kind": "honour", "decided_on": today}
+    facts = red(decision=decision, effective_from=today, disclosure={"class": "public"})
+    return push_today(number, **facts | {"source_ref": source_ref})
+
+
+def push_and_check(crowd: Crowd, pusher: httpx.Client, asker: httpx.Client, number: int) -> None:
+    """One turn: an entry of its own, half of a duel, a subject of many, a shared reference."""
+    crowd.push(pusher, push_today(uscc(10_000 + number), f"OWN-{number}"))
+    duel = uscc(number % DUELS)
+    if number % 2 == (number // DUELS) % 2:
+        crowd.push(pusher, red_today(duel, f"DUEL-{number}"))
+    else:
+        crowd.push(pusher, push_today(duel, f"DUEL-{number}"))
+    verdict = crowd.check(asker, duel)
+    assert verdict["results"][0]["standing"] in {"none", "red", "black"}
+    shared = uscc(20_000 + number % SHARED)
+    crowd.push(pusher, push_today(shared, f"SHARED-{number}"))
+    # Four clients send the very same; a fifth sends something else under the same reference.
+    pair = number // 5
+    remark = "另一内容" if number % 5 == 4 else None
+    facts = push_today(uscc(30_000 + pair), f"TWICE-{pair}")
+    crowd.push(pusher, facts if remark is None else facts | {"remark": remark})
+    assert crowd.check(asker, shared)["results"][0]["standing"] == "black"
+
+
+def crowd_of(registry: Registry, address: str) -> Crowd:
+    pusher = create(registry, name="pusher", role=Role.department, department="human_resources")
+    asker = create(registry, name="asker", role=Role.approver, department="finance_bureau")
+    return Crowd(address, pusher, asker)
+
+
+def require_sense(crowd: Crowd, registry: Registry, size: int) -> None:
+    inspect(registry, crowd)
+    references = Counter(view["source_ref"] for view in crowd.recorded)
+    assert set(references.values()) == {1}
+    for view in crowd.replayed:
+        [first] = [one for one in crowd.recorded if one["source_ref"] == view["source_ref"]]
+        assert view["id"] == first["id"]
+    assert set(crowd.refused) <= {"blacklisted_subject", "entry_conflict"}
+    # Of the five that share a reference one is recorded; the others repeat or contradict it.
+    twice = sum(reference.startswith("TWICE") for reference in references)
+    assert twice == size // 5
+    assert len(crowd.replayed) + crowd.refused["entry_conflict"] == size - twice
+    assert sum(reference.startswith(("OWN", "SHARED")) for reference in references) == 2 * size
+    duels = sum(reference.startswith("DUEL") for reference in references)
+    assert duels + crowd.refused["blacklisted_subject"] == size
+
+
+def require_no_contradiction(api: httpx.Client) -> None:
+    """No subject is on a red and on a black list on the same day."""
+    active: dict[str, set[str]] = {}
+    params: dict[str, Any] = {"status": "active", "limit": 500}
+    while True:
+        page = api.get("/v1/entries", params=params).json()
+        for entry in page["entries"]:
+            active.setdefault(entry["subject"]["id"], set()).add(entry["list"])
+        if page["next"] is None:
+            break
+        params["next"] = page["next"]
+    assert active
+    assert all(kinds in ({"red"}, {"black"}) for kinds in active.values())
+
+
+def test_a_hundred_clients_at_once_lose_and_contradict_nothing(world: World) -> None:
+    world.clock.instant = Clock().now()
+    crowd = crowd_of(world.registry, world.address)
+    seconds = crowd.run(push_and_check, CLIENTS)
+    print(
+        f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s:"
+        f" {dict(crowd.statuses)}, refused {dict(crowd.refused)}"
+    )
+    require_sense(crowd, world.registry, CLIENTS)
+    require_no_contradiction(world.api("auditor"))
+
+
+def test_a_full_line_says_when_to_come_back_and_everybody_gets_in(
+    backend: str, templates: Templates, app: FastAPI, address: str
+) -> None:
+    settings = templates.settings(backend).model_copy(
+        update={"write_slots": 1, "write_queue": 3, "write_wait_seconds": 5}
+    )
+    world = open_world(settings, app, address)
+    world.clock.instant = Clock().now()
+    crowd = crowd_of(world.registry, world.address)
+
+    def push_on(crowd: Crowd, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+        for turn in range(2):
+            crowd.push(pusher, push_today(uscc(number), f"LINE-{number}-{turn}"))
+
+    crowd.run(push_on, 30)
+    print(f"busy {crowd.busy} times")
+    assert crowd.busy > 0
+    assert len(crowd.recorded) == 60
+    inspect(world.registry, crowd)
+    world.close()
+    templates.drop(settings)
+
+
+def test_of_many_changes_from_one_version_a_single_one_is_made(world: World) -> None:
+    entry = world.record()
+    key = world.api().headers["Authorization"].removeprefix("Bearer ")
+    clients = [world.client(key) for _ in range(12)]
+
+    def correct(number: int) -> httpx.Response:
+        return clients[number].post(
+            f"/v1/entries/{entry['id']}/corrections",
+            json={"reason": f"更正{number}", "changes": {"reason": f"事由{number}"}},
+            headers={"If-Match": '"1"'},
+        )
+
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(correct, range(12)))
+    for client in clients:
+        client.close()
+    assert Counter(answer.status_code for answer in answers) == {200: 1, 412: 11}
+    history = world.api().get(f"/v1/entries/{entry['id']}/history").json()
+    assert [version["version"] for version in history["versions"]] == [1, 2]
+
+
+def test_several_worker_processes_keep_one_line(
+    backend: str, templates: Templates, tmp_path: Path
+) -> None:
+    settings = templates.settings(backend)
+    with (
+        serving(settings, tmp_path, workers=2) as served,
+        closing(Registry.open(settings)) as registry,
+    ):
+        crowd = crowd_of(registry, served.address)
+        seconds = crowd.run(push_and_check, 40)
+        print(f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s: {dict(crowd.statuses)}")
+        require_sense(crowd, registry, 40)
+        with served.client() as api:
+            told = api.get("/metrics").text
+        log = served.log.read_text()
+    # What the workers counted, put together, is what the clients saw.
+    for status, count in crowd.statuses.items():
+        assert counted(told, str(status)) == count
+    assert "database is locked" not in log
+    assert "Traceback" not in log
+    templates.drop(settings)
+
+
+def counted(metrics: str, status: str) -> int:
+    """Answers with a status to pushes and checks, over all workers."""
+    return sum(
+        int(float(line.rpartition(" ")[2]))
+        for line in metrics.splitlines()
+        if line.startswith("redblack_http_requests_total")
+        and f'status="{status}"' in line
+        and ('route="/v1/entries"' in line or 'route="/v1/checks"' in line)
+    )
+
+
+def test_a_change_of_law_beside_pushes_is_never_half_seen(world: World) -> None:
+    world.clock.instant = Clock().now()
+    crowd = crowd_of(world.registry, world.address)
+
+    def push_on(crowd: Crowd, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+        if number == 0:
+            for turn in range(5):
+                enable(world.registry, "charity.black", f"依据{turn}")
+            return
+        for turn in range(5):
+            crowd.push(pusher, push_today(uscc(number), f"LAW-{number}-{turn}"))
+
+    crowd.run(push_on, 9)
+    assert len(crowd.recorded) == 40
+    inspect(world.registry, crowd)

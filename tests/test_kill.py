@@ -1,0 +1,91 @@
+"""A server that dies in the middle: what it acknowledged is there, and nothing is half there."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from app.registry import Registry
+from tests.support.crowd import Crowd, inspect
+from tests.support.numbers import uscc
+from tests.support.processes import make_key, push_today, serving
+from tests.support.world import Templates
+
+PUSHERS = 5
+CHECKERS = 2
+ENOUGH = 40
+"""Acknowledgements before the kill; a few hundred requests are under way around it."""
+
+
+def test_what_was_acknowledged_survives_a_kill(
+    backend: str, templates: Templates, tmp_path: Path
+) -> None:
+    settings = templates.settings(backend)
+    pusher_key = make_key(settings, "department", "human_resources")
+    approver_key = make_key(settings, "approver", "finance_bureau")
+    enough = threading.Event()
+    corrected: dict[str, int] = {}
+
+    with serving(settings, tmp_path) as served:
+        crowd = Crowd(served.address, pusher_key, approver_key)
+
+        def push_on(number: int) -> None:
+            with served.client(pusher_key) as client:
+                for turn in range(10_000):
+                    facts = push_today(uscc(number * 10_000 + turn), f"KILL-{number}-{turn}")
+                    view = crowd.push(client, facts).json()
+                    change = client.post(
+                        f"/v1/entries/{view['id']}/corrections",
+                        json={"reason": "更正", "changes": {"remark": "更正后"}},
+                        headers={"If-Match": '"1"'},
+                    )
+                    if change.status_code == httpx.codes.OK:
+                        corrected[view["id"]] = change.json()["version"]
+                    if len(crowd.recorded) >= ENOUGH and len(crowd.check_ids) >= ENOUGH:
+                        enough.set()
+
+        def check_on(number: int) -> None:
+            with served.client(approver_key) as client:
+                for turn in range(10_000):
+                    crowd.check(client, uscc(number * 10_000 + turn))
+
+        def until_it_dies(work: Callable[[int], None], number: int) -> None:
+            try:
+                work(number)
+            except httpx.TransportError:
+                return
+
+        with ThreadPoolExecutor(PUSHERS + CHECKERS) as pool:
+            work = [pool.submit(until_it_dies, push_on, number) for number in range(PUSHERS)]
+            work += [pool.submit(until_it_dies, check_on, number) for number in range(CHECKERS)]
+            assert enough.wait(60)
+            served.kill()
+            for item in work:
+                item.result(60)
+    print(f"acknowledged: {len(crowd.recorded)} entries, {len(crowd.check_ids)} checks")
+
+    with serving(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
+        inspect(registry, crowd)
+        with again.client(pusher_key) as client:
+            for view in crowd.recorded:
+                found = read(client, f"/v1/entries/{view['id']}")
+                assert found["source_ref"] == view["source_ref"]
+                assert found["version"] >= corrected.get(view["id"], 1)
+            # The same push again after the restart: recorded once.
+            number, turn = crowd.recorded[-1]["source_ref"].split("-")[1:]
+            facts = push_today(uscc(int(number) * 10_000 + int(turn)), f"KILL-{number}-{turn}")
+            assert client.post("/v1/entries", json=facts).status_code == httpx.codes.OK
+        with again.client(approver_key) as client:
+            for check_id in crowd.check_ids:
+                assert read(client, f"/v1/checks/{check_id}")["check_id"] == check_id
+    templates.drop(settings)
+
+
+def read(client: httpx.Client, path: str) -> dict[str, Any]:
+    answer = client.get(path)
+    assert answer.status_code == httpx.codes.OK, answer.text
+    return dict(answer.json())
