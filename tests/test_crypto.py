@@ -120,9 +120,8 @@ def test_a_new_key_in_front_seals_and_the_old_one_still_opens(path: Path, tmp_pa
     sealed = before.seal(PERSON, bound_to="row")
     Secrets.make(tmp_path / "next.key")
     document = json.loads(path.read_text())
-    document["encryption"].insert(
-        0, json.loads((tmp_path / "next.key").read_text())["encryption"][0]
-    )
+    added = json.loads((tmp_path / "next.key").read_text())["encryption"]
+    document["encryption"] = [*added, *document["encryption"]]
     after = Secrets.read(rewritten(path, document))
     assert after.open(sealed, bound_to="row") == PERSON
     assert after.seal(PERSON, bound_to="row").key_id == document["encryption"][0]["id"]

@@ -28,8 +28,9 @@ def test_what_has_the_shape_of_an_identity_number_is_masked(number: str) -> None
 
 
 def test_a_number_in_a_traceback_is_masked() -> None:
+    line = ""
     try:
-        raise ValueError(f"cannot read {PERSON}")
+        int(PERSON + " years")
     except ValueError as error:
         line = formatted("unforeseen", error=error)
     assert PERSON not in line

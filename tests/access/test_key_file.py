@@ -11,7 +11,6 @@ from uuid import UUID
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
-from tests.support.document import address_of, body_of, operations
 
 from app.catalogue.actions import initialise
 from app.crypto import KeyFileError, Secrets
@@ -21,6 +20,7 @@ from app.registry import Registry
 from app.rules.law import SubjectKind
 from app.subjects import store as subjects
 from app.tables import SealingKey
+from tests.support.document import address_of, body_of, operations
 from tests.support.facts import PERSON, asked, check, person
 from tests.support.numbers import resident_id
 from tests.support.world import World

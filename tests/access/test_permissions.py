@@ -1,54 +1,14 @@
 """Every operation asks for one permission, and the roles have those that the table gives them."""
 
-from collections.abc import Iterator
-from typing import Any
-from uuid import uuid4
-
 import pytest
 from fastapi import FastAPI
 
 from app.rules.permissions import GRANTS, Permission, Role
-from tests.support.facts import BUILDER
+from tests.support.document import address_of, body_of, operations, permission_of
 from tests.support.world import World
 
 PUBLIC = {("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics")}
-VALUES = {"code": BUILDER}
 QUERIES = {"/v1/calendar/deadline": {"decided_on": "2026-11-20"}}
-
-
-def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(method, path, operation) of the document; a loop over nothing would prove nothing."""
-    found = [
-        (method.upper(), path, operation)
-        for path, item in app.openapi()["paths"].items()
-        for method, operation in item.items()
-    ]
-    assert len(found) >= 20
-    yield from found
-
-
-def permission_of(operation: dict[str, Any]) -> Permission:
-    """The one permission that an operation asks for."""
-    [requirement] = operation["security"]
-    [[permission]] = requirement.values()
-    return Permission(permission)
-
-
-def address_of(path: str) -> str:
-    parts = path.split("/")
-    filled = [
-        VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
-    ]
-    return "/".join(filled)
-
-
-def body_of(app: FastAPI, operation: dict[str, Any]) -> Any:
-    """The example of the operation's body, or none."""
-    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
-    if content is None:
-        return None
-    name = content["schema"]["$ref"].rpartition("/")[2]
-    return app.openapi()["components"]["schemas"][name]["examples"][0]
 
 
 def test_every_operation_but_the_public_ones_asks_for_one_permission(app: FastAPI) -> None:
