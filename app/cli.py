@@ -263,6 +263,7 @@ def load_demo(
     keys_file: Annotated[
         Path | None, typer.Option(help="Also make one key per role and keep them here")
     ] = None,
+    port: Annotated[int, typer.Option(help="Where it will be served, for the first curl")] = 8000,
 ) -> None:
     """Fill an empty registry with synthetic data; one that has data is left as it is."""
     from app.demo import load, show_keys
@@ -273,7 +274,7 @@ def load_demo(
     registry = _open()
     load(registry, subjects=subjects, seed=seed)
     if keys_file is not None:
-        show_keys(registry, keys_file)
+        show_keys(registry, keys_file, port)
 
 
 @app.command()

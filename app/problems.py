@@ -139,6 +139,8 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Language"] = "zh" if chinese else "en"
+    if document["request_id"] is not None:  # our own failures are answered outside the middleware
+        response.headers["X-Request-ID"] = document["request_id"]
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == HTTPStatus.UNAUTHORIZED:

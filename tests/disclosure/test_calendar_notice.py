@@ -393,8 +393,10 @@ FAULTY: list[tuple[str, str]] = [
     ("year: 2027\noff_days: [2027-01-01]\nsource: x", "2027-10-01: a holiday by law"),
     ("year: 2027\noff_days: [2026-12-31]\nsource: x", "2026-12-31: not in 2027"),
     (
-        "year: 2027\noff_days: [2027-01-01, 2027-10-01, 2027-01-02]\n"
-        "working_days: [2027-01-02]\nsource: x",
+        (
+            "year: 2027\noff_days: [2027-01-01, 2027-10-01, 2027-01-02]\n"
+            "working_days: [2027-01-02]\nsource: x"
+        ),
         "2027-01-02: both off and worked",
     ),
     (

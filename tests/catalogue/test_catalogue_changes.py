@@ -1,0 +1,410 @@
+"""The law changes without a release: files, enabling a list type, departments."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from sqlalchemy import select
+
+from app.catalogue.actions import add_department, enable, load_file, read_sections
+from app.errors import InvalidPayload
+from app.registry import read_head
+from app.tables import CatalogueVersion, EntryVersion
+from tests.support.facts import asked, check, decision, organisation, penalty, push, red, subject
+from tests.support.world import World
+
+NEW_MEASURE: dict[str, Any] = {
+    "measures": [
+        {
+            "code": "site_visit",
+            "name": "现场核查",
+            "kind": "punishment",
+            "legal_reference": "山东省社会信用条例第二十八条",
+        }
+    ],
+    "measure_rules": [
+        {
+            "code": "site_visit.wages",
+            "measure": "site_visit",
+            "obligation": "should",
+            "matters": ["bidding"],
+            "list_types": ["wage_arrears.black"],
+            "legal_reference": "山东省社会信用条例第二十八条第四项",
+        }
+    ],
+}
+
+
+def written(tmp_path: Path, document: object) -> Path:
+    file = tmp_path / "law.yaml"
+    file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
+    return file
+
+
+def version(world: World) -> str:
+    return str(world.api().get("/v1/measures").json()["catalogue_version"])
+
+
+def list_type(world: World, code: str) -> dict[str, Any]:
+    items = world.api().get("/v1/list-types").json()["list_types"]
+    return dict(next(item for item in items if item["code"] == code))
+
+
+def checked(world: World, **changes: Any) -> dict[str, Any]:
+    answer = world.api("approver").post("/v1/checks", json=check(**changes))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def measures(body: dict[str, Any]) -> set[str]:
+    return {item["code"] for item in body["results"][0]["measures"]}
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.json()["code"]
+
+
+def faults_of(world: World, file: Path) -> dict[str, str]:
+    with pytest.raises(InvalidPayload) as refusal:
+        load_file(world.registry, file)
+    return {fault.pointer: fault.code for fault in refusal.value.faults}
+
+
+# --- files ---------------------------------------------------------------
+
+
+def test_a_new_measure_follows_from_the_next_check_on(world: World, tmp_path: Path) -> None:
+    world.record()
+    before = checked(world)
+    assert load_file(world.registry, written(tmp_path, NEW_MEASURE)) == 2
+    after = checked(world)
+    assert (before["catalogue_version"], after["catalogue_version"]) == ("1", "2")
+    assert measures(after) == measures(before) | {"site_visit"}
+    assert "site_visit" not in measures(checked(world, matter="honours"))
+    [added] = [one for one in after["results"][0]["measures"] if one["code"] == "site_visit"]
+    assert (
+        added.items()
+        >= {
+            "name": "现场核查",
+            "kind": "punishment",
+            "obligation": "should",
+            "legal_basis": "山东省社会信用条例第二十八条第四项",
+        }.items()
+    )
+    assert after["results"][0]["digest"] != before["results"][0]["digest"]
+    # The law changed, not the entry.
+    assert after["seq"] == before["seq"] == 1
+    stored = world.api("approver").get(f"/v1/checks/{before['check_id']}").json()
+    assert stored["catalogue_version"] == "1"
+
+
+def test_a_file_replaces_by_code_and_leaves_the_rest(world: World, tmp_path: Path) -> None:
+    before = world.api().get("/v1/measures").json()["measures"]
+    renamed = {**before[0], "name": "另一名称"}
+    load_file(world.registry, written(tmp_path, {"measures": [renamed]}))
+    after = world.api().get("/v1/measures").json()["measures"]
+    assert after == [renamed, *before[1:]]
+    assert len(world.api().get("/v1/domains").json()["domains"]) == 18
+
+
+def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    entry = world.record()
+    assert checked(world)["results"][0]["standing"] == "black"
+    ended = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-21"}
+    load_file(world.registry, written(tmp_path, {"list_types": [ended]}))
+    found = checked(world)["results"][0]
+    assert (found["standing"], found["measures"]) == ("none", [])
+    answer = world.api().post("/v1/entries", json=push(source_ref="new", subject=organisation(1)))
+    assert refused(answer) == (409, "list_type_not_in_force")
+    # A retry gets its answer, and what was recorded lawfully stays correctable.
+    assert world.api().post("/v1/entries", json=push()).status_code == 200
+    corrected = world.api().post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "录入错误", "changes": {"reason": "拖欠农民工工资"}},
+        headers={"If-Match": '"1"'},
+    )
+    assert corrected.status_code == 200
+
+
+def test_a_list_type_is_in_force_on_its_last_day_and_not_on_the_next(
+    world: World, tmp_path: Path
+) -> None:
+    world.record()
+    ending = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-22"}
+    load_file(world.registry, written(tmp_path, {"list_types": [ending]}))
+    assert checked(world)["results"][0]["standing"] == "black"
+    world.clock.move_to(date(2026, 11, 23))
+    assert checked(world)["results"][0]["standing"] == "none"
+
+
+FAULTY: list[tuple[dict[str, Any], dict[str, str]]] = [
+    (
+        {"measures": [{"code": "x", "name": "x", "kind": "gift", "legal_reference": "x"}]},
+        {"/measures/0/kind": "enum"},
+    ),
+    (
+        {"matters": [{"code": "x", "name": "x"}, {"name": 5, "legal_reference": "x"}]},
+        {
+            "/matters/0/legal_reference": "missing",
+            "/matters/1/code": "missing",
+            "/matters/1/name": "string_type",
+        },
+    ),
+    (
+        {"places": [{"code": "1", "name": "x", "colour": "red"}]},
+        {"/places/0/colour": "unexpected_keyword_argument"},
+    ),
+    ({"places": None}, {"/places": "tuple_type"}),
+    (
+        {"matters": [{"code": "x", "name": "x", "legal_reference": " "}]},
+        {"/matters/0/legal_reference": "missing"},
+    ),
+    (
+        {
+            "matters": [
+                {"code": "x", "name": "x", "legal_reference": "x"},
+                {"code": "x", "name": "y", "legal_reference": "y"},
+            ]
+        },
+        {"/matters/1/code": "twice"},
+    ),
+]
+BARE_LIST = {
+    "code": "wage_arrears.watch",
+    "domain": "wage_arrears",
+    "kind": "black",
+    "name": "x",
+    "issuers": [{"function": "human_resources"}],
+    "subject_kinds": ["legal_person"],
+}
+
+
+def test_a_file_with_faults_is_refused_whole_and_each_is_named(
+    world: World, tmp_path: Path
+) -> None:
+    for document, expected in FAULTY:
+        assert faults_of(world, written(tmp_path, document)) == expected, document
+    lawless = {"list_types": [BARE_LIST | {"in_force": True}]}
+    assert faults_of(world, written(tmp_path, lawless)) == {
+        "/list_types/0/legal_reference": "missing"
+    }
+    astray = {"list_types": [BARE_LIST | {"domain": "tax_fraud"}]}
+    assert faults_of(world, written(tmp_path, astray)) == {"/list_types/0/code": "wrong_form"}
+    # A sound item beside a faulty one is not taken either.
+    half = NEW_MEASURE | {"matters": [{"code": "x"}]}
+    assert "/matters/0/name" in faults_of(world, written(tmp_path, half))
+    assert version(world) == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("measures: [", "cannot be read as YAML"),
+        ("measures:\n- valid_from: 2026-02-30", "a day that does not exist"),
+        ("- a", "has the sections"),
+        ("laws: []", "has the sections"),
+        ("", "has the sections"),
+    ],
+)
+def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str, told: str) -> None:
+    file = tmp_path / "law.yaml"
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidPayload) as refusal:
+        read_sections(file)
+    assert told in refusal.value.detail.en
+
+
+def test_a_catalogue_that_names_what_it_lacks_is_refused(world: World, tmp_path: Path) -> None:
+    rule = NEW_MEASURE["measure_rules"][0]
+    domain = {
+        "code": "new",
+        "number": 19,
+        "name": "x",
+        "leads": [{"department": "nobody", "named": "x"}],
+        "legal_reference": "x",
+    }
+    body = {"code": "new", "name": "x"}
+    for document, missing in (
+        ({"measure_rules": [rule]}, "measure site_visit"),
+        (NEW_MEASURE | {"measure_rules": [rule | {"matters": ["war"]}]}, "matter war"),
+        (NEW_MEASURE | {"measure_rules": [rule | {"list_types": ["a.b"]}]}, "list type a.b"),
+        ({"list_types": [BARE_LIST | {"code": "x.red", "domain": "x"}]}, "domain x"),
+        ({"domains": [domain]}, "department nobody"),
+        ({"domains": [domain | {"leads": [], "participants": domain["leads"]}]}, "nobody"),
+        ({"departments": [body | {"parent": "nobody"}]}, "department nobody"),
+        ({"departments": [body | {"successor": "nobody"}]}, "department nobody"),
+        ({"departments": [body | {"place": "999999"}]}, "place 999999"),
+    ):
+        with pytest.raises(InvalidPayload) as refusal:
+            load_file(world.registry, written(tmp_path, document))
+        assert missing in refusal.value.detail.en, document
+    assert version(world) == "1"
+
+
+def test_every_change_of_the_law_is_on_record(world: World, tmp_path: Path) -> None:
+    load_file(world.registry, written(tmp_path, NEW_MEASURE))
+    enable(world.registry, "poverty_relief.black", "某法第一条")
+    add_department(world.registry, "new_office", "新局", None)
+    with world.registry.database.reading() as connection:
+        rows = connection.execute(
+            select(
+                CatalogueVersion.version, CatalogueVersion.actor, CatalogueVersion.note
+            ).order_by(CatalogueVersion.version)
+        ).all()
+        assert read_head(connection).seq == 0
+    assert [tuple(row) for row in rows] == [
+        (1, "command line", "shipped with the app"),
+        (2, "command line", "file law.yaml"),
+        (3, "command line", "poverty_relief.black: 某法第一条"),
+        (4, "command line", "new_office 新局"),
+    ]
+
+
+# --- enabling ------------------------------------------------------------
+
+
+def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: World) -> None:
+    facts = push(list_type="poverty_relief.black", subject=organisation(1))
+    api = world.api("department", "poverty_relief_office")
+    assert refused(api.post("/v1/entries", json=facts)) == (409, "list_type_not_in_force")
+    assert enable(world.registry, "poverty_relief.black", " 某法第一条 ") == 2
+    shown = list_type(world, "poverty_relief.black")
+    assert (shown["in_force"], shown["legal_reference"]) == (True, "某法第一条")
+    assert api.post("/v1/entries", json=facts).status_code == 201
+    number = facts["subject"]["identifiers"][0]["number"]
+    body = check(asked(number, None))
+    found = world.api("approver").post("/v1/checks", json=body).json()
+    assert found["catalogue_version"] == "2"
+    assert found["results"][0]["standing"] == "black"
+    assert measures(found)
+
+
+def test_nothing_is_enabled_without_a_law_or_a_list(world: World) -> None:
+    for code, reference in (("poverty_relief.black", "  "), ("poverty_relief.grey", "某法")):
+        with pytest.raises(InvalidPayload):
+            enable(world.registry, code, reference)
+    assert version(world) == "1"
+
+
+# --- departments ---------------------------------------------------------
+
+
+def test_a_district_bureau_issues_what_its_parent_issues(world: World) -> None:
+    add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
+    district = world.api("department", "shizhong_hr")
+    entry = world.record(district)
+    assert entry["department"] == "shizhong_hr"
+    # Entries are one department's: the city's does not see it, and may use the same reference.
+    assert world.api().get(f"/v1/entries/{entry['id']}").status_code == 404
+    own = world.record(world.api(), **penalty(source_ref=entry["source_ref"]))
+    assert own["department"] == "human_resources"
+    bodies = {
+        item["code"]: item for item in world.api().get("/v1/departments").json()["departments"]
+    }
+    assert (
+        bodies["shizhong_hr"].items()
+        >= {
+            "parent": "human_resources",
+            "functions": ["human_resources"],
+            "level": "county",
+        }.items()
+    )
+
+
+def test_the_function_makes_the_issuer(world: World) -> None:
+    add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
+    add_department(world.registry, "new_office", "新局", None)
+    tax_facts = push(**penalty(source_ref="T-1", list_type="tax_fraud.penalty"))
+    for department, facts in (
+        ("shizhong_hr", tax_facts),
+        ("human_resources", tax_facts),
+        ("new_office", push()),
+        ("tax", push()),
+        ("no_such_body", push()),
+    ):
+        answer = world.api("department", department).post("/v1/entries", json=facts)
+        assert refused(answer) == (403, "not_your_list"), department
+    assert world.api("department", "tax").post("/v1/entries", json=tax_facts).status_code == 201
+
+
+def test_the_level_makes_the_issuer_too(world: World, tmp_path: Path) -> None:
+    add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
+    city_only = list_type(world, "wage_arrears.black") | {
+        "issuers": [{"function": "human_resources", "levels": ["city"]}]
+    }
+    load_file(world.registry, written(tmp_path, {"list_types": [city_only]}))
+    district = world.api("department", "shizhong_hr")
+    assert refused(district.post("/v1/entries", json=push())) == (403, "not_your_list")
+    assert world.api().post("/v1/entries", json=push()).status_code == 201
+
+
+def test_a_body_that_no_longer_exists_issues_nothing(world: World, tmp_path: Path) -> None:
+    gone = {
+        "code": "human_resources",
+        "name": "市人力资源和社会保障局",
+        "functions": ["human_resources"],
+        "valid_until": "2026-11-21",
+    }
+    load_file(world.registry, written(tmp_path, {"departments": [gone]}))
+    assert refused(world.api().post("/v1/entries", json=push())) == (403, "not_your_list")
+
+
+def test_a_department_needs_a_free_code_of_the_right_form_a_name_and_a_parent_that_exists(
+    world: World,
+) -> None:
+    for code, name, parent in (
+        ("tax", "x", None),
+        ("new", "x", "nobody"),
+        ("New Office", "x", None),
+        ("", "x", None),
+        ("新局", "x", None),
+        ("new", " ", None),
+    ):
+        with pytest.raises(InvalidPayload):
+            add_department(world.registry, code, name, parent)
+    assert version(world) == "1"
+
+
+# --- the past ------------------------------------------------------------
+
+
+def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) -> None:
+    world.record()
+    load_file(world.registry, written(tmp_path, NEW_MEASURE))
+    world.record(
+        **red(
+            source_ref="red",
+            subject=organisation(9),
+            decision=decision("2026-11-20", kind="honour"),
+            effective_from=None,
+        )
+    )
+    now = checked(world, matter="bidding")
+    assert (now["catalogue_version"], now["seq"]) == ("2", 2)
+    auditor = world.api("auditor")
+    past = auditor.post("/v1/checks", json=check(known_seq=1)).json()
+    assert (past["catalogue_version"], past["seq"], past["check_id"]) == ("1", 1, None)
+    assert past["results"][0]["standing"] == "black"
+    assert measures(now) - measures(past) == {"site_visit"}
+    later = auditor.post("/v1/checks", json=check(known_seq=2)).json()
+    assert later["catalogue_version"] == "2"
+    assert measures(later) == measures(now)
+
+
+def test_an_entry_names_the_law_that_it_was_decided_by(world: World, tmp_path: Path) -> None:
+    first = world.record(subject=subject())
+    load_file(world.registry, written(tmp_path, NEW_MEASURE))
+    second = world.record(source_ref="second", subject=organisation(1))
+    with world.registry.database.reading() as connection:
+        found = dict(
+            connection.execute(select(EntryVersion.entry_id, EntryVersion.catalogue_version)).all()
+        )
+    assert {str(entry_id): number for entry_id, number in found.items()} == {
+        first["id"]: 1,
+        second["id"]: 2,
+    }

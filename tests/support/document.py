@@ -1,0 +1,47 @@
+"""The operations of the OpenAPI document, ready to be called."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI
+
+from app.rules.permissions import Permission
+from tests.support.facts import BUILDER
+
+VALUES = {"code": BUILDER}
+
+
+def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """(method, path, operation) of the document; a loop over nothing would prove nothing."""
+    found = [
+        (method.upper(), path, operation)
+        for path, item in app.openapi()["paths"].items()
+        for method, operation in item.items()
+    ]
+    assert len(found) >= 20
+    yield from found
+
+
+def permission_of(operation: dict[str, Any]) -> Permission:
+    """The one permission that an operation asks for."""
+    [requirement] = operation["security"]
+    [[permission]] = requirement.values()
+    return Permission(permission)
+
+
+def address_of(path: str) -> str:
+    parts = path.split("/")
+    filled = [
+        VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
+    ]
+    return "/".join(filled)
+
+
+def body_of(app: FastAPI, operation: dict[str, Any]) -> Any:
+    """The example of the operation's body, or none."""
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    if content is None:
+        return None
+    name = content["schema"]["$ref"].rpartition("/")[2]
+    return app.openapi()["components"]["schemas"][name]["examples"][0]

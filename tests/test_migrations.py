@@ -1,0 +1,183 @@
+"""The migrations: one tree for both databases, equal to the models, safe to run twice at once."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from fastapi import FastAPI
+from sqlalchemy import inspect, text
+
+from app import migrate
+from app.catalogue.actions import initialise
+from app.database import migrating
+from app.registry import Registry
+from app.settings import Settings
+from app.tables import LEDGER, Base
+from tests.support.facts import push
+from tests.support.processes import environment, redblack, serving
+from tests.support.world import Templates, open_world
+
+
+@pytest.fixture
+def scratch(backend: str, templates: Templates, tmp_path: Path) -> Iterator[Settings]:
+    """A database with nothing in it."""
+    made = templates.settings(backend)
+    if backend == "sqlite":
+        templates.drop(made)
+        made.data_dir.mkdir()
+    else:
+        with psycopg.connect(made.database_url, autocommit=True) as connection:
+            connection.execute("DROP SCHEMA public CASCADE")
+            connection.execute("CREATE SCHEMA public")
+            connection.execute("DROP SCHEMA ledger CASCADE")
+    yield made
+    templates.drop(made)
+
+
+def tables(settings: Settings) -> set[str]:
+    with migrating(settings) as connection, connection.begin():
+        found = inspect(connection)
+        return {*found.get_table_names(), *found.get_table_names(schema=LEDGER)}
+
+
+def downgrade(settings: Settings) -> None:
+    config = migrate.alembic_config()
+    with migrating(settings) as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, "base")
+
+
+def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
+    migrate.upgrade(scratch)
+    with migrating(scratch) as connection, connection.begin():
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "include_schemas": True,
+                "include_name": lambda name, kind, _: kind != "schema" or name in {None, LEDGER},
+                "compare_type": True,
+            },
+        )
+        differences: list[Any] = compare_metadata(context, Base.metadata)
+    assert differences == []
+    config = migrate.alembic_config()
+    with migrating(scratch) as connection:
+        config.attributes["connection"] = connection
+        command.check(config)  # what `alembic check` says
+
+
+def test_down_to_nothing_and_up_again(scratch: Settings) -> None:
+    migrate.upgrade(scratch)
+    assert migrate.current_revision(scratch) == migrate.schema_head()
+    downgrade(scratch)
+    assert migrate.current_revision(scratch) is None
+    assert tables(scratch) <= {"alembic_version"}
+    migrate.upgrade(scratch)
+    expected = {table.name for table in Base.metadata.tables.values()} | {"alembic_version"}
+    assert tables(scratch) == expected
+
+
+def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, address: str) -> None:
+    migrate.upgrade(scratch)
+    with closing(Registry.open(scratch)) as registry:
+        initialise(registry)
+    world = open_world(scratch, app, address)
+    assert world.api().post("/v1/entries", json=push()).status_code == 201
+    world.close()
+
+
+def test_upgrades_at_once_are_made_once(scratch: Settings) -> None:
+    def upgrade(_: int) -> None:
+        migrate.upgrade(scratch)
+        with closing(Registry.open(scratch)) as registry:
+            initialise(registry)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(upgrade, range(2)))
+    assert migrate.current_revision(scratch) == migrate.schema_head()
+    with closing(Registry.open(scratch)) as registry:
+        assert registry.verify() is None
+
+
+def test_an_upgrade_of_the_newest_schema_changes_nothing(scratch: Settings) -> None:
+    migrate.upgrade(scratch)
+    before = tables(scratch)
+    migrate.upgrade(scratch)
+    assert tables(scratch) == before
+
+
+def test_readiness_reports_a_stale_schema_and_nothing_is_answered(
+    backend: str, templates: Templates, app: FastAPI, address: str
+) -> None:
+    settings = templates.settings(backend)
+    world = open_world(settings, app, address)
+    department = world.api()
+    with migrating(settings) as connection, connection.begin():
+        connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
+    answer = department.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "not_ready"
+    assert "redblack db upgrade" in answer.json()["detail"]
+    assert "Retry-After" in answer.headers
+    answer = department.get("/v1/domains")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    world.close()
+    templates.drop(settings)
+
+
+def test_serving_refuses_an_empty_postgresql_and_migrates_an_empty_sqlite(
+    backend: str, scratch: Settings, tmp_path: Path
+) -> None:
+    if backend == "sqlite":
+        with serving(scratch, tmp_path) as served, served.client() as client:
+            assert client.get("/readyz").json() == {"status": "ready"}
+        return
+    named = environment(scratch)
+    done = redblack("serve", "--port", "1", cwd=tmp_path, **named)
+    assert done.returncode == 1
+    assert done.stderr.startswith("redblack: ")
+    assert "redblack db upgrade" in done.stderr
+    assert "Traceback" not in done.stderr
+    upgraded = redblack("db", "upgrade", cwd=tmp_path, **named)
+    assert (upgraded.returncode, upgraded.stdout) == (0, f"schema at {migrate.schema_head()}\n")
+    with serving(scratch, tmp_path) as served, served.client() as client:
+        assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_serving_refuses_a_stale_postgresql(templates: Templates, tmp_path: Path) -> None:
+    from tests.conftest import DATABASES
+
+    if "postgresql" not in DATABASES:
+        pytest.skip("PostgreSQL is not to be tested")
+    settings = templates.settings("postgresql")
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0000'")
+    done = redblack("serve", "--port", "1", cwd=tmp_path, **environment(settings))
+    assert done.returncode == 1
+    assert "redblack db upgrade" in done.stderr
+    assert "Traceback" not in done.stderr
+    templates.drop(settings)
+
+
+def test_each_migration_is_dated_and_says_what_it_does() -> None:
+    scripts = ScriptDirectory.from_config(migrate.alembic_config())
+    revisions = list(scripts.walk_revisions())
+    assert revisions
+    for revision in revisions:
+        name = Path(revision.path).name
+        assert re.fullmatch(r"20[0-9]{6}_[0-9]{4}_[a-z_]+\.py", name), name
+        assert name.split("_")[1] == revision.revision
+        assert revision.doc
+        assert revision.module.downgrade is not None
+    [_] = scripts.get_heads()
+    days = [Path(revision.path).name[:8] for revision in revisions]
+    assert days == sorted(days, reverse=True)
