@@ -154,7 +154,7 @@ def show_revision() -> None:
 @database.command("new-epoch")
 def start_epoch() -> None:
     """Mark a restore or failover: from here on numbers may have been used before."""
-    from app.registry import start_epoch as start
+    from app.exports.actions import start_epoch as start
 
     print(f"epoch {start(_open())}")
 

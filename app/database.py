@@ -89,8 +89,11 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.embedded = settings.embedded
         self._gates: list[WriterGate] = []
+        self._files: list[Path] = []
+        self._opened: dict[Path, tuple[int, int]] = {}
         if self.embedded:
             main = Path(str(settings.url.database))
+            self._files = [main, settings.ledger_path]
             self._reads: Engine = _sqlite(main, begin="BEGIN", pool_size=settings.read_pool)
             self._writes = _sqlite(main, begin="BEGIN IMMEDIATE", pool_size=1)
             self._ledger: Engine = _sqlite(
@@ -131,6 +134,22 @@ class Database:
         """Read the ledger without waiting for its writers."""
         with self._ledger.connect() as connection, connection.begin():
             yield connection
+
+    def in_place(self) -> bool:
+        """Tell whether the files are there and the same that were opened (PostgreSQL has none).
+
+        SQLite goes on answering from a file that was moved or replaced under it, and what it then
+        writes is lost.
+        """
+        for path in self._files:
+            try:
+                found = path.stat()
+            except OSError:
+                return False
+            file = (found.st_dev, found.st_ino)
+            if self._opened.setdefault(path, file) != file:
+                return False
+        return True
 
     def close(self) -> None:
         """Close every connection."""

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -14,13 +14,12 @@ from starlette.middleware.gzip import GZipMiddleware
 from app import health, logs, problems
 from app.access.actions import Recogniser
 from app.access.dependencies import Admission, Attempts
-from app.audit import store as audit
+from app.access.refusals import account_for
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
 from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
-from app.errors import RegistryError, Unauthenticated
 from app.exports import router as exports_router
 from app.middleware import Envelope, Metrics
 from app.registry import Registry
@@ -73,11 +72,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         health.router,
     ):
         app.include_router(router)
-    problems.install(app, record_refusal)
+    problems.install(app, account_for)
     body_limit = (settings or Settings()).body_limit_bytes
     app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_limit)
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
-    app.add_middleware(Envelope, metrics=app.state.metrics)
+    app.add_middleware(Envelope, metrics=app.state.metrics, account_for=account_for)
     describe(app)
     return app
 
@@ -91,29 +90,6 @@ def equip(app: FastAPI, registry: Registry) -> None:
     app.state.admission = Admission(
         limits.write_slots, limits.write_queue, limits.write_wait_seconds
     )
-
-
-def record_refusal(request: Request, error: RegistryError) -> None:
-    """Write a known caller's refusal down, in a transaction of its own."""
-    caller = getattr(request.state, "caller", None)
-    if (
-        caller is None
-        or isinstance(error, Unauthenticated)
-        or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    ):
-        return
-    route = request.scope.get("route")
-    try:
-        audit.record_refusal(
-            request.app.state.registry,
-            caller,
-            f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
-            code=error.code,
-            faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
-        )
-    except Exception:
-        # The refusal itself must reach its reader even when the trail cannot be written.
-        log.exception("a refusal could not be recorded")
 
 
 def describe(app: FastAPI) -> None:

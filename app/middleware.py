@@ -10,12 +10,14 @@ import time
 from urllib.parse import unquote_plus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
-from app.problems import MEDIA_TYPE, prefers_chinese, problem_response
+from app.problems import MEDIA_TYPE, AccountFor, prefers_chinese, problem_response
 from app.rules.personal_numbers import holds_personal_number
 from app.wire import set_request_id
 
@@ -46,8 +48,9 @@ class Metrics:
 class Envelope:
     """ASGI middleware; plain functions over messages, because it is on the way of every check."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, account_for: AccountFor) -> None:
         self.app = app
+        self.account_for = account_for
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,7 +94,7 @@ class Envelope:
         try:
             refusal = _refusal_of(scope)
             if refusal is not None:
-                await refuse(refusal)
+                await refuse(await run_in_threadpool(self.account_for, Request(scope), refusal))
             else:
                 await self.app(scope, receive, send_problems)
         finally:

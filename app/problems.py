@@ -5,7 +5,7 @@ Nothing that was sent comes back in an error, and nothing internal goes out.
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -22,6 +22,9 @@ from app.errors import Fault, RegistryError, Sentence
 from app.wire import View, current_request_id
 
 log = logging.getLogger("redblack.problems")
+
+AccountFor = Callable[[Request, RegistryError], RegistryError]
+"""Writes a refusal down, and gives the one to answer with."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -203,13 +206,13 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
 
-def install(app: FastAPI, on_refusal: Any) -> None:  # noqa: ANN401 - a plain callback
-    """Answer every error with a problem document; `on_refusal` writes known callers' down."""
+def install(app: FastAPI, account_for: AccountFor) -> None:
+    """Answer every error with a problem document; `account_for` writes it down first."""
 
     def answer(request: Request, error: RegistryError) -> Response:
-        on_refusal(request, error)
         return problem_response(
-            error, chinese=prefers_chinese(request.headers.get("Accept-Language"))
+            account_for(request, error),
+            chinese=prefers_chinese(request.headers.get("Accept-Language")),
         )
 
     # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.

@@ -64,8 +64,8 @@ class Registry:
 
     @property
     def ready(self) -> bool:
-        """True once the registry was seen to be able to answer."""
-        return self._trouble is None
+        """True once the registry was seen to be able to answer, its files being in place."""
+        return self._trouble is None and self.database.in_place()
 
     def close(self) -> None:
         """Close the connections."""
@@ -96,8 +96,8 @@ class Registry:
             NotReady: the database is away or its schema is not this version's.
             SecretKeyMismatch: the key file is another one's.
         """
-        if self._trouble is not None:
-            if time.monotonic() - self._checked_at > RECHECK_SECONDS:
+        if not self.ready:
+            if self._trouble is None or time.monotonic() - self._checked_at > RECHECK_SECONDS:
                 self.verify()
             if self._trouble is not None:
                 # A new instance each time: an exception keeps the traceback of where it was raised.
@@ -128,6 +128,13 @@ class Registry:
             initialised = connection.scalar(select(RegistryState.id)) is not None
         with self.database.reading_ledger() as connection:
             connection.execute(select(Check.id).limit(1))
+        if not self.database.in_place():
+            return NotReady(
+                Sentence(
+                    "The database files were moved or replaced; put them back, or restart",
+                    "数据库文件已被移动或替换,请恢复原文件或重新启动",
+                )
+            )
         if not initialised or not recorded:
             return NotReady(
                 Sentence(
@@ -225,15 +232,9 @@ def take_sequence(
     return newest - count + 1
 
 
-def start_epoch(registry: Registry) -> int:
+def next_epoch(connection: Connection) -> int:
     """Begin a new epoch: after a restore, numbers are given out that were given out before."""
-
-    def work(connection: Connection) -> int:
-        started = connection.execute(
-            update(RegistryState)
-            .values(epoch=RegistryState.epoch + 1)
-            .returning(RegistryState.epoch)
-        )
-        return int(started.scalar_one())
-
-    return registry.write(work)
+    started = connection.execute(
+        update(RegistryState).values(epoch=RegistryState.epoch + 1).returning(RegistryState.epoch)
+    )
+    return int(started.scalar_one())

@@ -29,15 +29,25 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
-from app.errors import BadCursor, BadVersionTag, Sentence, VersionRequired
+from app.errors import (
+    BadCursor,
+    BadVersionTag,
+    Fault,
+    InvalidPayload,
+    Sentence,
+    VersionRequired,
+)
 from app.rules.names import name_key
 from app.rules.personal_numbers import holds_personal_number
 
 FIRST_DAY = date(1949, 10, 1)
 LAST_DAY = date(2199, 12, 31)
 
-# Characters that change how a text is read without being seen: they hide what was written.
-BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+# Control characters but for line ends and tabs; what changes how a text is read without being seen,
+# and so hides what was written; halves of characters.
+UNWRITTEN = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -80,19 +90,11 @@ def fault(code: str, sentence: Sentence) -> PydanticCustomError:
 
 
 def _clean(text: str) -> str:
-    for character in text:
-        category = unicodedata.category(character)
-        if (
-            (category == "Cc" and character not in "\n\t\r")
-            or category == "Cs"
-            or (character in BIDI_CONTROLS)
-        ):
-            raise fault(
-                "control_character",
-                Sentence(
-                    "The text holds a control character; remove it", "文本含有控制字符,请删除"
-                ),
-            )
+    if UNWRITTEN.search(text):
+        raise fault(
+            "control_character",
+            Sentence("The text holds a control character; remove it", "文本含有控制字符,请删除"),
+        )
     return text.strip()
 
 
@@ -199,7 +201,9 @@ def _utc(instant: datetime) -> datetime:
 
 def _written_instant(value: object) -> object:
     # Pydantic would read a bare number as seconds since 1970.
-    if isinstance(value, str) and not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
         raise fault(
             "invalid_instant",
             Sentence(
@@ -250,6 +254,24 @@ def read_id_cursor(cursor: str | None) -> UUID | None:
         return UUID(read_cursor(cursor, 1)[0])
     except ValueError as unreadable:
         raise BadCursor from unreadable
+
+
+def require_one_moment(known_at: datetime | None, known_seq: int | None, place: str) -> None:
+    """Refuse two moments of knowledge at once: which of them counts is not for us to guess.
+
+    Raises:
+        InvalidPayload: both are given.
+    """
+    if known_at is not None and known_seq is not None:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    place,
+                    "two_moments",
+                    Sentence("Give known_at or known_seq", "known_at 与 known_seq 只能填写一项"),
+                )
+            ]
+        )
 
 
 def read_version(if_match: str | None) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import psycopg
@@ -22,6 +23,7 @@ from app.database import migrating
 from app.registry import Registry
 from app.settings import Settings
 from app.tables import LEDGER, Base
+from tests.conftest import DATABASES
 from tests.support.facts import push
 from tests.support.processes import environment, redblack, serving
 from tests.support.world import Templates, open_world
@@ -95,15 +97,15 @@ def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, add
     world.close()
 
 
-def test_upgrades_at_once_are_made_once(scratch: Settings) -> None:
-    def upgrade(_: int) -> None:
-        migrate.upgrade(scratch)
-        with closing(Registry.open(scratch)) as registry:
-            initialise(registry)
+def test_upgrades_at_once_are_made_once(scratch: Settings, tmp_path: Path) -> None:
+    # Processes, not threads: Alembic keeps its context in a module.
+    def upgrade(_: int) -> CompletedProcess[str]:
+        return redblack("db", "upgrade", cwd=tmp_path, **environment(scratch))
 
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(upgrade, range(2)))
-    assert migrate.current_revision(scratch) == migrate.schema_head()
+        for done in pool.map(upgrade, range(2)):
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout == f"schema at {migrate.schema_head()}\n"
     with closing(Registry.open(scratch)) as registry:
         assert registry.verify() is None
 
@@ -154,8 +156,6 @@ def test_serving_refuses_an_empty_postgresql_and_migrates_an_empty_sqlite(
 
 
 def test_serving_refuses_a_stale_postgresql(templates: Templates, tmp_path: Path) -> None:
-    from tests.conftest import DATABASES
-
     if "postgresql" not in DATABASES:
         pytest.skip("PostgreSQL is not to be tested")
     settings = templates.settings("postgresql")

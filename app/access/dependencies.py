@@ -9,11 +9,24 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request, Security
 from fastapi.concurrency import run_in_threadpool
+from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Query as QueryParameter
+from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 
 from app.access.actions import Recogniser
 from app.audit import store as audit
-from app.errors import Busy, Forbidden, TooManyAttempts, Unauthenticated
+from app.errors import (
+    Busy,
+    Fault,
+    Forbidden,
+    InvalidPayload,
+    RegistryError,
+    Sentence,
+    TooManyAttempts,
+    Unauthenticated,
+)
+from app.problems import pointer
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 
@@ -94,6 +107,7 @@ async def recognise(
         SecretKeyMismatch, NotReady: nothing may be answered.
         Unauthenticated, TooManyAttempts: no valid key.
         Forbidden: the key's role lacks a permission.
+        InvalidPayload: the query has a parameter that the operation does not know.
     """
     if not registry.ready:
         await run_in_threadpool(registry.require_ready)
@@ -104,21 +118,53 @@ async def recognise(
         if caller is None:
             caller = await run_in_threadpool(recogniser.look_up, credentials.credentials)
     if caller is None:
-        await _refuse_unknown(request, registry)
-        raise Unauthenticated
+        raise await run_in_threadpool(refuse_unknown, request)
     request.state.caller = caller
     if not all(caller.may(Permission(scope)) for scope in needed.scopes):
         raise Forbidden
+    _refuse_unknown_parameters(request)
     return caller
 
 
-async def _refuse_unknown(request: Request, registry: Registry) -> None:
-    source = request.client.host if request.client else "unknown"
+def _refuse_unknown_parameters(request: Request) -> None:
+    """Refuse a query parameter that the operation does not have.
+
+    A mistyped filter that is ignored would list everything, and read as an answer to the question.
+
+    Raises:
+        InvalidPayload: names every such parameter, where its name is plainly one.
+    """
+    route = request.scope.get("route")
+    if not isinstance(route, APIRoute):
+        return
+    known = {
+        parameter.alias
+        for parameter in get_flat_params(route.dependant)
+        if isinstance(parameter.field_info, QueryParameter)
+    }
+    if unknown := sorted(set(request.query_params) - known):
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    pointer(("query", name)),
+                    "unknown_field",
+                    Sentence("There is no such parameter here", "没有该查询参数"),
+                )
+                for name in unknown
+            ]
+        )
+
+
+def refuse_unknown(request: Request) -> RegistryError:
+    """Count an attempt without a valid key; the refusal to answer it with."""
+    registry: Registry = request.app.state.registry
     attempts: Attempts = request.app.state.attempts
+    source = request.client.host if request.client else "unknown"
     if attempts.exceeded(source, registry.clock.now()):
         # Past the limit the count in the ledger stands still: a flood must not become writes.
-        raise TooManyAttempts
-    await run_in_threadpool(audit.count_unknown_caller, registry, source)
+        return TooManyAttempts()
+    audit.count_unknown_caller(registry, source)
+    return Unauthenticated()
 
 
 def needs(permission: Permission) -> Any:  # noqa: ANN401 - FastAPI's own type

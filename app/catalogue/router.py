@@ -78,7 +78,7 @@ def list_measures(catalogue: CatalogueDep) -> schemas.MeasuresView:
 @router.get("/calendar/deadline")
 def tell_deadline(
     registry: RegistryDep,
-    decided_on: Annotated[Day, Query(examples=["2026-11-20"])],
+    decided_on: Annotated[Day, Query(openapi_examples={"a Friday": {"value": "2026-11-20"}})],
 ) -> schemas.DeadlineView:
     """The last day on which a decision of that day is disclosed in time."""
     calendar = _read_calendar(registry)

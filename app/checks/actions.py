@@ -39,7 +39,7 @@ from app.rules.law import Catalogue, SubjectKind
 from app.rules.names import name_key
 from app.rules.permissions import Caller, Role
 from app.subjects import store as subjects
-from app.wire import current_request_id
+from app.wire import current_request_id, require_one_moment
 
 # A re-examination tells what an approval officer would have been told, not what an auditor sees.
 OFFICER = Role.approver
@@ -54,6 +54,7 @@ def check(
         Forbidden: the present is for approvers, the past for auditors and operators.
         InvalidPayload: the matter is not in the catalogue, or the day has not come.
     """
+    require_one_moment(request.known_at, request.known_seq, "/known_seq")
     past = request.on or request.known_at or request.known_seq is not None
     if bool(past) == (caller.role is Role.approver):
         raise Forbidden

@@ -94,7 +94,7 @@ def look_up_subject(
 
 @router.get("/subjects/uscc/{code}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))
 def show_organization(
-    code: Annotated[str, Path(min_length=1, max_length=40)],
+    code: Annotated[str, Path(min_length=1, max_length=40, examples=["91370403MB000CT75T"])],
     caller: SubjectReader,
     registry: RegistryDep,
     chinese: Chinese,

@@ -1,6 +1,6 @@
 """Publications and withdrawals, and what a calendar notice does to deadlines."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
 from typing import Any
@@ -8,27 +8,29 @@ from uuid import UUID
 
 from app.audit import store as audit
 from app.catalogue import store as catalogue
-from app.catalogue.store import Law
+from app.catalogue.store import Law, read_law
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.database import Connection
 from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
-from app.entries.actions import Change, append_version, change, require_within
+from app.entries import store as entries
+from app.entries.actions import Change, NextVersion, append_versions, change, require_within
 from app.entries.columns import channel_values
 from app.entries.store import EntryRow
 from app.errors import (
     AlreadyPublished,
+    EntryNotFound,
     NotPublished,
     PublicationNotAllowed,
 )
-from app.registry import Registry, take_sequence
+from app.registry import Registry
 from app.rules.calendar import CalendarYear, changed_days, touches
 from app.rules.disclosure import Publication as Published
 from app.rules.disclosure import rejudged
 from app.rules.law import DisclosureClass
 from app.rules.permissions import COMMAND_LINE, Caller
-from app.rules.transitions import Action
+from app.rules.transitions import Action, require
 
 RECOMPUTED_AT_ONCE = 500
 
@@ -49,23 +51,7 @@ def publish(
     """
 
     def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        if row.disclosure is not DisclosureClass.public:
-            raise PublicationNotAllowed
-        require_within(order.published_on, row.decided_on, law.today, "/published_on")
-        channels = dict(row.publications)
-        known = channels[order.channel]
-        if known.published_on is not None and known.withdrawn_on is None:
-            if (known.published_on, known.url) == (order.published_on, order.url):
-                return None
-            raise AlreadyPublished
-        channels[order.channel] = Published(
-            required=known.required,
-            published_on=order.published_on,
-            url=order.url,
-            recorded_at=law.at.isoformat().replace("+00:00", "Z"),
-            judged_by=row.deadline,
-        )
-        return channel_values(channels, row.term)
+        return _published(row, order, law)
 
     _tell(
         registry,
@@ -78,6 +64,65 @@ def publish(
         order.published_on,
         apply,
     )
+
+
+def publish_all(
+    registry: Registry, caller: Caller, orders: Sequence[tuple[UUID, Publication]]
+) -> None:
+    """Record publications in one transaction, each as `publish` would; all of them or none.
+
+    Raises:
+        RegistryError: what stands against one of them.
+    """
+
+    def work(connection: Connection) -> None:
+        law = read_law(registry, connection)
+        rows = entries.lock_all(connection, {entry_id for entry_id, _ in orders}, law.today)
+        made = []
+        for entry_id, order in orders:
+            row = rows.get(entry_id)
+            if row is None or row.void or not caller.acts_for(row.department):
+                raise EntryNotFound
+            # The row is read for today; active and suspended alone may differ, and both pass.
+            require(Action.publish, row.status(order.published_on))
+            differing = _published(row, order, law)
+            if differing is None:
+                continue
+            made.append(
+                NextVersion(
+                    row=row,
+                    action=Action.publish,
+                    audit_name="disclosure_recorded",
+                    reason=None,
+                    digest=_digest(Action.publish, order),
+                    differing=differing,
+                )
+            )
+            rows[entry_id] = row._replace(version=row.version + 1, **differing)
+        append_versions(registry, connection, caller, law, made)
+
+    registry.write(work)
+
+
+def _published(row: EntryRow, order: Publication, law: Law) -> dict[str, Any] | None:
+    """The columns that differ once it is published; None where it is so already."""
+    if row.disclosure is not DisclosureClass.public:
+        raise PublicationNotAllowed
+    require_within(order.published_on, row.decided_on, law.today, "/published_on")
+    channels = dict(row.publications)
+    known = channels[order.channel]
+    if known.published_on is not None and known.withdrawn_on is None:
+        if (known.published_on, known.url) == (order.published_on, order.url):
+            return None
+        raise AlreadyPublished
+    channels[order.channel] = Published(
+        required=known.required,
+        published_on=order.published_on,
+        url=order.url,
+        recorded_at=law.at.isoformat().replace("+00:00", "Z"),
+        judged_by=row.deadline,
+    )
+    return channel_values(channels, row.term)
 
 
 def withdraw(
@@ -127,7 +172,6 @@ def _tell(
     status_on: date | None,
     apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
 ) -> None:
-    body = {"action": action.value, **order.model_dump(mode="json")}
     change(
         registry,
         caller,
@@ -136,12 +180,16 @@ def _tell(
             action=action,
             audit_name=audit_name,
             reason=None,
-            digest=fingerprint(body),
+            digest=_digest(action, order),
             expected=expected,
             status_on=status_on,
             apply=apply,
         ),
     )
+
+
+def _digest(action: Action, order: Publication | Withdrawal) -> str:
+    return fingerprint({"action": action.value, **order.model_dump(mode="json")})
 
 
 # --- a calendar notice ---------------------------------------------------
@@ -181,10 +229,13 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
             if not rows:
                 break
             after = rows[-1].id
-            for row in rows:
-                if touches(row.decided_on, row.deadline, before, law.calendar):
-                    _recompute(registry, connection, row, law)
-                    count += 1
+            made = [
+                _recomputed(row, law)
+                for row in rows
+                if touches(row.decided_on, row.deadline, before, law.calendar)
+            ]
+            append_versions(registry, connection, COMMAND_LINE, law, made)
+            count += len(made)
         record = audit.row(
             COMMAND_LINE, at, "calendar_loaded", "done", f"calendar/{version}", recomputed=count
         )
@@ -194,37 +245,21 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
     return registry.write(work)
 
 
-def _recompute(registry: Registry, connection: Connection, row: EntryRow, law: Law) -> None:
+def _recomputed(row: EntryRow, law: Law) -> NextVersion:
     due = law.calendar.deadline(row.decided_on)
     channels = rejudged(row.publications, due.deadline, grace=True)
-    received_on = civil_day(row.received_at)
-    seq = take_sequence(
-        connection,
-        1,
-        catalogue_version=law.catalogue_version,
-        calendar_version=law.calendar_version,
-    )
-    at = registry.clock.now()
-    append_version(
-        connection,
-        row,
-        {
-            "seq": seq,
-            "action": Action.recompute.value,
-            "action_digest": fingerprint({"calendar": law.calendar_version}),
-            "change_reason": "calendar",
-            "actor_id": None,
-            "actor_name": COMMAND_LINE.name,
-            "recorded_at": at,
+    return NextVersion(
+        row=row,
+        action=Action.recompute,
+        audit_name="deadline_recomputed",
+        reason="calendar",
+        digest=fingerprint({"calendar": law.calendar_version}),
+        differing={
             "deadline": due.deadline,
             "provisional": due.provisional,
             "calendar_version": law.calendar_version,
             # A report that was in time by the deadline then shown stays in time.
-            "reported_late": row.reported_late and received_on > due.deadline,
+            "reported_late": row.reported_late and civil_day(row.received_at) > due.deadline,
             **channel_values(channels, row.term),
         },
     )
-    record = audit.row(
-        COMMAND_LINE, at, "deadline_recomputed", "done", row.id, version=row.version + 1
-    )
-    audit.record_changes(connection, [record | {"seq": seq}])

@@ -3,7 +3,7 @@
 What may be done in which status stands in `app/rules/transitions.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -19,16 +19,24 @@ from app.entries.columns import channel_values, clock_values, decided_values, pe
 from app.entries.proposals import Person
 from app.entries.schemas import Correction, Exit, Revocation, RevocationCode
 from app.entries.store import EntryRow
-from app.errors import EntryNotFound, Fault, InvalidPayload, Sentence, StaleVersion
+from app.errors import (
+    EntryNotFound,
+    Fault,
+    InvalidPayload,
+    Sentence,
+    StaleVersion,
+    TransitionRefused,
+)
 from app.registry import Registry, take_sequence
-from app.rules.admission import Case, examine
+from app.rules.admission import Case, Ruling, examine
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import rejudged
-from app.rules.law import ListKind, SubjectKind
+from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action, require
 from app.subjects import store as subjects
 from app.subjects.store import Claim
+from app.wire import FIRST_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +77,8 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
             raise EntryNotFound
         if _done_before(connection, row, order):
             return
-        if row.void:
-            raise EntryNotFound
+        if row.void and order.action is not Action.withdraw:
+            raise EntryNotFound  # sealed; but what was published by mistake must come down
         if order.expected is not None and order.expected != row.version:
             raise StaleVersion(current_version=row.version)
         day = order.status_on or law.today
@@ -80,39 +88,77 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
         if differing is None:
             return
         _add_persons(registry, connection, row.id, order.persons)
-        seq = take_sequence(
-            connection,
-            1,
-            catalogue_version=law.catalogue_version,
-            calendar_version=law.calendar_version,
+        made = NextVersion(
+            row=row,
+            action=order.action,
+            audit_name=order.audit_name,
+            reason=order.reason,
+            digest=order.digest,
+            differing=differing,
         )
-        at = registry.clock.now()
-        stamp = {
-            "seq": seq,
-            "action": order.action.value,
-            "action_digest": order.digest,
-            "change_reason": order.reason,
-            "actor_id": caller.id,
-            "actor_name": caller.name,
-            "recorded_at": at,
-        }
-        append_version(connection, row, differing | stamp)
-        audit.record_changes(
-            connection,
-            [
-                audit.row(caller, at, order.audit_name, "done", row.id, version=row.version + 1)
-                | {"seq": seq}
-            ],
-        )
+        append_versions(registry, connection, caller, law, [made])
 
     registry.write(work)
 
 
-def append_version(connection: Connection, row: EntryRow, values: Mapping[str, Any]) -> None:
-    """Put the next version behind a row's."""
-    store.supersede(connection, row.id, row.version, values["seq"])
-    version = store.version_values(row) | {"version": row.version + 1, "superseded_seq": None}
-    store.add(connection, [], [version | dict(values)], [])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NextVersion:
+    """What comes behind a row: the columns that differ, and what was done to make them so."""
+
+    row: EntryRow
+    action: Action
+    audit_name: str
+    reason: str | None
+    digest: str
+    differing: Mapping[str, Any]
+
+
+def append_versions(
+    registry: Registry,
+    connection: Connection,
+    caller: Caller,
+    law: Law,
+    made: Sequence[NextVersion],
+) -> None:
+    """Number the next versions, put each behind its row, and write down who made them.
+
+    They are taken in order, so a row may be one that an earlier of them makes.
+    """
+    if not made:
+        return
+    first = take_sequence(
+        connection,
+        len(made),
+        catalogue_version=law.catalogue_version,
+        calendar_version=law.calendar_version,
+    )
+    at = registry.clock.now()
+    versions: dict[tuple[UUID, int], dict[str, Any]] = {}
+    ended: list[tuple[UUID, int, int]] = []
+    records = []
+    for seq, item in enumerate(made, start=first):
+        entry_id, known = item.row.id, item.row.version
+        if (entry_id, known) in versions:
+            versions[entry_id, known]["superseded_seq"] = seq
+        else:
+            ended.append((entry_id, known, seq))
+        versions[entry_id, known + 1] = store.version_values(item.row) | {
+            **item.differing,
+            "version": known + 1,
+            "seq": seq,
+            "superseded_seq": None,
+            "action": item.action.value,
+            "action_digest": item.digest,
+            "change_reason": item.reason,
+            "actor_id": caller.id,
+            "actor_name": caller.name,
+            "recorded_at": at,
+        }
+        record = audit.row(caller, at, item.audit_name, "done", entry_id, version=known + 1)
+        records.append(record | {"seq": seq})
+    store.supersede_all(connection, ended)
+    store.add(connection, [], [*versions.values()], [])
+    audit.record_changes(connection, records)
 
 
 def _done_before(connection: Connection, row: EntryRow, order: Change) -> bool:
@@ -178,7 +224,10 @@ def _redecide(
 ) -> dict[str, Any]:
     list_type = law.catalogue.list_types[row.list_type]
     case = Case.of(facts, _birth_date(registry, connection, row, law))
-    ruling = examine(case, list_type, law.today, correcting=True)
+    ruling = _examine_changes(case, list_type, law.today)
+    for ended_on in (row.exited_on, row.revoked_on):
+        if ended_on is not None:
+            require_within(case.decided_on, FIRST_DAY, ended_on, "/changes/decision/decided_on")
     term = replace(
         row.term,
         effective_from=ruling.effective_from,
@@ -190,15 +239,29 @@ def _redecide(
         others = store.neighbours(connection, [row.subject_id])[row.subject_id]
         blacks = [other.term for other in others if other.kind is ListKind.black]
         require_no_black(term, blacks, law.today)
+    _rename(connection, row, facts, case.decided_on)
+    decided = decided_values(law, facts, ruling, row.list_type)
+    if case.decided_on == row.decided_on:
+        # The clock stands as it was judged, with any grace that a calendar notice gave it.
+        return decided | channel_values(row.publications, term)
+    published = [item.published_on for item in row.publications.values() if item.published_on]
+    if published:
+        place = "/changes/decision/decided_on"
+        require_within(case.decided_on, FIRST_DAY, min(published), place)
     due = law.calendar.deadline(case.decided_on)
     channels = rejudged(row.publications, due.deadline, grace=False)
-    _rename(connection, row, facts, case.decided_on)
-    return {
-        **decided_values(law, facts, ruling, row.list_type),
-        **clock_values(
-            law, case.decided_on, term, channels, received_on=civil_day(row.received_at)
-        ),
-    }
+    received_on = civil_day(row.received_at)
+    return decided | clock_values(law, case.decided_on, term, channels, received_on=received_on)
+
+
+def _examine_changes(case: Case, list_type: ListType, today: date) -> Ruling:
+    try:
+        return examine(case, list_type, today, correcting=True)
+    except InvalidPayload as wrong:
+        # Places in the body of a correction, where facts stand under `changes`.
+        raise InvalidPayload(
+            faults=[replace(item, pointer=f"/changes{item.pointer}") for item in wrong.faults]
+        ) from wrong
 
 
 def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: Law) -> date | None:
@@ -234,6 +297,8 @@ def revoke(
     def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
         require_within(order.revoked_on, row.decided_on, law.today, "/revoked_on")
         void = order.reason_code is RevocationCode.wrong_subject
+        if row.revoked_on is not None and not void:
+            raise TransitionRefused  # once is enough; only the wrong subject is a further finding
         return {"revoked_on": order.revoked_on, "void": void} | channel_values(
             row.publications, replace(row.term, revoked_on=order.revoked_on, void=void)
         )

@@ -20,7 +20,14 @@ from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission, Role
 from app.rules.status import Status
 from app.rules.visibility import Sight, sight
-from app.wire import Day, Instant, make_cursor, read_id_cursor, read_version
+from app.wire import (
+    Day,
+    Instant,
+    make_cursor,
+    read_id_cursor,
+    read_version,
+    require_one_moment,
+)
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
@@ -28,7 +35,11 @@ Reader = Annotated[Caller, needs(Permission.entry_read)]
 Writer = Annotated[Caller, needs(Permission.entry_write)]
 IfMatch = Annotated[
     str | None,
-    Header(alias="If-Match", description='The version changed, as ETag gave it: `"3"`'),
+    Header(
+        alias="If-Match",
+        description='The version changed, as ETag gave it: `"3"`',
+        examples=['"1"'],
+    ),
 ]
 Code = Annotated[str | None, Query(max_length=80)]
 
@@ -104,16 +115,7 @@ def list_entries(
         "subject_id": subject_id,
     }
     filters = {name: value for name, value in asked.items() if value is not None}
-    scope = filters | ({} if caller.oversees else {"department": caller.department})
-    audit.record_access(
-        registry,
-        caller,
-        "entries_listed",
-        status=entry_status,
-        **{name: str(value) for name, value in filters.items()},
-    )
-    if not caller.oversees and department not in {None, caller.department}:
-        return schemas.EntryPage(entries=[], next=None)
+    sealed = {} if caller.role is Role.auditor else {"void": False}
     today = registry.clock.today()
     with registry.database.reading() as connection:
         rows = store.page(
@@ -121,11 +123,18 @@ def list_entries(
             today,
             after=read_id_cursor(next_),
             limit=limit + 1,
-            filters=scope if caller.role is Role.auditor else scope | {"void": False},
+            filters=filters | caller.scope | sealed,
             statuses=[entry_status] if entry_status else [],
         )
         shown, more = rows[:limit], len(rows) > limit
         found = _views(connection, shown, today, current_calendar(registry, connection), caller)
+    audit.record_access(
+        registry,
+        caller,
+        "entries_listed",
+        status=entry_status,
+        **{name: str(value) for name, value in filters.items()},
+    )
     return schemas.EntryPage.model_validate(
         {"entries": found, "next": make_cursor(shown[-1].id) if more else None}
     )
@@ -149,6 +158,10 @@ def show_entry(
     past = any(value is not None for value in (on, known_at, known_seq))
     if past and not caller.oversees:
         raise errors.Forbidden
+    require_one_moment(known_at, known_seq, "?known_seq")
+    view = present(
+        registry, caller, entry_id, response, on=on, known_at=known_at, known_seq=known_seq
+    )
     audit.record_access(
         registry,
         caller,
@@ -156,21 +169,19 @@ def show_entry(
         entry_id,
         **({"on": on, "known_at": known_at, "known_seq": known_seq} if past else {}),
     )
-    return present(
-        registry, caller, entry_id, response, on=on, known_at=known_at, known_seq=known_seq
-    )
+    return view
 
 
 @router.get("/{entry_id}/history", responses=problems(errors.EntryNotFound))
 def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schemas.History:
     """Every version of an entry: who made it, when, why, and what it changed."""
-    audit.record_access(registry, caller, "history_read", entry_id)
     today = registry.clock.today()
     with registry.database.reading() as connection:
         rows = store.versions(connection, entry_id, today)
         calendar = current_calendar(registry, connection)
     if not rows or not _sees_whole(caller, rows[-1], today):
         raise errors.EntryNotFound
+    audit.record_access(registry, caller, "history_read", entry_id)
     shown: list[dict[str, Any]] = [views.entry_view(row, today, calendar) for row in rows]
     before: list[dict[str, Any] | None] = [None, *shown[:-1]]
     return schemas.History(

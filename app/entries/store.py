@@ -10,13 +10,14 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     case,
     exists,
+    false,
     insert,
     literal,
     or_,
     select,
-    tuple_,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -111,6 +112,8 @@ _VERSION_COLUMNS = tuple(
     getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]
 )
 
+BLACK = aliased(EntryVersion)  # once: making one costs more than asking for an entry
+
 # --- conditions ----------------------------------------------------------
 
 
@@ -141,14 +144,13 @@ def not_ended(version: Any, day: date) -> ColumnElement[bool]:  # noqa: ANN401 -
 
 def black_active(day: date, seq: int | None) -> ColumnElement[bool]:
     """Red entries whose subject has a black entry active on a day."""
-    black = aliased(EntryVersion)
     return and_(
         EntryVersion.kind == ListKind.red,
         exists().where(
-            black.subject_id == EntryVersion.subject_id,
-            black.kind == ListKind.black,
-            known(black, seq),
-            running(black, day),
+            BLACK.subject_id == EntryVersion.subject_id,
+            BLACK.kind == ListKind.black,
+            known(BLACK, seq),
+            running(BLACK, day),
         ),
     )
 
@@ -160,8 +162,8 @@ def status_expression(day: date, seq: int | None = None) -> ColumnElement[str]:
     expired = or_(version.effective_until < day, version.cap_ends_on < day)
     return case(
         (removed, literal(Status.removed.value)),
-        (version.effective_from > day, literal(Status.scheduled.value)),
         (expired, literal(Status.expired.value)),
+        (version.effective_from > day, literal(Status.scheduled.value)),
         (black_active(day, seq), literal(Status.suspended.value)),
         else_=literal(Status.active.value),
     )
@@ -220,16 +222,15 @@ def conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
     """The equalities of a filter as SQL."""
     for name, value in filters.items():
         if name == "domain":
-            yield EntryVersion.list_type.in_([f"{value}.{kind}" for kind in LIST_ENDINGS])
+            yield EntryVersion.list_type.startswith(f"{value}.", autoescape=True)
         elif name == "list":
             yield EntryVersion.kind == value
+        elif name == "within":
+            yield EntryVersion.department == value
         elif name == "source_ref":
             yield Entry.source_ref == value
         else:
             yield getattr(EntryVersion, name) == value
-
-
-LIST_ENDINGS = ("red", "black", "licence", "penalty")
 
 
 def of_subjects(
@@ -283,10 +284,21 @@ def find_replays(
     connection: Connection, references: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], Replay]:
     """What is recorded under (department, source_ref) already."""
+    by_department: dict[str, list[str]] = {}
+    for department, source_ref in references:
+        by_department.setdefault(department, []).append(source_ref)
+    # Not pairs in one list: for those SQLite reads every version there is.
+    one_of_them = or_(
+        false(),
+        *(
+            and_(Entry.department == department, Entry.source_ref.in_(source_refs))
+            for department, source_refs in by_department.items()
+        ),
+    )
     rows = connection.execute(
         select(Entry.department, Entry.source_ref, Entry.id, EntryVersion.facts_digest)
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
-        .where(tuple_(Entry.department, Entry.source_ref).in_(list(references)))
+        .where(one_of_them)
     )
     found: dict[tuple[str, str], Replay] = {}
     for row in rows:
@@ -350,12 +362,15 @@ def neighbours(
 
 
 def lock(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
-    """One entry, its subject locked first so that no change beside this one is missed."""
-    subject_id = connection.scalar(select(Entry.subject_id).where(Entry.id == entry_id))
-    if subject_id is None:
-        return None
-    subjects.lock(connection, [subject_id])
-    return get(connection, entry_id, day)
+    """One entry, locked."""
+    return lock_all(connection, [entry_id], day).get(entry_id)
+
+
+def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
+    """Entries by id, their subjects locked first so that no change beside this one is missed."""
+    wanted = Entry.id.in_(set(ids))
+    subjects.lock(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
+    return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
 
 
 def made_by(connection: Connection, entry_id: UUID, action_digest: str) -> list[int]:
@@ -388,13 +403,17 @@ def add_persons(connection: Connection, persons: Sequence[Mapping[str, Any]]) ->
         connection.execute(insert(EntryPerson), persons)
 
 
-def supersede(connection: Connection, entry_id: UUID, version: int, seq: int) -> None:
-    """End a version at the sequence number of the next one."""
-    connection.execute(
-        update(EntryVersion)
-        .where(EntryVersion.entry_id == entry_id, EntryVersion.version == version)
-        .values(superseded_seq=seq)
-    )
+SUPERSEDE = (
+    update(EntryVersion)
+    .where(EntryVersion.entry_id == bindparam("entry"), EntryVersion.version == bindparam("known"))
+    .values(superseded_seq=bindparam("next"))
+)
+
+
+def supersede_all(connection: Connection, ended: Sequence[tuple[UUID, int, int]]) -> None:
+    """End versions (entry, version), each at the sequence number of the next one."""
+    rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in ended]
+    connection.execute(SUPERSEDE, rows)
 
 
 def persons_of(connection: Connection, entry_id: UUID) -> set[str]:

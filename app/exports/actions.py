@@ -4,13 +4,14 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
 from app.audit import store as audit
+from app.database import Connection
 from app.entries import store
 from app.errors import Fault, InvalidPayload, Sentence
 from app.exports import snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
-from app.registry import Registry, law_known_at, read_head
-from app.rules.permissions import Caller
+from app.registry import Registry, law_known_at, next_epoch, read_head
+from app.rules.permissions import COMMAND_LINE, Caller
 from app.rules.status import Status
 
 
@@ -87,3 +88,17 @@ def _accounted(
     )
     if held is not None:
         yield held
+
+
+def start_epoch(registry: Registry) -> int:
+    """Mark a restore or failover: whoever holds an export or a number of before must know."""
+
+    def work(connection: Connection) -> int:
+        epoch = next_epoch(connection)
+        record = audit.row(
+            COMMAND_LINE, registry.clock.now(), "epoch_started", "done", f"epoch/{epoch}"
+        )
+        audit.record_changes(connection, [record])
+        return epoch
+
+    return registry.write(work)

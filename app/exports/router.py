@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from app import errors
 from app.access.dependencies import RegistryDep, needs
@@ -31,19 +31,21 @@ MEDIA_TYPES = {
 }
 
 
-class ExportResponse(Response):
+class ExportResponse(JSONResponse):
     """Shown in the OpenAPI document; what is sent is a `Stream`."""
-
-    media_type = "application/x-ndjson"
 
 
 @router.get(
     "/exports/entries",
     response_class=ExportResponse,
+    response_model=schemas.ExportDocument,
     responses={
         200: {
             "description": "One consistent snapshot with a trailer; without it, incomplete",
-            "content": {media: {"schema": {"type": "string"}} for media in MEDIA_TYPES.values()},
+            "content": {
+                MEDIA_TYPES[kind]: {"schema": {"type": "string"}}
+                for kind in (ExportFormat.ndjson, ExportFormat.csv)
+            },
         }
     },
 )

@@ -156,7 +156,7 @@ def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = 
     severity = case.severity or list_type.severity
     if severity is None and list_type.kind is ListKind.black:
         severity = Severity.serious
-    faults = [*_date_faults(case, today), *_fact_faults(case, list_type, severity)]
+    faults = [*_date_faults(case, list_type, today), *_fact_faults(case, list_type, severity)]
     if faults:
         raise InvalidPayload(faults=faults)
     _require_adult(case)
@@ -166,7 +166,7 @@ def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = 
         effective_until=_last_day(case, list_type, effective_from),
         cap_ends_on=_cap(case, list_type),
         severity=severity,
-        disclosure_class=_disclosure_class(case, list_type),
+        disclosure_class=disclosure_class(case.subject_kind, case.disclosure_class, list_type),
     )
 
 
@@ -184,7 +184,7 @@ def _require_in_force(list_type: ListType, today: date) -> None:
         raise ListTypeNotInForce(list_type=list_type.code)
 
 
-def _date_faults(case: Case, today: date) -> list[Fault]:
+def _date_faults(case: Case, list_type: ListType, today: date) -> list[Fault]:
     faults = []
     if case.decided_on > today:
         faults.append(
@@ -207,6 +207,17 @@ def _date_faults(case: Case, today: date) -> list[Fault]:
             )
         )
     start = case.effective_from or case.decided_on
+    if list_type.kind is not ListKind.record and start < case.decided_on:
+        faults.append(
+            Fault(
+                "/effective_from",
+                "dates_out_of_order",
+                Sentence(
+                    "Nobody is on a list before the decision to list them",
+                    "有效期起不得早于决定日期",
+                ),
+            )
+        )
     if isinstance(case.effective_until, date) and case.effective_until < start:
         faults.append(
             Fault(
@@ -220,7 +231,8 @@ def _date_faults(case: Case, today: date) -> list[Fault]:
 
 def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> list[Fault]:
     faults = []
-    if not case.identified and list_type.requires_identifier:
+    person = case.subject_kind is SubjectKind.natural_person
+    if not case.identified and (list_type.requires_identifier or person):
         faults.append(
             Fault(
                 "/subject/identifiers",
@@ -230,7 +242,7 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 ),
             )
         )
-    if case.subject_kind is SubjectKind.natural_person and case.birth_date is None:
+    if person and case.birth_date is None:
         faults.append(
             Fault(
                 "/subject/birth_date",
@@ -315,7 +327,8 @@ def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | N
     if case.effective_until is None:
         _require_open_term(list_type)
         return None
-    longest = list_type.maximum_term or list_type.term
+    black = list_type.kind is ListKind.black
+    longest = list_type.maximum_term or (list_type.term if black else None)
     if longest is not None and case.effective_until > later(effective_from, longest):
         latest = later(effective_from, longest).isoformat()
         raise TermNotAllowed(
@@ -355,10 +368,16 @@ def _cap(case: Case, list_type: ListType) -> date | None:
     return case.conduct_ended_on + relativedelta(years=CAP_YEARS)
 
 
-def _disclosure_class(case: Case, list_type: ListType) -> DisclosureClass:
-    personal = case.subject_kind is SubjectKind.natural_person
-    barred = personal and not list_type.publishes_natural_persons
-    if case.disclosure_class is DisclosureClass.public and barred:
+def disclosure_class(
+    kind: SubjectKind, wanted: DisclosureClass | None, list_type: ListType
+) -> DisclosureClass:
+    """Who may read an entry about such a subject: what its department wants, or the list type's.
+
+    Raises:
+        PublicationNotAllowed: natural persons are not published by this list type.
+    """
+    barred = kind is SubjectKind.natural_person and not list_type.publishes_natural_persons
+    if wanted is DisclosureClass.public and barred:
         raise PublicationNotAllowed(
             Sentence(
                 "Public credit information of natural persons is not published unless the State"
@@ -367,8 +386,8 @@ def _disclosure_class(case: Case, list_type: ListType) -> DisclosureClass:
                 "(山东省社会信用条例第二十条);请使用 restricted",
             )
         )
-    if case.disclosure_class is not None:
-        return case.disclosure_class
+    if wanted is not None:
+        return wanted
     if barred and list_type.default_disclosure is DisclosureClass.public:
         return DisclosureClass.restricted
     return list_type.default_disclosure

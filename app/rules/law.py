@@ -163,7 +163,8 @@ class ListType(Validity):
 
     Attributes:
         term: the list period from `effective_from` where a push leaves the last day out.
-        maximum_term: the longest period that a push may name; None sets no bound.
+        maximum_term: the longest period that a push may name; where there is none, the term is the
+            longest of a black list, and nothing bounds a red one.
         open_term: an entry without a last day is allowed.
         minimum_publication / maximum_publication: how long an entry is on public view.
         publishes_natural_persons: only where the State provides otherwise than

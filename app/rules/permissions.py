@@ -61,6 +61,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
     Role.department: frozenset(
         {
             Permission.catalogue_read,
+            Permission.check_read,
             Permission.disclosure_read,
             Permission.disclosure_write,
             Permission.entry_read,
@@ -75,7 +76,6 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.audit_read,
             Permission.catalogue_read,
             Permission.check_create,  # a re-examination of a past day only (`app/checks`)
-            Permission.check_read,
             Permission.disclosure_read,
             Permission.disclosure_write,
             Permission.entry_read,
@@ -111,6 +111,11 @@ class Caller:
     def oversees(self) -> bool:
         """True for those who see every department's entries."""
         return self.role in OVERSIGHT
+
+    @property
+    def scope(self) -> dict[str, str]:
+        """The filter that keeps a list to what the caller may read whole: its own department's."""
+        return {} if self.oversees else {"within": self.department or ""}
 
     def acts_for(self, department: str) -> bool:
         """Tell whether the caller may act, and read all, in that department's name."""

@@ -86,10 +86,10 @@ def status_on(term: Term, kind: ListKind, day: date, *, black_active: bool) -> S
     """
     if term.removal_on(day) is not None:
         return Status.removed
-    if day < term.effective_from:
-        return Status.scheduled
     if term.last_day is not None and day > term.last_day:
         return Status.expired
+    if day < term.effective_from:
+        return Status.scheduled
     if kind is ListKind.red and black_active:
         return Status.suspended
     return Status.active

@@ -215,6 +215,13 @@ def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
     assert state(world, silent) == "overdue"
     publish(world, silent, "2027-01-06")
     assert state(world, silent) == "late"
+    version = world.api().get(f"/v1/entries/{punctual['id']}").headers["ETag"]
+    corrected = world.api().post(
+        f"/v1/entries/{punctual['id']}/corrections",
+        json={"reason": "文字更正", "changes": {"reason": "拖欠农民工工资"}},
+        headers={"If-Match": version},
+    )
+    assert corrected.json()["disclosure"]["state"] == "on_time"
 
 
 def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Path) -> None:

@@ -161,7 +161,7 @@ def test_corrected_responsible_persons_are_sealed_like_the_first_ones(world: Wor
     wrong = {"reason": "x", "changes": {"responsible_persons": [other | {"identifier": None}]}}
     wrong["changes"]["responsible_persons"][0]["role"] = "directly_responsible"  # type: ignore[index]
     answer = order(world.api(), same_again, "corrections", wrong)
-    refused(answer, 422, "responsible_person_missing", "/responsible_persons")
+    refused(answer, 422, "responsible_person_missing", "/changes/responsible_persons")
 
 
 def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: World) -> None:
@@ -209,10 +209,14 @@ def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) 
         ({"department": "tax"}, "unknown_field", "/changes/department"),
         ({"exited_on": "2026-11-22"}, "unknown_field", "/changes/exited_on"),
         ({"effective_from": 20261120}, "invalid_date", "/changes/effective_from"),
-        ({"conduct_ended_on": None}, "conduct_end_missing", "/conduct_ended_on"),
-        ({"conduct_ended_on": "2026-11-21"}, "dates_out_of_order", "/conduct_ended_on"),
-        ({"effective_until": "2026-11-19"}, "dates_out_of_order", "/effective_until"),
-        ({"responsible_persons": None}, "responsible_person_missing", "/responsible_persons"),
+        ({"conduct_ended_on": None}, "conduct_end_missing", "/changes/conduct_ended_on"),
+        ({"conduct_ended_on": "2026-11-21"}, "dates_out_of_order", "/changes/conduct_ended_on"),
+        ({"effective_until": "2026-11-19"}, "dates_out_of_order", "/changes/effective_until"),
+        (
+            {"responsible_persons": None},
+            "responsible_person_missing",
+            "/changes/responsible_persons",
+        ),
         (
             {"responsible_persons": [{"role": "x", "name": "y"}]},
             "unknown_value",
@@ -221,7 +225,7 @@ def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) 
         (
             {"decision": push()["decision"] | {"decided_on": "2026-11-23"}},
             "decision_in_future",
-            "/decision/decided_on",
+            "/changes/decision/decided_on",
         ),
     ],
     ids=lambda value: str(value)[:60] if isinstance(value, dict) else "",
@@ -270,6 +274,72 @@ def test_an_ended_entry_is_still_correctable(world: World) -> None:
     changed = corrected(world, over, reason="更正后的事由")
     assert (changed["version"], changed["status"]) == (3, "removed")
     assert changed["removal"] == {"by": "exited", "on": "2026-11-22"}
+
+
+def test_a_decision_is_not_corrected_to_a_day_after_the_end(world: World) -> None:
+    over = done(world.api(), world.record(), "exits", EXIT | {"exited_on": "2026-11-20"})
+    decision = push()["decision"] | {"decided_on": "2026-11-21"}
+    changes = {"decision": decision, "effective_from": "2026-11-21"}
+    answer = order(world.api(), over, "corrections", {"reason": "x", "changes": changes})
+    refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
+
+
+def test_a_decision_is_not_corrected_to_a_day_after_its_publication(world: World) -> None:
+    entry = world.record(decision=push()["decision"] | {"decided_on": "2026-11-19"})
+    world.api().post(
+        f"/v1/entries/{entry['id']}/disclosures",
+        json={"channel": "department_site", "published_on": "2026-11-19"},
+    )
+    entry = world.api().get(f"/v1/entries/{entry['id']}").json()
+    changes = {"decision": push()["decision"]}
+    answer = order(world.api(), entry, "corrections", {"reason": "x", "changes": changes})
+    refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
+
+
+def test_nobody_is_on_a_list_before_the_decision(world: World) -> None:
+    answer = world.api().post("/v1/entries", json=push(effective_from="2026-11-19"))
+    refused(answer, 422, "dates_out_of_order", "/effective_from")
+
+
+def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
+    world: World,
+) -> None:
+    entry = done(world.api(), world.record(), "revocations", REVOCATION)
+    again = order(world.api(), entry, "revocations", REVOCATION | {"revoked_on": "2026-11-21"})
+    refused(again, 409, "transition_refused")
+    wrong = REVOCATION | {"reason_code": "wrong_subject"}
+    assert done(world.api(), entry, "revocations", wrong)["version"] == 3
+
+
+def test_a_police_department_says_under_which_law_it_punished(world: World) -> None:
+    decision = penalty()["decision"] | {"penalty_law": None}
+    facts = penalty(list_type="telecom_fraud.penalty", decision=decision)
+    police = world.api(department="public_security")
+    answer = police.post("/v1/entries", json=push(**facts))
+    refused(answer, 422, "missing", "/decision/penalty_law")
+
+
+def test_what_was_published_on_the_wrong_subject_can_be_taken_down(world: World) -> None:
+    entry = world.record()
+    path = f"/v1/entries/{entry['id']}"
+    published = {"channel": "department_site", "published_on": "2026-11-21"}
+    world.api().post(f"{path}/disclosures", json=published)
+    entry = world.api().get(path).json()
+    done(world.api(), entry, "revocations", REVOCATION | {"reason_code": "wrong_subject"})
+    withdrawal = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
+    taken_down = world.api().post(f"{path}/withdrawals", json=withdrawal)
+    assert taken_down.status_code == 200, taken_down.text
+    assert taken_down.json()["disclosure"]["channels"][0]["withdrawn_on"] == "2026-11-22"
+
+
+def test_a_mistyped_filter_is_refused_not_ignored(world: World) -> None:
+    refused(world.api().get("/v1/entries?stauts=active"), 422, "unknown_field", "?stauts")
+
+
+def test_two_moments_of_knowledge_are_refused(world: World) -> None:
+    entry = world.record()
+    path = f"/v1/entries/{entry['id']}?known_seq=1&known_at=2026-11-22T02:00:00Z"
+    refused(world.api("auditor").get(path), 422, "two_moments", "?known_seq")
 
 
 # --- revocations and exits ------------------------------------------------

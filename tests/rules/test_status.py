@@ -65,10 +65,10 @@ def test_an_entry_that_is_not_active_says_why_in_one_order() -> None:
         taken_away = [end for end in (term.exited_on, term.revoked_on) if end and end <= on]
         if term.void or taken_away:
             expected = Status.removed
-        elif on < term.effective_from:
-            expected = Status.scheduled
-        else:
+        elif term.last_day is not None and on > term.last_day:
             expected = Status.expired
+        else:
+            expected = Status.scheduled
         assert status(term, on) is expected, (term, on)
 
 

@@ -1,0 +1,58 @@
+"""Every refusal leaves a trace: under its caller, or counted where nobody is known."""
+
+import logging
+
+from fastapi import Request
+from fastapi.security.utils import get_authorization_scheme_param
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.access.actions import Recogniser
+from app.access.dependencies import refuse_unknown
+from app.audit import store as audit
+from app.errors import (
+    MalformedJson,
+    RegistryError,
+    TooManyAttempts,
+    Unauthenticated,
+    Unavailable,
+)
+from app.rules.permissions import Caller
+
+log = logging.getLogger("redblack.access")
+
+# Answered before a caller is known, or because nobody can be.
+NOBODYS = (Unauthenticated, TooManyAttempts, Unavailable)
+
+
+def account_for(request: Request, error: RegistryError) -> RegistryError:
+    """Write a refusal down, in a transaction of its own; give the error to answer with.
+
+    That is another one in a single case: the body is parsed before the key is looked at, so a
+    broken body without a valid key comes here as broken, and leaves as unauthenticated.
+    """
+    if isinstance(error, NOBODYS):
+        return error
+    try:
+        caller = getattr(request.state, "caller", None) or _key_holder(request)
+        if caller is None:
+            return refuse_unknown(request) if isinstance(error, MalformedJson) else error
+        route = request.scope.get("route")
+        audit.record_refusal(
+            request.app.state.registry,
+            caller,
+            f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
+            code=error.code,
+            faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
+        )
+    except SQLAlchemyError as away:
+        # The refusal itself must reach its reader even when the trail cannot be written.
+        log.error("a refusal could not be recorded: %s", type(away).__name__)  # noqa: TRY400
+    return error
+
+
+def _key_holder(request: Request) -> Caller | None:
+    if not request.app.state.registry.ready:
+        return None
+    _, key = get_authorization_scheme_param(request.headers.get("Authorization"))
+    recogniser: Recogniser = request.app.state.recogniser
+    return (recogniser.remembered(key) or recogniser.look_up(key)) if key else None

@@ -1,0 +1,113 @@
+"""Keys to try the demo data with, and a first call to paste."""
+
+import json
+import os
+import shlex
+import sys
+from pathlib import Path
+
+from app.access import actions as access
+from app.access.store import find as find_caller
+from app.catalogue.store import current_catalogue
+from app.crypto import KeyFileError
+from app.entries import store
+from app.registry import Registry
+from app.rules.identifiers import Scheme
+from app.rules.law import ListKind, Severity
+from app.rules.permissions import DEPARTMENTAL, Role
+from app.rules.status import Status
+
+ADDRESS = "http://127.0.0.1:{}"
+APPROVERS = ("public_resources", "finance_bureau")
+CANDIDATES = 500
+
+
+def show_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
+    """Print a key for each role and a first call; keys that work are kept from start to start.
+
+    Raises:
+        KeyFileError: the file can be read by others.
+    """
+    with registry.database.reading() as connection:
+        catalogue = current_catalogue(registry, connection)
+        kept = {
+            role: key
+            for role, key in _read_keys(keys_file).items()
+            if (caller := find_caller(connection, access.key_hash(key))) and caller.role is role
+        }
+    approvers = [code for code in APPROVERS if code in catalogue.departments]
+    departments = {
+        Role.department: "human_resources",
+        Role.approver: next(iter([*approvers, *catalogue.departments])),
+    }
+    keys = {
+        role: kept.get(role)
+        or access.create(registry, name=f"demo {role}", role=role, department=departments.get(role))
+        for role in (*DEPARTMENTAL, *(role for role in Role if role not in DEPARTMENTAL))
+    }
+    if keys != kept:
+        _write_keys(keys_file, keys)
+    lines = [f"  {role:<11}{key}" for role, key in sorted(keys.items())]
+    address = ADDRESS.format(port)
+    block = [
+        "",
+        f"演示数据与密钥(每个角色一个,保存在 {keys_file}):",
+        f"Demo keys, one per role, kept in {keys_file}:",
+        *lines,
+        f"地址 / Address: {address}   文档 / Docs: {address}/docs",
+        *_first_call(registry, address, keys[Role.approver]),
+        "",
+    ]
+    sys.stdout.write("\n".join(block) + "\n")
+    sys.stdout.flush()
+
+
+def _read_keys(keys_file: Path) -> dict[Role, str]:
+    if not keys_file.exists():
+        return {}
+    if keys_file.stat().st_mode & 0o077:
+        raise KeyFileError(f"{keys_file} can be read by others; set its mode to 0600")
+    try:
+        return {Role(role): str(key) for role, key in json.loads(keys_file.read_text()).items()}
+    except (ValueError, AttributeError):
+        return {}
+
+
+def _write_keys(keys_file: Path, keys: dict[Role, str]) -> None:
+    keys_file.parent.mkdir(parents=True, exist_ok=True)
+    draft = keys_file.with_name(f".{keys_file.name}.draft")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(keys, file, indent=2)
+    draft.replace(keys_file)
+
+
+def _first_call(registry: Registry, address: str, key: str) -> list[str]:
+    """A check to paste, about somebody who really is on a black list."""
+    with registry.database.reading() as connection:
+        rows = store.page(
+            connection,
+            registry.clock.today(),
+            after=None,
+            limit=CANDIDATES,
+            filters={"list": ListKind.black.value},
+            statuses=[Status.active],
+        )
+    # The serious ones first: from them most measures follow.
+    for row in sorted(rows, key=lambda row: row.severity != Severity.serious):
+        for item in row.facts["subject"].get("identifiers", []):
+            if item["scheme"] == Scheme.uscc:
+                body = {
+                    "matter": "bidding",
+                    "purpose": "demo qualification review",
+                    "case_no": "DEMO-1",
+                    "subjects": [{**item, "name": row.facts["subject"]["name"]}],
+                }
+                return [
+                    "第一次核查(可直接粘贴) / A first check to paste:",
+                    f"  curl -s {address}/v1/checks -H 'Authorization: Bearer {key}' \\",
+                    "    -H 'Content-Type: application/json' \\",
+                    f"    -d {shlex.quote(json.dumps(body, ensure_ascii=False))}",
+                ]
+    return []

@@ -1,0 +1,196 @@
+"""Synthetic data to try things on, told to the registry as departments would over 18 months.
+
+Everything passes the real rules: decisions go through `record_all`, exits and revocations through
+their actions, publications through `publish_all`. Only the clock is set back, and goes from one
+working day to the next up to now.
+"""
+
+import gc
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import current_calendar, current_catalogue
+from app.clock import SHANGHAI, Clock
+from app.demo.plan import LATE, Plan, Planned, told_on, working_days
+from app.disclosure.actions import publish_all
+from app.disclosure.schemas import Publication
+from app.entries import store
+from app.entries.actions import exit_early, revoke
+from app.entries.recording import record_all
+from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
+from app.errors import RegistryError
+from app.registry import Registry, read_head
+from app.rules.admission import disclosure_class
+from app.rules.calendar import DISCLOSURE_WORKING_DAYS
+from app.rules.disclosure import channels_for
+from app.rules.identifiers import Scheme
+from app.rules.law import DisclosureClass
+from app.rules.permissions import COMMAND_LINE
+from app.rules.status import ENDED
+
+BATCH = 500
+SHARE_ENDED = 0.02
+SHARE_EXITED = 0.6  # of those that end early; the others are revoked
+
+
+class PastClock(Clock):
+    """Tells the day that the load has come to; each question takes a second, and now is the end."""
+
+    def __init__(self, real: Clock) -> None:
+        self._real = real
+        self._instant = datetime.min.replace(tzinfo=UTC)
+
+    def now(self) -> datetime:
+        """An instant of that day, and never one that has not come yet."""
+        self._instant += timedelta(seconds=1)
+        return min(self._instant, self._real.now())
+
+    def move_to(self, day: date) -> None:
+        """Nine in the morning of a day, in Shanghai."""
+        self._instant = datetime(day.year, day.month, day.day, 9, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def load(registry: Registry, *, subjects: int, seed: int) -> int:
+    """Fill an empty registry; return how many entries were recorded.
+
+    One that has entries is left as it is, so this may be called at every start.
+    """
+    began = time.monotonic()
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        catalogue = current_catalogue(registry, connection)
+        calendar = current_calendar(registry, connection)
+    if head.seq > 0:
+        _say(f"demo: the registry holds data already (seq {head.seq}), nothing loaded\n")
+        return 0
+    real = registry.clock
+    rng, days = Random(seed), working_days(calendar, real.today())  # noqa: S311 - no secrets
+    clock = registry.clock = PastClock(real)
+    loader = _Loader(registry, clock, rng, days)
+    planned = Plan(rng, days, catalogue).decisions(subjects)
+    gc.freeze()  # the plan lives to the end: walking it again and again costs a tenth of the time
+    try:
+        loader.run(planned)
+    finally:
+        registry.clock = real
+        gc.unfreeze()
+    over = "\r" if sys.stderr.isatty() else ""
+    _say(f"{over}{loader.counts} in {time.monotonic() - began:.1f} s\n")
+    return loader.recorded
+
+
+@dataclass(slots=True)
+class _Loader:
+    """What is still to be told, by the place of the day on which it will be."""
+
+    registry: Registry
+    clock: PastClock
+    rng: Random
+    days: list[date]
+    publications: dict[int, list[tuple[UUID, Publication]]] = field(
+        default_factory=lambda: defaultdict(list)
+    )
+    endings: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
+    recorded: int = 0
+    published: int = 0
+    ended: int = 0
+
+    @property
+    def counts(self) -> str:
+        """How far it is."""
+        return (
+            f"demo: {self.recorded} entries, {self.published} publications,"
+            f" {self.ended} exits and revocations"
+        )
+
+    def run(self, planned: Sequence[Planned]) -> None:
+        """Go through the days up to today; every batch is committed for itself."""
+        received = {
+            day: [*items] for day, items in groupby(planned, key=lambda item: item.received)
+        }
+        for place, day in enumerate(self.days):
+            self.clock.move_to(day)
+            for batch in _batches(received.pop(place, [])):
+                self._record(batch)
+            for orders in _batches(self.publications.pop(place, [])):
+                publish_all(self.registry, COMMAND_LINE, orders)
+                self.published += len(orders)
+            for entry_id in self.endings.pop(place, []):
+                self._end(entry_id, day)
+            if sys.stderr.isatty():
+                _say(f"\r{self.counts}")
+
+    def _told(self, place: int) -> int:
+        return told_on(place, len(self.days) - 1)
+
+    def _record(self, batch: Sequence[Planned]) -> None:
+        pushes = [item.push(self.rng, self.days) for item in batch]
+        outcomes = record_all(self.registry, COMMAND_LINE, pushes)
+        for item, push, outcome in zip(batch, pushes, outcomes, strict=True):
+            if isinstance(outcome, RegistryError):
+                raise outcome
+            self.recorded += 1
+            settled = self._announce(item, push, outcome.entry_id)
+            if push.effective_until is None and self.rng.random() < SHARE_ENDED:
+                self.endings[self._told(settled + self.rng.randint(5, 120))].append(
+                    outcome.entry_id
+                )
+
+    def _announce(self, item: Planned, push: EntryPush, entry_id: UUID) -> int:
+        """Put the publications on the days on which they will be told; give the last of them."""
+        settled = item.received
+        wanted = push.disclosure.class_ if push.disclosure else None
+        given = disclosure_class(push.subject.kind, wanted, item.list_type)
+        if given is not DisclosureClass.public:
+            return settled
+        usccs = [item.number for item in push.subject.identifiers if item.scheme is Scheme.uscc]
+        channels = [channel for channel, duty in channels_for(usccs).items() if duty.required]
+        [story] = self.rng.choices(("on_time", "late", "partial", "never"), (80, 9, 6, 5))
+        for channel in {"partial": channels[:1], "never": []}.get(story, channels):
+            late = story == "late" and channel is channels[0]
+            published = item.decided + self.rng.randint(
+                *(LATE if late else (1, DISCLOSURE_WORKING_DAYS))
+            )
+            settled = max(settled, published)
+            if published < len(self.days):
+                order = Publication(
+                    channel=channel,
+                    published_on=self.days[published],
+                    url=f"https://example.org/{channel}/{item.serial}",
+                )
+                self.publications[self._told(max(item.received, published))].append(
+                    (entry_id, order)
+                )
+        return settled
+
+    def _end(self, entry_id: UUID, today: date) -> None:
+        with self.registry.database.reading() as connection:
+            row = store.get(connection, entry_id, today)
+        if row is None or row.status(today) in ENDED:
+            return
+        self.ended += 1
+        if self.rng.random() < SHARE_EXITED:
+            left = Exit(reason="示例:依法提前移出", exited_on=today)
+            exit_early(self.registry, COMMAND_LINE, entry_id, left, row.version)
+        else:
+            [code] = self.rng.choices([*RevocationCode], (70, 20, 10))
+            order = Revocation(reason="示例:原决定撤销", reason_code=code, revoked_on=today)
+            revoke(self.registry, COMMAND_LINE, entry_id, order, row.version)
+
+
+def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text)
+    sys.stderr.flush()

@@ -1,0 +1,184 @@
+"""The `redblack` command: keys, the database and the law, with refusals as sentences."""
+
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+import pytest
+
+from tests.support.commands import Command, command_over
+from tests.support.facts import push
+from tests.support.processes import redblack
+from tests.support.world import World
+
+CHARITY = {
+    "list_type": "charity.black",
+    "legal_basis": "慈善法第一百一十条",
+    "disclosure": {"class": "restricted"},
+}
+
+
+@pytest.fixture
+def command(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> Iterator[Command]:
+    monkeypatch.chdir(tmp_path)
+    made = command_over(world.registry.settings, monkeypatch, capsys)
+    yield made
+    made.close()
+
+
+def refused(command: Command, *arguments: str) -> str:
+    """What is said on standard error by a command that must fail."""
+    done = command(*arguments)
+    assert (done.code, done.out) == (1, ""), arguments
+    assert done.err.startswith("redblack: ")
+    assert "Traceback" not in done.err
+    return done.err
+
+
+def asks(world: World, key: str) -> httpx.Response:
+    with world.client(key) as client:
+        return client.get("/v1/domains")
+
+
+def test_a_new_key_is_printed_alone_and_works(world: World, command: Command) -> None:
+    for role in ("department", "approver", "auditor", "operator", "subscriber"):
+        named = ["--name", f"{role} key", "--role", role, "--person", "王某"]
+        if role in {"department", "approver"}:
+            named += ["--department", "human_resources"]
+        done = command("keys", "create", *named)
+        assert (done.code, done.err) == (0, "")
+        key = done.out.removesuffix("\n")
+        assert key.startswith("rbk_")
+        assert key.split() == [key]
+        assert asks(world, key).status_code == 200
+
+
+def test_keys_are_listed_without_themselves_and_revoked(world: World, command: Command) -> None:
+    key = command("keys", "create", "--name", "auditor", "--role", "auditor").out.strip()
+    listed = command("keys", "list").out
+    assert key not in listed
+    [columns] = [line.split("\t") for line in listed.splitlines()]
+    assert columns[1:] == ["auditor", "-", "auditor", "-", "in use"]
+    UUID(columns[0])
+    done = command("keys", "revoke", columns[0])
+    assert (done.code, done.out) == (0, "revoked\n")
+    assert command("keys", "list").out.splitlines()[0].split("\t")[-1].startswith("revoked 20")
+    assert asks(world, key).status_code == 401
+    assert refused(command, "keys", "revoke", columns[0]) == "redblack: no such key in use\n"
+
+
+def test_a_key_that_acts_for_nobody_is_refused(command: Command) -> None:
+    said = refused(command, "keys", "create", "--name", "x", "--role", "department")
+    assert said.startswith("redblack: A key of role department needs a department / ")
+
+
+def test_a_secret_key_file_is_private_and_never_overwritten(
+    command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "fresh.key"
+    assert command("keys", "secret", str(file)).code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    before = file.read_bytes()
+    assert refused(command, "keys", "secret", str(file)).endswith("never overwritten\n")
+    assert file.read_bytes() == before
+
+
+def test_the_database_says_its_revision_and_upgrades_again(command: Command) -> None:
+    upgraded = command("db", "upgrade")
+    assert upgraded.code == 0
+    revision = upgraded.out.removeprefix("schema at ").strip()
+    assert command("db", "current").out == f"{revision} (newest: {revision})\n"
+
+
+def test_a_new_epoch_is_seen_by_who_asks(world: World, command: Command) -> None:
+    assert command("db", "new-epoch").out == "epoch 2\n"
+    assert command("db", "new-epoch").out == "epoch 3\n"
+    trailer = world.api("auditor").get("/v1/exports/entries").json()["trailer"]
+    assert trailer["epoch"] == 3
+
+
+def test_a_district_bureau_is_added_and_decides_like_its_parent(
+    world: World, command: Command
+) -> None:
+    named = ["--code", "tengzhou_human_resources", "--name", "滕州市人社局"]
+    done = command("departments", "add", *named, "--parent", "human_resources")
+    assert (done.code, done.out) == (0, "catalogue version 2\n")
+    bureau = world.api("department", "tengzhou_human_resources")
+    assert bureau.post("/v1/entries", json=push()).status_code == 201
+    assert "is taken" in refused(command, "departments", "add", *named)
+    unknown = ["--code", "other", "--name", "某局", "--parent", "nobody"]
+    assert "no department nobody" in refused(command, "departments", "add", *unknown)
+
+
+def test_a_list_type_is_enabled_on_its_legal_reference(world: World, command: Command) -> None:
+    civil = world.api("department", "civil_affairs")
+    before = civil.post("/v1/entries", json=push(**CHARITY))
+    assert (before.status_code, before.json()["code"]) == (409, "list_type_not_in_force")
+    done = command("catalogue", "enable", "charity.black", "--legal-reference", "《慈善法》")
+    assert (done.code, done.out) == (0, "catalogue version 2\n")
+    assert civil.post("/v1/entries", json=push(**CHARITY)).status_code == 201
+    refused(command, "catalogue", "enable", "charity.grey", "--legal-reference", "《慈善法》")
+    refused(command, "catalogue", "enable", "charity.red", "--legal-reference", "  ")
+
+
+def test_a_catalogue_file_changes_the_law_and_a_faulty_one_nothing(
+    world: World, command: Command, tmp_path: Path
+) -> None:
+    file = tmp_path / "law.yaml"
+    matter = "matters:\n  - {code: land_use, name: 用地审批, legal_reference: 土地管理法}\n"
+    file.write_text(matter, "utf-8")
+    done = command("catalogue", "load", str(file))
+    assert (done.code, done.out) == (0, "catalogue version 2\n"), done.err
+    matters = world.api().get("/v1/matters").json()
+    assert "land_use" in {matter["code"] for matter in matters["matters"]}
+    for text in (
+        matter.replace("name:", "nam:"),
+        "laws: []\n",
+        "- [\n",
+        "measure_rules:\n  - {code: x}\n",
+    ):
+        file.write_text(text, "utf-8")
+        refused(command, "catalogue", "load", str(file))
+    assert world.api().get("/v1/matters").json()["catalogue_version"] == "2"
+
+
+def test_a_wrong_setting_is_named_and_not_repeated(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDBLACK_WRITE_SLOTS", "secret words")
+    said = refused(command, "db", "current")
+    assert said.startswith("redblack: REDBLACK_WRITE_SLOTS: ")
+    assert "secret words" not in said
+
+
+def test_a_database_or_key_file_that_is_away_is_a_sentence(
+    backend: str, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REDBLACK_SECRET_KEY_FILE", str(tmp_path / "nowhere.key"))
+    assert refused(command, "keys", "list").endswith("nowhere.key does not exist\n")
+    if backend == "postgresql":
+        monkeypatch.delenv("REDBLACK_SECRET_KEY_FILE")
+        said = refused(command, "keys", "list")
+        assert said == "redblack: REDBLACK_SECRET_KEY_FILE is required on PostgreSQL\n"
+        monkeypatch.setenv("REDBLACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+        for arguments in (["db", "current"], ["db", "upgrade"]):
+            monkeypatch.setenv("REDBLACK_SECRET_KEY_FILE", str(tmp_path / "own.key"))
+            if not (tmp_path / "own.key").exists():
+                command("keys", "secret", str(tmp_path / "own.key"))
+            assert "does not answer" in refused(command, *arguments)
+
+
+def test_without_a_command_it_tells_what_there_is(tmp_path: Path) -> None:
+    done = redblack("--help", cwd=tmp_path)
+    assert done.returncode == 0
+    for word in ("serve", "db", "keys", "departments", "catalogue", "calendar", "export"):
+        assert word in done.stdout
+    assert "openapi" not in done.stdout  # for developers
+    assert list(tmp_path.iterdir()) == []

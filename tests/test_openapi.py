@@ -1,0 +1,248 @@
+"""The OpenAPI document: committed, complete, and true; its examples are sent as they stand."""
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.rules.permissions import GRANTS, Permission, Role
+from tests.support.commands import Command
+from tests.support.world import World
+
+COMMITTED = Path(__file__).parent.parent / "openapi" / "registry.v1.json"
+PUBLIC = {"/healthz", "/readyz", "/metrics"}
+MAY_COME_ANYWHERE = {"400", "401", "403", "413", "422", "429", "503"}
+ASKED_AS = (Role.approver, Role.department, Role.auditor, Role.operator)
+
+
+class Operation(NamedTuple):
+    path: str
+    method: str
+    described: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return f"{self.method.upper()} {self.path}"
+
+    @property
+    def permissions(self) -> list[str]:
+        return [scope for way in self.described["security"] for scope in way["key"]]
+
+    @property
+    def parameters(self) -> list[dict[str, Any]]:
+        return list(self.described.get("parameters", []))
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    return app.openapi()
+
+
+def operations(document: dict[str, Any]) -> Iterator[Operation]:
+    for path, item in document["paths"].items():
+        for method, described in item.items():
+            yield Operation(path, method, described)
+
+
+def test_the_committed_document_is_what_the_app_generates(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REDBLACK_WRITE_SLOTS", "no number")  # it needs no settings
+    monkeypatch.setenv("REDBLACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    generated = tmp_path / "generated.json"
+    done = Command(monkeypatch, capsys, [])("openapi", "--output", str(generated))
+    assert (done.code, done.err) == (0, "")
+    assert generated.read_text("utf-8") == COMMITTED.read_text("utf-8"), "run: make openapi"
+
+
+def test_the_committed_document_differs_by_line() -> None:
+    text = COMMITTED.read_text("utf-8")
+    plain = json.loads(text)
+    assert text == json.dumps(plain, ensure_ascii=False, indent=2, sort_keys=True) + "\n"
+
+
+def test_there_are_operations_at_all(document: dict[str, Any]) -> None:
+    paths = set(document["paths"])
+    assert paths >= PUBLIC
+    assert paths >= {"/v1/entries", "/v1/checks", "/v1/exports/entries", "/v1/disclosures"}
+    assert document["info"]["title"] == "Redblack Registry"
+
+
+def test_every_operation_says_what_it_does_under_a_name_of_its_own(
+    document: dict[str, Any],
+) -> None:
+    told = list(operations(document))
+    for one in told:
+        assert one.described["summary"].strip(), one.name
+        assert one.described["description"].strip(), one.name
+        assert one.described["tags"], one.name
+    identifiers = [one.described["operationId"] for one in told]
+    assert len(set(identifiers)) == len(identifiers)
+
+
+def test_every_operation_names_its_permission_or_is_public(document: dict[str, Any]) -> None:
+    for one in operations(document):
+        if one.path in PUBLIC:
+            assert one.described["security"] == [], one.name
+        else:
+            [permission] = one.permissions
+            assert permission in set(Permission), one.name
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+
+
+def test_every_operation_documents_its_refusals(document: dict[str, Any]) -> None:
+    problem = {"schema": {"$ref": "#/components/schemas/Problem"}}
+    for one in operations(document):
+        responses = one.described["responses"]
+        refusals = {status for status in responses if int(status) >= 400}
+        needed = {"400"} if one.path in PUBLIC else MAY_COME_ANYWHERE
+        assert refusals >= needed, one.name
+        for status in refusals:
+            assert responses[status]["description"].strip(), (one.name, status)
+            assert responses[status]["content"] == {"application/problem+json": problem}
+        assert any(200 <= int(status) < 300 for status in responses), one.name
+
+
+def test_nothing_refers_to_what_is_not_there(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    referred = set()
+
+    def walk(value: Any) -> None:
+        if isinstance(value, dict):
+            if "$ref" in value:
+                referred.add(value["$ref"])
+            for item in value.values():
+                walk(item)
+        elif isinstance(value, list):
+            for item in value:
+                walk(item)
+
+    walk(document)
+    assert referred
+    assert referred <= {f"#/components/schemas/{name}" for name in schemas}
+    assert not {"HTTPValidationError", "ValidationError"} & set(schemas)
+
+
+# --- examples -------------------------------------------------------------
+
+
+def body_examples(one: Operation, document: dict[str, Any]) -> list[Any]:
+    body = one.described.get("requestBody")
+    if body is None:
+        return []
+    media = body["content"]["application/json"]
+    schema = media["schema"]
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    named = [item["value"] for item in media.get("examples", {}).values()]
+    return [*schema.get("examples", []), *named]
+
+
+def parameter_example(parameter: dict[str, Any]) -> Any:
+    named = [item["value"] for item in parameter.get("examples", {}).values()]
+    return next(iter([*parameter["schema"].get("examples", []), *named]), None)
+
+
+def needed(one: Operation, place: str) -> dict[str, Any]:
+    """Examples of the parameters that it cannot do without; If-Match where 428 may come."""
+    return {
+        parameter["name"]: parameter_example(parameter)
+        for parameter in one.parameters
+        if parameter["in"] == place
+        and (
+            parameter.get("required")
+            or (parameter["name"] == "If-Match" and "428" in one.described["responses"])
+        )
+    }
+
+
+def role_for(one: Operation) -> str:
+    [permission] = one.permissions
+    return next(role for role in ASKED_AS if Permission(permission) in GRANTS[role])
+
+
+class Stage:
+    """Makes what a path needs before its example can be sent."""
+
+    def __init__(self, world: World, document: dict[str, Any]) -> None:
+        self.world = world
+        self.document = document
+        self.serial = itertools.count(1)
+
+    def places(self, one: Operation) -> dict[str, str]:
+        entry = self.world.record(source_ref=f"STAGE-{next(self.serial)}")
+        found = {"entry_id": entry["id"], "subject_id": entry["subject"]["id"]}
+        if one.path.endswith("/withdrawals"):
+            self.example(
+                f"/v1/entries/{entry['id']}/disclosures", "/v1/entries/{entry_id}/disclosures"
+            )
+        if "{check_id}" in one.path:
+            found["check_id"] = self.example("/v1/checks", "/v1/checks").json()["check_id"]
+        for parameter in one.parameters:
+            if parameter["in"] == "path" and (value := parameter_example(parameter)) is not None:
+                found.setdefault(parameter["name"], value)
+        return found
+
+    def example(self, path: str, template: str) -> httpx.Response:
+        one = Operation(template, "post", self.document["paths"][template]["post"])
+        [body, *_] = body_examples(one, self.document)
+        answer = self.world.api(role_for(one)).post(path, json=body)
+        assert answer.is_success, answer.text
+        return answer
+
+
+def test_every_body_and_every_needed_parameter_has_an_example(document: dict[str, Any]) -> None:
+    for one in operations(document):
+        if "requestBody" in one.described:
+            assert body_examples(one, document), one.name
+        for parameter in one.parameters:
+            made_here = parameter["in"] == "path" and parameter["name"].endswith("_id")
+            if parameter.get("required") and not made_here:
+                assert parameter_example(parameter) is not None, (one.name, parameter["name"])
+
+
+def test_every_example_is_accepted_as_it_stands(world: World, document: dict[str, Any]) -> None:
+    stage = Stage(world, document)
+    sent = 0
+    for one in operations(document):
+        client = world.api("auditor" if one.path in PUBLIC else role_for(one))
+        for body in body_examples(one, document) or [None]:
+            path = one.path.format(**stage.places(one))
+            answer = client.request(
+                one.method,
+                path,
+                params=needed(one, "query"),
+                headers=needed(one, "header"),
+                json=body,
+            )
+            assert answer.is_success, (one.name, answer.status_code, answer.text)
+            assert str(answer.status_code) in one.described["responses"], one.name
+            media = answer.headers["Content-Type"].partition(";")[0]
+            told = one.described["responses"][str(answer.status_code)]["content"]
+            assert media in {kind.partition(";")[0] for kind in told}, one.name
+            sent += 1
+    assert sent >= len(list(operations(document)))
+
+
+def test_who_may_not_is_refused_before_anything_else(
+    world: World, document: dict[str, Any]
+) -> None:
+    subscriber = world.api("subscriber")
+    with world.client(None) as nobody:
+        for one in operations(document):
+            path = one.path.replace("{", "").replace("}", "")  # no id at all
+            unknown = nobody.request(one.method, path)
+            if one.path in PUBLIC:
+                assert unknown.status_code == 200, one.name
+                continue
+            assert (unknown.status_code, unknown.json()["code"]) == (401, "unauthenticated")
+            assert unknown.headers["WWW-Authenticate"] == "Bearer"
+            known = subscriber.request(one.method, path)
+            [permission] = one.permissions
+            if Permission(permission) not in GRANTS[Role.subscriber]:
+                assert (known.status_code, known.json()["code"]) == (403, "forbidden"), one.name
