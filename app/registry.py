@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple, Self, TypeVar
 
 from alembic.migration import MigrationContext
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, case, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.clock import Clock
@@ -22,6 +22,7 @@ from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
 from app.tables import CalendarVersion, CatalogueVersion, Check, RegistryState, SealingKey
+from app.tables.base import Instant
 
 Result = TypeVar("Result")
 
@@ -207,13 +208,26 @@ def law_known_at(connection: Connection, instant: datetime) -> tuple[int, int]:
     return found[0], found[1]
 
 
+class Numbers(NamedTuple):
+    """Change numbers that were taken: the first of a block, and when they are recorded."""
+
+    first: int
+    at: datetime
+
+
 def take_sequence(
-    connection: Connection, count: int, *, catalogue_version: int, calendar_version: int
-) -> int:
-    """Take `count` change numbers, last before the inserts; return the first of them.
+    connection: Connection,
+    count: int,
+    *,
+    catalogue_version: int,
+    calendar_version: int,
+    now: datetime,
+) -> Numbers:
+    """Take `count` change numbers, last before the inserts.
 
     The counter row serialises commits from here on, which is what makes the sequence gap-free and
-    commit-ordered. It is also where a change that was decided on an older catalogue or calendar
+    commit-ordered. The instant is settled here too, never before that of an earlier number, though
+    nodes' clocks may differ. And here a change that was decided on an older catalogue or calendar
     finds out.
 
     Raises:
@@ -221,15 +235,23 @@ def take_sequence(
     """
     state = connection.execute(
         update(RegistryState)
-        .values(seq=RegistryState.seq + count)
+        .values(
+            seq=RegistryState.seq + count,
+            recorded_at=case(
+                (RegistryState.recorded_at > now, RegistryState.recorded_at),
+                else_=literal(now, Instant()),
+            ),
+        )
         .returning(
-            RegistryState.seq, RegistryState.catalogue_version, RegistryState.calendar_version
+            RegistryState.seq,
+            RegistryState.recorded_at,
+            RegistryState.catalogue_version,
+            RegistryState.calendar_version,
         )
     ).one()
     if (state.catalogue_version, state.calendar_version) != (catalogue_version, calendar_version):
         raise LawMoved
-    newest: int = state.seq
-    return newest - count + 1
+    return Numbers(state.seq - count + 1, state.recorded_at)
 
 
 def next_epoch(connection: Connection) -> int:

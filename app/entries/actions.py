@@ -126,13 +126,13 @@ def append_versions(
     """
     if not made:
         return
-    first = take_sequence(
+    first, at = take_sequence(
         connection,
         len(made),
         catalogue_version=law.catalogue_version,
         calendar_version=law.calendar_version,
+        now=registry.clock.now(),
     )
-    at = registry.clock.now()
     versions: dict[tuple[UUID, int], dict[str, Any]] = {}
     ended: list[tuple[UUID, int, int]] = []
     records = []

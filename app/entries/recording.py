@@ -235,15 +235,13 @@ class _Batch:
         subjects.add(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
         named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
         subjects.name_subjects(connection, named, self.locked)
-        first = take_sequence(
+        first, at = take_sequence(
             connection,
             len(self.accepted),
             catalogue_version=law.catalogue_version,
             calendar_version=law.calendar_version,
+            now=self.registry.clock.now(),
         )
-        # Only now, holding the counter, is it settled when this was recorded: the instants of the
-        # sequence never decrease.
-        at = self.registry.clock.now()
         numbered = list(enumerate(self.accepted, start=first))
         store.add(
             connection,

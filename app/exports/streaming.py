@@ -1,11 +1,18 @@
 """Sending a long stream: the source is closed when the reader goes or stalls."""
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Callable, Iterator
 
 from starlette.concurrency import iterate_in_threadpool
 from starlette.responses import StreamingResponse
 from starlette.types import Message, Send
+
+log = logging.getLogger("redblack.exports")
+
+
+class Stalled(Exception):
+    """The reader took nothing for too long."""
 
 
 class Stream(StreamingResponse):
@@ -30,11 +37,17 @@ class Stream(StreamingResponse):
         """Send the chunks, each with its own patience."""
 
         async def send_in_time(message: Message) -> None:
-            async with asyncio.timeout(self._stalled_after):
-                await send(message)
+            try:
+                async with asyncio.timeout(self._stalled_after):
+                    await send(message)
+            except TimeoutError:
+                raise Stalled from None
 
         try:
             await super().stream_response(send_in_time)
+        except Stalled:
+            # The server closes an answer that was left unfinished; it is nobody's failure.
+            log.warning("an export ended: its reader took nothing for %gs", self._stalled_after)
         finally:
             # A generator that is dropped half-way is otherwise closed by garbage collection,
             # some day.

@@ -62,6 +62,12 @@ class EntryVersion(Base):
             postgresql_where=UNPUBLISHED,
         ),
         Index("ix_entry_versions_recorded_at", "recorded_at"),
+        Index(
+            "ix_entry_versions_current_decided",
+            "decided_on",
+            sqlite_where=CURRENT,
+            postgresql_where=CURRENT,
+        ),
     )
 
     entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"), primary_key=True)

@@ -20,6 +20,8 @@ class RegistryState(Base):
     seq: Mapped[int] = mapped_column(Seq)
     catalogue_version: Mapped[int]
     calendar_version: Mapped[int]
+    recorded_at: Mapped[datetime | None]
+    """When the newest change was recorded; the next is never earlier, whosever clock it is by."""
 
 
 class SealingKey(Base):

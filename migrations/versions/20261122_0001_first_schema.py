@@ -134,6 +134,7 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("catalogue_version", sa.Integer(), nullable=False),
         sa.Column("calendar_version", sa.Integer(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("id = 1", name=op.f("ck_registry_state_single_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_registry_state")),
     )
@@ -367,6 +368,13 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("entry_versions", schema=None) as batch_op:
         batch_op.create_index(
+            "ix_entry_versions_current_decided",
+            ["decided_on"],
+            unique=False,
+            sqlite_where=sa.text("superseded_seq IS NULL"),
+            postgresql_where=sa.text("superseded_seq IS NULL"),
+        )
+        batch_op.create_index(
             "ix_entry_versions_current_list",
             ["list_type", "department", "entry_id"],
             unique=False,
@@ -406,6 +414,11 @@ def downgrade() -> None:
         batch_op.drop_index("ix_entry_versions_recorded_at")
         batch_op.drop_index(
             "ix_entry_versions_current_subject",
+            sqlite_where=sa.text("superseded_seq IS NULL"),
+            postgresql_where=sa.text("superseded_seq IS NULL"),
+        )
+        batch_op.drop_index(
+            "ix_entry_versions_current_decided",
             sqlite_where=sa.text("superseded_seq IS NULL"),
             postgresql_where=sa.text("superseded_seq IS NULL"),
         )

@@ -1,5 +1,7 @@
 """Pushing entries, as a department's system does it."""
 
+from datetime import timedelta
+
 from tests.support.facts import push
 from tests.support.world import World
 
@@ -23,3 +25,11 @@ def test_the_same_body_again_is_the_same_entry(world: World) -> None:
     again = world.api().post("/v1/entries", json=push())
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == first.json()["id"]
+
+
+def test_a_later_number_is_never_recorded_at_an_earlier_instant(world: World) -> None:
+    first = world.record(source_ref="ONE")
+    world.clock.instant -= timedelta(hours=1)  # another node's clock is behind
+    second = world.record(source_ref="TWO")
+    assert second["seq"] == first["seq"] + 1
+    assert second["recorded_at"] >= first["recorded_at"]

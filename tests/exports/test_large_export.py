@@ -159,6 +159,8 @@ def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
                     break
                 received = received[-200:] + chunk
         assert b'"trailer"' not in received
+        assert "an export ended: its reader took nothing for 0.5s" in served.log.read_text()
+        assert "Traceback" not in served.log.read_text()
         with served.client(key) as api:
             trail = api.get("/v1/audit/records").json()["records"]
             told = {record["action"] for record in trail if record["actor_name"] == "stalled"}
