@@ -47,9 +47,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(
-    backend: str, templates: Templates, app: FastAPI, address: str
-) -> Iterator[World]:
+def world(backend: str, templates: Templates, app: FastAPI, address: str) -> Iterator[World]:
     """A registry of the test's own, on the database of this run."""
     settings = templates.settings(backend)
     opened = open_world(settings, app, address)

@@ -14,9 +14,9 @@ from app.catalogue.actions import enable
 from app.clock import Clock
 from app.registry import Registry
 from app.rules.permissions import Role
+from app.synthetic import uscc
 from tests.support.crowd import Crowd, inspect
 from tests.support.facts import red
-from tests.support.numbers import uscc
 from tests.support.processes import push_today, serving
 from tests.support.world import Templates, World, open_world
 
@@ -155,9 +155,9 @@ def test_several_worker_processes_keep_one_line(
         closing(Registry.open(settings)) as registry,
     ):
         crowd = crowd_of(registry, served.address)
-        seconds = crowd.run(push_and_check, 40)
+        seconds = crowd.run(push_and_check, 30)
         print(f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s: {dict(crowd.statuses)}")
-        require_sense(crowd, registry, 40)
+        require_sense(crowd, registry, 30)
         with served.client() as api:
             told = api.get("/metrics").text
         log = served.log.read_text()

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 
 from app.registry import Registry
+from app.synthetic import uscc
 from tests.support.crowd import Crowd, inspect
-from tests.support.numbers import uscc
 from tests.support.processes import make_key, push_today, serving
 from tests.support.world import Templates
 

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 from app.crypto import Secrets
 from app.main import equip
 from app.registry import Registry
+from app.synthetic import uscc
 from tests.support.facts import PERSON, push
-from tests.support.numbers import uscc
 from tests.support.processes import make_key, push_today, serving
 from tests.support.world import Templates, World, open_world
 

@@ -9,19 +9,10 @@ from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
 from app.checks import store
-from app.checks.examination import (
-    Answer,
-    Moment,
-    Question,
-    answer_all,
-    answer_known,
-    matched_view,
-    moment_of,
-    note_of,
-    read_question,
-    warning_views,
-)
+from app.checks.examination import answer_all, answer_known
+from app.checks.questions import Answer, Moment, Question, moment_of, read_question
 from app.checks.schemas import CheckRequest, LookupRequest, OutcomeReport
+from app.checks.views import matched_view, note_of, warning_views
 from app.crypto import fingerprint
 from app.database import Connection
 from app.errors import (

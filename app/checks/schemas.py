@@ -233,9 +233,7 @@ class SuppressedView(View):
 class WarningView(View):
     """Something that the officer should look at before relying on the answer."""
 
-    code: Literal[
-        "name_mismatch", "disputed", "name_only_match", "ambiguous_name", "responsible_person"
-    ]
+    code: Literal["name_mismatch", "disputed", "name_only_match", "ambiguous_name", "asked_by_name"]
     detail: str
 
 

@@ -15,9 +15,9 @@ from app.database import Connection
 from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
 from app.entries import store as entries
-from app.entries.actions import Change, NextVersion, append_versions, change, require_within
 from app.entries.columns import channel_values
 from app.entries.store import EntryRow
+from app.entries.versions import Change, NextVersion, append_versions, change, require_within
 from app.errors import (
     AlreadyPublished,
     EntryNotFound,

@@ -156,7 +156,7 @@ def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = 
     severity = case.severity or list_type.severity
     if severity is None and list_type.kind is ListKind.black:
         severity = Severity.serious
-    faults = [*_date_faults(case, list_type, today), *_fact_faults(case, list_type, severity)]
+    faults = [*_date_faults(case, today), *_fact_faults(case, list_type, severity)]
     if faults:
         raise InvalidPayload(faults=faults)
     _require_adult(case)
@@ -184,7 +184,7 @@ def _require_in_force(list_type: ListType, today: date) -> None:
         raise ListTypeNotInForce(list_type=list_type.code)
 
 
-def _date_faults(case: Case, list_type: ListType, today: date) -> list[Fault]:
+def _date_faults(case: Case, today: date) -> list[Fault]:
     faults = []
     if case.decided_on > today:
         faults.append(
@@ -207,17 +207,6 @@ def _date_faults(case: Case, list_type: ListType, today: date) -> list[Fault]:
             )
         )
     start = case.effective_from or case.decided_on
-    if list_type.kind is not ListKind.record and start < case.decided_on:
-        faults.append(
-            Fault(
-                "/effective_from",
-                "dates_out_of_order",
-                Sentence(
-                    "Nobody is on a list before the decision to list them",
-                    "有效期起不得早于决定日期",
-                ),
-            )
-        )
     if isinstance(case.effective_until, date) and case.effective_until < start:
         faults.append(
             Fault(

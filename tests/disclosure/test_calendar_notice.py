@@ -14,8 +14,8 @@ import yaml
 from sqlalchemy import select
 
 import app.disclosure.actions
-import app.entries.actions
 import app.entries.recording
+import app.entries.versions
 from app.catalogue.years import read_notice
 from app.disclosure.actions import load_year
 from app.errors import InvalidPayload
@@ -314,7 +314,7 @@ def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_
     world.clock.move_to(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     world.clock.move_to(date(2027, 1, 8))
-    wait = racing(world, tmp_path, monkeypatch, app.entries.actions)
+    wait = racing(world, tmp_path, monkeypatch, app.entries.versions)
     publish(world, entry, "2027-01-08")
     wait()
     view = shown(world, entry)
@@ -372,7 +372,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_calendar(
 
     with monkeypatch.context() as broken:
         broken.setattr(app.disclosure.actions, "RECOMPUTED_AT_ONCE", 2)
-        broken.setattr(app.entries.actions, "take_sequence", take)
+        broken.setattr(app.entries.versions, "take_sequence", take)
         with pytest.raises(ZeroDivisionError):
             load(world, tmp_path, LATER)
     assert {clock(world, entry) for entry in entries} == {(BY_STATUTE, True, "1")}

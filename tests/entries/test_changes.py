@@ -296,11 +296,6 @@ def test_a_decision_is_not_corrected_to_a_day_after_its_publication(world: World
     refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
 
 
-def test_nobody_is_on_a_list_before_the_decision(world: World) -> None:
-    answer = world.api().post("/v1/entries", json=push(effective_from="2026-11-19"))
-    refused(answer, 422, "dates_out_of_order", "/effective_from")
-
-
 def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
     world: World,
 ) -> None:

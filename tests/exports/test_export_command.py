@@ -8,9 +8,9 @@ import pytest
 from app.clock import Clock
 from app.exports import snapshot
 from app.registry import Registry
+from app.synthetic import uscc
 from tests.support.commands import Command, command_over
 from tests.support.exported import READERS
-from tests.support.numbers import uscc
 from tests.support.processes import push_today
 from tests.support.world import World
 

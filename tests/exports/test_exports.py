@@ -14,9 +14,9 @@ from app.catalogue.store import current_calendar
 from app.disclosure.actions import load_year
 from app.exports import snapshot
 from app.rules.calendar import CalendarYear
+from app.synthetic import uscc
 from tests.support.exported import READERS, Export, read_csv, read_ndjson
 from tests.support.facts import BUILDER, OTHER, PERSON, penalty, person, push, red, subject
-from tests.support.numbers import uscc
 from tests.support.world import World
 
 ADDRESS = "/v1/exports/entries"

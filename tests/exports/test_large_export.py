@@ -20,10 +20,10 @@ from app.entries.schemas import EntryPush
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.settings import Settings
+from app.synthetic import uscc
 from app.tables import Entry, EntryVersion, RegistryState
 from tests.conftest import DATABASES
 from tests.support.facts import subject
-from tests.support.numbers import uscc
 from tests.support.processes import Served, push_today, serving
 from tests.support.world import Templates
 

@@ -14,7 +14,8 @@ def started() -> Iterator[str]:
     """A server of our own for as long as the block runs; gives its address."""
     # Not under pytest's directories: as root the server runs as a user of its own, which must
     # be able to reach its files.
-    with tempfile.TemporaryDirectory(prefix="redblack-postgres-", ignore_cleanup_errors=True) as made:
+    directory = tempfile.TemporaryDirectory(prefix="redblack-pg-", ignore_cleanup_errors=True)
+    with directory as made:
         home = Path(made)
         home.chmod(0o755)
         runtime = home / "run"
