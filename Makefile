@@ -34,7 +34,7 @@ serve: $(VENV)/serve.stamp  ## Serve on 127.0.0.1:8000 with demo data and a key 
 	@$(BIN)/redblack serve --port $(PORT)
 
 test: $(VENV)/develop.stamp  ## Run every test, on SQLite and on a PostgreSQL that they start
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 check: format lint types contracts test  ## Everything that must be green
 

@@ -56,6 +56,9 @@ class Calendar:
 
     years: Mapping[int, CalendarYear] = field(default_factory=dict)
     version: str = ""
+    _last_days: dict[tuple[date, int], date] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def is_working_day(self, day: date) -> bool:
         """Tell whether offices work; in a year without any row the plain week decides."""
@@ -108,7 +111,11 @@ class Calendar:
         Raises:
             ValueError: as `add_working_days`.
         """
-        return self.add_working_days(today, count + 1).day - ONE_DAY
+        # Asked for every entry of an export with the same day, so it is worked out once.
+        asked = (today, count)
+        if asked not in self._last_days:
+            self._last_days[asked] = self.add_working_days(today, count + 1).day - ONE_DAY
+        return self._last_days[asked]
 
 
 def changed_days(old: Calendar, new: Calendar) -> frozenset[date]:

