@@ -99,7 +99,7 @@ class PersonalNumberInUrl(Malformed):
     code = "personal_number_in_url"
     title = Sentence(
         "An address must not hold a personal identity number; send it in a body",
-        "网址中不得出现个人身份号码,请放在请求体中提交",
+        "网址中不得出现个人身份号码，请放在请求体中提交",
     )
 
 
@@ -109,7 +109,7 @@ class BadCursor(Malformed):
     code = "bad_cursor"
     title = Sentence(
         "The page cursor is not one of ours; start from the first page",
-        "翻页标记无效,请从第一页重新开始",
+        "翻页标记无效，请从第一页重新开始",
     )
 
 
@@ -133,7 +133,7 @@ class Unauthenticated(RegistryError):
     status = 401
     title = Sentence(
         "A valid API key is needed: Authorization: Bearer <key>",
-        "需要有效的接口密钥:Authorization: Bearer <密钥>",
+        "需要有效的接口密钥：Authorization: Bearer <密钥>",
     )
 
 
@@ -151,7 +151,7 @@ class NotYourList(Forbidden):
     code = "not_your_list"
     title = Sentence(
         "Your department does not decide on this list type",
-        "贵单位不是该名单(记录)类型的认定单位",
+        "贵单位不是该名单（记录）类型的认定单位",
     )
 
 
@@ -180,14 +180,14 @@ class NoSuchAddress(NotFound):
     """No operation has this address."""
 
     code = "no_such_address"
-    title = Sentence("No operation has this address; see /docs", "没有该接口地址,请查看 /docs")
+    title = Sentence("No operation has this address; see /docs", "没有该接口地址，请查看 /docs")
 
 
 class EntryNotFound(NotFound):
     """No such entry, or not yours to see."""
 
     code = "entry_not_found"
-    title = Sentence("No such entry, or not yours to see", "没有该条目,或无权查看")
+    title = Sentence("No such entry, or not yours to see", "没有该条目，或无权查看")
 
 
 class SubjectNotFound(NotFound):
@@ -196,7 +196,7 @@ class SubjectNotFound(NotFound):
     code = "subject_not_found"
     title = Sentence(
         "Nothing is held on such a subject that this key may see; it says nothing about credit",
-        "未查询到可供该密钥查看的相关信息;此结果不代表信用良好",
+        "未查询到可供该密钥查看的相关信息；此结果不代表信用良好",
     )
 
 
@@ -204,7 +204,7 @@ class CheckNotFound(NotFound):
     """No such check, or another department's."""
 
     code = "check_not_found"
-    title = Sentence("No such check, or not yours to see", "没有该核查记录,或无权查看")
+    title = Sentence("No such check, or not yours to see", "没有该核查记录，或无权查看")
 
 
 class MethodNotAllowed(RegistryError):
@@ -232,7 +232,7 @@ class EntryConflict(Refused):
     code = "entry_conflict"
     title = Sentence(
         "This source_ref is recorded with other facts; correct that entry, or use a new source_ref",
-        "该 source_ref 已登记且内容不同;请更正原条目,或使用新的 source_ref",
+        "该 source_ref 已登记且内容不同；请更正原条目，或使用新的 source_ref",
     )
 
 
@@ -242,7 +242,7 @@ class IdentifierConflict(Refused):
     code = "identifier_conflict"
     title = Sentence(
         "These identifiers belong to different recorded subjects; send only those of one subject",
-        "所提交的证件号码分属不同主体;请只提交同一主体的号码",
+        "所提交的证件号码分属不同主体；请只提交同一主体的号码",
     )
 
 
@@ -263,7 +263,7 @@ class SubjectFixed(Refused):
     title = Sentence(
         "Whom an entry is about cannot be corrected: revoke it with reason_code wrong_subject"
         " and push anew with replaces",
-        "条目所指主体不可更正:请以 wrong_subject 撤销后重新报送并注明 replaces",
+        "条目所指主体不可更正：请以 wrong_subject 撤销后重新报送并注明 replaces",
     )
 
 
@@ -273,7 +273,7 @@ class MinorSubject(Refused):
     code = "minor_subject"
     title = Sentence(
         "The subject was under 18; minors are never listed",
-        "该主体当时未满十八周岁;未成年人不得列入",
+        "该主体当时未满十八周岁；未成年人不得列入",
     )
 
 
@@ -283,7 +283,7 @@ class SealedRecord(Refused):
     code = "sealed_record"
     title = Sentence(
         "Public-security penalty records are sealed by law and are not taken in",
-        "治安管理处罚记录依法封存,本系统不予接收",
+        "治安管理处罚记录依法封存，本系统不予接收",
     )
 
 
@@ -293,7 +293,7 @@ class BlacklistedSubject(Refused):
     code = "blacklisted_subject"
     title = Sentence(
         "A black-list entry of this subject is active or scheduled within the term",
-        "该主体在所报期限内有有效或即将生效的黑名单条目,不得列入红名单",
+        "该主体在所报期限内有有效或即将生效的黑名单条目，不得列入红名单",
     )
 
 
@@ -303,7 +303,7 @@ class ListTypeNotInForce(Refused):
     code = "list_type_not_in_force"
     title = Sentence(
         "This list type is not in force: an operator must enable it with its legal reference",
-        "该名单类型尚未启用:须由管理员载明法律依据后启用",
+        "该名单类型尚未启用：须由管理员载明法律依据后启用",
     )
 
 
@@ -337,7 +337,7 @@ class AlreadyPublished(Refused):
     code = "already_published"
     title = Sentence(
         "A publication on this channel is recorded with another day or address; withdraw it first",
-        "该渠道已登记其他公示日期或网址;请先登记撤下",
+        "该渠道已登记其他公示日期或网址；请先登记撤下",
     )
 
 
@@ -381,7 +381,7 @@ class StaleVersion(RegistryError):
     status = 412
     title = Sentence(
         "The entry has changed since that version; read it again",
-        "条目已有新版本,请重新读取后再提交",
+        "条目已有新版本，请重新读取后再提交",
     )
 
 
@@ -431,7 +431,7 @@ class TooManyAttempts(RegistryError):
     patience = 60
     title = Sentence(
         "Too many attempts without a valid key; wait a minute",
-        "无效密钥尝试过多,请一分钟后再试",
+        "无效密钥尝试过多，请一分钟后再试",
     )
 
 
@@ -446,7 +446,7 @@ class Unavailable(RegistryError):
     patience = 5
     title = Sentence(
         "The registry cannot answer now; do not take this for a clean record",
-        "登记系统暂时无法答复;不得视为无记录",
+        "登记系统暂时无法答复；不得视为无记录",
     )
 
 
@@ -462,7 +462,7 @@ class SecretKeyMismatch(Unavailable):
     code = "secret_key_mismatch"
     title = Sentence(
         "The secret key file does not match the database; nothing is answered",
-        "密钥文件与数据库不匹配,系统拒绝答复",
+        "密钥文件与数据库不匹配，系统拒绝答复",
     )
 
 
@@ -470,4 +470,4 @@ class Busy(Unavailable):
     """Too many writers wait already."""
 
     code = "busy"
-    title = Sentence("Too many writers wait; try again shortly", "写入繁忙,请稍后重试")
+    title = Sentence("Too many writers wait; try again shortly", "写入繁忙，请稍后重试")

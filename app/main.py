@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -60,6 +61,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         description=ABOUT,
         redoc_url=None,
         lifespan=lifespan,
+        generate_unique_id_function=operation_name,
     )
     app.state.metrics = Metrics()
     for router in (
@@ -79,6 +81,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     app.add_middleware(Envelope, metrics=app.state.metrics, account_for=account_for)
     describe(app)
     return app
+
+
+def operation_name(route: APIRoute) -> str:
+    """The handler's name is the operation's: what generated clients call their methods."""
+    return route.name
 
 
 def equip(app: FastAPI, registry: Registry) -> None:

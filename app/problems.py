@@ -46,8 +46,8 @@ PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
         "control_character",
         Sentence("The text is not valid Unicode", "文本不是有效的 Unicode"),
     ),
-    "enum": ("unknown_value", Sentence("One of: {expected}", "可选值:{expected}")),
-    "literal_error": ("unknown_value", Sentence("One of: {expected}", "可选值:{expected}")),
+    "enum": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
+    "literal_error": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
     "too_long": ("too_many", Sentence("At most {max_length}", "最多 {max_length} 项")),
     "too_short": ("too_few", Sentence("At least {min_length}", "至少 {min_length} 项")),
     "uuid_parsing": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
@@ -58,7 +58,7 @@ PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
     "greater_than": ("too_small", Sentence("More than {gt}", "须大于 {gt}")),
     "timezone_aware": (
         "no_zone",
-        Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区,例如 2026-11-22T08:00:00Z"),
+        Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区，例如 2026-11-22T08:00:00Z"),
     ),
 }
 UNEXPECTED_CODE = "wrong_type"

@@ -120,7 +120,7 @@ class Registry:
                 return NotReady(
                     Sentence(
                         "The schema is not this version's; run: redblack db upgrade",
-                        "数据库结构版本不符,请运行:redblack db upgrade",
+                        "数据库结构版本不符，请运行：redblack db upgrade",
                     )
                 )
             recorded = dict(
@@ -133,14 +133,14 @@ class Registry:
             return NotReady(
                 Sentence(
                     "The database files were moved or replaced; put them back, or restart",
-                    "数据库文件已被移动或替换,请恢复原文件或重新启动",
+                    "数据库文件已被移动或替换，请恢复原文件或重新启动",
                 )
             )
         if not initialised or not recorded:
             return NotReady(
                 Sentence(
                     "The database is empty; run: redblack db upgrade",
-                    "数据库尚未初始化,请运行:redblack db upgrade",
+                    "数据库尚未初始化，请运行：redblack db upgrade",
                 )
             )
         ours = {key.key_id: key.check_value for key in self.secrets.keys}

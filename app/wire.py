@@ -93,7 +93,7 @@ def _clean(text: str) -> str:
     if UNWRITTEN.search(text):
         raise fault(
             "control_character",
-            Sentence("The text holds a control character; remove it", "文本含有控制字符,请删除"),
+            Sentence("The text holds a control character; remove it", "文本含有控制字符，请删除"),
         )
     return text.strip()
 
@@ -114,7 +114,7 @@ def impersonal(text: str) -> str:
             "personal_number_in_text",
             Sentence(
                 "The text holds a personal identity number; numbers belong in identifier fields",
-                "文本中含有个人身份号码;号码只能填写在证件号码字段中",
+                "文本中含有个人身份号码；号码只能填写在证件号码字段中",
             ),
         )
     return text
@@ -176,7 +176,7 @@ def _plausible(day: date) -> date:
             "date_out_of_range",
             Sentence(
                 "The day must lie between 1949-10-01 and 2199-12-31; leave an open end null",
-                "日期须在 1949-10-01 至 2199-12-31 之间;无期限请填 null",
+                "日期须在 1949-10-01 至 2199-12-31 之间；无期限请填 null",
             ),
         )
     return day

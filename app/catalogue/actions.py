@@ -70,13 +70,13 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
         raise InvalidPayload(
             Sentence(
                 f"{path} cannot be read as YAML, or holds a day that does not exist",
-                f"{path} 不是有效的 YAML 文件,或含有不存在的日期",
+                f"{path} 不是有效的 YAML 文件，或含有不存在的日期",
             )
         ) from unreadable
     if not isinstance(document, dict) or not document.keys() <= store.ITEM_CLASSES.keys():
         sections = ", ".join(store.ITEM_CLASSES)
         raise InvalidPayload(
-            Sentence(f"A catalogue file has the sections {sections}", f"目录文件应包含:{sections}")
+            Sentence(f"A catalogue file has the sections {sections}", f"目录文件应包含：{sections}")
         )
     read: dict[str, tuple[Any, ...]] = {}
     faults: list[Fault] = []
@@ -154,7 +154,7 @@ def enable(registry: Registry, code: str, legal_reference: str) -> int:
             raise InvalidPayload(
                 Sentence(
                     f"Needed: an existing list type (not {code}?) and its legal reference",
-                    f"须给出已有的名单类型({code}?)及其法律依据",
+                    f"须给出已有的名单类型（{code}?）及其法律依据",
                 )
             )
         enabled = replace(
@@ -180,7 +180,7 @@ def require_department(registry: Registry, named: str) -> str:
         raise InvalidPayload(
             Sentence(
                 f"There is no department {named}; add it with: redblack departments add",
-                f"目录中没有部门 {named};请先用 redblack departments add 添加",
+                f"目录中没有部门 {named}；请先用 redblack departments add 添加",
             )
         )
     return found.code
@@ -196,7 +196,7 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
         raise InvalidPayload(
             Sentence(
                 "A department has a name, and a code of small letters, digits and _",
-                "须填写部门名称;代码只含小写字母、数字和下划线",
+                "须填写部门名称；代码只含小写字母、数字和下划线",
             )
         )
 
@@ -206,7 +206,7 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
             raise InvalidPayload(
                 Sentence(
                     f"{code} is taken, or there is no department {parent}",
-                    f"代码 {code} 已存在,或没有部门 {parent}",
+                    f"代码 {code} 已存在，或没有部门 {parent}",
                 )
             )
         department = Department(
@@ -289,5 +289,5 @@ def _require_whole(catalogue: Catalogue) -> None:
     if missing:
         named = ", ".join(sorted(missing))
         raise InvalidPayload(
-            Sentence(f"The catalogue would name what it lacks: {named}", f"目录中不存在:{named}")
+            Sentence(f"The catalogue would name what it lacks: {named}", f"目录中不存在：{named}")
         )

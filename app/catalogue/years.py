@@ -160,7 +160,7 @@ def read_notice(path: Path) -> CalendarYear:
         raise InvalidPayload(
             Sentence(
                 f"{path} cannot be read as YAML, or holds a day that does not exist",
-                f"{path} 不是有效的 YAML 文件,或含有不存在的日期",
+                f"{path} 不是有效的 YAML 文件，或含有不存在的日期",
             )
         ) from unreadable
     try:

@@ -252,7 +252,7 @@ def _require_matter(code: str, catalogue: Catalogue) -> None:
                     "unknown_value",
                     Sentence(
                         "There is no such matter; see GET /v1/matters",
-                        "没有该事项类型,请查看 GET /v1/matters",
+                        "没有该事项类型，请查看 GET /v1/matters",
                     ),
                 )
             ]

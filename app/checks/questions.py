@@ -17,18 +17,18 @@ from app.rules.identifiers import Identifier, InvalidIdentifier, parse
 from app.rules.law import Catalogue, ListKind
 from app.rules.verdict import Standing
 
-NAME_MISMATCH = Sentence("The name differs from the recorded ones", "名称与登记名称不一致,请核实")
+NAME_MISMATCH = Sentence("The name differs from the recorded ones", "名称与登记名称不一致，请核实")
 DISPUTED = Sentence("An entry is under objection", "有条目正处于异议处理中")
 NAME_ONLY = Sentence(
     "Matched by name alone; make sure that it is the same subject",
-    "仅按名称匹配,请核实是否为同一主体",
+    "仅按名称匹配，请核实是否为同一主体",
 )
 AMBIGUOUS = Sentence(
-    "Several subjects bear this name; ask with a number", "存在多个同名主体,请使用证件号码查询"
+    "Several subjects bear this name; ask with a number", "存在多个同名主体，请使用证件号码查询"
 )
 ASKED_BY_NAME = Sentence(
     "Only organisations are found by name alone; persons are checked by number and name",
-    "仅凭名称只能查询单位;自然人须同时使用号码和姓名核查",
+    "仅凭名称只能查询单位；自然人须同时使用号码和姓名核查",
 )
 NAME_MISSING = Sentence(
     "A natural person is checked by number and name", "核查自然人须同时填写号码和姓名"

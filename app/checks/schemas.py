@@ -18,7 +18,7 @@ from app.wire import Day, Instant, Line, Model, Name, Reference, View, fault, im
 MOST_SUBJECTS = 1_000
 NOT_FOUND_NOTE = Sentence(
     "No entry visible to this key; this says nothing about credit",
-    "未查询到可供该密钥查看的条目;不代表信用良好",
+    "未查询到可供该密钥查看的条目；不代表信用良好",
 )
 
 
@@ -35,7 +35,7 @@ def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -
             "subject_unclear",
             Sentence(
                 "Give scheme and number together, or a name",
-                "请同时填写证件类型和号码,或填写名称",
+                "请同时填写证件类型和号码，或填写名称",
             ),
         )
 
@@ -131,7 +131,7 @@ class LookupRequest(Model):
                 "case_no_missing",
                 Sentence(
                     "A natural person is looked up for a case only: send case_no",
-                    "查询自然人须填写办件编号(case_no)",
+                    "查询自然人须填写办件编号（case_no）",
                 ),
             )
         return self

@@ -194,7 +194,7 @@ class _Reader:
                         "kind_not_of_uscc",
                         Sentence(
                             "A USCC beginning 92 belongs to an individual_business, and only such",
-                            "以 92 开头的统一社会信用代码对应个体工商户,反之亦然",
+                            "以 92 开头的统一社会信用代码对应个体工商户，反之亦然",
                         ),
                     )
                 )

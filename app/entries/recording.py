@@ -314,7 +314,7 @@ def _require_list_type(catalogue: Catalogue, code: str) -> ListType:
                     "unknown_value",
                     Sentence(
                         "There is no such list type; see GET /v1/list-types",
-                        "没有该名单类型,请查看 GET /v1/list-types",
+                        "没有该名单类型，请查看 GET /v1/list-types",
                     ),
                 )
             ]
@@ -328,7 +328,7 @@ def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
         raise NotYourList(
             Sentence(
                 "The department is not in the catalogue, or no longer exists",
-                "部门不在目录中,或已撤销",
+                "部门不在目录中，或已撤销",
             )
         )
     if not law.catalogue.may_issue(department, list_type):
@@ -348,7 +348,7 @@ def _require_penalty_law(law: Law, proposal: Proposal) -> None:
                     "missing",
                     Sentence(
                         "A public-security body says under which law it punished",
-                        "公安机关报送行政处罚须注明处罚所依据的法律类别(penalty_law)",
+                        "公安机关报送行政处罚须注明处罚所依据的法律类别（penalty_law）",
                     ),
                 )
             ]

@@ -46,7 +46,7 @@ class SubjectIn(Model):
                 Sentence(
                     "Personal schemes are for natural persons, the others for organisations and"
                     " individual businesses",
-                    "个人证件类型只适用于自然人,其他类型只适用于单位和个体工商户",
+                    "个人证件类型只适用于自然人，其他类型只适用于单位和个体工商户",
                 ),
             )
         schemes = [item.scheme for item in self.identifiers]
@@ -106,7 +106,7 @@ def _wan(amount: Decimal) -> Decimal:
             "invalid_amount",
             Sentence(
                 "An amount in 万元, not negative, with at most six decimals",
-                "金额单位为万元,不得为负,最多六位小数",
+                "金额单位为万元，不得为负，最多六位小数",
             ),
         )
     return Decimal(f"{abs(amount).normalize():f}")  # 0.20 and 0.2 are the same amount

@@ -202,7 +202,7 @@ def _date_faults(case: Case, today: date) -> list[Fault]:
                 Sentence(
                     "The conduct cannot end after the decision; if it goes on, send"
                     " conduct_continues",
-                    "行为终了日期不得晚于决定日期;行为仍在持续的请填 conduct_continues",
+                    "行为终了日期不得晚于决定日期；行为仍在持续的请填 conduct_continues",
                 ),
             )
         )
@@ -239,7 +239,7 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 Sentence(
                     "The identifier does not show the birth date; send it, for minors are never"
                     " listed",
-                    "证件号码不含出生日期,请填写出生日期(未成年人不得列入)",
+                    "证件号码不含出生日期，请填写出生日期（未成年人不得列入）",
                 ),
             )
         )
@@ -248,7 +248,7 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
             Fault(
                 "/conduct_continues",
                 "conduct_contradicts",
-                Sentence("Conduct that has ended does not continue", "行为已终了,不能同时持续"),
+                Sentence("Conduct that has ended does not continue", "行为已终了，不能同时持续"),
             )
         )
     if list_type.kind is ListKind.black:
@@ -277,7 +277,7 @@ def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
                 "conduct_end_missing",
                 Sentence(
                     "A black entry says when the conduct ended, or conduct_continues: true",
-                    "黑名单条目须填写行为终了日期,或注明行为仍在持续",
+                    "黑名单条目须填写行为终了日期，或注明行为仍在持续",
                 ),
             )
         )
@@ -290,7 +290,7 @@ def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
                 Sentence(
                     "A serious black entry on an organisation names its legal representative or"
                     " person in charge (Shandong Art 31)",
-                    "严重失信的单位须载明法定代表人或主要负责人(山东省社会信用条例第三十一条)",
+                    "严重失信的单位须载明法定代表人或主要负责人（山东省社会信用条例第三十一条）",
                 ),
             )
         )
@@ -345,7 +345,7 @@ def _require_open_term(list_type: ListType) -> None:
         raise TermNotAllowed(
             Sentence(
                 "This list type needs a last day in force (effective_until)",
-                "该名单类型须填写有效期止(effective_until)",
+                "该名单类型须填写有效期止（effective_until）",
             )
         )
 
@@ -371,8 +371,8 @@ def disclosure_class(
             Sentence(
                 "Public credit information of natural persons is not published unless the State"
                 " provides otherwise (Shandong Art 20); use restricted",
-                "自然人公共信用信息不得公开公示,国家另有规定的除外"
-                "(山东省社会信用条例第二十条);请使用 restricted",
+                "自然人公共信用信息不得公开公示，国家另有规定的除外"
+                "（山东省社会信用条例第二十条）；请使用 restricted",
             )
         )
     if wanted is not None:

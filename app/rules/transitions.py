@@ -51,7 +51,7 @@ def require(action: Action, status: Status) -> None:
         raise TransitionRefused(
             Sentence(
                 f"The entry is {status}; this is possible while it is {allowed}",
-                f"条目当前状态为 {status};仅在以下状态可操作:{allowed}",
+                f"条目当前状态为 {status}；仅在以下状态可操作：{allowed}",
             ),
             entry_status=status,
             legal_basis=move.legal_basis,
