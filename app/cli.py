@@ -69,7 +69,10 @@ def main() -> None:
 def _open() -> "Registry":
     from app.registry import Registry
 
-    registry = Registry.open(Settings())
+    settings = Settings()
+    if settings.embedded:
+        _prepare(settings)
+    registry = Registry.open(settings)
     trouble = registry.verify()
     if trouble is not None:
         raise trouble
@@ -83,7 +86,7 @@ def _prepare(settings: Settings) -> None:
     from app.registry import Registry
 
     # Never beside a database that is there: it was sealed with a key that must be found again.
-    new = settings.embedded and not Path(str(settings.url.database)).exists()
+    new = settings.embedded and migrate.current_revision(settings) is None
     if new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
     registry = Registry.open(settings)
@@ -101,10 +104,7 @@ def serve(
     """Serve the registry; on PostgreSQL a stale schema is refused."""
     import uvicorn
 
-    settings = Settings()
     try:
-        if settings.embedded:
-            _prepare(settings)
         # Looked at before any worker starts: one that fails to start is started again for ever.
         registry = _open()
         registry.write(registry.adopt_keys)
@@ -268,9 +268,6 @@ def load_demo(
     """Fill an empty registry with synthetic data; one that has data is left as it is."""
     from app.demo import load, show_keys
 
-    settings = Settings()
-    if settings.embedded:
-        _prepare(settings)
     registry = _open()
     load(registry, subjects=subjects, seed=seed)
     if keys_file is not None:

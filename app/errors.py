@@ -70,6 +70,11 @@ class RegistryError(Exception):
         self.members = members
         self.retry_after = retry_after or self.patience
 
+    @property
+    def told(self) -> str:
+        """The code that the document carries."""
+        return self.code
+
 
 class InternalError(RegistryError):
     """Something that no rule foresaw; the details are in the log, not in the answer."""
@@ -410,6 +415,12 @@ class InvalidPayload(RegistryError):
     code = "invalid_payload"
     status = 422
     title = Sentence("What was sent has faults", "提交内容有误")
+
+    @property
+    def told(self) -> str:
+        """The code of the faults, where they are all of one kind."""
+        codes = {fault.code for fault in self.faults}
+        return codes.pop() if len(codes) == 1 else self.code
 
 
 class VersionRequired(RegistryError):

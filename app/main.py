@@ -142,7 +142,8 @@ _EVERYWHERE_TEXT: Mapping[int, str] = {
     401: "`unauthenticated`: no valid key",
     403: "`forbidden`: the key's role lacks the permission",
     413: "`body_too_large`",
-    422: "`invalid_payload`: `errors` names every fault with its place and code",
+    422: "`errors` names every fault with its place and code; `code` is theirs where they agree,"
+    " else `invalid_payload`",
     429: "`too_many_attempts`: too many attempts without a valid key",
     503: "`not_ready`, `secret_key_mismatch`, `unavailable`: no answer; never read it as clean",
 }

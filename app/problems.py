@@ -124,11 +124,11 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
         return sentence.zh if chinese else sentence.en
 
     document: dict[str, Any] = {
-        "type": f"urn:redblack:problem:{error.code}",
+        "type": f"urn:redblack:problem:{error.told}",
         "title": say(error.title),
         "status": error.status,
         "detail": say(error.detail),
-        "code": error.code,
+        "code": error.told,
         "request_id": current_request_id(),
         **error.members,
     }

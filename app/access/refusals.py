@@ -27,21 +27,23 @@ NOBODYS = (Unauthenticated, TooManyAttempts, Unavailable)
 def account_for(request: Request, error: RegistryError) -> RegistryError:
     """Write a refusal down, in a transaction of its own; give the error to answer with.
 
-    That is another one in a single case: the body is parsed before the key is looked at, so a
-    broken body without a valid key comes here as broken, and leaves as unauthenticated.
+    That is another one where nobody is known: the body is parsed before the key is looked at, so a
+    broken body without a valid key comes here as broken, and leaves as unauthenticated; so does
+    whatever else was refused to somebody who showed a key that is none.
     """
     if isinstance(error, NOBODYS):
         return error
     try:
         caller = getattr(request.state, "caller", None) or _key_holder(request)
         if caller is None:
-            return refuse_unknown(request) if isinstance(error, MalformedJson) else error
+            unseen = isinstance(error, MalformedJson) or "Authorization" in request.headers
+            return refuse_unknown(request) if unseen else error
         route = request.scope.get("route")
         audit.record_refusal(
             request.app.state.registry,
             caller,
             f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
-            code=error.code,
+            code=error.told,
             faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
         )
     except SQLAlchemyError as away:

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from app.clock import civil_day
-from app.registry import Registry, read_head
+from app.registry import LawMoved, Registry, read_head
 from app.rules.calendar import Calendar, CalendarYear
 from app.rules.law import (
     Catalogue,
@@ -89,12 +89,18 @@ def merged(catalogue: Catalogue, sections: Sections) -> Catalogue:
 def add_catalogue_version(
     connection: Connection, catalogue: Catalogue, *, at: datetime, actor: str, note: str
 ) -> int:
-    """Keep a whole catalogue as the next version and make it the present one."""
+    """Keep a whole catalogue, made from the present one, as the next version.
+
+    Raises:
+        LawMoved: the present one is another by now.
+    """
     version = connection.execute(
         update(RegistryState)
         .values(catalogue_version=RegistryState.catalogue_version + 1)
         .returning(RegistryState.catalogue_version)
     ).scalar_one()
+    if version != int(catalogue.version or 0) + 1:
+        raise LawMoved  # made from an older one: the change in between would be lost
     connection.execute(
         insert(CatalogueVersion).values(version=version, loaded_at=at, actor=actor, note=note)
     )

@@ -182,7 +182,7 @@ def _with_name_only(answer: Answer, others: list[Matched], viewer: _Viewer) -> A
     return Answer(
         ref=answer.ref,
         subject=answer.subject,
-        candidates=tuple(others),
+        candidates=tuple(one for one in others if viewer.visible([one])),
         standing=Standing.unresolved if doubtful else answer.standing,
         entries=[
             *answer.entries,

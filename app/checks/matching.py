@@ -30,6 +30,15 @@ class Matching:
         self._registry = registry
         keys = {key for question in questions for key in self._keys(question)}
         self._by_key = store.match_keys(connection, keys) if keys else {}
+        # Asked without a name: the recorded one may be known alone, too, and then it is not "none".
+        unnamed = {
+            key
+            for question in questions
+            if question.name is None and (found := self.by_number(question)) is not None
+            for key in _name_alone(found.name)
+        }
+        if unnamed:
+            self._by_key |= store.match_keys(connection, unnamed)
         by_name_alone = [
             question.name
             for question in questions
@@ -86,7 +95,8 @@ class Matching:
     def _keys(self, question: Question) -> Iterable[Key]:
         if question.identifier is not None:
             yield from self._number_keys(question)
-            yield from self._name_keys(question)
+            if question.name is not None:
+                yield from self._name_keys(question)
 
     def _number_keys(self, question: Question) -> list[Key]:
         if question.identifier is None:
@@ -94,9 +104,12 @@ class Matching:
         return keys_asked(question.identifier, self._registry.secrets)
 
     def _name_keys(self, question: Question) -> list[Key]:
-        if question.personal or question.identifier is None or question.name is None:
+        if question.personal or question.identifier is None:
             return []
-        return [name_only_key(kind, question.name) for kind in ORGANIZATIONS]
+        if question.name is not None:
+            return _name_alone(question.name)
+        found = self.by_number(question)
+        return _name_alone(found.name) if found is not None else []
 
     def _read_old_names(
         self, connection: Connection, questions: Sequence[Question]
@@ -110,6 +123,10 @@ class Matching:
             and matched.name_key != name_key(question.name)
         }
         return names(connection, unsure) if unsure else {}
+
+
+def _name_alone(name: str) -> list[Key]:
+    return [name_only_key(kind, name) for kind in ORGANIZATIONS]
 
 
 @dataclass(slots=True)

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import IdentifierView
 from app.errors import Sentence
@@ -13,20 +13,13 @@ from app.rules.identifiers import PERSONAL, Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status
 from app.rules.verdict import Standing
-from app.wire import Day, Instant, Line, Model, Name, Reference, View, fault, impersonal
+from app.wire import Day, Instant, Line, Model, Name, Reference, View, fault
 
 MOST_SUBJECTS = 1_000
 NOT_FOUND_NOTE = Sentence(
     "No entry visible to this key; this says nothing about credit",
     "未查询到可供该密钥查看的条目；不代表信用良好",
 )
-
-
-Ref = Annotated[
-    str,
-    Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9._-]+$"),
-    AfterValidator(impersonal),  # it is kept with the answer
-]
 
 
 def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -> None:
@@ -43,7 +36,7 @@ def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -
 class AskedSubject(Model):
     """Whom a check is about: a number, a name, or both (persons: both)."""
 
-    ref: Ref | None = None
+    ref: Reference | None = None
     scheme: Scheme | None = None
     number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     name: Name | None = None
@@ -157,7 +150,7 @@ class OutcomeReport(Model):
         }
     )
 
-    ref: Annotated[str, Field(min_length=1, max_length=40)]
+    ref: Reference
     action: Literal["applied", "not_applied"]
     measures: Annotated[
         list[Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")]], Field(max_length=50)

@@ -46,7 +46,11 @@ def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched
             Subject.name_key,
         )
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(SubjectIdentifier.lookup_key.in_({key for _, key in wanted}))
+        .where(
+            # Both columns, for the index begins with the scheme.
+            SubjectIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
+            SubjectIdentifier.lookup_key.in_({key for _, key in wanted}),
+        )
     )
     found = {
         (row.scheme, row.lookup_key): Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)

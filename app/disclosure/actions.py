@@ -111,7 +111,10 @@ def _published(row: EntryRow, order: Publication, law: Law) -> dict[str, Any] | 
     require_within(order.published_on, row.decided_on, law.today, "/published_on")
     channels = dict(row.publications)
     known = channels[order.channel]
-    if known.published_on is not None and known.withdrawn_on is None:
+    stands = known.published_on is not None and known.withdrawn_on is None
+    # A retry that comes after the withdrawal must not put back what was taken down.
+    belated = known.withdrawn_on is not None and order.published_on < known.withdrawn_on
+    if stands or belated:
         if (known.published_on, known.url) == (order.published_on, order.url):
             return None
         raise AlreadyPublished

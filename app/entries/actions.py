@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import Law
+from app.catalogue.store import Law, catalogue_at
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.database import Connection
@@ -72,9 +72,13 @@ def _redecide(
     law: Law,
     facts: dict[str, Any],
 ) -> dict[str, Any]:
-    list_type = law.catalogue.list_types[row.list_type]
-    case = Case.of(facts, _birth_date(registry, connection, row, law))
-    ruling = _examine_changes(case, list_type, law.today)
+    # By the law that the entry was decided by: a typing slip put right is no new sentence.
+    then = catalogue_at(registry, connection, row.catalogue_version)
+    law = replace(law, catalogue=then, catalogue_version=row.catalogue_version)
+    list_type = then.list_types[row.list_type]
+    police = then.is_police(row.department)
+    case = Case.of(facts, _birth_date(registry, connection, row, law), police=police)
+    ruling = _examine_changes(case, list_type, law.today, row)
     for ended_on in (row.exited_on, row.revoked_on):
         if ended_on is not None:
             require_within(case.decided_on, FIRST_DAY, ended_on, "/changes/decision/decided_on")
@@ -104,9 +108,10 @@ def _redecide(
     return decided | clock_values(law, case.decided_on, term, channels, received_on=received_on)
 
 
-def _examine_changes(case: Case, list_type: ListType, today: date) -> Ruling:
+def _examine_changes(case: Case, list_type: ListType, today: date, row: EntryRow) -> Ruling:
     try:
-        return examine(case, list_type, today, correcting=True)
+        went_on = bool(row.facts.get("conduct_continues"))
+        return examine(case, list_type, today, correcting=True, conduct_went_on=went_on)
     except InvalidPayload as wrong:
         # Places in the body of a correction, where facts stand under `changes`.
         raise InvalidPayload(
@@ -131,6 +136,11 @@ def _rename(
         claim = Claim(SubjectKind(subject["kind"]), subject["name"], (), decided_on)
         locked = subjects.lock(connection, [row.subject_id])
         subjects.name_subjects(connection, [(row.subject_id, claim)], locked)
+        if not subject.get("identifiers"):
+            old = row.facts["subject"]["name"]
+            subjects.rename_unidentified(
+                connection, row.subject_id, claim.kind, old, subject["name"]
+            )
 
 
 def revoke(

@@ -102,8 +102,9 @@ def seal_changes(
 def amend(facts: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
     """Facts with changes in their place; null takes an optional fact away."""
     amended = {**facts, **sent}
-    if "subject" in sent:
-        amended["subject"] = {**facts["subject"], **sent["subject"]}
+    for part in ("subject", "decision"):
+        if part in sent:
+            amended[part] = {**facts[part], **sent[part]}
     return _said(amended)
 
 

@@ -34,7 +34,7 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry, take_sequence
-from app.rules.admission import Case, DecisionKind, Ruling, examine
+from app.rules.admission import Case, Ruling, examine, require_in_force
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import channels_for
 from app.rules.identifiers import Identifier, Scheme
@@ -47,7 +47,6 @@ from app.subjects.store import Claim, Key
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
 LIFELONG = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
-POLICE = "public_security"
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,9 +176,11 @@ class _Batch:
 
     def _examine(self, proposal: Proposal) -> _Accepted:
         list_type = _require_list_type(self.law.catalogue, proposal.list_type)
+        require_in_force(list_type, self.law.today)
         _require_issuer(self.law, proposal.department, list_type)
-        _require_penalty_law(self.law, proposal)
-        ruling = examine(Case.of(proposal.facts, proposal.birth_date), list_type, self.law.today)
+        police = self.law.catalogue.is_police(proposal.department)
+        case = Case.of(proposal.facts, proposal.birth_date, police=police)
+        ruling = examine(case, list_type, self.law.today)
         if proposal.replaces is not None:
             _require_replaced(self.connection, proposal, self.law.today)
         keys = subjects.keys_of(proposal.claim, self.registry.secrets)
@@ -333,26 +334,6 @@ def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
         )
     if not law.catalogue.may_issue(department, list_type):
         raise NotYourList
-
-
-def _require_penalty_law(law: Law, proposal: Proposal) -> None:
-    # Of whoever also gives public-security penalties, which are sealed, each penalty says its law.
-    decision = proposal.facts["decision"]
-    police = POLICE in law.catalogue.departments[proposal.department].functions
-    penalty = decision["kind"] == DecisionKind.administrative_penalty
-    if police and penalty and decision.get("penalty_law") is None:
-        raise InvalidPayload(
-            faults=[
-                Fault(
-                    "/decision/penalty_law",
-                    "missing",
-                    Sentence(
-                        "A public-security body says under which law it punished",
-                        "公安机关报送行政处罚须注明处罚所依据的法律类别（penalty_law）",
-                    ),
-                )
-            ]
-        )
 
 
 def _require_replaced(connection: Connection, proposal: Proposal, day: date) -> None:

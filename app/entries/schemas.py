@@ -199,6 +199,15 @@ class EntryPush(Model):
     remark: Text | None = None
 
 
+class DecisionChange(Model):
+    """What may be corrected about the decision; what is left out stays."""
+
+    number: Reference = None
+    kind: DecisionKind = None  # type: ignore[assignment]  # left out, never null
+    decided_on: Day = None  # type: ignore[assignment]  # left out, never null
+    penalty_law: PenaltyLaw | None = None
+
+
 class SubjectChange(Model):
     """What may be corrected about the subject: how the decision names it."""
 
@@ -212,7 +221,7 @@ class EntryChanges(Model):
     """Facts to put in the place of the recorded ones; null takes an optional one away."""
 
     subject: SubjectChange | None = None
-    decision: DecisionIn | None = None
+    decision: DecisionChange | None = None
     reason: Text | None = None
     legal_basis: Text | None = None
     case_ref: Reference | None = None

@@ -12,7 +12,7 @@ from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
 from app.registry import Registry, law_known_at, next_epoch, read_head
 from app.rules.permissions import COMMAND_LINE, Caller
-from app.rules.status import Status
+from app.rules.status import ENDED, Status
 
 
 def start(
@@ -31,6 +31,8 @@ def start(
     Raises:
         InvalidPayload: the day or instant has not come yet.
     """
+    if status in ENDED:
+        scope = ExportScope.all  # who asks for what is over means all, and the trailer says so
     today = registry.clock.today()
     late = on is not None and on > today
     if late or (known_at is not None and known_at > registry.clock.now()):

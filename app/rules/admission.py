@@ -89,9 +89,11 @@ class Case:
     disclosure_class: DisclosureClass | None
     exemption: str | None
     exemption_basis: str | None
+    police: bool = False
+    """True where the issuing body also gives public-security penalties."""
 
     @classmethod
-    def of(cls, facts: dict[str, Any], birth_date: date | None) -> "Case":
+    def of(cls, facts: dict[str, Any], birth_date: date | None, *, police: bool = False) -> "Case":
         """Read the sealed facts of an entry (`app/entries/proposals.py`)."""
         decision, disclosure = facts["decision"], facts.get("disclosure", {})
         persons = facts.get("responsible_persons") or []
@@ -114,6 +116,7 @@ class Case:
             disclosure_class=_optional(DisclosureClass, disclosure.get("class")),
             exemption=disclosure.get("exemption"),
             exemption_basis=disclosure.get("basis"),
+            police=police,
         )
 
 
@@ -137,18 +140,26 @@ class Ruling:
         )
 
 
-def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = False) -> Ruling:
+def examine(
+    case: Case,
+    list_type: ListType,
+    today: date,
+    *,
+    correcting: bool = False,
+    conduct_went_on: bool = False,
+) -> Ruling:
     """Apply the law of one list type to a case.
 
     A correction is examined like a push, but for the list type's being in force: what was recorded
-    lawfully stays correctable after its list type has ended.
+    lawfully stays correctable after its list type has ended. Conduct that went on when it was
+    decided on (`conduct_went_on`) may have ended since, up to today.
 
     Raises:
         InvalidPayload: faults that the facts alone show.
         Refused: what the law or the list type stands against (see the subclasses).
     """
     if not correcting:
-        _require_in_force(list_type, today)
+        require_in_force(list_type, today)
     if case.penalty_law is PenaltyLaw.public_security:
         raise SealedRecord
     if case.subject_kind not in list_type.subject_kinds:
@@ -156,7 +167,10 @@ def examine(case: Case, list_type: ListType, today: date, *, correcting: bool = 
     severity = case.severity or list_type.severity
     if severity is None and list_type.kind is ListKind.black:
         severity = Severity.serious
-    faults = [*_date_faults(case, today), *_fact_faults(case, list_type, severity)]
+    faults = [
+        *_date_faults(case, today, conduct_went_on=conduct_went_on),
+        *_fact_faults(case, list_type, severity),
+    ]
     if faults:
         raise InvalidPayload(faults=faults)
     _require_adult(case)
@@ -179,12 +193,17 @@ def _optional(make: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor a
     return None if value is None else make(value)
 
 
-def _require_in_force(list_type: ListType, today: date) -> None:
+def require_in_force(list_type: ListType, today: date) -> None:
+    """Refuse a list type that has no legal basis on the day.
+
+    Raises:
+        ListTypeNotInForce: names the list type.
+    """
     if not list_type.applies_on(today):
         raise ListTypeNotInForce(list_type=list_type.code)
 
 
-def _date_faults(case: Case, today: date) -> list[Fault]:
+def _date_faults(case: Case, today: date, *, conduct_went_on: bool) -> list[Fault]:
     faults = []
     if case.decided_on > today:
         faults.append(
@@ -194,7 +213,8 @@ def _date_faults(case: Case, today: date) -> list[Fault]:
                 Sentence("The decision day lies in the future", "决定日期晚于今天"),
             )
         )
-    if case.conduct_ended_on is not None and case.conduct_ended_on > case.decided_on:
+    latest_end = today if conduct_went_on else case.decided_on
+    if case.conduct_ended_on is not None and case.conduct_ended_on > latest_end:
         faults.append(
             Fault(
                 "/conduct_ended_on",
@@ -249,6 +269,18 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 "/conduct_continues",
                 "conduct_contradicts",
                 Sentence("Conduct that has ended does not continue", "行为已终了，不能同时持续"),
+            )
+        )
+    penalty = case.decision_kind is DecisionKind.administrative_penalty
+    if case.police and penalty and case.penalty_law is None:
+        faults.append(
+            Fault(
+                "/decision/penalty_law",
+                "missing",
+                Sentence(
+                    "A public-security body says under which law it punished",
+                    "公安机关报送行政处罚须注明处罚所依据的法律类别",
+                ),
             )
         )
     if list_type.kind is ListKind.black:

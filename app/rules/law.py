@@ -11,6 +11,7 @@ from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
+POLICE = "public_security"
 FORBID_UNKNOWN: dict[str, str] = {"extra": "forbid"}
 
 
@@ -150,7 +151,7 @@ class Issuer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """A length of time in years, months and working days; 国标 civil-law counting applies."""
+    """A length of time in years and months, counted as 民法典 202 counts them."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
     years: int = 0
@@ -271,6 +272,11 @@ class Catalogue:
             ),
             None,
         )
+
+    def is_police(self, department: str) -> bool:
+        """Tell whether a body also gives public-security penalties, which are sealed by law."""
+        body = self.departments.get(department)
+        return body is not None and POLICE in body.functions
 
     def may_issue(self, department: Department, list_type: ListType) -> bool:
         """Tell whether the department's function and level make it an issuer of the list type."""

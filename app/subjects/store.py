@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from app.crypto import Sealed, Secrets
 from app.database import insert_or
+from app.errors import IdentifierConflict
 from app.registry import LawMoved
 from app.rules.identifiers import Identifier, Scheme, parse
 from app.rules.law import SubjectKind
@@ -93,7 +94,11 @@ def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, UUID]:
     rows = connection.execute(
         select(
             SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, SubjectIdentifier.subject_id
-        ).where(SubjectIdentifier.lookup_key.in_({number for _, number in wanted}))
+        ).where(
+            # Both columns, for the index begins with the scheme.
+            SubjectIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
+            SubjectIdentifier.lookup_key.in_({number for _, number in wanted}),
+        )
     )
     found = {(row.scheme, row.lookup_key): row.subject_id for row in rows}
     return {key: subject for key, subject in found.items() if key in wanted}
@@ -199,12 +204,37 @@ def name_subjects(
         )
     for (subject_id, key), claim in latest.items():
         subject = known.get(subject_id)
-        if subject and subject.name_key != key and claim.decided_on >= subject.name_as_of:
+        newer = subject is not None and claim.decided_on >= subject.name_as_of
+        if subject and newer and (subject.name_key, subject.name_as_of) != (key, claim.decided_on):
             connection.execute(
                 update(Subject)
                 .where(Subject.id == subject_id)
                 .values(name=claim.name, name_key=key, name_as_of=claim.decided_on)
             )
+
+
+def rename_unidentified(
+    connection: Connection, subject_id: UUID, kind: SubjectKind, old: str, new: str
+) -> None:
+    """Let a subject that is known by name alone be found by its corrected name, not the wrong one.
+
+    Raises:
+        IdentifierConflict: another subject is known by that name alone.
+    """
+    scheme, lookup_key = name_only_key(kind, new)
+    _, wrong = name_only_key(kind, old)
+    taken = find(connection, [(scheme, lookup_key)])
+    if taken and taken[scheme, lookup_key] != subject_id:
+        raise IdentifierConflict
+    connection.execute(
+        update(SubjectIdentifier)
+        .where(
+            SubjectIdentifier.subject_id == subject_id,
+            SubjectIdentifier.scheme == scheme,
+            SubjectIdentifier.lookup_key == wrong,
+        )
+        .values(lookup_key=lookup_key)
+    )
 
 
 def birth_date(

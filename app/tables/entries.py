@@ -32,7 +32,7 @@ class Entry(Base):
 class EntryVersion(Base):
     """One whole state of an entry, known from `seq` until `superseded_seq`.
 
-    `facts` is the decision as the department sent it (`app/entries/sealing.py`), personal numbers
+    `facts` is the decision as the department sent it (`app/entries/proposals.py`), personal numbers
     sealed away. The dated columns are those facts with the law applied, for the rules' SQL twins.
     """
 

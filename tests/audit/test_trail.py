@@ -167,7 +167,7 @@ def test_a_refused_payload_says_where_and_not_what(world: World) -> None:
     world.api().post("/v1/entries", json=push(reason=f"本人 {'370402198506120013'}"))
     [record] = trail(world, outcome="refused")
     assert record["detail"] == {
-        "code": "invalid_payload",
+        "code": "personal_number_in_text",
         "faults": [{"pointer": "/reason", "code": "personal_number_in_text"}],
     }
 

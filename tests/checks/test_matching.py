@@ -266,3 +266,48 @@ def test_a_number_that_means_nobody_does_not_fall_back_on_the_name(world: World)
     [result] = results(world, asked(uscc(8), "枣庄某某建筑有限公司"))
     assert (result["standing"], result["entries"]) == ("none", [])
     assert BUILDER not in str(result)
+
+
+def test_a_corrected_name_is_found_and_the_wrong_one_no_longer(
+    world: World, society: dict[str, Any]
+) -> None:
+    corrected = world.api(department="civil_affairs").post(
+        f"/v1/entries/{society['id']}/corrections",
+        json={"reason": "名称录入错误", "changes": {"subject": {"name": "枣庄某某协会"}}},
+        headers={"If-Match": '"1"'},
+    )
+    assert corrected.status_code == 200, corrected.text
+    right, wrong = results(
+        world,
+        asked(BUILDER, "枣庄某某协会", ref="1"),
+        asked(BUILDER, SOCIETY, ref="2"),
+    )
+    assert (right["standing"], wrong["standing"]) == ("unresolved", "none")
+
+
+def test_a_number_asked_without_a_name_is_held_against_names_known_alone(
+    world: World, society: dict[str, Any]
+) -> None:
+    world.record(**red(subject=subject(BUILDER, SOCIETY)))
+    [result] = results(world, asked(BUILDER, None))
+    assert (result["standing"], codes(result)) == ("unresolved", ["name_only_match"])
+
+
+def test_a_decision_that_confirms_the_name_keeps_an_older_one_from_becoming_it(
+    world: World,
+) -> None:
+    def named(name: str, decided_on: str, reference: str) -> None:
+        decision = red()["decision"] | {"decided_on": decided_on}
+        facts = red(
+            source_ref=reference,
+            subject=subject(BUILDER, name),
+            decision=decision,
+            effective_from=decided_on,
+        )
+        world.record(**facts)
+
+    named("老名公司", "2026-01-12", "A")
+    named("老名公司", "2026-11-02", "B")
+    named("错名公司", "2026-06-15", "C")
+    seen = world.api("approver").get(f"/v1/subjects/uscc/{BUILDER}").json()
+    assert (seen["name"], seen["former_names"]) == ("老名公司", ["错名公司"])

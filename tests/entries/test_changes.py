@@ -1,12 +1,19 @@
 """Corrections, revocations and exits: each is a new version of what the caller has read."""
 
 import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+import yaml
 
+from app.catalogue.actions import enable, load_file
+from app.catalogue.store import current_catalogue, items_adapter
+from app.rules.law import Span
 from tests.support.facts import BUILDER, OTHER, PERSON, licence, penalty, person, push, resident_id
 from tests.support.problems import refused, told, written
 from tests.support.world import World
@@ -203,7 +210,7 @@ def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) 
         ({"decision": None}, "missing", "/changes"),
         ({"reason": None}, "missing", "/changes"),
         ({"legal_basis": None}, "missing", "/changes"),
-        ({"decision": {"number": "1"}}, "missing", "/changes/decision/kind"),
+        ({"decision": {"number": None}}, "not_text", "/changes/decision/number"),
         ({"source_ref": "B"}, "unknown_field", "/changes/source_ref"),
         ({"list_type": "tax_fraud.black"}, "unknown_field", "/changes/list_type"),
         ({"department": "tax"}, "unknown_field", "/changes/department"),
@@ -312,6 +319,52 @@ def test_a_police_department_says_under_which_law_it_punished(world: World) -> N
     police = world.api(department="public_security")
     answer = police.post("/v1/entries", json=push(**facts))
     refused(answer, 422, "missing", "/decision/penalty_law")
+
+
+def test_police_cannot_correct_the_law_of_a_penalty_away(world: World) -> None:
+    police = world.api(department="public_security")
+    entry = world.record(police, **penalty(list_type="telecom_fraud.penalty"))
+    body = {"reason": "x", "changes": {"decision": {"penalty_law": None}}}
+    answer = order(police, entry, "corrections", body)
+    refused(answer, 422, "missing", "/changes/decision/penalty_law")
+
+
+def test_a_part_of_the_decision_is_corrected_and_the_rest_stays(world: World) -> None:
+    body = {"reason": "文号录入错误", "changes": {"decision": {"number": "枣人社列〔2026〕99号"}}}
+    view = done(world.api(), world.record(), "corrections", body)
+    assert view["decision"]["number"] == "枣人社列〔2026〕99号"
+    assert view["decision"]["decided_on"] == "2026-11-20"
+
+
+def test_conduct_that_went_on_is_said_to_have_ended_later(world: World) -> None:
+    entry = world.record(conduct_ended_on=None, conduct_continues=True)
+    changes = {"conduct_ended_on": "2026-11-22", "conduct_continues": False}
+    body = {"reason": "行为已终了", "changes": changes}
+    assert done(world.api(), entry, "corrections", body)["ends_by_law_on"] == "2031-11-22"
+
+
+def test_a_correction_is_ruled_by_the_law_of_the_recording(world: World, tmp_path: Path) -> None:
+    entry = world.record(effective_until=None)
+    shorter = tmp_path / "law.yaml"
+    with world.registry.database.reading() as connection:
+        wage = current_catalogue(world.registry, connection).list_types["wage_arrears.black"]
+    one_year = replace(wage, term=Span(years=1), maximum_term=Span(years=1))
+    [body] = items_adapter("list_types").dump_python((one_year,), mode="json")
+    shorter.write_text(yaml.safe_dump({"list_types": [body]}, allow_unicode=True))
+    load_file(world.registry, shorter)
+    view = done(
+        world.api(), entry, "corrections", {"reason": "x", "changes": {"remark": "补充说明"}}
+    )
+    assert view["effective_until"] == entry["effective_until"] == "2029-11-20"
+
+
+def test_two_changes_of_the_law_at_once_are_both_kept(world: World) -> None:
+    with ThreadPoolExecutor() as pool:
+        codes = ("finance.black", "charity.black")
+        list(pool.map(lambda code: enable(world.registry, code, "某法第一条"), codes))
+    with world.registry.database.reading() as connection:
+        law = current_catalogue(world.registry, connection)
+    assert all(law.list_types[code].in_force for code in codes)
 
 
 def test_what_was_published_on_the_wrong_subject_can_be_taken_down(world: World) -> None:

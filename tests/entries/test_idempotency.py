@@ -194,7 +194,8 @@ list_types:
         "utf-8",
     )
     load_file(world.registry, repealed)
-    refused(world.api().post("/v1/entries", json=push(source_ref="B")), 403, "not_your_list")
+    another = world.api().post("/v1/entries", json=push(source_ref="B"))
+    refused(another, 409, "list_type_not_in_force")
     answer = world.api().post("/v1/entries", json=push())
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
     assert answer.json()["status"] == "expired"

@@ -210,7 +210,7 @@ def test_the_future_and_what_no_export_knows_are_refused(world: World) -> None:
         ("status", "gone"),
     ):
         answer = world.api("auditor").get(ADDRESS, params={name: value})
-        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_payload"), value
+        assert answer.status_code == 422, value
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"?{name}"]
 
 
