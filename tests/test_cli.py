@@ -8,6 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
+from app.settings import Settings
 from tests.support.commands import Command, command_over
 from tests.support.facts import push
 from tests.support.processes import redblack
@@ -182,3 +183,14 @@ def test_without_a_command_it_tells_what_there_is(tmp_path: Path) -> None:
         assert word in done.stdout
     assert "openapi" not in done.stdout  # for developers
     assert list(tmp_path.iterdir()) == []
+
+
+def test_any_command_may_be_the_first_on_an_empty_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = Settings(_env_file=None, data_dir=tmp_path / "new")
+    empty = command_over(settings, monkeypatch, capsys)
+    assert empty("db", "current").out.startswith("None")
+    assert empty("keys", "create", "--name", "first", "--role", "auditor").code == 0
+    assert empty("db", "current").out.startswith("0001")
+    empty.close()
