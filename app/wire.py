@@ -37,11 +37,11 @@ from app.errors import (
     Sentence,
     VersionRequired,
 )
+from app.rules.admission import LAST_DAY
 from app.rules.names import name_key
 from app.rules.personal_numbers import holds_personal_number
 
 FIRST_DAY = date(1949, 10, 1)
-LAST_DAY = date(2199, 12, 31)
 
 # Control characters but for line ends and tabs; what changes how a text is read without being seen,
 # and so hides what was written; halves of characters.

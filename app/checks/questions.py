@@ -12,7 +12,7 @@ from app.crypto import fingerprint
 from app.database import Connection
 from app.entries import store as entries
 from app.errors import Sentence
-from app.registry import Registry, read_head
+from app.registry import Registry, law_known_at, read_head
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse
 from app.rules.law import Catalogue, ListKind
 from app.rules.verdict import Standing
@@ -123,12 +123,14 @@ def moment_of(
     """The present, or the past that a re-examination asks for."""
     head = read_head(connection)
     version = head.catalogue_version
-    if known_seq is not None:
-        known_at = known_at or store.instant_of(connection, known_seq)
-    elif known_at is not None:
-        known_seq = entries.seq_known_at(connection, known_at)
     if known_at is not None:
-        version = store.catalogue_version_at(connection, known_at) or 1
+        known_seq = entries.seq_known_at(connection, known_at)
+    elif known_seq is not None:
+        known_at = store.instant_of(connection, known_seq)
+    if known_at is not None:
+        version, _ = law_known_at(connection, known_at)
+    elif known_seq is not None:
+        version = 1  # before the first change there was the first catalogue
     return Moment(
         on=on or registry.clock.today(),
         epoch=head.epoch,

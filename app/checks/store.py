@@ -13,7 +13,6 @@ from app.rules.law import SubjectKind
 from app.rules.names import name_key
 from app.subjects.store import Key
 from app.tables import (
-    CatalogueVersion,
     Check,
     CheckResult,
     EntryVersion,
@@ -106,16 +105,6 @@ def instant_of(connection: Connection, seq: int) -> datetime | None:
         select(EntryVersion.recorded_at)
         .where(EntryVersion.seq <= seq)
         .order_by(EntryVersion.seq.desc())
-        .limit(1)
-    )
-
-
-def catalogue_version_at(connection: Connection, instant: datetime) -> int | None:
-    """The catalogue that was in use at an instant; None before the first."""
-    return connection.scalar(
-        select(CatalogueVersion.version)
-        .where(CatalogueVersion.loaded_at <= instant)
-        .order_by(CatalogueVersion.version.desc())
         .limit(1)
     )
 

@@ -26,7 +26,7 @@ from app.rules.law import DisclosureClass, ListKind, ListType, Severity, Span, S
 from app.rules.status import Term
 
 ADULT_AGE = 18
-LAST_DAY = date(2199, 12, 31)  # the last that an answer can carry (`app/wire.py`)
+LAST_DAY = date(2199, 12, 31)  # the last day that is written or taken (`app/wire.py`)
 CAP_YEARS = 5  # 山东省社会信用条例 Art 38
 ORGANIZATIONS = frozenset({SubjectKind.legal_person, SubjectKind.unincorporated_organization})
 

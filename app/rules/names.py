@@ -23,12 +23,6 @@ def name_key(name: str) -> str:
     return FULL_STOP_AS_DOT.sub(DOT, unicodedata.normalize("NFKC", folded))
 
 
-def same_name(one: str, other: str) -> bool:
-    """Tell whether both are the same name; a name without any letter is nobody's."""
-    key = name_key(one)
-    return key != "" and key == name_key(other)
-
-
 def _fold(character: str) -> str:
     if character in MIDDLE_DOTS:
         return DOT
