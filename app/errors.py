@@ -3,10 +3,12 @@
     RegistryError
     ├── Malformed               400  MalformedJson, PersonalNumberInUrl, BadCursor, BadVersionTag
     ├── Unauthenticated         401
-    ├── Forbidden               403  NotYourList, NotYourDepartment
-    ├── NotFound                404  EntryNotFound, SubjectNotFound, CheckNotFound, NoSuchAddress
+    ├── Forbidden               403  NotYourList, NotYourDepartment, PersonKeyRequired
+    ├── NotFound                404  EntryNotFound, SubjectNotFound, CheckNotFound, CaseNotFound,
+    │                                ReportNotFound, NoSuchAddress
     ├── MethodNotAllowed        405
     ├── Refused                 409  a rule of law or of the registry stands against it
+    ├── FeedGone                410
     ├── StaleVersion            412
     ├── BodyTooLarge            413
     ├── UnsupportedMediaType    415
@@ -170,6 +172,16 @@ class NotYourDepartment(Forbidden):
     )
 
 
+class PersonKeyRequired(Forbidden):
+    """A decision that two people take needs keys that are bound to persons."""
+
+    code = "person_key_required"
+    title = Sentence(
+        "This step is taken by a person: use a key that is bound to one (keys create --person)",
+        "此步骤须由具体经办人办理：请使用绑定经办人的密钥（keys create --person）",
+    )
+
+
 # --- 404 and 405 ---------------------------------------------------------
 
 
@@ -210,6 +222,20 @@ class CheckNotFound(NotFound):
 
     code = "check_not_found"
     title = Sentence("No such check, or not yours to see", "没有该核查记录，或无权查看")
+
+
+class CaseNotFound(NotFound):
+    """No such objection or repair, or another department's."""
+
+    code = "case_not_found"
+    title = Sentence("No such case, or not yours to see", "没有该异议或修复事项，或无权查看")
+
+
+class ReportNotFound(NotFound):
+    """No report was issued under that id or code, or not to this key's department."""
+
+    code = "report_not_found"
+    title = Sentence("No such report", "没有该报告")
 
 
 class MethodNotAllowed(RegistryError):
@@ -366,6 +392,56 @@ class TransitionRefused(Refused):
     )
 
 
+class NotRepairable(Refused):
+    """The entry cannot be repaired, or not yet; the members say why and from when."""
+
+    code = "not_repairable"
+    title = Sentence(
+        "The conditions of repair are not met; `unmet` names them, `earliest_on` the first day",
+        "尚不符合信用修复条件；unmet 列明未满足的条件，earliest_on 为最早可申请日期",
+    )
+
+
+class CaseOpen(Refused):
+    """The same is being dealt with already."""
+
+    code = "case_open"
+    title = Sentence(
+        "Another application for repair of this entry is open",
+        "该条目已有正在办理的信用修复申请",
+    )
+
+
+class StepRefused(Refused):
+    """The case is not at the step that was to be taken."""
+
+    code = "step_refused"
+    title = Sentence(
+        "The case is not at this step; read it again",
+        "该事项当前不处于此办理环节，请重新读取",
+    )
+
+
+class SamePerson(Refused):
+    """Who accepted an application does not decide on it."""
+
+    code = "same_person"
+    title = Sentence(
+        "Acceptance and decision are taken by two different people",
+        "受理与决定须由不同经办人办理",
+    )
+
+
+class NameMismatch(Refused):
+    """The number is recorded under another name."""
+
+    code = "name_mismatch"
+    title = Sentence(
+        "The name is not one that is recorded for this number",
+        "姓名（名称）与该号码登记的不一致",
+    )
+
+
 class OutcomeConflict(Refused):
     """Another outcome is recorded for that result."""
 
@@ -373,6 +449,20 @@ class OutcomeConflict(Refused):
     title = Sentence(
         "Another outcome is recorded for this result",
         "该结果已登记不同的处理情况",
+    )
+
+
+# --- 410 -----------------------------------------------------------------
+
+
+class FeedGone(RegistryError):
+    """The changes from there on are not to be had: another epoch, or too long ago."""
+
+    code = "feed_gone"
+    status = 410
+    title = Sentence(
+        "The feed does not lead on from there: take the snapshot and follow from its seq",
+        "无法从该序号继续获取变更：请重新获取快照，并从其序号继续",
     )
 
 

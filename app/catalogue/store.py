@@ -21,6 +21,7 @@ from app.rules.law import (
     Measure,
     MeasureRule,
     Place,
+    RepairRule,
 )
 from app.tables import (
     CalendarVersion,
@@ -41,6 +42,7 @@ ITEM_CLASSES: Mapping[str, type] = {
     "matters": Matter,
     "measures": Measure,
     "measure_rules": MeasureRule,
+    "repair_rules": RepairRule,
 }
 
 

@@ -158,6 +158,63 @@ class Span:
     months: int = 0
 
 
+class Means(StrEnum):
+    """The four means of repair that the plan names (枣文明委〔2019〕2号 四.1)."""
+
+    correction = "correction"
+    removal_of_effect = "removal_of_effect"
+    training = "training"
+    public_welfare = "public_welfare"
+
+
+class CountedFrom(StrEnum):
+    """The day from which a minimum period before repair is counted."""
+
+    publication = "publication"
+    decision = "decision"
+    correction = "correction"
+
+
+class Bar(StrEnum):
+    """What keeps a subject from repair where the rule says so; its department declares it."""
+
+    repeated = "repeated"
+    criminal_case = "criminal_case"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepairRule(Validity):
+    """When and how an entry may be repaired. Valid by the day of the entry's decision, so that a
+    record keeps the rule under which it was made.
+
+    Attributes:
+        list_types: those that it is for; empty is the general rule, which a special one outweighs.
+        minimum: how long an entry of each class stands before repair; a class that is not named
+            cannot be repaired by this rule.
+        counted_from: from when; a publication that never was counts from the decision.
+        means: what an application must prove, every one; minor unintentional conduct needs any one.
+        barred: circumstances that shut the way.
+        acceptance_working_days / decision_working_days / extension_working_days: the clocks of the
+            recognising department, from the application, from the acceptance, and once more in a
+            complex case (0: never).
+        together: entries of the same case end with it.
+    """
+
+    code: str
+    list_types: tuple[str, ...] = ()
+    minimum: Mapping[Severity, Span]
+    counted_from: CountedFrom
+    means: tuple[Means, ...] = (Means.correction,)
+    barred: tuple[Bar, ...] = ()
+    acceptance_working_days: int = 3
+    decision_working_days: int = 10
+    extension_working_days: int = 10
+    together: bool = False
+    legal_reference: str
+    confirmed: bool = False
+    note: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListType(Validity):
     """A red or black list, or a kind of record, of one domain.
@@ -167,6 +224,9 @@ class ListType(Validity):
         maximum_term: the longest period that a push may name; where there is none, the term is the
             longest of a black list, and nothing bounds a red one.
         open_term: an entry without a last day is allowed.
+        extension: by how much a decision may lengthen a running term, at most and once.
+        consecutive_cap: how long a subject stays on the list at most, over entries that follow each
+            other without a day between them.
         minimum_publication / maximum_publication: how long an entry is on public view.
         publishes_natural_persons: only where the State provides otherwise than
             山东省社会信用条例 Art 20.
@@ -187,6 +247,8 @@ class ListType(Validity):
     term: Span | None = None
     maximum_term: Span | None = None
     open_term: bool = False
+    extension: Span | None = None
+    consecutive_cap: Span | None = None
     minimum_publication: Span | None = None
     maximum_publication: Span | None = None
     default_disclosure: DisclosureClass = DisclosureClass.public
@@ -259,6 +321,16 @@ class Catalogue:
     matters: Mapping[str, Matter] = field(default_factory=dict)
     measures: Mapping[str, Measure] = field(default_factory=dict)
     measure_rules: Mapping[str, MeasureRule] = field(default_factory=dict)
+    repair_rules: Mapping[str, RepairRule] = field(default_factory=dict)
+
+    def repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
+        """The rule by which an entry of that day may be repaired; the special before the general."""
+        rules = [
+            rule
+            for rule in self.repair_rules.values()
+            if rule.holds_on(decided_on) and (not rule.list_types or list_type in rule.list_types)
+        ]
+        return min(rules, key=lambda rule: not rule.list_types, default=None)
 
     def department_named(self, text: str) -> Department | None:
         """The department of that code, name or alias; the plan itself spells some in two ways."""

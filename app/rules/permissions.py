@@ -21,6 +21,7 @@ class Permission(StrEnum):
 
     audit_read = "audit:read"
     catalogue_read = "catalogue:read"
+    change_read = "change:read"
     check_create = "check:create"
     check_read = "check:read"
     disclosure_read = "disclosure:read"
@@ -29,6 +30,9 @@ class Permission(StrEnum):
     entry_write = "entry:write"
     export_read = "export:read"
     outcome_write = "outcome:write"
+    own_report_issue = "own_report:issue"
+    redress_read = "redress:read"
+    redress_write = "redress:write"
     report_read = "report:read"
     subject_lookup = "subject:lookup"
     subject_read = "subject:read"
@@ -49,11 +53,13 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
         {
             Permission.audit_read,
             Permission.catalogue_read,
+            Permission.change_read,
             Permission.check_create,  # a re-examination of a past day only (`app/checks`)
             Permission.check_read,
             Permission.disclosure_read,
             Permission.entry_read,
             Permission.export_read,
+            Permission.redress_read,
             Permission.report_read,
             Permission.subject_read,
         }
@@ -66,6 +72,9 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.disclosure_write,
             Permission.entry_read,
             Permission.entry_write,
+            Permission.own_report_issue,
+            Permission.redress_read,
+            Permission.redress_write,
             Permission.report_read,
             Permission.subject_lookup,
             Permission.subject_read,
@@ -80,12 +89,15 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.disclosure_write,
             Permission.entry_read,
             Permission.entry_write,
+            Permission.own_report_issue,
+            Permission.redress_read,
+            Permission.redress_write,
             Permission.report_read,
             Permission.subject_lookup,
             Permission.subject_read,
         }
     ),
-    Role.subscriber: frozenset({Permission.catalogue_read}),
+    Role.subscriber: frozenset({Permission.catalogue_read, Permission.change_read}),
 }
 
 # Roles that act for one department, so their keys must name it.
@@ -102,6 +114,8 @@ class Caller:
     name: str
     role: Role
     department: str | None = None
+    person: str | None = None
+    """Whose hands the key is in, where it is bound to a person."""
 
     def may(self, permission: Permission) -> bool:
         """Tell whether the caller's role grants the permission."""

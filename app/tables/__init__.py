@@ -4,8 +4,10 @@ from app.tables.audit import AccessRecord, AuditRecord, UnknownCaller
 from app.tables.base import LEDGER, Base
 from app.tables.catalogue import CalendarVersion, CalendarYearRow, CatalogueItem, CatalogueVersion
 from app.tables.checks import Check, CheckResult, Outcome
-from app.tables.entries import Entry, EntryPerson, EntryVersion
+from app.tables.entries import Entry, EntryPerson, EntryTurn, EntryVersion
+from app.tables.redress import RedressCase
 from app.tables.registry import ApiKey, RegistryState, SealingKey
+from app.tables.rights import OwnReport
 from app.tables.subjects import Subject, SubjectIdentifier, SubjectName
 
 __all__ = [
@@ -22,8 +24,11 @@ __all__ = [
     "CheckResult",
     "Entry",
     "EntryPerson",
+    "EntryTurn",
     "EntryVersion",
     "Outcome",
+    "OwnReport",
+    "RedressCase",
     "RegistryState",
     "SealingKey",
     "Subject",

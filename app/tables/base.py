@@ -55,6 +55,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {
         datetime: Instant(),
         dict[str, Any]: Document,
+        list[dict[str, Any]]: Document,
         list[str]: Document,
         UUID: Uuid(),
     }

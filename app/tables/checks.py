@@ -32,6 +32,9 @@ class Check(Base):
     seq: Mapped[int] = mapped_column(Seq)
     catalogue_version: Mapped[str] = mapped_column(Code)
     answer: Mapped[dict[str, Any]]
+    withheld_until: Mapped[date | None]
+    """The last day on which the subject is not told of the question: an open investigation."""
+    withheld_basis: Mapped[str | None] = mapped_column(Text)
 
 
 class CheckResult(Base):

@@ -11,6 +11,8 @@ from app.tables.base import Base, Code, Digest, Seq
 
 CURRENT = text("superseded_seq IS NULL")
 UNPUBLISHED = text("superseded_seq IS NULL AND published_on IS NULL")
+ON_SHOW = text("superseded_seq IS NULL AND take_down_from IS NOT NULL")
+BY_DAY = text("cause = 'day'")
 
 
 class Entry(Base):
@@ -68,6 +70,13 @@ class EntryVersion(Base):
             sqlite_where=CURRENT,
             postgresql_where=CURRENT,
         ),
+        Index(
+            "ix_entry_versions_on_show",
+            "take_down_from",
+            "department",
+            sqlite_where=ON_SHOW,
+            postgresql_where=ON_SHOW,
+        ),
     )
 
     entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"), primary_key=True)
@@ -96,6 +105,10 @@ class EntryVersion(Base):
     cap_ends_on: Mapped[date | None]
     exited_on: Mapped[date | None]
     revoked_on: Mapped[date | None]
+    repaired_on: Mapped[date | None]
+    lapsed_from: Mapped[date | None]
+    lapsed_until: Mapped[date | None]
+    """From the one day to the eve of the other it counted as repaired, by false materials."""
     void: Mapped[bool]
     disputed: Mapped[bool]
 
@@ -107,6 +120,8 @@ class EntryVersion(Base):
     channels: Mapped[dict[str, Any]]
     published_on: Mapped[date | None]
     published_late: Mapped[bool | None]
+    take_down_from: Mapped[date | None]
+    """The first day on which it may stand on no channel, while it still stands on one."""
 
 
 class EntryPerson(Base):
@@ -120,3 +135,32 @@ class EntryPerson(Base):
     lookup_key: Mapped[str] = mapped_column(Digest, primary_key=True)
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
     key_id: Mapped[str] = mapped_column(Code)
+
+
+class EntryTurn(Base):
+    """A change of status that no version of the entry made: the day did, or another entry.
+
+    Numbered like a version, so that whoever follows the changes learns of it.
+    """
+
+    __tablename__ = "entry_turns"
+    __table_args__ = (
+        Index(None, "entry_id"),
+        Index(None, "recorded_at"),
+        Index(
+            "ix_entry_turns_once_a_day",
+            "entry_id",
+            "day",
+            unique=True,
+            sqlite_where=BY_DAY,
+            postgresql_where=BY_DAY,
+        ),
+    )
+
+    seq: Mapped[int] = mapped_column(Seq, primary_key=True, autoincrement=False)
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"))
+    day: Mapped[date]
+    status: Mapped[str] = mapped_column(Code)
+    cause: Mapped[str] = mapped_column(Code)
+    cause_entry_id: Mapped[UUID | None]
+    recorded_at: Mapped[datetime]

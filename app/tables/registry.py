@@ -1,6 +1,6 @@
 """The registry itself: its counters, the keys it was sealed with, who may call it."""
 
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint
@@ -22,6 +22,8 @@ class RegistryState(Base):
     calendar_version: Mapped[int]
     recorded_at: Mapped[datetime | None]
     """When the newest change was recorded; the next is never earlier, whosever clock it is by."""
+    turned_on: Mapped[date | None]
+    """The last day whose turn was written down (`EntryTurn`)."""
 
 
 class SealingKey(Base):

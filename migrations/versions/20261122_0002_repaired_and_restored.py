@@ -1,0 +1,24 @@
+"""Entries may be repaired, and a repair by false materials taken back.
+
+Revision: 0002, after 0001.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+branch_labels = None
+depends_on = None
+
+DAYS = ("repaired_on", "lapsed_from", "lapsed_until")
+
+
+def upgrade() -> None:
+    for name in DAYS:
+        op.add_column("entry_versions", sa.Column(name, sa.Date(), nullable=True))
+
+
+def downgrade() -> None:
+    for name in DAYS:
+        op.drop_column("entry_versions", name)
