@@ -82,7 +82,7 @@ def _open() -> "Registry":
 def _prepare(settings: Settings) -> None:
     """Bring the embedded database up by itself; nobody administers it."""
     from app import migrate
-    from app.catalogue.actions import initialise
+    from app.catalogue.actions import complete, initialise
     from app.registry import Registry
 
     # Never beside a database that is there: it was sealed with a key that must be found again.
@@ -92,6 +92,7 @@ def _prepare(settings: Settings) -> None:
     registry = Registry.open(settings)
     migrate.upgrade(settings)
     initialise(registry)
+    complete(registry)
     registry.close()
 
 
@@ -135,7 +136,7 @@ def serve(
 
 @database.command("upgrade")
 def upgrade_database() -> None:
-    """Migrate to the newest schema, and give an empty database the shipped law."""
+    """Migrate to the newest schema, and give the database what it lacks of the shipped law."""
     from app import migrate
 
     settings = Settings()
@@ -318,6 +319,40 @@ def export(
                 print(f"\r{size / 1e6:,.1f} MB", end="", file=sys.stderr)
     draft.rename(output)
     print(f"{output}: {size} bytes")
+
+
+@app.command()
+def mirror(
+    url: Annotated[str, typer.Argument(help="Where the registry is served")],
+    into: Annotated[Path, typer.Option(help="The SQLite file to keep the copy in")],
+    key_file: Annotated[
+        Path | None, typer.Option(help="Holds the key; else REDBLACK_KEY, never an argument")
+    ] = None,
+    follow: Annotated[
+        float | None, typer.Option(min=0.1, help="Look again after so many seconds, for ever")
+    ] = None,
+    prove: Annotated[bool, typer.Option(help="Compare with a snapshot")] = True,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
+    ] = 300,
+) -> None:
+    """Keep a copy of all that a key may see; 1: it is not right or cannot go on, 3: not proved."""
+    import signal
+
+    from app.mirror import MirrorError, keep, read_key
+
+    if follow is not None:  # it ends when it is told to
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        key = read_key(key_file)
+        for told in keep(url, into, key, follow=follow, prove=prove, patience=patience):
+            print(told, flush=True)
+    except MirrorError as ended:
+        print(f"redblack: {ended}", file=sys.stderr)
+        raise typer.Exit(ended.code) from None
+    except KeyboardInterrupt:
+        if follow is None:
+            raise
 
 
 # --- development ---------------------------------------------------------

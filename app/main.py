@@ -23,8 +23,10 @@ from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
 from app.middleware import Envelope, Metrics
+from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
+from app.rights import router as rights_router
 from app.settings import Settings
 
 log = logging.getLogger("redblack")
@@ -68,9 +70,11 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         catalogue_router.router,
         entries_router.router,
         disclosure_router.router,
+        redress_router.router,
         checks_router.router,
         exports_router.router,
         reports_router.router,
+        rights_router.router,
         health.router,
     ):
         app.include_router(router)

@@ -6,14 +6,14 @@ then is not ready, says why, and answers nothing (design principle "fail closed"
 
 import time
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, Self, TypeVar
 
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.clock import Clock
+from app.clock import Clock, civil_day
 from app.crypto import Secrets
 from app.database import Database
 from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
@@ -199,6 +199,22 @@ def read_head(connection: Connection) -> Head:
     )
 
 
+def read_turned_on(connection: Connection) -> date | None:
+    """The last day whose turn was written down; None before the first change."""
+    return connection.scalar(select(RegistryState.turned_on))
+
+
+def claim_day(connection: Connection, since: date | None, today: date) -> bool:
+    """Move the last turned day on; False where somebody else did so since it was read."""
+    claimed = connection.execute(
+        update(RegistryState)
+        .where(RegistryState.turned_on.is_not_distinct_from(since))
+        .values(turned_on=today)
+        .returning(RegistryState.id)
+    )
+    return claimed.one_or_none() is not None
+
+
 def law_known_at(connection: Connection, instant: datetime) -> tuple[int, int]:
     """The catalogue and calendar versions in use at an instant; before the first, the first."""
     found = [
@@ -241,6 +257,7 @@ def take_sequence(
                 (RegistryState.recorded_at > now, RegistryState.recorded_at),
                 else_=literal(now, Instant()),
             ),
+            turned_on=func.coalesce(RegistryState.turned_on, civil_day(now)),
         )
         .returning(
             RegistryState.seq,

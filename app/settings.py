@@ -60,6 +60,11 @@ class Settings(BaseSettings):
     stalled_client_seconds: float = Field(
         default=60, gt=0, description="An export whose reader takes nothing for so long is ended"
     )
+    feed_reach: int = Field(
+        default=1_000_000,
+        ge=1,
+        description="How many changes back the feed goes; from before, the snapshot is the way",
+    )
     log_level: str = Field(default="INFO", description="Level of the log on standard error")
 
     @property

@@ -25,14 +25,22 @@ from app.registry import Registry, read_head
 from app.rules.disclosure import DisclosureState
 from app.rules.identifiers import Scheme, parse
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
-from app.rules.permissions import Role
+from app.rules.permissions import Caller, Role
 from app.rules.status import Removal, Status
 from app.settings import Settings
 from app.subjects.store import NAME_SCHEME
-from app.tables import AuditRecord, EntryPerson, EntryVersion, Subject, SubjectIdentifier
+from app.tables import (
+    AuditRecord,
+    EntryPerson,
+    EntryTurn,
+    EntryVersion,
+    Subject,
+    SubjectIdentifier,
+)
 from app.tables import SubjectName as NameRow
 from tests.support.world import StandingClock
 
+AUDITOR = Caller(None, "auditor", Role.auditor)
 SUBJECTS = 400
 
 
@@ -67,7 +75,7 @@ def today(registry: Registry) -> date:
 @pytest.fixture(scope="module")
 def rows(registry: Registry, today: date) -> list[EntryRow]:
     with registry.database.reading() as connection:
-        return store.page(connection, today, after=None, limit=10_000, filters={})
+        return store.page(connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR)
 
 
 def test_every_domain_has_licences_and_penalties_and_lists_only_those_in_force(
@@ -132,7 +140,8 @@ def test_some_subjects_have_several_entries_and_a_former_name(
     registry: Registry, rows: list[EntryRow]
 ) -> None:
     entries = Counter(row.subject_id for row in rows)
-    assert len(entries) == SUBJECTS
+    void = sum(row.void for row in rows)  # leaves a shell; what is decided later is on a new row
+    assert SUBJECTS <= len(entries) <= SUBJECTS + void
     assert max(entries.values()) >= 3
     with registry.database.reading() as connection:
         names = Counter(connection.scalars(select(NameRow.subject_id)))
@@ -171,11 +180,14 @@ def test_numbers_have_no_gap_and_time_never_runs_back(registry: Registry) -> Non
                 EntryVersion.superseded_seq,
             ).order_by(EntryVersion.seq)
         ).all()
+        turned = connection.scalars(select(EntryTurn.seq)).all()
         audited = connection.scalars(
             select(AuditRecord.seq).where(AuditRecord.seq.is_not(None)).order_by(AuditRecord.seq)
         ).all()
         head = read_head(connection).seq
-    assert [row.seq for row in versions] == [*range(1, head + 1)] == [*audited]
+    seqs = [row.seq for row in versions]
+    assert sorted([*seqs, *turned]) == [*range(1, head + 1)]
+    assert seqs == [*audited]
     instants = [row.recorded_at for row in versions]
     assert instants == sorted(instants)
     assert instants[-1] <= registry.clock.now()
@@ -219,7 +231,7 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
     assert load(other, subjects=SUBJECTS, seed=1) == len(rows)
     assert other.clock is clock
     with other.database.reading() as connection:
-        again = store.page(connection, today, after=None, limit=10_000, filters={})
+        again = store.page(connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR)
     other.close()
     assert [facts_of(row) for row in again] == [facts_of(row) for row in rows]
 

@@ -19,9 +19,7 @@ def add(connection: Connection, values: Mapping[str, Any]) -> None:
 def find(connection: Connection, key_hash: str) -> Caller | None:
     """The caller whose key has that hash, unless it was revoked."""
     found = connection.execute(
-        select(
-            ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.department, ApiKey.person
-        ).where(
+        select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.department, ApiKey.person).where(
             ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None)
         )
     ).one_or_none()

@@ -1,11 +1,13 @@
-"""Changing the law in the registry: the first load, files, enabling a list type, departments.
+"""Changing the law in the registry: the shipped law, files, enabling a list type, departments.
 
 Each makes a whole new version; entries and checks name the version that they were decided by.
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, replace
+from datetime import date
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +20,16 @@ from app.catalogue.years import announced_years, statutory_years
 from app.database import Connection
 from app.errors import Fault, InvalidPayload, Sentence
 from app.registry import Registry, begin_counting
-from app.rules.law import Catalogue, Department, Level, ListType
+from app.rules.law import Catalogue, Department, Level, ListType, RepairRule, Span, Validity
 from app.rules.permissions import COMMAND_LINE
 
 SHIPPED = Path(__file__).parent / "data"
 DEPARTMENT_CODE = re.compile(r"[a-z0-9_]{1,60}")
 # As far ahead as entries need deadlines; each year gives way to its notice when it comes.
 STATUTORY_YEARS = 10
+# A working year and a life: what is longer is a slip of the pen, and no calendar would reach it.
+MOST_WORKING_DAYS = 250
+MOST_YEARS = 100
 
 
 def initialise(registry: Registry) -> None:
@@ -38,10 +43,7 @@ def initialise(registry: Registry) -> None:
         registry.adopt_keys(connection)
         if not begin_counting(connection):
             return
-        shipped: dict[str, tuple[Any, ...]] = {}
-        for path in sorted(SHIPPED.glob("*.yaml")):
-            shipped |= read_sections(path)
-        catalogue = store.merged(Catalogue(), shipped)
+        catalogue = store.merged(Catalogue(), _read_shipped())
         _add(registry, connection, catalogue, "catalogue_loaded", "shipped with the app")
         announced = announced_years()
         last = max(year.year for year in announced)
@@ -55,6 +57,38 @@ def initialise(registry: Registry) -> None:
         )
 
     registry.write(work)
+
+
+def complete(registry: Registry) -> None:
+    """Give a database that an earlier release made what the law shipped with this one adds.
+
+    Items whose code is missing are added: nothing takes an item out of the catalogue, so what is
+    missing was not there yet. Of items that are there, only the fields that did not exist when they
+    were kept take the shipped value; whatever an operator wrote stays. Where nothing is missing, or
+    another process was first, no version is made.
+    """
+    shipped = _read_shipped()
+    with registry.database.reading() as connection:
+        present = store.current_catalogue(registry, connection)
+        if not store.additions(connection, present, shipped):
+            return
+
+    def work(connection: Connection) -> None:
+        present = store.current_catalogue(registry, connection)
+        if added := store.additions(connection, present, shipped):
+            catalogue = store.merged(present, added)
+            note = "completed by a newer release"
+            _add(registry, connection, catalogue, "catalogue_completed", note)
+
+    registry.write(work)
+
+
+@cache
+def _read_shipped() -> dict[str, tuple[Any, ...]]:
+    shipped: dict[str, tuple[Any, ...]] = {}
+    for path in sorted(SHIPPED.glob("*.yaml")):
+        shipped |= read_sections(path)
+    return shipped
 
 
 def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
@@ -124,21 +158,105 @@ def _item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
                     "A list type's code begins with its domain's", "名单类型代码须以领域代码开头"
                 ),
             )
+        yield from _validity_faults(place, item)
+        yield from _span_faults(place, item)
+        if isinstance(item, RepairRule):
+            yield from _repair_faults(place, item)
+
+
+def _validity_faults(place: str, item: object) -> Iterator[Fault]:
+    if isinstance(item, Validity) and _first_day(item) > _last_day(item):
+        yield Fault(
+            f"{place}/valid_until",
+            "dates_out_of_order",
+            Sentence("The last day of validity lies before the first", "失效日期早于生效日期"),
+        )
+
+
+def _first_day(item: Validity) -> date:
+    return item.valid_from or date.min
+
+
+def _last_day(item: Validity) -> date:
+    return item.valid_until or date.max
+
+
+def _span_faults(place: str, item: Any) -> Iterator[Fault]:  # noqa: ANN401 - of any section
+    spans = {field.name: getattr(item, field.name) for field in fields(item)}
+    if isinstance(item, RepairRule):
+        spans = {f"minimum/{severity}": span for severity, span in item.minimum.items()}
+    for name, span in spans.items():
+        if isinstance(span, Span) and not (
+            0 <= span.years <= MOST_YEARS and 0 <= span.months <= 12 * MOST_YEARS
+        ):
+            yield Fault(
+                f"{place}/{name}",
+                "out_of_range",
+                Sentence(
+                    f"A span is not negative, and at most {MOST_YEARS} years long",
+                    f"期限不得为负数，且不超过{MOST_YEARS}年",
+                ),
+            )
+
+
+def _repair_faults(place: str, rule: RepairRule) -> Iterator[Fault]:
+    for name in ("minimum", "means"):
+        if not getattr(rule, name):
+            yield Fault(
+                f"{place}/{name}",
+                "missing",
+                Sentence(
+                    "By this rule nobody could repair anything: it names no class or no means",
+                    "未规定任何失信类别或修复方式，无法据此修复",
+                ),
+            )
+    for name, least in (("acceptance", 1), ("decision", 1), ("extension", 0)):
+        if not least <= getattr(rule, f"{name}_working_days") <= MOST_WORKING_DAYS:
+            yield Fault(
+                f"{place}/{name}_working_days",
+                "out_of_range",
+                Sentence(
+                    f"Between {least} and {MOST_WORKING_DAYS} working days",
+                    f"应为{least}至{MOST_WORKING_DAYS}个工作日",
+                ),
+            )
 
 
 def load_file(registry: Registry, path: Path) -> int:
     """Put a file's items into the catalogue, by code; return the new version.
 
     Raises:
-        InvalidPayload: the file has faults, or names what does not exist.
+        InvalidPayload: the file has faults, names what does not exist, or has a repair rule for
+            decisions that another one is for.
     """
     sections = read_sections(path)
-    return _change(
-        registry,
-        lambda catalogue: store.merged(catalogue, sections),
-        "catalogue_loaded",
-        f"file {path.name}",
-    )
+
+    def put_in(catalogue: Catalogue) -> Catalogue:
+        changed = store.merged(catalogue, sections)
+        _require_one_rule_a_day(changed, sections.get("repair_rules", ()))
+        return changed
+
+    return _change(registry, put_in, "catalogue_loaded", f"file {path.name}")
+
+
+def _require_one_rule_a_day(catalogue: Catalogue, loaded: Iterable[RepairRule]) -> None:
+    for rule in loaded:
+        for other in catalogue.repair_rules.values():
+            if other.code != rule.code and _compete(rule, other):
+                both = f"{rule.code}, {other.code}"
+                raise InvalidPayload(
+                    Sentence(
+                        f"Two repair rules would hold for the same decisions: {both}",
+                        f"下列修复规则的适用范围重叠，请限定有效期：{both}",
+                    )
+                )
+
+
+def _compete(rule: RepairRule, other: RepairRule) -> bool:
+    both_general = not rule.list_types and not other.list_types
+    shared = both_general or bool({*rule.list_types} & {*other.list_types})
+    apart = _last_day(rule) < _first_day(other) or _last_day(other) < _first_day(rule)
+    return shared and not apart
 
 
 def enable(registry: Registry, code: str, legal_reference: str) -> int:
@@ -224,6 +342,9 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
 def _change(
     registry: Registry, alter: Callable[[Catalogue], Catalogue], action: str, note: str
 ) -> int:
+    # Else the new version would be kept with every field of today, and nothing seem to be missing.
+    complete(registry)
+
     def work(connection: Connection) -> int:
         catalogue = alter(store.current_catalogue(registry, connection))
         _require_whole(catalogue)
@@ -254,6 +375,12 @@ def _require_whole(catalogue: Catalogue) -> None:
         *(
             f"list type {code}"
             for rule in catalogue.measure_rules.values()
+            for code in rule.list_types
+            if code not in catalogue.list_types
+        ),
+        *(
+            f"list type {code}"
+            for rule in catalogue.repair_rules.values()
             for code in rule.list_types
             if code not in catalogue.list_types
         ),

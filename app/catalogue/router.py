@@ -75,6 +75,18 @@ def list_measures(catalogue: CatalogueDep) -> schemas.MeasuresView:
     )
 
 
+@router.get("/repair-rules")
+def list_repair_rules(catalogue: CatalogueDep) -> schemas.RepairRulesView:
+    """How long an entry stands before repair, what must be proved, and how fast it is decided.
+
+    A rule that names list types outweighs the general one, which names none; which one holds is
+    settled by the day of the entry's decision.
+    """
+    return schemas.RepairRulesView(
+        catalogue_version=catalogue.version, repair_rules=list(catalogue.repair_rules.values())
+    )
+
+
 @router.get("/calendar/deadline")
 def tell_deadline(
     registry: RegistryDep,

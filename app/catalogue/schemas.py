@@ -12,6 +12,7 @@ from app.rules.law import (
     Matter,
     Measure,
     MeasureRule,
+    RepairRule,
 )
 from app.wire import Day, View
 
@@ -81,6 +82,13 @@ class MeasuresView(View):
     catalogue_version: str
     measures: list[Measure]
     rules: list[MeasureRule]
+
+
+class RepairRulesView(View):
+    """When and how entries may be repaired, by list type and by the day of the decision."""
+
+    catalogue_version: str
+    repair_rules: list[RepairRule]
 
 
 class DeadlineView(View):

@@ -65,18 +65,42 @@ def current_catalogue(registry: Registry, connection: Connection) -> Catalogue:
 
 
 def _read_catalogue(connection: Connection, version: int) -> Catalogue:
-    bodies: dict[str, list[dict[str, Any]]] = {section: [] for section in ITEM_CLASSES}
+    sections = {
+        section: {item.code: item for item in items_adapter(section).validate_python(rows.values())}
+        for section, rows in _read_bodies(connection, version).items()
+    }
+    return Catalogue(version=str(version), **sections)
+
+
+def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, dict[str, Any]]]:
+    bodies: dict[str, dict[str, dict[str, Any]]] = {section: {} for section in ITEM_CLASSES}
     for item in connection.execute(
-        select(CatalogueItem.kind, CatalogueItem.body)
+        select(CatalogueItem.kind, CatalogueItem.code, CatalogueItem.body)
         .where(CatalogueItem.version == version)
         .order_by(CatalogueItem.kind, CatalogueItem.position)
     ):
-        bodies[item.kind].append(item.body)
-    sections = {
-        section: {item.code: item for item in items_adapter(section).validate_python(rows)}
-        for section, rows in bodies.items()
+        bodies[item.kind][item.code] = item.body
+    return bodies
+
+
+def additions(
+    connection: Connection, catalogue: Catalogue, shipped: Sections
+) -> dict[str, tuple[Any, ...]]:
+    """Shipped items that a catalogue lacks, and its own with the fields that they lack.
+
+    An item is kept with every field that there is, so a field that is not in its body came later.
+    """
+    kept = _read_bodies(connection, int(catalogue.version))
+    lacking: dict[str, list[dict[str, Any]]] = {}
+    for section, items in shipped.items():
+        for item in items_adapter(section).dump_python(items, mode="json"):
+            body = kept[section].get(item["code"], {})
+            if item.keys() - body.keys():
+                lacking.setdefault(section, []).append({**item, **body})
+    return {
+        section: items_adapter(section).validate_python(bodies)
+        for section, bodies in lacking.items()
     }
-    return Catalogue(version=str(version), **sections)
 
 
 def merged(catalogue: Catalogue, sections: Sections) -> Catalogue:

@@ -11,7 +11,7 @@ from app.audit import store as audit
 from app.checks import store
 from app.checks.examination import answer_all, answer_known
 from app.checks.questions import Answer, Moment, Question, moment_of, read_question
-from app.checks.schemas import CheckRequest, LookupRequest, OutcomeReport
+from app.checks.schemas import CheckRequest, Investigation, LookupRequest, OutcomeReport
 from app.checks.views import matched_view, note_of, warning_views
 from app.crypto import fingerprint
 from app.database import Connection
@@ -25,15 +25,17 @@ from app.errors import (
     SubjectNotFound,
 )
 from app.registry import Registry
+from app.rules.admission import later
 from app.rules.identifiers import Identifier
-from app.rules.law import Catalogue, SubjectKind
-from app.rules.names import name_key
+from app.rules.law import Catalogue, Span, SubjectKind
 from app.rules.permissions import Caller, Role
 from app.subjects import store as subjects
 from app.wire import current_request_id, require_one_moment
 
 # A re-examination tells what an approval officer would have been told, not what an auditor sees.
 OFFICER = Role.approver
+LONGEST_DELAY = Span(years=1)
+"""For how long a subject may be kept from learning of a question; longer is asked anew."""
 
 
 def check(
@@ -43,7 +45,8 @@ def check(
 
     Raises:
         Forbidden: the present is for approvers, the past for auditors and operators.
-        InvalidPayload: the matter is not in the catalogue, or the day has not come.
+        InvalidPayload: the matter is not in the catalogue, the day has not come, or the subject is
+            to be kept from learning of it for too long or not at all.
     """
     require_one_moment(request.known_at, request.known_seq, "/known_seq")
     past = request.on or request.known_at or request.known_seq is not None
@@ -51,6 +54,7 @@ def check(
         raise Forbidden
     now = registry.clock.now()
     _require_past(registry, request.on, request.known_at)
+    _require_delay(registry, request.investigation, past=bool(past))
     questions = [
         read_question(asked, ref, registry.clock.today())
         for asked, ref in zip(request.subjects, request.refs(), strict=True)
@@ -102,6 +106,7 @@ def check(
             request.purpose,
             request.case_no,
             request.matter,
+            request.investigation,
             questions,
             answers,
             body,
@@ -115,9 +120,11 @@ def look_up(
     """What the caller may know of one subject today, with a record of the question.
 
     Raises:
-        InvalidPayload: the number is wrong, or a person's name is missing.
+        InvalidPayload: the number is wrong, a person's name is missing, or the subject is to be
+            kept from learning of it for too long or not at all.
     """
     now = registry.clock.now()
+    _require_delay(registry, request.investigation, past=False)
     question = read_question(request.asked(), "1", registry.clock.today())
     if question.error is not None:
         code, sentence = question.error
@@ -152,6 +159,7 @@ def look_up(
         request.purpose,
         request.case_no,
         None,
+        request.investigation,
         [question],
         [answer],
         body,
@@ -169,6 +177,7 @@ def _keep(
     purpose: str,
     case_no: str | None,
     matter: str | None,
+    investigation: Investigation | None,
     questions: Sequence[Question],
     answers: Sequence[Answer],
     body: dict[str, Any],
@@ -194,6 +203,8 @@ def _keep(
                 "seq": moment.seq,
                 "catalogue_version": moment.catalogue.version,
                 "answer": body,
+                "withheld_until": investigation and investigation.until,
+                "withheld_basis": investigation and investigation.basis,
             },
             [
                 {
@@ -212,16 +223,8 @@ def _keep(
 
 
 def _asked(registry: Registry, questions: Sequence[Question]) -> list[str]:
-    """Keyed digests of what was asked for: they find a subject's checks, and tell no number."""
     return [
-        registry.secrets.digest(
-            "asked",
-            (
-                f"{question.identifier.scheme}\0{question.identifier.number}"
-                if question.identifier
-                else f"name\0{name_key(question.name or '')}"
-            ).encode(),
-        )
+        subjects.asked_digest(registry.secrets, question.identifier, question.name)
         for question in questions
     ]
 
@@ -265,6 +268,32 @@ def _require_past(registry: Registry, on: date | None, known_at: datetime | None
         raise _in_future("/on" if late else "/known_at")
 
 
+def _require_delay(registry: Registry, investigation: Investigation | None, *, past: bool) -> None:
+    if investigation is None:
+        return
+    if past:
+        fault = Fault(
+            "/investigation",
+            "unknown_field",
+            Sentence(
+                "No subject is told of a re-examination: leave investigation out",
+                "复核不计入主体的被查询记录，请勿填写 investigation",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])
+    today = registry.clock.today()
+    if not today < investigation.until <= later(today, LONGEST_DELAY):
+        fault = Fault(
+            "/investigation/until",
+            "dates_out_of_order",
+            Sentence(
+                "The last day of the delay lies after today, and at most one year ahead",
+                "延期告知的截止日应晚于今日，且最长不超过一年",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])
+
+
 def _in_future(pointer: str) -> InvalidPayload:
     sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
     return InvalidPayload(faults=[Fault(pointer, "in_future", sentence)])
@@ -292,6 +321,8 @@ def stored_check(registry: Registry, caller: Caller, check_id: UUID) -> dict[str
         "case_no": kept.case_no,
         "asked_by": kept.actor_name,
         "department": kept.department,
+        "investigation": kept.withheld_until
+        and {"basis": kept.withheld_basis, "until": kept.withheld_until.isoformat()},
         "outcomes": [
             outcome | {"recorded_at": _written(outcome["recorded_at"])} for outcome in told
         ],
@@ -404,7 +435,9 @@ def show_subject(
         if matched.kind is SubjectKind.natural_person and not caller.oversees:
             raise SubjectNotFound
         answer = answer_known(connection, caller, matched, moment)
-        if not answer.found and not caller.oversees:
+        # Whom no standing decision names is known by sealed entries alone.
+        named = answer.found or bool(subjects.names(connection, [matched.id]))
+        if not named or not (answer.found or caller.oversees):
             raise SubjectNotFound
         profile = subjects.profiles(connection, [matched.id])[matched.id]
     return {

@@ -1,7 +1,6 @@
 """Which recorded subjects are meant, by number or by name, now or at a past state."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from app.checks import store
@@ -9,10 +8,11 @@ from app.checks.questions import Question
 from app.checks.store import Matched
 from app.database import Connection
 from app.registry import Registry
-from app.rules.identifiers import Identifier, Scheme
+from app.rules.identity import Identity, Key, identity_of, name_only_key
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.subjects.store import Key, keys_asked, name_only_key, names
+from app.subjects import store as subjects
+from app.subjects.store import keys_asked
 
 ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
@@ -28,8 +28,9 @@ class Matching:
         known_seq: int | None,
     ) -> None:
         self._registry = registry
+        known = _Now(connection) if known_seq is None else _Then(connection, known_seq)
         keys = {key for question in questions for key in self._keys(question)}
-        self._by_key = store.match_keys(connection, keys) if keys else {}
+        self._by_key = known.by_keys(keys) if keys else {}
         # Asked without a name: the recorded one may be known alone, too, and then it is not "none".
         unnamed = {
             key
@@ -38,35 +39,22 @@ class Matching:
             for key in _name_alone(found.name)
         }
         if unnamed:
-            self._by_key |= store.match_keys(connection, unnamed)
-        by_name_alone = [
-            question.name
+            self._by_key |= known.by_keys(unnamed)
+        by_name_alone = {
+            name_key(question.name)
             for question in questions
             if question.name is not None and question.identifier is None and not question.error
-        ]
-        self._by_name = store.match_names(connection, by_name_alone) if by_name_alone else {}
-        if known_seq is None:
-            self._old_names = self._read_old_names(connection, questions)
-        else:
-            self._go_back_to(connection, known_seq)
-
-    def _go_back_to(self, connection: Connection, known_seq: int) -> None:
-        """Forget the numbers and names that later decisions gave the subjects."""
-        then = identities_at(connection, self.subject_ids(), known_seq)
-        self._by_key = {
-            key: then[subject.id].renamed(subject)
-            for key, subject in self._by_key.items()
-            if subject.id in then and key in then[subject.id].keys
         }
-        self._by_name = {
-            name: [
-                then[subject.id].renamed(subject)
-                for subject in found
-                if subject.id in then and name in then[subject.id].names
-            ]
-            for name, found in self._by_name.items()
+        self._by_name = known.by_names(by_name_alone) if by_name_alone else {}
+        # Only where the present name is not the one asked with: mostly it is, and costs nothing.
+        unsure = {
+            matched.id
+            for question in questions
+            if question.name is not None
+            and (matched := self.by_number(question)) is not None
+            and matched.name_key != name_key(question.name)
         }
-        self._old_names = {subject_id: identity.names for subject_id, identity in then.items()}
+        self._old_names = known.names(unsure) if unsure else {}
 
     def by_number(self, question: Question) -> Matched | None:
         """The subject that bears the number, or (a USCC) the org code inside it."""
@@ -111,51 +99,73 @@ class Matching:
         found = self.by_number(question)
         return _name_alone(found.name) if found is not None else []
 
-    def _read_old_names(
-        self, connection: Connection, questions: Sequence[Question]
-    ) -> dict[UUID, set[str]]:
-        # Only where the present name is not the one asked with: mostly it is, and costs nothing.
-        unsure = {
-            matched.id
-            for question in questions
-            if question.name is not None
-            and (matched := self.by_number(question)) is not None
-            and matched.name_key != name_key(question.name)
-        }
-        return names(connection, unsure) if unsure else {}
-
 
 def _name_alone(name: str) -> list[Key]:
     return [name_only_key(kind, name) for kind in ORGANIZATIONS]
 
 
-@dataclass(slots=True)
-class _Identity:
-    """A subject as the decisions known at some time had named it."""
+class _Now:
+    """Who bears numbers and names today."""
 
-    keys: set[Key] = field(default_factory=set)
-    names: set[str] = field(default_factory=set)
-    name: str = ""
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def renamed(self, subject: Matched) -> Matched:
-        """The subject under the name that it had then."""
-        return subject._replace(name=self.name, name_key=name_key(self.name))
+    def by_keys(self, keys: Collection[Key]) -> dict[Key, Matched]:
+        """The subject behind each key."""
+        return store.match_keys(self._connection, keys)
+
+    def by_names(self, names: Collection[str]) -> dict[str, list[Matched]]:
+        """Organisations by the keys of their names."""
+        return store.match_names(self._connection, names)
+
+    def names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
+        """The keys of every name, old and new, of subjects."""
+        return subjects.names(self._connection, ids)
 
 
-def identities_at(
-    connection: Connection, subject_ids: Iterable[UUID], seq: int
-) -> dict[UUID, _Identity]:
-    """Numbers and names of subjects, from the decisions recorded by a sequence number."""
-    found: dict[UUID, _Identity] = {}
-    for subject_id, told in store.named_until(connection, subject_ids, seq):
-        identity = found.setdefault(subject_id, _Identity())
-        identity.name = told["name"]
-        identity.names.add(name_key(told["name"]))
-        for item in told.get("identifiers", ()):
-            identity.keys.add((item["scheme"], item.get("key") or item["number"]))
-            if item["scheme"] == Scheme.uscc:
-                inner = Identifier(Scheme.uscc, item["number"]).org_code
-                identity.keys.add((Scheme.org_code.value, str(inner)))
-        if not told.get("identifiers"):
-            identity.keys.add(name_only_key(SubjectKind(told["kind"]), told["name"]))
-    return found
+class _Then:
+    """Who bore them by what was known at a sequence number, whoever bears them today."""
+
+    def __init__(self, connection: Connection, seq: int) -> None:
+        self._connection = connection
+        self._seq = seq
+
+    def by_keys(self, keys: Collection[Key]) -> dict[Key, Matched]:
+        """The subject behind each key."""
+        found = subjects.ever_found(self._connection, keys)
+        then = self._identities({subject_id for _, subject_id in found})
+        return {
+            key: _as_known(subject_id, then[subject_id])
+            for key, subject_id in found
+            if subject_id in then and key in then[subject_id].keys
+        }
+
+    def by_names(self, names: Collection[str]) -> dict[str, list[Matched]]:
+        """Organisations by the keys of their names."""
+        found = subjects.ever_named(self._connection, names)
+        then = self._identities({subject_id for _, subject_id in found})
+        matched: dict[str, list[Matched]] = {}
+        for name, subject_id in found:
+            identity = then.get(subject_id)
+            if identity and name in identity.names and identity.kind in ORGANIZATIONS:
+                matched.setdefault(name, []).append(_as_known(subject_id, identity))
+        return matched
+
+    def names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
+        """The keys of every name, old and new, of subjects."""
+        return {
+            subject_id: set(identity.names)
+            for subject_id, identity in self._identities(ids).items()
+        }
+
+    def _identities(self, ids: Collection[UUID]) -> dict[UUID, Identity]:
+        if not ids:
+            return {}
+        said = subjects.said_of(self._connection, ids, self._seq)
+        found = {subject_id: identity_of(versions) for subject_id, versions in said.items()}
+        return {subject_id: identity for subject_id, identity in found.items() if identity}
+
+
+def _as_known(subject_id: UUID, identity: Identity) -> Matched:
+    name = identity.name.name
+    return Matched(subject_id, identity.kind, name, name_key(name))

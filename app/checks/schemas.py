@@ -48,6 +48,17 @@ class AskedSubject(Model):
         return self
 
 
+class Investigation(Model):
+    """An open investigation: the subject learns of the question after its last day only.
+
+    Until then the subject's own report does not list it; from the day after it does, with this
+    basis. `until` lies after today and at most one year ahead.
+    """
+
+    basis: Annotated[Line, Field(description="The law that allows the delay")]
+    until: Annotated[Day, Field(description="The last day on which the subject is not told")]
+
+
 class CheckRequest(Model):
     """A check before a decision; auditors and operators re-examine past ones with `on`."""
 
@@ -78,6 +89,7 @@ class CheckRequest(Model):
     on: Day | None = None
     known_at: Instant | None = None
     known_seq: Annotated[int, Field(ge=0, le=2**62)] | None = None
+    investigation: Investigation | None = None
 
     @model_validator(mode="after")
     def refs_are_unique(self) -> Self:
@@ -114,6 +126,7 @@ class LookupRequest(Model):
     name: Name | None = None
     purpose: Line
     case_no: Reference | None = None
+    investigation: Investigation | None = None
 
     @model_validator(mode="after")
     def says_whom(self) -> Self:
@@ -273,6 +286,7 @@ class StoredCheck(CheckAnswer):
     case_no: str | None
     asked_by: str
     department: str | None
+    investigation: Investigation | None
     outcomes: list[dict[str, Any]]
 
 

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 from app.database import insert_or
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.subjects.store import Key
+from app.subjects.store import Key, under
 from app.tables import (
     Check,
     CheckResult,
@@ -45,11 +45,7 @@ def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched
             Subject.name_key,
         )
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(
-            # Both columns, for the index begins with the scheme.
-            SubjectIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
-            SubjectIdentifier.lookup_key.in_({key for _, key in wanted}),
-        )
+        .where(under(wanted), SubjectIdentifier.current)
     )
     found = {
         (row.scheme, row.lookup_key): Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
@@ -59,12 +55,13 @@ def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched
 
 
 def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[Matched]]:
-    """Organisations and individual businesses by name, old or new; persons never."""
+    """Organisations by the keys of their names, old and new; persons never."""
     rows = connection.execute(
         select(SubjectName.name_key, Subject.id, Subject.kind, Subject.name)
         .join(Subject, Subject.id == SubjectName.subject_id)
         .where(
-            SubjectName.name_key.in_({name_key(name) for name in names}),
+            SubjectName.name_key.in_(set(names)),
+            SubjectName.current,
             Subject.kind != SubjectKind.natural_person,
         )
         .order_by(Subject.id)
@@ -84,19 +81,6 @@ def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
         )
     ).one_or_none()
     return row and Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
-
-
-def named_until(
-    connection: Connection, subject_ids: Iterable[UUID], seq: int
-) -> list[tuple[UUID, dict[str, Any]]]:
-    """Subjects as each version known at `seq` named them, the latest decision's last."""
-    version = EntryVersion
-    rows = connection.execute(
-        select(version.subject_id, version.facts)
-        .where(version.subject_id.in_(set(subject_ids)), version.seq <= seq)
-        .order_by(version.decided_on, version.seq)
-    )
-    return [(row.subject_id, row.facts["subject"]) for row in rows]
 
 
 def instant_of(connection: Connection, seq: int) -> datetime | None:

@@ -14,7 +14,7 @@ from app.entries import store
 from app.registry import Registry
 from app.rules.identifiers import Scheme
 from app.rules.law import ListKind, Severity
-from app.rules.permissions import DEPARTMENTAL, Role
+from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Role
 from app.rules.status import Status
 
 ADDRESS = "http://127.0.0.1:{}"
@@ -92,6 +92,7 @@ def _first_call(registry: Registry, address: str, key: str) -> list[str]:
             after=None,
             limit=CANDIDATES,
             filters={"list": ListKind.black.value},
+            caller=COMMAND_LINE,
             statuses=[Status.active],
         )
     # The serious ones first: from them most measures follow.

@@ -19,26 +19,45 @@ from uuid import UUID
 
 from app.catalogue.store import current_calendar, current_catalogue
 from app.clock import SHANGHAI, Clock
-from app.demo.plan import LATE, Plan, Planned, told_on, working_days
+from app.demo.plan import LATE, LATEST, Plan, Planned, told_on, working_days
 from app.disclosure.actions import publish_all
 from app.disclosure.schemas import Publication
 from app.entries import store
 from app.entries.actions import exit_early, revoke
 from app.entries.recording import record_all
 from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
-from app.errors import RegistryError
+from app.entries.store import EntryRow
+from app.errors import NotRepairable, RegistryError
+from app.redress import repairs
+from app.redress.objections import lodge
+from app.redress.schemas import (
+    Acceptance,
+    Applicant,
+    MeansEvidence,
+    Objection,
+    Promise,
+    RepairApplication,
+    RepairDecision,
+)
 from app.registry import Registry, read_head
 from app.rules.admission import disclosure_class
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS
 from app.rules.disclosure import channels_for
 from app.rules.identifiers import Scheme
-from app.rules.law import DisclosureClass
-from app.rules.permissions import COMMAND_LINE
+from app.rules.law import DisclosureClass, Means
+from app.rules.permissions import COMMAND_LINE, Caller, Role
 from app.rules.status import ENDED
 
 BATCH = 500
 SHARE_ENDED = 0.02
-SHARE_EXITED = 0.6  # of those that end early; the others are revoked
+SHARE_REPAIRED, SHARE_EXITED = 0.4, 0.65  # of those that end early; the others are revoked
+SHARE_DISPUTED = 0.02  # of those that were received last
+PERSONS = ("示例经办人甲", "示例经办人乙")
+REVOKED = {
+    RevocationCode.decision_revoked: 70,
+    RevocationCode.wrong_subject: 20,
+    RevocationCode.other: 10,
+}
 
 
 class PastClock(Clock):
@@ -99,6 +118,7 @@ class _Loader:
         default_factory=lambda: defaultdict(list)
     )
     endings: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
+    disputes: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
     recorded: int = 0
     published: int = 0
     ended: int = 0
@@ -125,6 +145,8 @@ class _Loader:
                 self.published += len(orders)
             for entry_id in self.endings.pop(place, []):
                 self._end(entry_id, day)
+            for entry_id in self.disputes.pop(place, []):
+                lodge(self.registry, COMMAND_LINE, entry_id, OBJECTION)
             if sys.stderr.isatty():
                 _say(f"\r{self.counts}")
 
@@ -139,6 +161,9 @@ class _Loader:
                 raise outcome
             self.recorded += 1
             settled = self._announce(item, push, outcome.entry_id)
+            latest = item.received >= len(self.days) - LATEST
+            if latest and self.rng.random() < SHARE_DISPUTED:
+                self.disputes[item.received].append(outcome.entry_id)
             if push.effective_until is None and self.rng.random() < SHARE_ENDED:
                 self.endings[self._told(settled + self.rng.randint(5, 120))].append(
                     outcome.entry_id
@@ -177,13 +202,48 @@ class _Loader:
         if row is None or row.status(today) in ENDED:
             return
         self.ended += 1
-        if self.rng.random() < SHARE_EXITED:
+        lot = self.rng.random()
+        if lot < SHARE_REPAIRED and self._repair(row, today):
+            return
+        if lot < SHARE_EXITED:
             left = Exit(reason="示例:依法提前移出", exited_on=today)
             exit_early(self.registry, COMMAND_LINE, entry_id, left, row.version)
         else:
-            [code] = self.rng.choices([*RevocationCode], (70, 20, 10))
+            [code] = self.rng.choices([*REVOKED], [*REVOKED.values()])
             order = Revocation(reason="示例:原决定撤销", reason_code=code, revoked_on=today)
             revoke(self.registry, COMMAND_LINE, entry_id, order, row.version)
+
+    def _repair(self, row: EntryRow, today: date) -> bool:
+        """Repair it by two persons of its department, where the law allows that already."""
+        first, second = (
+            Caller(None, name, Role.department, row.department, name) for name in PERSONS
+        )
+        application = RepairApplication(
+            applicant=APPLICANT,
+            evidence=[
+                MeansEvidence(
+                    means=means,
+                    description="示例:证明材料",
+                    reference=f"ZM-{means}",
+                    completed_on=row.decided_on,
+                )
+                for means in (Means.correction, Means.training)
+            ],
+            promise=Promise(reference="CN-1", signed_on=today),
+        )
+        try:
+            case, _ = repairs.apply(self.registry, first, row.id, application)
+        except NotRepairable:
+            return False
+        accepted = Acceptance(outcome="accepted", reasons="示例:材料齐全")
+        repairs.accept(self.registry, first, row.id, case.id, accepted)
+        approved = RepairDecision(outcome="approved", reasons="示例:符合修复条件")
+        repairs.settle(self.registry, second, row.id, case.id, approved, row.version)
+        return True
+
+
+APPLICANT = Applicant(kind="self", name="示例申请人", proof_ref="SF-1")
+OBJECTION = Objection(applicant=APPLICANT, grounds="示例:对认定事实有异议")
 
 
 def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -15,7 +15,7 @@ from app.database import Connection
 from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
 from app.entries import store as entries
-from app.entries.columns import channel_values
+from app.entries.columns import barred_from, channel_values
 from app.entries.store import EntryRow
 from app.entries.versions import Change, NextVersion, append_versions, change, require_within
 from app.errors import (
@@ -84,7 +84,7 @@ def publish_all(
             if row is None or row.void or not caller.acts_for(row.department):
                 raise EntryNotFound
             # The row is read for today; active and suspended alone may differ, and both pass.
-            require(Action.publish, row.status(order.published_on))
+            require(Action.publish, row.status(order.published_on), caller, row.department)
             differing = _published(row, order, law)
             if differing is None:
                 continue
@@ -125,7 +125,7 @@ def _published(row: EntryRow, order: Publication, law: Law) -> dict[str, Any] | 
         recorded_at=law.at.isoformat().replace("+00:00", "Z"),
         judged_by=row.deadline,
     )
-    return channel_values(channels, row.term)
+    return channel_values(channels, row.term)  # a public entry: only its term ends that
 
 
 def withdraw(
@@ -149,7 +149,7 @@ def withdraw(
             raise NotPublished
         require_within(order.withdrawn_on, known.published_on, law.today, "/withdrawn_on")
         channels[order.channel] = replace(known, withdrawn_on=order.withdrawn_on)
-        return channel_values(channels, row.term)
+        return channel_values(channels, row.term, barred_from(row, row.disclosure, law.today))
 
     _tell(
         registry,
@@ -235,7 +235,7 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
             made = [
                 _recomputed(row, law)
                 for row in rows
-                if touches(row.decided_on, row.deadline, before, law.calendar)
+                if touches(row.clock_started_on, row.deadline, before, law.calendar)
             ]
             append_versions(registry, connection, COMMAND_LINE, law, made)
             count += len(made)
@@ -249,7 +249,7 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
 
 
 def _recomputed(row: EntryRow, law: Law) -> NextVersion:
-    due = law.calendar.deadline(row.decided_on)
+    due = law.calendar.deadline(row.clock_started_on)
     channels = rejudged(row.publications, due.deadline, grace=True)
     return NextVersion(
         row=row,
@@ -263,6 +263,6 @@ def _recomputed(row: EntryRow, law: Law) -> NextVersion:
             "calendar_version": law.calendar_version,
             # A report that was in time by the deadline then shown stays in time.
             "reported_late": row.reported_late and civil_day(row.received_at) > due.deadline,
-            **channel_values(channels, row.term),
+            **channel_values(channels, row.term, barred_from(row, row.disclosure, law.today)),
         },
     )

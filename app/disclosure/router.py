@@ -14,12 +14,13 @@ from app.disclosure import actions, schemas, store
 from app.entries.router import IfMatch, present
 from app.entries.schemas import EntryView
 from app.entries.store import EntryRow
-from app.entries.views import disclosure_view
+from app.entries.views import disclosure_view, take_down_view
 from app.problems import problems
 from app.rules.calendar import Calendar
-from app.rules.disclosure import DisclosureState
+from app.rules.disclosure import DisclosureState, TakeDown
 from app.rules.law import ListKind
-from app.rules.permissions import Caller, Permission, Role
+from app.rules.permissions import Caller, Permission
+from app.rules.status import Status
 from app.wire import make_cursor, read_cursor, read_version
 
 router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
@@ -96,7 +97,6 @@ def list_disclosures(
     """
     asked = {"department": department, "list_type": list_type, "domain": domain}
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    sealed = {} if caller.role is Role.auditor else {"void": False}
     today = registry.clock.today()
     with registry.database.reading() as connection:
         calendar = current_calendar(registry, connection)
@@ -105,7 +105,8 @@ def list_disclosures(
             today,
             calendar,
             state=state,
-            filters=filters | caller.scope | sealed,
+            filters=filters,
+            caller=caller,
             after=_position(next_),
             limit=limit + 1,
         )
@@ -115,6 +116,69 @@ def list_disclosures(
         on=today,
         disclosures=[_due_view(row, today, calendar) for row in shown],
         next=make_cursor(shown[-1].deadline, shown[-1].id) if more else None,
+    )
+
+
+@router.get("/withdrawals", responses=problems(errors.BadCursor))
+def list_withdrawals(
+    caller: Reader,
+    registry: RegistryDep,
+    state: TakeDown | None = None,
+    department: Annotated[str | None, Query(max_length=80)] = None,
+    list_type: Annotated[str | None, Query(max_length=80)] = None,
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> schemas.TakeDownPage:
+    """What must be taken off its channels by when: revoked, repaired, expired, no longer public.
+
+    Due on the third working day (行政处罚法 Art 48; 山东省社会信用条例 Art 40); the longest overdue
+    first. A department sees its own.
+    """
+    asked = {"department": department, "list_type": list_type}
+    filters = {name: value for name, value in asked.items() if value is not None}
+    today = registry.clock.today()
+    with registry.database.reading() as connection:
+        calendar = current_calendar(registry, connection)
+        rows = store.to_take_down(
+            connection,
+            today,
+            calendar,
+            state=state,
+            filters=filters,
+            caller=caller,
+            after=_position(next_),
+            limit=limit + 1,
+        )
+    audit.record_access(registry, caller, "withdrawals_listed", state=state, **filters)
+    shown, more = rows[:limit], len(rows) > limit
+    last = shown[-1] if shown else None
+    return schemas.TakeDownPage(
+        on=today,
+        withdrawals=[_take_down_view(row, today, calendar) for row in shown],
+        next=make_cursor(last.take_down_from, last.id) if last and more else None,
+    )
+
+
+def _take_down_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.TakeDownItem:
+    shown = take_down_view(row, today, calendar)
+    assert shown is not None  # the list holds nothing else
+    removal = row.term.removal_on(today)
+    ended = Status.expired if row.status(today) is Status.expired else None
+    return schemas.TakeDownItem(
+        entry_id=row.id,
+        department=row.department,
+        list_type=row.list_type,
+        source_ref=row.source_ref,
+        because=removal or ended or "not_public",
+        since=shown["since"],
+        due=shown["due"],
+        state=shown["state"],
+        working_days_late=calendar.working_days_left(shown["due"], today),
+        channels=[
+            schemas.ShownOn(channel=channel, published_on=item.published_on, url=item.url)
+            for channel, item in row.publications.items()
+            if item.on_show and item.published_on is not None
+        ],
     )
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from app.rules.disclosure import Channel, DisclosureState
+from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.law import ListKind
 from app.wire import Day, Line, Model, View
 
@@ -67,4 +67,35 @@ class DuePage(View):
 
     on: Day
     disclosures: list[DueView]
+    next: str | None
+
+
+class ShownOn(View):
+    """A channel on which an entry still stands."""
+
+    channel: Channel
+    published_on: Day
+    url: str | None
+
+
+class TakeDownItem(View):
+    """One entry that may not be public any more, and still is."""
+
+    entry_id: UUID
+    department: str
+    list_type: str
+    source_ref: str
+    because: Literal["revoked", "repaired", "exited", "expired", "not_public"]
+    since: Day
+    due: Day
+    state: TakeDown
+    working_days_late: int
+    channels: list[ShownOn]
+
+
+class TakeDownPage(View):
+    """A page of the list, the longest overdue first."""
+
+    on: Day
+    withdrawals: list[TakeDownItem]
     next: str | None

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, tupl
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.rules.calendar import Calendar
-from app.rules.disclosure import DUE_SOON_WORKING_DAYS, DisclosureState
+from app.rules.disclosure import DUE_SOON_WORKING_DAYS, DisclosureState, TakeDown, overdue_since
 from app.rules.law import DisclosureClass
+from app.rules.permissions import Caller
 from app.tables import Entry, EntryVersion
 
 
@@ -25,6 +26,7 @@ def state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
         return or_(
             version.revoked_on <= limit,
             version.exited_on <= limit,
+            version.repaired_on <= limit,
         )
 
     # A term's first day of being over is the day after its last: over by a day means last < day.
@@ -63,6 +65,7 @@ def due(
     *,
     state: DisclosureState | None,
     filters: Mapping[str, Any],
+    caller: Caller,
     after: tuple[date, UUID] | None,
     limit: int,
 ) -> list[EntryRow]:
@@ -75,7 +78,10 @@ def due(
     wanted = [state] if state else list(open_states)
     query = (
         entries.rows_as_of(day)
-        .where(state_expression(day, calendar).in_([item.value for item in wanted]))
+        .where(
+            entries.visible_to(caller, day),
+            state_expression(day, calendar).in_([item.value for item in wanted]),
+        )
         .order_by(EntryVersion.deadline, Entry.id)
         .limit(limit)
     )
@@ -87,6 +93,41 @@ def due(
         query = query.where(condition)
     if after is not None:
         query = query.where(tuple_(EntryVersion.deadline, Entry.id) > after)
+    return entries.fetch(connection, query)
+
+
+def to_take_down(
+    connection: Connection,
+    day: date,
+    calendar: Calendar,
+    *,
+    state: TakeDown | None,
+    filters: Mapping[str, Any],
+    caller: Caller,
+    after: tuple[date, UUID] | None,
+    limit: int,
+) -> list[EntryRow]:
+    """Entries on show that may not be public any more, the longest first.
+
+    Entries on the wrong subject are among them: sealed as they are, their department must know what
+    it has to take down.
+    """
+    version = EntryVersion
+    late = overdue_since(day, calendar)
+    query = (
+        entries.rows_as_of(day)
+        .where(version.take_down_from <= (late if state is TakeDown.overdue else day))
+        .order_by(version.take_down_from, Entry.id)
+        .limit(limit)
+    )
+    if state is TakeDown.due:
+        query = query.where(version.take_down_from > late)
+    if not caller.oversees:
+        query = query.where(version.department == (caller.department or ""))
+    for condition in entries.conditions(filters):
+        query = query.where(condition)
+    if after is not None:
+        query = query.where(tuple_(version.take_down_from, Entry.id) > after)
     return entries.fetch(connection, query)
 
 

@@ -11,8 +11,14 @@ from app.clock import civil_day
 from app.crypto import fingerprint
 from app.database import Connection
 from app.entries import proposals, store
-from app.entries.columns import channel_values, clock_values, decided_values
-from app.entries.schemas import Correction, Exit, Revocation, RevocationCode
+from app.entries.columns import (
+    barred_from,
+    channel_values,
+    clock_values,
+    decided_values,
+    ended_values,
+)
+from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
 from app.entries.store import EntryRow
 from app.entries.versions import Change, change, require_within
 from app.errors import (
@@ -20,14 +26,21 @@ from app.errors import (
     TransitionRefused,
 )
 from app.registry import Registry
-from app.rules.admission import Case, Ruling, examine
+from app.rules.admission import (
+    Case,
+    Ruling,
+    examine,
+    extended_until,
+    require_within_cap,
+    within_consecutive_cap,
+)
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import rejudged
+from app.rules.identity import Said, identity_of
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action
 from app.subjects import store as subjects
-from app.subjects.store import Claim
 from app.wire import FIRST_DAY
 
 
@@ -43,10 +56,7 @@ def correct(
     sent, persons = proposals.seal_changes(order.changes, registry.secrets, today)
 
     def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        facts = proposals.amend(row.facts, sent)
-        if facts == row.facts:
-            return None
-        return _redecide(registry, connection, row, law, facts)
+        return corrected(registry, connection, row, law, sent)
 
     body = {"action": "correct", "reason": order.reason, "changes": sent}
     change(
@@ -65,21 +75,41 @@ def correct(
     )
 
 
-def _redecide(
+def corrected(
     registry: Registry,
     connection: Connection,
     row: EntryRow,
     law: Law,
-    facts: dict[str, Any],
-) -> dict[str, Any]:
+    sent: Mapping[str, Any],
+) -> dict[str, Any] | None:
+    """The columns that differ once sealed changes stand in the place of facts; None if none do.
+
+    Raises:
+        RegistryError: what stands against the corrected facts.
+    """
+    facts = proposals.amend(row.facts, sent)
+    if facts == row.facts:
+        return None
     # By the law that the entry was decided by: a typing slip put right is no new sentence.
     then = catalogue_at(registry, connection, row.catalogue_version)
     law = replace(law, catalogue=then, catalogue_version=row.catalogue_version)
     list_type = then.list_types[row.list_type]
     police = then.is_police(row.department)
-    case = Case.of(facts, _birth_date(registry, connection, row, law), police=police)
+    born = _birth_date(registry, connection, row, law)
+    case = Case.of(facts, born, police=police, restored_on=row.lapsed_until)
     ruling = _examine_changes(case, list_type, law.today, row)
-    for ended_on in (row.exited_on, row.revoked_on):
+    others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
+    ruling = within_consecutive_cap(
+        ruling,
+        list_type,
+        [
+            other.term
+            for other in others
+            if other.list_type == row.list_type and other.entry_id != row.id
+        ],
+        named="effective_until" in facts,
+    )
+    for ended_on in (row.exited_on, row.revoked_on, row.repaired_on):
         if ended_on is not None:
             require_within(case.decided_on, FIRST_DAY, ended_on, "/changes/decision/decided_on")
     term = replace(
@@ -90,22 +120,27 @@ def _redecide(
     )
     # A suspended entry stays correctable; only another term needs days without a black entry.
     if list_type.kind is ListKind.red and term != row.term:
-        others = store.neighbours(connection, [row.subject_id])[row.subject_id]
         blacks = [other.term for other in others if other.kind is ListKind.black]
         require_no_black(term, blacks, law.today)
-    _rename(connection, row, facts, case.decided_on)
+    _rename(registry, connection, row, facts, case.decided_on)
     decided = decided_values(law, facts, ruling, row.list_type)
+    barred = barred_from(row, ruling.disclosure_class, law.today)
     if case.decided_on == row.decided_on:
         # The clock stands as it was judged, with any grace that a calendar notice gave it.
-        return decided | channel_values(row.publications, term)
+        return decided | channel_values(row.publications, term, barred)
     published = [item.published_on for item in row.publications.values() if item.published_on]
     if published:
         place = "/changes/decision/decided_on"
         require_within(case.decided_on, FIRST_DAY, min(published), place)
-    due = law.calendar.deadline(case.decided_on)
+    started_on = row.lapsed_until or case.decided_on
+    due = law.calendar.deadline(started_on)
     channels = rejudged(row.publications, due.deadline, grace=False)
     received_on = civil_day(row.received_at)
-    return decided | clock_values(law, case.decided_on, term, channels, received_on=received_on)
+    return (
+        decided
+        | clock_values(law, started_on, received_on=received_on)
+        | channel_values(channels, term, barred)
+    )
 
 
 def _examine_changes(case: Case, list_type: ListType, today: date, row: EntryRow) -> Ruling:
@@ -129,18 +164,25 @@ def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: 
 
 
 def _rename(
-    connection: Connection, row: EntryRow, facts: Mapping[str, Any], decided_on: date
+    registry: Registry,
+    connection: Connection,
+    row: EntryRow,
+    facts: Mapping[str, Any],
+    decided_on: date,
 ) -> None:
-    subject = facts["subject"]
-    if subject["name"] != row.facts["subject"]["name"]:
-        claim = Claim(SubjectKind(subject["kind"]), subject["name"], (), decided_on)
-        locked = subjects.lock(connection, [row.subject_id])
-        subjects.name_subjects(connection, [(row.subject_id, claim)], locked)
-        if not subject.get("identifiers"):
-            old = row.facts["subject"]["name"]
-            subjects.rename_unidentified(
-                connection, row.subject_id, claim.kind, old, subject["name"]
-            )
+    """Let the subject bear the name that the corrected facts give it, if they give another.
+
+    Another day of decision may do so, too: the latest decision names the subject.
+    """
+    subject, before = facts["subject"], row.facts["subject"]
+    if (subject["name"], decided_on) == (before["name"], row.decided_on):
+        return
+    if not subject.get("identifiers"):
+        kind = SubjectKind(subject["kind"])
+        subjects.let_be_found(connection, registry.secrets, row.subject_id, kind, subject["name"])
+    said = subjects.said_of(connection, [row.subject_id])[row.subject_id]
+    anew = Said(row.id, void=False, decided_on=decided_on, subject=subject)
+    subjects.settle(connection, row.subject_id, identity_of([*said, anew]))
 
 
 def revoke(
@@ -148,22 +190,37 @@ def revoke(
 ) -> None:
     """Take an entry back because its decision does not stand.
 
-    `wrong_subject` makes it void from the start, and seals it to all but auditors.
+    Where it stood on the wrong subject, or on a minor, it is void from the start and sealed to all
+    but auditors.
 
     Raises:
         RegistryError: what stands against it (see `change`).
     """
 
-    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+    def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any]:
         require_within(order.revoked_on, row.decided_on, law.today, "/revoked_on")
-        void = order.reason_code is RevocationCode.wrong_subject
-        if row.revoked_on is not None and not void:
-            raise TransitionRefused  # once is enough; only the wrong subject is a further finding
-        return {"revoked_on": order.revoked_on, "void": void} | channel_values(
-            row.publications, replace(row.term, revoked_on=order.revoked_on, void=void)
-        )
+        return revoked(connection, row, law, order.reason_code, order.revoked_on)
 
     _end(registry, caller, entry_id, Action.revoke, "entry_revoked", order, expected, apply)
+
+
+def revoked(
+    connection: Connection, row: EntryRow, law: Law, code: RevocationCode, revoked_on: date
+) -> dict[str, Any]:
+    """The columns that differ once the entry is taken back.
+
+    Where that makes it void, its subject keeps no number or name that no other decision gave it.
+
+    Raises:
+        TransitionRefused: it was taken back before; only that it is void is a further finding.
+    """
+    if row.revoked_on is not None and not code.voids:
+        raise TransitionRefused
+    if code.voids:
+        said = subjects.said_of(connection, [row.subject_id])[row.subject_id]
+        others = [one for one in said if one.entry_id != row.id]
+        subjects.settle(connection, row.subject_id, identity_of(others))
+    return ended_values(row, law.today, revoked_on=revoked_on, void=code.voids)
 
 
 def exit_early(
@@ -177,11 +234,50 @@ def exit_early(
 
     def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
         require_within(order.exited_on, row.decided_on, law.today, "/exited_on")
-        return {"exited_on": order.exited_on} | channel_values(
-            row.publications, replace(row.term, exited_on=order.exited_on)
-        )
+        return ended_values(row, law.today, exited_on=order.exited_on)
 
     _end(registry, caller, entry_id, Action.exit, "entry_exited", order, expected, apply)
+
+
+def extend(
+    registry: Registry, caller: Caller, entry_id: UUID, order: Extension, expected: int
+) -> None:
+    """Lengthen a running term by a further decision, as far as the list type allows it, once.
+
+    Raises:
+        TermNotAllowed: the list type stands against it.
+        RegistryError: what else does (see `change`).
+    """
+
+    def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+        decided_on = order.decision.decided_on
+        require_within(decided_on, row.decided_on, law.today, "/decision/decided_on")
+        list_type = law.catalogue.list_types[row.list_type]
+        last_day = extended_until(
+            row.term,
+            order.effective_until,
+            list_type,
+            extended_before="extension" in row.facts,
+        )
+        told = order.model_dump(mode="json")
+        facts = {
+            **row.facts,
+            "effective_until": told["effective_until"],
+            "extension": {**told["decision"], "legal_basis": order.legal_basis},
+        }
+        others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
+        same_list = [item.term for item in others if item.list_type == row.list_type]
+        term = replace(row.term, effective_until=last_day)
+        require_within_cap(term, list_type, same_list)
+        barred = barred_from(row, row.disclosure, law.today)
+        return {
+            "facts": facts,
+            "facts_digest": fingerprint(facts),
+            "effective_until": last_day,
+            **channel_values(row.publications, term, barred),
+        }
+
+    _end(registry, caller, entry_id, Action.extend, "entry_extended", order, expected, apply)
 
 
 def _end(
@@ -190,7 +286,7 @@ def _end(
     entry_id: UUID,
     action: Action,
     audit_name: str,
-    order: Revocation | Exit,
+    order: Revocation | Exit | Extension,
     expected: int,
     apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
 ) -> None:

@@ -1,6 +1,7 @@
 """Columns of an entry's version: its facts with the law applied, ready to be written."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,10 @@ from uuid import UUID
 from app.catalogue.store import Law
 from app.crypto import Secrets, fingerprint
 from app.entries.proposals import Person
+from app.entries.store import EntryRow
 from app.rules.admission import Ruling
-from app.rules.disclosure import Channels, fulfilment, write_channels
+from app.rules.disclosure import Channels, fulfilment, on_show, write_channels
+from app.rules.law import DisclosureClass
 from app.rules.status import Term
 
 
@@ -31,9 +34,7 @@ def decided_values(
     }
 
 
-def clock_values(
-    law: Law, decided_on: date, term: Term, channels: Channels, *, received_on: date
-) -> dict[str, Any]:
+def clock_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
     """Columns of the 7-working-day clock."""
     due = law.calendar.deadline(decided_on)
     return {
@@ -41,18 +42,38 @@ def clock_values(
         "provisional": due.provisional,
         "calendar_version": law.calendar_version,
         "reported_late": received_on > due.deadline,
-        **channel_values(channels, term),
     }
 
 
-def channel_values(channels: Channels, term: Term) -> dict[str, Any]:
-    """Columns of the channels, summed up for the overdue list."""
+def channel_values(
+    channels: Channels, term: Term, barred_from: date | None = None
+) -> dict[str, Any]:
+    """Columns of the channels, summed up for the lists of what is owed.
+
+    `barred_from` is the day from which the entry may not be public, whatever its term.
+    """
     fulfilled = fulfilment(channels, term.ends_on)
+    ends = [day for day in (term.ends_on, barred_from) if day is not None]
     return {
         "channels": write_channels(channels),
         "published_on": fulfilled.published_on,
         "published_late": fulfilled.published_late,
+        "take_down_from": min(ends, default=None) if on_show(channels) else None,
     }
+
+
+def ended_values(row: EntryRow, today: date, **ends: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Columns of an entry that something ends; `ends` are fields of its term."""
+    term = replace(row.term, **ends)
+    barred = barred_from(row, row.disclosure, today)
+    return {**ends, **channel_values(row.publications, term, barred)}
+
+
+def barred_from(row: EntryRow, disclosure_class: DisclosureClass, today: date) -> date | None:
+    """The first day on which a next version of that class may not be public; None where it may."""
+    if disclosure_class is DisclosureClass.public:
+        return None
+    return today if row.disclosure is DisclosureClass.public else row.take_down_from
 
 
 def person_values(secrets: Secrets, entry_id: UUID, person: Person) -> dict[str, Any]:

@@ -17,11 +17,12 @@ from app.audit import store as audit
 from app.catalogue.store import Law, read_law
 from app.clock import civil_day
 from app.database import Connection
-from app.entries import proposals, store
-from app.entries.columns import clock_values, decided_values, person_values
+from app.entries import proposals, store, turns
+from app.entries.columns import channel_values, clock_values, decided_values, person_values
 from app.entries.proposals import Proposal
 from app.entries.schemas import EntryPush
 from app.entries.store import Neighbour
+from app.entries.turns import Turn
 from app.errors import (
     EntryConflict,
     Fault,
@@ -34,7 +35,13 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry, take_sequence
-from app.rules.admission import Case, Ruling, examine, require_in_force
+from app.rules.admission import (
+    Case,
+    Ruling,
+    examine,
+    require_in_force,
+    within_consecutive_cap,
+)
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import channels_for
 from app.rules.identifiers import Identifier, Scheme
@@ -47,6 +54,12 @@ from app.subjects.store import Claim, Key
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
 LIFELONG = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
+ENTRY_VOID = Sentence(
+    "The entry of this source_ref was revoked as void (wrong or minor subject); if the decision is"
+    " on somebody else, push it under a new source_ref with replaces",
+    "该 source_ref 的条目已因主体错误或未成年而自始撤销；如认定对象另有其人，请以新的 source_ref"
+    " 报送并注明 replaces",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +160,8 @@ class _Batch:
         """Everything that the decisions need, with the subjects locked."""
         self.law = read_law(self.registry, self.connection)
         secrets = self.registry.secrets
-        keys = [key for item in proposed for key in subjects.keys_of(item.claim, secrets)]
-        self.owners = subjects.find(self.connection, keys)
-        self.locked = subjects.lock(self.connection, self.owners.values())
+        keys = {key for item in proposed for key in subjects.keys_of(item.claim, secrets)}
+        self.owners, self.locked = subjects.find_locked(self.connection, keys)
         # Behind the lock, so that a push that came just before is seen.
         self.replays = store.find_replays(
             self.connection, [(item.department, item.source_ref) for item in proposed]
@@ -161,6 +173,8 @@ class _Batch:
         reference = (proposal.department, proposal.source_ref)
         known = self.replays.get(reference)
         if known is not None:  # before every other rule: a retry gets its answer whatever changed
+            if known.void:  # no retry may bring it back, nor read what is sealed
+                return EntryConflict(ENTRY_VOID, entry_id=str(known.entry_id))
             if proposal.facts_digest in known.digests:
                 return Recorded(known.entry_id, replayed=True)
             return EntryConflict(entry_id=str(known.entry_id))
@@ -170,7 +184,7 @@ class _Batch:
             return refusal
         self.accepted.append(accepted)
         self.replays[reference] = store.Replay(
-            accepted.entry_id, frozenset({proposal.facts_digest})
+            accepted.entry_id, frozenset({proposal.facts_digest}), void=False
         )
         return Recorded(accepted.entry_id, replayed=False)
 
@@ -182,11 +196,17 @@ class _Batch:
         case = Case.of(proposal.facts, proposal.birth_date, police=police)
         ruling = examine(case, list_type, self.law.today)
         if proposal.replaces is not None:
-            _require_replaced(self.connection, proposal, self.law.today)
+            self._require_replaced(proposal, proposal.replaces)
         keys = subjects.keys_of(proposal.claim, self.registry.secrets)
         subject_id = self._subject_of(proposal, keys)
         entry_id = uuid7()
         others = self.neighbours.setdefault(subject_id, [])
+        ruling = within_consecutive_cap(
+            ruling,
+            list_type,
+            [other.term for other in others if other.list_type == list_type.code],
+            named="effective_until" in proposal.facts,
+        )
         if list_type.kind is ListKind.red:
             require_no_black(
                 ruling.term,
@@ -194,15 +214,47 @@ class _Batch:
                 self.law.today,
             )
         # From here on it is accepted: remember what it adds, for the pushes behind it.
-        if subject_id not in self.locked and subject_id not in self.new_subjects:
-            self.new_subjects[subject_id] = proposal.claim
+        if subject_id not in self.locked:
+            before = self.new_subjects.get(subject_id, proposal.claim)
+            # Of two decisions of one day the one behind names it, as in `name_subjects`.
+            self.new_subjects[subject_id] = max(
+                proposal.claim, before, key=lambda claim: claim.decided_on
+            )
         for key, identifier in keys.items():
             if key not in self.owners:
                 self.owners[key] = subject_id
                 self.new_keys[key] = (subject_id, identifier)
         if list_type.kind is not ListKind.record:
-            others.append(Neighbour(entry_id, list_type.kind, proposal.department, ruling.term))
+            others.append(
+                Neighbour(
+                    entry_id, list_type.kind, list_type.code, proposal.department, ruling.term
+                )
+            )
         return _Accepted(proposal, ruling, entry_id, subject_id)
+
+    def _require_replaced(self, proposal: Proposal, replaced_id: UUID) -> None:
+        replaced = store.get(self.connection, replaced_id, self.law.today)
+        own = replaced is not None and replaced.department == proposal.department
+        before = any(item.proposal.replaces == replaced_id for item in self.accepted)
+        if (
+            not (own and replaced and replaced.void)
+            or before
+            or store.is_replaced(self.connection, replaced_id)
+        ):
+            raise InvalidPayload(
+                faults=[
+                    Fault(
+                        "/replaces",
+                        "nothing_to_replace",
+                        Sentence(
+                            "replaces names an entry of your department that was revoked as"
+                            " wrong_subject or minor_subject, and that no other entry replaces",
+                            "replaces 须为本部门以 wrong_subject 或 minor_subject 撤销、且尚无其他"
+                            "条目替代的条目",
+                        ),
+                    )
+                ]
+            )
 
     def _subject_of(self, proposal: Proposal, keys: Iterable[Key]) -> UUID:
         owners = {self.owners[key] for key in keys if key in self.owners}
@@ -236,9 +288,10 @@ class _Batch:
         subjects.add(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
         named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
         subjects.name_subjects(connection, named, self.locked)
+        turned = self._turned()
         first, at = take_sequence(
             connection,
-            len(self.accepted),
+            len(self.accepted) + len(turned),
             catalogue_version=law.catalogue_version,
             calendar_version=law.calendar_version,
             now=self.registry.clock.now(),
@@ -254,6 +307,7 @@ class _Batch:
                 for person in item.proposal.persons
             ],
         )
+        turns.add(connection, turned, law.today, first + len(self.accepted), at)
         audit.record_changes(
             connection,
             [
@@ -271,6 +325,19 @@ class _Batch:
                 for seq, item in numbered
             ],
         )
+
+    def _turned(self) -> list[Turn]:
+        """Red entries that a new black one suspends."""
+        new = {item.entry_id for item in self.accepted}
+        touched = {item.subject_id for item in self.accepted}
+        return [
+            turn
+            for subject_id in sorted(touched)
+            for others in [self.neighbours[subject_id]]
+            for turn in turns.suspended_or_back(
+                [other for other in others if other.entry_id not in new], others, self.law.today
+            )
+        ]
 
     def _version_values(self, item: _Accepted, seq: int, at: datetime) -> dict[str, Any]:
         proposal = item.proposal
@@ -292,16 +359,14 @@ class _Batch:
             "recorded_at": at,
             "exited_on": None,
             "revoked_on": None,
+            "repaired_on": None,
+            "lapsed_from": None,
+            "lapsed_until": None,
             "void": False,
             "disputed": False,
             **decided_values(self.law, proposal.facts, item.ruling, proposal.list_type),
-            **clock_values(
-                self.law,
-                proposal.claim.decided_on,
-                item.ruling.term,
-                channels,
-                received_on=civil_day(at),
-            ),
+            **clock_values(self.law, proposal.claim.decided_on, received_on=civil_day(at)),
+            **channel_values(channels, item.ruling.term),
         }
 
 
@@ -334,25 +399,6 @@ def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
         )
     if not law.catalogue.may_issue(department, list_type):
         raise NotYourList
-
-
-def _require_replaced(connection: Connection, proposal: Proposal, day: date) -> None:
-    replaced = store.get(connection, proposal.replaces, day) if proposal.replaces else None
-    own = replaced is not None and replaced.department == proposal.department
-    if replaced is None or not own or not replaced.void:
-        raise InvalidPayload(
-            faults=[
-                Fault(
-                    "/replaces",
-                    "nothing_to_replace",
-                    Sentence(
-                        "replaces names an entry of your department that was revoked as"
-                        " wrong_subject",
-                        "replaces 须为本部门以 wrong_subject 撤销的条目",
-                    ),
-                )
-            ]
-        )
 
 
 def _entry_values(item: _Accepted, law: Law, at: datetime) -> dict[str, Any]:

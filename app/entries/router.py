@@ -13,11 +13,12 @@ from app.catalogue.store import current_calendar
 from app.database import Connection
 from app.entries import actions, recording, schemas, store, views
 from app.entries.store import EntryRow
+from app.entries.turns import turn_to_today
 from app.problems import problems
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
-from app.rules.permissions import Caller, Permission, Role
+from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
 from app.rules.visibility import Sight, sight
 from app.wire import (
@@ -115,7 +116,6 @@ def list_entries(
         "subject_id": subject_id,
     }
     filters = {name: value for name, value in asked.items() if value is not None}
-    sealed = {} if caller.role is Role.auditor else {"void": False}
     today = registry.clock.today()
     with registry.database.reading() as connection:
         rows = store.page(
@@ -123,7 +123,8 @@ def list_entries(
             today,
             after=read_id_cursor(next_),
             limit=limit + 1,
-            filters=filters | caller.scope | sealed,
+            filters=filters,
+            caller=caller,
             statuses=[entry_status] if entry_status else [],
         )
         shown, more = rows[:limit], len(rows) > limit
@@ -176,10 +177,15 @@ def show_entry(
 def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schemas.History:
     """Every version of an entry: who made it, when, why, and what it changed."""
     today = registry.clock.today()
+    turn_to_today(registry)  # so that the last day's doing is told as well
     with registry.database.reading() as connection:
         rows = store.versions(connection, entry_id, today)
+        turns = store.turns_of(connection, entry_id)
+        causes = store.current(
+            connection, [turn.cause_entry_id for turn in turns if turn.cause_entry_id], today
+        )
         calendar = current_calendar(registry, connection)
-    if not rows or not _sees_whole(caller, rows[-1], today):
+    if not rows or not sees_whole(caller, rows[-1], today):
         raise errors.EntryNotFound
     audit.record_access(registry, caller, "history_read", entry_id)
     shown: list[dict[str, Any]] = [views.entry_view(row, today, calendar) for row in rows]
@@ -200,7 +206,27 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
             )
             for row, old, new in zip(rows, before, shown, strict=True)
         ],
+        turns=[
+            schemas.TurnView(
+                seq=turn.seq,
+                recorded_at=turn.recorded_at,
+                day=turn.day,
+                status=Status(turn.status),
+                because=_because(turn),
+                entry_id=turn.cause_entry_id
+                if turn.cause_entry_id in causes
+                and sees_whole(caller, causes[turn.cause_entry_id], today)
+                else None,
+            )
+            for turn in turns
+        ],
     )
+
+
+def _because(turn: store.TurnRow) -> str:
+    if turn.cause_entry_id is None:
+        return "day"
+    return "black_entry_active" if turn.status == Status.suspended else "no_black_entry_active"
 
 
 @router.post(
@@ -260,6 +286,25 @@ def exit_entry(
     return present(registry, caller, entry_id, response, changed=True)
 
 
+@router.post(
+    "/{entry_id}/extensions",
+    response_model=schemas.EntryView,
+    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    responses=CHANGING | problems(errors.TermNotAllowed),
+)
+def extend_entry(
+    entry_id: UUID,
+    order: schemas.Extension,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    if_match: IfMatch = None,
+) -> dict[str, Any]:
+    """Lengthen a running term by a further decision, where the list type allows it, once."""
+    actions.extend(registry, caller, entry_id, order, read_version(if_match))
+    return present(registry, caller, entry_id, response, changed=True)
+
+
 def present(
     registry: Registry,
     caller: Caller,
@@ -283,7 +328,7 @@ def present(
             raise errors.EntryNotFound
         now = store.get(connection, entry_id, today) or row
         own_change = changed and caller.acts_for(now.department)
-        if not own_change and not _sees_whole(caller, now, today):
+        if not own_change and not sees_whole(caller, now, today):
             raise errors.EntryNotFound
         calendar = current_calendar(registry, connection)
         [view] = _views(connection, [row], day, calendar, caller, seq)
@@ -291,7 +336,8 @@ def present(
     return view
 
 
-def _sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
+def sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
+    """Tell whether an entry is the caller's to read whole, with its history and its cases."""
     seen = sight(
         caller,
         department=row.department,

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_valida
 
 from app.errors import Sentence
 from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
-from app.rules.disclosure import Channel, DisclosureState
+from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.identifiers import PERSONAL, Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
@@ -197,6 +197,8 @@ class EntryPush(Model):
     penalty: PenaltyIn | None = None
     licence: LicenceIn | None = None
     remark: Text | None = None
+    unintentional: StrictBool = False
+    """非主观故意: minor conduct of this sort is met with education (枣文明委〔2019〕2号 四.1)."""
 
 
 class DecisionChange(Model):
@@ -237,6 +239,7 @@ class EntryChanges(Model):
     penalty: PenaltyIn | None = None
     licence: LicenceIn | None = None
     remark: Text | None = None
+    unintentional: StrictBool | None = None
 
     @model_validator(mode="after")
     def changes_something(self) -> "EntryChanges":
@@ -275,11 +278,17 @@ class Correction(Model):
 
 
 class RevocationCode(StrEnum):
-    """Why a decision no longer stands; `wrong_subject` means that it never did."""
+    """Why a decision no longer stands; on a wrong or a minor subject it never did."""
 
     decision_revoked = "decision_revoked"
     wrong_subject = "wrong_subject"
+    minor_subject = "minor_subject"
     other = "other"
+
+    @property
+    def voids(self) -> bool:
+        """Whether the entry is void from the start: nobody may be told that it ever stood."""
+        return self in {RevocationCode.wrong_subject, RevocationCode.minor_subject}
 
 
 class Revocation(Model):
@@ -313,6 +322,35 @@ class Exit(Model):
 
     reason: Line
     exited_on: Day
+
+
+class ExtensionDecision(Model):
+    """The decision by which a term is lengthened."""
+
+    number: Reference
+    decided_on: Day
+
+
+class Extension(Model):
+    """A running term is lengthened by a further decision, where the list type allows it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "reason": "以暴力妨碍执行,决定延长期限",
+                    "legal_basis": "关于公布失信被执行人名单信息的若干规定第二条",
+                    "decision": {"number": "(2026)鲁0402执18号之二", "decided_on": "2026-11-22"},
+                    "effective_until": "2029-11-20",
+                }
+            ]
+        }
+    )
+
+    reason: Line
+    legal_basis: Text
+    decision: ExtensionDecision
+    effective_until: Day
 
 
 # --- views ---------------------------------------------------------------
@@ -364,6 +402,14 @@ class ChannelView(View):
     state: DisclosureState
 
 
+class TakeDownView(View):
+    """The duty to take down what may not be public any more, by the third working day."""
+
+    since: Day
+    due: Day
+    state: TakeDown
+
+
 class DisclosureView(View):
     """The duty to publish and how far it was met."""
 
@@ -375,7 +421,16 @@ class DisclosureView(View):
     calendar_version: str
     reported: Literal["on_time", "late"]
     state: DisclosureState
+    take_down: TakeDownView | None
     channels: list[ChannelView]
+
+
+class ExtensionView(View):
+    """The decision that lengthened the term."""
+
+    number: str
+    decided_on: Day
+    legal_basis: str
 
 
 class RemovalView(View):
@@ -417,6 +472,9 @@ class EntryView(View):
     effective_from: Day
     effective_until: Day | None
     ends_by_law_on: Day | None
+    restored_on: Day | None
+    extension: ExtensionView | None
+    unintentional: bool
     penalty: dict[str, Any] | None
     licence: dict[str, Any] | None
     remark: str | None
@@ -457,8 +515,21 @@ class VersionView(View):
     changes: list[FieldChange]
 
 
+class TurnView(View):
+    """A change of status that no version made: a day did, or another entry (`because`)."""
+
+    seq: int
+    recorded_at: datetime
+    day: Day
+    status: Status
+    because: Literal["day", "black_entry_active", "no_black_entry_active"]
+    entry_id: UUID | None
+    """The black entry that did it, where the caller may read it."""
+
+
 class History(View):
-    """Every version of an entry, oldest first."""
+    """Every version of an entry, and what days and other entries did to it; oldest first."""
 
     entry_id: UUID
     versions: list[VersionView]
+    turns: list[TurnView]

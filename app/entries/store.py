@@ -1,6 +1,7 @@
 """SQL of entries: versions are added, never changed; reading is always as of a state and a day."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -18,15 +19,18 @@ from sqlalchemy import (
     literal,
     or_,
     select,
+    true,
+    union_all,
     update,
 )
 from sqlalchemy.orm import aliased
 
 from app.rules.disclosure import Channels, Fulfilment, read_channels
 from app.rules.law import DisclosureClass, ListKind
+from app.rules.permissions import Caller, Role
 from app.rules.status import Status, Term, status_on
 from app.subjects import store as subjects
-from app.tables import Entry, EntryPerson, EntryVersion
+from app.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 
 
 class EntryRow(NamedTuple):
@@ -58,6 +62,9 @@ class EntryRow(NamedTuple):
     cap_ends_on: date | None
     exited_on: date | None
     revoked_on: date | None
+    repaired_on: date | None
+    lapsed_from: date | None
+    lapsed_until: date | None
     void: bool
     disputed: bool
     disclosure_class: str
@@ -68,6 +75,7 @@ class EntryRow(NamedTuple):
     channels: dict[str, Any]
     published_on: date | None
     published_late: bool | None
+    take_down_from: date | None
     black_active: bool
 
     @property
@@ -78,14 +86,12 @@ class EntryRow(NamedTuple):
     @property
     def term(self) -> Term:
         """The dates that decide the status."""
-        return Term(
-            effective_from=self.effective_from,
-            effective_until=self.effective_until,
-            cap_ends_on=self.cap_ends_on,
-            exited_on=self.exited_on,
-            revoked_on=self.revoked_on,
-            void=self.void,
-        )
+        return _term(self)
+
+    @property
+    def clock_started_on(self) -> date:
+        """The day from which its working days run: of the decision, or of its restoration."""
+        return self.lapsed_until or self.decided_on
 
     def status(self, day: date) -> Status:
         """The status on the day that the row was read for."""
@@ -105,6 +111,13 @@ class EntryRow(NamedTuple):
     def publications(self) -> Channels:
         """What is known of each channel."""
         return read_channels(self.channels)
+
+
+TERM = tuple(item.name for item in fields(Term))
+
+
+def _term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of a term
+    return Term(**{name: getattr(row, name) for name in TERM})
 
 
 _ENTRY_COLUMNS = (Entry.id, Entry.source_ref, Entry.replaces, Entry.received_at)
@@ -137,6 +150,12 @@ def not_ended(version: Any, day: date) -> ColumnElement[bool]:  # noqa: ANN401 -
         version.void.is_(False),
         or_(version.revoked_on.is_(None), version.revoked_on > day),
         or_(version.exited_on.is_(None), version.exited_on > day),
+        or_(version.repaired_on.is_(None), version.repaired_on > day),
+        or_(
+            version.lapsed_from.is_(None),
+            version.lapsed_from > day,
+            version.lapsed_until <= day,
+        ),
         or_(version.effective_until.is_(None), version.effective_until >= day),
         or_(version.cap_ends_on.is_(None), version.cap_ends_on >= day),
     )
@@ -155,10 +174,28 @@ def black_active(day: date, seq: int | None) -> ColumnElement[bool]:
     )
 
 
+def visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
+    """The entries of lists and snapshots that the caller sees whole; twin of `visibility.sight`."""
+    version = EntryVersion
+    if caller.sees_sealed:
+        return true()
+    if caller.oversees:
+        return version.void.is_(False)
+    if caller.role is Role.subscriber:
+        return and_(version.disclosure_class == DisclosureClass.public, not_ended(version, day))
+    return and_(version.void.is_(False), version.department == (caller.department or ""))
+
+
 def status_expression(day: date, seq: int | None = None) -> ColumnElement[str]:
     """The status on a day, in SQL; twin of `app.rules.status.status_on`, order and all."""
     version = EntryVersion
-    removed = or_(version.void.is_(True), version.revoked_on <= day, version.exited_on <= day)
+    removed = or_(
+        version.void.is_(True),
+        version.revoked_on <= day,
+        version.exited_on <= day,
+        version.repaired_on <= day,
+        and_(version.lapsed_from <= day, version.lapsed_until > day),
+    )
     expired = or_(version.effective_until < day, version.cap_ends_on < day)
     return case(
         (removed, literal(Status.removed.value)),
@@ -201,14 +238,15 @@ def page(
     after: UUID | None,
     limit: int,
     filters: Mapping[str, Any],
+    caller: Caller,
     statuses: Iterable[Status] = (),
     seq: int | None = None,
 ) -> list[EntryRow]:
-    """Entries in the order of their ids (of recording), from after an id on.
+    """Entries that the caller sees whole, in the order of their ids (of recording).
 
     `filters` are equalities by name: list_type, domain, department, list, source_ref, subject_id.
     """
-    query = rows_as_of(day, seq).order_by(Entry.id).limit(limit)
+    query = rows_as_of(day, seq).where(visible_to(caller, day)).order_by(Entry.id).limit(limit)
     if after is not None:
         query = query.where(Entry.id > after)
     for condition in conditions(filters):
@@ -259,15 +297,107 @@ def versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow
 
 def seq_known_at(connection: Connection, instant: datetime) -> int:
     """The last change that was recorded by an instant; `recorded_at` never decreases with seq."""
-    return (
+    return max(
         connection.scalar(
-            select(EntryVersion.seq)
-            .where(EntryVersion.recorded_at <= instant)
-            .order_by(EntryVersion.recorded_at.desc(), EntryVersion.seq.desc())
+            select(table.seq)
+            .where(table.recorded_at <= instant)
+            .order_by(table.recorded_at.desc(), table.seq.desc())
             .limit(1)
         )
         or 0
+        for table in (EntryVersion, EntryTurn)
     )
+
+
+class Crossing(NamedTuple):
+    """An entry whose first day came, or whose last day passed."""
+
+    entry_id: UUID
+    subject_id: UUID
+    kind: str
+    term: Term
+
+
+def crossing(connection: Connection, since: date, today: date) -> list[Crossing]:
+    """Entries that began after `since` and by `today`, or ended by themselves meanwhile."""
+    version = EntryVersion
+    rows = connection.execute(
+        select(
+            version.entry_id,
+            version.subject_id,
+            version.kind,
+            *(getattr(version, name) for name in TERM),
+        )
+        .where(
+            known(version, None),
+            or_(
+                and_(version.effective_from > since, version.effective_from <= today),
+                and_(version.effective_until >= since, version.effective_until < today),
+                and_(version.cap_ends_on >= since, version.cap_ends_on < today),
+            ),
+        )
+        .order_by(version.entry_id)
+    )
+    return [Crossing(row.entry_id, row.subject_id, row.kind, _term(row)) for row in rows]
+
+
+class ChangeRow(NamedTuple):
+    """A number of the sequence, and the entry that it announces."""
+
+    seq: int
+    entry_id: UUID
+    recorded_at: datetime
+
+
+def changes_after(connection: Connection, after: int, limit: int) -> list[ChangeRow]:
+    """Versions and turns in the order of their numbers."""
+    tables = (EntryVersion, EntryTurn)
+    numbered = union_all(
+        *(
+            select(table.seq, table.entry_id, table.recorded_at).where(table.seq > after)
+            for table in tables
+        )
+    ).subquery()
+    rows = connection.execute(select(numbered).order_by(numbered.c.seq).limit(limit))
+    return [ChangeRow._make(row) for row in rows]
+
+
+def current(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
+    """Entries by id, as they are known now."""
+    return {row.id: row for row in fetch(connection, rows_as_of(day).where(Entry.id.in_(set(ids))))}
+
+
+def once_public(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:
+    """Those of the entries that were of the public class at some time."""
+    return set(
+        connection.scalars(
+            select(EntryVersion.entry_id)
+            .where(
+                EntryVersion.entry_id.in_(set(ids)),
+                EntryVersion.disclosure_class == DisclosureClass.public,
+            )
+            .distinct()
+        )
+    )
+
+
+class TurnRow(NamedTuple):
+    """What a day, or another entry, did to an entry."""
+
+    seq: int
+    recorded_at: datetime
+    day: date
+    status: str
+    cause_entry_id: UUID | None
+
+
+def turns_of(connection: Connection, entry_id: UUID) -> list[TurnRow]:
+    """What days and other entries did to an entry, oldest first."""
+    columns = [getattr(EntryTurn, name) for name in TurnRow._fields]
+    rows = connection.execute(
+        select(*columns).where(EntryTurn.entry_id == entry_id).order_by(EntryTurn.seq)
+    )
+    return [TurnRow._make(row) for row in rows]
 
 
 # --- writing -------------------------------------------------------------
@@ -278,6 +408,7 @@ class Replay(NamedTuple):
 
     entry_id: UUID
     digests: frozenset[str]
+    void: bool
 
 
 def find_replays(
@@ -296,15 +427,22 @@ def find_replays(
         ),
     )
     rows = connection.execute(
-        select(Entry.department, Entry.source_ref, Entry.id, EntryVersion.facts_digest)
+        select(
+            Entry.department,
+            Entry.source_ref,
+            Entry.id,
+            EntryVersion.facts_digest,
+            EntryVersion.void,
+        )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(one_of_them)
     )
     found: dict[tuple[str, str], Replay] = {}
     for row in rows:
         key = (row.department, row.source_ref)
-        before = found.get(key, Replay(row.id, frozenset()))
-        found[key] = Replay(row.id, before.digests | {row.facts_digest})
+        before = found.get(key, Replay(row.id, frozenset(), void=False))
+        digests = before.digests | {row.facts_digest}
+        found[key] = Replay(row.id, digests, void=before.void or row.void)
     return found
 
 
@@ -313,6 +451,7 @@ class Neighbour(NamedTuple):
 
     entry_id: UUID
     kind: ListKind
+    list_type: str
     department: str
     term: Term
 
@@ -331,13 +470,9 @@ def neighbours(
             version.entry_id,
             version.subject_id,
             version.kind,
+            version.list_type,
             version.department,
-            version.effective_from,
-            version.effective_until,
-            version.cap_ends_on,
-            version.exited_on,
-            version.revoked_on,
-            version.void,
+            *(getattr(version, name) for name in TERM),
         )
         .where(
             known(version, seq),
@@ -347,16 +482,8 @@ def neighbours(
         .order_by(version.entry_id)
     )
     for row in rows:
-        term = Term(
-            effective_from=row.effective_from,
-            effective_until=row.effective_until,
-            cap_ends_on=row.cap_ends_on,
-            exited_on=row.exited_on,
-            revoked_on=row.revoked_on,
-            void=row.void,
-        )
         found.setdefault(row.subject_id, []).append(
-            Neighbour(row.entry_id, ListKind(row.kind), row.department, term)
+            Neighbour(row.entry_id, ListKind(row.kind), row.list_type, row.department, _term(row))
         )
     return found
 
@@ -373,12 +500,28 @@ def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUI
     return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
 
 
-def made_by(connection: Connection, entry_id: UUID, action_digest: str) -> list[int]:
-    """The versions that this very action made, oldest first."""
+def is_replaced(connection: Connection, entry_id: UUID) -> bool:
+    """Tell whether an entry that stands replaces it; it is locked, so that two cannot at once."""
+    connection.execute(select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True))
+    found = connection.scalar(
+        select(EntryVersion.entry_id)
+        .join(Entry, Entry.id == EntryVersion.entry_id)
+        .where(Entry.replaces == entry_id, known(EntryVersion, None), ~EntryVersion.void)
+        .limit(1)
+    )
+    return found is not None
+
+
+def made_by(connection: Connection, entry_id: UUID, action_digest: str, *, void: bool) -> list[int]:
+    """The versions that this very action made, oldest first; of a void entry, those made void."""
     return list(
         connection.scalars(
             select(EntryVersion.version)
-            .where(EntryVersion.entry_id == entry_id, EntryVersion.action_digest == action_digest)
+            .where(
+                EntryVersion.entry_id == entry_id,
+                EntryVersion.action_digest == action_digest,
+                EntryVersion.void.is_(void),
+            )
             .order_by(EntryVersion.version)
         )
     )
@@ -401,6 +544,12 @@ def add_persons(connection: Connection, persons: Sequence[Mapping[str, Any]]) ->
     """Add sealed numbers of responsible persons."""
     if persons:
         connection.execute(insert(EntryPerson), persons)
+
+
+def add_turns(connection: Connection, turns: Sequence[Mapping[str, Any]]) -> None:
+    """Add turns."""
+    if turns:
+        connection.execute(insert(EntryTurn), turns)
 
 
 SUPERSEDE = (

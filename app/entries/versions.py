@@ -12,12 +12,14 @@ from uuid import UUID
 from app.audit import store as audit
 from app.catalogue.store import Law, read_law
 from app.database import Connection
-from app.entries import store
+from app.entries import store, turns
 from app.entries.columns import person_values
 from app.entries.proposals import Person
 from app.entries.store import EntryRow
+from app.entries.turns import Turn
 from app.errors import EntryNotFound, Fault, InvalidPayload, Sentence, StaleVersion
 from app.registry import Registry, take_sequence
+from app.rules.law import ListKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action, require
 
@@ -66,11 +68,11 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
             raise StaleVersion(current_version=row.version)
         day = order.status_on or law.today
         then = row if day == law.today else store.get(connection, entry_id, day)
-        require(order.action, (then or row).status(day))
+        require(order.action, (then or row).status(day), caller, row.department)
         differing = order.apply(connection, row, law)
         if differing is None:
             return
-        _add_persons(registry, connection, row.id, order.persons)
+        add_persons(registry, connection, row.id, order.persons)
         made = NextVersion(
             row=row,
             action=order.action,
@@ -105,13 +107,15 @@ def append_versions(
 ) -> None:
     """Number the next versions, put each behind its row, and write down who made them.
 
-    They are taken in order, so a row may be one that an earlier of them makes.
+    They are taken in order, so a row may be one that an earlier of them makes. Red entries that a
+    changed black one suspends, or lets come back, are announced behind them.
     """
     if not made:
         return
+    turned = _turned(connection, made, law)
     first, at = take_sequence(
         connection,
-        len(made),
+        len(made) + len(turned),
         catalogue_version=law.catalogue_version,
         calendar_version=law.calendar_version,
         now=registry.clock.now(),
@@ -141,21 +145,42 @@ def append_versions(
         records.append(record | {"seq": seq})
     store.supersede_all(connection, ended)
     store.add(connection, [], [*versions.values()], [])
+    turns.add(connection, turned, law.today, first + len(made), at)
     audit.record_changes(connection, records)
+
+
+def _turned(connection: Connection, made: Sequence[NextVersion], law: Law) -> list[Turn]:
+    terms = {
+        item.row.id: item.row._replace(**item.differing).term
+        for item in made
+        if item.row.kind == ListKind.black
+    }
+    moved = {
+        item.row.subject_id
+        for item in made
+        if terms.get(item.row.id, item.row.term) != item.row.term
+    }
+    return [
+        turn
+        for others in store.neighbours(connection, moved).values()
+        for turn in turns.suspended_or_back(others, turns.changed(others, terms), law.today)
+    ]
 
 
 def _done_before(connection: Connection, row: EntryRow, order: Change) -> bool:
     # A retry names the version that it was made from, or the one that it made. An older version
     # that the same action made does not count: facts may be changed, changed away, and back again.
-    made = store.made_by(connection, row.id, order.digest)
+    # Of a void entry, which is sealed, only what was done since is told again.
+    made = store.made_by(connection, row.id, order.digest, void=row.void)
     if order.expected is None:
         return row.version in made
     return any(version > order.expected or version == row.version for version in made)
 
 
-def _add_persons(
+def add_persons(
     registry: Registry, connection: Connection, entry_id: UUID, persons: tuple[Person, ...]
 ) -> None:
+    """Keep the sealed numbers of persons whom a change newly names."""
     known = store.persons_of(connection, entry_id) if persons else set()
     new = [person for person in persons if person.lookup_key not in known]
     if new:

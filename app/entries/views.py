@@ -7,10 +7,16 @@ from uuid import UUID
 
 from app.entries.store import EntryRow, Neighbour
 from app.rules.calendar import Calendar
-from app.rules.disclosure import DisclosureState, open_state, state_on
+from app.rules.disclosure import (
+    DisclosureState,
+    TakeDown,
+    open_state,
+    state_on,
+    take_down_by,
+)
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
-from app.rules.status import Status, status_on
+from app.rules.status import Removal, Status, status_on
 
 # What changes with every version by itself says nothing about what was changed.
 NOT_CHANGES = {"version", "seq", "recorded_at", "on", "effects"}
@@ -56,6 +62,9 @@ def entry_view(
         "effective_from": row.effective_from,
         "effective_until": row.effective_until,
         "ends_by_law_on": row.cap_ends_on,
+        "restored_on": row.lapsed_until,
+        "extension": facts.get("extension"),
+        "unintentional": bool(facts.get("unintentional")),
         "penalty": facts.get("penalty"),
         "licence": facts.get("licence"),
         "remark": facts.get("remark"),
@@ -123,8 +132,18 @@ def disclosure_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, A
         "calendar_version": str(row.calendar_version),
         "reported": "late" if row.reported_late else "on_time",
         "state": state,
+        "take_down": take_down_view(row, day, calendar),
         "channels": channels,
     }
+
+
+def take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any] | None:
+    """What is owed once the entry may not be public any more; None while nothing is."""
+    if row.take_down_from is None or row.take_down_from > day:
+        return None
+    due = take_down_by(row.take_down_from, calendar)
+    state = TakeDown.overdue if day > due else TakeDown.due
+    return {"since": row.take_down_from, "due": due, "state": state}
 
 
 def effects_of(
@@ -182,7 +201,12 @@ def _removal(row: EntryRow, day: date) -> dict[str, Any] | None:
     removal = row.term.removal_on(day)
     if removal is None:
         return None
-    return {"by": removal, "on": row.revoked_on if removal == "revoked" else row.exited_on}
+    first_day = {
+        Removal.revoked: row.revoked_on,
+        Removal.repaired: row.lapsed_from if row.term.lapsed_on(day) else row.repaired_on,
+        Removal.exited: row.exited_on,
+    }
+    return {"by": removal, "on": first_day[removal]}
 
 
 def _shown(identifier: Mapping[str, str] | None) -> dict[str, str] | None:

@@ -3,16 +3,22 @@
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
+import orjson
+
 from app.audit import store as audit
+from app.catalogue.store import current_calendar
 from app.database import Connection
 from app.entries import store
-from app.errors import Fault, InvalidPayload, Sentence
-from app.exports import snapshot
+from app.entries.turns import turn_to_today
+from app.errors import Fault, FeedGone, InvalidPayload, Sentence
+from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
 from app.registry import Registry, law_known_at, next_epoch, read_head
 from app.rules.permissions import COMMAND_LINE, Caller
 from app.rules.status import ENDED, Status
+
+SNAPSHOT = "/v1/changes/snapshot"
 
 
 def start(
@@ -45,6 +51,7 @@ def start(
                 )
             ]
         )
+    turn_to_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         if known_at is not None:  # what was pinned then, so that the very same export comes out
@@ -63,7 +70,7 @@ def start(
         scope=scope,
         status=status,
         filters=filters,
-        sealed=snapshot.sees_sealed(caller),
+        caller=caller,
     )
     audit.record_access(registry, caller, "export_started", format=export_format, **pin.described())
     return pin, _accounted(registry, caller, pin, export_format)
@@ -90,6 +97,47 @@ def _accounted(
     )
     if held is not None:
         yield held
+
+
+def changes(
+    registry: Registry, caller: Caller, *, after: int, limit: int, epoch: int | None
+) -> bytes:
+    """A page of the change feed, as JSON (`ChangePage`).
+
+    Raises:
+        FeedGone: the number is of another epoch, of no epoch at all, or too far back.
+    """
+    turn_to_today(registry)
+    today = registry.clock.today()
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        too_old = head.seq - after > registry.settings.feed_reach
+        if after > head.seq or too_old or epoch not in {None, head.epoch}:
+            raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
+        calendar = current_calendar(registry, connection)
+        page = feed.read(connection, caller, after, limit, head, today, calendar)
+    audit.record_access(registry, caller, "changes_read", after=after, changes=len(page["changes"]))
+    return orjson.dumps(page)
+
+
+def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
+    """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
+    turn_to_today(registry)
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+    pin = Pin(
+        epoch=head.epoch,
+        seq=head.seq,
+        on=registry.clock.today(),
+        catalogue_version=str(head.catalogue_version),
+        calendar_version=head.calendar_version,
+        scope=ExportScope.all,  # what the caller may see, no less
+        status=None,
+        filters={},
+        caller=caller,
+    )
+    audit.record_access(registry, caller, "snapshot_started", seq=pin.seq, on=pin.on)
+    return pin, feed.snapshot(registry, pin)
 
 
 def start_epoch(registry: Registry) -> int:

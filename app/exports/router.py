@@ -21,6 +21,7 @@ from app.wire import Day, Instant, make_cursor, read_id_cursor
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
 
 Exporter = Annotated[Caller, needs(Permission.export_read)]
+Follower = Annotated[Caller, needs(Permission.change_read)]
 Auditor = Annotated[Caller, needs(Permission.audit_read)]
 Code = Annotated[str | None, Query(max_length=80)]
 
@@ -77,6 +78,51 @@ def export_entries(
     return Stream(
         chunks,
         media_type=MEDIA_TYPES[format_],
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        stalled_after=registry.settings.stalled_client_seconds,
+    )
+
+
+@router.get(
+    "/changes",
+    tags=["Changes"],
+    response_model=schemas.ChangePage,
+    responses=problems(errors.FeedGone),
+)
+def list_changes(
+    caller: Follower,
+    registry: RegistryDep,
+    after: Annotated[int, Query(ge=0, le=2**62, description="The last number you have")] = 0,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
+    epoch: Annotated[int | None, Query(ge=1, description="The epoch it is from")] = None,
+) -> Response:
+    """What changed since a number, in the order of the commits, as far as the caller may see it.
+
+    Gap-free: what was recorded before `head_seq` is in here or not yours to see. What only a day
+    changed is numbered too. `redblack mirror` is a consumer to learn from.
+    """
+    page = actions.changes(registry, caller, after=after, limit=limit, epoch=epoch)
+    return Response(page, media_type="application/json")
+
+
+@router.get(
+    "/changes/snapshot",
+    tags=["Changes"],
+    response_class=ExportResponse,
+    responses={
+        200: {
+            "description": "An entry a line, then a trailer; without it, incomplete",
+            "content": {MEDIA_TYPES[ExportFormat.ndjson]: {"schema": {"type": "string"}}},
+        }
+    },
+)
+def snapshot_changes(caller: Follower, registry: RegistryDep) -> Response:
+    """Everything that the feed, folded, shows this caller today: where to start, and the proof."""
+    pin, chunks = actions.start_snapshot(registry, caller)
+    name = f"snapshot-{pin.epoch}-{pin.seq}-{pin.on.isoformat()}.ndjson"
+    return Stream(
+        chunks,
+        media_type=MEDIA_TYPES[ExportFormat.ndjson],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
         stalled_after=registry.settings.stalled_client_seconds,
     )

@@ -2,13 +2,32 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, create_model
+from pydantic import ConfigDict, Field, create_model
 
-from app.entries.schemas import EntryView
+from app.entries.schemas import EntryView, SubjectView
+from app.rules.admission import DecisionKind, PersonRole
+from app.rules.law import ListKind, Severity
+from app.rules.status import Status
 from app.wire import Day, View
+
+CHANGES_EXAMPLE: dict[str, Any] = {
+    "changes": [
+        {
+            "seq": 1042,
+            "recorded_at": "2026-11-22T02:00:00Z",
+            "op": "remove",
+            "entry_id": "01930f2e-7a3c-7c1e-9f00-3b0c9a1d2e4f",
+            "entry": None,
+        }
+    ],
+    "next_after": 1042,
+    "head_seq": 1042,
+    "epoch": 1,
+    "as_of_day": "2026-11-22",
+}
 
 
 class ExportFormat(StrEnum):
@@ -64,6 +83,77 @@ class ExportDocument(View):
     meta: ExportMeta
     entries: list[ExportedEntry]
     trailer: ExportTrailer
+
+
+class FeedPerson(View):
+    """A person whom a public entry names."""
+
+    role: PersonRole
+    name: str
+
+
+class FeedDecision(View):
+    """The decision that a public entry rests on."""
+
+    number: str
+    kind: DecisionKind
+    decided_on: Day
+
+
+class FeedEntry(View):
+    """An entry as the public may read it: nothing that moves with the day but its status."""
+
+    id: UUID
+    version: int
+    seq: int
+    list_type: str
+    list_: Annotated[ListKind, Field(alias="list")]
+    domain: str
+    department: str
+    subject: SubjectView
+    responsible_persons: list[FeedPerson]
+    decision: FeedDecision
+    reason: str
+    legal_basis: str
+    severity: Severity | None
+    effective_from: Day
+    effective_until: Day | None
+    ends_by_law_on: Day | None
+    penalty: dict[str, Any] | None
+    licence: dict[str, Any] | None
+    recorded_at: datetime
+    status: Status
+    disputed: bool
+
+
+class Change(View):
+    """A number of the sequence: the entry as it is now, or that this caller sees it no more.
+
+    Auditors get `entry` as an export shows it, without what moves with the day (`on`, the states of
+    disclosure); subscribers as the public may read it.
+    """
+
+    seq: int
+    recorded_at: datetime
+    op: Literal["upsert", "remove"]
+    entry_id: UUID
+    entry: FeedEntry | dict[str, Any] | None
+
+
+class ChangePage(View):
+    """Changes in the order of their commits; those that the caller may not see are left out.
+
+    Go on from `next_after` until it is `head_seq`. Everything up to there, folded, is what the
+    snapshot shows the same caller on `as_of_day`.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [CHANGES_EXAMPLE]})
+
+    changes: list[Change]
+    next_after: int
+    head_seq: int
+    epoch: int
+    as_of_day: Day
 
 
 class AuditRecordView(View):

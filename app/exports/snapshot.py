@@ -22,7 +22,7 @@ from app.entries.views import entry_view
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
 from app.rules.calendar import Calendar
-from app.rules.permissions import Caller, Role
+from app.rules.permissions import Caller
 from app.rules.status import ENDED, Status
 
 PAGE_ROWS = 500
@@ -43,8 +43,8 @@ class Pin:
     scope: ExportScope
     status: Status | None
     filters: Mapping[str, str]
-    sealed: bool
-    """True where entries on the wrong subject are part of it: for auditors alone."""
+    caller: Caller
+    """Who sees it, and so what is part of it."""
 
     @property
     def statuses(self) -> tuple[Status, ...]:
@@ -65,11 +65,6 @@ class Pin:
             "catalogue_version": self.catalogue_version,
             "filters": asked if self.status is None else asked | {"status": self.status},
         }
-
-
-def sees_sealed(caller: Caller) -> bool:
-    """Entries on the wrong subject are sealed to all but auditors."""
-    return caller.role is Role.auditor
 
 
 @dataclass(slots=True)
@@ -152,21 +147,23 @@ def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[list[dict[str
                 pin.on,
                 after=after,
                 limit=PAGE_ROWS,
-                filters=dict(pin.filters) | ({} if pin.sealed else {"void": False}),
+                filters=pin.filters,
+                caller=pin.caller,
                 statuses=pin.statuses,
                 seq=pin.seq,
             )
             calendar = calendar_at(registry, connection, pin.calendar_version)
         if rows:
             tally.count += len(rows)
-            yield [_exported(row, pin, calendar) for row in rows]
+            yield [exported(row, pin.on, calendar) for row in rows]
         if len(rows) < PAGE_ROWS:
             return
         after = rows[-1].id
 
 
-def _exported(row: EntryRow, pin: Pin, calendar: Calendar) -> dict[str, Any]:
-    view = entry_view(row, pin.on, calendar)
+def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
+    """An entry as exports show it on a day."""
+    view = entry_view(row, day, calendar)
     del view["effects"]  # what it does to others is in the others' own status
     view["in_force"] = view["status"] not in ENDED
     view["void"] = row.void

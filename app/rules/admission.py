@@ -4,7 +4,8 @@
 what would make it acceptable, or returns the `Ruling`: the dates and classes that follow from it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -89,11 +90,22 @@ class Case:
     disclosure_class: DisclosureClass | None
     exemption: str | None
     exemption_basis: str | None
+    extended: bool = False
+    """True where a later decision lengthened the term."""
+    restored_on: date | None = None
+    """The day from which the term runs anew, after a repair by false materials."""
     police: bool = False
     """True where the issuing body also gives public-security penalties."""
 
     @classmethod
-    def of(cls, facts: dict[str, Any], birth_date: date | None, *, police: bool = False) -> "Case":
+    def of(
+        cls,
+        facts: Mapping[str, Any],
+        birth_date: date | None,
+        *,
+        police: bool = False,
+        restored_on: date | None = None,
+    ) -> "Case":
         """Read the sealed facts of an entry (`app/entries/proposals.py`)."""
         decision, disclosure = facts["decision"], facts.get("disclosure", {})
         persons = facts.get("responsible_persons") or []
@@ -116,6 +128,8 @@ class Case:
             disclosure_class=_optional(DisclosureClass, disclosure.get("class")),
             exemption=disclosure.get("exemption"),
             exemption_basis=disclosure.get("basis"),
+            extended="extension" in facts,
+            restored_on=restored_on,
             police=police,
         )
 
@@ -177,11 +191,77 @@ def examine(
     effective_from = case.effective_from or case.decided_on
     return Ruling(
         effective_from=effective_from,
-        effective_until=_last_day(case, list_type, effective_from),
+        effective_until=_last_day(case, list_type, case.restored_on or effective_from),
         cap_ends_on=_cap(case, list_type),
         severity=severity,
         disclosure_class=disclosure_class(case.subject_kind, case.disclosure_class, list_type),
     )
+
+
+def within_consecutive_cap(
+    ruling: Ruling, list_type: ListType, others: Iterable[Term], *, named: bool
+) -> Ruling:
+    """Keep a subject's time on a list within the list type's cap on consecutive periods.
+
+    `others` are the terms of the subject's other entries on the same list. Entries that follow each
+    other without a free day are one stay. A last day that was `named` is refused where it goes too
+    far; one that follows from the list type's term is moved forward.
+
+    Raises:
+        TermNotAllowed: with the latest last day that would be allowed.
+    """
+    if list_type.consecutive_cap is None:
+        return ruling
+    latest = later(stay_began(ruling.effective_from, others), list_type.consecutive_cap)
+    if ruling.effective_until is not None and ruling.effective_until <= latest:
+        return ruling
+    if named or latest < ruling.effective_from:
+        raise _too_long(latest)
+    return replace(ruling, effective_until=latest)
+
+
+def require_within_cap(term: Term, list_type: ListType, others: Iterable[Term]) -> None:
+    """Refuse a term that makes the subject's unbroken stay on the list too long.
+
+    Raises:
+        TermNotAllowed: with the latest last day that would be allowed.
+    """
+    if list_type.consecutive_cap is None:
+        return
+    latest = later(stay_began(term.effective_from, others), list_type.consecutive_cap)
+    if term.effective_until is None or term.effective_until > latest:
+        raise _too_long(latest)
+
+
+def within_stay(
+    last_day: date | None, effective_from: date, list_type: ListType, others: Iterable[Term]
+) -> date | None:
+    """The last day, moved forward where the cap on consecutive periods demands it."""
+    if list_type.consecutive_cap is None:
+        return last_day
+    latest = later(stay_began(effective_from, others), list_type.consecutive_cap)
+    return latest if last_day is None else min(last_day, latest)
+
+
+def _too_long(latest: date) -> TermNotAllowed:
+    return TermNotAllowed(
+        Sentence(
+            f"Consecutive periods on this list end on {latest} at the latest",
+            f"该名单连续列入期限最晚至 {latest}",
+        ),
+        latest=latest.isoformat(),
+    )
+
+
+def stay_began(effective_from: date, others: Iterable[Term]) -> date:
+    """The first day of the unbroken stay on a list that an entry from that day on belongs to."""
+    began = effective_from
+    for term in sorted(others, key=lambda term: term.effective_from, reverse=True):
+        reaches = term.ends_on is None or term.ends_on >= began
+        stood = term.ends_on is None or term.ends_on > term.effective_from
+        if not term.void and stood and reaches and term.effective_from < began:
+            began = term.effective_from
+    return began
 
 
 def later(day: date, span: Span) -> date:
@@ -350,8 +430,12 @@ def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | N
         return None
     black = list_type.kind is ListKind.black
     longest = list_type.maximum_term or (list_type.term if black else None)
-    if longest is not None and case.effective_until > later(effective_from, longest):
-        latest = later(effective_from, longest).isoformat()
+    latest_day = later(effective_from, longest) if longest is not None else None
+    if latest_day is not None and case.extended and list_type.maximum_term is None:
+        # An extension lengthens the term, but never beyond the longest that the list type knows.
+        latest_day = later(latest_day, list_type.extension or Span())
+    if latest_day is not None and case.effective_until > latest_day:
+        latest = latest_day.isoformat()
         raise TermNotAllowed(
             Sentence(
                 f"The last day in force may be {latest} at the latest",
@@ -360,6 +444,35 @@ def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | N
             latest=latest,
         )
     return case.effective_until
+
+
+def extended_until(term: Term, wanted: date, list_type: ListType, *, extended_before: bool) -> date:
+    """The last day of a term that a decision lengthens.
+
+    Raises:
+        TermNotAllowed: the list type knows no extension, the term is open, it was extended once
+            already, or the day lies outside of what the list type allows.
+    """
+    if list_type.extension is None or term.effective_until is None or extended_before:
+        raise TermNotAllowed(
+            Sentence(
+                "The term cannot be extended: the list type allows none, it is open, or it was"
+                " extended before",
+                "不能延长期限：该名单类型不允许延长、期限未定或已延长过",
+            )
+        )
+    latest = later(term.effective_until, list_type.extension)
+    if list_type.maximum_term is not None:
+        latest = min(latest, later(term.effective_from, list_type.maximum_term))
+    if not term.effective_until < wanted <= latest:
+        raise TermNotAllowed(
+            Sentence(
+                f"The new last day lies after {term.effective_until} and is {latest} at the latest",
+                f"延长后的有效期止须晚于 {term.effective_until}，最晚为 {latest}",
+            ),
+            latest=latest.isoformat(),
+        )
+    return wanted
 
 
 def _require_writable(last_day: date) -> None:

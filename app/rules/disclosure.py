@@ -7,7 +7,7 @@ notice never makes a punctual department late after the fact.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.rules.calendar import Calendar
 from app.rules.law import DisclosureClass
 
 DUE_SOON_WORKING_DAYS = 2
+TAKE_DOWN_WORKING_DAYS = 3  # 行政处罚法 Art 48; 山东省社会信用条例 Art 40
 
 
 class Channel(StrEnum):
@@ -62,8 +63,20 @@ class Publication:
             and self.published_on > self.judged_by
         )
 
+    @property
+    def on_show(self) -> bool:
+        """True while it can be read there."""
+        return self.published_on is not None and self.withdrawn_on is None
+
 
 Channels = Mapping[Channel, Publication]
+
+
+class TakeDown(StrEnum):
+    """Where the duty to take an entry down stands, once it may not be public any more."""
+
+    due = "due"
+    overdue = "overdue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +96,24 @@ def channels_for(usccs: list[str]) -> dict[Channel, Publication]:
         )
         for channel in Channel
     }
+
+
+def on_show(channels: Channels) -> bool:
+    """Tell whether the entry can be read on any channel, required or not."""
+    return any(channel.on_show for channel in channels.values())
+
+
+def take_down_by(first: date, calendar: Calendar) -> date:
+    """The last day for taking an entry down that may not be public from `first` on."""
+    return calendar.add_working_days(first, TAKE_DOWN_WORKING_DAYS).day
+
+
+def overdue_since(today: date, calendar: Calendar) -> date:
+    """The latest first day whose time for taking down is over by today; for the SQL twin."""
+    first = today
+    while take_down_by(first, calendar) >= today:
+        first -= timedelta(days=1)
+    return first
 
 
 def fulfilment(channels: Channels, ended_on: date | None) -> Fulfilment:

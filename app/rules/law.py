@@ -184,8 +184,9 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRule(Validity):
-    """When and how an entry may be repaired. Valid by the day of the entry's decision, so that a
-    record keeps the rule under which it was made.
+    """When and how an entry may be repaired.
+
+    Valid by the day of the entry's decision: a record keeps the rule under which it was made.
 
     Attributes:
         list_types: those that it is for; empty is the general rule, which a special one outweighs.
@@ -324,7 +325,7 @@ class Catalogue:
     repair_rules: Mapping[str, RepairRule] = field(default_factory=dict)
 
     def repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
-        """The rule by which an entry of that day may be repaired; the special before the general."""
+        """The rule of repair for an entry of that day; a special one before the general."""
         rules = [
             rule
             for rule in self.repair_rules.values()

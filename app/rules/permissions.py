@@ -127,6 +127,11 @@ class Caller:
         return self.role in OVERSIGHT
 
     @property
+    def sees_sealed(self) -> bool:
+        """True for those who see entries on the wrong subject."""
+        return self.role is Role.auditor
+
+    @property
     def scope(self) -> dict[str, str]:
         """The filter that keeps a list to what the caller may read whole: its own department's."""
         return {} if self.oversees else {"within": self.department or ""}

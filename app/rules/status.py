@@ -24,6 +24,7 @@ class Removal(StrEnum):
     """What removed an entry before its term ended."""
 
     revoked = "revoked"
+    repaired = "repaired"
     exited = "exited"
 
 
@@ -38,7 +39,9 @@ class Term:
     Attributes:
         effective_until: the last day in force, which counts; None is an open term.
         cap_ends_on: the last day of the 5 years after the conduct (山东省社会信用条例 Art 38).
-        exited_on, revoked_on: the first day on which the entry is no longer in force.
+        exited_on, revoked_on, repaired_on: the first day on which the entry is no longer in force.
+        lapsed_from, lapsed_until: it counted as repaired from the one day to the eve of the other,
+            when false materials were found and its term began anew.
         void: revoked because it named the wrong subject, so it never stood at all.
     """
 
@@ -47,6 +50,9 @@ class Term:
     cap_ends_on: date | None = None
     exited_on: date | None = None
     revoked_on: date | None = None
+    repaired_on: date | None = None
+    lapsed_from: date | None = None
+    lapsed_until: date | None = None
     void: bool = False
 
     @property
@@ -58,18 +64,27 @@ class Term:
     @property
     def ends_on(self) -> date | None:
         """The first day on which it is over, by whatever ended it first; None if nothing does."""
-        days = [day for day in (self.exited_on, self.revoked_on) if day is not None]
+        removals = (self.exited_on, self.revoked_on, self.repaired_on)
+        days = [day for day in removals if day is not None]
         if self.last_day is not None:
             days.append(self.last_day + timedelta(days=1))
         return min(days, default=None)
 
     def removal_on(self, day: date) -> Removal | None:
-        """What has removed the entry by that day; a revocation outweighs an exit."""
+        """What has removed the entry on that day; a revocation outweighs the rest."""
         if self.void or (self.revoked_on is not None and self.revoked_on <= day):
             return Removal.revoked
+        if (self.repaired_on is not None and self.repaired_on <= day) or self.lapsed_on(day):
+            return Removal.repaired
         if self.exited_on is not None and self.exited_on <= day:
             return Removal.exited
         return None
+
+    def lapsed_on(self, day: date) -> bool:
+        """Tell whether it counted as repaired that day, by a repair that was taken back later."""
+        if self.lapsed_from is None or self.lapsed_until is None:
+            return False
+        return self.lapsed_from <= day < self.lapsed_until
 
     def overlaps(self, other: "Term") -> bool:
         """Tell whether there is a day that lies within both terms."""

@@ -28,13 +28,19 @@ def sight(
 
     - An entry on the wrong subject is sealed to all but auditors.
     - Its own department, operators and auditors see an entry whole, also after its end.
-    - Others do not see ended entries at all (山东省社会信用条例 Art 24, 38), and see exempt ones
-      in outline.
+    - Others do not see ended entries at all (山东省社会信用条例 Art 24, 38).
+    - Approvers and other departments see exempt entries in outline, for they answer checks.
+    - Subscribers, and with them the public, see public entries alone. A natural person's is public
+      only where the State provides so (Art 20), which `admission.disclosure_class` saw to.
+
+    SQL twin, for those who see whole lists: `app/entries/store.py`, `visible_to`.
     """
     if void:
-        return Sight.full if caller.role is Role.auditor else Sight.hidden
+        return Sight.full if caller.sees_sealed else Sight.hidden
     if caller.oversees or caller.acts_for(department):
         return Sight.full
-    if caller.role not in {Role.approver, Role.department} or status in ENDED:
+    if status in ENDED:
         return Sight.hidden
+    if caller.role is Role.subscriber:
+        return Sight.full if disclosure_class is DisclosureClass.public else Sight.hidden
     return Sight.outline if disclosure_class is DisclosureClass.exempt else Sight.full

@@ -1,17 +1,28 @@
 """SQL of subjects: find them by number or name, lock them, add what is new about them.
 
-One subject row however many pushes name it: the unique (scheme, lookup_key) decides. A push that
-loses a race to make a subject finds out when its insert adds fewer rows than it should, and starts
-over (`Raced`).
+One subject row however many pushes name it: the unique (scheme, lookup_key) of current numbers
+decides. A push that loses a race to make a subject finds out when its insert adds fewer rows than
+it should, and starts over (`Raced`).
+
+Numbers and names are current while a standing decision gives them (`app/rules/identity.py`). The
+others stay, for what was told of them once, and are nobody's: another subject may bear them.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    insert,
+    or_,
+    select,
+    update,
+)
 from uuid_utils.compat import uuid7
 
 from app.crypto import Sealed, Secrets
@@ -19,15 +30,12 @@ from app.database import insert_or
 from app.errors import IdentifierConflict
 from app.registry import LawMoved
 from app.rules.identifiers import Identifier, Scheme, parse
+from app.rules.identity import NAME_SCHEME as NAME_SCHEME  # noqa: PLC0414 - re-exported
+from app.rules.identity import Identity, Name, Said, name_only_key
+from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.tables import Subject, SubjectIdentifier, SubjectName
-
-Key = tuple[str, str]
-"""(scheme, look-up key): the number itself for organisations, a blind index for persons."""
-
-# A subject that is known by name alone is found by a pseudo-scheme over its kind and name.
-NAME_SCHEME = "name"
+from app.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 
 
 class Raced(LawMoved):
@@ -70,9 +78,14 @@ def keys_asked(identifier: Identifier, secrets: Secrets) -> list[Key]:
     return keys
 
 
-def name_only_key(kind: SubjectKind, name: str) -> Key:
-    """Under which key a subject without identifiers is found."""
-    return NAME_SCHEME, f"{kind}:{name_key(name)}"
+def asked_digest(secrets: Secrets, identifier: Identifier | None, name: str | None) -> str:
+    """A keyed digest of whom somebody asked for: it finds a subject's checks, and tells no number.
+
+    A number counts before the name that was sent beside it.
+    """
+    if identifier is not None:
+        return secrets.digest("asked", f"{identifier.scheme}\0{identifier.number}".encode())
+    return secrets.digest("asked", f"name\0{name_key(name or '')}".encode())
 
 
 def keys_of(claim: Claim, secrets: Secrets) -> dict[Key, Identifier | None]:
@@ -88,20 +101,75 @@ def keys_of(claim: Claim, secrets: Secrets) -> dict[Key, Identifier | None]:
     return keys
 
 
-def find(connection: Connection, keys: Iterable[Key]) -> dict[Key, UUID]:
-    """The recorded subjects behind keys."""
-    wanted = set(keys)
-    rows = connection.execute(
-        select(
-            SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, SubjectIdentifier.subject_id
-        ).where(
-            # Both columns, for the index begins with the scheme.
-            SubjectIdentifier.scheme.in_({scheme for scheme, _ in wanted}),
-            SubjectIdentifier.lookup_key.in_({number for _, number in wanted}),
-        )
+def behind(keys: Collection[Key]) -> ColumnElement[bool]:
+    """Rows of identifiers under keys, and under some others where several schemes are asked for."""
+    return and_(
+        # Both columns, for the index begins with the scheme.
+        SubjectIdentifier.scheme.in_({scheme for scheme, _ in keys}),
+        SubjectIdentifier.lookup_key.in_({number for _, number in keys}),
     )
-    found = {(row.scheme, row.lookup_key): row.subject_id for row in rows}
-    return {key: subject for key, subject in found.items() if key in wanted}
+
+
+def under(keys: Collection[Key]) -> ColumnElement[bool]:
+    """Identifiers under keys (and others, where several schemes are asked for at once)."""
+    return and_(
+        # Both columns, for the index begins with the scheme.
+        SubjectIdentifier.scheme.in_({scheme for scheme, _ in keys}),
+        SubjectIdentifier.lookup_key.in_({number for _, number in keys}),
+    )
+
+
+def find(connection: Connection, keys: Collection[Key]) -> dict[Key, UUID]:
+    """The recorded subjects behind keys."""
+    return dict(_bearers(connection, keys, SubjectIdentifier.current.is_(True)))
+
+
+def ever_found(connection: Connection, keys: Collection[Key]) -> list[tuple[Key, UUID]]:
+    """Every subject that a key ever meant, though no decision may stand that says so."""
+    return _bearers(connection, keys)
+
+
+def ever_named(connection: Connection, names: Collection[str]) -> list[tuple[str, UUID]]:
+    """Every subject that ever had one of the names, given by their keys."""
+    rows = connection.execute(
+        select(SubjectName.name_key, SubjectName.subject_id)
+        .where(SubjectName.name_key.in_(names))
+        .order_by(SubjectName.subject_id)
+    )
+    return [(row.name_key, row.subject_id) for row in rows]
+
+
+def _bearers(
+    connection: Connection, keys: Collection[Key], *conditions: ColumnElement[bool]
+) -> list[tuple[Key, UUID]]:
+    rows = connection.execute(
+        select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, SubjectIdentifier.subject_id)
+        .where(under(keys), *conditions)
+        .order_by(SubjectIdentifier.id)
+    )
+    found = [((row.scheme, row.lookup_key), row.subject_id) for row in rows]
+    return [(key, subject_id) for key, subject_id in found if key in keys]
+
+
+def find_locked(
+    connection: Connection, keys: Collection[Key]
+) -> tuple[dict[Key, UUID], dict[UUID, Known]]:
+    """The recorded subjects behind keys, locked as `lock` does it.
+
+    Who waits here while a revocation frees a number finds it freed: PostgreSQL holds the conditions
+    against what the other transaction left of the rows to be locked. Hence both are, and the
+    subject first, as everywhere, lest two wait for each other.
+    """
+    rows = connection.execute(
+        select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, *_KNOWN)
+        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
+        .where(under(keys), SubjectIdentifier.current)
+        .order_by(Subject.id)
+        .with_for_update(key_share=True, of=[Subject, SubjectIdentifier])
+    ).all()
+    found = {(row.scheme, row.lookup_key): _known(row) for row in rows}
+    owners = {key: known.id for key, known in found.items() if key in keys}
+    return owners, {known.id: known for known in found.values()}
 
 
 def lock(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Known]:
@@ -111,14 +179,19 @@ def lock(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Known]:
     SQLite has no row locks and needs none: its writer is alone.
     """
     rows = connection.execute(
-        select(Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
+        select(*_KNOWN)
         .where(Subject.id.in_(set(ids)))
         .order_by(Subject.id)
         .with_for_update(key_share=True)
     )
-    return {
-        row.id: Known(row.id, SubjectKind(row.kind), row.name_key, row.name_as_of) for row in rows
-    }
+    return {row.id: _known(row) for row in rows}
+
+
+_KNOWN = (Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
+
+
+def _known(row: Any) -> Known:  # noqa: ANN401 - any row with those columns
+    return Known(row.id, SubjectKind(row.kind), row.name_key, row.name_as_of)
 
 
 def add(
@@ -148,9 +221,19 @@ def add(
                 for subject_id, claim in sorted(new.items())
             ],
         )
-    if not keys:
+    _add_keys(connection, secrets, keys, [owner for owner, _ in keys.values() if owner not in new])
+
+
+def _add_keys(
+    connection: Connection,
+    secrets: Secrets,
+    keys: Mapping[Key, tuple[UUID, Identifier | None]],
+    known: Collection[UUID],
+) -> None:
+    back = _take_back(connection, keys, known) if known else set()
+    rows = [_identifier_row(key, *keys[key], secrets) for key in sorted(keys) if key not in back]
+    if not rows:
         return
-    rows = [_identifier_row(key, *keys[key], secrets) for key in sorted(keys)]
     added = connection.execute(
         insert_or(connection, SubjectIdentifier)
         .on_conflict_do_nothing()
@@ -159,6 +242,37 @@ def add(
     ).all()
     if len(added) != len(rows):
         raise Raced
+
+
+def _take_back(
+    connection: Connection,
+    keys: Mapping[Key, tuple[UUID, Identifier | None]],
+    known: Collection[UUID],
+) -> set[Key]:
+    """Let keys that known subjects once had be current again; say which those are.
+
+    Another subject that takes one of them at the same time breaks the unique index, and this change
+    starts over (`app.registry.LOST_RACES`).
+    """
+    rows = connection.execute(
+        select(
+            SubjectIdentifier.id,
+            SubjectIdentifier.subject_id,
+            SubjectIdentifier.scheme,
+            SubjectIdentifier.lookup_key,
+        ).where(
+            SubjectIdentifier.subject_id.in_(known), under(keys.keys()), ~SubjectIdentifier.current
+        )
+    )
+    had = {((row.scheme, row.lookup_key), row.subject_id): row.id for row in rows}
+    back = {key: had[key, owner] for key, (owner, _) in keys.items() if (key, owner) in had}
+    if back:
+        connection.execute(
+            update(SubjectIdentifier)
+            .where(SubjectIdentifier.id.in_(back.values()))
+            .values(current=True)
+        )
+    return set(back)
 
 
 def _identifier_row(
@@ -183,27 +297,18 @@ def name_subjects(
     connection: Connection, named: Sequence[tuple[UUID, Claim]], known: Mapping[UUID, Known]
 ) -> None:
     """Keep every name that a decision gave; the latest decision's is the present one."""
-    latest = {
-        (subject_id, name_key(claim.name)): claim
-        for subject_id, claim in sorted(named, key=lambda item: item[1].decided_on)
-    }
-    rows = [
-        {"subject_id": subject_id, "name_key": key, "name": claim.name, "as_of": claim.decided_on}
-        for (subject_id, key), claim in sorted(latest.items())
-        if subject_id not in known or known[subject_id].name_key != key
-    ]
-    if rows:
-        statement = insert_or(connection, SubjectName)
-        connection.execute(
-            statement.on_conflict_do_update(
-                index_elements=["subject_id", "name_key"],
-                set_={"as_of": statement.excluded.as_of},
-                where=SubjectName.as_of < statement.excluded.as_of,
-            ),
-            rows,
-        )
-    for (subject_id, key), claim in latest.items():
-        subject = known.get(subject_id)
+    in_order = sorted(named, key=lambda item: item[1].decided_on)
+    given = {(subject_id, name_key(claim.name)): claim for subject_id, claim in in_order}
+    _keep_names(
+        connection,
+        {
+            (subject_id, key): Name(claim.name, claim.decided_on)
+            for (subject_id, key), claim in given.items()
+            if subject_id not in known or known[subject_id].name_key != key
+        },
+    )
+    for subject_id, claim in dict(in_order).items():
+        key, subject = name_key(claim.name), known.get(subject_id)
         newer = subject is not None and claim.decided_on >= subject.name_as_of
         if subject and newer and (subject.name_key, subject.name_as_of) != (key, claim.decided_on):
             connection.execute(
@@ -213,27 +318,93 @@ def name_subjects(
             )
 
 
-def rename_unidentified(
-    connection: Connection, subject_id: UUID, kind: SubjectKind, old: str, new: str
+def _keep_names(connection: Connection, names: Mapping[tuple[UUID, str], Name]) -> None:
+    rows = [
+        {"subject_id": subject_id, "name_key": key, "name": given.name, "as_of": given.as_of}
+        for (subject_id, key), given in sorted(names.items())
+    ]
+    if not rows:
+        return
+    statement = insert_or(connection, SubjectName)
+    new = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["subject_id", "name_key"],
+            set_={"name": new.name, "as_of": new.as_of, "current": True},
+            where=or_(SubjectName.as_of < new.as_of, ~SubjectName.current),
+        ),
+        rows,
+    )
+
+
+def let_be_found(
+    connection: Connection, secrets: Secrets, subject_id: UUID, kind: SubjectKind, name: str
 ) -> None:
-    """Let a subject that is known by name alone be found by its corrected name, not the wrong one.
+    """Let a subject that is known by name alone be found by a further name.
 
     Raises:
         IdentifierConflict: another subject is known by that name alone.
     """
-    scheme, lookup_key = name_only_key(kind, new)
-    _, wrong = name_only_key(kind, old)
-    taken = find(connection, [(scheme, lookup_key)])
-    if taken and taken[scheme, lookup_key] != subject_id:
+    key = name_only_key(kind, name)
+    owner = find(connection, [key]).get(key)
+    if owner is None:
+        _add_keys(connection, secrets, {key: (subject_id, None)}, {subject_id})
+    elif owner != subject_id:
         raise IdentifierConflict
-    connection.execute(
-        update(SubjectIdentifier)
-        .where(
-            SubjectIdentifier.subject_id == subject_id,
-            SubjectIdentifier.scheme == scheme,
-            SubjectIdentifier.lookup_key == wrong,
+
+
+def said_of(
+    connection: Connection, ids: Iterable[UUID], seq: int | None = None
+) -> dict[UUID, list[Said]]:
+    """What versions of entries say of subjects, oldest first: all, or those known at a number."""
+    version = EntryVersion
+    query = (
+        select(
+            version.subject_id,
+            version.entry_id,
+            version.void,
+            version.decided_on,
+            version.facts["subject"].label("subject"),
         )
-        .values(lookup_key=lookup_key)
+        .where(version.subject_id.in_(set(ids)))
+        .order_by(version.seq)
+    )
+    if seq is not None:
+        query = query.where(version.seq <= seq)
+    found: dict[UUID, list[Said]] = {}
+    for subject_id, *said in connection.execute(query):
+        found.setdefault(subject_id, []).append(Said(*said))
+    return found
+
+
+def settle(connection: Connection, subject_id: UUID, identity: Identity | None) -> None:
+    """Leave a locked subject the numbers and names of its identity, and no others.
+
+    None, where no decision on it stands, leaves it as a shell that neither number nor name finds.
+    Numbers are only ever taken away here: they come with the pushes that give them.
+    """
+    keys = identity.keys if identity else frozenset()
+    rows = connection.execute(
+        select(SubjectIdentifier.id, SubjectIdentifier.scheme, SubjectIdentifier.lookup_key).where(
+            SubjectIdentifier.subject_id == subject_id, SubjectIdentifier.current
+        )
+    )
+    lost = [row.id for row in rows if (row.scheme, row.lookup_key) not in keys]
+    if lost:
+        connection.execute(
+            update(SubjectIdentifier).where(SubjectIdentifier.id.in_(lost)).values(current=False)
+        )
+    connection.execute(
+        update(SubjectName).where(SubjectName.subject_id == subject_id).values(current=False)
+    )
+    if identity is None:
+        return
+    _keep_names(connection, {(subject_id, key): given for key, given in identity.names.items()})
+    name, as_of = identity.name
+    connection.execute(
+        update(Subject)
+        .where(Subject.id == subject_id)
+        .values(kind=identity.kind, name=name, name_key=name_key(name), name_as_of=as_of)
     )
 
 
@@ -244,7 +415,9 @@ def birth_date(
     rows = connection.execute(
         select(SubjectIdentifier)
         .where(
-            SubjectIdentifier.subject_id == subject_id, SubjectIdentifier.ciphertext.is_not(None)
+            SubjectIdentifier.subject_id == subject_id,
+            SubjectIdentifier.ciphertext.is_not(None),
+            SubjectIdentifier.current,
         )
         .with_only_columns(*SubjectIdentifier.__table__.columns)
     )
@@ -281,7 +454,11 @@ def profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str
             SubjectIdentifier.shown,
             SubjectIdentifier.ciphertext.is_not(None).label("personal"),
         )
-        .where(SubjectIdentifier.subject_id.in_(wanted), SubjectIdentifier.scheme != NAME_SCHEME)
+        .where(
+            SubjectIdentifier.subject_id.in_(wanted),
+            SubjectIdentifier.scheme != NAME_SCHEME,
+            SubjectIdentifier.current,
+        )
         .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
     ):
         shown = "masked" if row.personal else "number"
@@ -289,7 +466,11 @@ def profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str
     for former in connection.execute(
         select(SubjectName.subject_id, SubjectName.name)
         .join(Subject, Subject.id == SubjectName.subject_id)
-        .where(SubjectName.subject_id.in_(wanted), SubjectName.name_key != Subject.name_key)
+        .where(
+            SubjectName.subject_id.in_(wanted),
+            SubjectName.name_key != Subject.name_key,
+            SubjectName.current,
+        )
         .order_by(SubjectName.as_of)
     ):
         found[former.subject_id]["former_names"].append(former.name)
@@ -301,7 +482,7 @@ def names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, set[str]]:
     found: dict[UUID, set[str]] = {}
     for row in connection.execute(
         select(SubjectName.subject_id, SubjectName.name_key).where(
-            SubjectName.subject_id.in_(set(ids))
+            SubjectName.subject_id.in_(set(ids)), SubjectName.current
         )
     ):
         found.setdefault(row.subject_id, set()).add(row.name_key)

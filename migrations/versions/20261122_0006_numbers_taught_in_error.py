@@ -38,6 +38,9 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # Before, a number was one subject's for good: those that are nobody's would stand in the way.
+    for table in TAUGHT:
+        op.execute(sa.text(f"DELETE FROM {table} WHERE NOT current"))  # noqa: S608 - our own names
     op.drop_index(op.f("ix_subject_identifiers_scheme_lookup_key"), "subject_identifiers")
     op.drop_index(
         "ix_subject_identifiers_one_owner",
@@ -46,7 +49,9 @@ def downgrade() -> None:
         postgresql_where=OWNED,
     )
     with op.batch_alter_table("subject_identifiers") as batch:
-        batch.create_unique_constraint("uq_subject_identifiers_scheme_lookup_key", ["scheme", "lookup_key"])
+        batch.create_unique_constraint(
+            "uq_subject_identifiers_scheme_lookup_key", ["scheme", "lookup_key"]
+        )
     for table in reversed(TAUGHT):
         with op.batch_alter_table(table) as batch:
             batch.drop_column("current")

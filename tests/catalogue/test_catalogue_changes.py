@@ -10,8 +10,10 @@ import yaml
 from sqlalchemy import select
 
 from app.catalogue.actions import add_department, enable, load_file, read_sections
+from app.catalogue.store import current_catalogue
 from app.errors import InvalidPayload
 from app.registry import read_head
+from app.rules.law import Severity, Span
 from app.tables import CatalogueVersion, EntryVersion
 from tests.support.facts import asked, check, decision, organisation, penalty, push, red, subject
 from tests.support.world import World
@@ -173,6 +175,21 @@ FAULTY: list[tuple[dict[str, Any], dict[str, str]]] = [
         },
         {"/matters/1/code": "twice"},
     ),
+    (
+        {
+            "measures": [
+                {
+                    "code": "x",
+                    "name": "x",
+                    "kind": "reward",
+                    "legal_reference": "x",
+                    "valid_from": "2026-04-01",
+                    "valid_until": "2026-03-31",
+                }
+            ]
+        },
+        {"/measures/0/valid_until": "dates_out_of_order"},
+    ),
 ]
 BARE_LIST = {
     "code": "wage_arrears.watch",
@@ -195,10 +212,115 @@ def test_a_file_with_faults_is_refused_whole_and_each_is_named(
     }
     astray = {"list_types": [BARE_LIST | {"domain": "tax_fraud"}]}
     assert faults_of(world, written(tmp_path, astray)) == {"/list_types/0/code": "wrong_form"}
+    endless = {"list_types": [BARE_LIST | {"term": {"months": -1}, "extension": {"years": 101}}]}
+    assert faults_of(world, written(tmp_path, endless)) == {
+        "/list_types/0/term": "out_of_range",
+        "/list_types/0/extension": "out_of_range",
+    }
     # A sound item beside a faulty one is not taken either.
     half = NEW_MEASURE | {"matters": [{"code": "x"}]}
     assert "/matters/0/name" in faults_of(world, written(tmp_path, half))
     assert version(world) == "1"
+
+
+REPAIR_RULE: dict[str, Any] = {
+    "code": "transport",
+    "list_types": ["transport.black"],
+    "minimum": {"serious": {"months": 6}},
+    "counted_from": "publication",
+    "legal_reference": "某办法第十条",
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "faults"),
+    [
+        ({"minimum": {}}, {"/minimum": "missing"}),
+        ({"means": []}, {"/means": "missing"}),
+        (
+            {"minimum": {"minor": {"months": -1}, "serious": {"years": -1, "months": 18}}},
+            {"/minimum/minor": "out_of_range", "/minimum/serious": "out_of_range"},
+        ),
+        ({"minimum": {"serious": {"years": 101}}}, {"/minimum/serious": "out_of_range"}),
+        ({"minimum": {"grave": {}}}, {"/minimum/grave/[key]": "enum"}),
+        ({"counted_from": "birth"}, {"/counted_from": "enum"}),
+        ({"acceptance_working_days": 0}, {"/acceptance_working_days": "out_of_range"}),
+        ({"decision_working_days": 0}, {"/decision_working_days": "out_of_range"}),
+        ({"extension_working_days": -1}, {"/extension_working_days": "out_of_range"}),
+        ({"decision_working_days": 251}, {"/decision_working_days": "out_of_range"}),
+        (
+            {"valid_from": "2026-04-01", "valid_until": "2026-03-31"},
+            {"/valid_until": "dates_out_of_order"},
+        ),
+        ({"legal_reference": " "}, {"/legal_reference": "missing"}),
+        ({"deadline": 3}, {"/deadline": "unexpected_keyword_argument"}),
+    ],
+)
+def test_a_repair_rule_with_faults_is_refused_and_each_is_named(
+    tmp_path: Path, changes: dict[str, Any], faults: dict[str, str]
+) -> None:
+    with pytest.raises(InvalidPayload) as refusal:
+        read_sections(written(tmp_path, {"repair_rules": [REPAIR_RULE | changes]}))
+    assert {fault.pointer: fault.code for fault in refusal.value.faults} == {
+        f"/repair_rules/0{place}": code for place, code in faults.items()
+    }
+
+
+def test_a_repair_rule_may_wait_for_nothing_and_hold_for_one_day(tmp_path: Path) -> None:
+    bounds = {
+        "minimum": {"minor": {}, "serious": {"years": 100}},
+        "acceptance_working_days": 1,
+        "decision_working_days": 1,
+        "extension_working_days": 0,
+        "valid_from": "2026-04-01",
+        "valid_until": "2026-04-01",
+    }
+    [rule] = read_sections(written(tmp_path, {"repair_rules": [REPAIR_RULE | bounds]}))[
+        "repair_rules"
+    ]
+    assert rule.minimum == {Severity.minor: Span(), Severity.serious: Span(years=100)}
+
+
+def test_a_new_repair_rule_holds_from_the_next_version_on(world: World, tmp_path: Path) -> None:
+    def codes() -> dict[str, str]:
+        with world.registry.database.reading() as connection:
+            law = current_catalogue(world.registry, connection)
+        found = {
+            code: law.repair_rule(code, date(2026, 11, 22))
+            for code in ("transport.black", "charity.black")
+        }
+        return {code: rule.code for code, rule in found.items() if rule}
+
+    general = {"transport.black": "general_ndrc_36", "charity.black": "general_ndrc_36"}
+    assert codes() == general
+    assert load_file(world.registry, written(tmp_path, {"repair_rules": [REPAIR_RULE]})) == 2
+    assert codes() == general | {"transport.black": "transport"}
+    # By the same code it is replaced: it competes with nobody.
+    ended = REPAIR_RULE | {"valid_until": "2026-11-21"}
+    assert load_file(world.registry, written(tmp_path, {"repair_rules": [ended]})) == 3
+    assert codes() == general
+
+
+def test_two_repair_rules_never_hold_for_one_decision(world: World, tmp_path: Path) -> None:
+    def load(*rules: dict[str, Any]) -> int:
+        return load_file(world.registry, written(tmp_path, {"repair_rules": list(rules)}))
+
+    later = REPAIR_RULE | {"code": "later", "valid_from": "2027-01-01"}
+    for rules, named in (
+        ([REPAIR_RULE, later], "transport, later"),
+        ([REPAIR_RULE | {"list_types": ["tax_fraud.black"]}], "transport, tax_fraud"),
+        ([REPAIR_RULE | {"list_types": []}], "transport, general_ndrc_36"),
+        ([later | {"list_types": []}], "later, general_ndrc_36"),
+        (
+            [REPAIR_RULE | {"list_types": [], "valid_until": "2026-03-31"}],
+            "transport, general_ndrc_58",
+        ),
+    ):
+        with pytest.raises(InvalidPayload) as refusal:
+            load(*rules)
+        assert named in refusal.value.detail.en
+    assert version(world) == "1"
+    assert load(REPAIR_RULE | {"valid_until": "2026-12-31"}, later) == 2
 
 
 @pytest.mark.parametrize(
@@ -233,6 +355,7 @@ def test_a_catalogue_that_names_what_it_lacks_is_refused(world: World, tmp_path:
         ({"measure_rules": [rule]}, "measure site_visit"),
         (NEW_MEASURE | {"measure_rules": [rule | {"matters": ["war"]}]}, "matter war"),
         (NEW_MEASURE | {"measure_rules": [rule | {"list_types": ["a.b"]}]}, "list type a.b"),
+        ({"repair_rules": [REPAIR_RULE | {"list_types": ["a.b"]}]}, "list type a.b"),
         ({"list_types": [BARE_LIST | {"code": "x.red", "domain": "x"}]}, "domain x"),
         ({"domains": [domain]}, "department nobody"),
         ({"domains": [domain | {"leads": [], "participants": domain["leads"]}]}, "nobody"),

@@ -124,8 +124,47 @@ def test_the_measures_and_matters_of_the_contract_are_there(world: World) -> Non
     }
 
 
+def test_departments_see_when_and_how_an_entry_may_be_repaired(world: World) -> None:
+    rules = {item["code"]: item for item in read(world, "repair-rules")["repair_rules"]}
+    assert (
+        rules["wage_arrears"].items()
+        >= {
+            "list_types": ["wage_arrears.black"],
+            "minimum": {
+                severity: {"years": 0, "months": 6} for severity in ("minor", "general", "serious")
+            },
+            "counted_from": "correction",
+            "means": ["correction"],
+            "barred": ["repeated", "criminal_case"],
+            "acceptance_working_days": 3,
+            "decision_working_days": 15,
+            "extension_working_days": 0,
+            "together": True,
+            "valid_from": "2022-01-01",
+            "valid_until": None,
+            "confirmed": True,
+        }.items()
+    )
+    assert [code for code, item in rules.items() if not item["list_types"]] == [
+        "general_ndrc_36",
+        "general_ndrc_58",
+    ]
+    assert all(item["legal_reference"] for item in rules.values())
+
+
+def test_list_types_show_how_far_a_term_is_extended_and_where_consecutive_ones_end(
+    world: World,
+) -> None:
+    list_types = {item["code"]: item for item in read(world, "list-types")["list_types"]}
+    court, telecom = list_types["judgment_defaulting.black"], list_types["telecom_fraud.black"]
+    assert court["extension"] == {"years": 3, "months": 0}
+    assert telecom["consecutive_cap"] == {"years": 5, "months": 0}
+    assert (court["consecutive_cap"], telecom["extension"]) == (None, None)
+
+
 def test_any_key_reads_the_law_and_nobody_without_one(world: World) -> None:
-    for section in ("domains", "departments", "list-types", "matters", "measures"):
+    sections = ("domains", "departments", "list-types", "matters", "measures", "repair-rules")
+    for section in sections:
         for role in Role:
             answer = world.api(role.value).get(f"/v1/{section}")
             assert answer.status_code == 200

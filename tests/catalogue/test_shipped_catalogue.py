@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -12,17 +12,22 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from app.rules.law import (
+    Bar,
+    Catalogue,
+    CountedFrom,
     Department,
     Domain,
     Level,
     ListKind,
     ListType,
     Matter,
+    Means,
     Measure,
     MeasureKind,
     MeasureRule,
     Obligation,
     Place,
+    RepairRule,
     Severity,
     Span,
     SubjectKind,
@@ -49,10 +54,15 @@ MEASURES = TypeAdapter(tuple[Measure, ...]).validate_python(section("measures.ya
 RULES = TypeAdapter(tuple[MeasureRule, ...]).validate_python(
     section("measures.yaml", "measure_rules")
 )
+REPAIR_RULES = TypeAdapter(tuple[RepairRule, ...]).validate_python(
+    section("repair_rules.yaml", "repair_rules")
+)
 
 DEPARTMENT = {department.code: department for department in DEPARTMENTS}
 LIST_TYPE = {list_type.code: list_type for list_type in LIST_TYPES}
 MEASURE = {measure.code: measure for measure in MEASURES}
+REPAIR_RULE = {rule.code: rule for rule in REPAIR_RULES}
+LAW = Catalogue(list_types=LIST_TYPE, repair_rules=REPAIR_RULE)
 RECORDS = [list_type for list_type in LIST_TYPES if list_type.kind is ListKind.record]
 LISTS = [list_type for list_type in LIST_TYPES if list_type.kind is not ListKind.record]
 
@@ -140,7 +150,7 @@ def functions_in_force() -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "row", [Place, Department, Domain, ListType, Matter, Measure, MeasureRule, Span]
+    "row", [Place, Department, Domain, ListType, Matter, Measure, MeasureRule, RepairRule, Span]
 )
 def test_an_unknown_field_is_refused(row: type) -> None:
     with pytest.raises(ValidationError) as refusal:
@@ -159,11 +169,12 @@ def test_each_file_has_only_the_sections_that_are_read() -> None:
         "domains.yaml": {"domains"},
         "list_types.yaml": {"list_types"},
         "measures.yaml": {"matters", "measures", "measure_rules"},
+        "repair_rules.yaml": {"repair_rules"},
     }
 
 
 @pytest.mark.parametrize(
-    "rows", [PLACES, DEPARTMENTS, DOMAINS, LIST_TYPES, MATTERS, MEASURES, RULES]
+    "rows", [PLACES, DEPARTMENTS, DOMAINS, LIST_TYPES, MATTERS, MEASURES, RULES, REPAIR_RULES]
 )
 def test_codes_are_unique(rows: Iterable[Any]) -> None:
     assert [code for code, count in Counter(row.code for row in rows).items() if count > 1] == []
@@ -312,9 +323,9 @@ def test_lists_without_a_basis_say_why() -> None:
             assert "国办发〔2020〕49号" in (list_type.note or ""), list_type.code
 
 
-@pytest.mark.parametrize("rows", [LIST_TYPES, MEASURES, RULES])
+@pytest.mark.parametrize("rows", [LIST_TYPES, MEASURES, RULES, REPAIR_RULES])
 def test_every_row_that_is_not_confirmed_says_what_is_not(
-    rows: tuple[ListType | Measure | MeasureRule, ...],
+    rows: tuple[ListType | Measure | MeasureRule | RepairRule, ...],
 ) -> None:
     for row in rows:
         if row.confirmed:
@@ -326,7 +337,7 @@ def test_every_row_that_is_not_confirmed_says_what_is_not(
 def test_a_confirmed_row_holds_nothing_recalled() -> None:
     assert [
         row.code
-        for rows in (LIST_TYPES, MEASURES, RULES)
+        for rows in (LIST_TYPES, MEASURES, RULES, REPAIR_RULES)
         for row in rows
         if row.confirmed and row.note and ("recalled" in row.note or "unconfirmed" in row.note)
     ] == []
@@ -423,6 +434,30 @@ def test_the_wage_arrears_list_runs_three_years_and_may_be_left_after_six_months
 def test_the_courts_list_is_open_unless_a_last_day_is_named() -> None:
     court = LIST_TYPE["judgment_defaulting.black"]
     assert (court.term, court.open_term, court.maximum_term) == (None, True, Span(years=5))
+
+
+def test_the_courts_list_alone_may_be_extended_and_telecom_fraud_alone_is_capped() -> None:
+    assert {code: row.extension for code, row in LIST_TYPE.items() if row.extension} == {
+        "judgment_defaulting.black": Span(years=3)
+    }
+    assert {
+        code: row.consecutive_cap for code, row in LIST_TYPE.items() if row.consecutive_cap
+    } == {"telecom_fraud.black": Span(years=5)}
+
+
+def months(span: Span) -> int:
+    return span.years * 12 + span.months
+
+
+def test_spans_of_one_list_type_do_not_contradict_each_other() -> None:
+    for code, row in LIST_TYPE.items():
+        if row.minimum_publication and row.maximum_publication:
+            assert months(row.minimum_publication) <= months(row.maximum_publication), code
+        if row.consecutive_cap and row.maximum_term:
+            assert months(row.maximum_term) <= months(row.consecutive_cap), code
+        if row.extension:
+            assert row.maximum_term, code
+            assert months(row.extension) < months(row.maximum_term), code
 
 
 def test_no_term_is_longer_than_the_longest_that_a_push_may_name() -> None:
@@ -572,3 +607,170 @@ def test_rules_that_exclude_the_wage_arrears_list_name_every_other_black_list() 
     for rule in RULES:
         if MEASURE[rule.measure].kind is MeasureKind.punishment and len(rule.list_types) > 1:
             assert set(rule.list_types) == black - {"wage_arrears.black"}, rule.code
+
+
+# --- repair ---------------------------------------------------------------
+
+# code: list types, months before repair (minor, general, serious), counted from, means,
+# working days (acceptance, decision, extension), first and last day, confirmed
+CLOCKS = (3, 10, 10)
+REPAIR: dict[str, tuple[Any, ...]] = {
+    "general_ndrc_36": ("", (0, 3, 12), "publication", "correction", CLOCKS, "2026-04-01", None),
+    "general_ndrc_58": ("", (0, 3, 12), "decision", "correction", CLOCKS, None, "2026-03-31"),
+    "drug_penalties_ndrc_58": (
+        "counterfeit_drugs.penalty",
+        (0, 12, 12),
+        "decision",
+        "correction",
+        CLOCKS,
+        None,
+        "2026-03-31",
+    ),
+    "wage_arrears": (
+        "wage_arrears.black",
+        (6, 6, 6),
+        "correction",
+        "correction",
+        (3, 15, 0),
+        "2022-01-01",
+        None,
+    ),
+    "culture_tourism": (
+        "low_price_tours.black performance_market.black",
+        (0, 3, 12),
+        "publication",
+        "correction training",
+        CLOCKS,
+        "2022-01-01",
+        None,
+    ),
+    "tax_fraud": (
+        "tax_fraud.black",
+        (6, 6, 6),
+        "publication",
+        "correction",
+        CLOCKS,
+        "2022-02-01",
+        None,
+    ),
+    "judgment_defaulting": (
+        "judgment_defaulting.black",
+        (0, 0, 0),
+        "correction",
+        "correction",
+        (1, 2, 0),
+        None,
+        None,
+    ),
+}
+
+
+def told(day: date | None) -> str | None:
+    return day and day.isoformat()
+
+
+def test_the_repair_rules_are_these() -> None:
+    assert {
+        rule.code: (
+            " ".join(rule.list_types),
+            tuple(months(rule.minimum[severity]) for severity in Severity),
+            rule.counted_from.value,
+            " ".join(rule.means),
+            (
+                rule.acceptance_working_days,
+                rule.decision_working_days,
+                rule.extension_working_days,
+            ),
+            told(rule.valid_from),
+            told(rule.valid_until),
+        )
+        for rule in REPAIR_RULES
+    } == REPAIR
+
+
+def test_wage_arrears_alone_bar_repair_end_together_and_are_confirmed() -> None:
+    wage = REPAIR_RULE["wage_arrears"]
+    assert wage.barred == (Bar.repeated, Bar.criminal_case)
+    assert (wage.together, wage.confirmed, wage.counted_from) == (
+        True,
+        True,
+        CountedFrom.correction,
+    )
+    for rule in REPAIR_RULES:
+        if rule.code != "wage_arrears":
+            assert (rule.barred, rule.together, rule.confirmed) == ((), False, False), rule.code
+
+
+def test_every_means_but_correction_is_asked_for_beside_it() -> None:
+    assert all(Means.correction in rule.means for rule in REPAIR_RULES)
+
+
+def test_the_court_decides_within_three_working_days_in_all() -> None:
+    court = REPAIR_RULE["judgment_defaulting"]
+    assert court.acceptance_working_days + court.decision_working_days == 3
+    assert court.extension_working_days == 0
+
+
+def test_special_repair_rules_are_for_list_types_that_can_be_repaired() -> None:
+    for rule in REPAIR_RULES:
+        for code in rule.list_types:
+            assert LIST_TYPE[code].repairable, (rule.code, code)
+
+
+@pytest.mark.parametrize(
+    ("code", "decided_on", "rule"),
+    [
+        ("transport.black", "2026-03-31", "general_ndrc_58"),
+        ("transport.black", "2026-04-01", "general_ndrc_36"),
+        ("transport.penalty", "2026-03-31", "general_ndrc_58"),
+        ("transport.penalty", "2026-04-01", "general_ndrc_36"),
+        ("transport.penalty", "2019-03-06", "general_ndrc_58"),
+        ("telecom_fraud.black", "2026-03-31", "general_ndrc_58"),
+        ("telecom_fraud.black", "2026-04-01", "general_ndrc_36"),
+        ("counterfeit_drugs.black", "2026-11-22", "general_ndrc_36"),
+        ("counterfeit_drugs.penalty", "2026-03-31", "drug_penalties_ndrc_58"),
+        ("counterfeit_drugs.penalty", "2026-04-01", "general_ndrc_36"),
+        ("wage_arrears.penalty", "2026-11-22", "general_ndrc_36"),
+        ("wage_arrears.black", "2021-12-31", "general_ndrc_58"),
+        ("wage_arrears.black", "2022-01-01", "wage_arrears"),
+        ("wage_arrears.black", "2026-03-31", "wage_arrears"),
+        ("wage_arrears.black", "2026-04-01", "wage_arrears"),
+        ("tax_fraud.black", "2022-01-31", "general_ndrc_58"),
+        ("tax_fraud.black", "2022-02-01", "tax_fraud"),
+        ("low_price_tours.black", "2026-04-01", "culture_tourism"),
+        ("performance_market.black", "2021-12-31", "general_ndrc_58"),
+        ("performance_market.black", "2022-01-01", "culture_tourism"),
+        ("judgment_defaulting.black", "2013-10-01", "judgment_defaulting"),
+        ("judgment_defaulting.black", "2026-11-22", "judgment_defaulting"),
+    ],
+)
+def test_the_special_rule_outweighs_the_general_one_of_the_day_of_the_decision(
+    code: str, decided_on: str, rule: str
+) -> None:
+    found = LAW.repair_rule(code, date.fromisoformat(decided_on))
+    assert found is not None
+    assert found.code == rule
+
+
+def test_the_order_of_the_rules_decides_nothing() -> None:
+    turned = Catalogue(repair_rules=dict(reversed(REPAIR_RULE.items())))
+    for day in (date(2019, 3, 6), date(2026, 3, 31), date(2026, 4, 1)):
+        for code in LIST_TYPE:
+            found = LAW.repair_rule(code, day)
+            assert found is not None, (code, day)
+            assert turned.repair_rule(code, day) == found, (code, day)
+
+
+def test_without_rules_nothing_is_found() -> None:
+    assert Catalogue().repair_rule("wage_arrears.black", date(2026, 11, 22)) is None
+    bare = Catalogue(repair_rules={"wage_arrears": REPAIR_RULE["wage_arrears"]})
+    assert bare.repair_rule("tax_fraud.black", date(2026, 11, 22)) is None
+
+
+def test_every_list_type_that_can_be_repaired_has_a_rule_for_the_class_of_its_own() -> None:
+    for code, list_type in LIST_TYPE.items():
+        if list_type.repairable:
+            for day in (date(2026, 3, 31), date(2026, 4, 1)):
+                rule = LAW.repair_rule(code, day)
+                assert rule is not None
+                assert list_type.severity in rule.minimum

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from app.catalogue.actions import enable
 from app.tables import Check
 from tests.support.facts import PERSON, asked, check, person, red, subject
 from tests.support.numbers import org_code, resident_id, uscc
@@ -221,8 +222,6 @@ def test_an_organisation_goes_by_the_name_that_was_known(world: World) -> None:
 
 
 def test_the_law_is_that_of_the_moment(world: World) -> None:
-    from app.catalogue.actions import enable
-
     world.record(**red())
     version = told(world)["catalogue_version"]
     pinned = written(world)
@@ -242,3 +241,125 @@ def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: Worl
     assert examined(world, by_number, known_seq=1)["results"][0]["standing"] == "black"
     assert examined(world, by_number, known_seq=2)["results"][0]["standing"] == "none"
     assert examined(world, by_number, on="2026-11-21")["results"][0]["standing"] == "none"
+
+
+# --- what void entries taught ---------------------------------------------
+
+
+def order(world: World, entry: dict[str, Any], name: str, body: Any) -> dict[str, Any]:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/{name}",
+        json=body,
+        headers={"If-Match": f'"{entry["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def voided(world: World, entry: dict[str, Any], code: str = "wrong_subject") -> dict[str, Any]:
+    body = {"reason": "主体错误", "reason_code": code, "revoked_on": "2026-11-22"}
+    return order(world, entry, "revocations", body)
+
+
+@pytest.mark.parametrize("code", ["wrong_subject", "minor_subject"])
+def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
+    world: World, code: str
+) -> None:
+    by_name = [{"name": f"{name}有限公司", "ref": name} for name in ("错", "对")]
+    questions = [
+        asked(uscc(1), "错有限公司", ref="wrong"),
+        asked(uscc(1), "对有限公司", ref="right"),
+        asked(uscc(1), None, ref="nameless"),
+        asked(org_code(1), None, scheme="org_code", ref="inner"),
+        *by_name,
+    ]
+    wrong = world.record(subject=subject(uscc(1), "错有限公司"))
+    answers = {wrong["seq"]: told(world, *questions)}
+    gone = voided(world, wrong, code)
+    answers[gone["seq"]] = told(world, *questions)
+    kind = {"kind": "unincorporated_organization"}
+    right = world.record(
+        subject=subject(uscc(1), "对有限公司") | kind, source_ref="HR-2", replaces=wrong["id"]
+    )
+    answers[right["seq"]] = told(world, *questions)
+    again = voided(world, right, code)
+    answers[again["seq"]] = told(world, *questions)
+    seen = []
+    for seq, then in answers.items():
+        body = examined(world, *questions, known_seq=seq)
+        assert body["results"] == then["results"], seq
+        seen.append([item["standing"] for item in body["results"]])
+    assert seen == [
+        ["black", "black", "black", "black", "black", "none"],
+        ["none"] * 6,
+        ["black", "black", "black", "black", "none", "black"],
+        ["none"] * 6,
+    ]
+    # Today's knowledge of another day is that neither was it.
+    assert {
+        item["standing"] for item in examined(world, *questions, on="2026-11-21")["results"]
+    } == {"none"}
+
+
+def test_a_person_was_known_by_the_wrong_name_until_it_was_void(world: World) -> None:
+    questions = [
+        asked(PERSON, "李某", scheme="resident_id", ref="wrong"),
+        asked(PERSON, "张某", scheme="resident_id", ref="right"),
+    ]
+    wrong = world.record(subject=person(name="李某"), responsible_persons=None)
+    voided(world, wrong)
+    right = world.record(
+        subject=person(), responsible_persons=None, source_ref="HR-2", replaces=wrong["id"]
+    )
+    standings = {
+        seq: [item["standing"] for item in examined(world, *questions, known_seq=seq)["results"]]
+        for seq in range(right["seq"] + 1)
+    }
+    assert standings == {
+        0: ["none", "none"],
+        1: ["black", "unresolved"],
+        2: ["none", "none"],
+        3: ["unresolved", "black"],
+    }
+    assert told(world, *questions)["results"] == examined(world, *questions, known_seq=3)["results"]
+
+
+def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -> None:
+    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    whom = {"kind": "unincorporated_organization", "name": "旧研究会", "identifiers": []}
+    civil = world.api("department", "civil_affairs")
+    entry = world.record(civil, list_type="illegal_social_organizations.black", subject=whom)
+    world.record(**red(subject=subject(uscc(4), "旧研究会")))
+    questions = [
+        asked(uscc(5), "旧研究会", ref="old"),
+        asked(uscc(5), "新研究会", ref="new"),
+        asked(uscc(4), None, ref="nameless"),
+    ]
+    then = told(world, *questions)
+    answer = civil.post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "更名", "changes": {"subject": {"name": "新研究会"}}},
+        headers={"If-Match": '"1"'},
+    )
+    assert answer.status_code == 200, answer.text
+    now = told(world, *questions)
+    assert [item["standing"] for item in then["results"]] == ["unresolved", "none", "unresolved"]
+    assert [item["standing"] for item in now["results"]] == ["none", "unresolved", "red"]
+    assert examined(world, *questions, known_seq=then["seq"])["results"] == then["results"]
+    assert examined(world, *questions, known_seq=now["seq"])["results"] == now["results"]
+
+
+def test_a_publication_gives_nobody_an_older_name_again(world: World) -> None:
+    first = world.record(subject=subject(uscc(1), "甲有限公司"))
+    world.record(subject=subject(uscc(1), "乙有限公司"), source_ref="HR-2")
+    then = told(world, asked(uscc(1), None))
+    published = world.api().post(
+        f"/v1/entries/{first['id']}/disclosures",
+        json={"channel": "department_site", "published_on": "2026-11-21"},
+    )
+    assert published.status_code in {200, 201}, published.text
+    now = told(world, asked(uscc(1), None))
+    assert now["seq"] > then["seq"]
+    again = examined(world, asked(uscc(1), None), known_seq=now["seq"])
+    assert again["results"][0]["subject"]["name"] == "乙有限公司"
+    assert again["results"] == now["results"]

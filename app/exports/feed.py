@@ -1,0 +1,156 @@
+"""The change feed: what each caller must do to its copy, and the whole of what the copy must be.
+
+A number of the sequence announces an entry; what is sent is the entry as it is known now, today.
+So a consumer that has folded everything up to the head holds what the snapshot shows, whatever
+happened between two of its pages. Nothing in an entry's feed form moves with the day but its
+status, and every change of that has a number (`app/entries/turns.py`).
+"""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from typing import Any
+
+import orjson
+
+from app.catalogue.store import calendar_at
+from app.database import Connection
+from app.entries import store
+from app.entries.store import EntryRow
+from app.entries.views import subject_view
+from app.exports.snapshot import PAGE_ROWS, Pin, exported
+from app.registry import Head, Registry
+from app.rules.calendar import Calendar
+from app.rules.permissions import Caller, Role
+from app.rules.visibility import Sight, sight
+
+
+def read(
+    connection: Connection,
+    caller: Caller,
+    after: int,
+    limit: int,
+    head: Head,
+    today: date,
+    calendar: Calendar,
+) -> dict[str, Any]:
+    """A page of changes (`ChangePage`).
+
+    What the caller never could see is left out; what it could, and cannot any more, is a removal.
+    """
+    numbered = store.changes_after(connection, after, limit)
+    rows = store.current(connection, {change.entry_id for change in numbered}, today)
+    shown = {entry_id for entry_id, row in rows.items() if _sees(caller, row, today)}
+    removed = store.once_public(connection, rows.keys() - shown) if len(shown) < len(rows) else ()
+    return {
+        "changes": [
+            {
+                "seq": change.seq,
+                "recorded_at": change.recorded_at,
+                "op": "upsert" if change.entry_id in shown else "remove",
+                "entry_id": change.entry_id,
+                "entry": feed_entry(rows[change.entry_id], caller, today, calendar)
+                if change.entry_id in shown
+                else None,
+            }
+            for change in numbered
+            if change.entry_id in shown or change.entry_id in removed
+        ],
+        "next_after": numbered[-1].seq if len(numbered) == limit else head.seq,
+        "head_seq": head.seq,
+        "epoch": head.epoch,
+        "as_of_day": today,
+    }
+
+
+def _sees(caller: Caller, row: EntryRow, day: date) -> bool:
+    seen = sight(
+        caller,
+        department=row.department,
+        disclosure_class=row.disclosure,
+        status=row.status(day),
+        void=row.void,
+    )
+    return seen is Sight.full
+
+
+def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:
+    """What the caller sees of all entries, one a line in the order of their ids, and the proof."""
+    digest, count = hashlib.sha256(), 0
+    after = None
+    while True:
+        with registry.database.reading() as connection:
+            rows = store.page(
+                connection,
+                pin.on,
+                after=after,
+                limit=PAGE_ROWS,
+                filters={},
+                caller=pin.caller,
+                seq=pin.seq,
+            )
+            calendar = calendar_at(registry, connection, pin.calendar_version)
+        chunk = b"".join(
+            orjson.dumps(
+                feed_entry(row, pin.caller, pin.on, calendar), option=orjson.OPT_APPEND_NEWLINE
+            )
+            for row in rows
+        )
+        digest.update(chunk)
+        count += len(rows)
+        yield chunk
+        if len(rows) < PAGE_ROWS:
+            break
+        after = rows[-1].id
+    trailer = {
+        "count": count,
+        "epoch": pin.epoch,
+        "seq": pin.seq,
+        "on": pin.on,
+        "sha256": digest.hexdigest(),
+    }
+    yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def feed_entry(row: EntryRow, caller: Caller, day: date, calendar: Calendar) -> dict[str, Any]:
+    """An entry for a consumer's copy: whole for auditors, else as the public may read it."""
+    if caller.role is Role.auditor:
+        view = exported(row, day, calendar)
+        for name in ("on", "in_force"):
+            del view[name]
+        del view["disclosure"]["state"], view["disclosure"]["take_down"]
+        for channel in view["disclosure"]["channels"]:
+            del channel["state"]
+        return view
+    facts = row.facts
+    decision = facts["decision"]
+    return {
+        "id": row.id,
+        "version": row.version,
+        "seq": row.seq,
+        "list_type": row.list_type,
+        "list": row.kind,
+        "domain": row.domain,
+        "department": row.department,
+        "subject": subject_view(row),
+        "responsible_persons": [
+            {"role": person["role"], "name": person["name"]}
+            for person in facts.get("responsible_persons") or ()
+        ],
+        "decision": {
+            "number": decision["number"],
+            "kind": decision["kind"],
+            "decided_on": row.decided_on,
+        },
+        "reason": facts["reason"],
+        "legal_basis": facts["legal_basis"],
+        "severity": row.severity,
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "ends_by_law_on": row.cap_ends_on,
+        "penalty": facts.get("penalty"),
+        "licence": facts.get("licence"),
+        "recorded_at": row.recorded_at,
+        "status": row.status(day),
+        "disputed": row.disputed,
+    }

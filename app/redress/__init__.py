@@ -1,0 +1,1 @@
+"""Objections and credit repair: cases with their clocks, and what they do to entries."""

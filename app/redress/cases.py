@@ -1,0 +1,248 @@
+"""What every case has in common: how it is opened, how a step is taken, under which lock.
+
+The subject of the entry is locked first, and with it the cases: whoever holds it decides alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.audit import store as audit
+from app.catalogue.store import Law, read_law
+from app.crypto import fingerprint
+from app.database import Connection
+from app.entries import store as entries
+from app.entries.store import EntryRow
+from app.entries.versions import NextVersion, append_versions
+from app.errors import (
+    CaseNotFound,
+    EntryNotFound,
+    NotYourDepartment,
+    PersonKeyRequired,
+    Sentence,
+    StaleVersion,
+    StepRefused,
+)
+from app.redress import store
+from app.redress.store import CaseRow
+from app.registry import Registry
+from app.rules.calendar import Arrival
+from app.rules.permissions import Caller, Role
+from app.rules.redress import BEFORE, CaseKind, CaseState, Step
+from app.rules.transitions import Action, require
+from app.wire import Model
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where something is decided: the connection, the entry as it is, the law of the moment."""
+
+    registry: Registry
+    connection: Connection
+    caller: Caller
+    row: EntryRow
+    law: Law
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a step leads to: the case's next state and due day, and versions of entries."""
+
+    state: CaseState
+    due: Arrival | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+    versions: Sequence[NextVersion] = ()
+
+
+def open_case(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    kind: CaseKind,
+    body: Model,
+    received_on: Callable[[At], date],
+    decide: Callable[[At, Sequence[CaseRow], date], Outcome],
+) -> tuple[CaseRow, bool]:
+    """Open a case; the second value is False where the very same was sent before.
+
+    Raises:
+        EntryNotFound: no such entry of the caller's department.
+        RegistryError: what `decide` refuses it for.
+    """
+    content = body.model_dump(mode="json", exclude_none=True)
+    digest = fingerprint({"kind": kind, "entry": str(entry_id), **content})
+
+    def work(connection: Connection) -> tuple[CaseRow, bool]:
+        at = _stand_at(registry, connection, caller, entry_id)
+        before = store.of_entry(connection, entry_id, kind)
+        same = next((case for case in before if case.digest == digest), None)
+        if same is not None:
+            return same, False
+        received = received_on(at)
+        outcome = decide(at, before, received)
+        case = CaseRow(
+            id=uuid7(),
+            kind=kind.value,
+            entry_id=entry_id,
+            subject_id=at.row.subject_id,
+            department=at.row.department,
+            state=outcome.state.value,
+            received_at=at.law.at,
+            received_on=received,
+            due_on=outcome.due and outcome.due.day,
+            due_provisional=bool(outcome.due and outcome.due.provisional),
+            content=content,
+            digest=digest,
+            steps=[],
+        )
+        store.add(connection, case._asdict())
+        _write_down(at, f"{kind}_received", case, outcome)
+        return case, True
+
+    return registry.write(work)
+
+
+def take_step(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    kind: CaseKind,
+    case_id: UUID,
+    step: Step,
+    body: Model,
+    decide: Callable[[At, CaseRow], Outcome],
+    *,
+    expected: int | None = None,
+    by_person: bool = False,
+) -> CaseRow:
+    """Take a step of a case; the very same again changes nothing.
+
+    Raises:
+        EntryNotFound, CaseNotFound: no such entry, or case of it, of the caller's department.
+        NotYourDepartment, PersonKeyRequired: the step is for a person of the department.
+        StaleVersion: the entry was changed since the version that was decided on.
+        StepRefused: the case is not at this step.
+        RegistryError: what `decide` refuses it for.
+    """
+    sent = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def work(connection: Connection) -> CaseRow:
+        at = _stand_at(registry, connection, caller, entry_id, sealed=True)
+        found = store.of_entry(connection, entry_id, kind)
+        case = next((case for case in found if case.id == case_id), None)
+        if case is None:
+            raise CaseNotFound
+        # What was sent may name a person; only its keyed digest is kept to know a retry by.
+        said = {"step": step.value, "case": str(case_id), **sent}
+        digest = registry.secrets.digest("step", fingerprint(said).encode())
+        if any(taken["digest"] == digest for taken in case.steps):
+            return case
+        if at.row.void:
+            raise EntryNotFound
+        if by_person:
+            _require_person(caller)
+        if expected is not None and expected != at.row.version:
+            raise StaleVersion(current_version=at.row.version)
+        if CaseState(case.state) not in BEFORE[kind, step]:
+            raise StepRefused(state=case.state)
+        outcome = decide(at, case)
+        taken = {
+            "step": step.value,
+            "at": at.law.at.isoformat().replace("+00:00", "Z"),
+            "outcome": sent.get("outcome"),
+            "reasons": sent.get("reasons") or sent.get("reason"),
+            "actor_id": caller.id and str(caller.id),
+            "actor": caller.name,
+            "person": caller.person,
+            "detail": outcome.detail,
+            "digest": digest,
+        }
+        changed = case._replace(
+            state=outcome.state.value,
+            due_on=outcome.due and outcome.due.day,
+            due_provisional=bool(outcome.due and outcome.due.provisional),
+            steps=[*case.steps, taken],
+        )
+        names = ("state", "due_on", "due_provisional", "steps")
+        store.change(connection, case_id, {name: getattr(changed, name) for name in names})
+        _write_down(at, f"{kind}_{step}", changed, outcome)
+        return changed
+
+    return registry.write(work)
+
+
+def next_version(
+    at: At, row: EntryRow, action: Action, reason: str, differing: Mapping[str, Any]
+) -> NextVersion:
+    """The next version of an entry that a step leads to.
+
+    Raises:
+        TransitionRefused: the entry's status does not allow it.
+    """
+    require(action, row.status(at.law.today), at.caller, row.department)
+    return NextVersion(
+        row=row,
+        action=action,
+        audit_name=f"entry_{PAST[action]}",
+        reason=reason,
+        # A retry is told by its case, so the digest of the version needs to be its own alone.
+        digest=fingerprint({"action": action, "version": row.version}),
+        differing=differing,
+    )
+
+
+PAST = {
+    Action.correct: "corrected",
+    Action.revoke: "revoked",
+    Action.dispute: "disputed",
+    Action.settle: "settled",
+    Action.repair: "repaired",
+    Action.restore: "restored",
+}
+
+
+def _require_person(caller: Caller) -> None:
+    # Who recognised the entry repairs it (谁认定、谁修复): the credit office does not.
+    if caller.role is not Role.department:
+        raise NotYourDepartment(
+            Sentence(
+                "The recognising department decides on repair, with its own key",
+                "信用修复由认定部门以本部门密钥办理（谁认定、谁修复）",
+            )
+        )
+    if caller.person is None:
+        raise PersonKeyRequired
+
+
+def _stand_at(
+    registry: Registry,
+    connection: Connection,
+    caller: Caller,
+    entry_id: UUID,
+    *,
+    sealed: bool = False,
+) -> At:
+    law = read_law(registry, connection)
+    row = entries.lock(connection, entry_id, law.today)
+    if row is None or not caller.acts_for(row.department) or (row.void and not sealed):
+        raise EntryNotFound
+    return At(registry, connection, caller, row, law)
+
+
+def _write_down(at: At, name: str, case: CaseRow, outcome: Outcome) -> None:
+    append_versions(at.registry, at.connection, at.caller, at.law, outcome.versions)
+    record = audit.row(
+        at.caller,
+        at.law.at,
+        name,
+        outcome.state.value,
+        case.id,
+        entry_id=str(case.entry_id),
+        due_on=case.due_on and case.due_on.isoformat(),
+        person=at.caller.person,
+    )
+    audit.record_changes(at.connection, [record])

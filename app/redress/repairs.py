@@ -1,0 +1,321 @@
+"""Credit repair: who recognised the entry decides, in two steps by two people.
+
+Repair ends publication, sharing, use and measures at once (信用修复管理办法 Art 3): an entry is
+over from the day of its repair, and all of these with it.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from app.crypto import fingerprint
+from app.database import Connection
+from app.entries import store as entries
+from app.entries.columns import barred_from, channel_values, clock_values, ended_values
+from app.entries.store import EntryRow
+from app.entries.versions import require_within
+from app.errors import CaseOpen, NotRepairable, SamePerson, StepRefused
+from app.redress import store
+from app.redress.cases import At, Outcome, next_version, open_case, take_step
+from app.redress.schemas import (
+    Acceptance,
+    Prolongation,
+    RepairApplication,
+    RepairDecision,
+    TakingBack,
+)
+from app.redress.store import CaseRow
+from app.registry import Registry
+from app.rules.admission import within_stay
+from app.rules.law import Catalogue, ListKind, RepairRule, Severity
+from app.rules.permissions import Caller
+from app.rules.redress import (
+    NOTHING,
+    OPEN,
+    CaseKind,
+    CaseState,
+    Offer,
+    Repairability,
+    Standing,
+    Step,
+    assess,
+    renewed_until,
+)
+from app.rules.transitions import MOVES, Action
+from app.wire import FIRST_DAY
+
+
+def repairability(
+    connection: Connection,
+    row: EntryRow,
+    catalogue: Catalogue,
+    today: date,
+    offer: Offer = NOTHING,
+) -> Repairability:
+    """Whether an entry may be repaired today with what is offered."""
+    neighbours = entries.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
+    published = [item.published_on for item in row.publications.values() if item.published_on]
+    standing = Standing(
+        list_type=catalogue.list_types[row.list_type],
+        severity=None if row.severity is None else Severity(row.severity),
+        status=row.status(today),
+        term=row.term,
+        decided_on=row.decided_on,
+        published_on=min(published, default=None),
+        unintentional=bool(row.facts.get("unintentional")),
+        listed_again=row.kind == ListKind.black
+        and any(
+            other.list_type == row.list_type
+            and not other.term.void
+            and other.term.effective_from > row.effective_from
+            for other in neighbours
+        ),
+    )
+    return assess(standing, catalogue.repair_rule(row.list_type, row.decided_on), offer, today)
+
+
+def apply(
+    registry: Registry, caller: Caller, entry_id: UUID, order: RepairApplication
+) -> tuple[CaseRow, bool]:
+    """Take in an application for repair that meets the conditions.
+
+    Raises:
+        NotRepairable: with every condition that is not met, and the first day for the rest.
+        CaseOpen: another application is being dealt with.
+        RegistryError: see `open_case`.
+    """
+    offer = _offer(order)
+
+    def received_on(at: At) -> date:
+        day = order.applied_on or at.law.today
+        require_within(day, at.row.decided_on, at.law.today, "/applied_on")
+        for position, evidence in enumerate(order.evidence):
+            place = f"/evidence/{position}/completed_on"
+            require_within(evidence.completed_on, FIRST_DAY, day, place)
+        return day
+
+    def decide(at: At, before: Sequence[CaseRow], received: date) -> Outcome:
+        if any(CaseState(case.state) in OPEN for case in before):
+            raise CaseOpen
+        rule = _require_repairable(at, offer, received)
+        due = at.law.calendar.add_working_days(received, rule.acceptance_working_days)
+        return Outcome(state=CaseState.received, due=due)
+
+    return open_case(registry, caller, entry_id, CaseKind.repair, order, received_on, decide)
+
+
+def _offer(order: RepairApplication) -> Offer:
+    return Offer(
+        means={item.means: item.completed_on for item in order.evidence},
+        promised=order.promise is not None,
+        circumstances=frozenset(order.circumstances),
+    )
+
+
+def _require_repairable(at: At, offer: Offer, day: date) -> RepairRule:
+    found = repairability(at.connection, at.row, at.law.catalogue, day, offer)
+    if found.unmet or found.rule is None:
+        raise NotRepairable(
+            unmet=[item.value for item in found.unmet],
+            earliest_on=found.earliest_on and found.earliest_on.isoformat(),
+            legal_reference=found.rule and found.rule.legal_reference,
+        )
+    return found.rule
+
+
+def accept(
+    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, order: Acceptance
+) -> CaseRow:
+    """Take the application up, or say why not.
+
+    Raises:
+        RegistryError: see `take_step`.
+    """
+
+    def decide(at: At, case: CaseRow) -> Outcome:
+        if order.outcome != "accepted":
+            return Outcome(state=CaseState(order.outcome))
+        offer = _offer(RepairApplication.model_validate(case.content))
+        rule = _require_repairable(at, offer, at.law.today)
+        due = at.law.calendar.add_working_days(at.law.today, rule.decision_working_days)
+        return Outcome(state=CaseState.accepted, due=due, detail={"rule": rule.code})
+
+    return take_step(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.repair,
+        case_id,
+        Step.acceptance,
+        order,
+        decide,
+        by_person=True,
+    )
+
+
+def prolong(
+    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, order: Prolongation
+) -> CaseRow:
+    """Give a complex case more time, once, where its rule allows that.
+
+    Raises:
+        StepRefused: the rule knows no more time, or it was given already.
+        RegistryError: see `take_step`.
+    """
+
+    def decide(at: At, case: CaseRow) -> Outcome:
+        rule = at.law.catalogue.repair_rule(at.row.list_type, at.row.decided_on)
+        again = any(taken["step"] == Step.prolongation for taken in case.steps)
+        if rule is None or not rule.extension_working_days or again or case.due_on is None:
+            raise StepRefused(state=case.state)
+        due = at.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
+        return Outcome(state=CaseState.accepted, due=due)
+
+    return take_step(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.repair,
+        case_id,
+        Step.prolongation,
+        order,
+        decide,
+        by_person=True,
+    )
+
+
+def settle(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    case_id: UUID,
+    order: RepairDecision,
+    expected: int,
+) -> CaseRow:
+    """Decide on an accepted application; an approval ends the entry, and those of its case, today.
+
+    Raises:
+        SamePerson: who accepted it does not decide.
+        NotRepairable: the conditions are not met any more.
+        RegistryError: see `take_step`.
+    """
+
+    def decide(at: At, case: CaseRow) -> Outcome:
+        accepted = next(taken for taken in case.steps if taken["step"] == Step.acceptance)
+        same_key = caller.id is not None and accepted["actor_id"] == str(caller.id)
+        if same_key or accepted["person"] == caller.person:
+            raise SamePerson
+        if order.outcome != "approved":
+            return Outcome(state=CaseState(order.outcome))
+        rule = _require_repairable(
+            at, _offer(RepairApplication.model_validate(case.content)), at.law.today
+        )
+        rows = [at.row, *(_linked(at) if rule.together else ())]
+        return Outcome(
+            state=CaseState.approved,
+            detail={"entries": [str(row.id) for row in rows]},
+            versions=[
+                next_version(
+                    at,
+                    row,
+                    Action.repair,
+                    order.reasons,
+                    ended_values(row, at.law.today, repaired_on=at.law.today),
+                )
+                for row in rows
+            ],
+        )
+
+    return take_step(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.repair,
+        case_id,
+        Step.decision,
+        order,
+        decide,
+        expected=expected,
+        by_person=True,
+    )
+
+
+def _linked(at: At) -> list[EntryRow]:
+    """Entries on the other persons of the same case, locked, that still stand."""
+    others = store.of_the_same_case(at.connection, at.row)
+    rows = entries.lock_all(at.connection, others, at.law.today)
+    allowed = MOVES[Action.repair].allowed
+    return [row for row in rows.values() if row.status(at.law.today) in allowed]
+
+
+def take_back(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    case_id: UUID,
+    order: TakingBack,
+    expected: int,
+) -> CaseRow:
+    """The materials were false: what was repaired stands again, its term counted anew from today.
+
+    Raises:
+        RegistryError: see `take_step`.
+    """
+
+    def decide(at: At, case: CaseRow) -> Outcome:
+        approved = next(taken for taken in case.steps if taken["step"] == Step.decision)
+        others = {UUID(known) for known in approved["detail"]["entries"]} - {entry_id}
+        linked = entries.lock_all(at.connection, others, at.law.today).values()
+        rows = [at.row, *(row for row in linked if row.repaired_on == at.row.repaired_on)]
+        return Outcome(
+            state=CaseState.taken_back,
+            versions=[
+                next_version(at, row, Action.restore, order.reasons, _restored(at, row))
+                for row in rows
+                if not row.void and row.revoked_on is None
+            ],
+        )
+
+    return take_step(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.repair,
+        case_id,
+        Step.taking_back,
+        order,
+        decide,
+        expected=expected,
+    )
+
+
+def _restored(at: At, row: EntryRow) -> dict[str, Any]:
+    today = at.law.today
+    list_type = at.law.catalogue.list_types[row.list_type]
+    neighbours = entries.neighbours(at.connection, [row.subject_id])[row.subject_id]
+    same_list = [
+        other.term
+        for other in neighbours
+        if other.list_type == row.list_type and other.entry_id != row.id
+    ]
+    last_day = within_stay(
+        renewed_until(row.term, list_type, today), row.effective_from, list_type, same_list
+    )
+    facts = row.facts | {"effective_until": last_day and last_day.isoformat()}
+    began_anew: dict[str, Any] = {
+        "repaired_on": None,
+        "lapsed_from": row.repaired_on,
+        "lapsed_until": today,
+        "effective_until": last_day,
+    }
+    term = row._replace(**began_anew).term
+    clock = clock_values(at.law, today, received_on=today)
+    return {
+        **began_anew,
+        "facts": facts,
+        "facts_digest": fingerprint(facts),
+        **clock,
+        "reported_late": row.reported_late,
+        **channel_values(row.publications, term, barred_from(row, row.disclosure, today)),
+    }

@@ -1,0 +1,252 @@
+"""What the listed ask for, what departments decide, and how a case is shown."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field, model_validator
+
+from app.entries.schemas import EntryChanges, RevocationCode
+from app.errors import Sentence
+from app.rules.law import Bar, CountedFrom, Means, Severity
+from app.rules.redress import CaseKind, CaseState, Unmet
+from app.wire import Day, Line, Model, Name, Reference, Text, View, fault
+
+MOST_PIECES = 20
+
+
+def example(**body: Any) -> ConfigDict:  # noqa: ANN401 - any JSON value
+    """The configuration that shows one body as its example."""
+    return ConfigDict(json_schema_extra={"examples": [body]})
+
+
+class Applicant(Model):
+    """Who asks: the subject itself, or somebody whom it sent, and what proves that."""
+
+    kind: Literal["self", "delegated"]
+    name: Name
+    proof_ref: Reference
+
+
+APPLICANT = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
+
+
+class Evidence(Model):
+    """A document that the applicant brings, by the reference under which it is filed."""
+
+    description: Line
+    reference: Reference
+
+
+class Objection(Model):
+    """The subject says that an entry is wrong."""
+
+    model_config = example(
+        applicant=APPLICANT,
+        grounds="所列欠薪已于决定前全部结清",
+        evidence=[{"description": "银行转账凭证", "reference": "ZJ-2026-31"}],
+    )
+
+    applicant: Applicant
+    grounds: Text
+    evidence: Annotated[list[Evidence], Field(max_length=MOST_PIECES)] = []
+    received_on: Day | None = None
+
+
+class Assistance(Model):
+    """Another unit must help to look into it, so the time is 7 working days instead of 3."""
+
+    model_config = example(unit="市住房城乡建设局", reason="须核实工程款支付情况")
+
+    unit: Name
+    reason: Line
+
+
+class ObjectionRevocation(Model):
+    """The decision is taken back."""
+
+    reason_code: RevocationCode
+    revoked_on: Day
+
+
+class ObjectionOutcome(StrEnum):
+    """How an objection ends."""
+
+    upheld = "upheld"
+    rejected = "rejected"
+    withdrawn = "withdrawn"
+
+
+class ObjectionDecision(Model):
+    """The answer to an objection; one that is upheld says what is put right."""
+
+    model_config = example(
+        outcome="upheld",
+        reasons="经核实，行为终了日期录入有误，予以更正",
+        correction={"conduct_ended_on": "2026-10-30"},
+    )
+
+    outcome: ObjectionOutcome
+    reasons: Text
+    correction: EntryChanges | None = None
+    revocation: ObjectionRevocation | None = None
+
+    @model_validator(mode="after")
+    def remedy_fits_the_outcome(self) -> "ObjectionDecision":
+        """An objection that is upheld corrects or revokes; another one does neither."""
+        remedies = (self.correction is not None) + (self.revocation is not None)
+        if remedies != (self.outcome is ObjectionOutcome.upheld):
+            raise fault(
+                "remedy_unclear",
+                Sentence(
+                    "An upheld objection brings a correction or a revocation; others bring none",
+                    "异议成立的须填写更正或撤销之一；不成立或撤回的不填写",
+                ),
+            )
+        return self
+
+
+class MeansEvidence(Evidence):
+    """What was done to repair, when, and the document that proves it."""
+
+    means: Means
+    completed_on: Day
+
+
+class Promise(Model):
+    """The public credit promise (信用承诺书)."""
+
+    reference: Reference
+    signed_on: Day
+
+
+class RepairApplication(Model):
+    """The subject asks that the entry end early, for it has put right what it did."""
+
+    model_config = example(
+        applicant=APPLICANT,
+        evidence=[
+            {
+                "means": "correction",
+                "description": "全部工资已支付",
+                "reference": "ZJ-2026-44",
+                "completed_on": "2026-05-08",
+            }
+        ],
+        promise={"reference": "CN-2026-9", "signed_on": "2026-11-20"},
+        circumstances=[],
+    )
+
+    applicant: Applicant
+    evidence: Annotated[list[MeansEvidence], Field(max_length=MOST_PIECES)] = []
+    promise: Promise | None = None
+    circumstances: Annotated[list[Bar], Field(max_length=len(Bar))] = []
+    applied_on: Day | None = None
+
+
+class Acceptance(Model):
+    """Whether the application is taken up; by one person of the recognising department."""
+
+    model_config = example(outcome="accepted", reasons="材料齐全")
+
+    outcome: Literal["accepted", "declined", "withdrawn"]
+    reasons: Text
+
+
+class Prolongation(Model):
+    """A complex case takes longer."""
+
+    model_config = example(reasons="涉及多个项目，须分别核实")
+
+    reasons: Text
+
+
+class RepairDecision(Model):
+    """The answer to an application; by another person than the one who accepted it."""
+
+    model_config = example(outcome="approved", reasons="已足额支付并公开承诺，符合提前移出条件")
+
+    outcome: Literal["approved", "refused", "withdrawn"]
+    reasons: Text
+
+
+class TakingBack(Model):
+    """The repair was obtained by false materials: the entry stands again, its term begins anew."""
+
+    model_config = example(reasons="提交的支付凭证系伪造")
+
+    reasons: Text
+
+
+# --- views ---------------------------------------------------------------
+
+
+class StepView(View):
+    """A step that was taken: who, when, with which outcome and why."""
+
+    step: str
+    at: datetime
+    outcome: str | None
+    reasons: str
+    actor: str
+    person: str | None
+    detail: dict[str, Any]
+
+
+class CaseView(View):
+    """An objection or an application for repair."""
+
+    id: UUID
+    kind: CaseKind
+    entry_id: UUID
+    department: str
+    state: CaseState
+    received_at: datetime
+    received_on: Day
+    due_on: Day | None = Field(description="The last day for the next step; null once closed")
+    provisional: bool
+    overdue: bool
+    content: dict[str, Any] = Field(description="The body as it was sent")
+    steps: list[StepView]
+
+
+class CasePage(View):
+    """A page of cases; open ones by the day on which they are due."""
+
+    on: Day
+    cases: list[CaseView]
+    next: str | None
+
+
+class ObjectionList(View):
+    """Every objection to an entry, oldest first."""
+
+    objections: list[CaseView]
+
+
+class RepairabilityView(View):
+    """Whether an entry may be repaired today, and what is missing."""
+
+    repairable: bool
+    severity: Severity | None
+    gentle: bool
+    rule: str | None
+    legal_reference: str | None
+    confirmed: bool | None
+    counted_from: CountedFrom | None
+    minimum_years: int | None
+    minimum_months: int | None
+    means: list[Means]
+    earliest_on: Day | None
+    unmet: list[Unmet]
+    acceptance_working_days: int | None
+    decision_working_days: int | None
+    together: bool
+
+
+class RepairList(View):
+    """Whether the entry can be repaired, and every application for it, oldest first."""
+
+    repairability: RepairabilityView
+    repairs: list[CaseView]

@@ -1,0 +1,114 @@
+"""SQL of redress cases."""
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, Select, exists, insert, select, tuple_, update
+
+from app.entries import store as entries
+from app.entries.store import EntryRow
+from app.rules.permissions import Caller
+from app.rules.redress import CaseKind, CaseState
+from app.tables import EntryVersion, RedressCase
+
+
+class CaseRow(NamedTuple):
+    """A case."""
+
+    id: UUID
+    kind: str
+    entry_id: UUID
+    subject_id: UUID
+    department: str
+    state: str
+    received_at: datetime
+    received_on: date
+    due_on: date | None
+    due_provisional: bool
+    content: dict[str, Any]
+    digest: str
+    steps: list[dict[str, Any]]
+
+
+_COLUMNS = tuple(getattr(RedressCase, name) for name in CaseRow._fields)
+
+
+def _fetch(connection: Connection, query: Select[Any]) -> list[CaseRow]:
+    return [CaseRow._make(row) for row in connection.execute(query)]
+
+
+def of_entry(connection: Connection, entry_id: UUID, kind: CaseKind) -> list[CaseRow]:
+    """The cases of an entry, oldest first; steady where its subject is locked."""
+    return _fetch(
+        connection,
+        select(*_COLUMNS)
+        .where(RedressCase.entry_id == entry_id, RedressCase.kind == kind)
+        .order_by(RedressCase.id),
+    )
+
+
+def page(
+    connection: Connection,
+    kind: CaseKind,
+    *,
+    state: CaseState | None,
+    overdue_on: date | None,
+    filters: Mapping[str, Any],
+    caller: Caller,
+    after: tuple[date, UUID] | None,
+    limit: int,
+) -> list[CaseRow]:
+    """Cases by the day on which they are due; with a closed state, by the day of receipt."""
+    case = RedressCase
+    ended = state is not None and state not in {CaseState.received, CaseState.accepted}
+    order = case.received_on if ended else case.due_on
+    sealed = exists().where(
+        EntryVersion.entry_id == case.entry_id,
+        EntryVersion.superseded_seq.is_(None),
+        EntryVersion.void.is_(True),
+    )
+    query = select(*_COLUMNS).where(case.kind == kind).order_by(order, case.id).limit(limit)
+    if not caller.sees_sealed:
+        query = query.where(~sealed)
+    if not caller.oversees:
+        query = query.where(case.department == (caller.department or ""))
+    query = query.where(case.due_on.is_not(None) if state is None else case.state == state)
+    if overdue_on is not None:
+        query = query.where(case.due_on < overdue_on)
+    for name, value in filters.items():
+        query = query.where(getattr(case, name) == value)
+    if after is not None:
+        query = query.where(tuple_(order, case.id) > after)
+    return _fetch(connection, query)
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a new case."""
+    connection.execute(insert(RedressCase).values(**values))
+
+
+def change(connection: Connection, case_id: UUID, values: Mapping[str, Any]) -> None:
+    """Put a case forward; its entry's subject must be locked."""
+    connection.execute(update(RedressCase).where(RedressCase.id == case_id).values(**values))
+
+
+def of_the_same_case(connection: Connection, row: EntryRow) -> set[UUID]:
+    """Other entries of the same department, list and case."""
+    case_ref = row.facts.get("case_ref")
+    if case_ref is None:
+        return set()
+    version = EntryVersion
+    return set(
+        connection.scalars(
+            select(version.entry_id).where(
+                entries.known(version, None),
+                version.list_type == row.list_type,
+                version.department == row.department,
+                version.void.is_(False),
+                version.facts["case_ref"].as_string() == case_ref,
+                version.entry_id != row.id,
+            )
+        )
+    )

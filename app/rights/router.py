@@ -1,0 +1,104 @@
+"""A subject's own report, and its verification by anybody who holds a print."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Path, Request, Response, status
+from fastapi.responses import HTMLResponse
+
+from app import errors
+from app.access.dependencies import RegistryDep, needs, refuse_unknown
+from app.audit import store as audit
+from app.crypto import canonical
+from app.errors import ReportNotFound, TooManyAttempts
+from app.problems import problems
+from app.rights import actions, page, schemas
+from app.rules.permissions import Caller, Permission
+
+router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
+
+Issuer = Annotated[Caller, needs(Permission.own_report_issue)]
+
+# No key is needed: whoever holds the print has read more than this tells.
+PUBLIC: dict[str, Any] = {"security": []}
+
+
+@router.post(
+    "/own-reports",
+    status_code=status.HTTP_201_CREATED,
+    response_model=schemas.OwnReport,
+    responses=problems(errors.NameMismatch),
+)
+def issue_own_report(
+    request: schemas.OwnReportRequest, caller: Issuer, registry: RegistryDep
+) -> Response:
+    """All that is held of the subject at the counter: entries, sources, uses, who asked and why.
+
+    Where nothing is recorded under the number the report says so; it never says "good credit".
+    """
+    report = actions.issue(registry, caller, request)
+    where = {"Location": f"{router.prefix}/own-reports/{report['report_id']}"}
+    return _as_issued(report, status.HTTP_201_CREATED, where)
+
+
+@router.get(
+    "/own-reports/{report_id}",
+    response_model=schemas.OwnReport,
+    responses=problems(errors.ReportNotFound),
+)
+def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> Response:
+    """A report as it was issued, to the department that issued it and to operators."""
+    report = actions.issued_report(registry, caller, report_id)
+    audit.record_access(registry, caller, "own_report_read", report_id, form="json")
+    return _as_issued(report, status.HTTP_200_OK)
+
+
+@router.get(
+    "/own-reports/{report_id}/page",
+    response_class=HTMLResponse,
+    responses=problems(errors.ReportNotFound),
+)
+def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep) -> HTMLResponse:
+    """The same as a page to print: Chinese with English beside it, whole in itself."""
+    report = actions.issued_report(registry, caller, report_id)
+    audit.record_access(registry, caller, "own_report_read", report_id, form="page")
+    printed = page.render(report)
+    return HTMLResponse(printed.html, headers=printed.headers)
+
+
+def _as_issued(
+    report: dict[str, Any], code: int, headers: dict[str, str] | None = None
+) -> Response:
+    # The very bytes each time, whatever order a database gave its keys: it is a document.
+    return Response(canonical(report), code, headers, media_type="application/json")
+
+
+@router.get(
+    "/verifications/{verification_code}",
+    openapi_extra=PUBLIC,
+    responses=problems(
+        errors.ReportNotFound,
+        errors.TooManyAttempts,
+        errors.NotReady,
+        errors.SecretKeyMismatch,
+    ),
+)
+def verify_own_report(
+    verification_code: Annotated[
+        str,
+        Path(
+            description="As it is printed; lower case, blanks and hyphens do not matter, nor does"
+            " O for 0, or I and L for 1",
+            examples=["7Q4MC-0X9TB-K2HZ8-WD31N"],
+        ),
+    ],
+    request: Request,
+    registry: RegistryDep,
+) -> schemas.Verification:
+    """Whether a report was issued under the code, for anybody who holds a print of one."""
+    verification = actions.verify(registry, verification_code)
+    if verification is None:
+        # Counted as an attempt without a key, so that guessing ends; true codes are answered still.
+        refusal = refuse_unknown(request)
+        raise refusal if isinstance(refusal, TooManyAttempts) else ReportNotFound()
+    return verification

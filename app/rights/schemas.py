@@ -1,0 +1,348 @@
+"""What is asked for a subject, and the report that it is given.
+
+A report is kept as it was issued. Its `sha256` is over the rest of it: the JSON text without
+`sha256` and `verification_code`, in UTF-8, keys sorted at every level, no blanks between them
+(`jq -jcS 'del(.sha256, .verification_code)' report.json | sha256sum` gives the same).
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from app.entries.schemas import DecisionView, ExtensionView, IdentifierView, RemovalView
+from app.rules.admission import PersonRole
+from app.rules.disclosure import Channel
+from app.rules.identifiers import Scheme
+from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
+from app.rules.permissions import Role
+from app.rules.status import Status
+from app.rules.verdict import Standing
+from app.wire import Day, Model, Name, Reference, View
+
+
+class ReportApplicant(Model):
+    """Who stands at the counter, and the paper that proves who that is or whom they act for.
+
+    `proof_ref` names the paper (a file number, the register of identity checks), never its number.
+    """
+
+    kind: Literal["self", "delegated"]
+    name: Name
+    proof_ref: Reference
+
+
+class OwnReportRequest(Model):
+    """A subject asks what is held on it; a department or the credit office enters it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "scheme": "uscc",
+                    "number": "91370403MB000CT75T",
+                    "name": "枣庄某某建筑有限公司",
+                    "applicant": {
+                        "kind": "delegated",
+                        "name": "王某",
+                        "proof_ref": "授权书 2026-17",
+                    },
+                    "case_no": "XY-2026-31",
+                }
+            ]
+        }
+    )
+
+    scheme: Scheme
+    number: Annotated[str, Field(min_length=1, max_length=40)]
+    name: Name
+    applicant: ReportApplicant
+    case_no: Reference | None = None
+
+
+# --- views ---------------------------------------------------------------
+
+
+class Bilingual(View):
+    """The same thing in Chinese and in English."""
+
+    zh: str
+    en: str
+
+
+class Body(View):
+    """A department by its code; its name is that of the day, null where it has none any more."""
+
+    code: str
+    name: str | None
+
+
+class ReportedSubject(View):
+    """Whom the report is about.
+
+    `recorded` is false where nothing is recorded under the number: the name is then the one that
+    was stated, unchecked. The kind is no more than the number tells where the subject has no entry
+    of its own: a person, or `organization`.
+    """
+
+    kind: SubjectKind | Literal["organization"]
+    recorded: bool
+    name: str
+    former_names: list[str]
+    identifiers: list[IdentifierView]
+
+
+class IssuedTo(View):
+    """To whom the report was issued."""
+
+    kind: Literal["self", "delegated"]
+    name: str
+    proof_ref: str
+    case_no: str | None
+
+
+class IssuedBy(View):
+    """Who issued it: a department, or the credit office (no department)."""
+
+    role: Role
+    department: Body | None
+
+
+class Source(View):
+    """Where the entry comes from, and what it rests on."""
+
+    department: Body
+    source_ref: str
+    case_ref: str | None
+    decision: DecisionView
+    legal_basis: str
+    received_at: datetime
+    recorded_at: datetime
+
+
+class PersonBeside(View):
+    """A person whom the entry names beside the organisation; that lists nobody."""
+
+    role: PersonRole
+    name: str
+
+
+class ShownIn(View):
+    """A channel on which the entry was published."""
+
+    channel: Channel
+    published_on: Day | None
+    url: str | None
+    withdrawn_on: Day | None
+
+
+class DisclosedAs(View):
+    """Who may read the entry, and where it was published."""
+
+    class_: Annotated[DisclosureClass, Field(alias="class")]
+    exemption: str | None
+    basis: str | None
+    channels: list[ShownIn]
+
+
+class ReportedVersion(View):
+    """One version of the entry."""
+
+    version: int
+    recorded_at: datetime
+    action: str
+    reason: str | None
+
+
+class Use(View):
+    """A measure that follows from the entry today; which of them, depends on the matter."""
+
+    code: str
+    name: str
+    kind: MeasureKind
+    obligation: Obligation
+    legal_basis: str
+
+
+class ReportedStep(View):
+    """A step of a case: on which day, with which outcome and why."""
+
+    step: str
+    on: Day
+    outcome: str | None
+    reasons: str | None
+
+
+class ReportedCase(View):
+    """An objection to the entry, or an application for its repair."""
+
+    id: UUID
+    kind: str
+    state: str
+    received_on: Day
+    due_on: Day | None
+    steps: list[ReportedStep]
+
+
+class HeldEntry(View):
+    """An entry about the subject, ended ones too (`in_force` is false for expired and removed).
+
+    Of an exempt one no more is told than that it stands, and by which exemption (`outline`).
+    """
+
+    id: UUID
+    outline: bool
+    in_force: bool
+    list_: Annotated[ListKind, Field(alias="list")]
+    list_type: str | None
+    list_type_name: str | None
+    domain: str | None
+    subject_name: str | None
+    status: Status
+    removal: RemovalView | None
+    disputed: bool
+    severity: Severity | None
+    effective_from: Day
+    effective_until: Day | None
+    ends_by_law_on: Day | None
+    restored_on: Day | None
+    extension: ExtensionView | None
+    conduct_ended_on: Day | None
+    conduct_continues: bool | None
+    unintentional: bool | None
+    source: Source | None
+    reason: str | None
+    penalty: dict[str, Any] | None
+    licence: dict[str, Any] | None
+    remark: str | None
+    responsible_persons: list[PersonBeside]
+    disclosure: DisclosedAs
+    uses: list[Use]
+    redress: list[ReportedCase]
+    history: list[ReportedVersion]
+
+
+class NamedIn(View):
+    """An entry on somebody else that names this person; of an exempt one, no more than that."""
+
+    list_: Annotated[ListKind, Field(alias="list")]
+    list_type: str | None
+    list_type_name: str | None
+    department: Body | None
+    roles: list[PersonRole]
+    subject_name: str | None
+    decision_number: str | None
+    decided_on: Day | None
+    status: Status
+    in_force: bool
+
+
+class Delay(View):
+    """Why the subject learns of a question late: an investigation that was open until then."""
+
+    basis: str
+    until: Day
+
+
+class MatterAsked(View):
+    """What the asking office was deciding."""
+
+    code: str
+    name: str | None
+
+
+class MeasureTold(View):
+    """A measure of the catalogue."""
+
+    code: str
+    name: str | None
+
+
+class WhatWasDone(View):
+    """What the asking office reported back."""
+
+    action: Literal["applied", "not_applied"]
+    measures: list[MeasureTold]
+    remark: str | None
+    recorded_at: datetime
+
+
+class QueryMade(View):
+    """Somebody asked about the subject: when, who, for what, and what was told."""
+
+    id: UUID
+    kind: Literal["check", "lookup"]
+    asked_at: datetime
+    role: Role
+    department: Body | None
+    matter: MatterAsked | None
+    purpose: str
+    case_no: str | None
+    standing: Standing | None
+    outcome: WhatWasDone | None
+    withheld: Delay | None
+
+
+class EarlierReport(View):
+    """A report that was issued about the subject before."""
+
+    report_id: UUID
+    issued_at: datetime
+    department: Body | None
+    applicant: Literal["self", "delegated"]
+
+
+class Rights(View):
+    """What the subject may do, and what the report is not."""
+
+    objection: Bilingual
+    repair: Bilingual
+    free_of_charge: Bilingual
+    no_statement_of_credit: Bilingual
+
+
+class ReportContent(View):
+    """What `sha256` is over."""
+
+    report_id: UUID
+    issued_at: datetime
+    on: Day
+    epoch: int
+    seq: int
+    catalogue_version: str
+    subject: ReportedSubject
+    applicant: IssuedTo
+    issued_by: IssuedBy
+    held: bool = Field(description="Something is held: an entry about the subject, or naming it")
+    note: Bilingual | None = Field(description="What it does not mean that nothing is held")
+    entries: list[HeldEntry]
+    named_in: list[NamedIn]
+    queries: list[QueryMade]
+    queries_note: Bilingual
+    reports: list[EarlierReport]
+    rights: Rights
+
+
+class OwnReport(ReportContent):
+    """A subject's own report, as it was issued."""
+
+    verification_code: str
+    sha256: str = Field(
+        description="SHA-256 in hex of this document without `sha256` and `verification_code`, as"
+        " UTF-8 JSON with keys sorted at every level and no blanks"
+    )
+
+
+class Verification(View):
+    """A report was issued under this code: compare what is printed with it.
+
+    A natural person's name is masked after its first character.
+    """
+
+    valid: Literal[True]
+    report_id: UUID
+    issued_at: datetime
+    subject_name: str
+    subject_kind: SubjectKind | Literal["organization"]
+    sha256: str

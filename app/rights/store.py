@@ -1,0 +1,266 @@
+"""SQL of own reports: what the registry holds of a subject, and who asked about it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    exists,
+    false,
+    insert,
+    or_,
+    select,
+)
+
+from app.entries import store as entries
+from app.entries.store import EntryRow
+from app.rules.law import SubjectKind
+from app.subjects.store import Key
+from app.tables import (
+    Check,
+    CheckResult,
+    Entry,
+    EntryPerson,
+    EntryVersion,
+    Outcome,
+    OwnReport,
+    RedressCase,
+    Subject,
+    SubjectIdentifier,
+    SubjectName,
+)
+
+AnyRow = Row[*tuple[Any, ...]]
+
+# --- in the registry -----------------------------------------------------
+
+
+class Recorded(NamedTuple):
+    """A subject that bears a number today."""
+
+    id: UUID
+    kind: SubjectKind
+    name: str
+
+
+def find(connection: Connection, keys: Sequence[Key]) -> Recorded | None:
+    """The subject behind the first of the keys that leads to one.
+
+    Numbers that only a decision on the wrong subject taught lead nowhere: they are not its own.
+    """
+    rows = connection.execute(
+        select(
+            SubjectIdentifier.scheme,
+            SubjectIdentifier.lookup_key,
+            Subject.id,
+            Subject.kind,
+            Subject.name,
+        )
+        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
+        .where(
+            SubjectIdentifier.scheme.in_({scheme for scheme, _ in keys}),
+            SubjectIdentifier.lookup_key.in_({number for _, number in keys}),
+            SubjectIdentifier.current,
+        )
+    )
+    found = {
+        (row.scheme, row.lookup_key): Recorded(row.id, SubjectKind(row.kind), row.name)
+        for row in rows
+    }
+    return next((found[key] for key in keys if key in found), None)
+
+
+def identifiers(connection: Connection, subject_id: UUID) -> Sequence[AnyRow]:
+    """Every number of a subject, those that were taught in error included."""
+    return connection.execute(
+        select(*SubjectIdentifier.__table__.columns)
+        .where(SubjectIdentifier.subject_id == subject_id)
+        .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
+    ).all()
+
+
+def names(connection: Connection, subject_id: UUID) -> Sequence[AnyRow]:
+    """Every name of a subject, oldest first, those that were taught in error included."""
+    return connection.execute(
+        select(SubjectName.name, SubjectName.name_key, SubjectName.current)
+        .where(SubjectName.subject_id == subject_id)
+        .order_by(SubjectName.as_of, SubjectName.name_key)
+    ).all()
+
+
+def entries_naming(connection: Connection, keys: Iterable[Key], day: date) -> list[EntryRow]:
+    """Entries for which a responsible person's number was ever sealed that is one of these."""
+    named = or_(
+        false(),
+        *(
+            and_(EntryPerson.scheme == scheme, EntryPerson.lookup_key == key)
+            for scheme, key in sorted(keys)
+        ),
+    )
+    return entries.fetch(
+        connection,
+        entries.rows_as_of(day)
+        .where(Entry.id.in_(select(EntryPerson.entry_id).where(named)))
+        .order_by(Entry.id),
+    )
+
+
+def histories(connection: Connection, subject_id: UUID) -> dict[UUID, list[AnyRow]]:
+    """The versions of a subject's entries, oldest first."""
+    version = EntryVersion
+    rows = connection.execute(
+        select(
+            version.entry_id,
+            version.version,
+            version.recorded_at,
+            version.action,
+            version.change_reason,
+        )
+        .where(version.subject_id == subject_id)
+        .order_by(version.seq)
+    )
+    return _by_entry(rows)
+
+
+def cases(connection: Connection, entry_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
+    """Objections to entries and applications for their repair, oldest first."""
+    wanted = set(entry_ids)
+    if not wanted:
+        return {}
+    rows = connection.execute(
+        select(*RedressCase.__table__.columns)
+        .where(RedressCase.entry_id.in_(wanted))
+        .order_by(RedressCase.id)
+    )
+    return _by_entry(rows)
+
+
+def _by_entry(rows: Iterable[AnyRow]) -> dict[UUID, list[AnyRow]]:
+    found: dict[UUID, list[AnyRow]] = {}
+    for row in rows:
+        found.setdefault(row.entry_id, []).append(row)
+    return found
+
+
+# --- in the ledger -------------------------------------------------------
+
+
+class Traces(NamedTuple):
+    """By what the ledger knows a subject.
+
+    `asked` are the digests of its own numbers. An answer that led to it by another number or name
+    counts too, unless a decision on the wrong subject had taught that one (`strange`): whoever
+    asked with it meant somebody else.
+    """
+
+    subject_id: UUID | None
+    asked: frozenset[str]
+    strange: frozenset[str]
+
+
+def queries(connection: Connection, traces: Traces, day: date) -> Sequence[AnyRow]:
+    """Checks and lookups about a subject that it may be told of on a day, oldest first."""
+    return connection.execute(
+        select(
+            Check.id,
+            Check.kind,
+            Check.asked_at,
+            Check.role,
+            Check.department,
+            Check.matter,
+            Check.purpose,
+            Check.case_no,
+            Check.withheld_until,
+            Check.withheld_basis,
+            CheckResult.position,
+            CheckResult.standing,
+        )
+        .join(Check, Check.id == CheckResult.check_id)
+        .where(_about(traces), told_on(day))
+        .order_by(Check.asked_at, Check.id, CheckResult.position)
+    ).all()
+
+
+def told_on(day: date) -> ColumnElement[bool]:
+    """Questions whose delay, if they had one, has passed."""
+    return or_(Check.withheld_until.is_(None), Check.withheld_until < day)
+
+
+def _about(traces: Traces) -> ColumnElement[bool]:
+    by_number = CheckResult.asked_digest.in_(traces.asked)
+    if traces.subject_id is None:
+        return by_number
+    return or_(
+        by_number,
+        and_(
+            CheckResult.subject_id == traces.subject_id,
+            CheckResult.asked_digest.not_in(traces.strange),
+        ),
+    )
+
+
+def outcomes(connection: Connection, traces: Traces, day: date) -> dict[tuple[UUID, int], AnyRow]:
+    """What was done with the answers about a subject, by check and position."""
+    told = (
+        select(CheckResult.check_id)
+        .join(Check, Check.id == CheckResult.check_id)
+        .where(_about(traces), told_on(day))
+    )
+    # Answers may be of a thousand subjects: each is read once, and only where somebody reported.
+    answers = connection.execute(
+        select(Check.id, Check.answer).where(
+            Check.id.in_(told), exists().where(Outcome.check_id == Check.id)
+        )
+    )
+    positions = {
+        (row.id, result["ref"]): position
+        for row in answers
+        for position, result in enumerate(row.answer["results"])
+    }
+    rows = connection.execute(
+        select(*Outcome.__table__.columns).where(Outcome.check_id.in_(told)).order_by(Outcome.id)
+    )
+    return {(row.check_id, positions[row.check_id, row.ref]): row for row in rows}
+
+
+def earlier_reports(connection: Connection, traces: Traces) -> list[AnyRow]:
+    """Reports that were issued about a subject before, oldest first."""
+    report = OwnReport
+    asked = report.applicant["asked"].as_string()
+    # The index finds those of the subject; a report that nothing is held has none, but its number.
+    about = and_(report.subject_id.is_(None), asked.in_(traces.asked))
+    if traces.subject_id is not None:
+        about = or_(
+            about, and_(report.subject_id == traces.subject_id, asked.not_in(traces.strange))
+        )
+    rows = connection.execute(
+        select(report.id, report.issued_at, report.department, report.applicant)
+        .where(about)
+        .order_by(report.issued_at, report.id)
+    )
+    return list(rows)
+
+
+def add_report(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Keep a report as it is about to be told."""
+    connection.execute(insert(OwnReport).values(**values))
+
+
+def get_report(connection: Connection, report_id: UUID) -> AnyRow | None:
+    """A report by its id."""
+    return connection.execute(_reports().where(OwnReport.id == report_id)).one_or_none()
+
+
+def verified_report(connection: Connection, code: str) -> AnyRow | None:
+    """A report by the code on its print."""
+    return connection.execute(_reports().where(OwnReport.verification_code == code)).one_or_none()
+
+
+def _reports() -> Select[Any]:
+    return select(*OwnReport.__table__.columns)

@@ -1,0 +1,456 @@
+"""When an entry may be repaired, told by a table; which step a case takes from where."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.catalogue.actions import SHIPPED, read_sections
+from app.catalogue.store import merged
+from app.rules.law import (
+    Bar,
+    Catalogue,
+    CountedFrom,
+    Issuer,
+    ListKind,
+    ListType,
+    Means,
+    RepairRule,
+    Severity,
+    Span,
+    SubjectKind,
+)
+from app.rules.redress import (
+    BEFORE,
+    NOTHING,
+    OPEN,
+    CaseKind,
+    CaseState,
+    Offer,
+    Repairability,
+    Standing,
+    Step,
+    Unmet,
+    assess,
+    renewed_until,
+)
+from app.rules.status import Status, Term
+from app.rules.transitions import MOVES, Action
+
+TODAY = date(2026, 11, 22)
+DECIDED = date(2026, 1, 10)
+SERIOUS, GENERAL, MINOR = Severity.serious, Severity.general, Severity.minor
+NEVER = None
+
+
+def rule(**changes: Any) -> RepairRule:
+    facts: dict[str, Any] = {
+        "code": "a_rule",
+        "minimum": {MINOR: Span(), GENERAL: Span(months=3), SERIOUS: Span(years=1)},
+        "counted_from": CountedFrom.decision,
+        "legal_reference": "an article",
+    }
+    return RepairRule(**(facts | changes))
+
+
+def list_type(**changes: Any) -> ListType:
+    law: dict[str, Any] = {
+        "code": "wage_arrears.black",
+        "domain": "wage_arrears",
+        "kind": ListKind.black,
+        "name": "a list",
+        "issuers": (Issuer(function="human_resources"),),
+        "subject_kinds": tuple(SubjectKind),
+    }
+    return ListType(**(law | changes))
+
+
+def entry(**changes: Any) -> Standing:
+    facts: dict[str, Any] = {
+        "list_type": list_type(),
+        "severity": GENERAL,
+        "status": Status.active,
+        "term": Term(effective_from=DECIDED),
+        "decided_on": DECIDED,
+        "published_on": None,
+        "unintentional": False,
+        "listed_again": False,
+    }
+    return Standing(**(facts | changes))
+
+
+def offer(corrected_on: date | None = DECIDED, **changes: Any) -> Offer:
+    means = {} if corrected_on is None else {Means.correction: corrected_on}
+    return replace(Offer(means=means, promised=True, circumstances=frozenset()), **changes)
+
+
+def found(by: RepairRule | None = None, bring: Offer | None = None, **facts: Any) -> Repairability:
+    return assess(entry(**facts), by or rule(), bring or offer(), TODAY)
+
+
+# --- every condition, one by one -----------------------------------------
+
+COUNTED_FROM_CORRECTION = rule(counted_from=CountedFrom.correction)
+BARRED = rule(barred=tuple(Bar))
+ALL_MEANS = rule(means=tuple(Means))
+
+UNMET: dict[Unmet, list[tuple[RepairRule, Offer, dict[str, Any]]]] = {
+    Unmet.not_repairable: [
+        (rule(), offer(), {"list_type": list_type(kind=ListKind.red)}),
+        (rule(), offer(), {"list_type": list_type(repairable=False)}),
+        (rule(), offer(), {"list_type": list_type(kind=ListKind.record, repairable=False)}),
+    ],
+    Unmet.ended: [
+        (rule(), offer(), {"status": status})
+        for status in (Status.expired, Status.removed, Status.suspended)
+    ],
+    Unmet.class_excluded: [
+        (rule(minimum={GENERAL: Span()}), offer(), {"severity": SERIOUS}),
+        (rule(minimum={GENERAL: Span()}), offer(), {"severity": MINOR}),
+        (rule(minimum={SERIOUS: Span()}), offer(), {"severity": None}),
+    ],
+    Unmet.too_early: [
+        (rule(), offer(), {"decided_on": date(2026, 8, 23)}),
+        (rule(), offer(), {"decided_on": date(2025, 11, 23), "severity": SERIOUS}),
+        (COUNTED_FROM_CORRECTION, offer(date(2026, 8, 23)), {}),
+    ],
+    Unmet.correction_missing: [(rule(), offer(NEVER), {})],
+    Unmet.removal_of_effect_missing: [(rule(means=(Means.removal_of_effect,)), offer(), {})],
+    Unmet.training_missing: [(rule(means=(Means.correction, Means.training)), offer(), {})],
+    Unmet.public_welfare_missing: [(rule(means=(Means.public_welfare,)), offer(), {})],
+    Unmet.means_missing: [(rule(), offer(NEVER), {"severity": MINOR, "unintentional": True})],
+    Unmet.promise_missing: [(rule(), offer(promised=False), {})],
+    Unmet.repeated: [
+        (BARRED, offer(circumstances=frozenset({Bar.repeated})), {}),
+        (BARRED, offer(), {"listed_again": True}),
+    ],
+    Unmet.criminal_case: [(BARRED, offer(circumstances=frozenset({Bar.criminal_case})), {})],
+    Unmet.false_materials_before: [
+        (
+            rule(),
+            offer(),
+            {
+                "term": Term(
+                    effective_from=DECIDED,
+                    lapsed_from=date(2026, 8, 1),
+                    lapsed_until=date(2026, 9, 1),
+                )
+            },
+        )
+    ],
+}
+
+
+def test_what_meets_every_condition_may_be_repaired() -> None:
+    for by, severity in product((rule(), COUNTED_FROM_CORRECTION, BARRED), (GENERAL, MINOR, None)):
+        assert found(by, severity=severity).unmet == ()
+    assert found(status=Status.scheduled).unmet == ()
+
+
+def test_every_condition_is_in_the_table() -> None:
+    assert set(UNMET) == set(Unmet)
+
+
+@pytest.mark.parametrize("unmet", Unmet)
+def test_a_condition_that_alone_is_not_met_is_named_alone(unmet: Unmet) -> None:
+    for by, bring, facts in UNMET[unmet]:
+        assert found(by, bring, **facts).unmet == (unmet,), (by, bring, facts)
+
+
+def test_without_a_rule_nothing_is_repairable() -> None:
+    told = assess(entry(), None, offer(), TODAY)
+    assert (told.rule, told.unmet) == (None, (Unmet.not_repairable,))
+
+
+def test_all_that_is_missing_is_named_at_once() -> None:
+    by = rule(means=tuple(Means), barred=tuple(Bar))
+    bring = replace(NOTHING, circumstances=frozenset(Bar))
+    assert set(found(by, bring, decided_on=TODAY).unmet) == {
+        Unmet.correction_missing,
+        Unmet.removal_of_effect_missing,
+        Unmet.training_missing,
+        Unmet.public_welfare_missing,
+        Unmet.promise_missing,
+        Unmet.repeated,
+        Unmet.criminal_case,
+        Unmet.too_early,
+    }
+
+
+def test_a_way_that_is_shut_is_not_described_further() -> None:
+    lapsed = Term(effective_from=DECIDED, lapsed_from=DECIDED, lapsed_until=TODAY)
+    for facts in (
+        {"status": Status.expired},
+        {"term": lapsed},
+        {"list_type": list_type(kind=ListKind.red)},
+    ):
+        told = found(bring=NOTHING, **facts)
+        assert (told.means, told.earliest_on, told.gentle) == ((), None, False)
+        assert Unmet.promise_missing not in told.unmet
+
+
+def test_what_shuts_the_way_in_several_ways_is_told_in_full_and_once() -> None:
+    told = found(
+        rule(minimum={}),
+        list_type=list_type(kind=ListKind.red, repairable=False),
+        status=Status.removed,
+        term=Term(effective_from=DECIDED, lapsed_from=DECIDED, lapsed_until=TODAY),
+    )
+    assert told.unmet == (
+        Unmet.not_repairable,
+        Unmet.ended,
+        Unmet.false_materials_before,
+        Unmet.class_excluded,
+    )
+
+
+def test_circumstances_bar_only_where_the_rule_says_so() -> None:
+    bring = offer(circumstances=frozenset(Bar))
+    assert found(rule(), bring, listed_again=True).unmet == ()
+    assert found(rule(barred=(Bar.criminal_case,)), bring, listed_again=True).unmet == (
+        Unmet.criminal_case,
+    )
+
+
+def test_the_statuses_that_bar_repair_are_those_of_the_transitions() -> None:
+    for status in Status:
+        ended = Unmet.ended in found(status=status).unmet
+        assert ended is (status not in MOVES[Action.repair].allowed)
+
+
+# --- from when -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("severity", "earliest"),
+    [
+        (MINOR, date(2026, 1, 10)),
+        (GENERAL, date(2026, 4, 10)),
+        (None, date(2026, 4, 10)),
+        (SERIOUS, date(2027, 1, 10)),
+    ],
+)
+def test_each_class_waits_for_its_minimum(severity: Severity | None, earliest: date) -> None:
+    told = found(severity=severity)
+    assert told.earliest_on == earliest
+    assert (Unmet.too_early in told.unmet) is (earliest > TODAY)
+
+
+def test_the_first_day_after_the_minimum_is_early_enough_and_the_eve_is_not() -> None:
+    minimum = rule(minimum={GENERAL: Span(months=3)})
+    assert found(minimum, decided_on=date(2026, 8, 22)).unmet == ()
+    assert found(minimum, decided_on=date(2026, 8, 23)).unmet == (Unmet.too_early,)
+
+
+@pytest.mark.parametrize(
+    ("start", "span", "earliest"),
+    [
+        (date(2025, 11, 30), Span(months=3), date(2026, 2, 28)),
+        (date(2024, 2, 29), Span(years=3), date(2027, 2, 28)),
+        (date(2025, 8, 31), Span(months=6), date(2026, 2, 28)),
+        (date(2023, 8, 31), Span(months=6), date(2024, 2, 29)),
+        (date(2026, 1, 31), Span(months=3), date(2026, 4, 30)),
+        (date(2024, 2, 29), Span(years=1), date(2025, 2, 28)),
+    ],
+)
+@pytest.mark.parametrize("counted_from", CountedFrom)
+def test_a_minimum_ends_on_the_corresponding_day_or_the_months_last(
+    counted_from: CountedFrom, start: date, span: Span, earliest: date
+) -> None:
+    by = rule(minimum={GENERAL: span}, counted_from=counted_from)
+    facts = {
+        CountedFrom.publication: {"decided_on": date(2020, 1, 1), "published_on": start},
+        CountedFrom.decision: {"decided_on": start},
+        CountedFrom.correction: {"decided_on": date(2020, 1, 1)},
+    }[counted_from]
+    begun = Term(effective_from=date(2020, 1, 1))
+    assert found(by, offer(start), term=begun, **facts).earliest_on == earliest
+
+
+def test_a_publication_that_never_was_counts_from_the_decision() -> None:
+    by = rule(counted_from=CountedFrom.publication)
+    assert found(by).earliest_on == date(2026, 4, 10)
+    assert found(by, published_on=date(2026, 1, 14)).earliest_on == date(2026, 4, 14)
+
+
+def test_what_was_corrected_before_the_listing_counts_from_the_listing() -> None:
+    by = COUNTED_FROM_CORRECTION
+    for corrected, earliest in (
+        (date(2025, 6, 1), date(2026, 4, 10)),
+        (DECIDED, date(2026, 4, 10)),
+        (date(2026, 1, 11), date(2026, 4, 11)),
+    ):
+        assert found(by, offer(corrected)).earliest_on == earliest
+    later_term = Term(effective_from=date(2026, 3, 1))
+    assert found(by, term=later_term).earliest_on == date(2026, 6, 1)
+
+
+def test_as_long_as_nothing_is_corrected_no_first_day_can_be_told() -> None:
+    told = found(COUNTED_FROM_CORRECTION, NOTHING)
+    assert told.earliest_on is None
+    assert Unmet.correction_missing in told.unmet
+    assert Unmet.too_early not in told.unmet
+
+
+@given(some.dates(date(2024, 1, 1), TODAY), some.sampled_from(Severity))
+def test_it_is_too_early_exactly_before_the_first_day(decided: date, severity: Severity) -> None:
+    told = found(decided_on=decided, severity=severity)
+    assert told.earliest_on is not None
+    assert (Unmet.too_early in told.unmet) is (told.earliest_on > TODAY)
+    on_that_day = assess(
+        entry(decided_on=decided, severity=severity), rule(), offer(), told.earliest_on
+    )
+    eve = told.earliest_on - timedelta(days=1)
+    the_day_before = assess(entry(decided_on=decided, severity=severity), rule(), offer(), eve)
+    assert Unmet.too_early not in on_that_day.unmet
+    assert Unmet.too_early in the_day_before.unmet
+
+
+# --- the gentle path -----------------------------------------------------
+
+
+@pytest.mark.parametrize("means", Means)
+def test_minor_conduct_not_intended_is_met_gently(means: Means) -> None:
+    bring = Offer(means={means: TODAY}, promised=False, circumstances=frozenset())
+    told = assess(
+        entry(severity=MINOR, unintentional=True, decided_on=TODAY),
+        rule(minimum={MINOR: Span(months=6)}, means=(Means.correction, Means.training)),
+        bring,
+        TODAY,
+    )
+    assert (told.gentle, told.unmet, told.earliest_on) == (True, (), TODAY)
+    assert set(told.means) == set(Means)
+
+
+def test_conduct_that_is_intended_or_not_minor_takes_the_usual_path() -> None:
+    for severity, unintentional in product((MINOR, GENERAL, SERIOUS, None), (False, True)):
+        told = found(bring=offer(promised=False), severity=severity, unintentional=unintentional)
+        assert told.gentle is (severity is MINOR and unintentional)
+        assert (Unmet.promise_missing in told.unmet) is not told.gentle
+
+
+def test_a_bar_of_the_rule_stands_on_the_gentle_path_too() -> None:
+    facts: dict[str, Any] = {"severity": MINOR, "unintentional": True, "listed_again": True}
+    assert found(BARRED, **facts).unmet == (Unmet.repeated,)
+
+
+# --- the shipped rules ---------------------------------------------------
+
+
+SHIPPED_LAW = merged(Catalogue(), read_sections(SHIPPED / "repair_rules.yaml"))
+
+
+def shipped(list_type_: str, decided_on: date) -> RepairRule:
+    by = SHIPPED_LAW.repair_rule(list_type_, decided_on)
+    assert by is not None
+    return by
+
+
+OLD, NEW = date(2026, 3, 31), date(2026, 4, 1)
+"""The last day of 令第58号, the first of 令第36号."""
+
+
+@pytest.mark.parametrize(
+    ("list_type_", "decided", "severity", "earliest"),
+    [
+        ("wage_arrears.penalty", OLD, MINOR, date(2026, 3, 31)),
+        ("wage_arrears.penalty", OLD, GENERAL, date(2026, 6, 30)),
+        ("wage_arrears.penalty", OLD, SERIOUS, date(2027, 3, 31)),
+        ("wage_arrears.penalty", NEW, MINOR, date(2026, 4, 20)),
+        ("wage_arrears.penalty", NEW, GENERAL, date(2026, 7, 20)),
+        ("wage_arrears.penalty", NEW, SERIOUS, date(2027, 4, 20)),
+        ("counterfeit_drugs.penalty", OLD, GENERAL, date(2027, 3, 31)),
+        ("counterfeit_drugs.penalty", NEW, GENERAL, date(2026, 7, 20)),
+        ("telecom_fraud.black", OLD, GENERAL, date(2026, 6, 30)),
+        ("telecom_fraud.black", NEW, SERIOUS, date(2027, 4, 20)),
+        ("wage_arrears.black", OLD, SERIOUS, date(2026, 11, 1)),
+        ("wage_arrears.black", NEW, SERIOUS, date(2026, 11, 1)),
+        ("low_price_tours.black", NEW, SERIOUS, date(2027, 4, 20)),
+        ("tax_fraud.black", OLD, SERIOUS, date(2026, 10, 20)),
+        ("judgment_defaulting.black", NEW, SERIOUS, date(2026, 5, 1)),
+    ],
+)
+def test_the_rule_of_the_day_of_the_decision_counts(
+    list_type_: str, decided: date, severity: Severity, earliest: date
+) -> None:
+    """Published on 2026-04-20, corrected on 2026-05-01."""
+    told = assess(
+        entry(
+            list_type=list_type(code=list_type_),
+            decided_on=decided,
+            severity=severity,
+            published_on=date(2026, 4, 20),
+            term=Term(effective_from=decided),
+        ),
+        shipped(list_type_, decided),
+        offer(date(2026, 5, 1)),
+        date(2027, 5, 1),
+    )
+    assert told.earliest_on == earliest
+
+
+def test_the_general_rules_follow_each_other_without_a_gap() -> None:
+    day = date(2026, 3, 1)
+    while day < date(2026, 5, 1):
+        code = shipped("transport.penalty", day).code
+        assert code == ("general_ndrc_58" if day < NEW else "general_ndrc_36"), day
+        day += timedelta(days=1)
+
+
+def test_a_rule_of_the_list_type_outweighs_the_general_one() -> None:
+    assert shipped("wage_arrears.black", NEW).together
+    assert shipped("wage_arrears.black", NEW).barred == (Bar.repeated, Bar.criminal_case)
+    assert shipped("low_price_tours.black", NEW).means == (Means.correction, Means.training)
+    assert shipped("judgment_defaulting.black", OLD) == shipped("judgment_defaulting.black", NEW)
+
+
+# --- a term that begins anew ---------------------------------------------
+
+
+def test_a_restored_term_is_the_list_types_from_today() -> None:
+    term = Term(effective_from=DECIDED, effective_until=date(2029, 1, 10))
+    law = list_type(term=Span(years=3))
+    assert renewed_until(term, law, TODAY) == date(2029, 11, 22)
+    assert renewed_until(term, law, date(2024, 2, 29)) == date(2027, 2, 28)
+
+
+def test_an_open_term_stays_open() -> None:
+    for law in (list_type(open_term=True), list_type(term=Span(years=3), open_term=True)):
+        assert renewed_until(Term(effective_from=DECIDED), law, TODAY) is None
+
+
+def test_a_term_that_was_named_begins_anew_with_its_length() -> None:
+    term = Term(effective_from=date(2026, 1, 10), effective_until=date(2026, 3, 11))
+    assert renewed_until(term, list_type(), TODAY) == date(2027, 1, 21)
+
+
+# --- steps ---------------------------------------------------------------
+
+STEPS = {
+    CaseKind.objection: {Step.assistance, Step.decision},
+    CaseKind.repair: {Step.acceptance, Step.prolongation, Step.decision, Step.taking_back},
+}
+
+
+def test_every_step_of_every_kind_says_where_it_may_be_taken_from() -> None:
+    assert set(BEFORE) == {(kind, step) for kind in CaseKind for step in STEPS[kind]}
+    assert set(Step) == set().union(*STEPS.values())
+    assert all(BEFORE.values())
+
+
+def test_only_a_repair_that_was_approved_is_taken_up_again_after_its_end() -> None:
+    closed = set(CaseState) - OPEN
+    for (kind, step), states in BEFORE.items():
+        after_the_end = states & closed
+        expected = {CaseState.approved} if step is Step.taking_back else set()
+        assert after_the_end == expected, (kind, step)
+
+
+def test_an_objection_is_answered_from_where_it_is_received_and_repair_is_not() -> None:
+    assert CaseState.received in BEFORE[CaseKind.objection, Step.decision]
+    assert CaseState.received not in BEFORE[CaseKind.repair, Step.decision]
+    assert BEFORE[CaseKind.repair, Step.prolongation] == {CaseState.accepted}

@@ -1,0 +1,261 @@
+"""How long a subject may stay on a list without a free day, and how a term is lengthened."""
+
+from datetime import date, timedelta
+from itertools import permutations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from app.errors import TermNotAllowed
+from app.rules.admission import (
+    Ruling,
+    extended_until,
+    later,
+    require_within_cap,
+    stay_began,
+    within_consecutive_cap,
+    within_stay,
+)
+from app.rules.law import DisclosureClass, Issuer, ListKind, ListType, Severity, Span, SubjectKind
+from app.rules.status import Term
+
+DAY = timedelta(days=1)
+FIVE = Span(years=5)
+
+
+def law(**changes: Any) -> ListType:
+    facts: dict[str, Any] = {
+        "code": "telecom_fraud.black",
+        "domain": "telecom_fraud",
+        "kind": ListKind.black,
+        "name": "a list",
+        "issuers": (Issuer(function="public_security"),),
+        "subject_kinds": tuple(SubjectKind),
+        "term": Span(years=3),
+        "maximum_term": FIVE,
+        "consecutive_cap": FIVE,
+    }
+    return ListType(**(facts | changes))
+
+
+def ruling(first: date, last: date | None) -> Ruling:
+    return Ruling(
+        effective_from=first,
+        effective_until=last,
+        cap_ends_on=None,
+        severity=Severity.general,
+        disclosure_class=DisclosureClass.public,
+    )
+
+
+def term(first: date, last: date | None = None, **ends: Any) -> Term:
+    return Term(effective_from=first, effective_until=last, **ends)
+
+
+# --- when a stay began ---------------------------------------------------
+
+FIRST = term(date(2022, 1, 10), date(2024, 1, 10))
+SECOND = term(date(2024, 1, 11), date(2026, 1, 11))
+NEXT = date(2026, 1, 12)
+
+
+def test_entries_that_follow_each_other_are_one_stay_in_whatever_order_they_are_read() -> None:
+    for others in permutations([FIRST, SECOND]):
+        assert stay_began(NEXT, others) == FIRST.effective_from
+
+
+def test_one_free_day_breaks_the_stay() -> None:
+    assert stay_began(NEXT + DAY, [FIRST, SECOND]) == NEXT + DAY
+    assert stay_began(NEXT, [FIRST, term(date(2024, 1, 12), date(2026, 1, 11))]) == (
+        date(2024, 1, 12)
+    )
+
+
+def test_an_entry_that_overlaps_belongs_to_the_stay() -> None:
+    assert stay_began(date(2025, 5, 1), [FIRST, SECOND]) == FIRST.effective_from
+    assert stay_began(date(2025, 5, 1), [term(date(2023, 1, 1))]) == date(2023, 1, 1)
+
+
+def test_a_short_entry_within_a_long_one_hides_it_not() -> None:
+    long, short = (
+        term(date(2020, 1, 1), date(2026, 12, 31)),
+        term(date(2022, 1, 1), date(2023, 1, 1)),
+    )
+    for others in permutations([long, short]):
+        assert stay_began(NEXT, others) == date(2020, 1, 1)
+
+
+@pytest.mark.parametrize("ends", ["exited_on", "revoked_on", "repaired_on", "cap_ends_on"])
+def test_an_entry_that_ended_early_reaches_as_far_as_it_stood(ends: str) -> None:
+    over = date(2026, 1, 12) - (DAY if ends == "cap_ends_on" else 0 * DAY)
+    left = term(date(2024, 1, 11), date(2029, 1, 11), **{ends: over})
+    assert stay_began(NEXT, [left]) == date(2024, 1, 11)
+    assert stay_began(NEXT + DAY, [left]) == NEXT + DAY
+
+
+def test_an_entry_that_never_stood_belongs_to_no_stay() -> None:
+    void = term(date(2024, 1, 11), date(2026, 1, 11), void=True)
+    at_once = term(date(2025, 1, 11), None, revoked_on=date(2025, 1, 11))
+    before = term(date(2026, 1, 11), None, revoked_on=date(2025, 6, 1))
+    assert stay_began(NEXT, [void, at_once, before]) == NEXT
+
+
+def test_what_begins_later_does_not_begin_the_stay() -> None:
+    assert stay_began(NEXT, [term(NEXT), term(NEXT + DAY)]) == NEXT
+
+
+DAYS = some.integers(0, 40).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
+TERMS = some.lists(
+    some.builds(
+        term,
+        DAYS,
+        some.none() | DAYS,
+        revoked_on=some.none() | DAYS,
+        repaired_on=some.none() | DAYS,
+        void=some.booleans(),
+    ),
+    max_size=5,
+)
+
+
+@given(DAYS, TERMS)
+def test_the_stay_reaches_back_over_days_on_which_some_entry_stood(
+    first: date, others: list[Term]
+) -> None:
+    def listed(on: date) -> bool:
+        return any(
+            not other.void
+            and other.effective_from <= on
+            and (other.ends_on is None or on < other.ends_on)
+            for other in others
+        )
+
+    began = first
+    while listed(began - DAY):
+        began -= DAY
+    assert stay_began(first, others) == began
+
+
+# --- the cap -------------------------------------------------------------
+
+
+def test_a_list_without_a_cap_leaves_terms_as_they_are() -> None:
+    free = law(consecutive_cap=None)
+    asked = ruling(NEXT, date(2099, 1, 1))
+    assert within_consecutive_cap(asked, free, [FIRST, SECOND], named=True) is asked
+    require_within_cap(term(NEXT), free, [FIRST, SECOND])
+    assert within_stay(None, NEXT, free, [FIRST]) is None
+    assert within_stay(date(2099, 1, 1), NEXT, free, [FIRST]) == date(2099, 1, 1)
+
+
+def test_the_last_day_of_the_cap_is_allowed_and_the_next_is_not() -> None:
+    latest = date(2027, 1, 10)
+    for named in (False, True):
+        asked = ruling(NEXT, latest)
+        assert within_consecutive_cap(asked, law(), [FIRST, SECOND], named=named) is asked
+    require_within_cap(term(NEXT, latest), law(), [FIRST, SECOND])
+    with pytest.raises(TermNotAllowed) as refusal:
+        within_consecutive_cap(ruling(NEXT, latest + DAY), law(), [FIRST, SECOND], named=True)
+    assert refusal.value.members["latest"] == "2027-01-10"
+    with pytest.raises(TermNotAllowed) as refusal:
+        require_within_cap(term(NEXT, latest + DAY), law(), [FIRST, SECOND])
+    assert refusal.value.members["latest"] == "2027-01-10"
+
+
+def test_a_last_day_that_follows_from_the_list_types_term_is_moved_forward() -> None:
+    moved = within_consecutive_cap(
+        ruling(NEXT, date(2029, 1, 12)), law(), [FIRST, SECOND], named=False
+    )
+    assert (moved.effective_from, moved.effective_until) == (NEXT, date(2027, 1, 10))
+    assert moved.severity is Severity.general
+
+
+def test_an_open_term_is_given_the_caps_last_day_or_refused() -> None:
+    asked = ruling(NEXT, None)
+    assert within_consecutive_cap(asked, law(), [], named=False).effective_until == later(
+        NEXT, FIVE
+    )
+    for refuse in (
+        lambda: within_consecutive_cap(asked, law(), [], named=True),
+        lambda: require_within_cap(term(NEXT), law(), []),
+    ):
+        with pytest.raises(TermNotAllowed):
+            refuse()
+
+
+def test_where_the_cap_is_used_up_not_a_day_is_left() -> None:
+    used_up = term(date(2021, 1, 11), date(2026, 1, 11))
+    for named in (False, True):
+        with pytest.raises(TermNotAllowed) as refusal:
+            within_consecutive_cap(ruling(NEXT, NEXT), law(), [used_up], named=named)
+        assert refusal.value.members["latest"] == "2026-01-11"
+    # Of one day more, that day is left.
+    almost = term(date(2021, 1, 12), date(2026, 1, 11))
+    left = within_consecutive_cap(ruling(NEXT, date(2029, 1, 12)), law(), [almost], named=False)
+    assert left.effective_until == NEXT
+
+
+def test_the_cap_ends_on_the_months_last_day_where_there_is_no_corresponding_one() -> None:
+    first = term(date(2024, 2, 29), date(2027, 2, 28))
+    moved = within_consecutive_cap(
+        ruling(date(2027, 3, 1), date(2030, 3, 1)), law(), [first], named=False
+    )
+    assert moved.effective_until == date(2029, 2, 28)
+
+
+@pytest.mark.parametrize(
+    ("last_day", "expected"),
+    [
+        (None, date(2027, 1, 10)),
+        (date(2030, 1, 1), date(2027, 1, 10)),
+        (date(2026, 6, 1), date(2026, 6, 1)),
+    ],
+)
+def test_a_restored_term_ends_with_the_stay_at_the_latest(
+    last_day: date | None, expected: date
+) -> None:
+    assert within_stay(last_day, NEXT, law(), [FIRST, SECOND]) == expected
+
+
+# --- lengthening ---------------------------------------------------------
+
+EXTENDABLE = law(
+    term=None, maximum_term=FIVE, open_term=True, extension=Span(years=3), consecutive_cap=None
+)
+RUNNING = term(date(2026, 3, 1), date(2028, 2, 29))
+
+
+def extended(
+    wanted: date, by: ListType = EXTENDABLE, running: Term = RUNNING, *, before: bool = False
+) -> date:
+    return extended_until(running, wanted, by, extended_before=before)
+
+
+def too_far(wanted: date, **more: Any) -> str | None:
+    with pytest.raises(TermNotAllowed) as refusal:
+        extended(wanted, **more)
+    latest = refusal.value.members.get("latest")
+    return None if latest is None else str(latest)
+
+
+def test_a_term_is_lengthened_up_to_the_extension_and_no_further() -> None:
+    assert extended(date(2028, 3, 1)) == date(2028, 3, 1)
+    assert extended(date(2031, 2, 28)) == date(2031, 2, 28)  # three years later there is no 29th
+    for wanted in (date(2031, 3, 1), date(2028, 2, 29), date(2028, 2, 28)):
+        assert too_far(wanted) == "2031-02-28"
+
+
+def test_a_term_is_not_lengthened_beyond_the_longest_one() -> None:
+    named_long = term(date(2026, 3, 1), date(2029, 3, 1))
+    assert extended(date(2031, 3, 1), running=named_long) == date(2031, 3, 1)
+    assert too_far(date(2031, 3, 2), running=named_long) == "2031-03-01"
+    unbounded = law(maximum_term=None, extension=Span(years=3))
+    assert extended(date(2032, 3, 1), unbounded, named_long) == date(2032, 3, 1)
+
+
+def test_what_cannot_be_lengthened_at_all_names_no_latest_day() -> None:
+    assert too_far(date(2029, 2, 28), by=law(extension=None)) is None
+    assert too_far(date(2029, 2, 28), before=True) is None
+    assert too_far(date(2029, 2, 28), running=term(date(2026, 3, 1))) is None
