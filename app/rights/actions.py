@@ -173,12 +173,12 @@ def verify(registry: Registry, code: str) -> Verification | None:
         valid=True,
         report_id=kept.id,
         issued_at=kept.issued_at,
-        subject_name=mask_name(kept.subject_name) if person else kept.subject_name,
+        subject_name=_masked(kept.subject_name) if person else kept.subject_name,
         subject_kind=kept.subject_kind,
         sha256=kept.sha256,
     )
 
 
-def mask_name(name: str) -> str:
+def _masked(name: str) -> str:
     """A person's name as strangers see it: the first character, and how many follow."""
     return name[:1].ljust(len(name), "*")

@@ -21,7 +21,7 @@ from sqlalchemy import (
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.rules.law import SubjectKind
-from app.subjects.store import Key
+from app.subjects.store import Key, under
 from app.tables import (
     Check,
     CheckResult,
@@ -63,11 +63,7 @@ def find(connection: Connection, keys: Sequence[Key]) -> Recorded | None:
             Subject.name,
         )
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(
-            SubjectIdentifier.scheme.in_({scheme for scheme, _ in keys}),
-            SubjectIdentifier.lookup_key.in_({number for _, number in keys}),
-            SubjectIdentifier.current,
-        )
+        .where(under(keys), SubjectIdentifier.current)
     )
     found = {
         (row.scheme, row.lookup_key): Recorded(row.id, SubjectKind(row.kind), row.name)

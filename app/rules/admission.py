@@ -90,6 +90,7 @@ class Case:
     disclosure_class: DisclosureClass | None
     exemption: str | None
     exemption_basis: str | None
+    unintentional: bool = False
     extended: bool = False
     """True where a later decision lengthened the term."""
     restored_on: date | None = None
@@ -128,6 +129,7 @@ class Case:
             disclosure_class=_optional(DisclosureClass, disclosure.get("class")),
             exemption=disclosure.get("exemption"),
             exemption_basis=disclosure.get("basis"),
+            unintentional=bool(facts.get("unintentional")),
             extended="extension" in facts,
             restored_on=restored_on,
             police=police,
@@ -194,7 +196,12 @@ def examine(
         effective_until=_last_day(case, list_type, case.restored_on or effective_from),
         cap_ends_on=_cap(case, list_type),
         severity=severity,
-        disclosure_class=disclosure_class(case.subject_kind, case.disclosure_class, list_type),
+        disclosure_class=disclosure_class(
+            case.subject_kind,
+            case.disclosure_class,
+            list_type,
+            gentle=case.unintentional and severity is Severity.minor,
+        ),
     )
 
 
@@ -503,9 +510,16 @@ def _cap(case: Case, list_type: ListType) -> date | None:
 
 
 def disclosure_class(
-    kind: SubjectKind, wanted: DisclosureClass | None, list_type: ListType
+    kind: SubjectKind,
+    wanted: DisclosureClass | None,
+    list_type: ListType,
+    *,
+    gentle: bool = False,
 ) -> DisclosureClass:
     """Who may read an entry about such a subject: what its department wants, or the list type's.
+
+    `gentle` is for minor conduct that was not intended: unless its department wants otherwise it is
+    not published (国办发〔2025〕22号: 轻微 in principle not; 枣文明委〔2019〕2号 四.1).
 
     Raises:
         PublicationNotAllowed: natural persons are not published by this list type.
@@ -522,6 +536,6 @@ def disclosure_class(
         )
     if wanted is not None:
         return wanted
-    if barred and list_type.default_disclosure is DisclosureClass.public:
+    if (barred or gentle) and list_type.default_disclosure is DisclosureClass.public:
         return DisclosureClass.restricted
     return list_type.default_disclosure
