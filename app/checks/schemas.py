@@ -215,6 +215,8 @@ class CheckedEntry(View):
     status: Status
     disputed: bool
     disclosure_class: DisclosureClass
+    exemption: str | None
+    """The coded reason of an exempt entry: state_secret, trade_secret, personal_privacy, other."""
 
 
 class MeasureView(View):

@@ -41,6 +41,7 @@ def checked_entry(row: EntryRow, sees: Sight, day: date) -> dict[str, Any]:
         "status": row.status(day),
         "disputed": row.disputed,
         "disclosure_class": row.disclosure_class,
+        "exemption": (facts.get("disclosure") or {}).get("exemption"),
     }
 
 

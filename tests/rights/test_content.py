@@ -1,0 +1,373 @@
+"""What the report tells of entries: all that is held, ended or not, and where it came from."""
+
+from typing import Any
+
+import httpx
+
+from app.rules.identifiers import Scheme
+from tests.support.facts import (
+    BUILDER,
+    PERSON,
+    asked,
+    check,
+    decision,
+    person,
+    publication,
+    red,
+    subject,
+)
+from tests.support.numbers import org_code, resident_id, uscc
+from tests.support.reports import NAME, issued, of_person, own_report, page_of
+from tests.support.world import World
+
+WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
+
+
+def order(
+    world: World, entry: dict[str, Any], name: str, body: dict[str, Any], version: int = 1
+) -> httpx.Response:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/{name}", json=body, headers={"If-Match": f'"{version}"'}
+    )
+    assert answer.is_success, answer.text
+    return answer
+
+
+def the_entry(report: dict[str, Any]) -> dict[str, Any]:
+    [entry] = report["entries"]
+    return dict(entry)
+
+
+# --- an entry whole -------------------------------------------------------
+
+
+def test_an_entry_is_told_with_its_source(world: World) -> None:
+    recorded = world.record()
+    entry = the_entry(issued(world))
+    assert entry["source"] == {
+        "department": {"code": "human_resources", "name": "市人力资源和社会保障局"},
+        "source_ref": "HR-2026-000123",
+        "case_ref": "HR-C-2026-77",
+        "decision": recorded["decision"],
+        "legal_basis": recorded["legal_basis"],
+        "received_at": recorded["received_at"],
+        "recorded_at": recorded["recorded_at"],
+    }
+    same = (
+        "id",
+        "list",
+        "list_type",
+        "domain",
+        "status",
+        "removal",
+        "disputed",
+        "severity",
+        "effective_from",
+        "effective_until",
+        "ends_by_law_on",
+        "conduct_ended_on",
+        "reason",
+        "remark",
+    )
+    assert {name: entry[name] for name in same} == {name: recorded[name] for name in same}
+    assert (entry["in_force"], entry["outline"]) == (True, False)
+    assert entry["list_type_name"] == "拖欠农民工工资失信联合惩戒对象名单"
+    assert entry["subject_name"] == NAME
+    assert entry["responsible_persons"] == [{"role": "legal_representative", "name": "张某"}]
+
+
+def test_the_subject_is_told_as_it_is_known(world: World) -> None:
+    world.record()
+    told = issued(world)["subject"]
+    assert (told["kind"], told["name"], told["recorded"]) == ("legal_person", NAME, True)
+    assert told["identifiers"] == [
+        {"scheme": "org_code", "number": BUILDER[8:17]},
+        {"scheme": "uscc", "number": BUILDER},
+    ]
+
+
+def test_an_organisation_is_found_by_any_of_its_numbers(world: World) -> None:
+    world.record()
+    by_inner = own_report(scheme="org_code", number=BUILDER[8:17])
+    assert issued(world, by_inner)["entries"][0]["in_force"] is True
+    known_by_inner = subject(name="乙公司")
+    known_by_inner["identifiers"] = [{"scheme": "org_code", "number": org_code(9)}]
+    world.record(source_ref="O", case_ref=None, subject=known_by_inner)
+    assert issued(world, own_report(number=uscc(9), name="乙公司"))["held"] is True
+
+
+def test_publications_are_told_with_their_days(world: World) -> None:
+    entry = world.record()
+    for version, channel in enumerate(("department_site", "credit_china_zaozhuang"), start=1):
+        shown = publication(channel=channel, url="https://x.gov.cn/1")
+        order(world, entry, "disclosures", shown, version)
+    body = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
+    order(world, entry, "withdrawals", body, 3)
+    disclosure = the_entry(issued(world))["disclosure"]
+    assert disclosure == {
+        "class": "public",
+        "exemption": None,
+        "basis": None,
+        "channels": [
+            {
+                "channel": "department_site",
+                "published_on": "2026-11-21",
+                "url": "https://x.gov.cn/1",
+                "withdrawn_on": "2026-11-22",
+            },
+            {
+                "channel": "credit_china_zaozhuang",
+                "published_on": "2026-11-21",
+                "url": "https://x.gov.cn/1",
+                "withdrawn_on": None,
+            },
+        ],
+    }
+
+
+def test_every_version_is_told_with_what_was_done_and_why(world: World) -> None:
+    entry = world.record()
+    correction = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
+    order(world, entry, "corrections", correction)
+    told = the_entry(issued(world))
+    assert [(one["version"], one["action"], one["reason"]) for one in told["history"]] == [
+        (1, "record", None),
+        (2, "correct", "文号录入错误"),
+    ]
+    assert told["reason"] == "拖欠农民工工资"
+
+
+def test_the_measures_that_it_gives_rise_to_are_told_with_their_basis(world: World) -> None:
+    world.record(**red())
+    world.record()
+    black, suspended = sorted(issued(world)["entries"], key=lambda one: one["list"])
+    assert {use["kind"] for use in black["uses"]} == {"punishment"}
+    assert "restrict_bidding" in {use["code"] for use in black["uses"]}
+    assert all(use["legal_basis"] and use["name"] for use in black["uses"])
+    assert (suspended["status"], suspended["uses"]) == ("suspended", [])
+
+
+def test_objections_are_told_with_the_day_by_which_they_are_answered(world: World) -> None:
+    entry = world.record()
+    applicant = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
+    objection = order(
+        world, entry, "objections", {"applicant": applicant, "grounds": "决定前已结清"}
+    ).json()
+    told = the_entry(issued(world))
+    assert told["disputed"] is True
+    [case] = told["redress"]
+    assert case == {
+        "id": objection["id"],
+        "kind": "objection",
+        "state": "received",
+        "received_on": "2026-11-22",
+        "due_on": "2026-11-25",
+        "steps": [],
+    }
+    answer = {"outcome": "rejected", "reasons": "经核查，款项于决定后支付"}
+    order(world, entry, f"objections/{objection['id']}/decision", answer, 2)
+    [case] = the_entry(issued(world))["redress"]
+    assert (case["state"], case["due_on"]) == ("rejected", None)
+    assert case["steps"] == [
+        {
+            "step": "decision",
+            "on": "2026-11-22",
+            "outcome": "rejected",
+            "reasons": "经核查，款项于决定后支付",
+        }
+    ]
+
+
+# --- ended, exempt, void --------------------------------------------------
+
+
+def test_ended_entries_are_there_and_marked(world: World) -> None:
+    entry = world.record()
+    order(world, entry, "exits", {"reason": "已足额支付", "exited_on": "2026-11-22"})
+    world.record(
+        source_ref="EXPIRED",
+        case_ref=None,
+        decision=decision("2025-03-03"),
+        effective_from="2025-03-03",
+        effective_until="2026-03-02",
+        conduct_ended_on="2025-01-31",
+    )
+    exited, expired = issued(world)["entries"]
+    assert (exited["status"], exited["in_force"]) == ("removed", False)
+    assert exited["removal"] == {"by": "exited", "on": "2026-11-22"}
+    assert (expired["status"], expired["in_force"]) == ("expired", False)
+    assert [exited["uses"], expired["uses"]] == [[], []]
+    assert exited["source"]["decision"]["number"]
+
+
+def test_a_revoked_entry_is_there_but_one_on_the_wrong_subject_is_not(world: World) -> None:
+    revoked = world.record()
+    wrong = world.record(source_ref="WRONG", case_ref=None, reason="另一主体的欠薪事实")
+    order(world, revoked, "revocations", WRONG | {"reason_code": "decision_revoked"})
+    before = issued(world)
+    assert {one["id"] for one in before["entries"]} == {revoked["id"], wrong["id"]}
+    order(world, wrong, "revocations", WRONG)
+    report = issued(world)
+    assert [one["id"] for one in report["entries"]] == [revoked["id"]]
+    assert "另一主体的欠薪事实" not in str(report) + page_of(world, report)
+
+
+def test_whom_only_a_wrong_decision_named_has_nothing_held(world: World) -> None:
+    wrong = world.record()
+    order(world, wrong, "revocations", WRONG)
+    report = issued(world, own_report(name="任何名称"))
+    assert (report["held"], report["entries"]) == (False, [])
+    assert report["subject"]["recorded"] is False
+    nobody = issued(world, of_person())
+    assert nobody["named_in"] == []
+    assert nobody["held"] is False
+
+
+def test_a_number_that_was_recorded_in_error_leads_to_its_true_bearer(world: World) -> None:
+    shared = uscc(11)
+    wrongly = subject(name="甲公司")
+    wrongly["identifiers"] = [{"scheme": "uscc", "number": shared}]
+    wrong = world.record(source_ref="W", case_ref=None, subject=wrongly)
+    order(world, wrong, "revocations", WRONG)
+    rightly = wrongly | {"name": "乙公司"}
+    right = world.record(source_ref="R", case_ref=None, subject=rightly)
+    answer = world.api().post("/v1/own-reports", json=own_report(number=shared, name="甲公司"))
+    assert answer.status_code == 409
+    report = issued(world, own_report(number=shared, name="乙公司"))
+    assert [one["id"] for one in report["entries"]] == [right["id"]]
+    assert report["subject"]["former_names"] == []
+
+
+def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
+    world.record(
+        reason="涉及商业秘密的事实",
+        disclosure={
+            "class": "exempt",
+            "exemption": "trade_secret",
+            "basis": "反不正当竞争法第九条",
+        },
+    )
+    report = issued(world)
+    entry = the_entry(report)
+    assert (entry["outline"], entry["list"], entry["status"]) == (True, "black", "active")
+    assert entry["disclosure"] == {
+        "class": "exempt",
+        "exemption": "trade_secret",
+        "basis": "反不正当竞争法第九条",
+        "channels": [],
+    }
+    for name in ("source", "reason", "list_type", "domain", "penalty", "remark", "subject_name"):
+        assert entry[name] is None, name
+    for name in ("uses", "history", "redress", "responsible_persons"):
+        assert entry[name] == [], name
+    told = str(report) + page_of(world, report)
+    assert "涉及商业秘密的事实" not in told
+    assert "枣人社列" not in told
+
+
+def test_a_restricted_entry_is_told_whole_to_its_subject(world: World) -> None:
+    world.record(disclosure={"class": "restricted"})
+    entry = the_entry(issued(world))
+    assert (entry["outline"], entry["disclosure"]["class"]) == (False, "restricted")
+    assert entry["reason"]
+
+
+# --- named in entries on others -------------------------------------------
+
+
+def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> None:
+    world.record()
+    report = issued(world, of_person())
+    assert report["entries"] == []
+    assert report["named_in"] == [
+        {
+            "list": "black",
+            "list_type": "wage_arrears.black",
+            "list_type_name": "拖欠农民工工资失信联合惩戒对象名单",
+            "department": {"code": "human_resources", "name": "市人力资源和社会保障局"},
+            "roles": ["legal_representative"],
+            "subject_name": NAME,
+            "decision_number": "枣人社列〔2026〕12号",
+            "decided_on": "2026-11-20",
+            "status": "active",
+            "in_force": True,
+        }
+    ]
+    assert report["held"] is True
+
+
+def test_the_organisation_is_not_told_to_be_named_beside_itself(world: World) -> None:
+    world.record()
+    assert issued(world)["named_in"] == []
+
+
+def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> None:
+    entry = world.record()
+    other = {
+        "role": "legal_representative",
+        "name": "王某",
+        "identifier": {"scheme": "resident_id", "number": resident_id(3)},
+    }
+    order(
+        world,
+        entry,
+        "corrections",
+        {"reason": "法定代表人有误", "changes": {"responsible_persons": [other]}},
+    )
+    assert issued(world, of_person())["named_in"] == []
+    assert len(issued(world, of_person(resident_id(3), "王某"))["named_in"]) == 1
+
+
+def test_of_an_exempt_entry_on_somebody_else_no_more_than_that_it_names_them(world: World) -> None:
+    world.record(
+        disclosure={"class": "exempt", "exemption": "state_secret", "basis": "保守国家秘密法"}
+    )
+    [named] = issued(world, of_person())["named_in"]
+    assert (named["list"], named["status"], named["roles"]) == (
+        "black",
+        "active",
+        ["legal_representative"],
+    )
+    for name in ("list_type", "department", "subject_name", "decision_number", "decided_on"):
+        assert named[name] is None, name
+
+
+def test_a_listed_person_is_told_of_their_own_entry_and_of_those_that_name_them(
+    world: World,
+) -> None:
+    world.record()
+    own = world.record(source_ref="P", subject=person(), responsible_persons=None)
+    report = issued(world, of_person())
+    assert [one["id"] for one in report["entries"]] == [own["id"]]
+    assert [one["subject_name"] for one in report["named_in"]] == [NAME]
+
+
+def test_all_numbers_of_a_person_count(world: World) -> None:
+    two = person()
+    two["identifiers"].append({"scheme": Scheme.passport.value, "number": "E12345678"})
+    world.record(source_ref="P", case_ref=None, subject=two, responsible_persons=None)
+    world.record()
+    world.api("approver").post(
+        "/v1/checks", json=check(asked(PERSON, "张某", scheme="resident_id"))
+    )
+    report = issued(world, of_person("E12345678", scheme="passport"))
+    assert len(report["entries"]) == len(report["named_in"]) == len(report["queries"]) == 1
+    assert [item["masked"] for item in report["subject"]["identifiers"]] == [
+        "E1*******",
+        f"{PERSON[:6]}************",
+    ]
+
+
+# --- rights ---------------------------------------------------------------
+
+
+def test_every_report_says_what_the_subject_may_do_and_what_it_is_not(world: World) -> None:
+    rights = issued(world)["rights"]
+    assert "三个工作日" in rights["objection"]["zh"]
+    assert "七个工作日" in rights["objection"]["zh"]
+    assert "第三十九条" in rights["objection"]["zh"]
+    assert "3 working days" in rights["objection"]["en"]
+    assert "谁认定、谁修复" in rights["repair"]["zh"]
+    assert "不收取任何费用" in rights["free_of_charge"]["zh"]
+    assert "不作为信用良好的证明" in rights["no_statement_of_credit"]["zh"]
+    assert "no statement of good credit" in rights["no_statement_of_credit"]["en"]

@@ -1,0 +1,240 @@
+"""Who asked about the subject: every question, but those that an open investigation delays."""
+
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+from uuid_utils.compat import uuid7
+
+from app.tables import SubjectIdentifier
+from tests.support.facts import BUILDER, PERSON, asked, check, person, subject
+from tests.support.numbers import uscc
+from tests.support.problems import refused
+from tests.support.reports import issued, of_person, own_report, page_of
+from tests.support.world import World
+
+PURPOSE = "tender 2026-118 qualification review"
+INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
+
+
+def checked(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
+    answer = world.api("approver").post("/v1/checks", json=check(*subjects, **more))
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def looked_up(world: World, **changes: Any) -> httpx.Response:
+    body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", **changes}
+    return world.api().post("/v1/subjects/lookup", json=body)
+
+
+def told(world: World, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+    return list(issued(world, body)["queries"])
+
+
+# --- every question -------------------------------------------------------
+
+
+def test_a_check_is_told_with_who_asked_when_why_and_what_was_answered(world: World) -> None:
+    world.record()
+    check_id = checked(world)["check_id"]
+    [query] = told(world)
+    assert query.pop("asked_at").startswith("2026-11-22T02:00:00")
+    assert query == {
+        "id": check_id,
+        "kind": "check",
+        "role": "approver",
+        "department": {"code": "finance_bureau", "name": "市财政局"},
+        "matter": {"code": "bidding", "name": "招标投标"},
+        "purpose": PURPOSE,
+        "case_no": "ZZ-2026-118",
+        "standing": "black",
+        "outcome": None,
+        "withheld": None,
+    }
+
+
+def test_lookups_are_told_too_oldest_first(world: World) -> None:
+    world.record()
+    looked_up(world)
+    checked(world)
+    first, second = told(world)
+    assert (first["kind"], first["matter"], first["purpose"]) == ("lookup", None, "受理前查询")
+    assert first["department"]["code"] == "human_resources"
+    assert second["kind"] == "check"
+
+
+def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World) -> None:
+    world.record()
+    other = asked(uscc(1), "另一公司", ref="a")
+    check_id = checked(world, other, asked(ref="b"))["check_id"]
+    outcomes = f"/v1/checks/{check_id}/outcomes"
+    for ref, action, measures in (("a", "not_applied", []), ("b", "applied", ["restrict_bidding"])):
+        body = {"ref": ref, "action": action, "measures": measures, "remark": f"已办 {ref}"}
+        assert world.api("approver").post(outcomes, json=body).status_code == 201
+    checked(world)
+    first, second = told(world)
+    assert first["outcome"].pop("recorded_at")
+    assert first["outcome"] == {
+        "action": "applied",
+        "measures": [{"code": "restrict_bidding", "name": "限制参与招标投标"}],
+        "remark": "已办 b",
+    }
+    assert second["outcome"] is None
+    assert (
+        told(world, own_report(number=uscc(1), name="另一公司"))[0]["outcome"]["remark"] == "已办 a"
+    )
+
+
+def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
+    checked(world, asked(PERSON, "张某", scheme="resident_id"))  # before anything was recorded
+    world.record(subject=person(), responsible_persons=None)
+    checked(world, asked(PERSON, "李四", scheme="resident_id"))  # under another name
+    checked(world, asked(PERSON, "张某", scheme="resident_id"))
+    standings = [query["standing"] for query in told(world, of_person())]
+    assert standings == ["none", "unresolved", "black"]
+
+
+def test_an_organisation_that_was_found_by_its_name_is_told(world: World) -> None:
+    world.record()
+    checked(world, {"ref": "1", "name": "枣庄某某建筑有限公司"})
+    [query] = told(world)
+    assert query["standing"] == "black"
+
+
+def test_of_a_batch_the_subject_is_told_its_own_question_alone(world: World) -> None:
+    world.record()
+    checked(
+        world, asked(uscc(1), "甲公司", ref="1"), asked(ref="2"), asked(uscc(3), "乙公司", ref="3")
+    )
+    report = issued(world)
+    assert len(report["queries"]) == 1
+    assert "甲公司" not in str(report)
+    assert issued(world, own_report(number=uscc(4), name="丙公司"))["queries"] == []
+
+
+def test_who_asked_about_another_by_a_number_recorded_in_error_meant_the_other(
+    world: World,
+) -> None:
+    shared = uscc(5)
+    both = subject(name="甲公司")
+    both["identifiers"] = [{"scheme": "uscc", "number": shared}]
+    world.record(source_ref="A", case_ref=None, subject=both)
+    checked(world, asked(shared, "乙公司"))
+    own = uscc(6)
+    _give_instead(world, shared, own)
+    assert told(world, own_report(number=own, name="甲公司")) == []
+    assert len(told(world, own_report(number=shared, name="乙公司"))) == 1
+
+
+def _give_instead(world: World, wrong: str, right: str) -> None:
+    """Leave the subject a right number, and the wrong one as a revocation leaves it."""
+    columns = SubjectIdentifier.__table__.c
+    with world.registry.database.writing() as connection:
+        for old, new in ((wrong[8:17], right[8:17]), (wrong, right)):
+            row = connection.execute(
+                SubjectIdentifier.__table__.select().where(columns.lookup_key == old)
+            ).one()
+            connection.execute(
+                update(SubjectIdentifier)
+                .where(SubjectIdentifier.lookup_key == old)
+                .values(current=False)
+            )
+            more = row._asdict() | {"id": uuid7(), "lookup_key": new, "shown": new}
+            connection.execute(SubjectIdentifier.__table__.insert().values(**more))
+
+
+def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: World) -> None:
+    world.record()
+    world.api("auditor").post("/v1/checks", json=check(on="2026-11-21"))
+    issued(world)
+    assert told(world) == []
+
+
+# --- open investigations --------------------------------------------------
+
+
+def test_a_question_of_an_open_investigation_is_told_after_its_last_day(world: World) -> None:
+    world.record()
+    checked(world, investigation=INVESTIGATION)
+    looked_up(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
+    checked(world)
+    assert [query["withheld"] for query in told(world)] == [None]
+    world.clock.move_to(date(2026, 11, 23))
+    assert len(told(world)) == 1
+    world.clock.move_to(date(2026, 11, 24))
+    assert [query["kind"] for query in told(world)] == ["lookup", "check"]
+    world.clock.move_to(date(2026, 12, 31))
+    assert len(told(world)) == 2
+    world.clock.move_to(date(2027, 1, 1))
+    assert [query["withheld"] for query in told(world)] == [
+        INVESTIGATION,
+        INVESTIGATION | {"until": "2026-11-23"},
+        None,
+    ]
+
+
+def test_the_report_does_not_show_whether_anything_is_withheld(world: World) -> None:
+    world.record()
+    before = issued(world)
+    check_id = checked(world, investigation=INVESTIGATION)["check_id"]
+    body = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
+    world.api("approver").post(f"/v1/checks/{check_id}/outcomes", json=body)
+    after = issued(world)
+    moved = {"report_id", "issued_at", "verification_code", "sha256", "reports"}
+    assert {name: before[name] for name in before.keys() - moved} == {
+        name: after[name] for name in after.keys() - moved
+    }
+    assert "延期告知" in after["queries_note"]["zh"]
+    assert "whether or not" in after["queries_note"]["en"]
+    assert check_id not in page_of(world, after)
+
+
+@pytest.mark.parametrize("until", ["2026-11-21", "2026-11-22", "2027-11-23", "2030-01-01"])
+def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) -> None:
+    world.record()
+    investigation = INVESTIGATION | {"until": until}
+    body = check(investigation=investigation)
+    pointer = "/investigation/until"
+    refused(world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer)
+    refused(looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer)
+    assert told(world) == []
+
+
+@pytest.mark.parametrize("until", ["2026-11-23", "2027-11-22"])
+def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: str) -> None:
+    investigation = INVESTIGATION | {"until": until}
+    checked(world, investigation=investigation)
+    assert looked_up(world, investigation=investigation).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("investigation", "code", "pointer"),
+    [
+        ({"until": "2026-12-31"}, "missing", "/investigation/basis"),
+        ({"basis": "监察法第三十九条"}, "missing", "/investigation/until"),
+        ({"basis": " ", "until": "2026-12-31"}, "blank", "/investigation/basis"),
+        (INVESTIGATION | {"case": "1"}, "unknown_field", "/investigation/case"),
+        (INVESTIGATION | {"basis": PERSON}, "personal_number_in_text", "/investigation/basis"),
+    ],
+)
+def test_a_delay_needs_its_basis_and_its_last_day(
+    world: World, investigation: dict[str, Any], code: str, pointer: str
+) -> None:
+    answer = world.api("approver").post("/v1/checks", json=check(investigation=investigation))
+    refused(answer, 422, code, pointer)
+
+
+def test_a_re_examination_is_told_to_nobody_and_needs_no_delay(world: World) -> None:
+    body = check(on="2026-11-21", investigation=INVESTIGATION)
+    answer = world.api("auditor").post("/v1/checks", json=body)
+    refused(answer, 422, "unknown_field", "/investigation")
+
+
+def test_the_receipt_says_that_the_question_is_withheld(world: World) -> None:
+    for investigation in (INVESTIGATION, None):
+        more = {} if investigation is None else {"investigation": investigation}
+        where = f"/v1/checks/{checked(world, **more)['check_id']}"
+        assert world.api("approver").get(where).json()["investigation"] == investigation

@@ -1,0 +1,141 @@
+"""Whether a print is genuine: for anybody who holds one, and for nobody who guesses."""
+
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+
+from app.access.dependencies import Attempts
+from app.errors import NotReady
+from app.rights.codes import ALPHABET, make_code, read_code
+from app.tables import UnknownCaller
+from tests.support.facts import person
+from tests.support.problems import refused
+from tests.support.reports import NAME, issued, of_person
+from tests.support.world import World
+
+UNKNOWN = "00000-00000-00000-00000"
+
+
+def path_of(code: str) -> str:
+    return f"/v1/verifications/{code}"
+
+
+def counted(world: World) -> int:
+    with world.registry.database.reading_ledger() as connection:
+        return sum(row.attempts for row in connection.execute(UnknownCaller.__table__.select()))
+
+
+# --- a true code ----------------------------------------------------------
+
+
+def test_anybody_learns_what_the_print_must_say(world: World) -> None:
+    world.record()
+    report = issued(world)
+    answer = world.client(None).get(path_of(report["verification_code"]))
+    assert answer.status_code == 200
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json() == {
+        "valid": True,
+        "report_id": report["report_id"],
+        "issued_at": report["issued_at"],
+        "subject_name": NAME,
+        "subject_kind": "legal_person",
+        "sha256": report["sha256"],
+    }
+    assert counted(world) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "masked"), [("张某", "张*"), ("买买提·艾力", "买*****"), ("John Doe", "J*******")]
+)
+def test_a_persons_name_is_masked_after_its_first_character(
+    world: World, name: str, masked: str
+) -> None:
+    world.record(subject=person(name=name), responsible_persons=None)
+    report = issued(world, of_person(name=name))
+    answer = world.client(None).get(path_of(report["verification_code"]))
+    assert answer.json()["subject_name"] == masked
+    assert name not in answer.text
+
+
+def test_it_is_read_as_people_read_it(world: World) -> None:
+    code = issued(world)["verification_code"]
+    nobody = world.client(None)
+    for read in (
+        code.lower(),
+        code.replace("-", ""),
+        code.replace("-", " "),
+        code.replace("-", "\N{EN DASH}"),
+        f" {code} ",
+        code.replace("0", "O").replace("1", "I"),
+        code.replace("0", "o").replace("1", "l"),
+        "".join(chr(ord(each) + 0xFEE0) for each in code),
+    ):
+        assert nobody.get(path_of(read)).status_code == 200, read
+
+
+# --- codes ----------------------------------------------------------------
+
+
+def test_codes_are_long_grouped_and_without_look_alikes() -> None:
+    codes = {make_code() for _ in range(500)}
+    assert len(codes) == 500
+    assert len(ALPHABET) ** 20 >= 2**80
+    for code in codes:
+        assert [len(group) for group in code.split("-")] == [5, 5, 5, 5]
+        assert not set(code) & set("ILOU")
+        assert read_code(code) == code
+    assert {each for code in codes for each in code} == {*ALPHABET, "-"}
+
+
+def test_look_alikes_mean_what_they_look_like() -> None:
+    assert read_code("oOiIl-LlLoO-7q4mc-WD31N") == "00111-11100-7Q4MC-WD31N"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-", UNKNOWN[:-1], f"{UNKNOWN}0", UNKNOWN.replace("0", "U", 1), "枣庄", "ß" * 20]
+)
+def test_what_is_no_code_is_none(text: str) -> None:
+    assert read_code(text) is None
+
+
+# --- guessing -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [UNKNOWN, "x", "枣庄", "%27%20OR%201=1", "a" * 3000, "\ud7ff"])
+def test_an_unknown_code_is_not_found_and_counted(world: World, code: str) -> None:
+    issued(world)
+    refused(world.client(None).get(path_of(code)), 404, "report_not_found")
+    assert counted(world) == 1
+
+
+def test_with_a_key_an_unknown_code_is_not_found_either(world: World) -> None:
+    refused(world.api().get(path_of(UNKNOWN)), 404, "report_not_found")
+    assert counted(world) == 1
+
+
+def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: FastAPI) -> None:
+    app.state.attempts = Attempts(3)
+    code = issued(world)["verification_code"]
+    nobody = world.client(None)
+    statuses = [nobody.get(path_of(UNKNOWN)).status_code for _ in range(5)]
+    assert statuses == [404, 404, 404, 429, 429]
+    answer = nobody.get(path_of(UNKNOWN))
+    refused(answer, 429, "too_many_attempts")
+    assert int(answer.headers["Retry-After"]) == 60
+    assert nobody.get("/v1/matters").status_code == 429  # one count for both
+    assert counted(world) == 3
+    assert nobody.get(path_of(code)).status_code == 200
+
+
+def test_it_answers_nothing_while_the_registry_is_not_ready(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = issued(world)["verification_code"]
+
+    def away() -> Any:
+        raise NotReady
+
+    monkeypatch.setattr(world.registry, "require_ready", away)
+    refused(world.client(None).get(path_of(code)), 503, "not_ready")

@@ -1,0 +1,59 @@
+"""Own reports: asked for as departments do, and taken apart as whoever holds one does."""
+
+import hashlib
+import json
+from typing import Any
+
+import httpx
+
+from tests.support.facts import BUILDER, PERSON
+from tests.support.world import World
+
+NAME = "枣庄某某建筑有限公司"
+
+
+def own_report(**changes: Any) -> dict[str, Any]:
+    """The body for the builder; a change of None takes the field out."""
+    body: dict[str, Any] = {
+        "scheme": "uscc",
+        "number": BUILDER,
+        "name": NAME,
+        "applicant": {"kind": "delegated", "name": "王某", "proof_ref": "授权书 2026-17"},
+        "case_no": "XY-2026-31",
+        **changes,
+    }
+    return {name: value for name, value in body.items() if value is not None}
+
+
+def of_person(number: str = PERSON, name: str = "张某", **changes: Any) -> dict[str, Any]:
+    """The body for a person at the counter."""
+    applicant = {"kind": "self", "name": name, "proof_ref": "核验登记 2026-9"}
+    return own_report(
+        **{"scheme": "resident_id", "number": number, "name": name, "applicant": applicant}
+        | changes
+    )
+
+
+def issued(
+    world: World, body: dict[str, Any] | None = None, api: httpx.Client | None = None
+) -> dict[str, Any]:
+    """A report that must be issued."""
+    answer = (api or world.api()).post("/v1/own-reports", json=body or own_report())
+    assert answer.status_code == 201, answer.text
+    return dict(answer.json())
+
+
+def page_of(world: World, report: dict[str, Any], api: httpx.Client | None = None) -> str:
+    """The page of a report."""
+    answer = (api or world.api()).get(f"/v1/own-reports/{report['report_id']}/page")
+    assert answer.status_code == 200, answer.text
+    return answer.text
+
+
+def digest_of(report: dict[str, Any]) -> str:
+    """What `sha256` must be, as a holder of the JSON works it out without this software."""
+    rest = {
+        name: value for name, value in report.items() if name not in {"sha256", "verification_code"}
+    }
+    text = json.dumps(rest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
