@@ -24,7 +24,7 @@ from app.registry import Registry
 from app.settings import Settings
 from app.tables import LEDGER, Base
 from tests.conftest import DATABASES
-from tests.support.facts import push
+from tests.support.facts import check, push, subject
 from tests.support.processes import environment, redblack, serving
 from tests.support.world import Templates, open_world
 
@@ -51,11 +51,11 @@ def tables(settings: Settings) -> set[str]:
         return {*found.get_table_names(), *found.get_table_names(schema=LEDGER)}
 
 
-def downgrade(settings: Settings) -> None:
+def downgrade(settings: Settings, revision: str = "base") -> None:
     config = migrate.alembic_config()
     with migrating(settings) as connection:
         config.attributes["connection"] = connection
-        command.downgrade(config, "base")
+        command.downgrade(config, revision)
 
 
 def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
@@ -94,6 +94,28 @@ def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, add
         initialise(registry)
     world = open_world(scratch, app, address)
     assert world.api().post("/v1/entries", json=push()).status_code == 201
+    world.close()
+
+
+def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
+    scratch: Settings, app: FastAPI, address: str
+) -> None:
+    migrate.upgrade(scratch)
+    with closing(Registry.open(scratch)) as registry:
+        initialise(registry)
+    world = open_world(scratch, app, address)
+    wrong = world.record(source_ref="W", subject=subject(name="错的公司"))
+    revocation = {"reason": "错", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
+    path = f"/v1/entries/{wrong['id']}/revocations"
+    assert world.api().post(path, json=revocation, headers={"If-Match": '"1"'}).is_success
+    right = world.record(replaces=wrong["id"])
+    world.close()
+    downgrade(scratch, "0005")  # one number means one subject again
+    migrate.upgrade(scratch)
+    world = open_world(scratch, app, address)
+    [found] = world.api("approver").post("/v1/checks", json=check()).json()["results"]
+    assert (found["standing"], found["warnings"]) == ("black", [])
+    assert found["subject"]["id"] == right["subject"]["id"]
     world.close()
 
 

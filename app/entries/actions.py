@@ -81,6 +81,7 @@ def corrected(
     row: EntryRow,
     law: Law,
     sent: Mapping[str, Any],
+    place: str = "/changes",
 ) -> dict[str, Any] | None:
     """The columns that differ once sealed changes stand in the place of facts; None if none do.
 
@@ -97,7 +98,7 @@ def corrected(
     police = then.is_police(row.department)
     born = _birth_date(registry, connection, row, law)
     case = Case.of(facts, born, police=police, restored_on=row.lapsed_until)
-    ruling = _examine_changes(case, list_type, law.today, row)
+    ruling = _examine_changes(case, list_type, law.today, row, place)
     others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
     ruling = within_consecutive_cap(
         ruling,
@@ -111,7 +112,7 @@ def corrected(
     )
     for ended_on in (row.exited_on, row.revoked_on, row.repaired_on):
         if ended_on is not None:
-            require_within(case.decided_on, FIRST_DAY, ended_on, "/changes/decision/decided_on")
+            require_within(case.decided_on, FIRST_DAY, ended_on, f"{place}/decision/decided_on")
     term = replace(
         row.term,
         effective_from=ruling.effective_from,
@@ -130,8 +131,8 @@ def corrected(
         return decided | channel_values(row.publications, term, barred)
     published = [item.published_on for item in row.publications.values() if item.published_on]
     if published:
-        place = "/changes/decision/decided_on"
-        require_within(case.decided_on, FIRST_DAY, min(published), place)
+        decided_at = f"{place}/decision/decided_on"
+        require_within(case.decided_on, FIRST_DAY, min(published), decided_at)
     started_on = row.lapsed_until or case.decided_on
     due = law.calendar.deadline(started_on)
     channels = rejudged(row.publications, due.deadline, grace=False)
@@ -143,14 +144,16 @@ def corrected(
     )
 
 
-def _examine_changes(case: Case, list_type: ListType, today: date, row: EntryRow) -> Ruling:
+def _examine_changes(
+    case: Case, list_type: ListType, today: date, row: EntryRow, place: str
+) -> Ruling:
     try:
         went_on = bool(row.facts.get("conduct_continues"))
         return examine(case, list_type, today, correcting=True, conduct_went_on=went_on)
     except InvalidPayload as wrong:
-        # Places in the body of a correction, where facts stand under `changes`.
+        # Places in the body that brings the correction.
         raise InvalidPayload(
-            faults=[replace(item, pointer=f"/changes{item.pointer}") for item in wrong.faults]
+            faults=[replace(item, pointer=f"{place}{item.pointer}") for item in wrong.faults]
         ) from wrong
 
 
@@ -258,6 +261,7 @@ def extend(
             order.effective_until,
             list_type,
             extended_before="extension" in row.facts,
+            began_on=row.lapsed_until or row.effective_from,
         )
         told = order.model_dump(mode="json")
         facts = {

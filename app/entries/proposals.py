@@ -82,9 +82,11 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
 
 
 def seal_changes(
-    changes: EntryChanges, secrets: Secrets, today: date
+    changes: EntryChanges, secrets: Secrets, today: date, place: str = "/changes"
 ) -> tuple[dict[str, Any], tuple[Person, ...]]:
     """The changes of a correction, sealed, with the persons that they newly name.
+
+    `place` is where they stand in the body, for the pointers of what is wrong.
 
     Raises:
         InvalidPayload: an identifier is wrong.
@@ -94,7 +96,7 @@ def seal_changes(
         raise SubjectFixed
     sent = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
     reader = _Reader(secrets, today)
-    persons = reader.read_persons(sent.get("responsible_persons"), "/changes")
+    persons = reader.read_persons(sent.get("responsible_persons"), place)
     reader.raise_faults()
     return sent, persons
 

@@ -97,6 +97,7 @@ def record_all(
         batch.write()
         return outcomes
 
+    turns.turn_to_today(registry)
     return registry.write(work)
 
 

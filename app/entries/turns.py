@@ -58,8 +58,12 @@ def _red_status(term: Term, day: date, *, black_active: bool) -> Status:
     return status_on(term, ListKind.red, day, black_active=black_active)
 
 
-def turn_to_today(registry: Registry) -> None:
+def turn_to_today(registry: Registry) -> date:
     """Write down what the days since the last turn did to entries; once, whoever asks first.
+
+    Returns the day that the registry has come to: no earlier than another node has told of,
+    whosever clock is behind. Changes begin with it as well, for what a change does to other entries
+    is judged against what was told of them last.
 
     The entries are read before the change begins: one that is changed meanwhile is announced by its
     own version as well, and either announcement leads to the same entry.
@@ -68,7 +72,7 @@ def turn_to_today(registry: Registry) -> None:
     with registry.database.reading() as connection:
         since = read_turned_on(connection)
         if since is not None and since >= today:
-            return
+            return since
         turns = [] if since is None else _turns_between(connection, since, today)
 
     def work(connection: Connection) -> None:
@@ -85,6 +89,7 @@ def turn_to_today(registry: Registry) -> None:
         add(connection, turns, today, numbers.first, numbers.at)
 
     registry.write(work)
+    return today
 
 
 def add(

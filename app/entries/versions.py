@@ -83,6 +83,7 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
         )
         append_versions(registry, connection, caller, law, [made])
 
+    turns.turn_to_today(registry)
     registry.write(work)
 
 

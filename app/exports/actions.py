@@ -51,7 +51,7 @@ def start(
                 )
             ]
         )
-    turn_to_today(registry)
+    today = turn_to_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         if known_at is not None:  # what was pinned then, so that the very same export comes out
@@ -107,8 +107,7 @@ def changes(
     Raises:
         FeedGone: the number is of another epoch, of no epoch at all, or too far back.
     """
-    turn_to_today(registry)
-    today = registry.clock.today()
+    today = turn_to_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         too_old = head.seq - after > registry.settings.feed_reach
@@ -122,13 +121,13 @@ def changes(
 
 def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
     """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
-    turn_to_today(registry)
+    today = turn_to_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
     pin = Pin(
         epoch=head.epoch,
         seq=head.seq,
-        on=registry.clock.today(),
+        on=today,
         catalogue_version=str(head.catalogue_version),
         calendar_version=head.calendar_version,
         scope=ExportScope.all,  # what the caller may see, no less

@@ -17,6 +17,7 @@ from app.crypto import fingerprint
 from app.database import Connection
 from app.entries import store as entries
 from app.entries.store import EntryRow
+from app.entries.turns import turn_to_today
 from app.entries.versions import NextVersion, append_versions
 from app.errors import (
     CaseNotFound,
@@ -32,7 +33,7 @@ from app.redress.store import CaseRow
 from app.registry import Registry
 from app.rules.calendar import Arrival
 from app.rules.permissions import Caller, Role
-from app.rules.redress import BEFORE, CaseKind, CaseState, Step
+from app.rules.redress import BEFORE, OPEN, CaseKind, CaseState, Step
 from app.rules.transitions import Action, require
 from app.wire import Model
 
@@ -79,10 +80,12 @@ def open_case(
     def work(connection: Connection) -> tuple[CaseRow, bool]:
         at = _stand_at(registry, connection, caller, entry_id)
         before = store.of_entry(connection, entry_id, kind)
-        same = next((case for case in before if case.digest == digest), None)
-        if same is not None:
-            return same, False
         received = received_on(at)
+        for case in reversed(before):
+            # The same papers on a later day, when the case is closed, are a new case.
+            again = CaseState(case.state) in OPEN or case.received_on == received
+            if case.digest == digest and again:
+                return case, False
         outcome = decide(at, before, received)
         case = CaseRow(
             id=uuid7(),
@@ -103,6 +106,7 @@ def open_case(
         _write_down(at, f"{kind}_received", case, outcome)
         return case, True
 
+    turn_to_today(registry)
     return registry.write(work)
 
 
@@ -172,6 +176,7 @@ def take_step(
         _write_down(at, f"{kind}_{step}", changed, outcome)
         return changed
 
+    turn_to_today(registry)
     return registry.write(work)
 
 

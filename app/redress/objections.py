@@ -9,7 +9,7 @@ from app.clock import civil_day
 from app.entries import actions as entries
 from app.entries import proposals
 from app.entries.versions import NextVersion, add_persons, require_within
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, Sentence, StepRefused
 from app.redress.cases import At, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (
     Assistance,
@@ -28,6 +28,8 @@ from app.rules.redress import (
     Step,
 )
 from app.rules.transitions import Action
+
+CORRECTION = "/correction"  # where the changes of a correction stand in the body
 
 
 def lodge(
@@ -66,15 +68,7 @@ def ask_for_help(
 
     def decide(at: At, case: CaseRow) -> Outcome:
         if any(taken["step"] == Step.assistance for taken in case.steps):
-            raise InvalidPayload(
-                faults=[
-                    Fault(
-                        "/unit",
-                        "assisted_already",
-                        Sentence("Another unit helps already", "已有其他单位协助核查"),
-                    )
-                ]
-            )
+            raise StepRefused(state=case.state)
         days = ASSISTED_OBJECTION_WORKING_DAYS
         due = at.law.calendar.add_working_days(case.received_on, days)
         return Outcome(state=CaseState.received, due=due, detail={"unit": order.unit})
@@ -108,16 +102,18 @@ def answer(
     sent: dict[str, Any] = {}
     persons: tuple[proposals.Person, ...] = ()
     if order.correction is not None:
-        sent, persons = proposals.seal_changes(order.correction, registry.secrets, today)
+        sent, persons = proposals.seal_changes(
+            order.correction, registry.secrets, today, CORRECTION
+        )
 
     def decide(at: At, case: CaseRow) -> Outcome:
         cases = of_entry(at.connection, entry_id, CaseKind.objection)
         others = [one for one in cases if one.id != case.id and CaseState(one.state) in OPEN]
         mark = {"disputed": bool(others)}
         if order.correction is not None:
-            differing = entries.corrected(registry, at.connection, at.row, at.law, sent)
+            differing = entries.corrected(registry, at.connection, at.row, at.law, sent, CORRECTION)
             if differing is None:
-                raise InvalidPayload(faults=[_NOTHING_CHANGED])
+                raise InvalidPayload(faults=[NOTHING_CHANGED])
             add_persons(registry, at.connection, entry_id, persons)
             action = Action.correct
         elif order.revocation is not None:
@@ -145,7 +141,7 @@ def answer(
     )
 
 
-_NOTHING_CHANGED = Fault(
+NOTHING_CHANGED = Fault(
     "/correction",
     "nothing_to_change",
     Sentence("The correction changes nothing", "更正内容与登记内容相同"),

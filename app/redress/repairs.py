@@ -29,6 +29,7 @@ from app.redress.store import CaseRow
 from app.registry import Registry
 from app.rules.admission import within_stay
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
+from app.rules.names import name_key
 from app.rules.permissions import Caller
 from app.rules.redress import (
     NOTHING,
@@ -52,8 +53,10 @@ def repairability(
     catalogue: Catalogue,
     today: date,
     offer: Offer = NOTHING,
+    *,
+    asked_on: date | None = None,
 ) -> Repairability:
-    """Whether an entry may be repaired today with what is offered."""
+    """Whether an entry may be repaired today with what is offered, and was asked for on a day."""
     neighbours = entries.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
     published = [item.published_on for item in row.publications.values() if item.published_on]
     standing = Standing(
@@ -67,12 +70,14 @@ def repairability(
         listed_again=row.kind == ListKind.black
         and any(
             other.list_type == row.list_type
+            and other.term.revoked_on is None
             and not other.term.void
             and other.term.effective_from > row.effective_from
             for other in neighbours
         ),
     )
-    return assess(standing, catalogue.repair_rule(row.list_type, row.decided_on), offer, today)
+    rule = catalogue.repair_rule(row.list_type, row.decided_on)
+    return assess(standing, rule, offer, asked_on or today)
 
 
 def apply(
@@ -93,6 +98,8 @@ def apply(
         for position, evidence in enumerate(order.evidence):
             place = f"/evidence/{position}/completed_on"
             require_within(evidence.completed_on, FIRST_DAY, day, place)
+        if order.promise is not None:
+            require_within(order.promise.signed_on, FIRST_DAY, day, "/promise/signed_on")
         return day
 
     def decide(at: At, before: Sequence[CaseRow], received: date) -> Outcome:
@@ -113,8 +120,10 @@ def _offer(order: RepairApplication) -> Offer:
     )
 
 
-def _require_repairable(at: At, offer: Offer, day: date) -> RepairRule:
-    found = repairability(at.connection, at.row, at.law.catalogue, day, offer)
+def _require_repairable(at: At, offer: Offer, asked_on: date) -> RepairRule:
+    found = repairability(
+        at.connection, at.row, at.law.catalogue, at.law.today, offer, asked_on=asked_on
+    )
     if found.unmet or found.rule is None:
         raise NotRepairable(
             unmet=[item.value for item in found.unmet],
@@ -204,7 +213,7 @@ def settle(
     def decide(at: At, case: CaseRow) -> Outcome:
         accepted = next(taken for taken in case.steps if taken["step"] == Step.acceptance)
         same_key = caller.id is not None and accepted["actor_id"] == str(caller.id)
-        if same_key or accepted["person"] == caller.person:
+        if same_key or name_key(accepted["person"]) == name_key(caller.person or ""):
             raise SamePerson
         if order.outcome != "approved":
             return Outcome(state=CaseState(order.outcome))
@@ -246,7 +255,12 @@ def _linked(at: At) -> list[EntryRow]:
     others = store.of_the_same_case(at.connection, at.row)
     rows = entries.lock_all(at.connection, others, at.law.today)
     allowed = MOVES[Action.repair].allowed
-    return [row for row in rows.values() if row.status(at.law.today) in allowed]
+    return [
+        row
+        for row in rows.values()
+        # What came back from a repair by false materials is not repaired again.
+        if row.status(at.law.today) in allowed and row.lapsed_from is None
+    ]
 
 
 def take_back(
@@ -293,7 +307,7 @@ def take_back(
 def _restored(at: At, row: EntryRow) -> dict[str, Any]:
     today = at.law.today
     list_type = at.law.catalogue.list_types[row.list_type]
-    neighbours = entries.neighbours(at.connection, [row.subject_id])[row.subject_id]
+    neighbours = entries.neighbours(at.connection, [row.subject_id]).get(row.subject_id, [])
     same_list = [
         other.term
         for other in neighbours

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from dateutil.relativedelta import relativedelta
+
 from app.rules.admission import later
 from app.rules.law import (
     Bar,
@@ -138,8 +140,9 @@ class Repairability:
 def assess(entry: Standing, rule: RepairRule | None, offer: Offer, today: date) -> Repairability:
     """Explain whether the entry may be repaired today with what is offered.
 
-    Minor conduct that was not intended takes the gentle path: no waiting, any one of the means, no
-    promise (枣文明委〔2019〕2号 四.1; 国办发〔2025〕22号).
+    Minor conduct that was not intended takes the gentle path, unless its sector has a rule of its
+    own: no waiting, any one of the means, no promise (枣文明委〔2019〕2号 四.1;
+    国办发〔2025〕22号).
     """
     kind, severity = entry.list_type.kind, entry.severity
     shut: list[Unmet] = []
@@ -160,7 +163,7 @@ def assess(entry: Standing, rule: RepairRule | None, offer: Offer, today: date) 
             earliest_on=None,
             unmet=tuple(dict.fromkeys(shut)),
         )
-    gentle = severity is Severity.minor and entry.unintentional
+    gentle = severity is Severity.minor and entry.unintentional and not rule.list_types
     earliest_on = _earliest(entry, rule, offer, today, gentle=gentle)
     unmet = [*_missing(rule, offer, gentle=gentle), *_barred(entry, rule, offer)]
     if earliest_on is not None and today < earliest_on:
@@ -212,12 +215,14 @@ def _barred(entry: Standing, rule: RepairRule, offer: Offer) -> Iterable[Unmet]:
 
 
 def renewed_until(term: Term, list_type: ListType, today: date) -> date | None:
-    """The last day of a term that begins anew today, after a repair by false materials.
+    """The last day of a term that begins anew today, as long as it was before.
 
-    人力资源和社会保障部令第45号 Art 15; None where the term was open.
+    After a repair by false materials start and end are computed anew (人力资源和社会保障部令第45号
+    Art 15). None where the term was open.
     """
     if term.effective_until is None:
         return None
-    if list_type.term is not None:
-        return later(today, list_type.term)
-    return today + (term.effective_until - term.effective_from)
+    began = term.effective_from
+    if list_type.term is not None and term.effective_until == later(began, list_type.term):
+        return later(today, list_type.term)  # the same, also where a month's end was cut off
+    return today + relativedelta(term.effective_until, began)

@@ -101,15 +101,6 @@ def keys_of(claim: Claim, secrets: Secrets) -> dict[Key, Identifier | None]:
     return keys
 
 
-def behind(keys: Collection[Key]) -> ColumnElement[bool]:
-    """Rows of identifiers under keys, and under some others where several schemes are asked for."""
-    return and_(
-        # Both columns, for the index begins with the scheme.
-        SubjectIdentifier.scheme.in_({scheme for scheme, _ in keys}),
-        SubjectIdentifier.lookup_key.in_({number for _, number in keys}),
-    )
-
-
 def under(keys: Collection[Key]) -> ColumnElement[bool]:
     """Identifiers under keys (and others, where several schemes are asked for at once)."""
     return and_(

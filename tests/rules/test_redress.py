@@ -310,6 +310,17 @@ def test_it_is_too_early_exactly_before_the_first_day(decided: date, severity: S
     assert Unmet.too_early in the_day_before.unmet
 
 
+def test_the_general_rule_waits_for_what_a_black_list_is_public_at_least() -> None:
+    longer = list_type(minimum_publication=Span(years=1))
+    shorter = list_type(minimum_publication=Span(months=1))
+    record = list_type(kind=ListKind.record, minimum_publication=Span(years=1))
+    special = rule(list_types=("wage_arrears.black",))
+    assert found(list_type=longer).earliest_on == date(2027, 1, 10)
+    assert found(list_type=longer).unmet == (Unmet.too_early,)
+    for by, law in ((rule(), shorter), (rule(), record), (special, longer)):
+        assert found(by, list_type=law).earliest_on == date(2026, 4, 10)
+
+
 # --- the gentle path -----------------------------------------------------
 
 
@@ -425,7 +436,7 @@ def test_an_open_term_stays_open() -> None:
 
 def test_a_term_that_was_named_begins_anew_with_its_length() -> None:
     term = Term(effective_from=date(2026, 1, 10), effective_until=date(2026, 3, 11))
-    assert renewed_until(term, list_type(), TODAY) == date(2027, 1, 21)
+    assert renewed_until(term, list_type(), TODAY) == date(2027, 1, 23)  # two months and a day
 
 
 # --- steps ---------------------------------------------------------------

@@ -230,7 +230,8 @@ RUNNING = term(date(2026, 3, 1), date(2028, 2, 29))
 def extended(
     wanted: date, by: ListType = EXTENDABLE, running: Term = RUNNING, *, before: bool = False
 ) -> date:
-    return extended_until(running, wanted, by, extended_before=before)
+    began = running.effective_from
+    return extended_until(running, wanted, by, extended_before=before, began_on=began)
 
 
 def too_far(wanted: date, **more: Any) -> str | None:

@@ -18,6 +18,7 @@ from app.tables import (
     AuditRecord,
     Check,
     Entry,
+    EntryTurn,
     EntryVersion,
     RegistryState,
     Subject,
@@ -130,6 +131,7 @@ def inspect(registry: Registry, crowd: Crowd) -> None:
         trail = connection.execute(
             select(AuditRecord.seq, AuditRecord.target).where(AuditRecord.seq.is_not(None))
         ).all()
+        turned = connection.scalars(select(EntryTurn.seq)).all()
         counter = connection.scalar(select(RegistryState.seq))
         subjects = set(connection.scalars(select(Subject.id)))
         owned = connection.execute(
@@ -146,8 +148,9 @@ def inspect(registry: Registry, crowd: Crowd) -> None:
     assert {row.entry_id for row in versions} == entries
     assert set(crowd.check_ids) <= checks
     # One sequence without gaps, in the order of time, and on record one by one.
-    assert [row.seq for row in versions] == list(range(1, len(versions) + 1))
-    assert counter == len(versions)
+    seqs = [row.seq for row in versions]
+    assert seqs == sorted(seqs)
+    assert sorted([*seqs, *turned]) == list(range(1, counter + 1))
     instants = [row.recorded_at for row in versions]
     assert instants == sorted(instants)
     assert sorted((row.seq, row.target) for row in trail) == [

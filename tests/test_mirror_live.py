@@ -1,0 +1,255 @@
+"""The reference consumer against the registry itself: folded, the feed is the snapshot."""
+
+import fcntl
+import hashlib
+import random
+import sqlite3
+import subprocess
+import threading
+import time
+from collections import Counter
+from contextlib import closing
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+
+from app.catalogue.years import read_notice
+from app.disclosure.actions import load_year
+from app.exports.actions import start_epoch
+from app.mirror import keep
+from tests.support.facts import red
+from tests.support.histories import Office
+from tests.support.processes import COMMAND, environment
+from tests.support.world import World
+
+ROLES = ("subscriber", "auditor")
+NOTICE = """
+year: 2027
+off_days: [2027-01-01, 2027-01-04, 2027-10-01]
+working_days: []
+source: 测试
+"""
+
+
+def key_of(world: World, role: str) -> str:
+    return str(world.api(role).headers["Authorization"].removeprefix("Bearer "))
+
+
+def mirrored(world: World, home: Path) -> dict[str, str]:
+    """Bring a mirror for each role up to date; each proves itself. Gives their last words."""
+    return {
+        role: list(keep(world.address, home / f"{role}.sqlite", key_of(world, role)))[-1]
+        for role in ROLES
+    }
+
+
+def held(home: Path, role: str) -> dict[str, Any]:
+    with closing(sqlite3.connect(home / f"{role}.sqlite")) as database:
+        rows = database.execute("SELECT id, body FROM entries").fetchall()
+    return {name: orjson.loads(body) for name, body in rows}
+
+
+def order(world: World, entry: dict[str, Any], name: str, **body: Any) -> dict[str, Any]:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/{name}",
+        json=body,
+        headers={"If-Match": f'"{entry["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_an_entry_comes_and_goes_as_its_reader_may_see_it(world: World, tmp_path: Path) -> None:
+    mirrored(world, tmp_path)
+    entry = world.record()
+    hidden = world.record(source_ref="R", disclosure={"class": "restricted"})
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "subscriber").keys() == {entry["id"]}
+    assert held(tmp_path, "auditor").keys() == {entry["id"], hidden["id"]}
+    gone = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
+    order(world, entry, "revocations", **gone)
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "subscriber") == {}
+    assert held(tmp_path, "auditor")[entry["id"]]["void"] is True
+
+
+# --- days that nobody looked at the feed ------------------------------------------
+
+
+BACKDATED = {
+    "corrections": {"reason": "更正", "changes": {"effective_until": "2026-11-21"}},
+    "revocations": {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-12-02"},
+}
+
+
+@pytest.mark.parametrize("name", BACKDATED)
+def test_a_change_after_the_day_turned_and_before_anybody_looked(
+    world: World, tmp_path: Path, name: str
+) -> None:
+    honoured = world.record(**red(effective_until="2027-06-01"))
+    entry = world.record(effective_until="2026-11-30")
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "suspended"
+    world.clock.move_to(date(2026, 12, 2))  # the black entry is over, and nobody was told yet
+    order(world, entry, name, **BACKDATED[name])
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "active"
+
+
+def test_a_node_whose_clock_is_behind_tells_nothing_of_yesterday(
+    world: World, tmp_path: Path
+) -> None:
+    entry = world.record(effective_until="2026-11-22")
+    mirrored(world, tmp_path)
+    world.clock.move_to(date(2026, 11, 23))
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "auditor")[entry["id"]]["status"] == "expired"
+    world.clock.move_to(date(2026, 11, 22))  # the next answer comes from there
+    mirrored(world, tmp_path)
+    order(world, entry, "corrections", reason="更正", changes={"remark": "更正后"})
+    mirrored(world, tmp_path)
+    world.clock.move_to(date(2026, 11, 23))
+    mirrored(world, tmp_path)
+    assert held(tmp_path, "auditor")[entry["id"]]["status"] == "expired"
+    assert held(tmp_path, "subscriber") == {}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_histories_on_random_days_fold_to_the_snapshot(
+    world: World, tmp_path: Path, seed: int
+) -> None:
+    chance = random.Random(seed)
+    office = Office(world.api(), chance, world.clock.today)
+    notice = tmp_path / "notice.yaml"
+    notice.write_text(NOTICE)
+    looks = 0
+    for turn in range(100):
+        office.act()
+        if chance.random() < 0.15:
+            days = chance.choice([1, 1, 2, 7, 30])
+            world.clock.move_to(world.clock.today() + timedelta(days))
+        if turn == 60:
+            load_year(world.registry, read_notice(notice))
+        if chance.random() < 0.02:
+            start_epoch(world.registry)
+        if chance.random() < 0.15:
+            mirrored(world, tmp_path)
+            looks += 1
+    told = mirrored(world, tmp_path)
+    print(looks, told, sorted(office.answers.items()))
+    done = {deed for (deed, status) in office.answers if status < 300}
+    assert {"push black", "push red", "push penalty", "corrections", "exits"} <= done
+
+
+# --- kill -9 -----------------------------------------------------------------------
+
+
+KILLS = 5
+
+
+def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
+    world: World, tmp_path: Path
+) -> None:
+    chance = random.Random(11)
+    office = Office(world.api(), chance, world.clock.today, subjects=60)
+    for _ in range(120):
+        office.act()
+    enough, failures = threading.Event(), []
+
+    def work() -> None:
+        try:
+            while not enough.is_set():
+                office.act()
+                if chance.random() < 0.01:
+                    world.clock.move_to(world.clock.today() + timedelta(1))
+                time.sleep(0.005)
+        except (AssertionError, httpx.HTTPError) as failed:
+            failures.append(failed)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    fates: Counter[str] = Counter()
+    try:
+        for round_ in range(KILLS):
+            if round_ % 3 == 2:
+                start_epoch(world.registry)  # so that whole snapshots are loaded meanwhile
+            mirrors = {role: started(world, tmp_path, role) for role in ROLES}
+            await_work(tmp_path, mirrors)
+            for process in mirrors.values():
+                time.sleep(chance.uniform(0, 0.3))
+                assert process.poll() is None, process.communicate()
+                process.kill()
+                process.communicate(timeout=10)
+            for role in ROLES:
+                position = position_of(tmp_path, role)
+                fates["begun" if position is None else "under way"] += 1
+    finally:
+        enough.set()
+        worker.join(30)
+    assert failures == []
+    for role in ROLES:
+        done = subprocess.run(
+            [COMMAND, "mirror", world.address, "--into", tmp_path / f"{role}.sqlite"],
+            env=environment(REDBLACK_KEY=key_of(world, role)),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        snapshot = world.api(role).get("/v1/changes/snapshot").content
+        start = snapshot.rfind(b"\n", 0, -1) + 1
+        assert done.stdout.endswith(
+            f"proved sha256 {hashlib.sha256(snapshot[:start]).hexdigest()}\n"
+        )
+        entries = [orjson.loads(line) for line in snapshot[:start].splitlines()]
+        assert held(tmp_path, role) == {entry["id"]: entry for entry in entries}
+        print(role, done.stdout.strip())
+    print(dict(fates), sorted(office.answers.items()))
+    assert fates["under way"] > 0
+
+
+def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
+    """A mirror that follows."""
+    return subprocess.Popen(
+        [COMMAND, "mirror", world.address, "--into", home / f"{role}.sqlite", "--follow", "0.1"],
+        env=environment(REDBLACK_KEY=key_of(world, role)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def await_work(home: Path, mirrors: dict[str, subprocess.Popen[str]]) -> None:
+    """Until each of them holds its file: what is killed before that proves nothing."""
+    give_up = time.monotonic() + 30
+    for role, process in mirrors.items():
+        while not is_kept(home / f"{role}.sqlite-lock"):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < give_up, "the mirrors do not begin"
+            time.sleep(0.005)
+
+
+def is_kept(lock: Path) -> bool:
+    if not lock.exists():
+        return False
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def position_of(home: Path, role: str) -> int | None:
+    """Where a mirror stands; None where it died before it stood anywhere."""
+    with closing(sqlite3.connect(home / f"{role}.sqlite")) as database:
+        try:
+            row = database.execute("SELECT after FROM position").fetchone()
+        except sqlite3.OperationalError:  # no such table yet
+            return None
+    return None if row is None else row[0]
