@@ -4,6 +4,7 @@
 then is not ready, says why, and answers nothing (design principle "fail closed").
 """
 
+import threading
 import time
 from collections.abc import Callable
 from datetime import date, datetime
@@ -50,6 +51,7 @@ class Registry:
         # Versions are immutable, so what was built once stays right.
         self.catalogues: dict[int, Catalogue] = {}
         self.calendars: dict[int, Calendar] = {}
+        self.turning = threading.Lock()  # held by who writes down the turn of a day
         self._trouble: RegistryError | None = NotReady()
         self._checked_at = float("-inf")
 

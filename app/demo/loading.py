@@ -20,8 +20,8 @@ from uuid import UUID
 from app.catalogue.store import current_calendar, current_catalogue
 from app.clock import SHANGHAI, Clock
 from app.demo.plan import LATE, LATEST, Plan, Planned, told_on, working_days
-from app.disclosure.actions import publish_all
-from app.disclosure.schemas import Publication
+from app.disclosure.actions import publish_all, withdraw
+from app.disclosure.schemas import Publication, Withdrawal
 from app.entries import store
 from app.entries.actions import exit_early, revoke
 from app.entries.recording import record_all
@@ -49,8 +49,9 @@ from app.rules.permissions import COMMAND_LINE, Caller, Role
 from app.rules.status import ENDED
 
 BATCH = 500
-SHARE_ENDED = 0.02
+SHARE_ENDED = 0.03
 SHARE_REPAIRED, SHARE_EXITED = 0.4, 0.65  # of those that end early; the others are revoked
+SHARE_TAKEN_DOWN = 0.85  # of those, on the same day; the others wait for it
 SHARE_DISPUTED = 0.02  # of those that were received last
 PERSONS = ("示例经办人甲", "示例经办人乙")
 REVOKED = {
@@ -165,7 +166,7 @@ class _Loader:
             if latest and self.rng.random() < SHARE_DISPUTED:
                 self.disputes[item.received].append(outcome.entry_id)
             if push.effective_until is None and self.rng.random() < SHARE_ENDED:
-                self.endings[self._told(settled + self.rng.randint(5, 120))].append(
+                self.endings[self._told(settled + self.rng.randint(5, 160))].append(
                     outcome.entry_id
                 )
 
@@ -202,7 +203,15 @@ class _Loader:
         if row is None or row.status(today) in ENDED:
             return
         self.ended += 1
-        lot = self.rng.random()
+        self._finish(row, today)
+        if self.rng.random() < SHARE_TAKEN_DOWN:
+            for channel, item in row.publications.items():
+                if item.on_show:
+                    gone = Withdrawal(channel=channel, withdrawn_on=today)
+                    withdraw(self.registry, COMMAND_LINE, entry_id, gone, None)
+
+    def _finish(self, row: EntryRow, today: date) -> None:
+        lot, entry_id = self.rng.random(), row.id
         if lot < SHARE_REPAIRED and self._repair(row, today):
             return
         if lot < SHARE_EXITED:

@@ -69,6 +69,19 @@ def turn_to_today(registry: Registry) -> date:
     own version as well, and either announcement leads to the same entry.
     """
     today = registry.clock.today()
+    since = _turned_on(registry)
+    if since is not None and since >= today:
+        return since
+    with registry.turning:  # the first of a day looks through all entries; the others wait for it
+        return _turn(registry, today)
+
+
+def _turned_on(registry: Registry) -> date | None:
+    with registry.database.reading() as connection:
+        return read_turned_on(connection)
+
+
+def _turn(registry: Registry, today: date) -> date:
     with registry.database.reading() as connection:
         since = read_turned_on(connection)
         if since is not None and since >= today:
