@@ -5,7 +5,6 @@ from datetime import date, datetime
 from typing import Any
 
 from app.catalogue.store import catalogue_at
-from app.checks import store
 from app.checks.schemas import AskedSubject
 from app.checks.store import Matched
 from app.crypto import fingerprint
@@ -126,7 +125,7 @@ def moment_of(
     if known_at is not None:
         known_seq = entries.seq_known_at(connection, known_at)
     elif known_seq is not None:
-        known_at = store.instant_of(connection, known_seq)
+        known_at = entries.instant_of(connection, known_seq)
     if known_at is not None:
         version, _ = law_known_at(connection, known_at)
     elif known_seq is not None:

@@ -1,7 +1,6 @@
 """SQL of checks: what is known of the subjects asked for, and the record of the answer."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -15,7 +14,6 @@ from app.subjects.store import Key, under
 from app.tables import (
     Check,
     CheckResult,
-    EntryVersion,
     Outcome,
     Subject,
     SubjectIdentifier,
@@ -81,16 +79,6 @@ def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
         )
     ).one_or_none()
     return row and Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
-
-
-def instant_of(connection: Connection, seq: int) -> datetime | None:
-    """When a change was recorded."""
-    return connection.scalar(
-        select(EntryVersion.recorded_at)
-        .where(EntryVersion.seq <= seq)
-        .order_by(EntryVersion.seq.desc())
-        .limit(1)
-    )
 
 
 # --- the record (in the ledger) ------------------------------------------

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Header, Query, Response, status
 from app import errors
 from app.access.dependencies import WRITE_TURN, RegistryDep, needs
 from app.audit import store as audit
-from app.catalogue.store import current_calendar
+from app.catalogue.store import calendar_at, current_calendar
 from app.database import Connection
 from app.entries import actions, recording, schemas, store, views
 from app.entries.store import EntryRow
 from app.entries.turns import turn_to_today
 from app.problems import problems
-from app.registry import Registry
+from app.registry import Registry, law_known_at
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
@@ -323,6 +323,8 @@ def present(
         seq = known_seq
         if known_at is not None:
             seq = store.seq_known_at(connection, known_at)
+        elif known_seq is not None:
+            known_at = store.instant_of(connection, known_seq)
         row = store.get(connection, entry_id, day, seq)
         if row is None:
             raise errors.EntryNotFound
@@ -330,7 +332,12 @@ def present(
         own_change = changed and caller.acts_for(now.department)
         if not own_change and not sees_whole(caller, now, today):
             raise errors.EntryNotFound
-        calendar = current_calendar(registry, connection)
+        # What a past view says of what was due, it says by the calendar known then.
+        calendar = (
+            current_calendar(registry, connection)
+            if known_at is None
+            else calendar_at(registry, connection, law_known_at(connection, known_at)[1])
+        )
         [view] = _views(connection, [row], day, calendar, caller, seq)
     response.headers["ETag"] = f'"{row.version}"'
     return view

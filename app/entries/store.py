@@ -309,6 +309,17 @@ def seq_known_at(connection: Connection, instant: datetime) -> int:
     )
 
 
+def instant_of(connection: Connection, seq: int) -> datetime | None:
+    """When a change was recorded; None before the first."""
+    found = (
+        connection.scalar(
+            select(table.recorded_at).where(table.seq <= seq).order_by(table.seq.desc()).limit(1)
+        )
+        for table in (EntryVersion, EntryTurn)
+    )
+    return max((instant for instant in found if instant is not None), default=None)
+
+
 class Crossing(NamedTuple):
     """An entry whose first day came, or whose last day passed."""
 

@@ -58,12 +58,11 @@ def _red_status(term: Term, day: date, *, black_active: bool) -> Status:
     return status_on(term, ListKind.red, day, black_active=black_active)
 
 
-def turn_to_today(registry: Registry) -> date:
+def turn_to_today(registry: Registry) -> None:
     """Write down what the days since the last turn did to entries; once, whoever asks first.
 
-    Returns the day that the registry has come to: no earlier than another node has told of,
-    whosever clock is behind. Changes begin with it as well, for what a change does to other entries
-    is judged against what was told of them last.
+    Changes begin with it as well as readings, for what a change does to other entries is judged
+    against what was told of them last.
 
     The entries are read before the change begins: one that is changed meanwhile is announced by its
     own version as well, and either announcement leads to the same entry.
@@ -71,9 +70,9 @@ def turn_to_today(registry: Registry) -> date:
     today = registry.clock.today()
     since = _turned_on(registry)
     if since is not None and since >= today:
-        return since
+        return
     with registry.turning:  # the first of a day looks through all entries; the others wait for it
-        return _turn(registry, today)
+        _turn(registry, today)
 
 
 def _turned_on(registry: Registry) -> date | None:
@@ -81,11 +80,11 @@ def _turned_on(registry: Registry) -> date | None:
         return read_turned_on(connection)
 
 
-def _turn(registry: Registry, today: date) -> date:
+def _turn(registry: Registry, today: date) -> None:
     with registry.database.reading() as connection:
         since = read_turned_on(connection)
         if since is not None and since >= today:
-            return since
+            return
         turns = [] if since is None else _turns_between(connection, since, today)
 
     def work(connection: Connection) -> None:
@@ -102,7 +101,6 @@ def _turn(registry: Registry, today: date) -> date:
         add(connection, turns, today, numbers.first, numbers.at)
 
     registry.write(work)
-    return today
 
 
 def add(

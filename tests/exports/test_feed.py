@@ -1,0 +1,475 @@
+"""The change feed: what each follower is sent, when it is sent away, and that it misses nothing."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+import orjson
+import pytest
+from sqlalchemy import select
+
+from app.exports import actions, feed
+from app.registry import Registry
+from app.tables import EntryTurn
+from tests.support.commands import Command, command_over
+from tests.support.exported import Export, read_ndjson
+from tests.support.facts import PERSON, organisation, push, red
+from tests.support.problems import refused
+from tests.support.world import World
+
+FOLLOWERS = ("subscriber", "auditor")
+CHANGES, SNAPSHOT = "/v1/changes", "/v1/changes/snapshot"
+TODAY = date(2026, 11, 22)
+
+
+@pytest.fixture
+def command(
+    world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Command]:
+    made = command_over(world.registry.settings, monkeypatch, capsys)
+    yield made
+    made.close()
+
+
+def page(world: World, role: str = "auditor", **asked: Any) -> dict[str, Any]:
+    answer = world.api(role).get(CHANGES, params=asked)
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def changes(world: World, role: str = "auditor", **asked: Any) -> list[tuple[int, str, str]]:
+    return [
+        (change["seq"], change["op"], change["entry_id"])
+        for change in page(world, role, **asked)["changes"]
+    ]
+
+
+def snapshot(world: World, role: str = "auditor") -> Export:
+    answer = world.api(role).get(SNAPSHOT)
+    assert answer.status_code == 200, answer.text
+    read = read_ndjson(answer.content)
+    read.prove()
+    return read
+
+
+def order(world: World, entry: dict[str, Any], name: str, **body: Any) -> dict[str, Any]:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/{name}",
+        json={"reason": "依法处理", **body},
+        headers={"If-Match": f'"{entry["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def reclassed(world: World, entry: dict[str, Any], class_: str) -> dict[str, Any]:
+    return order(world, entry, "corrections", changes={"disclosure": {"class": class_}})
+
+
+def recorded(world: World, serial: int, **facts: Any) -> dict[str, Any]:
+    return world.record(source_ref=f"F-{serial}", subject=organisation(serial), **facts)
+
+
+def turns(world: World) -> list[tuple[int, str]]:
+    with world.registry.database.reading() as connection:
+        rows = connection.execute(
+            select(EntryTurn.seq, EntryTurn.status).order_by(EntryTurn.seq)
+        ).all()
+    return [(row.seq, row.status) for row in rows]
+
+
+def records(world: World, action: str) -> list[dict[str, Any]]:
+    answer = world.api("auditor").get("/v1/audit/records", params={"action": action})
+    return list(answer.json()["records"])
+
+
+# --- what each of them is sent ---------------------------------------------------
+
+
+def test_an_empty_registry_has_nothing_to_tell(world: World) -> None:
+    for role in FOLLOWERS:
+        assert page(world, role) == {
+            "changes": [],
+            "next_after": 0,
+            "head_seq": 0,
+            "epoch": 1,
+            "as_of_day": "2026-11-22",
+        }
+        read = snapshot(world, role)
+        assert (read.rows, read.trailer["count"], read.trailer["seq"]) == ([], 0, 0)
+
+
+def test_an_entry_that_was_public_is_taken_from_those_who_may_not_see_it(world: World) -> None:
+    entry = world.record()
+    name = entry["id"]
+    assert changes(world, "subscriber") == [(1, "upsert", name)]
+    entry = reclassed(world, entry, "restricted")
+    # Every number of it tells the same, for what is sent is the entry as it is now.
+    assert changes(world, "subscriber") == [(1, "remove", name), (2, "remove", name)]
+    assert changes(world) == [(1, "upsert", name), (2, "upsert", name)]
+    assert snapshot(world, "subscriber").rows == []
+    reclassed(world, entry, "public")
+    assert changes(world, "subscriber", after=2) == [(3, "upsert", name)]
+
+
+def test_what_was_never_public_is_never_mentioned_to_subscribers(world: World) -> None:
+    exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当竞争法第九条"}
+    hidden = [
+        recorded(world, 1, disclosure={"class": "restricted"}),
+        recorded(world, 2, disclosure=exempt),
+    ]
+    order(world, hidden[0], "exits", exited_on="2026-11-22")
+    order(world, hidden[1], "revocations", reason_code="wrong_subject", revoked_on="2026-11-22")
+    told = world.api("subscriber").get(CHANGES)
+    assert told.json()["changes"] == []
+    assert told.json()["next_after"] == told.json()["head_seq"] == 4
+    assert not any(entry["id"] in told.text for entry in hidden)
+    assert [op for _, op, _ in changes(world)] == ["upsert"] * 4
+    assert {row["void"] for row in snapshot(world).rows} == {True, False}
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("exits", {"exited_on": "2026-11-22"}),
+        ("revocations", {"reason_code": "decision_revoked", "revoked_on": "2026-11-22"}),
+        ("revocations", {"reason_code": "wrong_subject", "revoked_on": "2026-11-22"}),
+    ],
+)
+def test_what_has_ended_is_taken_from_subscribers(
+    world: World, name: str, body: dict[str, Any]
+) -> None:
+    entry = world.record()
+    order(world, entry, name, **body)
+    assert changes(world, "subscriber", after=1) == [(2, "remove", entry["id"])]
+    [change] = page(world, after=1)["changes"]
+    assert change["op"] == "upsert"
+    assert change["entry"]["status"] == "removed"
+
+
+def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: World) -> None:
+    world.record()
+    public, whole = (world.api(role).get(CHANGES) for role in FOLLOWERS)
+    [entry] = [change["entry"] for change in public.json()["changes"]]
+    assert entry["status"] == "active"
+    assert entry["responsible_persons"] == [{"role": "legal_representative", "name": "张某"}]
+    for private in ("source_ref", "case_ref", "remark", "disclosure", "received_at", "HR-2026"):
+        assert private not in public.text
+    for told in (public.text, whole.text):
+        assert PERSON not in told
+    [entry] = [change["entry"] for change in whole.json()["changes"]]
+    assert entry["source_ref"] == "HR-2026-000123"
+    # Nothing that moves with the day but the status.
+    assert "state" not in entry["disclosure"]
+    assert "on" not in entry
+
+
+# --- what days do ----------------------------------------------------------------
+
+
+def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World) -> None:
+    entry = world.record(effective_until="2026-11-25")
+    honoured = world.record(**red(subject=organisation(5), effective_until="2026-11-30"))
+    suspending = recorded(world, 6, effective_from="2026-11-27")
+    looks: list[Callable[[], httpx.Response]] = [
+        lambda: world.api("auditor").get(CHANGES),
+        lambda: world.api("subscriber").get(CHANGES),
+        lambda: world.api("subscriber").get(SNAPSHOT),
+        lambda: world.api("auditor").get("/v1/exports/entries"),
+        lambda: world.api().get(f"/v1/entries/{entry['id']}/history"),
+    ]
+    for look in looks:
+        look()  # so that every key is made before the day
+    assert turns(world) == []
+    world.clock.move_to(date(2026, 11, 28))
+    start = threading.Barrier(2 * len(looks))
+
+    def one(number: int) -> int:
+        start.wait(10)
+        return looks[number % len(looks)]().status_code
+
+    with ThreadPoolExecutor(2 * len(looks)) as pool:
+        assert set(pool.map(one, range(2 * len(looks)))) == {200}
+    assert turns(world) == [(4, "expired"), (5, "active")]
+    assert changes(world, after=3) == [
+        (4, "upsert", entry["id"]),
+        (5, "upsert", suspending["id"]),
+    ]
+    assert changes(world, "subscriber", after=3) == [
+        (4, "remove", entry["id"]),
+        (5, "upsert", suspending["id"]),
+    ]
+    world.clock.move_to(date(2026, 12, 3))
+    for look in looks:
+        look()
+    assert turns(world)[2:] == [(6, "expired")]
+    assert changes(world, after=5) == [(6, "upsert", honoured["id"])]
+
+
+def test_a_black_entry_that_ends_by_the_calendar_brings_the_red_one_back(world: World) -> None:
+    honoured = world.record(**red(effective_until="2027-11-01"))
+    world.record(effective_until="2026-11-30")
+    assert [op for _, op, _ in changes(world, "subscriber")] == ["upsert"] * 3
+    world.clock.move_to(date(2026, 12, 1))
+    told = page(world, "subscriber", after=3)
+    assert told["as_of_day"] == "2026-12-01"
+    by_entry = {change["entry_id"]: change for change in told["changes"]}
+    assert by_entry[honoured["id"]]["entry"]["status"] == "active"
+    assert sorted(change["op"] for change in told["changes"]) == ["remove", "upsert"]
+    assert [row["id"] for row in snapshot(world, "subscriber").rows] == [honoured["id"]]
+
+
+def test_a_day_that_changes_nothing_takes_no_number(world: World) -> None:
+    world.record()
+    world.clock.move_to(date(2026, 11, 23))
+    assert page(world)["head_seq"] == 1
+    assert page(world)["as_of_day"] == "2026-11-23"
+
+
+def test_a_node_whose_clock_is_behind_sends_nobody_back_to_yesterday(world: World) -> None:
+    world.record(effective_until="2026-11-22")
+    assert page(world, "subscriber")["next_after"] == 1
+    world.clock.move_to(date(2026, 11, 23))
+    assert page(world)["head_seq"] == 2  # another node, where it is past midnight
+    world.clock.move_to(TODAY)
+    told = page(world, "subscriber", after=1)
+    ops = [change["op"] for change in told["changes"]]
+    # Either it is told of the new day, or it has not come to that number yet.
+    assert (told["next_after"], ops) in [(2, ["remove"]), (1, [])]
+
+
+@pytest.mark.parametrize("path", [CHANGES, SNAPSHOT])
+def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    ending = world.record(effective_until="2026-11-22")
+    page(world, "subscriber")
+    turn = actions.turn_to_today
+
+    def turned_meanwhile(registry: Registry) -> date:
+        day = turn(registry)
+        world.clock.move_to(date(2026, 11, 23))
+        turn(registry)  # on the other node
+        world.clock.move_to(TODAY)
+        return day
+
+    with monkeypatch.context() as patched:
+        patched.setattr(actions, "turn_to_today", turned_meanwhile)
+        if path == CHANGES:
+            told = page(world, "subscriber")
+            after = told["next_after"]
+            copy = {change["entry_id"] for change in told["changes"] if change["op"] == "upsert"}
+        else:
+            read = snapshot(world, "subscriber")
+            after, copy = read.trailer["seq"], {row["id"] for row in read.rows}
+    assert copy <= {ending["id"]}
+    world.clock.move_to(date(2026, 11, 23))
+    for _, op, name in changes(world, "subscriber", after=after):
+        assert op == "remove"
+        copy.discard(name)
+    assert copy == {row["id"] for row in snapshot(world, "subscriber").rows} == set()
+
+
+# --- pages -----------------------------------------------------------------------
+
+
+def test_one_goes_on_from_next_after_until_it_is_the_head(world: World) -> None:
+    for serial in range(5):
+        recorded(world, serial)
+    first = page(world, limit=2)
+    assert ([change["seq"] for change in first["changes"]], first["next_after"]) == ([1, 2], 2)
+    last = page(world, after=4, limit=1)
+    assert ([change["seq"] for change in last["changes"]], last["next_after"]) == ([5], 5)
+    assert last["head_seq"] == 5
+    end = page(world, after=5)
+    assert (end["changes"], end["next_after"], end["head_seq"]) == ([], 5, 5)
+
+
+def test_next_after_moves_over_what_is_not_shown(world: World) -> None:
+    for serial in range(4):
+        recorded(world, serial, disclosure={"class": "restricted" if serial < 3 else "public"})
+    after, shown = 0, []
+    for expected in (1, 2, 3, 4):
+        told = page(world, "subscriber", after=after, limit=1)
+        after = told["next_after"]
+        shown.append(len(told["changes"]))
+        assert (after, told["head_seq"]) == (expected, 4)
+    assert shown == [0, 0, 0, 1]
+
+
+def test_what_is_no_number_is_refused(world: World) -> None:
+    for name, value in (
+        ("after", "-1"),
+        ("after", "x"),
+        ("after", str(2**63)),
+        ("limit", "0"),
+        ("limit", "1001"),
+        ("epoch", "0"),
+    ):
+        answer = world.api("auditor").get(CHANGES, params={name: value})
+        assert answer.status_code == 422, (name, value)
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == [f"?{name}"]
+
+
+def test_pages_of_one_miss_nothing_while_others_write(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "PAGE_ROWS", 3)
+    keys = [world.api().headers["Authorization"][7:] for _ in range(3)]
+    followers = {role: world.api(role) for role in FOLLOWERS}
+    copies: dict[str, dict[str, Any]] = {role: {} for role in FOLLOWERS}
+    numbers: dict[str, list[int]] = {role: [] for role in FOLLOWERS}
+    writing = threading.Event()
+
+    def write(number: int) -> None:
+        with world.client(keys[number]) as api:
+            for turn in range(8):
+                serial = number * 100 + turn
+                shown = {"class": ("public", "restricted")[turn % 2]}
+                facts = push(
+                    source_ref=f"W-{serial}", subject=organisation(serial), disclosure=shown
+                )
+                answer = api.post("/v1/entries", json=facts)
+                assert answer.status_code == 201, answer.text
+                entry = answer.json()
+                other = {"class": ("restricted", "public")[turn % 2]}
+                if turn % 3 == 0:
+                    answer = api.post(
+                        f"/v1/entries/{entry['id']}/corrections",
+                        json={"reason": "更正", "changes": {"disclosure": other}},
+                        headers={"If-Match": '"1"'},
+                    )
+                    assert answer.status_code == 200, answer.text
+
+    def follow(role: str, after: int) -> int:
+        while True:
+            asked = {"after": after, "limit": 1, "epoch": 1}
+            told = orjson.loads(followers[role].get(CHANGES, params=asked).content)
+            for change in told["changes"]:
+                numbers[role].append(change["seq"])
+                if change["op"] == "upsert":
+                    copies[role][change["entry_id"]] = change["entry"]
+                else:
+                    copies[role].pop(change["entry_id"], None)
+            after = int(told["next_after"])
+            if after == told["head_seq"] and writing.is_set():
+                return after
+
+    with ThreadPoolExecutor(5) as pool:
+        followed = [pool.submit(follow, role, 0) for role in FOLLOWERS]
+        for done in [pool.submit(write, number) for number in range(3)]:
+            done.result(60)
+        writing.set()
+        ends = [done.result(60) for done in followed]
+    # Who saw the end before the last write was done has one more look.
+    for role, end in zip(FOLLOWERS, ends, strict=True):
+        follow(role, end)
+        read = snapshot(world, role)
+        lines = [orjson.dumps(copies[role][name]) for name in sorted(copies[role])]
+        assert [orjson.dumps(row) for row in read.rows] == lines
+        assert numbers[role] == sorted(set(numbers[role]))
+    assert numbers["auditor"] == list(range(1, 3 * (8 + 3) + 1))
+
+
+# --- 410 -------------------------------------------------------------------------
+
+
+def test_who_is_too_far_back_ahead_or_of_another_epoch_is_shown_the_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for serial in range(5):
+        recorded(world, serial)
+    monkeypatch.setattr(world.registry.settings, "feed_reach", 3)
+    for role in FOLLOWERS:
+        for asked in (
+            {"after": 1},
+            {"after": 6},
+            {"after": 2**62},
+            {"after": 5, "epoch": 2},
+            {"after": 5, "epoch": 99},
+        ):
+            document = refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
+            way = {name: document[name] for name in ("epoch", "head_seq", "snapshot")}
+            assert way == {"epoch": 1, "head_seq": 5, "snapshot": SNAPSHOT}
+        # As far back as it reaches, and at the head, it leads on.
+        assert page(world, role, after=2, epoch=1)["next_after"] == 5
+        assert page(world, role, after=5)["changes"] == []
+    assert {record["outcome"] for record in records(world, "changes_read")} == {"answered"}
+
+
+def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: Command) -> None:
+    entry = world.record()
+    assert page(world, "subscriber", epoch=1)["next_after"] == 1
+    assert command("db", "new-epoch") == (0, "epoch 2\n", "")
+    for role in FOLLOWERS:
+        asked = {"after": 1, "epoch": 1}
+        document = refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
+        assert (document["epoch"], document["head_seq"]) == (2, 1)
+        read = snapshot(world, role)
+        assert [row["id"] for row in read.rows] == [entry["id"]]
+        told = page(world, role, after=read.trailer["seq"], epoch=read.trailer["epoch"])
+        assert (told["changes"], told["epoch"]) == ([], 2)
+    [started] = records(world, "epoch_started")
+    assert (started["target"], started["actor_name"]) == ("epoch/2", "command line")
+
+
+# --- who may, and what is written down -------------------------------------------
+
+
+@pytest.mark.parametrize("path", [CHANGES, SNAPSHOT])
+def test_subscribers_and_auditors_alone_follow(world: World, path: str) -> None:
+    for role in ("department", "approver", "operator"):
+        refused(world.api(role).get(path), 403, "forbidden")
+    with world.client(None) as nobody:
+        refused(nobody.get(path), 401, "unauthenticated")
+    for role in FOLLOWERS:
+        answer = world.api(role).get(path)
+        assert answer.status_code == 200
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_who_followed_is_on_record(world: World) -> None:
+    world.record()
+    recorded(world, 1, disclosure={"class": "restricted"})
+    page(world, "subscriber", after=0)
+    page(world, after=1)
+    snapshot(world, "subscriber")
+    by_auditor, by_subscriber = records(world, "changes_read")
+    assert by_auditor["role"] == "auditor"
+    assert by_auditor["detail"] == {"after": 1, "changes": 1}
+    assert by_subscriber["role"] == "subscriber"
+    assert by_subscriber["detail"] == {"after": 0, "changes": 1}
+    [started] = records(world, "snapshot_started")
+    assert (started["role"], started["outcome"]) == ("subscriber", "answered")
+    assert started["detail"] == {"seq": 2, "on": "2026-11-22"}
+
+
+def test_a_snapshot_of_many_pages_proves_itself(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "PAGE_ROWS", 2)
+    made = [recorded(world, serial)["id"] for serial in range(5)]
+    for role in FOLLOWERS:
+        answer = world.api(role).get(SNAPSHOT)
+        assert answer.headers["Content-Type"] == "application/x-ndjson"
+        assert answer.headers["Content-Disposition"] == (
+            'attachment; filename="snapshot-1-5-2026-11-22.ndjson"'
+        )
+        read = read_ndjson(answer.content)
+        read.prove()
+        assert [row["id"] for row in read.rows] == made
+        pinned = {"count": 5, "epoch": 1, "seq": 5, "on": "2026-11-22"}
+        assert read.trailer == pinned | {"sha256": read.sha256}
+    assert read.rows == [change["entry"] for change in page(world)["changes"]]
+
+
+def test_a_page_that_ends_at_its_last_row_is_no_shorter_proof(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "PAGE_ROWS", 2)
+    for serial in range(4):
+        recorded(world, serial, effective_until=(TODAY + timedelta(30)).isoformat())
+    assert snapshot(world).trailer["count"] == 4
