@@ -26,19 +26,13 @@ from app.errors import (
     TransitionRefused,
 )
 from app.registry import Registry
-from app.rules.admission import (
-    Case,
-    Ruling,
-    examine,
-    extended_until,
-    require_within_cap,
-    within_consecutive_cap,
-)
+from app.rules.admission import Case, Ruling, examine
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import rejudged
 from app.rules.identity import Said, identity_of
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
+from app.rules.stays import extended_until, require_within_cap, within_consecutive_cap
 from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.wire import FIRST_DAY

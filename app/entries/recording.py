@@ -35,18 +35,13 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry, take_sequence
-from app.rules.admission import (
-    Case,
-    Ruling,
-    examine,
-    require_in_force,
-    within_consecutive_cap,
-)
+from app.rules.admission import Case, Ruling, examine, require_in_force
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import channels_for
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import Catalogue, ListKind, ListType
 from app.rules.permissions import Caller, Role
+from app.rules.stays import within_consecutive_cap
 from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.subjects.store import Claim, Key

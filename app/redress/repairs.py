@@ -27,7 +27,6 @@ from app.redress.schemas import (
 )
 from app.redress.store import CaseRow
 from app.registry import Registry
-from app.rules.admission import within_stay
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
 from app.rules.names import name_key
 from app.rules.permissions import Caller
@@ -43,6 +42,7 @@ from app.rules.redress import (
     assess,
     renewed_until,
 )
+from app.rules.stays import within_stay
 from app.rules.transitions import MOVES, Action
 from app.wire import FIRST_DAY
 
