@@ -249,9 +249,12 @@ def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fal
     """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
     from app.catalogue.years import read_notice
     from app.disclosure.actions import load_year
+    from app.redress.clocks import recount
 
-    version, recomputed = load_year(_open(), read_notice(file))
-    print(f"calendar version {version}, {recomputed} deadlines recomputed")
+    registry = _open()
+    version, recomputed = load_year(registry, read_notice(file))
+    cases = recount(registry)
+    print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
 
 
 # --- data ----------------------------------------------------------------

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from app.clock import Clock, civil_day
+from app.clock import Clock
 from app.crypto import Secrets
 from app.database import Database
 from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
@@ -35,7 +35,7 @@ LOST_RACES = {"40001", "40P01", "23505"}
 
 
 class LawMoved(Exception):
-    """The catalogue or the calendar changed while a change was decided: decide again."""
+    """The catalogue, the calendar or the day changed while a change was decided: decide again."""
 
 
 class Registry:
@@ -189,6 +189,8 @@ class Head(NamedTuple):
     seq: int
     catalogue_version: int
     calendar_version: int
+    turned_on: date | None
+    """The last day whose turn was written down; None before the first change."""
 
 
 def read_head(connection: Connection) -> Head:
@@ -196,14 +198,15 @@ def read_head(connection: Connection) -> Head:
     state = RegistryState
     return Head._make(
         connection.execute(
-            select(state.epoch, state.seq, state.catalogue_version, state.calendar_version)
+            select(
+                state.epoch,
+                state.seq,
+                state.catalogue_version,
+                state.calendar_version,
+                state.turned_on,
+            )
         ).one()
     )
-
-
-def read_turned_on(connection: Connection) -> date | None:
-    """The last day whose turn was written down; None before the first change."""
-    return connection.scalar(select(RegistryState.turned_on))
 
 
 def claim_day(connection: Connection, since: date | None, today: date) -> bool:
@@ -240,16 +243,17 @@ def take_sequence(
     catalogue_version: int,
     calendar_version: int,
     now: datetime,
+    today: date,
 ) -> Numbers:
     """Take `count` change numbers, last before the inserts.
 
     The counter row serialises commits from here on, which is what makes the sequence gap-free and
     commit-ordered. The instant is settled here too, never before that of an earlier number, though
-    nodes' clocks may differ. And here a change that was decided on an older catalogue or calendar
-    finds out.
+    nodes' clocks may differ. And here a change that was decided on an older catalogue or calendar,
+    or for a day (`today`) that is over by what others were told, finds out.
 
     Raises:
-        LawMoved: the law changed since the caller read it; `Registry.write` starts over.
+        LawMoved: the law or the day changed since the caller read it; `Registry.write` starts over.
     """
     state = connection.execute(
         update(RegistryState)
@@ -259,15 +263,18 @@ def take_sequence(
                 (RegistryState.recorded_at > now, RegistryState.recorded_at),
                 else_=literal(now, Instant()),
             ),
-            turned_on=func.coalesce(RegistryState.turned_on, civil_day(now)),
+            turned_on=func.coalesce(RegistryState.turned_on, today),
         )
         .returning(
             RegistryState.seq,
             RegistryState.recorded_at,
             RegistryState.catalogue_version,
             RegistryState.calendar_version,
+            RegistryState.turned_on,
         )
     ).one()
+    if state.turned_on > today:
+        raise LawMoved
     if (state.catalogue_version, state.calendar_version) != (catalogue_version, calendar_version):
         raise LawMoved
     return Numbers(state.seq - count + 1, state.recorded_at)

@@ -224,20 +224,18 @@ class Law:
     catalogue_version: int
     calendar_version: int
     at: datetime
-
-    @property
-    def today(self) -> date:
-        """The civil day of the change."""
-        return civil_day(self.at)
+    today: date
+    """The civil day of the change: no earlier than what others were told of by another clock."""
 
 
 def read_law(registry: Registry, connection: Connection) -> Law:
     """The law of this moment."""
-    head = read_head(connection)
+    head, now = read_head(connection), registry.clock.now()
     return Law(
         catalogue_at(registry, connection, head.catalogue_version),
         calendar_at(registry, connection, head.calendar_version),
         head.catalogue_version,
         head.calendar_version,
-        registry.clock.now(),
+        now,
+        max(civil_day(now), head.turned_on or date.min),
     )

@@ -262,10 +262,12 @@ def _require_matter(code: str, catalogue: Catalogue) -> None:
         )
 
 
-def _require_past(registry: Registry, on: date | None, known_at: datetime | None) -> None:
+def _require_past(
+    registry: Registry, on: date | None, known_at: datetime | None, place: str = "/"
+) -> None:
     late = on is not None and on > registry.clock.today()
     if late or (known_at is not None and known_at > registry.clock.now()):
-        raise _in_future("/on" if late else "/known_at")
+        raise _in_future(f"{place}on" if late else f"{place}known_at")
 
 
 def _require_delay(registry: Registry, investigation: Investigation | None, *, past: bool) -> None:
@@ -412,9 +414,14 @@ def show_subject(
     *,
     subject_id: UUID | None = None,
     identifier: Identifier | None = None,
+    on: date | None = None,
+    known_at: datetime | None = None,
     chinese: bool,
 ) -> dict[str, Any]:
-    """A recorded subject with what the caller may see of it today.
+    """A recorded subject with what the caller may see of it, today or (overseers) at a past moment.
+
+    A past moment is answered with what was known of its entries then; the names and numbers beside
+    them are today's.
 
     A natural person is shown by id to those who oversee the registry alone: everybody else asks
     with number, name and case (`look_up`).
@@ -422,8 +429,11 @@ def show_subject(
     Raises:
         SubjectNotFound: nothing is held that the caller may see.
     """
+    if (on or known_at) and not caller.oversees:
+        raise Forbidden
+    _require_past(registry, on, known_at, "?")
     with registry.database.reading() as connection:
-        moment = moment_of(registry, connection)
+        moment = moment_of(registry, connection, on=on, known_at=known_at)
         if identifier is not None:
             keys = subjects.keys_asked(identifier, registry.secrets)
             found = store.match_keys(connection, keys)

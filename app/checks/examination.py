@@ -25,7 +25,7 @@ from app.registry import Registry
 from app.rules.law import ListKind, Severity
 from app.rules.permissions import Caller
 from app.rules.verdict import Fact, Standing, Verdict, judge
-from app.rules.visibility import Sight, sight
+from app.rules.visibility import Sight
 
 
 def answer_all(
@@ -73,7 +73,7 @@ class _Viewer:
     def visible(self, subjects: Iterable[Matched]) -> list[tuple[EntryRow, Sight]]:
         """The entries that the caller may see, with how much of each."""
         rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
-        seen = [(row, self._sight(row)) for row in rows]
+        seen = [(row, row.sight(self.caller, self.moment.on)) for row in rows]
         return [(row, sees) for row, sees in seen if sees is not Sight.hidden]
 
     def verdict(self, rows: Iterable[EntryRow]) -> Verdict:
@@ -90,15 +90,6 @@ class _Viewer:
             for row in rows
         ]
         return judge(facts, self.matter, self.moment.catalogue, self.moment.on)
-
-    def _sight(self, row: EntryRow) -> Sight:
-        return sight(
-            self.caller,
-            department=row.department,
-            disclosure_class=row.disclosure,
-            status=row.status(self.moment.on),
-            void=row.void,
-        )
 
 
 def _answer(question: Question, matching: Matching, viewer: _Viewer) -> Answer:

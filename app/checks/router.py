@@ -1,10 +1,11 @@
 """Checks, lookups, and what a key may see of a subject."""
 
+from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Response, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
 
 from app import errors
 from app.access.dependencies import RegistryDep, needs
@@ -14,6 +15,7 @@ from app.errors import Fault
 from app.problems import prefers_chinese, problems
 from app.rules.identifiers import InvalidIdentifier, Scheme, parse
 from app.rules.permissions import Caller, Permission
+from app.wire import Day, Instant
 
 router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
 
@@ -21,6 +23,10 @@ Checker = Annotated[Caller, needs(Permission.check_create)]
 CheckReader = Annotated[Caller, needs(Permission.check_read)]
 OutcomeWriter = Annotated[Caller, needs(Permission.outcome_write)]
 Looker = Annotated[Caller, needs(Permission.subject_lookup)]
+PastDay = Annotated[Day | None, Query(description="Auditors and operators: as of that day")]
+PastInstant = Annotated[
+    Instant | None, Query(description="Auditors and operators: as known at that instant")
+]
 SubjectReader = Annotated[Caller, needs(Permission.subject_read)]
 
 
@@ -98,6 +104,8 @@ def show_organization(
     caller: SubjectReader,
     registry: RegistryDep,
     chinese: Chinese,
+    on: PastDay = None,
+    known_at: PastInstant = None,
 ) -> schemas.SubjectView:
     """An organisation by its unified social credit code."""
     try:
@@ -106,19 +114,34 @@ def show_organization(
         raise errors.InvalidPayload(
             faults=[Fault("path:code", "invalid_identifier", wrong.sentence)]
         ) from wrong
-    shown = actions.show_subject(registry, caller, identifier=identifier, chinese=chinese)
-    audit.record_access(registry, caller, "subject_read", shown["id"], uscc=identifier.number)
+    shown = actions.show_subject(
+        registry, caller, identifier=identifier, on=on, known_at=known_at, chinese=chinese
+    )
+    audit.record_access(
+        registry, caller, "subject_read", shown["id"], uscc=identifier.number, **_past(on, known_at)
+    )
     return _subject_view(shown)
 
 
 @router.get("/subjects/{subject_id}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))
 def show_subject(
-    subject_id: UUID, caller: SubjectReader, registry: RegistryDep, chinese: Chinese
+    subject_id: UUID,
+    caller: SubjectReader,
+    registry: RegistryDep,
+    chinese: Chinese,
+    on: PastDay = None,
+    known_at: PastInstant = None,
 ) -> schemas.SubjectView:
     """A subject by its id; natural persons for operators and auditors alone."""
-    shown = actions.show_subject(registry, caller, subject_id=subject_id, chinese=chinese)
-    audit.record_access(registry, caller, "subject_read", subject_id)
+    shown = actions.show_subject(
+        registry, caller, subject_id=subject_id, on=on, known_at=known_at, chinese=chinese
+    )
+    audit.record_access(registry, caller, "subject_read", subject_id, **_past(on, known_at))
     return _subject_view(shown)
+
+
+def _past(on: date | None, known_at: datetime | None) -> dict[str, Any]:
+    return {"on": on, "known_at": known_at} if on or known_at else {}
 
 
 def _subject_view(values: dict[str, Any]) -> schemas.SubjectView:

@@ -104,7 +104,7 @@ def corrected(
         ],
         named="effective_until" in facts,
     )
-    for ended_on in (row.exited_on, row.revoked_on, row.repaired_on):
+    for ended_on in (row.exited_on, row.revoked_on, row.repaired_on, row.lapsed_from):
         if ended_on is not None:
             require_within(case.decided_on, FIRST_DAY, ended_on, f"{place}/decision/decided_on")
     term = replace(

@@ -291,6 +291,7 @@ class _Batch:
             catalogue_version=law.catalogue_version,
             calendar_version=law.calendar_version,
             now=self.registry.clock.now(),
+            today=law.today,
         )
         numbered = list(enumerate(self.accepted, start=first))
         store.add(

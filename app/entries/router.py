@@ -20,7 +20,7 @@ from app.rules.calendar import Calendar
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.rules.visibility import Sight, sight
+from app.rules.visibility import Sight
 from app.wire import (
     Day,
     Instant,
@@ -104,6 +104,10 @@ def list_entries(
     department: Code = None,
     entry_status: Annotated[Status | None, Query(alias="status")] = None,
     subject_id: UUID | None = None,
+    on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
+    known_at: Annotated[
+        Instant | None, Query(description="Auditors and operators: as known at that instant")
+    ] = None,
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.EntryPage:
@@ -116,19 +120,24 @@ def list_entries(
         "subject_id": subject_id,
     }
     filters = {name: value for name, value in asked.items() if value is not None}
-    today = registry.clock.today()
+    if (on or known_at) and not caller.oversees:
+        raise errors.Forbidden
+    day = on or registry.clock.today()
     with registry.database.reading() as connection:
+        seq = None if known_at is None else store.seq_known_at(connection, known_at)
         rows = store.page(
             connection,
-            today,
+            day,
             after=read_id_cursor(next_),
             limit=limit + 1,
             filters=filters,
             caller=caller,
             statuses=[entry_status] if entry_status else [],
+            seq=seq,
         )
         shown, more = rows[:limit], len(rows) > limit
-        found = _views(connection, shown, today, current_calendar(registry, connection), caller)
+        calendar = _calendar_of(registry, connection, known_at)
+        found = _views(connection, shown, day, calendar, caller, seq)
     audit.record_access(
         registry,
         caller,
@@ -332,28 +341,25 @@ def present(
         own_change = changed and caller.acts_for(now.department)
         if not own_change and not sees_whole(caller, now, today):
             raise errors.EntryNotFound
-        # What a past view says of what was due, it says by the calendar known then.
-        calendar = (
-            current_calendar(registry, connection)
-            if known_at is None
-            else calendar_at(registry, connection, law_known_at(connection, known_at)[1])
-        )
+        calendar = _calendar_of(registry, connection, known_at)
         [view] = _views(connection, [row], day, calendar, caller, seq)
+    if now.void and not caller.sees_sealed:
+        view = views.sealed(view)  # its department still takes it down, by the channels
     response.headers["ETag"] = f'"{row.version}"'
     return view
 
 
+def _calendar_of(registry: Registry, connection: Connection, known_at: datetime | None) -> Calendar:
+    """What a past view says of what was due, it says by the calendar known then."""
+    if known_at is None:
+        return current_calendar(registry, connection)
+    return calendar_at(registry, connection, law_known_at(connection, known_at)[1])
+
+
 def sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
     """Tell whether an entry is the caller's to read whole, with its history and its cases."""
-    seen = sight(
-        caller,
-        department=row.department,
-        disclosure_class=row.disclosure,
-        status=row.status(day),
-        void=row.void,
-    )
     own = caller.oversees or caller.acts_for(row.department)
-    return seen is Sight.full and own
+    return row.sight(caller, day) is Sight.full and own
 
 
 def _views(

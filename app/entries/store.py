@@ -29,6 +29,7 @@ from app.rules.disclosure import Channels, Fulfilment, read_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status, Term, status_on
+from app.rules.visibility import Sight, sight
 from app.subjects import store as subjects
 from app.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 
@@ -96,6 +97,16 @@ class EntryRow(NamedTuple):
     def status(self, day: date) -> Status:
         """The status on the day that the row was read for."""
         return status_on(self.term, ListKind(self.kind), day, black_active=bool(self.black_active))
+
+    def sight(self, caller: Caller, day: date) -> Sight:
+        """How much of it the caller sees, the row being read for that day."""
+        return sight(
+            caller,
+            department=self.department,
+            disclosure_class=self.disclosure,
+            status=self.status(day),
+            void=self.void,
+        )
 
     @property
     def disclosure(self) -> DisclosureClass:
@@ -378,18 +389,25 @@ def current(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID
     return {row.id: row for row in fetch(connection, rows_as_of(day).where(Entry.id.in_(set(ids))))}
 
 
-def once_public(connection: Connection, ids: Iterable[UUID]) -> set[UUID]:
-    """Those of the entries that were of the public class at some time."""
-    return set(
-        connection.scalars(
-            select(EntryVersion.entry_id)
-            .where(
-                EntryVersion.entry_id.in_(set(ids)),
-                EntryVersion.disclosure_class == DisclosureClass.public,
-            )
-            .distinct()
+def public_until(connection: Connection, seqs: Iterable[int]) -> set[int]:
+    """Those changes whose entry was of the public class before them, or by them."""
+    version, wanted = EntryVersion, set(seqs)
+    public = version.disclosure_class == DisclosureClass.public
+    made = select(version.seq).where(version.seq.in_(wanted), public)
+    ended = select(version.superseded_seq).where(version.superseded_seq.in_(wanted), public)
+    turned = (
+        select(EntryTurn.seq)
+        .join(
+            version,
+            and_(
+                version.entry_id == EntryTurn.entry_id,
+                version.seq <= EntryTurn.seq,
+                or_(version.superseded_seq.is_(None), version.superseded_seq > EntryTurn.seq),
+            ),
         )
+        .where(EntryTurn.seq.in_(wanted), public)
     )
+    return set(connection.scalars(union_all(made, ended, turned)))
 
 
 class TurnRow(NamedTuple):

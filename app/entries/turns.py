@@ -12,7 +12,7 @@ from uuid import UUID
 from app.database import Connection
 from app.entries import store
 from app.entries.store import Neighbour
-from app.registry import Registry, claim_day, read_head, read_turned_on, take_sequence
+from app.registry import Registry, claim_day, read_head, take_sequence
 from app.rules.law import ListKind
 from app.rules.status import Status, Term, status_on
 
@@ -68,21 +68,17 @@ def turn_to_today(registry: Registry) -> None:
     own version as well, and either announcement leads to the same entry.
     """
     today = registry.clock.today()
-    since = _turned_on(registry)
+    with registry.database.reading() as connection:
+        since = read_head(connection).turned_on
     if since is not None and since >= today:
         return
     with registry.turning:  # the first of a day looks through all entries; the others wait for it
         _turn(registry, today)
 
 
-def _turned_on(registry: Registry) -> date | None:
-    with registry.database.reading() as connection:
-        return read_turned_on(connection)
-
-
 def _turn(registry: Registry, today: date) -> None:
     with registry.database.reading() as connection:
-        since = read_turned_on(connection)
+        since = read_head(connection).turned_on
         if since is not None and since >= today:
             return
         turns = [] if since is None else _turns_between(connection, since, today)
@@ -97,6 +93,7 @@ def _turn(registry: Registry, today: date) -> None:
             catalogue_version=head.catalogue_version,
             calendar_version=head.calendar_version,
             now=registry.clock.now(),
+            today=today,
         )
         add(connection, turns, today, numbers.first, numbers.at)
 

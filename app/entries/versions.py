@@ -120,6 +120,7 @@ def append_versions(
         catalogue_version=law.catalogue_version,
         calendar_version=law.calendar_version,
         now=registry.clock.now(),
+        today=law.today,
     )
     versions: dict[tuple[UUID, int], dict[str, Any]] = {}
     ended: list[tuple[UUID, int, int]] = []

@@ -18,6 +18,7 @@ from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import Removal, Status, status_on
 
+SEALED = "\u5df2\u5c01\u5b58 / sealed"
 # What changes with every version by itself says nothing about what was changed.
 NOT_CHANGES = {"version", "seq", "recorded_at", "on", "effects"}
 
@@ -76,6 +77,21 @@ def entry_view(
         "disputed": row.disputed,
         "disclosure": disclosure_view(row, day, calendar),
         "effects": list(effects),
+    }
+
+
+def sealed(view: Mapping[str, Any]) -> dict[str, Any]:
+    """A sealed entry to its own department: what it must take down, and nothing of whom or why."""
+    return {
+        **view,
+        "case_ref": None,
+        "subject": {**view["subject"], "name": SEALED, "identifiers": []},
+        "responsible_persons": [],
+        "reason": SEALED,
+        "legal_basis": SEALED,
+        "penalty": None,
+        "licence": None,
+        "remark": None,
     }
 
 

@@ -14,7 +14,7 @@ from app.errors import Fault, FeedGone, InvalidPayload, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
-from app.registry import Registry, law_known_at, next_epoch, read_head, read_turned_on
+from app.registry import Registry, law_known_at, next_epoch, read_head
 from app.rules.permissions import COMMAND_LINE, Caller
 from app.rules.status import ENDED, Status
 
@@ -53,7 +53,8 @@ def start(
         )
     turn_to_today(registry)
     with registry.database.reading() as connection:
-        head, today = read_head(connection), _day_of(registry, connection)
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
         if known_at is not None:  # what was pinned then, so that the very same export comes out
             catalogue_version, calendar_version = law_known_at(connection, known_at)
             head = head._replace(
@@ -109,7 +110,8 @@ def changes(
     """
     turn_to_today(registry)
     with registry.database.reading() as connection:
-        head, today = read_head(connection), _day_of(registry, connection)
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
         too_old = head.seq - after > registry.settings.feed_reach
         if after > head.seq or too_old or epoch not in {None, head.epoch}:
             raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
@@ -119,18 +121,12 @@ def changes(
     return orjson.dumps(page)
 
 
-def _day_of(registry: Registry, connection: Connection) -> date:
-    """The day that goes with the numbers read here: another node may have turned to the next."""
-    turned_on = read_turned_on(connection)
-    today = registry.clock.today()
-    return today if turned_on is None else max(today, turned_on)
-
-
 def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
     """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
     turn_to_today(registry)
     with registry.database.reading() as connection:
-        head, today = read_head(connection), _day_of(registry, connection)
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
     pin = Pin(
         epoch=head.epoch,
         seq=head.seq,

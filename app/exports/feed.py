@@ -22,7 +22,7 @@ from app.exports.snapshot import PAGE_ROWS, Pin, exported
 from app.registry import Head, Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
-from app.rules.visibility import Sight, sight
+from app.rules.visibility import Sight
 
 
 def read(
@@ -40,8 +40,11 @@ def read(
     """
     numbered = store.changes_after(connection, after, limit)
     rows = store.current(connection, {change.entry_id for change in numbered}, today)
-    shown = {entry_id for entry_id, row in rows.items() if _sees(caller, row, today)}
-    removed = store.once_public(connection, rows.keys() - shown) if len(shown) < len(rows) else ()
+    shown = {entry_id for entry_id, row in rows.items() if row.sight(caller, today) is Sight.full}
+    # A removal is told where the change is of an entry that was public until then, or by it: what
+    # is done to an entry while it is not public is nobody's business outside.
+    hidden = {change.seq for change in numbered if change.entry_id not in shown}
+    removed = store.public_until(connection, hidden) if hidden else set()
     return {
         "changes": [
             {
@@ -54,24 +57,13 @@ def read(
                 else None,
             }
             for change in numbered
-            if change.entry_id in shown or change.entry_id in removed
+            if change.entry_id in shown or change.seq in removed
         ],
         "next_after": numbered[-1].seq if len(numbered) == limit else head.seq,
         "head_seq": head.seq,
         "epoch": head.epoch,
         "as_of_day": today,
     }
-
-
-def _sees(caller: Caller, row: EntryRow, day: date) -> bool:
-    seen = sight(
-        caller,
-        department=row.department,
-        disclosure_class=row.disclosure,
-        status=row.status(day),
-        void=row.void,
-    )
-    return seen is Sight.full
 
 
 def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:

@@ -4,6 +4,7 @@ The subject of the entry is locked first, and with it the cases: whoever holds i
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
@@ -46,6 +47,8 @@ class At:
     connection: Connection
     caller: Caller
     row: EntryRow
+    others: Sequence[EntryRow]
+    """Further entries that the step may change, locked with it."""
     law: Law
 
 
@@ -122,8 +125,11 @@ def take_step(
     *,
     expected: int | None = None,
     by_person: bool = False,
+    beside: Callable[[Connection, UUID], set[UUID]] | None = None,
 ) -> CaseRow:
     """Take a step of a case; the very same again changes nothing.
+
+    `beside` finds the other entries that the step may change.
 
     Raises:
         EntryNotFound, CaseNotFound: no such entry, or case of it, of the caller's department.
@@ -135,7 +141,8 @@ def take_step(
     sent = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
     def work(connection: Connection) -> CaseRow:
-        at = _stand_at(registry, connection, caller, entry_id, sealed=True)
+        others = beside(connection, entry_id) if beside is not None else set()
+        at = _stand_at(registry, connection, caller, entry_id, others, sealed=True)
         found = store.of_entry(connection, entry_id, kind)
         case = next((case for case in found if case.id == case_id), None)
         if case is None:
@@ -228,14 +235,17 @@ def _stand_at(
     connection: Connection,
     caller: Caller,
     entry_id: UUID,
+    others: AbstractSet[UUID] = frozenset(),
     *,
     sealed: bool = False,
 ) -> At:
     law = read_law(registry, connection)
-    row = entries.lock(connection, entry_id, law.today)
+    # All at once, so that no two steps wait for each other.
+    rows = entries.lock_all(connection, {entry_id, *others}, law.today)
+    row = rows.pop(entry_id, None)
     if row is None or not caller.acts_for(row.department) or (row.void and not sealed):
         raise EntryNotFound
-    return At(registry, connection, caller, row, law)
+    return At(registry, connection, caller, row, tuple(rows.values()), law)
 
 
 def _write_down(at: At, name: str, case: CaseRow, outcome: Outcome) -> None:

@@ -70,9 +70,10 @@ def repairability(
         listed_again=row.kind == ListKind.black
         and any(
             other.list_type == row.list_type
+            and other.entry_id != row.id
             and other.term.revoked_on is None
             and not other.term.void
-            and other.term.effective_from > row.effective_from
+            and (other.term.ends_on is None or other.term.ends_on > row.effective_from)
             for other in neighbours
         ),
     )
@@ -113,8 +114,10 @@ def apply(
 
 
 def _offer(order: RepairApplication) -> Offer:
+    # Of several documents on one of the means the latest says when it was done.
+    done = sorted(order.evidence, key=lambda item: item.completed_on)
     return Offer(
-        means={item.means: item.completed_on for item in order.evidence},
+        means={item.means: item.completed_on for item in done},
         promised=order.promise is not None,
         circumstances=frozenset(order.circumstances),
     )
@@ -230,7 +233,7 @@ def settle(
                     row,
                     Action.repair,
                     order.reasons,
-                    ended_values(row, at.law.today, repaired_on=at.law.today),
+                    _repaired(at, row),
                 )
                 for row in rows
             ],
@@ -247,17 +250,22 @@ def settle(
         decide,
         expected=expected,
         by_person=True,
+        beside=store.of_the_same_case,
     )
 
 
+def _repaired(at: At, row: EntryRow) -> dict[str, Any]:
+    today = at.law.today
+    # An exit as well, for a process of the former release beside this one knows no repair.
+    return ended_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
+
+
 def _linked(at: At) -> list[EntryRow]:
-    """Entries on the other persons of the same case, locked, that still stand."""
-    others = store.of_the_same_case(at.connection, at.row)
-    rows = entries.lock_all(at.connection, others, at.law.today)
+    """Entries on the other persons of the same case that still stand."""
     allowed = MOVES[Action.repair].allowed
     return [
         row
-        for row in rows.values()
+        for row in at.others
         # What came back from a repair by false materials is not repaired again.
         if row.status(at.law.today) in allowed and row.lapsed_from is None
     ]
@@ -279,8 +287,8 @@ def take_back(
 
     def decide(at: At, case: CaseRow) -> Outcome:
         approved = next(taken for taken in case.steps if taken["step"] == Step.decision)
-        others = {UUID(known) for known in approved["detail"]["entries"]} - {entry_id}
-        linked = entries.lock_all(at.connection, others, at.law.today).values()
+        repaired = set(approved["detail"]["entries"])
+        linked = [row for row in at.others if str(row.id) in repaired]
         rows = [at.row, *(row for row in linked if row.repaired_on == at.row.repaired_on)]
         return Outcome(
             state=CaseState.taken_back,
@@ -301,6 +309,8 @@ def take_back(
         order,
         decide,
         expected=expected,
+        by_person=True,
+        beside=store.of_the_same_case,
     )
 
 
@@ -319,6 +329,7 @@ def _restored(at: At, row: EntryRow) -> dict[str, Any]:
     facts = row.facts | {"effective_until": last_day and last_day.isoformat()}
     began_anew: dict[str, Any] = {
         "repaired_on": None,
+        "exited_on": None,  # a repair sets both
         "lapsed_from": row.repaired_on,
         "lapsed_until": today,
         "effective_until": last_day,

@@ -5,10 +5,10 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, exists, insert, select, tuple_, update
+from sqlalchemy import Connection, Select, and_, exists, insert, select, tuple_, update
+from sqlalchemy.orm import aliased
 
 from app.entries import store as entries
-from app.entries.store import EntryRow
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState
 from app.tables import EntryVersion, RedressCase
@@ -54,7 +54,8 @@ def page(
     kind: CaseKind,
     *,
     state: CaseState | None,
-    overdue_on: date | None,
+    today: date,
+    overdue: bool,
     filters: Mapping[str, Any],
     caller: Caller,
     after: tuple[date, UUID] | None,
@@ -69,19 +70,38 @@ def page(
         EntryVersion.superseded_seq.is_(None),
         EntryVersion.void.is_(True),
     )
+    standing = exists().where(
+        EntryVersion.entry_id == case.entry_id,
+        entries.known(EntryVersion, None),
+        entries.not_ended(EntryVersion, today),
+    )
     query = select(*_COLUMNS).where(case.kind == kind).order_by(order, case.id).limit(limit)
     if state is None or not caller.sees_sealed:
         query = query.where(~sealed)  # on an entry that never stood nothing is due any more
     if not caller.oversees:
         query = query.where(case.department == (caller.department or ""))
     query = query.where(case.due_on.is_not(None) if state is None else case.state == state)
-    if overdue_on is not None:
-        query = query.where(case.due_on < overdue_on)
+    if state is None and kind is CaseKind.repair:
+        query = query.where(standing)  # what is over needs no repair any more
+    if overdue:
+        query = query.where(case.due_on < today)
     for name, value in filters.items():
         query = query.where(getattr(case, name) == value)
     if after is not None:
         query = query.where(tuple_(order, case.id) > after)
     return _fetch(connection, query)
+
+
+def open_cases(connection: Connection) -> list[tuple[CaseRow, str, date]]:
+    """Every open case, with its entry's list type and day of decision."""
+    version = EntryVersion
+    rows = connection.execute(
+        select(*_COLUMNS, version.list_type, version.decided_on)
+        .join(version, version.entry_id == RedressCase.entry_id)
+        .where(RedressCase.due_on.is_not(None), entries.known(version, None))
+        .order_by(RedressCase.id)
+    )
+    return [(CaseRow._make(row[:-2]), row.list_type, row.decided_on) for row in rows]
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
@@ -94,21 +114,26 @@ def change(connection: Connection, case_id: UUID, values: Mapping[str, Any]) -> 
     connection.execute(update(RedressCase).where(RedressCase.id == case_id).values(**values))
 
 
-def of_the_same_case(connection: Connection, row: EntryRow) -> set[UUID]:
+def of_the_same_case(connection: Connection, entry_id: UUID) -> set[UUID]:
     """Other entries of the same department, list and case."""
-    case_ref = row.facts.get("case_ref")
-    if case_ref is None:
-        return set()
-    version = EntryVersion
+    this, version = aliased(EntryVersion), EntryVersion
     return set(
         connection.scalars(
-            select(version.entry_id).where(
+            select(version.entry_id)
+            .join(
+                this,
+                and_(
+                    this.entry_id == entry_id,
+                    entries.known(this, None),
+                    this.list_type == version.list_type,
+                    this.department == version.department,
+                    this.facts["case_ref"].as_string() == version.facts["case_ref"].as_string(),
+                ),
+            )
+            .where(
                 entries.known(version, None),
-                version.list_type == row.list_type,
-                version.department == row.department,
                 version.void.is_(False),
-                version.facts["case_ref"].as_string() == case_ref,
-                version.entry_id != row.id,
+                version.entry_id != entry_id,
             )
         )
     )

@@ -1,5 +1,6 @@
 """Issuing a subject's own report, reading it again, and proving a print of it."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -151,7 +152,15 @@ def issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[s
     ):
         raise ReportNotFound
     report: dict[str, Any] = kept.content
+    if _tells_of_sealed(registry, report):
+        raise ReportNotFound  # it tells of an entry that proved to be on the wrong subject
     return report
+
+
+def _tells_of_sealed(registry: Registry, report: Mapping[str, Any]) -> bool:
+    told = {UUID(entry["id"]) for entry in report["entries"]}
+    with registry.database.reading() as connection:
+        return store.any_void(connection, told)
 
 
 def verify(registry: Registry, code: str) -> Verification | None:
@@ -176,6 +185,7 @@ def verify(registry: Registry, code: str) -> Verification | None:
         subject_name=_masked(kept.subject_name) if person else kept.subject_name,
         subject_kind=kept.subject_kind,
         sha256=kept.sha256,
+        superseded=_tells_of_sealed(registry, kept.content),
     )
 
 

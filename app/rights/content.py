@@ -146,7 +146,9 @@ class _Teller:
                 for person in (view["responsible_persons"] if whole else ())
             ],
             "disclosure": {
-                **{name: disclosure[name] for name in ("class", "exemption", "basis")},
+                **{name: disclosure[name] for name in ("class", "exemption")},
+                # In outline the coded reason alone is told: what it rests on may say the secret.
+                "basis": disclosure["basis"] if whole else None,
                 "channels": [
                     {
                         name: channel[name]

@@ -345,4 +345,6 @@ class Verification(View):
     issued_at: datetime
     subject_name: str
     subject_kind: SubjectKind | Literal["organization"]
+    superseded: bool
+    """It tells of an entry that was sealed since, as on the wrong subject: ask for a new one."""
     sha256: str

@@ -1,6 +1,6 @@
 """SQL of own reports: what the registry holds of a subject, and who asked about it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -260,3 +260,12 @@ def verified_report(connection: Connection, code: str) -> AnyRow | None:
 
 def _reports() -> Select[Any]:
     return select(*OwnReport.__table__.columns)
+
+
+def any_void(connection: Connection, ids: Collection[UUID]) -> bool:
+    """Tell whether one of the entries was revoked as void since."""
+    version = EntryVersion
+    found = select(version.entry_id).where(
+        version.entry_id.in_(ids), version.superseded_seq.is_(None), version.void.is_(True)
+    )
+    return bool(ids) and connection.scalar(found.limit(1)) is not None

@@ -409,9 +409,10 @@ def _require_open_term(list_type: ListType) -> None:
 
 def _cap(case: Case, list_type: ListType) -> date | None:
     reward = list_type.kind is ListKind.red
-    if reward or list_type.cap_exempt or case.conduct_ended_on is None:
+    if reward or list_type.cap_exempt or case.conduct_continues:
         return None
-    return case.conduct_ended_on + relativedelta(years=CAP_YEARS)
+    # Conduct whose end is not told had ended when it was decided on: nothing stays for ever.
+    return (case.conduct_ended_on or case.decided_on) + relativedelta(years=CAP_YEARS)
 
 
 def disclosure_class(

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from dateutil.relativedelta import relativedelta
 
-from app.rules.admission import later
+from app.rules.admission import LAST_DAY, later
 from app.rules.law import (
     Bar,
     CountedFrom,
@@ -224,5 +224,7 @@ def renewed_until(term: Term, list_type: ListType, today: date) -> date | None:
         return None
     began = term.effective_from
     if list_type.term is not None and term.effective_until == later(began, list_type.term):
-        return later(today, list_type.term)  # the same, also where a month's end was cut off
-    return today + relativedelta(term.effective_until, began)
+        renewed = later(today, list_type.term)  # the same, also where a month's end was cut off
+    else:
+        renewed = today + relativedelta(term.effective_until, began)
+    return min(renewed, LAST_DAY)

@@ -1,8 +1,8 @@
 """How long a subject stays on a list: over entries that follow each other, and by extension.
 
-The figures are data (`ListType.consecutive_cap`, `ListType.extension`): the joint punishment of
-telecom fraud caps consecutive periods (电信网络诈骗及其关联违法犯罪联合惩戒办法), the list of judgment
-defaulters lengthens fixed terms (法释〔2013〕17号 Art 2).
+The figures are data (`ListType.consecutive_cap`, `ListType.extension`). Consecutive periods are
+capped by 电信网络诈骗及其关联违法犯罪联合惩戒办法; fixed terms are lengthened by 法释〔2013〕17号
+Art 2.
 """
 
 from collections.abc import Iterable

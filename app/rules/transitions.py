@@ -35,6 +35,7 @@ class Who(StrEnum):
 
     issuer = "its department, or the credit office for it"
     two_persons = "two persons of its department, one after the other"
+    person = "a person of its department"
     registry = "the registry itself"
 
 
@@ -101,6 +102,7 @@ MOVES: Mapping[Action, Move] = {
     Action.restore: Move(
         allowed=frozenset({Status.removed}),
         leads_to=Status.active,
+        who=Who.person,
         legal_basis="人力资源和社会保障部令第45号 Art 15; 信用修复管理办法",
     ),
     Action.dispute: Move(

@@ -20,5 +20,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The former release knows no repair: for it the entry has left the list, not to stand again.
+    op.execute(
+        "UPDATE entry_versions SET exited_on = repaired_on"
+        " WHERE repaired_on IS NOT NULL AND exited_on IS NULL"
+    )
     for name in DAYS:
         op.drop_column("entry_versions", name)

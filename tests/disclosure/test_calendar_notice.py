@@ -460,5 +460,6 @@ def test_the_command_loads_a_notice_or_names_its_faults_and_exits_with_1(tmp_pat
     assert "Traceback" not in refused.stderr
     file.write_text(yaml.safe_dump(LATER, allow_unicode=True), encoding="utf-8")
     loaded = command("calendar", "load", str(file))
-    assert (loaded.returncode, loaded.stdout) == (0, "calendar version 2, 0 deadlines recomputed\n")
+    said = "calendar version 2, 0 deadlines recomputed, 0 of open cases\n"
+    assert (loaded.returncode, loaded.stdout) == (0, said)
     assert command("calendar", "load", str(tmp_path / "missing.yaml")).returncode != 0

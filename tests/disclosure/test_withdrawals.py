@@ -272,8 +272,8 @@ def test_a_correction_of_the_term_moves_the_day_from_which_it_is_owed(world: Wor
 
 
 def test_the_migration_fills_in_what_is_written_now(office: World) -> None:
-    """All but what it cannot know: since when an entry is repaired or not public any more."""
-    later = {"repaired", "not public"}
+    """All but what it cannot know: since when an entry is not public any more."""
+    later = {"not public"}
     revision = importlib.import_module("migrations.versions.20261122_0003_taking_down")
 
     def days() -> dict[Any, date | None]:

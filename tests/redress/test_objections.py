@@ -207,7 +207,8 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
         world.record(source_ref=f"HR-{number}", subject=organisation(number)) for number in range(3)
     ]
     cases = {}
-    for entry, day in zip(entries, (25, 24, 25), strict=True):
+    for number, day in ((1, 24), (0, 25), (2, 25)):
+        entry = entries[number]
         world.clock.move_to(date(2026, 11, day))
         cases[entry["id"]] = opened(world.api(), entry, "objections", objection())
     world.clock.move_to(date(2026, 11, 26))

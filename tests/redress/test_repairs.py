@@ -293,7 +293,7 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     assert gone["disclosure"]["take_down"]["state"] == "overdue"
 
     before = head(world)
-    closed = told(step(world.api(), case, "taking-back", FALSE, gone["version"]))
+    closed = told(step(official(world, "赵某"), case, "taking-back", FALSE, gone["version"]))
     assert (closed["state"], closed["due_on"]) == ("taken_back", None)
     back = shown(world.api(), entry)
     assert (back["status"], back["removal"], back["disputed"]) == ("active", None, False)
@@ -361,7 +361,7 @@ def test_what_was_repaired_may_still_be_corrected_after_it_came_back(world: Worl
     entry = world.record(**LISTED)
     case = repaired(world, entry)
     world.clock.move_to(date(2026, 12, 10))
-    told(step(world.api(), case, "taking-back", FALSE, 2))
+    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
     path = f"/v1/entries/{entry['id']}/corrections"
     tag = {"If-Match": '"3"'}
     too_long = {"reason": "期限录入有误", "changes": {"effective_until": "2029-12-11"}}
@@ -379,7 +379,7 @@ def test_what_was_repaired_may_still_be_corrected_after_it_came_back(world: Worl
 def test_a_record_of_a_subject_on_no_list_comes_back_too(world: World) -> None:
     entry = world.record(**fined("2026-03-31"))
     case = repaired(world, entry)
-    told(step(world.api(), case, "taking-back", FALSE, 2))
+    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
     now = shown(world.api(), entry)
     assert (now["status"], now["effective_until"]) == ("active", None)
 
@@ -410,7 +410,7 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
             headers={"If-Match": '"2"'},
         )
     )
-    told(step(world.api("operator"), case, "taking-back", FALSE, 2))
+    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
     found = [shown(world.api(), one) for one in (entry, *linked, other)]
     assert [one["status"] for one in found] == ["active", "removed", "removed", "active", "active"]
     assert [one["version"] for one in found] == [3, 2, 3, 3, 1]
@@ -422,7 +422,7 @@ def test_what_came_back_is_not_repaired_again_with_another_of_its_case(world: Wo
     entry = world.record(**LISTED)
     case = repaired(world, entry)
     world.clock.move_to(date(2026, 11, 24))
-    told(step(world.api(), case, "taking-back", FALSE, 2))
+    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
     world.clock.move_to(date(2026, 11, 26))
     colleague = world.record(source_ref="HR-2", subject=organisation(2), **LISTED)
     told_of = repaired(world, colleague)["steps"][1]["detail"]["entries"]
@@ -486,9 +486,13 @@ def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(worl
             assert stale["current_version"] == 1
     told(step(second, case, "decision", APPROVED, 1))
     with unchanged(world):
-        refused(step(world.api(), case, "taking-back", FALSE), 428, "version_required")
-        refused(step(world.api(), case, "taking-back", FALSE, 1), 412, "stale_version")
+        refused(step(official(world, "赵某"), case, "taking-back", FALSE), 428, "version_required")
+        refused(step(official(world, "赵某"), case, "taking-back", FALSE, 1), 412, "stale_version")
         refused(step(stranger, case, "taking-back", FALSE, 2), 404, "entry_not_found")
+        unbound = step(world.api(), case, "taking-back", FALSE, 2)
+        refused(unbound, 403, "person_key_required")
+        office = step(world.api("operator"), case, "taking-back", FALSE, 2)
+        refused(office, 403, "not_your_department")
         for role in ("approver", "auditor", "subscriber"):
             refused(step(world.api(role), case, "taking-back", FALSE, 2), 403, "forbidden")
             refused(apply(world.api(role), entry, application()), 403, "forbidden")
@@ -591,7 +595,7 @@ def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
                 (first, "acceptance", {**ACCEPTED, "reasons": "另"}, None),
                 (first, "prolongation", LONGER, None),
                 (second, "decision", {**APPROVED, "reasons": "另"}, 1),
-                (world.api(), "taking-back", FALSE, 1),
+                (official(world, "赵某"), "taking-back", FALSE, 1),
             ):
                 document = refused(step(api, case, name, body, version), 409, "step_refused")
                 assert document["state"] == case["state"]
@@ -620,7 +624,7 @@ def test_every_step_taken_twice_is_taken_once(world: World) -> None:
         ("acceptance", first, ACCEPTED, None, "2026-12-04"),
         ("prolongation", second, LONGER, None, "2026-12-18"),
         ("decision", second, APPROVED, 1, None),
-        ("taking-back", world.api(), FALSE, 2, None),
+        ("taking-back", official(world, "赵某"), FALSE, 2, None),
     ):
         with unchanged(world):
             for wrong in (

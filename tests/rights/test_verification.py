@@ -41,6 +41,7 @@ def test_anybody_learns_what_the_print_must_say(world: World) -> None:
         "issued_at": report["issued_at"],
         "subject_name": NAME,
         "subject_kind": "legal_person",
+        "superseded": False,
         "sha256": report["sha256"],
     }
     assert counted(world) == 0
@@ -139,3 +140,21 @@ def test_it_answers_nothing_while_the_registry_is_not_ready(
 
     monkeypatch.setattr(world.registry, "require_ready", away)
     refused(world.client(None).get(path_of(code)), 503, "not_ready")
+
+
+def test_a_report_of_an_entry_on_the_wrong_subject_is_told_no_more(world: World) -> None:
+    entry = world.record()
+    report = issued(world)
+    path = path_of(report["verification_code"])
+    with world.client(None) as anybody:
+        assert anybody.get(path).json()["superseded"] is False
+    order = {"reason": "x", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
+    revoked = world.api().post(
+        f"/v1/entries/{entry['id']}/revocations", json=order, headers={"If-Match": '"1"'}
+    )
+    assert revoked.status_code == 200
+    for address in (f"/v1/own-reports/{report['report_id']}{form}" for form in ("", "/page")):
+        answer = world.api().get(address)
+        assert (answer.status_code, answer.json()["code"]) == (404, "report_not_found")
+    with world.client(None) as anybody:
+        assert anybody.get(path).json()["superseded"] is True
