@@ -94,16 +94,8 @@ def corrected(
     case = Case.of(facts, born, police=police, restored_on=row.lapsed_until)
     ruling = _examine_changes(case, list_type, law.today, row, place)
     others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
-    ruling = within_consecutive_cap(
-        ruling,
-        list_type,
-        [
-            other.term
-            for other in others
-            if other.list_type == row.list_type and other.entry_id != row.id
-        ],
-        named="effective_until" in facts,
-    )
+    same_list = store.others_on_the_list(row, others)
+    ruling = within_consecutive_cap(ruling, list_type, same_list, named="effective_until" in facts)
     for ended_on in (row.exited_on, row.revoked_on, row.repaired_on, row.lapsed_from):
         if ended_on is not None:
             require_within(case.decided_on, FIRST_DAY, ended_on, f"{place}/decision/decided_on")
@@ -198,7 +190,7 @@ def revoke(
         require_within(order.revoked_on, row.decided_on, law.today, "/revoked_on")
         return revoked(connection, row, law, order.reason_code, order.revoked_on)
 
-    _end(registry, caller, entry_id, Action.revoke, "entry_revoked", order, expected, apply)
+    _carry_out(registry, caller, entry_id, Action.revoke, "entry_revoked", order, expected, apply)
 
 
 def revoked(
@@ -233,7 +225,7 @@ def exit_early(
         require_within(order.exited_on, row.decided_on, law.today, "/exited_on")
         return ended_values(row, law.today, exited_on=order.exited_on)
 
-    _end(registry, caller, entry_id, Action.exit, "entry_exited", order, expected, apply)
+    _carry_out(registry, caller, entry_id, Action.exit, "entry_exited", order, expected, apply)
 
 
 def extend(
@@ -264,9 +256,8 @@ def extend(
             "extension": {**told["decision"], "legal_basis": order.legal_basis},
         }
         others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
-        same_list = [item.term for item in others if item.list_type == row.list_type]
         term = replace(row.term, effective_until=last_day)
-        require_within_cap(term, list_type, same_list)
+        require_within_cap(term, list_type, store.others_on_the_list(row, others))
         barred = barred_from(row, row.disclosure, law.today)
         return {
             "facts": facts,
@@ -275,10 +266,10 @@ def extend(
             **channel_values(row.publications, term, barred),
         }
 
-    _end(registry, caller, entry_id, Action.extend, "entry_extended", order, expected, apply)
+    _carry_out(registry, caller, entry_id, Action.extend, "entry_extended", order, expected, apply)
 
 
-def _end(
+def _carry_out(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,

@@ -517,6 +517,15 @@ def neighbours(
     return found
 
 
+def others_on_the_list(row: EntryRow, neighbours: Iterable[Neighbour]) -> list[Term]:
+    """The terms of the subject's other entries on the list of an entry."""
+    return [
+        other.term
+        for other in neighbours
+        if other.list_type == row.list_type and other.entry_id != row.id
+    ]
+
+
 def lock(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
     """One entry, locked."""
     return lock_all(connection, [entry_id], day).get(entry_id)

@@ -18,7 +18,7 @@ from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import Removal, Status, status_on
 
-SEALED = "\u5df2\u5c01\u5b58 / sealed"
+SEALED = "已封存 / sealed"
 # What changes with every version by itself says nothing about what was changed.
 NOT_CHANGES = {"version", "seq", "recorded_at", "on", "effects"}
 

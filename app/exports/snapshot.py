@@ -220,6 +220,7 @@ CSV_PATHS: Mapping[str, tuple[str, ...]] = {
     "calendar_version": ("disclosure", "calendar_version"),
     "reported": ("disclosure", "reported"),
     "disclosure_state": ("disclosure", "state"),
+    "take_down": ("disclosure", "take_down"),
     "channels": ("disclosure", "channels"),
     "catalogue_version": ("catalogue_version",),
 }

@@ -40,8 +40,8 @@ from app.wire import Model
 
 
 @dataclass(frozen=True, slots=True)
-class At:
-    """Where something is decided: the connection, the entry as it is, the law of the moment."""
+class LockedEntry:
+    """An entry under its lock, with what is decided by: the law of the moment, and for whom."""
 
     registry: Registry
     connection: Connection
@@ -68,8 +68,8 @@ def open_case(
     entry_id: UUID,
     kind: CaseKind,
     body: Model,
-    received_on: Callable[[At], date],
-    decide: Callable[[At, Sequence[CaseRow], date], Outcome],
+    received_on: Callable[[LockedEntry], date],
+    decide: Callable[[LockedEntry, Sequence[CaseRow], date], Outcome],
 ) -> tuple[CaseRow, bool]:
     """Open a case; the second value is False where the very same was sent before.
 
@@ -81,23 +81,23 @@ def open_case(
     digest = fingerprint({"kind": kind, "entry": str(entry_id), **content})
 
     def work(connection: Connection) -> tuple[CaseRow, bool]:
-        at = _stand_at(registry, connection, caller, entry_id)
+        locked = _lock_entry(registry, connection, caller, entry_id)
         before = store.of_entry(connection, entry_id, kind)
-        received = received_on(at)
+        received = received_on(locked)
         for case in reversed(before):
             # The same papers on a later day, when the case is closed, are a new case.
             again = CaseState(case.state) in OPEN or case.received_on == received
             if case.digest == digest and again:
                 return case, False
-        outcome = decide(at, before, received)
+        outcome = decide(locked, before, received)
         case = CaseRow(
             id=uuid7(),
             kind=kind.value,
             entry_id=entry_id,
-            subject_id=at.row.subject_id,
-            department=at.row.department,
+            subject_id=locked.row.subject_id,
+            department=locked.row.department,
             state=outcome.state.value,
-            received_at=at.law.at,
+            received_at=locked.law.at,
             received_on=received,
             due_on=outcome.due and outcome.due.day,
             due_provisional=bool(outcome.due and outcome.due.provisional),
@@ -106,7 +106,7 @@ def open_case(
             steps=[],
         )
         store.add(connection, case._asdict())
-        _write_down(at, f"{kind}_received", case, outcome)
+        _write_down(locked, f"{kind}_received", case, outcome)
         return case, True
 
     turn_to_today(registry)
@@ -121,7 +121,7 @@ def take_step(
     case_id: UUID,
     step: Step,
     body: Model,
-    decide: Callable[[At, CaseRow], Outcome],
+    decide: Callable[[LockedEntry, CaseRow], Outcome],
     *,
     expected: int | None = None,
     by_person: bool = False,
@@ -142,7 +142,7 @@ def take_step(
 
     def work(connection: Connection) -> CaseRow:
         others = beside(connection, entry_id) if beside is not None else set()
-        at = _stand_at(registry, connection, caller, entry_id, others, sealed=True)
+        locked = _lock_entry(registry, connection, caller, entry_id, others, sealed=True)
         found = store.of_entry(connection, entry_id, kind)
         case = next((case for case in found if case.id == case_id), None)
         if case is None:
@@ -152,18 +152,18 @@ def take_step(
         digest = registry.secrets.digest("step", fingerprint(said).encode())
         if any(taken["digest"] == digest for taken in case.steps):
             return case
-        if at.row.void:
+        if locked.row.void:
             raise EntryNotFound
         if by_person:
             _require_person(caller)
-        if expected is not None and expected != at.row.version:
-            raise StaleVersion(current_version=at.row.version)
+        if expected is not None and expected != locked.row.version:
+            raise StaleVersion(current_version=locked.row.version)
         if CaseState(case.state) not in BEFORE[kind, step]:
             raise StepRefused(state=case.state)
-        outcome = decide(at, case)
+        outcome = decide(locked, case)
         taken = {
             "step": step.value,
-            "at": at.law.at.isoformat().replace("+00:00", "Z"),
+            "at": locked.law.at.isoformat().replace("+00:00", "Z"),
             "outcome": sent.get("outcome"),
             "reasons": sent.get("reasons") or sent.get("reason"),
             "actor_id": caller.id and str(caller.id),
@@ -180,7 +180,7 @@ def take_step(
         )
         names = ("state", "due_on", "due_provisional", "steps")
         store.change(connection, case_id, {name: getattr(changed, name) for name in names})
-        _write_down(at, f"{kind}_{step}", changed, outcome)
+        _write_down(locked, f"{kind}_{step}", changed, outcome)
         return changed
 
     turn_to_today(registry)
@@ -188,14 +188,14 @@ def take_step(
 
 
 def next_version(
-    at: At, row: EntryRow, action: Action, reason: str, differing: Mapping[str, Any]
+    locked: LockedEntry, row: EntryRow, action: Action, reason: str, differing: Mapping[str, Any]
 ) -> NextVersion:
     """The next version of an entry that a step leads to.
 
     Raises:
         TransitionRefused: the entry's status does not allow it.
     """
-    require(action, row.status(at.law.today), at.caller, row.department)
+    require(action, row.status(locked.law.today), locked.caller, row.department)
     return NextVersion(
         row=row,
         action=action,
@@ -230,7 +230,7 @@ def _require_person(caller: Caller) -> None:
         raise PersonKeyRequired
 
 
-def _stand_at(
+def _lock_entry(
     registry: Registry,
     connection: Connection,
     caller: Caller,
@@ -238,26 +238,26 @@ def _stand_at(
     others: AbstractSet[UUID] = frozenset(),
     *,
     sealed: bool = False,
-) -> At:
+) -> LockedEntry:
     law = read_law(registry, connection)
     # All at once, so that no two steps wait for each other.
     rows = entries.lock_all(connection, {entry_id, *others}, law.today)
     row = rows.pop(entry_id, None)
     if row is None or not caller.acts_for(row.department) or (row.void and not sealed):
         raise EntryNotFound
-    return At(registry, connection, caller, row, tuple(rows.values()), law)
+    return LockedEntry(registry, connection, caller, row, tuple(rows.values()), law)
 
 
-def _write_down(at: At, name: str, case: CaseRow, outcome: Outcome) -> None:
-    append_versions(at.registry, at.connection, at.caller, at.law, outcome.versions)
+def _write_down(locked: LockedEntry, name: str, case: CaseRow, outcome: Outcome) -> None:
+    append_versions(locked.registry, locked.connection, locked.caller, locked.law, outcome.versions)
     record = audit.row(
-        at.caller,
-        at.law.at,
+        locked.caller,
+        locked.law.at,
         name,
         outcome.state.value,
         case.id,
         entry_id=str(case.entry_id),
         due_on=case.due_on and case.due_on.isoformat(),
-        person=at.caller.person,
+        person=locked.caller.person,
     )
-    audit.record_changes(at.connection, [record])
+    audit.record_changes(locked.connection, [record])

@@ -10,7 +10,7 @@ from app.entries import actions as entries
 from app.entries import proposals
 from app.entries.versions import NextVersion, add_persons, require_within
 from app.errors import Fault, InvalidPayload, Sentence, StepRefused
-from app.redress.cases import At, Outcome, next_version, open_case, take_step
+from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (
     Assistance,
     Objection,
@@ -41,17 +41,17 @@ def lodge(
         RegistryError: see `open_case`.
     """
 
-    def received_on(at: At) -> date:
-        day = order.received_on or at.law.today
-        require_within(day, civil_day(at.row.received_at), at.law.today, "/received_on")
+    def received_on(locked: LockedEntry) -> date:
+        day = order.received_on or locked.law.today
+        require_within(day, civil_day(locked.row.received_at), locked.law.today, "/received_on")
         return day
 
-    def decide(at: At, _: Sequence[CaseRow], received: date) -> Outcome:
+    def decide(locked: LockedEntry, _: Sequence[CaseRow], received: date) -> Outcome:
         versions: list[NextVersion] = []
-        if not at.row.disputed:
+        if not locked.row.disputed:
             mark = {"disputed": True}
-            versions = [next_version(at, at.row, Action.dispute, "objection", mark)]
-        due = at.law.calendar.add_working_days(received, OBJECTION_WORKING_DAYS)
+            versions = [next_version(locked, locked.row, Action.dispute, "objection", mark)]
+        due = locked.law.calendar.add_working_days(received, OBJECTION_WORKING_DAYS)
         return Outcome(state=CaseState.received, due=due, versions=versions)
 
     return open_case(registry, caller, entry_id, CaseKind.objection, order, received_on, decide)
@@ -66,11 +66,11 @@ def ask_for_help(
         RegistryError: see `take_step`.
     """
 
-    def decide(at: At, case: CaseRow) -> Outcome:
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
         if any(taken["step"] == Step.assistance for taken in case.steps):
             raise StepRefused(state=case.state)
         days = ASSISTED_OBJECTION_WORKING_DAYS
-        due = at.law.calendar.add_working_days(case.received_on, days)
+        due = locked.law.calendar.add_working_days(case.received_on, days)
         return Outcome(state=CaseState.received, due=due, detail={"unit": order.unit})
 
     return take_step(
@@ -106,26 +106,28 @@ def answer(
             order.correction, registry.secrets, today, CORRECTION
         )
 
-    def decide(at: At, case: CaseRow) -> Outcome:
-        cases = of_entry(at.connection, entry_id, CaseKind.objection)
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
+        cases = of_entry(locked.connection, entry_id, CaseKind.objection)
         others = [one for one in cases if one.id != case.id and CaseState(one.state) in OPEN]
         mark = {"disputed": bool(others)}
         if order.correction is not None:
-            differing = entries.corrected(registry, at.connection, at.row, at.law, sent, CORRECTION)
+            differing = entries.corrected(
+                registry, locked.connection, locked.row, locked.law, sent, CORRECTION
+            )
             if differing is None:
                 raise InvalidPayload(faults=[NOTHING_CHANGED])
-            add_persons(registry, at.connection, entry_id, persons)
+            add_persons(registry, locked.connection, entry_id, persons)
             action = Action.correct
         elif order.revocation is not None:
             code, day = order.revocation.reason_code, order.revocation.revoked_on
-            require_within(day, at.row.decided_on, at.law.today, "/revocation/revoked_on")
-            differing = entries.revoked(at.connection, at.row, at.law, code, day)
+            require_within(day, locked.row.decided_on, locked.law.today, "/revocation/revoked_on")
+            differing = entries.revoked(locked.connection, locked.row, locked.law, code, day)
             action = Action.revoke
         elif not others:
             action, differing = Action.settle, {}
         else:
             return Outcome(state=CaseState(order.outcome.value))
-        made = next_version(at, at.row, action, order.reasons, differing | mark)
+        made = next_version(locked, locked.row, action, order.reasons, differing | mark)
         return Outcome(state=CaseState(order.outcome.value), versions=[made])
 
     return take_step(

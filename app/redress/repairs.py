@@ -17,7 +17,7 @@ from app.entries.store import EntryRow
 from app.entries.versions import require_within
 from app.errors import CaseOpen, NotRepairable, SamePerson, StepRefused
 from app.redress import store
-from app.redress.cases import At, Outcome, next_version, open_case, take_step
+from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (
     Acceptance,
     Prolongation,
@@ -69,12 +69,10 @@ def repairability(
         unintentional=bool(row.facts.get("unintentional")),
         listed_again=row.kind == ListKind.black
         and any(
-            other.list_type == row.list_type
-            and other.entry_id != row.id
-            and other.term.revoked_on is None
-            and not other.term.void
-            and (other.term.ends_on is None or other.term.ends_on > row.effective_from)
-            for other in neighbours
+            other.revoked_on is None
+            and not other.void
+            and (other.ends_on is None or other.ends_on > row.effective_from)
+            for other in entries.others_on_the_list(row, neighbours)
         ),
     )
     rule = catalogue.repair_rule(row.list_type, row.decided_on)
@@ -93,9 +91,9 @@ def apply(
     """
     offer = _offer(order)
 
-    def received_on(at: At) -> date:
-        day = order.applied_on or at.law.today
-        require_within(day, at.row.decided_on, at.law.today, "/applied_on")
+    def received_on(locked: LockedEntry) -> date:
+        day = order.applied_on or locked.law.today
+        require_within(day, locked.row.decided_on, locked.law.today, "/applied_on")
         for position, evidence in enumerate(order.evidence):
             place = f"/evidence/{position}/completed_on"
             require_within(evidence.completed_on, FIRST_DAY, day, place)
@@ -103,11 +101,11 @@ def apply(
             require_within(order.promise.signed_on, FIRST_DAY, day, "/promise/signed_on")
         return day
 
-    def decide(at: At, before: Sequence[CaseRow], received: date) -> Outcome:
+    def decide(locked: LockedEntry, before: Sequence[CaseRow], received: date) -> Outcome:
         if any(CaseState(case.state) in OPEN for case in before):
             raise CaseOpen
-        rule = _require_repairable(at, offer, received)
-        due = at.law.calendar.add_working_days(received, rule.acceptance_working_days)
+        rule = _require_repairable(locked, offer, received)
+        due = locked.law.calendar.add_working_days(received, rule.acceptance_working_days)
         return Outcome(state=CaseState.received, due=due)
 
     return open_case(registry, caller, entry_id, CaseKind.repair, order, received_on, decide)
@@ -123,9 +121,14 @@ def _offer(order: RepairApplication) -> Offer:
     )
 
 
-def _require_repairable(at: At, offer: Offer, asked_on: date) -> RepairRule:
+def _require_repairable(locked: LockedEntry, offer: Offer, asked_on: date) -> RepairRule:
     found = repairability(
-        at.connection, at.row, at.law.catalogue, at.law.today, offer, asked_on=asked_on
+        locked.connection,
+        locked.row,
+        locked.law.catalogue,
+        locked.law.today,
+        offer,
+        asked_on=asked_on,
     )
     if found.unmet or found.rule is None:
         raise NotRepairable(
@@ -145,12 +148,12 @@ def accept(
         RegistryError: see `take_step`.
     """
 
-    def decide(at: At, case: CaseRow) -> Outcome:
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
         if order.outcome != "accepted":
             return Outcome(state=CaseState(order.outcome))
         offer = _offer(RepairApplication.model_validate(case.content))
-        rule = _require_repairable(at, offer, at.law.today)
-        due = at.law.calendar.add_working_days(at.law.today, rule.decision_working_days)
+        rule = _require_repairable(locked, offer, locked.law.today)
+        due = locked.law.calendar.add_working_days(locked.law.today, rule.decision_working_days)
         return Outcome(state=CaseState.accepted, due=due, detail={"rule": rule.code})
 
     return take_step(
@@ -176,12 +179,12 @@ def prolong(
         RegistryError: see `take_step`.
     """
 
-    def decide(at: At, case: CaseRow) -> Outcome:
-        rule = at.law.catalogue.repair_rule(at.row.list_type, at.row.decided_on)
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
+        rule = locked.law.catalogue.repair_rule(locked.row.list_type, locked.row.decided_on)
         again = any(taken["step"] == Step.prolongation for taken in case.steps)
         if rule is None or not rule.extension_working_days or again or case.due_on is None:
             raise StepRefused(state=case.state)
-        due = at.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
+        due = locked.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
         return Outcome(state=CaseState.accepted, due=due)
 
     return take_step(
@@ -213,7 +216,7 @@ def settle(
         RegistryError: see `take_step`.
     """
 
-    def decide(at: At, case: CaseRow) -> Outcome:
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
         accepted = next(taken for taken in case.steps if taken["step"] == Step.acceptance)
         same_key = caller.id is not None and accepted["actor_id"] == str(caller.id)
         if same_key or name_key(accepted["person"]) == name_key(caller.person or ""):
@@ -221,19 +224,19 @@ def settle(
         if order.outcome != "approved":
             return Outcome(state=CaseState(order.outcome))
         rule = _require_repairable(
-            at, _offer(RepairApplication.model_validate(case.content)), at.law.today
+            locked, _offer(RepairApplication.model_validate(case.content)), locked.law.today
         )
-        rows = [at.row, *(_linked(at) if rule.together else ())]
+        rows = [locked.row, *(_linked(locked) if rule.together else ())]
         return Outcome(
             state=CaseState.approved,
             detail={"entries": [str(row.id) for row in rows]},
             versions=[
                 next_version(
-                    at,
+                    locked,
                     row,
                     Action.repair,
                     order.reasons,
-                    _repaired(at, row),
+                    _repaired(locked, row),
                 )
                 for row in rows
             ],
@@ -254,20 +257,20 @@ def settle(
     )
 
 
-def _repaired(at: At, row: EntryRow) -> dict[str, Any]:
-    today = at.law.today
+def _repaired(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+    today = locked.law.today
     # An exit as well, for a process of the former release beside this one knows no repair.
     return ended_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
 
 
-def _linked(at: At) -> list[EntryRow]:
+def _linked(locked: LockedEntry) -> list[EntryRow]:
     """Entries on the other persons of the same case that still stand."""
     allowed = MOVES[Action.repair].allowed
     return [
         row
-        for row in at.others
+        for row in locked.others
         # What came back from a repair by false materials is not repaired again.
-        if row.status(at.law.today) in allowed and row.lapsed_from is None
+        if row.status(locked.law.today) in allowed and row.lapsed_from is None
     ]
 
 
@@ -285,15 +288,15 @@ def take_back(
         RegistryError: see `take_step`.
     """
 
-    def decide(at: At, case: CaseRow) -> Outcome:
+    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
         approved = next(taken for taken in case.steps if taken["step"] == Step.decision)
         repaired = set(approved["detail"]["entries"])
-        linked = [row for row in at.others if str(row.id) in repaired]
-        rows = [at.row, *(row for row in linked if row.repaired_on == at.row.repaired_on)]
+        linked = [row for row in locked.others if str(row.id) in repaired]
+        rows = [locked.row, *(row for row in linked if row.repaired_on == locked.row.repaired_on)]
         return Outcome(
             state=CaseState.taken_back,
             versions=[
-                next_version(at, row, Action.restore, order.reasons, _restored(at, row))
+                next_version(locked, row, Action.restore, order.reasons, _restored(locked, row))
                 for row in rows
                 if not row.void and row.revoked_on is None
             ],
@@ -314,15 +317,11 @@ def take_back(
     )
 
 
-def _restored(at: At, row: EntryRow) -> dict[str, Any]:
-    today = at.law.today
-    list_type = at.law.catalogue.list_types[row.list_type]
-    neighbours = entries.neighbours(at.connection, [row.subject_id]).get(row.subject_id, [])
-    same_list = [
-        other.term
-        for other in neighbours
-        if other.list_type == row.list_type and other.entry_id != row.id
-    ]
+def _restored(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+    today = locked.law.today
+    list_type = locked.law.catalogue.list_types[row.list_type]
+    neighbours = entries.neighbours(locked.connection, [row.subject_id]).get(row.subject_id, [])
+    same_list = entries.others_on_the_list(row, neighbours)
     last_day = within_stay(
         renewed_until(row.term, list_type, today), row.effective_from, list_type, same_list
     )
@@ -335,7 +334,7 @@ def _restored(at: At, row: EntryRow) -> dict[str, Any]:
         "effective_until": last_day,
     }
     term = row._replace(**began_anew).term
-    clock = clock_values(at.law, today, received_on=today)
+    clock = clock_values(locked.law, today, received_on=today)
     return {
         **began_anew,
         "facts": facts,
