@@ -5,8 +5,8 @@ says why a red entry was suspended or came back. What an entry is on a day never
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
-from typing import Any, NamedTuple
+from datetime import date, datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from app.database import Connection
@@ -105,7 +105,7 @@ def add(
     turns: Iterable[Turn],
     day: date,
     first: int,
-    at: Any,  # noqa: ANN401
+    at: datetime,
 ) -> None:
     """Write turns down under the numbers that were taken for them, from `first` on."""
     store.add_turns(

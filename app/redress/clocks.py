@@ -33,9 +33,8 @@ def recount(registry: Registry) -> int:
             due = _due(case, list_type, decided_on, law)
             if due is None or due == (case.due_on, case.due_provisional):
                 continue
-            store.change(
-                connection, case.id, {"due_on": due.day, "due_provisional": due.provisional}
-            )
+            if not store.move_due_day(connection, case, due):
+                continue
             moved.append(
                 audit.row(
                     COMMAND_LINE,

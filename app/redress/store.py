@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Select, and_, exists, insert, select, tuple_,
 from sqlalchemy.orm import aliased
 
 from app.entries import store as entries
+from app.rules.calendar import Arrival
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState
 from app.tables import EntryVersion, RedressCase
@@ -112,6 +113,21 @@ def add(connection: Connection, values: Mapping[str, Any]) -> None:
 def change(connection: Connection, case_id: UUID, values: Mapping[str, Any]) -> None:
     """Put a case forward; its entry's subject must be locked."""
     connection.execute(update(RedressCase).where(RedressCase.id == case_id).values(**values))
+
+
+def move_due_day(connection: Connection, case: CaseRow, due: Arrival) -> bool:
+    """Count an open case anew; False where a step was taken meanwhile, which counts for itself."""
+    moved = connection.execute(
+        update(RedressCase)
+        .where(
+            RedressCase.id == case.id,
+            RedressCase.state == case.state,
+            RedressCase.due_on == case.due_on,
+        )
+        .values(due_on=due.day, due_provisional=due.provisional)
+        .returning(RedressCase.id)
+    )
+    return moved.one_or_none() is not None
 
 
 def of_the_same_case(connection: Connection, entry_id: UUID) -> set[UUID]:
