@@ -1,0 +1,1 @@
+"""Files and bulk pushes: received sealed, read row by row, recorded in small steps, answered."""
