@@ -5,7 +5,7 @@
     ├── Unauthenticated         401
     ├── Forbidden               403  NotYourList, NotYourDepartment, PersonKeyRequired
     ├── NotFound                404  EntryNotFound, SubjectNotFound, CheckNotFound, CaseNotFound,
-    │                                ReportNotFound, NoSuchAddress
+    │                                ReportNotFound, SubmissionNotFound, NoSuchAddress
     ├── MethodNotAllowed        405
     ├── Refused                 409  a rule of law or of the registry stands against it
     ├── FeedGone                410
@@ -238,6 +238,13 @@ class ReportNotFound(NotFound):
     title = Sentence("No such report", "没有该报告")
 
 
+class SubmissionNotFound(NotFound):
+    """No such submission, or none of the caller's department."""
+
+    code = "submission_not_found"
+    title = Sentence("There is no such submission", "没有该批次")
+
+
 class MethodNotAllowed(RegistryError):
     """The address exists, but not with this method."""
 
@@ -439,6 +446,25 @@ class NameMismatch(Refused):
     title = Sentence(
         "The name is not one that is recorded for this number",
         "姓名（名称）与该号码登记的不一致",
+    )
+
+
+class SubmissionUnderWay(Refused):
+    """What is asked is not possible in the state that the submission is in."""
+
+    code = "submission_state"
+    title = Sentence(
+        "The state of the submission does not allow this", "该批次当前状态不允许此操作"
+    )
+
+
+class BuiltUpon(Refused):
+    """Something later rests on what the submission recorded."""
+
+    code = "built_upon"
+    title = Sentence(
+        "Entries of this submission were changed since; deal with those one by one",
+        "该批次的部分条目已有后续变更，请逐条处理",
     )
 
 

@@ -65,6 +65,46 @@ class Settings(BaseSettings):
         ge=1,
         description="How many changes back the feed goes; from before, the snapshot is the way",
     )
+    submission_limit_bytes: int = Field(
+        default=256 * 1024 * 1024, ge=1_000, description="Largest file that a submission takes"
+    )
+    submission_at_once_bytes: int = Field(
+        default=1_000_000,
+        ge=0,
+        description="Files up to this size are answered at once, larger ones in the background",
+    )
+    submission_held_rows: int = Field(
+        default=20_000,
+        ge=1,
+        description="Most rows of a file that is looked at as a whole: `dry_run`,"
+        " `all_or_nothing`, `mode=replace`",
+    )
+    submission_workers: int = Field(
+        default=1,
+        ge=0,
+        le=8,
+        description="Background processes for large files beside one server process; 0: none here",
+    )
+    submission_lease_seconds: float = Field(
+        default=30, gt=0, description="After so long without a step, another worker takes a file up"
+    )
+    submission_keep_days: int = Field(
+        default=30, ge=1, description="How long the sealed file stays for the answer about it"
+    )
+    replace_brake_entries: int = Field(
+        default=20,
+        ge=0,
+        description="A full replace that would remove more entries waits for a second person",
+    )
+    replace_brake_share: float = Field(
+        default=0.1,
+        ge=0,
+        le=1,
+        description="Likewise where it would remove a larger share of the list",
+    )
+    replace_hold_hours: float = Field(
+        default=72, gt=0, description="A full replace that nobody approves by then lapses"
+    )
     log_level: str = Field(default="INFO", description="Level of the log on standard error")
 
     @property

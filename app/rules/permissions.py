@@ -36,6 +36,8 @@ class Permission(StrEnum):
     report_read = "report:read"
     subject_lookup = "subject:lookup"
     subject_read = "subject:read"
+    submission_read = "submission:read"
+    submission_write = "submission:write"
 
 
 GRANTS: Mapping[Role, frozenset[Permission]] = {
@@ -62,6 +64,7 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.redress_read,
             Permission.report_read,
             Permission.subject_read,
+            Permission.submission_read,
         }
     ),
     Role.department: frozenset(
@@ -78,6 +81,8 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.report_read,
             Permission.subject_lookup,
             Permission.subject_read,
+            Permission.submission_read,
+            Permission.submission_write,
         }
     ),
     Role.operator: frozenset(
@@ -95,6 +100,8 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
             Permission.report_read,
             Permission.subject_lookup,
             Permission.subject_read,
+            Permission.submission_read,
+            Permission.submission_write,
         }
     ),
     Role.subscriber: frozenset({Permission.catalogue_read, Permission.change_read}),

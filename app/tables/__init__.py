@@ -9,6 +9,7 @@ from app.tables.redress import RedressCase
 from app.tables.registry import ApiKey, RegistryState, SealingKey
 from app.tables.rights import OwnReport
 from app.tables.subjects import Subject, SubjectIdentifier, SubjectName
+from app.tables.submissions import Submission, SubmissionBatch, SubmissionPart
 
 __all__ = [
     "LEDGER",
@@ -34,5 +35,8 @@ __all__ = [
     "Subject",
     "SubjectIdentifier",
     "SubjectName",
+    "Submission",
+    "SubmissionBatch",
+    "SubmissionPart",
     "UnknownCaller",
 ]

@@ -28,6 +28,8 @@ class Entry(Base):
     department: Mapped[str] = mapped_column(Code)
     source_ref: Mapped[str] = mapped_column(Code)
     replaces: Mapped[UUID | None] = mapped_column(ForeignKey("entries.id"))
+    freed_ref: Mapped[str | None] = mapped_column(Code)
+    """The source_ref that it bore until its submission was taken back; free for others since."""
     received_at: Mapped[datetime]
 
 
