@@ -81,19 +81,55 @@ def record_all(
     registry: Registry, caller: Caller, pushes: Sequence[EntryPush]
 ) -> list[Recorded | RegistryError]:
     """Record decisions in one transaction, each answered for itself, in order."""
-    today = registry.clock.today()
-    proposed = [_propose(registry, caller, push, today) for push in pushes]
-
-    def work(connection: Connection) -> list[Recorded | RegistryError]:
-        batch = _Batch(registry, connection, caller)
-        sound = [item for item in proposed if isinstance(item, Proposal)]
-        batch.read(sound)
-        outcomes = [batch.decide(item) if isinstance(item, Proposal) else item for item in proposed]
-        batch.write()
-        return outcomes
-
+    proposed = propose_all(registry, caller, pushes)
     turns.turn_to_today(registry)
-    return registry.write(work)
+    return registry.write(lambda connection: record_in(registry, connection, caller, proposed))
+
+
+def propose_all(
+    registry: Registry, caller: Caller, pushes: Sequence[EntryPush | RegistryError]
+) -> list[Proposal | RegistryError]:
+    """Read pushes, each for itself; what is refused already stays where it stands."""
+    today = registry.clock.today()
+    return [
+        push if isinstance(push, RegistryError) else _propose(registry, caller, push, today)
+        for push in pushes
+    ]
+
+
+def record_in(
+    registry: Registry,
+    connection: Connection,
+    caller: Caller,
+    proposed: Sequence[Proposal | RegistryError],
+    *,
+    stop: bool = False,
+) -> list[Recorded | RegistryError]:
+    """Record proposals in a transaction of the caller's, each answered for itself, in order.
+
+    With `stop` nothing behind the first refused one is looked at: the answers end with it.
+    """
+    batch = _Batch(registry, caller)
+    outcomes = batch.answer(connection, proposed, stop=stop)
+    batch.write()
+    return outcomes
+
+
+class Rehearsal:
+    """Proposals decided as if those before them had been recorded; nothing is, and nobody waits."""
+
+    def __init__(self, registry: Registry, caller: Caller) -> None:
+        self._registry = registry
+        self._batch = _Batch(registry, caller, locking=False)
+
+    def answer(
+        self, proposed: Sequence[Proposal | RegistryError], *, stop: bool = False
+    ) -> list[Recorded | RegistryError]:
+        """What would become of them; the ids of new entries are made up."""
+        with self._registry.database.reading() as connection:
+            outcomes = self._batch.answer(connection, proposed, stop=stop)
+        self._batch.accepted.clear()
+        return outcomes
 
 
 def _propose(
@@ -138,33 +174,59 @@ class _Accepted:
 
 @dataclass(slots=True)
 class _Batch:
-    """Pushes of one transaction: what was read for them, and what is to be written."""
+    """Pushes of one transaction: what was read for them, and what is to be written.
+
+    A rehearsal reads on and on without locking or writing, and remembers what it let pass.
+    """
 
     registry: Registry
-    connection: Connection
     caller: Caller
+    locking: bool = True
+    connection: Connection = field(init=False)
     law: Law = field(init=False)
-    replays: dict[tuple[str, str], store.Replay] = field(init=False)
-    owners: dict[Key, UUID] = field(init=False)
-    locked: dict[UUID, subjects.Known] = field(init=False)
-    neighbours: dict[UUID, list[Neighbour]] = field(init=False)
+    replays: dict[tuple[str, str], store.Replay] = field(default_factory=dict)
+    owners: dict[Key, UUID] = field(default_factory=dict)
+    locked: dict[UUID, subjects.Known] = field(default_factory=dict)
+    neighbours: dict[UUID, list[Neighbour]] = field(default_factory=dict)
     new_subjects: dict[UUID, Claim] = field(default_factory=dict)
     new_keys: dict[Key, tuple[UUID, Identifier | None]] = field(default_factory=dict)
+    replaced: set[UUID] = field(default_factory=set)
     accepted: list[_Accepted] = field(default_factory=list)
 
-    def read(self, proposed: Sequence[Proposal]) -> None:
+    def answer(
+        self,
+        connection: Connection,
+        proposed: Sequence[Proposal | RegistryError],
+        *,
+        stop: bool,
+    ) -> list[Recorded | RegistryError]:
+        """Decide on each, in order; with `stop` up to the first refusal."""
+        self.connection = connection
+        self._read([item for item in proposed if isinstance(item, Proposal)])
+        outcomes: list[Recorded | RegistryError] = []
+        for item in proposed:
+            outcomes.append(self._decide(item) if isinstance(item, Proposal) else item)
+            if stop and isinstance(outcomes[-1], RegistryError):
+                break
+        return outcomes
+
+    def _read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
         self.law = read_law(self.registry, self.connection)
         secrets = self.registry.secrets
         keys = {key for item in proposed for key in subjects.keys_of(item.claim, secrets)}
-        self.owners, self.locked = subjects.find_locked(self.connection, keys)
-        # Behind the lock, so that a push that came just before is seen.
-        self.replays = store.find_replays(
-            self.connection, [(item.department, item.source_ref) for item in proposed]
+        owners, known = subjects.find_known(
+            self.connection, keys - self.owners.keys(), locking=self.locking
         )
-        self.neighbours = store.neighbours(self.connection, self.locked)
+        self.owners |= owners
+        new = known.keys() - self.locked.keys()
+        self.locked |= known
+        # Behind the lock, so that a push that came just before is seen.
+        references = {(item.department, item.source_ref) for item in proposed}
+        self.replays |= store.find_replays(self.connection, references - self.replays.keys())
+        self.neighbours |= store.neighbours(self.connection, new)
 
-    def decide(self, proposal: Proposal) -> Recorded | RegistryError:
+    def _decide(self, proposal: Proposal) -> Recorded | RegistryError:
         """Accept one push, or say what stands against it."""
         reference = (proposal.department, proposal.source_ref)
         known = self.replays.get(reference)
@@ -210,6 +272,8 @@ class _Batch:
                 self.law.today,
             )
         # From here on it is accepted: remember what it adds, for the pushes behind it.
+        if proposal.replaces is not None:
+            self.replaced.add(proposal.replaces)
         if subject_id not in self.locked:
             before = self.new_subjects.get(subject_id, proposal.claim)
             # Of two decisions of one day the one behind names it, as in `name_subjects`.
@@ -231,11 +295,10 @@ class _Batch:
     def _require_replaced(self, proposal: Proposal, replaced_id: UUID) -> None:
         replaced = store.get(self.connection, replaced_id, self.law.today)
         own = replaced is not None and replaced.department == proposal.department
-        before = any(item.proposal.replaces == replaced_id for item in self.accepted)
         if (
             not (own and replaced and replaced.void)
-            or before
-            or store.is_replaced(self.connection, replaced_id)
+            or replaced_id in self.replaced
+            or store.is_replaced(self.connection, replaced_id, locking=self.locking)
         ):
             raise InvalidPayload(
                 faults=[

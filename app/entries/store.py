@@ -538,9 +538,12 @@ def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUI
     return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
 
 
-def is_replaced(connection: Connection, entry_id: UUID) -> bool:
-    """Tell whether an entry that stands replaces it; it is locked, so that two cannot at once."""
-    connection.execute(select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True))
+def is_replaced(connection: Connection, entry_id: UUID, *, locking: bool) -> bool:
+    """Tell whether an entry that stands replaces it; locked, two cannot replace it at once."""
+    if locking:
+        connection.execute(
+            select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True)
+        )
     found = connection.scalar(
         select(EntryVersion.entry_id)
         .join(Entry, Entry.id == EntryVersion.entry_id)

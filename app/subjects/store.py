@@ -142,22 +142,24 @@ def _bearers(
     return [(key, subject_id) for key, subject_id in found if key in keys]
 
 
-def find_locked(
-    connection: Connection, keys: Collection[Key]
+def find_known(
+    connection: Connection, keys: Collection[Key], *, locking: bool
 ) -> tuple[dict[Key, UUID], dict[UUID, Known]]:
-    """The recorded subjects behind keys, locked as `lock` does it.
+    """The recorded subjects behind keys, locked as `lock` does it unless nothing will be written.
 
     Who waits here while a revocation frees a number finds it freed: PostgreSQL holds the conditions
     against what the other transaction left of the rows to be locked. Hence both are, and the
     subject first, as everywhere, lest two wait for each other.
     """
-    rows = connection.execute(
+    query = (
         select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, *_KNOWN)
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
         .where(under(keys), SubjectIdentifier.current)
         .order_by(Subject.id)
-        .with_for_update(key_share=True, of=[Subject, SubjectIdentifier])
-    ).all()
+    )
+    if locking:
+        query = query.with_for_update(key_share=True, of=[Subject, SubjectIdentifier])
+    rows = connection.execute(query).all()
     found = {(row.scheme, row.lookup_key): _known(row) for row in rows}
     owners = {key: known.id for key, known in found.items() if key in keys}
     return owners, {known.id: known for known in found.values()}
