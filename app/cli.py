@@ -358,6 +358,26 @@ def mirror(
             raise
 
 
+@app.command("work-submissions", hidden=True)
+def work_submissions() -> None:
+    """Work off what waits; a server starts this beside itself."""
+    import signal
+
+    from app import logs
+    from app.submissions.dispatch import work_off
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends between two steps at worst
+    settings = Settings()
+    logs.configure(settings.log_level)
+    registry = _open()
+    try:
+        work_off(registry)
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
+    finally:
+        registry.close()
+
+
 # --- development ---------------------------------------------------------
 
 

@@ -114,10 +114,7 @@ class Secrets:
 
     def seal(self, number: str, *, bound_to: str) -> Sealed:
         """Encrypt a number; `bound_to` (row and scheme) must be given again to open it."""
-        nonce = os.urandom(NONCE_BYTES)
-        cipher = self._ciphers[self._sealing.key_id]
-        text = cipher.encrypt(nonce, number.encode(), bound_to.encode())
-        return Sealed(nonce + text, self._sealing.key_id)
+        return self.seal_content(number.encode(), bound_to=bound_to)
 
     def open(self, sealed: Sealed, *, bound_to: str) -> str:
         """Decrypt a number.
@@ -125,12 +122,28 @@ class Secrets:
         Raises:
             KeyFileError: the key is not in the file, or the row was moved or altered.
         """
+        return self.open_content(sealed, bound_to=bound_to).decode()
+
+    def seal_content(self, content: bytes, *, bound_to: str) -> Sealed:
+        """Encrypt what may hold personal numbers; `bound_to` says where it is kept."""
+        nonce = os.urandom(NONCE_BYTES)
+        cipher = self._ciphers[self._sealing.key_id]
+        return Sealed(
+            nonce + cipher.encrypt(nonce, content, bound_to.encode()), self._sealing.key_id
+        )
+
+    def open_content(self, sealed: Sealed, *, bound_to: str) -> bytes:
+        """Decrypt what `seal_content` made.
+
+        Raises:
+            KeyFileError: the key is not in the file, or the row was moved or altered.
+        """
         try:
             cipher = self._ciphers[sealed.key_id]
             nonce, text = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
-            return cipher.decrypt(nonce, text, bound_to.encode()).decode()
+            return cipher.decrypt(nonce, text, bound_to.encode())
         except (KeyError, ValueError, InvalidTag) as wrong:  # ValueError: cut off
-            raise KeyFileError("a sealed number does not open with this key file") from wrong
+            raise KeyFileError("what was sealed does not open with this key file") from wrong
 
 
 def canonical(value: object) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 
 from app import health, logs, problems
@@ -22,16 +22,19 @@ from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
-from app.middleware import Envelope, Metrics
+from app.middleware import BodyLimits, Envelope, Metrics
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
 from app.rights import router as rights_router
 from app.settings import Settings
+from app.submissions import router as submissions_router
+from app.submissions.dispatch import Dispatcher
 
 log = logging.getLogger("redblack")
 
 GZIP_FROM_BYTES = 1_000
+FORM_BYTES = 10_000  # what a form adds to the file that it carries
 GZIP_LEVEL = 3  # level 9 halves the rate of an export for a few percent
 EVERYWHERE = (400, 401, 403, 413, 422, 429, 503)
 
@@ -54,7 +57,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         trouble = registry.verify()
         if trouble is not None:
             log.error("not ready: %s", trouble.detail.en)
+        dispatcher: Dispatcher = app.state.dispatcher
+        dispatcher.start()
         yield
+        await run_in_threadpool(dispatcher.close)
         registry.close()
 
     app: FastAPI = FastAPIOffline(
@@ -69,6 +75,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     for router in (
         catalogue_router.router,
         entries_router.router,
+        submissions_router.router,
         disclosure_router.router,
         redress_router.router,
         checks_router.router,
@@ -79,8 +86,12 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     ):
         app.include_router(router)
     problems.install(app, account_for)
-    body_limit = (settings or Settings()).body_limit_bytes
-    app.add_middleware(RequestBodyLimitMiddleware, max_body_size=body_limit)
+    limits = settings or Settings()
+    app.add_middleware(
+        BodyLimits,
+        usual=limits.body_limit_bytes,
+        files=limits.submission_limit_bytes + FORM_BYTES,
+    )
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
     app.add_middleware(Envelope, metrics=app.state.metrics, account_for=account_for)
     describe(app)
@@ -92,7 +103,7 @@ def operation_name(route: APIRoute) -> str:
     return route.name
 
 
-def equip(app: FastAPI, registry: Registry) -> None:
+def equip(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None) -> None:
     """Give the app an open registry and what hangs on it."""
     limits = registry.settings
     app.state.registry = registry
@@ -101,6 +112,7 @@ def equip(app: FastAPI, registry: Registry) -> None:
     app.state.admission = Admission(
         limits.write_slots, limits.write_queue, limits.write_wait_seconds
     )
+    app.state.dispatcher = dispatcher or Dispatcher(registry)
 
 
 def describe(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ from urllib.parse import unquote_plus
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
@@ -22,6 +23,8 @@ from app.rules.personal_numbers import holds_personal_number
 from app.wire import set_request_id
 
 log = logging.getLogger("redblack.access")
+
+SUBMISSIONS = "/v1/submissions"
 
 OUR_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -43,6 +46,19 @@ class Metrics:
             ["method", "route"],
             registry=self.registry,
         )
+
+
+class BodyLimits:
+    """How large a body may be: files come as streams, and so may be much larger."""
+
+    def __init__(self, app: ASGIApp, *, usual: int, files: int) -> None:
+        self._usual = RequestBodyLimitMiddleware(app, max_body_size=usual)
+        self._files = RequestBodyLimitMiddleware(app, max_body_size=files)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within its limit."""
+        takes_a_file = scope["type"] == "http" and scope["path"] == SUBMISSIONS
+        await (self._files if takes_a_file else self._usual)(scope, receive, send)
 
 
 class Envelope:

@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection, insert, select
 from uuid_utils.compat import uuid7
 
-from app.database import insert_or
+from app.database import insert_many, insert_or
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.tables import AccessRecord, AuditRecord, UnknownCaller
@@ -47,7 +47,7 @@ def row(
 
 def record_changes(connection: Connection, rows: Sequence[Row]) -> None:
     """Write down changes in the transaction that makes them; each row adds its `seq`."""
-    connection.execute(insert(AuditRecord), [{"seq": None, **row} for row in rows])
+    insert_many(connection, AuditRecord, [{"seq": None, **row} for row in rows])
 
 
 def add_access(connection: Connection, record: Row) -> None:

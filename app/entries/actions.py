@@ -82,7 +82,26 @@ def corrected(
     Raises:
         RegistryError: what stands against the corrected facts.
     """
-    facts = proposals.amend(row.facts, sent)
+    return with_facts(registry, connection, row, law, proposals.amend(row.facts, sent), place)
+
+
+def with_facts(
+    registry: Registry,
+    connection: Connection,
+    row: EntryRow,
+    law: Law,
+    facts: dict[str, Any],
+    place: str,
+    *,
+    rehearsing: bool = False,
+) -> dict[str, Any] | None:
+    """The columns that differ once other facts stand in the place of the recorded ones, if any do.
+
+    `place` is where they stand in what was sent. A rehearsal leaves the subject's name as it is.
+
+    Raises:
+        RegistryError: what stands against them.
+    """
     if facts == row.facts:
         return None
     # By the law that the entry was decided by: a typing slip put right is no new sentence.
@@ -109,7 +128,8 @@ def corrected(
     if list_type.kind is ListKind.red and term != row.term:
         blacks = [other.term for other in others if other.kind is ListKind.black]
         require_no_black(term, blacks, law.today)
-    _rename(registry, connection, row, facts, case.decided_on)
+    if not rehearsing:
+        _rename(registry, connection, row, facts, case.decided_on)
     decided = decided_values(law, facts, ruling, row.list_type)
     barred = barred_from(row, ruling.disclosure_class, law.today)
     if case.decided_on == row.decided_on:

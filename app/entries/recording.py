@@ -5,7 +5,7 @@ red/black cross-check: lock the subjects in the order of their ids; read and dec
 and numbers that are new (a lost race starts over); take the change numbers last; insert; commit.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -130,6 +130,11 @@ class Rehearsal:
             outcomes = self._batch.answer(connection, proposed, stop=stop)
         self._batch.accepted.clear()
         return outcomes
+
+    @property
+    def subjects(self) -> Collection[UUID]:
+        """The recorded subjects that they are about."""
+        return self._batch.locked.keys()
 
 
 def _propose(

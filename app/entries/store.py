@@ -15,7 +15,7 @@ from sqlalchemy import (
     case,
     exists,
     false,
-    insert,
+    func,
     literal,
     or_,
     select,
@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from app.database import insert_many
 from app.rules.disclosure import Channels, Fulfilment, read_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
@@ -131,7 +132,12 @@ def _term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of a ter
     return Term(**{name: getattr(row, name) for name in TERM})
 
 
-_ENTRY_COLUMNS = (Entry.id, Entry.source_ref, Entry.replaces, Entry.received_at)
+_ENTRY_COLUMNS = (
+    Entry.id,
+    func.coalesce(Entry.freed_ref, Entry.source_ref).label("source_ref"),
+    Entry.replaces,
+    Entry.received_at,
+)
 _VERSION_COLUMNS = tuple(
     getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]
 )
@@ -277,7 +283,7 @@ def conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
         elif name == "within":
             yield EntryVersion.department == value
         elif name == "source_ref":
-            yield Entry.source_ref == value
+            yield or_(Entry.source_ref == value, Entry.freed_ref == value)
         else:
             yield getattr(EntryVersion, name) == value
 
@@ -575,22 +581,19 @@ def add(
     persons: Sequence[Mapping[str, Any]],
 ) -> None:
     """Add new entries, versions and sealed numbers of responsible persons."""
-    if entries:
-        connection.execute(insert(Entry), entries)
-    connection.execute(insert(EntryVersion), versions)
+    insert_many(connection, Entry, entries)
+    insert_many(connection, EntryVersion, versions)
     add_persons(connection, persons)
 
 
 def add_persons(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
     """Add sealed numbers of responsible persons."""
-    if persons:
-        connection.execute(insert(EntryPerson), persons)
+    insert_many(connection, EntryPerson, persons)
 
 
 def add_turns(connection: Connection, turns: Sequence[Mapping[str, Any]]) -> None:
     """Add turns."""
-    if turns:
-        connection.execute(insert(EntryTurn), turns)
+    insert_many(connection, EntryTurn, turns)
 
 
 SUPERSEDE = (

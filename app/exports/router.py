@@ -11,7 +11,7 @@ from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
 from app.exports import actions, schemas
 from app.exports.schemas import ExportFormat, ExportScope
-from app.exports.streaming import Stream
+from app.streaming import Stream
 from app.problems import problems
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission

@@ -21,6 +21,7 @@ class Action(StrEnum):
     extend = "extend"
     exit = "exit"
     revoke = "revoke"
+    reverse = "reverse"
     repair = "repair"
     restore = "restore"
     dispute = "dispute"
@@ -91,6 +92,12 @@ MOVES: Mapping[Action, Move] = {
         leads_to=Status.removed,
         legal_basis="行政处罚法 Art 48; 山东省社会信用条例 Art 40",
         clock="taken down within 3 working days",
+    ),
+    Action.reverse: Move(
+        allowed=EVERY,
+        leads_to=Status.removed,
+        legal_basis="山东省社会信用条例 Art 16, 39",
+        clock="a whole submission, while nothing later rests on it",
     ),
     Action.repair: Move(
         allowed=frozenset({Status.scheduled, Status.active}),

@@ -1,8 +1,8 @@
 """SQL of subjects: find them by number or name, lock them, add what is new about them.
 
 One subject row however many pushes name it: the unique (scheme, lookup_key) of current numbers
-decides. A push that loses a race to make a subject finds out when its insert adds fewer rows than
-it should, and starts over (`Raced`).
+decides. A push that loses a race to make a subject finds out when its insert breaks that index, and
+starts over (`Raced`).
 
 Numbers and names are current while a standing decision gives them (`app/rules/identity.py`). The
 others stay, for what was told of them once, and are nobody's: another subject may bear them.
@@ -11,6 +11,7 @@ others stay, for what was told of them once, and are nobody's: another subject m
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
@@ -18,15 +19,15 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     and_,
-    insert,
     or_,
     select,
     update,
 )
+from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.crypto import Sealed, Secrets
-from app.database import insert_or
+from app.database import insert_many, insert_or
 from app.errors import IdentifierConflict
 from app.registry import LawMoved
 from app.rules.identifiers import Identifier, Scheme, parse
@@ -36,6 +37,8 @@ from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
 from app.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
+
+UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
 
 
 class Raced(LawMoved):
@@ -199,21 +202,21 @@ def add(
     Raises:
         Raced: somebody else added one of the keys first.
     """
-    if new:
-        connection.execute(
-            insert(Subject),
-            [
-                {
-                    "id": subject_id,
-                    "kind": claim.kind,
-                    "name": claim.name,
-                    "name_key": name_key(claim.name),
-                    "name_as_of": claim.decided_on,
-                    "created_at": at,
-                }
-                for subject_id, claim in sorted(new.items())
-            ],
-        )
+    insert_many(
+        connection,
+        Subject,
+        [
+            {
+                "id": subject_id,
+                "kind": claim.kind.value,
+                "name": claim.name,
+                "name_key": name_key(claim.name),
+                "name_as_of": claim.decided_on,
+                "created_at": at,
+            }
+            for subject_id, claim in sorted(new.items(), key=itemgetter(0))
+        ],
+    )
     _add_keys(connection, secrets, keys, [owner for owner, _ in keys.values() if owner not in new])
 
 
@@ -225,16 +228,13 @@ def _add_keys(
 ) -> None:
     back = _take_back(connection, keys, known) if known else set()
     rows = [_identifier_row(key, *keys[key], secrets) for key in sorted(keys) if key not in back]
-    if not rows:
-        return
-    added = connection.execute(
-        insert_or(connection, SubjectIdentifier)
-        .on_conflict_do_nothing()
-        .returning(SubjectIdentifier.id),
-        rows,
-    ).all()
-    if len(added) != len(rows):
-        raise Raced
+    try:
+        # Sorted, so that two changes that add the same keys wait one for the other, not in a ring.
+        insert_many(connection, SubjectIdentifier, rows)
+    except IntegrityError as broken:
+        if getattr(broken.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+            raise Raced from None
+        raise
 
 
 def _take_back(
@@ -283,21 +283,33 @@ def _identifier_row(
         "shown": "" if identifier is None else identifier.shown,
         "ciphertext": sealed and sealed.ciphertext,
         "key_id": sealed and sealed.key_id,
+        "current": True,
     }
 
 
 def name_subjects(
     connection: Connection, named: Sequence[tuple[UUID, Claim]], known: Mapping[UUID, Known]
 ) -> None:
-    """Keep every name that a decision gave; the latest decision's is the present one."""
+    """Keep every name that a decision gave; the latest decision's is the present one.
+
+    Subjects that are not `known` were added in this transaction, and have no names yet.
+    """
     in_order = sorted(named, key=lambda item: item[1].decided_on)
-    given = {(subject_id, name_key(claim.name)): claim for subject_id, claim in in_order}
+    given = {
+        (subject_id, name_key(claim.name)): Name(claim.name, claim.decided_on)
+        for subject_id, claim in in_order
+    }
+    insert_many(
+        connection,
+        SubjectName,
+        _name_rows({of: name for of, name in given.items() if of[0] not in known}),
+    )
     _keep_names(
         connection,
         {
-            (subject_id, key): Name(claim.name, claim.decided_on)
-            for (subject_id, key), claim in given.items()
-            if subject_id not in known or known[subject_id].name_key != key
+            (subject_id, key): name
+            for (subject_id, key), name in given.items()
+            if subject_id in known and known[subject_id].name_key != key
         },
     )
     for subject_id, claim in dict(in_order).items():
@@ -312,10 +324,7 @@ def name_subjects(
 
 
 def _keep_names(connection: Connection, names: Mapping[tuple[UUID, str], Name]) -> None:
-    rows = [
-        {"subject_id": subject_id, "name_key": key, "name": given.name, "as_of": given.as_of}
-        for (subject_id, key), given in sorted(names.items())
-    ]
+    rows = _name_rows(names)
     if not rows:
         return
     statement = insert_or(connection, SubjectName)
@@ -328,6 +337,19 @@ def _keep_names(connection: Connection, names: Mapping[tuple[UUID, str], Name]) 
         ),
         rows,
     )
+
+
+def _name_rows(names: Mapping[tuple[UUID, str], Name]) -> list[dict[str, Any]]:
+    return [
+        {
+            "subject_id": subject_id,
+            "name_key": key,
+            "name": given.name,
+            "as_of": given.as_of,
+            "current": True,
+        }
+        for (subject_id, key), given in sorted(names.items(), key=itemgetter(0))
+    ]
 
 
 def let_be_found(

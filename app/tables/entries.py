@@ -16,7 +16,10 @@ BY_DAY = text("cause = 'day'")
 
 
 class Entry(Base):
-    """What never changes about an entry: whom, which list, by whom, under which reference."""
+    """What never changes about an entry: whom, which list, by whom, under which reference.
+
+    Only the reference is freed where a whole submission is taken back.
+    """
 
     __tablename__ = "entries"
     __table_args__ = (UniqueConstraint("department", "source_ref"), Index(None, "subject_id"))

@@ -58,6 +58,8 @@ class Submission(Base):
     finished_at: Mapped[datetime | None]
     worker: Mapped[str | None] = mapped_column(Code)
     leased_until: Mapped[datetime | None]
+    attempts: Mapped[int]
+    """How often it was taken up since its last step: a file must not kill workers for ever."""
 
     rows_read: Mapped[int]
     accepted: Mapped[int]

@@ -1,0 +1,313 @@
+"""Beginning a submission, letting a held one go ahead, and having one taken back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.audit import store as audit
+from app.catalogue.store import current_catalogue
+from app.database import Connection
+from app.errors import (
+    Fault,
+    InvalidPayload,
+    NotYourDepartment,
+    PersonKeyRequired,
+    SamePerson,
+    Sentence,
+    SubmissionNotFound,
+    SubmissionUnderWay,
+)
+from app.registry import Registry
+from app.rules.names import name_key
+from app.rules.permissions import Caller, Role
+from app.submissions import reversing, store
+from app.submissions.schemas import (
+    Approval,
+    CommitRule,
+    Mode,
+    OnError,
+    Reversal,
+    State,
+)
+from app.submissions.store import SubmissionRow
+from app.wire import current_request_id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What is to be done with a file."""
+
+    list_type: str | None = None
+    department: str | None = None
+    dry_run: bool = False
+    on_error: OnError = OnError.keep_on
+    commit: CommitRule = CommitRule.valid_rows
+    mode: Mode = Mode.append
+    reason: str | None = None
+    rows: int | None = None
+
+
+def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
+    """Open a submission for a file that is about to arrive.
+
+    Raises:
+        NotYourDepartment: a department sends for itself.
+        InvalidPayload: the wish contradicts itself, or names what there is not.
+    """
+    department = _department(caller, wish.department)
+    with registry.database.reading() as connection:
+        catalogue = current_catalogue(registry, connection)
+    faults = _faults(wish, department)
+    if wish.list_type is not None and wish.list_type not in catalogue.list_types:
+        faults.append(Fault("?list_type", "unknown_value", NO_LIST_TYPE))
+    if department is not None and department not in catalogue.departments:
+        faults.append(Fault("?department", "unknown_value", NO_DEPARTMENT))
+    if faults:
+        raise InvalidPayload(faults=faults)
+    submission_id, now = uuid7(), registry.clock.now()
+    values = {
+        "id": submission_id,
+        "state": State.receiving.value,
+        "department": department,
+        "list_type": wish.list_type,
+        "mode": wish.mode.value,
+        "dry_run": wish.dry_run,
+        "on_error": wish.on_error.value,
+        "commit_rule": wish.commit.value,
+        "reason": wish.reason,
+        "declared_rows": wish.rows,
+        "bytes": 0,
+        "actor_id": caller.id,
+        "actor_name": caller.name,
+        "role": caller.role.value,
+        "actor_department": caller.department,
+        "person": caller.person,
+        "request_id": current_request_id(),
+        "received_at": now,
+        "attempts": 0,
+        "rows_read": 0,
+        "bytes_read": 0,
+    }
+    registry.write(lambda connection: store.add(connection, values))
+    return submission_id
+
+
+def _department(caller: Caller, named: str | None) -> str | None:
+    if caller.role is not Role.department:
+        return named
+    if named not in {None, caller.department}:
+        raise NotYourDepartment
+    return caller.department
+
+
+def _faults(wish: Wish, department: str | None) -> list[Fault]:
+    if wish.mode is not Mode.whole:
+        return []
+    needed: Mapping[str, Any] = {
+        "list_type": wish.list_type,
+        "department": department,
+        "reason": wish.reason,
+        "rows": wish.rows,
+    }
+    return [
+        Fault(f"?{name}", "missing", REPLACE_NEEDS)
+        for name, value in needed.items()
+        if value is None
+    ]
+
+
+def arrived(
+    registry: Registry, submission_id: UUID, *, size: int, sha256: str, worker: str
+) -> SubmissionRow:
+    """The file is here whole: queue it, or take it up at once where it is small.
+
+    Gives the submission that goes on: an unfinished one of the very same file and wish, if there
+    is one, for a sender who heard no answer sends again.
+    """
+    settings, now = registry.settings, registry.clock.now()
+    lease = now + timedelta(seconds=settings.submission_lease_seconds)
+    at_once = size <= settings.submission_at_once_bytes
+
+    def work(connection: Connection) -> SubmissionRow:
+        row = _require(store.get(connection, submission_id))
+        twin = store.twin(connection, row, sha256)
+        if twin is not None:
+            store.forget(connection, submission_id)
+            return _require(store.get(connection, twin))
+        store.step(
+            connection,
+            submission_id,
+            None,
+            state=(State.running if at_once else State.queued).value,
+            bytes=size,
+            sha256=sha256,
+            worker=worker if at_once else None,
+            leased_until=lease if at_once else None,
+            started_at=now if at_once else None,
+            attempts=int(at_once),
+        )
+        record = audit.row(
+            row.caller,
+            now,
+            "submission_received",
+            "done",
+            submission_id,
+            list_type=row.list_type,
+            mode=row.mode,
+            dry_run=row.dry_run,
+            bytes=size,
+            sha256=sha256,
+        )
+        audit.record_changes(connection, [record])
+        return _require(store.get(connection, submission_id))
+
+    return registry.write(work)
+
+
+def forget(registry: Registry, submission_id: UUID) -> None:
+    """Let go of a file that did not arrive whole."""
+
+    def work(connection: Connection) -> None:
+        row = store.lock(connection, submission_id)
+        if row is not None and row.state == State.receiving:
+            store.forget(connection, submission_id)
+
+    registry.write(work)
+
+
+def find(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionRow:
+    """A submission that the caller may see: of its department, or any for who oversees.
+
+    Raises:
+        SubmissionNotFound: there is none.
+    """
+    with registry.database.reading() as connection:
+        return _visible(store.get(connection, submission_id), caller)
+
+
+def approve(
+    registry: Registry, caller: Caller, submission_id: UUID, order: Approval
+) -> SubmissionRow:
+    """Let a held full list go ahead: the second person's word, for what was shown and no more.
+
+    Raises:
+        SubmissionNotFound: there is none of the caller's department.
+        SubmissionUnderWay: it is not held.
+        PersonKeyRequired, SamePerson: the approval is a second person's.
+    """
+
+    def work(connection: Connection) -> SubmissionRow:
+        row = _own(connection, caller, submission_id)
+        if row.state != State.held:
+            raise SubmissionUnderWay(state=row.state)
+        if caller.person is None:
+            raise PersonKeyRequired
+        same_key = caller.id is not None and caller.id == row.actor_id
+        if same_key or (row.person and name_key(row.person) == name_key(caller.person)):
+            raise SamePerson
+        approval = _said(registry, caller, order.reason) | {
+            "digest": (row.changes or {}).get("digest")
+        }
+        _move(registry, connection, row, State.queued, caller, "submission_approved")
+        store.step(connection, row.id, None, approval=approval, held_until=None)
+        return _require(store.get(connection, row.id))
+
+    return registry.write(work)
+
+
+def reverse(
+    registry: Registry, caller: Caller, submission_id: UUID, order: Reversal
+) -> SubmissionRow:
+    """Have a submission taken back as a whole; a held one simply ends.
+
+    Raises:
+        SubmissionNotFound: there is none of the caller's department.
+        SubmissionUnderWay: it is being worked off, or was taken back already.
+        BuiltUpon: something later rests on what it recorded.
+    """
+
+    def work(connection: Connection) -> SubmissionRow:
+        row = _own(connection, caller, submission_id)
+        said = _said(registry, caller, order.reason)
+        if row.state == State.held:
+            _move(registry, connection, row, State.lapsed, caller, "submission_reversed")
+            finished_at: datetime | None = registry.clock.now()
+        elif row.state in {State.done, State.stopped} and not row.dry_run:
+            for batch in store.all_batches_in(connection, row.id):
+                reversing.require_nothing_later(connection, batch.results)
+            _move(registry, connection, row, State.reversing, caller, "submission_reversed")
+            finished_at = None
+        else:
+            raise SubmissionUnderWay(state=row.state)
+        store.step(connection, row.id, None, reversal=said, finished_at=finished_at)
+        return _require(store.get(connection, row.id))
+
+    return registry.write(work)
+
+
+def _move(
+    registry: Registry,
+    connection: Connection,
+    row: SubmissionRow,
+    state: State,
+    caller: Caller,
+    audit_name: str,
+) -> None:
+    store.step(
+        connection,
+        row.id,
+        row.worker,
+        state=state.value,
+        worker=None,
+        leased_until=None,
+        attempts=0,
+    )
+    now = registry.clock.now()
+    record = audit.row(caller, now, audit_name, "done", row.id, state=state.value)
+    audit.record_changes(connection, [record])
+
+
+def _said(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
+    return {
+        "by": caller.name,
+        "person": caller.person,
+        "at": registry.clock.now().isoformat(),
+        "reason": reason,
+    }
+
+
+def _own(connection: Connection, caller: Caller, submission_id: UUID) -> SubmissionRow:
+    row = _visible(store.lock(connection, submission_id), caller)
+    if not (caller.role is Role.operator or caller.acts_for(row.department or "")):
+        raise SubmissionNotFound
+    return row
+
+
+def _visible(row: SubmissionRow | None, caller: Caller) -> SubmissionRow:
+    if row is None or not (caller.oversees or row.department == caller.department):
+        raise SubmissionNotFound
+    return row
+
+
+def _require(row: SubmissionRow | None) -> SubmissionRow:
+    if row is None:
+        raise SubmissionNotFound
+    return row
+
+
+NO_LIST_TYPE = Sentence(
+    "There is no such list type; see GET /v1/list-types",
+    "没有该名单类型，请查看 GET /v1/list-types",
+)
+NO_DEPARTMENT = Sentence(
+    "There is no such department; see GET /v1/departments",
+    "没有该部门，请查看 GET /v1/departments",
+)
+REPLACE_NEEDS = Sentence(
+    "mode=replace needs list_type, department, reason, and rows: how many rows the file holds",
+    "全量替换须填写 list_type、department、reason 以及 rows（文件行数）",
+)

@@ -1,0 +1,158 @@
+"""Our own exports as submissions: what an entry's view says that a department could have sent.
+
+What the registry made of it (ids, numbers of versions, deadlines, states) is left out; an export
+that is not whole, or not as it was written, is refused by its own trailer.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from app.errors import Fault, InvalidPayload, Sentence
+
+ENTRY = frozenset({"id", "version", "seq", "list_type", "subject", "decision", "disclosure"})
+ITEMS: Mapping[bool, str] = {True: "entries.item", False: "item"}
+"""Where the rows of a JSON document stand: in one of our exports, and in a plain array."""
+DOCUMENT = re.compile(rb'\{\s*"(?:meta|entries)"\s*:')
+SAME = (
+    "list_type",
+    "source_ref",
+    "department",
+    "case_ref",
+    "decision",
+    "reason",
+    "legal_basis",
+    "severity",
+    "conduct_ended_on",
+    "conduct_continues",
+    "effective_from",
+    "effective_until",
+    "unintentional",
+    "penalty",
+    "licence",
+    "remark",
+)
+
+
+class Trailer:
+    """Counts and digests the lines of an export, to hold them against its trailer."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._digest = hashlib.sha256()
+
+    def count(self, line: bytes) -> None:
+        """One more line, as it stands in the file."""
+        self._count += 1
+        self._digest.update(line + b"\n")
+
+    @staticmethod
+    def is_trailer(sent: Any) -> bool:  # noqa: ANN401 - any JSON value
+        """Tell whether a line is a trailer and no row."""
+        return isinstance(sent, dict) and sent.keys() == {"trailer"}
+
+    def require_whole(self, sent: Mapping[str, Any]) -> None:
+        """Refuse an export that lacks a line, or has another one than it was written with.
+
+        Raises:
+            InvalidPayload: count or digest differ.
+        """
+        trailer = sent["trailer"]
+        told = (trailer.get("count"), trailer.get("sha256")) if isinstance(trailer, dict) else ()
+        if told != (self._count, self._digest.hexdigest()):
+            raise InvalidPayload(
+                faults=[
+                    Fault(
+                        "",
+                        "export_not_whole",
+                        Sentence(
+                            "The export is not as it was written: its trailer names another count"
+                            " or digest",
+                            "导出文件不完整或已被改动：行数或摘要与文件末尾的校验信息不符",
+                        ),
+                    )
+                ]
+            )
+
+
+def is_document(start: bytes) -> bool:
+    """Tell whether a JSON text begins as an export does."""
+    return DOCUMENT.match(start) is not None
+
+
+def is_entry(sent: Mapping[str, Any]) -> bool:
+    """Tell whether an object is an exported entry and no push."""
+    return sent.keys() >= ENTRY
+
+
+def body_of(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
+    """The push that an exported entry rests on, or why it cannot be one.
+
+    A masked number cannot be sent again: responsible persons come with their names alone, and a
+    person's entry not at all.
+    """
+    try:
+        faults = _faults(entry)
+        return (None if faults else _body(entry)), faults
+    except (AttributeError, KeyError, TypeError):
+        return None, [
+            Fault(
+                "",
+                "wrong_type",
+                Sentence("This is no entry of an export", "该行不是有效的导出条目"),
+            )
+        ]
+
+
+def _faults(entry: Mapping[str, Any]) -> list[Fault]:
+    if entry.get("removal") is not None or entry.get("status") == "removed" or entry.get("void"):
+        return [
+            Fault(
+                "/status",
+                "not_in_force",
+                Sentence(
+                    "The exported entry was removed; what has ended is not recorded anew",
+                    "导出条目已被移出，不能作为新条目报送",
+                ),
+            )
+        ]
+    if any("masked" in item for item in entry["subject"]["identifiers"]):
+        return [
+            Fault(
+                "/subject/identifiers",
+                "masked_number",
+                Sentence(
+                    "An export masks the numbers of persons; send the entry with its number",
+                    "导出文件中自然人证件号码已脱敏，请填写完整号码后报送",
+                ),
+            )
+        ]
+    return []
+
+
+def _body(entry: Mapping[str, Any]) -> dict[str, Any]:
+    subject, disclosure = entry["subject"], entry["disclosure"]
+    body = {name: entry.get(name) for name in SAME}
+    until = body.pop("effective_until")
+    said = {name: value for name, value in body.items() if value not in (None, False)}
+    exemption = {name: disclosure[name] for name in ("exemption", "basis") if disclosure.get(name)}
+    return {
+        **said,
+        "decision": _told(entry["decision"]),
+        "effective_until": until,
+        "subject": {
+            "kind": subject["kind"],
+            "name": subject["name"],
+            "identifiers": [_told(item) for item in subject["identifiers"]],
+        },
+        "responsible_persons": [
+            {"role": person["role"], "name": person["name"]}
+            for person in entry.get("responsible_persons") or []
+        ],
+        "disclosure": {"class": disclosure["class"], **exemption},
+    }
+
+
+def _told(part: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in part.items() if value is not None}

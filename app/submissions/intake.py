@@ -1,0 +1,202 @@
+"""The body of a request as a sealed file: never whole in memory, never in clear on a disk."""
+
+import base64
+import binascii
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from app.errors import BodyTooLarge, Fault, InvalidPayload, Malformed, Sentence
+from app.registry import Registry
+from app.submissions import store
+from app.submissions.job import place_of
+
+PART_BYTES = 1024 * 1024
+DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]{44}):")
+
+
+class Received:
+    """What has come of a file so far."""
+
+    def __init__(self, registry: Registry, submission_id: UUID) -> None:
+        self._registry = registry
+        self._id = submission_id
+        self._buffer = bytearray()
+        self._digest = hashlib.sha256()
+        self._parts = 0
+        self.size = 0
+
+    @property
+    def sha256(self) -> str:
+        """The digest of all that came, in hex."""
+        return self._digest.hexdigest()
+
+    async def take(self, piece: bytes) -> None:
+        """Take the next bytes, and keep every full part.
+
+        Raises:
+            BodyTooLarge: the file is larger than the settings allow.
+        """
+        self.size += len(piece)
+        if self.size > self._registry.settings.submission_limit_bytes:
+            raise BodyTooLarge
+        self._digest.update(piece)
+        self._buffer += piece
+        while len(self._buffer) >= PART_BYTES:
+            await self._keep(bytes(self._buffer[:PART_BYTES]))
+            del self._buffer[:PART_BYTES]
+
+    async def end(self) -> None:
+        """Keep what is left."""
+        if self._buffer:
+            await self._keep(bytes(self._buffer))
+            self._buffer.clear()
+
+    async def _keep(self, content: bytes) -> None:
+        number, self._parts = self._parts, self._parts + 1
+        await run_in_threadpool(self._write, number, content)
+
+    def _write(self, number: int, content: bytes) -> None:
+        sealed = self._registry.secrets.seal_content(content, bound_to=place_of(self._id, number))
+        self._registry.write(
+            lambda connection: store.add_part(connection, self._id, number, sealed)
+        )
+
+
+async def receive(request: Request, received: Received) -> None:
+    """Take the file that a request carries, plain or as one part of a form.
+
+    Raises:
+        BodyTooLarge: it is larger than the settings allow.
+        Malformed: the form cannot be read.
+        InvalidPayload: there is no file, or it is not as its digest says.
+        ClientDisconnect: the sender went away.
+    """
+    async for piece in _file_of(request):
+        await received.take(piece)
+    await received.end()
+    announced = request.headers.get("Content-Digest")
+    if announced is not None and _told(announced) != received.sha256:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "header:Content-Digest",
+                    "digest_differs",
+                    Sentence(
+                        "The file is not as its Content-Digest says; send it again",
+                        "文件与 Content-Digest 不符，请重新发送",
+                    ),
+                )
+            ]
+        )
+
+
+def _file_of(request: Request) -> AsyncIterator[bytes]:
+    kind, options = parse_options_header(request.headers.get("Content-Type"))
+    if kind == b"multipart/form-data":
+        return _part_of(request, options.get(b"boundary", b""))
+    return request.stream()
+
+
+async def _part_of(request: Request, boundary: bytes) -> AsyncIterator[bytes]:
+    """The bytes of the part `file`; other parts are no files and say nothing."""
+    form = _Form(boundary)
+    try:
+        async for piece in request.stream():
+            for found in form.feed(piece):
+                yield found
+        form.end()
+    except ValueError:  # the parser's own errors are such
+        raise Malformed(
+            Sentence("The form cannot be read", "无法读取表单（multipart/form-data）")
+        ) from None
+
+
+class _Form:
+    """Finds the one part `file` in a form, piece by piece."""
+
+    def __init__(self, boundary: bytes) -> None:
+        self._header = [b"", b""]
+        self._in_file = False
+        self._files = 0
+        self._ended = False
+        self._found: list[bytes] = []
+        self._parser = MultipartParser(
+            boundary,
+            {
+                "on_part_begin": self._part_begins,
+                "on_header_field": self._names,
+                "on_header_value": self._says,
+                "on_header_end": self._header_ends,
+                "on_part_data": self._data,
+                "on_end": self._ends,
+            },
+        )
+
+    def feed(self, piece: bytes) -> list[bytes]:
+        """The bytes of the file that a piece of the body brings."""
+        self._found.clear()
+        self._parser.write(piece)
+        return self._found
+
+    def end(self) -> None:
+        """The body is over.
+
+        Raises:
+            ValueError: it broke off in the middle of a part.
+            InvalidPayload: there was no file, or more than one.
+        """
+        self._parser.finalize()
+        if not self._ended:
+            raise ValueError("the form broke off")
+        if self._files != 1:
+            raise InvalidPayload(
+                faults=[
+                    Fault(
+                        "/file",
+                        "one_file",
+                        Sentence(
+                            "A form carries one part named file",
+                            "表单中须有且仅有一个名为 file 的文件",
+                        ),
+                    )
+                ]
+            )
+
+    def _ends(self) -> None:
+        self._ended = True
+
+    def _part_begins(self) -> None:
+        self._header, self._in_file = [b"", b""], False
+
+    def _names(self, data: bytes, start: int, end: int) -> None:
+        self._header[0] += data[start:end]
+
+    def _says(self, data: bytes, start: int, end: int) -> None:
+        self._header[1] += data[start:end]
+
+    def _header_ends(self) -> None:
+        name, said = self._header
+        self._header = [b"", b""]
+        if name.lower() == b"content-disposition":
+            _, options = parse_options_header(said)
+            self._in_file = options.get(b"name") == b"file"
+            self._files += self._in_file
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file:
+            self._found.append(data[start:end])
+
+
+def _told(announced: str) -> Any:  # noqa: ANN401 - hex, or nothing that equals any
+    found = DIGEST.search(announced)
+    try:
+        return found and base64.b64decode(found[1], validate=True).hex()
+    except binascii.Error:
+        return None

@@ -1,0 +1,242 @@
+"""One submission in one worker's hands: its rows, its lease, and what is written of both."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+
+from app.audit import store as audit
+from app.catalogue.store import current_catalogue
+from app.database import Connection
+from app.entries.proposals import Proposal
+from app.entries.recording import Recorded, propose_all
+from app.errors import Fault, InvalidPayload, RegistryError, Sentence
+from app.registry import Registry
+from app.rules.law import Catalogue
+from app.submissions import answers, store
+from app.submissions.reading import File, Row
+from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.store import SubmissionRow
+
+log = logging.getLogger("redblack.submissions")
+
+Outcome = Recorded | RegistryError
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the answers go: batches and rows so far, and the number of the last row."""
+
+    batches: int = 0
+    last_row: int = 0
+    rows_read: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """A claimed submission.
+
+    `progress` is what was committed. A transaction works on a copy of it, for it may be run again.
+    """
+
+    registry: Registry
+    row: SubmissionRow
+    file: File = field(init=False)
+    progress: Progress = field(init=False)
+    _renewed_at: float = field(init=False, default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        registry, row = self.registry, self.row
+        with registry.database.reading() as connection:
+            catalogue = current_catalogue(registry, connection)
+            batches, last_row = store.last_batch(connection, row.id)
+        self.progress = Progress(batches, last_row, row.rows_read)
+        self.file = file_of(registry, row, catalogue)
+
+    # --- rows ------------------------------------------------------------
+
+    def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[Row]]:
+        """The rows behind a number, some at a time."""
+        rows = (row for row in self.file.rows() if row.number > after)
+        while some := list(islice(rows, size())):
+            yield some
+
+    def propose(self, rows: Sequence[Row]) -> list[Proposal | RegistryError]:
+        """What the rows would have recorded."""
+        sent = self.row
+        pushes = [
+            answers.push_of(row, list_type=sent.list_type, department=sent.department)
+            for row in rows
+        ]
+        return propose_all(self.registry, sent.caller, pushes)
+
+    def answer(self, row: Row, outcome: Outcome, *, recorded: bool = True) -> Result:
+        """What a row is told; the id of an entry that is not recorded yet is nobody's business."""
+        if isinstance(outcome, RegistryError):
+            return answers.refused(row, outcome)
+        if outcome.replayed:
+            return answers.stands(row, RowOutcome.replayed, outcome.entry_id)
+        return answers.stands(row, RowOutcome.accepted, outcome.entry_id if recorded else None)
+
+    def require_declared(self, rows_read: int) -> None:
+        """Refuse a file that does not hold as many rows as its sender says.
+
+        Raises:
+            InvalidPayload: it was cut off, or is another one.
+        """
+        if self.row.declared_rows not in {None, rows_read}:
+            raise InvalidPayload(faults=[ROW_COUNT])
+
+    def require_held(self, coming: int) -> None:
+        """Refuse to look at more rows as a whole than the settings allow.
+
+        Raises:
+            InvalidPayload: there are more.
+        """
+        most = self.registry.settings.submission_held_rows
+        if self.progress.rows_read + coming > most:
+            raise InvalidPayload(
+                faults=[
+                    Fault(
+                        "",
+                        "too_many_rows",
+                        Sentence(
+                            f"At most {most} rows are looked at as a whole (dry_run,"
+                            " all_or_nothing, mode=replace); send it in parts",
+                            f"试运行、整批提交和全量替换最多 {most} 行，请分批提交",
+                        ),
+                    )
+                ]
+            )
+
+    # --- steps -----------------------------------------------------------
+
+    def put(
+        self,
+        connection: Connection,
+        progress: Progress,
+        results: Sequence[Result],
+        **values: Any,  # noqa: ANN401 - columns
+    ) -> None:
+        """Write down the answers for some rows, in the transaction that makes them true."""
+        numbers = [result["row"] for result in results if "row" in result]
+        progress.batches += 1
+        progress.rows_read += len(numbers)
+        progress.last_row = max(numbers, default=progress.last_row)
+        store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
+        self.step(connection, added=tally(results), rows_read=progress.rows_read, **values)
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Write down answers that record nothing, in a transaction of their own."""
+
+        def put(connection: Connection) -> Progress:
+            progress = replace(self.progress)
+            self.put(connection, progress, results)
+            return progress
+
+        self.progress = self.registry.write(put)
+
+    def step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Hold on to the lease, and write down how far it has come.
+
+        Raises:
+            LeaseLost: another worker has it.
+        """
+        lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
+        held: dict[str, Any] = {
+            "leased_until": self.registry.clock.now() + lease,
+            "attempts": 0,
+            "bytes_read": min(self.file.consumed, self.row.bytes),
+        }
+        if self.file.format is not None:
+            held["format"] = self.file.format.value
+        store.step(connection, self.row.id, self.row.worker, **(held | values))
+        self._renewed_at = time.monotonic()
+
+    def renew(self) -> None:
+        """Hold on to the lease while nothing is written for long."""
+        if (
+            time.monotonic() - self._renewed_at
+            > self.registry.settings.submission_lease_seconds / 4
+        ):
+            self.registry.write(self.step)
+
+    def begin_anew(self, connection: Connection) -> Progress:
+        """Take back every answer that was given, none of which recorded anything."""
+        store.drop_batches(connection, self.row.id)
+        self.step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
+        return Progress()
+
+    def finish(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Write down that the last row has its answer."""
+        now = self.registry.clock.now()
+        self.step(connection, state=state.value, finished_at=now, leased_until=None, **values)
+        sent = self.row
+        record = audit.row(
+            sent.caller,
+            now,
+            "submission_finished",
+            "done",
+            sent.id,
+            state=state.value,
+            list_type=sent.list_type,
+            mode=sent.mode,
+            dry_run=sent.dry_run,
+        )
+        audit.record_changes(connection, [record])
+
+    def end(self, state: State, problem: RegistryError | None = None, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Finish in a transaction of its own."""
+        if problem is not None:
+            values["problem"] = answers.problem_of(problem)
+        self.registry.write(lambda connection: self.finish(connection, state, **values))
+
+
+def file_of(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> File:
+    """The file of a submission, to be read for the list and department that it was sent for."""
+    return File(
+        pieces=lambda: pieces(registry, row),
+        catalogue=catalogue,
+        list_type=row.list_type,
+        department=row.department,
+    )
+
+
+def pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
+    """The file as it was sent, a piece at a time.
+
+    Raises:
+        KeyFileError: it does not open with this key file.
+    """
+    number = 0
+    while True:
+        with registry.database.reading() as connection:
+            sealed = store.part(connection, row.id, number)
+        if sealed is None:
+            return
+        yield registry.secrets.open_content(sealed, bound_to=place_of(row.id, number))
+        number += 1
+
+
+def place_of(submission_id: object, number: int) -> str:
+    """What a sealed piece is bound to."""
+    return f"submission:{submission_id}:{number}"
+
+
+def tally(results: Sequence[Result]) -> dict[str, int]:
+    """How many rows came to which end."""
+    ends = [result["outcome"] for result in results]
+    return {name: ends.count(name) for name in store.COUNTERS}
+
+
+ROW_COUNT = Fault(
+    "?rows",
+    "row_count_differs",
+    Sentence(
+        "The file holds another number of rows than was declared; was it cut off?",
+        "文件行数与申报的 rows 不一致，请检查文件是否完整",
+    ),
+)

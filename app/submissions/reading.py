@@ -1,0 +1,353 @@
+"""From the bytes of a file to its rows: what it is, one row at a time, never whole in memory.
+
+Nothing is guessed: a file is what its first bytes show, a text is UTF-8 or else GB 18030 from its
+first byte to its last, and a row that cannot be read is a row with an answer.
+"""
+
+import codecs
+import csv
+import io
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import ijson
+import orjson
+
+from app.errors import Fault, InvalidPayload, Sentence
+from app.rules.law import Catalogue
+from app.submissions import exported, workbooks
+from app.submissions.cells import Cell, Spoilt
+from app.submissions.columns import Table, is_header
+from app.submissions.schemas import FileFormat
+
+LONGEST_ROW = 1_000_000
+"""Bytes of one row of JSON, or characters of one line of CSV."""
+HEADER_WITHIN = 10
+"""A title or a note may stand above the headings, but not a page of them."""
+ZIP, OLE, UTF16 = b"PK", b"\xd0\xcf\x11\xe0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+
+Pieces = Callable[[], Iterable[bytes]]
+"""The file from its beginning, piece by piece; it may be asked for more than once."""
+
+
+class Row(NamedTuple):
+    """One row as it was sent.
+
+    Attributes:
+        number: as its sender counts: the line, the place in the array, the row of the sheet.
+        body: what `POST /v1/entries` takes; None where nothing could be read.
+        faults: what is wrong with it already, by places in the body.
+        cells: the cells of a table's row.
+        heading_of: tells under which heading a place of the body stands.
+    """
+
+    number: int
+    body: Any
+    faults: tuple[Fault, ...] = ()
+    cells: tuple[Cell, ...] = ()
+    heading_of: Callable[[str], str | None] = lambda _: None
+
+
+class Unreadable(InvalidPayload):
+    """The file cannot be read, or not beyond some row."""
+
+    def __init__(self, code: str, en: str, zh: str) -> None:
+        super().__init__(faults=[Fault("", code, Sentence(en, zh))])
+
+
+@dataclass(slots=True)
+class File:
+    """A file to be read, for the list and the department that its sender named."""
+
+    pieces: Pieces
+    catalogue: Catalogue
+    list_type: str | None
+    department: str | None
+    format: FileFormat | None = field(init=False, default=None)
+    table: Table | None = field(init=False, default=None)
+    consumed: int = field(init=False, default=0)
+    """How many of its bytes were read by now."""
+
+    def rows(self) -> Iterator[Row]:
+        """Every row in order.
+
+        Raises:
+            InvalidPayload: the file cannot be read, or not any further.
+        """
+        self.consumed, self.table = 0, None
+        self.format = recognise(next(iter(self.pieces()), b""))
+        row = None
+        for row in self._rows_of(self.format):
+            yield row
+        if row is None:
+            raise EMPTY
+
+    def _rows_of(self, file_format: FileFormat) -> Iterator[Row]:
+        match file_format:
+            case FileFormat.ndjson:
+                return self._lines()
+            case FileFormat.json:
+                return self._items()
+            case FileFormat.csv:
+                return self._tabular(self._records())
+            case FileFormat.xlsx:
+                return self._tabular(workbooks.read(self.pieces(), is_header=is_header))
+
+    # --- JSON ------------------------------------------------------------
+
+    def _lines(self) -> Iterator[Row]:
+        trailer = exported.Trailer()
+        for number, line in enumerate(self._split_lines(), start=1):
+            if not line or line.isspace():
+                continue
+            try:
+                sent = orjson.loads(line)
+            except orjson.JSONDecodeError:
+                yield Row(number, None, (NOT_JSON,))
+                continue
+            if trailer.is_trailer(sent):
+                trailer.require_whole(sent)
+                continue
+            trailer.count(line)
+            yield _json_row(number, sent)
+
+    def _split_lines(self) -> Iterator[bytes]:
+        rest = b""
+        for number, piece in enumerate(self.pieces()):
+            plain = piece.removeprefix(codecs.BOM_UTF8) if number == 0 else piece
+            *lines, rest = (rest + plain).split(b"\n")
+            for line in lines:
+                self.consumed += len(line) + 1
+                yield line
+            if len(rest) > LONGEST_ROW:
+                raise ROW_TOO_LONG
+        if rest:
+            self.consumed += len(rest)
+            yield rest
+
+    def _items(self) -> Iterator[Row]:
+        source = _Counting(self.pieces())
+        number = 0
+        try:
+            for number, item in enumerate(
+                ijson.items(source, exported.ITEMS[self._is_export()], use_float=True), start=1
+            ):
+                self.consumed = source.begin_row()
+                yield _json_row(number, item)
+        except ijson.JSONError:
+            raise Unreadable(
+                "malformed_json",
+                f"The JSON breaks off or is damaged behind item {number}",
+                f"第 {number} 项之后的 JSON 不完整或已损坏",
+            ) from None
+
+    def _is_export(self) -> bool:
+        return next(iter(self.pieces()), b"").removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+
+    # --- tables ----------------------------------------------------------
+
+    def _tabular(self, records: Iterator[tuple[int, list[Cell]]]) -> Iterator[Row]:
+        above = 0
+        for number, cells in records:
+            if self.table is None:
+                if is_header(cells):
+                    self.table = Table.of(cells, list_type=self.list_type, catalogue=self.catalogue)
+                elif (above := above + 1) >= HEADER_WITHIN:
+                    raise NO_HEADER
+            elif any(cell is not None for cell in cells):
+                yield self._table_row(self.table, number, cells)
+        if self.table is None and above:
+            raise NO_HEADER
+
+    def _table_row(self, table: Table, number: int, cells: list[Cell]) -> Row:
+        if any(cell is not None for cell in cells[len(table.header) :]):
+            return Row(number, None, (TOO_MANY_CELLS,), tuple(cells))
+        read = table.row(cells, department=self.department)
+
+        def heading_of(pointer: str) -> str | None:
+            place = read.column_of(pointer)
+            return None if place is None else table.header[place]
+
+        return Row(number, read.body, tuple(read.faults), tuple(cells), heading_of)
+
+    def _records(self) -> Iterator[tuple[int, list[Cell]]]:
+        text = io.TextIOWrapper(
+            io.BufferedReader(_Raw(self.pieces(), self._consume)),
+            encoding=self._encoding(),
+            newline="",
+        )
+        lines = _bounded(text)
+        first = next(lines, "")
+        records = csv.reader(_chained(first, lines), delimiter=_delimiter(first), strict=True)
+        number = 0
+        try:
+            for number, record in enumerate(records, start=1):
+                if record and record[0].startswith("#trailer"):
+                    return
+                yield number, [_text_cell(cell) for cell in record]
+        except csv.Error:
+            raise Unreadable(
+                "malformed_csv",
+                f"The table cannot be read behind row {number}; look for an unpaired quote",
+                f"第 {number} 行之后无法读取，请检查引号是否成对",
+            ) from None
+
+    def _consume(self, size: int) -> None:
+        self.consumed += size
+
+    def _encoding(self) -> str:
+        start = next(iter(self.pieces()), b"")
+        if start.startswith(UTF16):
+            return "utf-16"
+        for encoding in ("utf-8-sig", "gb18030"):
+            decoder = codecs.getincrementaldecoder(encoding)()
+            try:
+                for piece in self.pieces():
+                    decoder.decode(piece)
+                decoder.decode(b"", final=True)
+            except UnicodeDecodeError:
+                continue
+            return encoding
+        raise Unreadable(
+            "unknown_encoding",
+            "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
+            "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
+        )
+
+
+def recognise(start: bytes) -> FileFormat:
+    """What a file is, by its first bytes.
+
+    Raises:
+        InvalidPayload: it is empty, or of a kind that is known not to be taken.
+    """
+    plain = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not plain:
+        raise EMPTY
+    if start.startswith((ZIP, OLE)):
+        return FileFormat.xlsx  # what it really is, its reader says
+    if start.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
+        raise Unreadable(
+            "not_a_table",
+            "This is a document or a picture; send a table (XLSX, CSV) or JSON",
+            "这是文档或图片，请提交表格（XLSX、CSV）或 JSON 文件",
+        )
+    if plain.startswith(b"["):
+        return FileFormat.json
+    if plain.startswith(b"{"):
+        # The one object that an export in JSON is begins so; any other begins a line.
+        return FileFormat.json if exported.is_document(plain) else FileFormat.ndjson
+    return FileFormat.csv
+
+
+def _json_row(number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
+    if not isinstance(sent, dict):
+        return Row(number, None, (NOT_AN_OBJECT,))
+    if exported.is_entry(sent):
+        body, faults = exported.body_of(sent)
+        return Row(number, body, tuple(faults))
+    return Row(number, sent)
+
+
+def _text_cell(cell: str) -> Cell:
+    text = cell.strip().strip(INVISIBLE).strip()
+    if not text or all(unicodedata.category(each)[0] in "CZ" for each in text):
+        return None
+    if text.startswith('="') and text.endswith('"'):
+        return text[2:-1].strip() or None  # how a table is told to leave a number as it is
+    if text.startswith("'") and len(text) > 1:
+        return text[1:]  # likewise; our own export writes it before what looks like a formula
+    return Spoilt.formula if text.startswith("=") else text
+
+
+def _delimiter(line: str) -> str:
+    return max((",", "\t", ";", "|"), key=line.count)
+
+
+def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(LONGEST_ROW):
+        if len(line) >= LONGEST_ROW:
+            raise ROW_TOO_LONG
+        yield line.replace("\0", "")
+
+
+def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+class _Raw(io.RawIOBase):
+    """Pieces as a file that is read from front to back."""
+
+    def __init__(self, pieces: Iterable[bytes], consumed: Callable[[int], None]) -> None:
+        self._pieces = iter(pieces)
+        self._left = memoryview(b"")
+        self._consumed = consumed
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
+        """Fill the buffer as far as the present piece goes."""
+        if not self._left:
+            self._left = memoryview(next(self._pieces, b""))
+        size = min(len(buffer), len(self._left))
+        buffer[:size], self._left = self._left[:size], self._left[size:]
+        self._consumed(size)
+        return size
+
+
+class _Counting:
+    """Pieces as ijson reads them, no further into one row than a row may be long."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._file = io.BufferedReader(_Raw(pieces, self._consume))
+        self._read = 0
+        self._row_began = 0
+
+    def read(self, size: int) -> bytes:
+        """The next bytes."""
+        if self._read - self._row_began > 2 * LONGEST_ROW:
+            raise ROW_TOO_LONG
+        return self._file.read(size)
+
+    def begin_row(self) -> int:
+        """A row was read; how many bytes that took from the beginning."""
+        self._row_began = self._read
+        return self._read
+
+    def _consume(self, size: int) -> None:
+        self._read += size
+
+
+EMPTY = Unreadable("empty_file", "The file holds no row", "文件中没有数据行")
+ROW_TOO_LONG = Unreadable(
+    "row_too_long",
+    "A row is longer than a megabyte; is it one line a row?",
+    "有一行超过 1 MB，请确认每行一条记录",
+)
+NO_HEADER = Unreadable(
+    "no_header_row",
+    "No row of headings was found among the first ten; use the template's",
+    "前 10 行中未找到表头（如：主体名称、决定日期），请使用模板中的表头",
+)
+NOT_JSON = Fault(
+    "",
+    "malformed_json",
+    Sentence("The line is no JSON in UTF-8", "该行不是有效的 JSON（须为 UTF-8 编码）"),
+)
+NOT_AN_OBJECT = Fault(
+    "", "wrong_type", Sentence("A row is an object: {…}", "每行应为一个 JSON 对象：{…}")
+)
+TOO_MANY_CELLS = Fault(
+    "",
+    "too_many_cells",
+    Sentence(
+        "The row has more cells than there are headings; look for a comma or a cell out of place",
+        "该行单元格多于表头列数，请检查是否有多余的逗号或错位",
+    ),
+)

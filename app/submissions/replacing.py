@@ -1,0 +1,343 @@
+"""A full list: what it names stands as it says, and what it no longer names leaves the list.
+
+The list is compared first, without a lock. Nothing is done unless every row is sound, for an entry
+whose row cannot be read would count as missing. A list that would remove much waits for a second
+person, so that a file that was cut off never delists everybody. Then everything is one transaction.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import Law, read_law
+from app.crypto import fingerprint
+from app.database import Connection
+from app.entries import store as entries
+from app.entries import turns
+from app.entries.actions import with_facts
+from app.entries.columns import ended_values
+from app.entries.proposals import Proposal
+from app.entries.recording import Recorded, Rehearsal, record_in
+from app.entries.store import EntryRow
+from app.entries.versions import NextVersion, add_persons, append_versions
+from app.errors import (
+    EntryConflict,
+    Fault,
+    InvalidPayload,
+    RegistryError,
+    Sentence,
+    SubjectFixed,
+)
+from app.rules.status import ENDED
+from app.rules.transitions import Action
+from app.subjects import store as subjects
+from app.submissions import answers, store
+from app.submissions.job import Job, Outcome
+from app.submissions.reading import Row
+from app.submissions.schemas import Result, RowOutcome, State
+
+STEP_ROWS = 250
+
+
+class Moved(Exception):
+    """The list, or what is known of a subject, changed while it was compared; nothing was done."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a full list does."""
+
+    standing: int
+    kept: set[UUID] = field(default_factory=set)
+    new: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+    missing: list[UUID] = field(default_factory=list)
+    refused: int = 0
+    subjects: set[UUID] = field(default_factory=set)
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """For the sender (`ChangesView`), with what an approval holds for."""
+        return {
+            "new": len(self.new),
+            "changed": len(self.changed),
+            "unchanged": len(self.kept) - len(self.changed),
+            "missing": len(self.missing),
+            "standing": self.standing,
+            "digest": fingerprint([str(entry_id) for entry_id in self.missing]),
+        }
+
+
+def replace_list(job: Job) -> None:
+    """Compare, wait for a second person where the brake says so, and carry it out."""
+    plan = _compare(job)
+    changes = plan.described
+    if plan.refused:
+        job.end(State.refused, InvalidPayload(faults=[NOT_ALL_SOUND]), changes=changes)
+    elif job.row.dry_run:
+        job.end(State.done, changes=changes)
+    elif _braked(job, plan):
+        _hold(job, changes)
+    else:
+        try:
+            _carry_out(job, plan)
+        except Moved:
+            replace_list(job)  # another look will say what moved
+
+
+# --- comparing -----------------------------------------------------------
+
+
+def _compare(job: Job) -> Plan:
+    registry, sent = job.registry, job.row
+    assert sent.department is not None  # a replace names department and list (`actions.begin`)
+    assert sent.list_type is not None
+    job.progress = registry.write(job.begin_anew)
+    rehearsal = Rehearsal(registry, sent.caller)
+    turns.turn_to_today(registry)
+    with registry.database.reading() as connection:
+        today = read_law(registry, connection).today
+        standing = store.standing(connection, sent.department, sent.list_type, today)
+    plan = Plan(len(standing))
+    for rows in job.slices(lambda: STEP_ROWS, after=0):
+        job.require_held(len(rows))
+        proposed = job.propose(rows)
+        outcomes = rehearsal.answer(proposed)
+        with registry.database.reading() as connection:
+            results = _judge(job, connection, plan, rows, proposed, outcomes)
+        job.tell(results)
+    job.require_declared(job.progress.rows_read)
+    plan.missing = [entry_id for entry_id in standing if entry_id not in plan.kept]
+    plan.subjects |= set(rehearsal.subjects)
+    if not plan.refused:  # whoever approves it sees which ones
+        for start in range(0, len(plan.missing), STEP_ROWS):
+            with registry.database.reading() as connection:
+                gone = entries.current(connection, plan.missing[start : start + STEP_ROWS], today)
+            job.tell([_exit_answer(row) for row in gone.values()])
+    return plan
+
+
+def _judge(
+    job: Job,
+    connection: Connection,
+    plan: Plan,
+    rows: Sequence[Row],
+    proposed: Sequence[Proposal | RegistryError],
+    outcomes: Sequence[Outcome],
+) -> list[Result]:
+    """Sort rows into new, changed, unchanged and refused; what they are told."""
+    law = read_law(job.registry, connection)
+    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    results = []
+    for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
+        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
+        told: Outcome | None = outcome
+        if isinstance(proposal, Proposal) and recorded is not None:
+            told = _against(job, connection, law, recorded, proposal)
+            if not isinstance(told, RegistryError):
+                plan.kept.add(recorded.id)
+                plan.subjects.add(recorded.subject_id)
+        if isinstance(told, RegistryError):
+            plan.refused += 1
+            results.append(answers.refused(row, told))
+        elif told is None:
+            assert recorded is not None
+            plan.changed.add(row.number)
+            results.append(answers.stands(row, RowOutcome.corrected, recorded.id))
+        else:
+            if not told.replayed:
+                plan.new.add(row.number)
+            results.append(job.answer(row, told, recorded=False))
+    return results
+
+
+def _recorded_ids(outcomes: Sequence[Outcome]) -> list[UUID]:
+    return [found for outcome in outcomes if (found := _entry_of(outcome)) is not None]
+
+
+def _entry_of(outcome: Outcome) -> UUID | None:
+    """The recorded entry that has the row's reference."""
+    if isinstance(outcome, Recorded):
+        return outcome.entry_id if outcome.replayed else None
+    if isinstance(outcome, EntryConflict) and "entry_id" in outcome.members:
+        return UUID(str(outcome.members["entry_id"]))
+    return None
+
+
+def _against(
+    job: Job, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
+) -> Outcome | None:
+    """A row against the entry of its reference: unchanged, to be corrected (None), or refused."""
+    if recorded.void or recorded.list_type != proposal.list_type:
+        return EntryConflict(entry_id=str(recorded.id))
+    if recorded.status(law.today) in ENDED:
+        return InvalidPayload(faults=[ENTRY_ENDED])
+    try:
+        differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
+    except RegistryError as refusal:
+        return refusal
+    return None if differing is not None else Recorded(recorded.id, replayed=True)
+
+
+def _differing(
+    job: Job,
+    connection: Connection,
+    law: Law,
+    recorded: EntryRow,
+    proposal: Proposal,
+    *,
+    rehearsing: bool = False,
+) -> dict[str, Any] | None:
+    """The columns that differ once the entry is as the row says; None where it is so already.
+
+    Raises:
+        SubjectFixed: the row speaks of somebody else.
+        RegistryError: what stands against the facts of the row.
+    """
+    facts = dict(proposal.facts)
+    if "extension" in recorded.facts:  # a later decision lengthened the term: it still does
+        for name in ("extension", "effective_until"):
+            facts[name] = recorded.facts[name]
+    before, after = recorded.facts["subject"], facts["subject"]
+    if {**before, "name": ""} != {**after, "name": ""}:
+        raise SubjectFixed
+    return with_facts(job.registry, connection, recorded, law, facts, "", rehearsing=rehearsing)
+
+
+# --- the brake -----------------------------------------------------------
+
+
+def _braked(job: Job, plan: Plan) -> bool:
+    """Tell whether so much would leave the list that a second person must say so."""
+    settings, missing = job.registry.settings, len(plan.missing)
+    approval = job.row.approval
+    if approval is not None and approval.get("digest") == plan.described["digest"]:
+        return False
+    return (
+        missing > settings.replace_brake_entries
+        or missing > settings.replace_brake_share * plan.standing
+    )
+
+
+def _hold(job: Job, changes: dict[str, Any]) -> None:
+    hours = timedelta(hours=job.registry.settings.replace_hold_hours)
+
+    def hold(connection: Connection) -> None:
+        job.step(
+            connection,
+            state=State.held.value,
+            held_until=job.registry.clock.now() + hours,
+            changes=changes,
+            leased_until=None,
+            approval=None,
+        )
+
+    job.registry.write(hold)
+
+
+# --- carrying out --------------------------------------------------------
+
+
+def _carry_out(job: Job, plan: Plan) -> None:
+    def whole(connection: Connection) -> None:
+        law = read_law(job.registry, connection)
+        gone = entries.current(connection, plan.missing, law.today)
+        # All at once and first, in their order (see `working`).
+        subjects.lock(connection, plan.subjects | {row.subject_id for row in gone.values()})
+        progress = job.begin_anew(connection)
+        for rows in job.slices(lambda: STEP_ROWS, after=0):
+            results = _apply(job, connection, plan, rows)
+            job.put(connection, progress, results)
+        for start in range(0, len(plan.missing), STEP_ROWS):
+            results = _exit(job, connection, plan.missing[start : start + STEP_ROWS])
+            job.put(connection, progress, results)
+        job.finish(connection, State.done, changes=plan.described)
+
+    job.registry.write(whole)
+
+
+def _apply(job: Job, connection: Connection, plan: Plan, rows: Sequence[Row]) -> list[Result]:
+    proposed = job.propose(rows)
+    law = read_law(job.registry, connection)
+    outcomes: Sequence[Outcome] = record_in(job.registry, connection, job.row.caller, proposed)
+    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    results, made = [], []
+    for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
+        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
+        if isinstance(proposal, RegistryError) or (
+            recorded is None and isinstance(outcome, RegistryError)
+        ):
+            raise Moved
+        if row.number in plan.changed and recorded is not None:
+            differing = _differing(job, connection, law, recorded, proposal)
+            if differing is not None:
+                add_persons(job.registry, connection, recorded.id, proposal.persons)
+                made.append(_next(job, recorded, Action.correct, differing))
+            results.append(
+                answers.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
+            )
+        elif isinstance(outcome, RegistryError):
+            raise Moved
+        else:
+            results.append(job.answer(row, outcome))
+    append_versions(job.registry, connection, job.row.caller, law, made)
+    return results
+
+
+def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
+    law = read_law(job.registry, connection)
+    rows = entries.lock_all(connection, ids, law.today)
+    leaving = [row for row in rows.values() if row.status(law.today) not in ENDED]
+    made = [
+        _next(job, row, Action.exit, ended_values(row, law.today, exited_on=_last_day(row, law)))
+        for row in leaving
+    ]
+    append_versions(job.registry, connection, job.row.caller, law, made)
+    return [_exit_answer(row, row.version + 1) for row in leaving]
+
+
+def _last_day(row: EntryRow, law: Law) -> date:
+    return max(law.today, row.decided_on)
+
+
+def _exit_answer(row: EntryRow, version: int | None = None) -> Result:
+    told: Result = {
+        "source_ref": row.source_ref,
+        "outcome": RowOutcome.exited.value,
+        "entry_id": str(row.id),
+    }
+    return told if version is None else told | {"version": version}
+
+
+def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) -> NextVersion:
+    names = {Action.correct: "entry_corrected", Action.exit: "entry_exited"}
+    return NextVersion(
+        row=row,
+        action=action,
+        audit_name=names[action],
+        reason=job.row.reason,
+        digest=fingerprint({"submission": str(job.row.id), "action": action.value}),
+        differing=differing,
+    )
+
+
+ENTRY_ENDED = Fault(
+    "/source_ref",
+    "entry_ended",
+    Sentence(
+        "The entry of this source_ref has ended; who is listed anew needs a new decision and"
+        " reference",
+        "该来源编号对应的条目已结束；再次列入须有新的决定并使用新的来源编号",
+    ),
+)
+NOT_ALL_SOUND = Fault(
+    "",
+    "rows_refused",
+    Sentence(
+        "A full list is taken only where every row is sound, for an entry whose row is refused"
+        " would count as missing",
+        "全量替换要求每一行均有效：被退回的行会被误认为缺失。请更正后重新提交",
+    ),
+)

@@ -1,0 +1,322 @@
+"""Sending files, following them, and getting every row's answer."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app import errors
+from app.access.dependencies import WRITE_TURN, Admission, RegistryDep, needs
+from app.audit import store as audit
+from app.catalogue.store import current_catalogue
+from app.entries.schemas import EntryPush
+from app.errors import Fault, InvalidPayload, Sentence
+from app.problems import problems
+from app.registry import Registry
+from app.rules.permissions import Caller, Permission
+from app.streaming import Stream
+from app.submissions import actions, dispatch, intake, marking, schemas, sheets, store, views
+from app.submissions.actions import Wish
+from app.submissions.columns import COLUMNS
+from app.submissions.intake import Received
+from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
+from app.submissions.store import SubmissionRow
+from app.submissions.working import work
+from app.wire import Line, make_cursor, read_id_cursor
+
+router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
+
+Reader = Annotated[Caller, needs(Permission.submission_read)]
+Writer = Annotated[Caller, needs(Permission.submission_write)]
+Code = Annotated[str | None, Query(max_length=80)]
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+NDJSON = "application/x-ndjson"
+LOOK_AGAIN_SECONDS = 1
+STEPPING = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
+
+# What the body is, for the document: the handler takes it as a stream.
+FILE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "array", "items": {"$ref": "#/components/schemas/EntryPush"}},
+                "examples": {
+                    "entries": {"value": EntryPush.model_config["json_schema_extra"]["examples"]}  # type: ignore[index]
+                },
+            },
+            **{
+                media_type: {"schema": {"type": "string", "format": "binary"}}
+                for media_type in (NDJSON, "text/csv", XLSX, "application/octet-stream")
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    response_model=schemas.SubmissionView,
+    responses={
+        202: {
+            "model": schemas.SubmissionView,
+            "description": "The file is here and is worked off; `Location` tells how far it is",
+        },
+        **problems(errors.Malformed, errors.NotYourDepartment, errors.Busy),
+    },
+    openapi_extra=FILE,
+)
+async def submit_file(
+    request: Request,
+    caller: Writer,
+    registry: RegistryDep,
+    response: Response,
+    list_type: Code = None,
+    department: Code = None,
+    dry_run: Annotated[  # noqa: FBT002 - by name in the query
+        bool, Query(description="Judge every row, record none")
+    ] = False,
+    on_error: OnError = OnError.keep_on,
+    commit: CommitRule = CommitRule.valid_rows,
+    mode: Annotated[
+        Mode, Query(description="`replace`: the file is the whole list; what it lacks leaves it")
+    ] = Mode.append,
+    reason: Annotated[Line | None, Query(description="Why entries leave a replaced list")] = None,
+    rows: Annotated[int | None, Query(ge=0, description="How many rows the file holds")] = None,
+) -> dict[str, Any]:
+    """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
+
+    A small one is answered at once, with `results`; a large one is worked off in the background.
+    The same file may be sent again: rows that are recorded already are `replayed`.
+    """
+    wish = Wish(
+        list_type=list_type,
+        department=department,
+        dry_run=dry_run,
+        on_error=on_error,
+        commit=commit,
+        mode=mode,
+        reason=reason,
+        rows=rows,
+    )
+    submission_id = await run_in_threadpool(actions.begin, registry, caller, wish)
+    row = await _take_in(request, registry, submission_id)
+    if row.id == submission_id and row.state == State.running:
+        admission: Admission = request.app.state.admission
+        async with admission.turn():
+            await run_in_threadpool(work, registry, row)
+        row = await run_in_threadpool(actions.find, registry, caller, submission_id)
+    response.headers["Location"] = f"/v1/submissions/{row.id}"
+    if row.finished_at is None and row.state != State.held:
+        request.app.state.dispatcher.wake()
+        response.status_code = status.HTTP_202_ACCEPTED
+        response.headers["Retry-After"] = str(LOOK_AGAIN_SECONDS)
+        return views.submission_view(row, registry.clock.now())
+    _raise_unreadable(row)
+    return await run_in_threadpool(_whole_view, registry, row)
+
+
+async def _take_in(request: Request, registry: Registry, submission_id: UUID) -> SubmissionRow:
+    received = Received(registry, submission_id)
+    try:
+        await intake.receive(request, received)
+        return await run_in_threadpool(
+            actions.arrived,
+            registry,
+            submission_id,
+            size=received.size,
+            sha256=received.sha256,
+            worker=dispatch.worker_name(),
+        )
+    except BaseException:
+        # Whatever broke it off, half a file is of no use to anybody.
+        await run_in_threadpool(actions.forget, registry, submission_id)
+        raise
+
+
+def _raise_unreadable(row: SubmissionRow) -> None:
+    """Refuse a file of which nothing could be read, as any other body is refused."""
+    if row.state == State.refused and row.rows_read == 0 and row.problem:
+        faults = [
+            Fault(item["pointer"], item["code"], Sentence(item["sentence_en"], item["sentence"]))
+            for item in row.problem["errors"]
+        ]
+        raise InvalidPayload(faults=faults, submission_id=str(row.id))
+
+
+def _whole_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
+    results = [
+        views.told(result)
+        for batch in store.all_batches(registry, row.id)
+        for result in batch.results
+    ]
+    return views.submission_view(row, registry.clock.now(), results)
+
+
+@router.get("", responses=problems(errors.BadCursor))
+def list_submissions(
+    caller: Reader,
+    registry: RegistryDep,
+    department: Code = None,
+    state: State | None = None,
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> schemas.SubmissionPage:
+    """Submissions by page, the newest first; a department sees its own."""
+    whose = department if caller.oversees else caller.department
+    with registry.database.reading() as connection:
+        rows = store.page(
+            connection,
+            before=read_id_cursor(next_),
+            limit=limit + 1,
+            department=whose,
+            state=state,
+        )
+    now, shown = registry.clock.now(), rows[:limit]
+    return schemas.SubmissionPage.model_validate(
+        {
+            "submissions": [views.submission_view(row, now) for row in shown],
+            "next": make_cursor(shown[-1].id) if len(rows) > limit else None,
+        }
+    )
+
+
+@router.get(
+    "/template.xlsx",
+    response_class=Response,
+    responses={200: {"description": "A workbook", "content": {XLSX: {}}}},
+)
+def download_template(caller: Reader, registry: RegistryDep, list_type: Code = None) -> Response:
+    """A workbook to fill in: explained headings, drop-downs, examples on their own sheet."""
+    with registry.database.reading() as connection:
+        catalogue = current_catalogue(registry, connection)
+        today = registry.clock.today()
+    offered = [
+        item
+        for item in catalogue.list_types.values()
+        if item.applies_on(today)
+        and list_type in {None, item.code}
+        and (
+            caller.department is None
+            or catalogue.may_issue(catalogue.departments[caller.department], item)
+        )
+    ]
+    if list_type is not None and not offered:
+        raise InvalidPayload(faults=[Fault("?list_type", "unknown_value", actions.NO_LIST_TYPE)])
+    return _workbook(sheets.template(offered, COLUMNS), "template.xlsx")
+
+
+@router.get(
+    "/{submission_id}",
+    response_model=schemas.SubmissionView,
+    responses=problems(errors.SubmissionNotFound),
+)
+def show_submission(
+    submission_id: UUID, caller: Reader, registry: RegistryDep, request: Request
+) -> dict[str, Any]:
+    """How far a submission has come."""
+    row = actions.find(registry, caller, submission_id)
+    if row.finished_at is None:
+        request.app.state.dispatcher.wake()
+    return views.submission_view(row, registry.clock.now())
+
+
+@router.get(
+    "/{submission_id}/results",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "One line a row (`RowView`), then a trailer; without it, incomplete",
+            "content": {NDJSON: {"schema": {"type": "string"}}},
+        },
+        **problems(errors.SubmissionNotFound),
+    },
+)
+def stream_results(
+    submission_id: UUID,
+    caller: Reader,
+    registry: RegistryDep,
+    outcome: Annotated[
+        RowOutcome | None, Query(description="Only rows that came to this end")
+    ] = None,
+) -> Response:
+    """What became of each row, in order, as far as it was read."""
+    row = actions.find(registry, caller, submission_id)
+    audit.record_access(registry, caller, "submission_results_read", submission_id)
+    return Stream(
+        views.stream(registry, row, outcome=outcome),
+        media_type=NDJSON,
+        headers={},
+        stalled_after=registry.settings.stalled_client_seconds,
+    )
+
+
+@router.get(
+    "/{submission_id}/refused.xlsx",
+    response_class=Response,
+    responses={
+        200: {"description": "A workbook", "content": {XLSX: {}}},
+        **problems(errors.SubmissionNotFound, errors.SubmissionUnderWay),
+    },
+)
+def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep) -> Response:
+    """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
+    row = actions.find(registry, caller, submission_id)
+    content = marking.refused_rows(registry, row)
+    audit.record_access(registry, caller, "submission_refused_read", submission_id)
+    return _workbook(content, f"refused-{submission_id}.xlsx")
+
+
+@router.post(
+    "/{submission_id}/approvals",
+    response_model=schemas.SubmissionView,
+    dependencies=[needs(Permission.submission_write), WRITE_TURN],
+    responses=STEPPING | problems(errors.PersonKeyRequired, errors.SamePerson),
+)
+def approve_submission(
+    submission_id: UUID,
+    order: schemas.Approval,
+    caller: Writer,
+    registry: RegistryDep,
+    request: Request,
+) -> dict[str, Any]:
+    """Let a held full list go ahead: a second person's word, for the entries that were shown."""
+    row = actions.approve(registry, caller, submission_id, order)
+    request.app.state.dispatcher.wake()
+    return views.submission_view(row, registry.clock.now())
+
+
+@router.post(
+    "/{submission_id}/reversals",
+    response_model=schemas.SubmissionView,
+    dependencies=[needs(Permission.submission_write), WRITE_TURN],
+    responses=STEPPING | problems(errors.BuiltUpon),
+)
+def reverse_submission(
+    submission_id: UUID,
+    order: schemas.Reversal,
+    caller: Writer,
+    registry: RegistryDep,
+    request: Request,
+) -> dict[str, Any]:
+    """Take a submission back as a whole, while nothing later was built on it."""
+    row = actions.reverse(registry, caller, submission_id, order)
+    request.app.state.dispatcher.wake()
+    return views.submission_view(row, registry.clock.now())
+
+
+def _workbook(content: bytes, name: str) -> Response:
+    return Response(
+        content,
+        media_type=XLSX,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )

@@ -1,0 +1,202 @@
+"""What may be asked of a submission, and what is told of it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from pydantic import ConfigDict
+
+from app.wire import Line, Model, SparseView, View
+
+
+class State(StrEnum):
+    """How far a submission has come."""
+
+    receiving = "receiving"
+    queued = "queued"
+    running = "running"
+    held = "held"
+    reversing = "reversing"
+    done = "done"
+    stopped = "stopped"
+    refused = "refused"
+    lapsed = "lapsed"
+    reversed = "reversed"
+
+
+ENDED = frozenset({State.done, State.stopped, State.refused, State.lapsed, State.reversed})
+
+
+class Mode(StrEnum):
+    """Whether rows are added to a list, or are the whole of it."""
+
+    append = "append"
+    whole = "replace"
+
+
+class OnError(StrEnum):
+    """What a refused row means for those behind it."""
+
+    keep_on = "continue"
+    stop = "stop"
+
+
+class CommitRule(StrEnum):
+    """What a refused row means for the others."""
+
+    valid_rows = "valid_rows"
+    all_or_nothing = "all_or_nothing"
+
+
+class FileFormat(StrEnum):
+    """What a file was found to be."""
+
+    ndjson = "ndjson"
+    json = "json"
+    csv = "csv"
+    xlsx = "xlsx"
+
+
+class RowOutcome(StrEnum):
+    """What became of a row, or of an entry that a full list no longer names."""
+
+    accepted = "accepted"
+    sound = "sound"
+    """Nothing stands against it, but it was not recorded, for something does against another."""
+    replayed = "replayed"
+    refused = "refused"
+    corrected = "corrected"
+    exited = "exited"
+
+
+class Approval(Model):
+    """A second person lets a full replace go ahead that removes much."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "已与名单台账逐条核对，确认移出"}]}
+    )
+
+    reason: Line
+
+
+class Reversal(Model):
+    """Why a submission is taken back as a whole."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"reason": "误传上一年度台账，整批撤回"}]}
+    )
+
+    reason: Line
+
+
+# --- views ---------------------------------------------------------------
+
+
+class RowFault(SparseView):
+    """One thing wrong with a row, in Chinese for the clerk, and in English."""
+
+    pointer: str
+    column: str | None = None
+    code: str
+    sentence: str
+    sentence_en: str
+
+
+class RowView(SparseView):
+    """What became of one row."""
+
+    row: int | None = None
+    source_ref: str | None = None
+    outcome: RowOutcome
+    entry_id: UUID | None = None
+    version: int | None = None
+    code: str | None = None
+    pointer: str | None = None
+    column: str | None = None
+    sentence: str | None = None
+    sentence_en: str | None = None
+    errors: list[RowFault] | None = None
+
+
+class ProgressView(View):
+    """How far it has come, and how long it may take yet."""
+
+    rows_read: int
+    accepted: int
+    replayed: int
+    refused: int
+    corrected: int
+    exited: int
+    reversed: int
+    share: float
+    rows_per_second: float | None
+    remaining_seconds: float | None
+
+
+class ChangesView(View):
+    """What a full replace does to the list; `standing` is what stood on it before."""
+
+    new: int
+    changed: int
+    unchanged: int
+    missing: int
+    standing: int
+
+
+class ProblemView(View):
+    """Why a file was refused as a whole, or not read to its end."""
+
+    code: str
+    detail: str
+    detail_en: str
+    errors: list[RowFault]
+
+
+class StepView(View):
+    """Who approved a full replace or took a submission back, when and why."""
+
+    by: str
+    person: str | None
+    at: datetime
+    reason: str
+
+
+class SubmissionView(View):
+    """A file and what became of it."""
+
+    id: UUID
+    state: State
+    format: FileFormat | None
+    department: str | None
+    list_type: str | None
+    mode: Mode
+    dry_run: bool
+    on_error: OnError
+    commit: CommitRule
+    reason: str | None
+    declared_rows: int | None
+    bytes: int
+    sha256: str | None
+    submitted_by: str
+    received_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    progress: ProgressView
+    changes: ChangesView | None
+    problem: ProblemView | None
+    held_until: datetime | None
+    approval: StepView | None
+    reversal: StepView | None
+    results: list[RowView] | None
+
+
+class SubmissionPage(View):
+    """A page of submissions, the newest first."""
+
+    submissions: list[SubmissionView]
+    next: str | None
+
+
+Result = dict[str, Any]
+"""A row's answer as it is kept and sent (`RowView`)."""

@@ -1,0 +1,428 @@
+"""SQL of submissions: the sealed file, its lease, and the answer for every row."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from sqlalchemy import Connection, case, delete, exists, func, insert, or_, select, update
+
+from app.crypto import Sealed
+from app.entries.store import known, not_ended
+from app.registry import Registry
+from app.rules.permissions import Caller, Role
+from app.submissions.schemas import Result, State
+from app.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
+
+WORKABLE = (State.queued, State.running, State.reversing)
+COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
+
+
+class LeaseLost(Exception):
+    """Another worker took the submission up, believing this one dead; nothing was written."""
+
+
+class SubmissionRow(NamedTuple):
+    """One submission."""
+
+    id: UUID
+    state: str
+    department: str | None
+    list_type: str | None
+    mode: str
+    dry_run: bool
+    on_error: str
+    commit_rule: str
+    reason: str | None
+    declared_rows: int | None
+    format: str | None
+    bytes: int
+    sha256: str | None
+    actor_id: UUID | None
+    actor_name: str
+    role: str
+    actor_department: str | None
+    person: str | None
+    request_id: str | None
+    received_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    leased_until: datetime | None
+    attempts: int
+    rows_read: int
+    accepted: int
+    replayed: int
+    refused: int
+    corrected: int
+    exited: int
+    reversed: int
+    bytes_read: int
+    problem: dict[str, Any] | None
+    changes: dict[str, Any] | None
+    held_until: datetime | None
+    approval: dict[str, Any] | None
+    reversal: dict[str, Any] | None
+
+    @property
+    def caller(self) -> Caller:
+        """Whose key it was sent with; what is recorded of it later is still their doing."""
+        return Caller(
+            self.actor_id, self.actor_name, Role(self.role), self.actor_department, self.person
+        )
+
+
+_COLUMNS = tuple(getattr(Submission, name) for name in SubmissionRow._fields)
+
+
+def _row(found: Any) -> SubmissionRow | None:  # noqa: ANN401 - a row of those columns, or None
+    return None if found is None else SubmissionRow._make(found)
+
+
+# --- receiving -----------------------------------------------------------
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Begin a submission."""
+    connection.execute(insert(Submission), [{**dict.fromkeys(COUNTERS, 0), **values}])
+
+
+def add_part(connection: Connection, submission_id: UUID, number: int, sealed: Sealed) -> None:
+    """Keep the next piece of the file."""
+    connection.execute(
+        insert(SubmissionPart),
+        [
+            {
+                "submission_id": submission_id,
+                "number": number,
+                "content": sealed.ciphertext,
+                "key_id": sealed.key_id,
+            }
+        ],
+    )
+
+
+def part(connection: Connection, submission_id: UUID, number: int) -> Sealed | None:
+    """A piece of the file; None behind the last."""
+    found = connection.execute(
+        select(SubmissionPart.content, SubmissionPart.key_id).where(
+            SubmissionPart.submission_id == submission_id, SubmissionPart.number == number
+        )
+    ).one_or_none()
+    return found and Sealed(found.content, found.key_id)
+
+
+def twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
+    """An unfinished submission of the same file, for the same purpose, by the same department."""
+    same = (
+        "actor_department",
+        "department",
+        "list_type",
+        "mode",
+        "dry_run",
+        "on_error",
+        "commit_rule",
+        "reason",
+        "declared_rows",
+    )
+    return connection.scalar(
+        select(Submission.id)
+        .where(
+            Submission.finished_at.is_(None),
+            Submission.state.in_([*WORKABLE[:2], State.held]),
+            Submission.sha256 == sha256,
+            Submission.id != row.id,
+            *(getattr(Submission, name).is_not_distinct_from(getattr(row, name)) for name in same),
+        )
+        .order_by(Submission.id)
+        .limit(1)
+    )
+
+
+def forget(connection: Connection, submission_id: UUID) -> None:
+    """Let go of a file that did not arrive whole, or that is here already."""
+    drop_parts(connection, [submission_id])
+    connection.execute(delete(Submission).where(Submission.id == submission_id))
+
+
+def drop_parts(connection: Connection, ids: Iterable[UUID]) -> None:
+    """Let the sealed files go; what became of their rows stays."""
+    connection.execute(delete(SubmissionPart).where(SubmissionPart.submission_id.in_([*ids])))
+
+
+# --- reading -------------------------------------------------------------
+
+
+def get(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
+    """One submission."""
+    found = connection.execute(select(*_COLUMNS).where(Submission.id == submission_id))
+    return _row(found.one_or_none())
+
+
+def lock(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
+    """One submission, so that nobody else moves it meanwhile."""
+    found = connection.execute(
+        select(*_COLUMNS).where(Submission.id == submission_id).with_for_update()
+    )
+    return _row(found.one_or_none())
+
+
+def page(
+    connection: Connection,
+    *,
+    before: UUID | None,
+    limit: int,
+    department: str | None,
+    state: State | None,
+) -> list[SubmissionRow]:
+    """Submissions, the newest first."""
+    query = select(*_COLUMNS).order_by(Submission.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(Submission.id < before)
+    if department is not None:
+        query = query.where(Submission.department == department)
+    if state is not None:
+        query = query.where(Submission.state == state)
+    return [SubmissionRow._make(row) for row in connection.execute(query)]
+
+
+class BatchRow(NamedTuple):
+    """The answers for some consecutive rows."""
+
+    number: int
+    last_row: int
+    results: list[Result]
+
+
+def batches(
+    connection: Connection, submission_id: UUID, after: int, *, refused: bool = False
+) -> list[BatchRow]:
+    """The next few batches of answers behind one; only those with a refused row, if asked."""
+    batch = SubmissionBatch
+    query = (
+        select(batch.number, batch.last_row, batch.results)
+        .where(batch.submission_id == submission_id, batch.number > after)
+        .order_by(batch.number)
+        .limit(4)
+    )
+    if refused:
+        query = query.where(batch.refused > 0)
+    return [BatchRow._make(row) for row in connection.execute(query)]
+
+
+def last_batch(connection: Connection, submission_id: UUID) -> tuple[int, int]:
+    """The number of the last batch that was written, and its last row; zeros before the first."""
+    batch = SubmissionBatch
+    found = connection.execute(
+        select(batch.number, batch.last_row)
+        .where(batch.submission_id == submission_id)
+        .order_by(batch.number.desc())
+        .limit(1)
+    ).one_or_none()
+    return (found.number, found.last_row) if found else (0, 0)
+
+
+def standing(connection: Connection, department: str, list_type: str, day: date) -> list[UUID]:
+    """The entries of a department's list that have not ended on a day."""
+    version = EntryVersion
+    return list(
+        connection.scalars(
+            select(version.entry_id)
+            .where(
+                known(version, None),
+                version.list_type == list_type,
+                version.department == department,
+                not_ended(version, day),
+            )
+            .order_by(version.entry_id)
+        )
+    )
+
+
+# --- working -------------------------------------------------------------
+
+
+def claimable(connection: Connection, now: datetime) -> bool:
+    """Tell whether a submission waits for a worker."""
+    return bool(connection.scalar(select(exists().where(*_waiting(now)))))
+
+
+def claim(
+    connection: Connection, worker: str, now: datetime, until: datetime
+) -> SubmissionRow | None:
+    """Take up the submission that has waited longest; None where none does."""
+    oldest = (
+        select(Submission.id)
+        .where(*_waiting(now))
+        .order_by(Submission.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+    found = connection.execute(
+        update(Submission)
+        .where(Submission.id == oldest.scalar_subquery())
+        .values(
+            worker=worker,
+            leased_until=until,
+            attempts=Submission.attempts + 1,
+            started_at=func.coalesce(Submission.started_at, now),
+            state=case(
+                (Submission.state == State.queued, State.running.value), else_=Submission.state
+            ),
+        )
+        .returning(*_COLUMNS)
+    )
+    return _row(found.one_or_none())
+
+
+def _waiting(now: datetime) -> tuple[Any, ...]:
+    lapsed = or_(Submission.leased_until.is_(None), Submission.leased_until < now)
+    return (Submission.finished_at.is_(None), Submission.state.in_(WORKABLE), lapsed)
+
+
+def step(
+    connection: Connection,
+    submission_id: UUID,
+    holder: str | None,
+    *,
+    added: Mapping[str, int] | None = None,
+    **values: Any,  # noqa: ANN401 - columns
+) -> None:
+    """Write down how far a worker has come; `added` are counters that go up.
+
+    Raises:
+        LeaseLost: somebody else has the lease.
+    """
+    counted = {
+        name: getattr(Submission, name) + count for name, count in (added or {}).items() if count
+    }
+    moved = connection.execute(
+        update(Submission)
+        .where(Submission.id == submission_id, Submission.worker.is_not_distinct_from(holder))
+        .values(**values, **counted)
+        .returning(Submission.id)
+    )
+    if moved.one_or_none() is None:
+        raise LeaseLost
+
+
+def add_batch(
+    connection: Connection,
+    submission_id: UUID,
+    number: int,
+    last_row: int,
+    results: Sequence[Result],
+) -> None:
+    """Keep the answers for some rows, in the transaction that makes them true."""
+    refused = sum(result["outcome"] == "refused" for result in results)
+    connection.execute(
+        insert(SubmissionBatch),
+        [
+            {
+                "submission_id": submission_id,
+                "number": number,
+                "last_row": last_row,
+                "refused": refused,
+                "results": results,
+            }
+        ],
+    )
+
+
+def drop_batches(connection: Connection, submission_id: UUID) -> None:
+    """Take answers back that were given before a second look."""
+    connection.execute(
+        delete(SubmissionBatch).where(SubmissionBatch.submission_id == submission_id)
+    )
+
+
+# --- minding -------------------------------------------------------------
+
+
+def has_lapsed(connection: Connection, now: datetime) -> bool:
+    """Tell whether something was not approved in time."""
+    return bool(connection.scalar(select(exists().where(*_lapsed(now)))))
+
+
+def _lapsed(now: datetime) -> tuple[Any, ...]:
+    return (
+        Submission.finished_at.is_(None),
+        Submission.state == State.held,
+        Submission.held_until < now,
+    )
+
+
+def lapse(connection: Connection, now: datetime) -> None:
+    """End what nobody approved in time."""
+    connection.execute(
+        update(Submission).where(*_lapsed(now)).values(state=State.lapsed.value, finished_at=now)
+    )
+
+
+def left_behind(connection: Connection, cut_off: datetime) -> list[UUID]:
+    """Files whose sender went away in the middle, before an instant."""
+    return list(
+        connection.scalars(
+            select(Submission.id).where(
+                Submission.finished_at.is_(None),
+                Submission.state == State.receiving,
+                Submission.received_at < cut_off,
+            )
+        )
+    )
+
+
+def kept_since(connection: Connection, cut_off: datetime) -> list[UUID]:
+    """Submissions whose answer was given before an instant, and whose file is still here."""
+    return list(
+        connection.scalars(
+            select(Submission.id)
+            .where(
+                Submission.finished_at < cut_off,
+                exists().where(SubmissionPart.submission_id == Submission.id),
+            )
+            .limit(20)
+        )
+    )
+
+
+def free_references(connection: Connection, freed: Mapping[UUID, str]) -> None:
+    """Let references that entries bore be used again."""
+    for entry_id, source_ref in freed.items():
+        connection.execute(
+            update(Entry)
+            .where(Entry.id == entry_id)
+            .values(source_ref=f"reversed:{entry_id}", freed_ref=source_ref)
+        )
+
+
+def built_upon(connection: Connection, made: Mapping[UUID, int]) -> list[UUID]:
+    """Entries that have another version now than the one given."""
+    current = connection.execute(
+        select(EntryVersion.entry_id, EntryVersion.version).where(
+            known(EntryVersion, None), EntryVersion.entry_id.in_(made.keys())
+        )
+    )
+    return [row.entry_id for row in current if row.version != made[row.entry_id]]
+
+
+def all_batches_in(connection: Connection, submission_id: UUID) -> Iterator[BatchRow]:
+    """All batches of answers, a few at a time, on one connection."""
+    after = 0
+    while found := batches(connection, submission_id, after):
+        yield from found
+        after = found[-1].number
+
+
+def all_batches(
+    registry: Registry, submission_id: UUID, *, refused: bool = False
+) -> Iterator[BatchRow]:
+    """All batches of answers, a few at a time and each time read anew."""
+    after = 0
+    while True:
+        with registry.database.reading() as connection:
+            found = batches(connection, submission_id, after, refused=refused)
+        if not found:
+            return
+        yield from found
+        after = found[-1].number

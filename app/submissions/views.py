@@ -1,0 +1,91 @@
+"""A submission as it is shown, and the answers for its rows as a stream."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from app.registry import Registry
+from app.submissions import store
+from app.submissions.schemas import ENDED, Result, RowOutcome, State
+from app.submissions.store import SubmissionRow
+
+SHOWN = (
+    "id",
+    "state",
+    "format",
+    "department",
+    "list_type",
+    "mode",
+    "dry_run",
+    "on_error",
+    "reason",
+    "declared_rows",
+    "bytes",
+    "sha256",
+    "received_at",
+    "started_at",
+    "finished_at",
+    "problem",
+    "held_until",
+)
+
+
+def submission_view(
+    row: SubmissionRow, now: datetime, results: list[Result] | None = None
+) -> dict[str, Any]:
+    """How a submission stands now (`SubmissionView`)."""
+    return {
+        **{name: getattr(row, name) for name in SHOWN},
+        "commit": row.commit_rule,
+        "submitted_by": row.actor_name,
+        "progress": _progress(row, now),
+        "changes": _without_digest(row.changes),
+        "approval": _without_digest(row.approval),
+        "reversal": row.reversal,
+        "results": results,
+    }
+
+
+def _progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
+    share = 1.0 if row.finished_at else row.bytes_read / max(row.bytes, 1)
+    until = row.finished_at or now
+    seconds = (until - row.started_at).total_seconds() if row.started_at else 0.0
+    counts = {name: getattr(row, name) for name in ("rows_read", *store.COUNTERS)}
+    known = seconds > 0 and share > 0 and row.state != State.reversing
+    return {
+        **counts,
+        "share": round(share, 4),
+        "rows_per_second": round(row.rows_read / seconds, 1) if known else None,
+        "remaining_seconds": round(seconds * (1 - share) / share, 1) if known else None,
+    }
+
+
+def _without_digest(part: dict[str, Any] | None) -> dict[str, Any] | None:
+    return part and {name: value for name, value in part.items() if name != "digest"}
+
+
+def stream(
+    registry: Registry, row: SubmissionRow, *, outcome: RowOutcome | None
+) -> Iterator[bytes]:
+    """The answers, one line a row and a trailer; they are complete once the submission ended."""
+    count = 0
+    refused = outcome is RowOutcome.refused
+    for batch in store.all_batches(registry, row.id, refused=refused):
+        lines = [
+            orjson.dumps(told(result), option=orjson.OPT_APPEND_NEWLINE)
+            for result in batch.results
+            if outcome in {None, result["outcome"]}
+        ]
+        count += len(lines)
+        yield b"".join(lines)
+    with registry.database.reading() as connection:
+        after = store.get(connection, row.id) or row
+    trailer = {"rows": count, "state": after.state, "complete": State(after.state) in ENDED}
+    yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def told(result: Result) -> Result:
+    """An answer without what it does not have (`RowView`)."""
+    return {name: value for name, value in result.items() if value is not None}

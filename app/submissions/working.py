@@ -1,0 +1,216 @@
+"""Working a submission off: rows become entries in steps near 50 ms, each with its answers.
+
+A step's entries, its rows' answers and the count of rows read are one transaction, and it names the
+worker that holds the lease. So whoever is killed leaves a whole number of steps, and whoever takes
+over goes on behind the last one: every row is recorded once.
+
+What is looked at as a whole (a dry run, all or nothing, a full list) is rehearsed first, without a
+lock; where it is to be recorded, that is one transaction.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from app.crypto import KeyFileError
+from app.database import Connection
+from app.entries import turns
+from app.entries.proposals import Proposal
+from app.entries.recording import Rehearsal, record_in
+from app.errors import Fault, InternalError, InvalidPayload, RegistryError, Sentence
+from app.registry import Registry
+from app.subjects import store as subjects
+from app.submissions import replacing, reversing
+from app.submissions.job import Job, Outcome, Progress
+from app.submissions.reading import Row
+from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
+from app.submissions.store import LeaseLost, SubmissionRow
+from app.wire import set_request_id
+
+log = logging.getLogger("redblack.submissions")
+
+STEP_SECONDS = 0.05
+FIRST_STEP_ROWS, LARGEST_STEP_ROWS = 100, 1_000
+WHOLE_STEP_ROWS = 250
+MOST_ATTEMPTS = 5
+
+
+class NotWhole(Exception):
+    """A row was refused while all were being recorded at once; nothing was."""
+
+
+def work(registry: Registry, row: SubmissionRow) -> None:
+    """Work a claimed submission to its end, or to where a second person is needed.
+
+    Whatever is wrong with the file becomes part of its answer; where the database is away, the
+    lease runs out and somebody takes the submission up again.
+    """
+    set_request_id(row.request_id or str(row.id))
+    try:
+        job = Job(registry, row)
+        if row.attempts > MOST_ATTEMPTS:
+            job.end(_broken_off(job), InvalidPayload(faults=[GAVE_UP]))
+            return
+        _work(job)
+    except LeaseLost:
+        log.warning("submission %s was taken up by another worker", row.id)
+
+
+def _work(job: Job) -> None:
+    row = job.row
+    try:
+        if row.state == State.reversing:
+            reversing.take_back(job)
+        elif row.mode == Mode.whole:
+            replacing.replace_list(job)
+        elif row.dry_run or row.commit_rule == CommitRule.all_or_nothing:
+            _as_a_whole(job)
+        else:
+            _row_by_row(job)
+    except InvalidPayload as unreadable:
+        # What was recorded before it stays recorded, and is told.
+        job.end(_broken_off(job), unreadable)
+    except (KeyFileError, LookupError, TypeError, ValueError) as failure:
+        log.exception("submission %s failed: %s", row.id, type(failure).__name__)
+        job.end(_broken_off(job), InternalError())
+
+
+def _broken_off(job: Job) -> State:
+    return State.stopped if job.progress.batches else State.refused
+
+
+# --- row by row ----------------------------------------------------------
+
+
+class Pace:
+    """How many rows go into a step, so that nobody waits longer than it should take."""
+
+    def __init__(self) -> None:
+        self.rows = FIRST_STEP_ROWS
+
+    def took(self, rows: int, seconds: float) -> None:
+        """Fit the next step to what the last one took."""
+        fitting = int(rows * STEP_SECONDS / max(seconds, 0.001))
+        # Not more than double: one quick step may have been all replays.
+        self.rows = max(1, min(fitting, 2 * self.rows, LARGEST_STEP_ROWS))
+
+
+def _row_by_row(job: Job) -> None:
+    stop = job.row.on_error == OnError.stop
+    pace = Pace()
+    for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
+        turns.turn_to_today(job.registry)
+        seconds, refused = _record(job, rows, job.propose(rows), stop=stop)
+        pace.took(len(rows), seconds)
+        if stop and refused:
+            job.end(State.stopped)
+            return
+    try:
+        job.require_declared(job.progress.rows_read)
+    except InvalidPayload as another_count:
+        job.end(State.done, another_count)
+    else:
+        job.end(State.done)
+
+
+def _record(
+    job: Job, rows: Sequence[Row], proposed: Sequence[Proposal | RegistryError], *, stop: bool
+) -> tuple[float, bool]:
+    """Record one step; how many seconds others had to wait for it, and whether a row was refused.
+
+    With `stop` the answers end with the first refusal.
+    """
+
+    def record(connection: Connection) -> tuple[Progress, float, bool]:
+        began, progress = time.perf_counter(), replace(job.progress)
+        outcomes = record_in(job.registry, connection, job.row.caller, proposed, stop=stop)
+        results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=not stop)]
+        job.put(connection, progress, results)
+        refused = any(isinstance(item, RegistryError) for item in outcomes)
+        return progress, time.perf_counter() - began, refused
+
+    job.progress, seconds, refused = job.registry.write(record)
+    return seconds, refused
+
+
+# --- as a whole ----------------------------------------------------------
+
+
+def _as_a_whole(job: Job) -> None:
+    for _ in range(MOST_ATTEMPTS):
+        rehearsal = _rehearse(job)
+        if job.row.dry_run:
+            job.end(State.done)
+            return
+        if rehearsal is None:
+            job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
+            return
+        try:
+            _turn_on(job, rehearsal)
+        except NotWhole:
+            continue  # something moved meanwhile: another look will say what
+        return
+    job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
+
+
+def _rehearse(job: Job) -> Rehearsal | None:
+    """Answer every row without recording any; None where one of them is refused."""
+    registry, stop = job.registry, job.row.on_error == OnError.stop
+    job.progress = registry.write(job.begin_anew)
+    rehearsal = Rehearsal(registry, job.row.caller)
+    sound = True
+    turns.turn_to_today(registry)
+    for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
+        job.require_held(len(rows))
+        outcomes = rehearsal.answer(job.propose(rows), stop=stop)
+        job.tell([_rehearsed(job, *told) for told in zip(rows, outcomes, strict=not stop)])
+        sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
+        if stop and not sound:
+            return None
+    job.require_declared(job.progress.rows_read)
+    return rehearsal if sound else None
+
+
+def _rehearsed(job: Job, row: Row, outcome: Outcome) -> Result:
+    result = job.answer(row, outcome, recorded=False)
+    if result["outcome"] == RowOutcome.accepted and not job.row.dry_run:
+        return result | {"outcome": RowOutcome.sound.value}
+    return result
+
+
+def _turn_on(job: Job, rehearsal: Rehearsal) -> None:
+    def whole(connection: Connection) -> None:
+        # All at once and first, in their order: the counter is held from the first step on, and
+        # nobody who waits for it may have what a later step needs.
+        subjects.lock(connection, rehearsal.subjects)
+        progress = job.begin_anew(connection)
+        for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
+            outcomes = record_in(
+                job.registry, connection, job.row.caller, job.propose(rows), stop=True
+            )
+            if isinstance(outcomes[-1], RegistryError):
+                raise NotWhole
+            results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=True)]
+            job.put(connection, progress, results)
+        job.finish(connection, State.done)
+
+    job.registry.write(whole)
+
+
+ROWS_REFUSED = Fault(
+    "",
+    "rows_refused",
+    Sentence(
+        "Some rows were refused, so none was recorded; see the results",
+        "有行未通过，整批均未登记，请查看逐行结果",
+    ),
+)
+GAVE_UP = Fault(
+    "",
+    "gave_up",
+    Sentence(
+        "The file stopped several workers and was given up; send it in parts",
+        "该文件多次导致处理中断，已停止处理，请分批提交",
+    ),
+)

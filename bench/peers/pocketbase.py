@@ -1,0 +1,236 @@
+"""PocketBase: a backend in one process over SQLite, filled through its batch API.
+
+The collection holds the same facts as an entry, with a unique index on the USCC and open rules, so
+that no token is looked at. The batch API is off by default; here it is on, with the largest batch
+that trials asked for. The log of requests is off, which is to its advantage.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from itertools import product
+from pathlib import Path
+from secrets import token_urlsafe
+from typing import Any
+
+import httpx
+import orjson
+
+from bench.machine import BenchError, Cores, command, free_port, run, served, size_of
+from bench.rows import read
+
+COLLECTION = "entries"
+SUPERUSER = "bench@bench.example"
+BATCH_SIZES = (50, 200, 1000)
+CONNECTIONS = (1, 2, 4)
+TRIAL_ROWS = 4_000
+"""For each pair of batch size and connections: one of the largest batches for each connection."""
+BATCH_TIMEOUT_SECONDS = 600
+UNLIMITED = 2_000_000_000
+
+TEXTS = (
+    "list_type",
+    "source_ref",
+    "case_ref",
+    "subject_kind",
+    "subject_name",
+    "uscc",
+    "decision_number",
+    "decision_kind",
+    "reason",
+    "legal_basis",
+    "severity",
+    "disclosure_class",
+)
+DATES = ("decided_on", "conduct_ended_on", "effective_from", "effective_until")
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A PocketBase that runs, with an empty collection."""
+
+    address: str
+    pid: int
+    folder: Path
+
+    def size(self) -> int:
+        """The bytes of its databases."""
+        return size_of(self.folder)
+
+    def held(self) -> int:
+        """How many records the collection holds."""
+        records = f"{self.address}/api/collections/{COLLECTION}/records"
+        answer = httpx.get(records, params={"perPage": 1}, trust_env=False, timeout=60)
+        answer.raise_for_status()
+        return int(answer.json()["totalItems"])
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How it is filled: records in a batch, and batches on their way at once."""
+
+    batch: int
+    connections: int
+
+
+def find(named: str | None) -> Path:
+    """Its command: the one named, the one of this environment, or the one on the path.
+
+    Raises:
+        BenchError: there is none.
+    """
+    own = command("pocketbase")
+    found = named or (str(own) if own.exists() else shutil.which("pocketbase"))
+    if found is None:
+        raise BenchError("pocketbase is not installed; it comes with the extra `bench`")
+    return Path(found)
+
+
+def version(pocketbase: Path, home: Path) -> str:
+    """The release that is measured."""
+    return run([pocketbase, "--version"], home=home, environment=os.environ).split()[-1]
+
+
+# --- serving -------------------------------------------------------------
+
+
+@contextmanager
+def serving(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Served]:
+    """Serve a new PocketBase until the block ends."""
+    home.mkdir(mode=0o755)
+    folder, password = home / "data", token_urlsafe()
+    settings = ["--dir", str(folder), "--automigrate=false"]
+    run(
+        [pocketbase, "superuser", "upsert", SUPERUSER, password, *settings],
+        home=home,
+        environment=os.environ,
+    )
+    at = f"127.0.0.1:{free_port()}"
+    with served(
+        [pocketbase, "serve", "--http", at, *settings],
+        home=home,
+        environment=os.environ,
+        cores=cores,
+        ready=f"http://{at}/api/health",
+    ) as pid:
+        _set_up(f"http://{at}", password)
+        yield Served(f"http://{at}", pid, folder)
+
+
+def _set_up(address: str, password: str) -> None:
+    """Allow batches and make the collection."""
+    with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
+        login = {"identity": SUPERUSER, "password": password}
+        answer = client.post("/api/collections/_superusers/auth-with-password", json=login)
+        client.headers["Authorization"] = answer.raise_for_status().json()["token"]
+        batch = {
+            "enabled": True,
+            "maxRequests": max(BATCH_SIZES),
+            "maxBodySize": UNLIMITED,
+            "timeout": BATCH_TIMEOUT_SECONDS,
+        }
+        settings = {"batch": batch, "logs": {"maxDays": 0}}
+        client.patch("/api/settings", json=settings).raise_for_status()
+        client.post("/api/collections", json=_collection()).raise_for_status()
+
+
+def _collection() -> dict[str, Any]:
+    texts = [{"name": name, "type": "text", "required": True} for name in TEXTS]
+    dates = [{"name": name, "type": "date", "required": True} for name in DATES]
+    persons = {"name": "responsible_persons", "type": "json"}
+    return {
+        "name": COLLECTION,
+        "type": "base",
+        "fields": [*texts, *dates, persons],
+        "indexes": [f"CREATE UNIQUE INDEX idx_uscc ON {COLLECTION} (uscc)"],
+        "listRule": "",
+        "createRule": "",
+    }
+
+
+# --- filling -------------------------------------------------------------
+
+
+def record(row: dict[str, Any]) -> dict[str, Any]:
+    """The facts of a push as a record of the collection."""
+    subject, decision = row["subject"], row["decision"]
+    same = ("list_type", "source_ref", "case_ref", "responsible_persons", "reason", "legal_basis")
+    own = ("severity", "conduct_ended_on", "effective_from", "effective_until")
+    return {
+        **{name: row[name] for name in same + own},
+        "subject_kind": subject["kind"],
+        "subject_name": subject["name"],
+        "uscc": subject["identifiers"][0]["number"],
+        "decision_number": decision["number"],
+        "decision_kind": decision["kind"],
+        "decided_on": decision["decided_on"],
+        "disclosure_class": row["disclosure"]["class"],
+    }
+
+
+def requests(file: Path) -> list[bytes]:
+    """The requests of a file's rows, written before any clock runs: the client is not measured."""
+    url = f"/api/collections/{COLLECTION}/records"
+    return [orjson.dumps({"method": "POST", "url": url, "body": record(row)}) for row in read(file)]
+
+
+@dataclass(frozen=True, slots=True)
+class Filling:
+    """How long it took from the first byte to the last answer, and how many batches were refused.
+
+    A refused batch is not sent again.
+    """
+
+    seconds: float
+    refused: int
+
+
+def fill(pocketbase: Served, wanted: list[bytes], way: Way) -> Filling:
+    """Send all records in batches."""
+    batches = [wanted[first : first + way.batch] for first in range(0, len(wanted), way.batch)]
+    shares = [batches[place :: way.connections] for place in range(way.connections)]
+    began = time.perf_counter()
+    with ThreadPoolExecutor(way.connections) as pool:
+        refused = sum(pool.map(lambda share: _send(pocketbase.address, share), shares))
+    return Filling(time.perf_counter() - began, refused)
+
+
+def _send(address: str, batches: list[list[bytes]]) -> int:
+    """Send one batch after the other over one connection; how many were refused."""
+    at, refused = address.removeprefix("http://"), 0
+    with closing(HTTPConnection(at, timeout=BATCH_TIMEOUT_SECONDS)) as connection:
+        for batch in batches:
+            body = b'{"requests":[' + b",".join(batch) + b"]}"
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", "/api/batch", body, headers)
+            answer = connection.getresponse()
+            answer.read()
+            refused += answer.status != httpx.codes.OK
+    return refused
+
+
+def best_way(pocketbase: Served, wanted: list[bytes]) -> tuple[Way, dict[str, int]]:
+    """Try every way on records of its own: the fastest that refused nothing, and rows/s of each.
+
+    Raises:
+        BenchError: every way had batches refused.
+    """
+    speeds = {}
+    for place, (batch, connections) in enumerate(product(BATCH_SIZES, CONNECTIONS)):
+        own = wanted[place * TRIAL_ROWS : (place + 1) * TRIAL_ROWS]
+        filling = fill(pocketbase, own, Way(batch, connections))
+        if not filling.refused:
+            speeds[Way(batch, connections)] = len(own) / filling.seconds
+    if not speeds:
+        raise BenchError("PocketBase refused batches in every way that was tried")
+    told = {f"{way.batch} x {way.connections}": round(rate) for way, rate in speeds.items()}
+    return max(speeds, key=lambda way: speeds[way]), told
+
+
+TRIALS = len(BATCH_SIZES) * len(CONNECTIONS) * TRIAL_ROWS
+"""How many records `best_way` wants."""

@@ -1,0 +1,64 @@
+"""One table for people, one file for comparing runs.
+
+`results.json` holds nothing of the machine but how many cores it has: no name, no path, no day.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).with_name("results.json")
+MEGABYTE = 1_000_000
+
+
+def show(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]], notes: str) -> None:
+    """Print one table, and below it what must be known to read it."""
+    table = Table(title=title, title_justify="left", caption=notes, caption_justify="left")
+    table.add_column(columns[0], ratio=2)
+    for column in columns[1:]:
+        table.add_column(column, justify="right", no_wrap=True)
+    for line in lines:
+        table.add_row(*line)
+    Console(width=110).print(table)
+
+
+def say(what: str) -> None:
+    """Tell on standard error what is at work, for a run takes minutes."""
+    Console(stderr=True).print(what, highlight=False)
+
+
+def keep(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
+    """Write the results of one part, and leave those of the others."""
+    held = orjson.loads(file.read_bytes()) if file.exists() else {}
+    held[part] = results
+    style = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    file.write_bytes(orjson.dumps(held, option=style))
+
+
+def told(value: float | None, form: Callable[[float], str]) -> str:
+    """A figure, or a dash where there is none."""
+    return "–" if value is None else form(value)
+
+
+def whole(value: float) -> str:
+    """A number without decimals, thousands apart."""
+    return f"{value:,.0f}"
+
+
+def tenths(value: float) -> str:
+    """A number with one decimal."""
+    return f"{value:,.1f}"
+
+
+def times(value: float) -> str:
+    """A ratio."""
+    return f"x {value:.2f}"
+
+
+def ratio(over: float | None, under: float | None) -> float | None:
+    """One figure by another; None where one of them was not measured or is nothing."""
+    return None if over is None or not under else round(over / under, 3)
