@@ -6,7 +6,7 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
 
 import typer
@@ -20,6 +20,7 @@ from app.rules.law import ListKind
 from app.rules.permissions import COMMAND_LINE, Role
 from app.rules.status import Status
 from app.settings import Settings
+from app.submissions.schemas import CommitRule, Mode, OnError
 
 if TYPE_CHECKING:
     from app.registry import Registry
@@ -356,6 +357,108 @@ def mirror(
     except KeyboardInterrupt:
         if follow is None:
             raise
+
+
+@app.command()
+def push(
+    url: Annotated[str, typer.Argument(help="Where the registry is served")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=".ndjson, .json, .csv or .xlsx")
+    ],
+    key_file: Annotated[
+        Path | None, typer.Option(help="Holds the key; else REDBLACK_KEY, never an argument")
+    ] = None,
+    list_type: Annotated[str | None, typer.Option(help="Of rows that name none")] = None,
+    department: Annotated[str | None, typer.Option(help="For which department")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, record nothing")] = False,
+    on_error: Annotated[
+        Literal["continue", "stop"], typer.Option(help="What a refused row does to those after it")
+    ] = "continue",
+    commit: Annotated[
+        Literal["valid_rows", "all_or_nothing"], typer.Option(help="What is recorded")
+    ] = "valid_rows",
+    mode: Annotated[
+        Literal["append", "replace"], typer.Option(help="What replace lacks leaves the list")
+    ] = "append",
+    reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
+    rows: Annotated[int | None, typer.Option(min=0, help="How many rows it must have")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Where the answers to refused rows go; it must not exist")
+    ] = None,
+    refused_workbook: Annotated[
+        Path | None, typer.Option(help="Where the refused rows go, marked; it must not exist")
+    ] = None,
+    language: Annotated[
+        Literal["zh", "en"], typer.Option(help="Of the registry's sentences")
+    ] = "zh",
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
+    ] = 300,
+) -> None:
+    """Send a file and see it through; 1: it cannot go on, 3: some rows refused, 4: held."""
+    from app.delivery import DeliveryError, Wishes, deliver
+    from app.mirror import MirrorError, read_key
+
+    wishes = Wishes(list_type, department, dry_run, on_error, commit, mode, reason, rows)
+    try:
+        told = deliver(
+            url,
+            file,
+            read_key(key_file),
+            wishes=wishes,
+            results=results,
+            refused_workbook=refused_workbook,
+            patience=patience,
+            language=language,
+        )
+        for line in told:
+            print(line, flush=True)
+    except (DeliveryError, MirrorError) as ended:
+        print(f"redblack: {ended}", file=sys.stderr)
+        raise typer.Exit(ended.code) from None
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    list_type: Annotated[str | None, typer.Option(help="Of rows that name none")] = None,
+    department: Annotated[
+        str | None, typer.Option(help="For which department: its code, name or alias")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, record nothing")] = False,
+    on_error: Annotated[
+        OnError, typer.Option(help="What a refused row does to those after it")
+    ] = OnError.keep_on,
+    commit: Annotated[CommitRule, typer.Option(help="What is recorded")] = CommitRule.valid_rows,
+    mode: Annotated[Mode, typer.Option(help="What replace lacks leaves the list")] = Mode.append,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
+    rows: Annotated[int | None, typer.Option(min=0, help="How many rows it must have")] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Where every row's answer goes; it must not exist")
+    ] = None,
+) -> None:
+    """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
+    from app.catalogue.actions import require_department
+    from app.submissions.actions import Wish
+    from app.submissions.importing import bring_in, code_of, write_results
+
+    registry = _open()
+    wish = Wish(
+        list_type=list_type,
+        department=require_department(registry, department) if department else None,
+        dry_run=dry_run,
+        on_error=on_error,
+        commit=commit,
+        mode=mode,
+        reason=reason,
+        rows=rows,
+    )
+    if results is not None and results.exists():
+        raise ValueError(f"{results} exists")
+    row = bring_in(registry, file, wish)
+    if results is not None:
+        write_results(registry, row, results)
+    raise typer.Exit(code_of(row))
 
 
 @app.command("work-submissions", hidden=True)

@@ -108,9 +108,9 @@ class Secrets:
 
     def digest(self, purpose: str, content: bytes) -> str:
         """A keyed digest that cannot be made, or guessed back, without the key file."""
-        mac = hmac.new(self._index.material, purpose.encode() + b"\0", hashlib.sha256)
-        mac.update(content)
-        return mac.hexdigest()
+        return hmac.digest(
+            self._index.material, b"%s\0%s" % (purpose.encode(), content), "sha256"
+        ).hex()
 
     def seal(self, number: str, *, bound_to: str) -> Sealed:
         """Encrypt a number; `bound_to` (row and scheme) must be given again to open it."""

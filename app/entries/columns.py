@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -11,20 +12,24 @@ from app.crypto import Secrets, fingerprint
 from app.entries.proposals import Person
 from app.entries.store import EntryRow
 from app.rules.admission import Ruling
-from app.rules.disclosure import Channels, fulfilment, on_show, write_channels
+from app.rules.disclosure import Channels, empty_channels, fulfilment, on_show, write_channels
 from app.rules.law import DisclosureClass
 from app.rules.status import Term
 
 
 def decided_values(
-    law: Law, facts: Mapping[str, Any], ruling: Ruling, list_type: str
+    law: Law,
+    facts: Mapping[str, Any],
+    ruling: Ruling,
+    list_type: str,
+    digest: str | None = None,
 ) -> dict[str, Any]:
-    """Columns that follow from the facts and the law."""
+    """Columns that follow from the facts and the law; `digest` is that of the facts, if known."""
     return {
         "kind": law.catalogue.list_types[list_type].kind.value,
         "catalogue_version": law.catalogue_version,
         "facts": facts,
-        "facts_digest": fingerprint(facts),
+        "facts_digest": digest or fingerprint(facts),
         "severity": ruling.severity and ruling.severity.value,
         "decided_on": date.fromisoformat(facts["decision"]["decided_on"]),
         "effective_from": ruling.effective_from,
@@ -60,6 +65,12 @@ def channel_values(
         "published_late": fulfilled.published_late,
         "take_down_from": min(ends, default=None) if on_show(channels) else None,
     }
+
+
+@cache
+def first_channel_values(*, enterprise: bool) -> Mapping[str, Any]:
+    """Columns of the channels of a new entry: nothing is published yet, whatever its term."""
+    return channel_values(empty_channels(enterprise=enterprise), Term(effective_from=date.min))
 
 
 def ended_values(row: EntryRow, today: date, **ends: Any) -> dict[str, Any]:  # noqa: ANN401

@@ -20,7 +20,6 @@ from app.subjects.store import Claim
 
 # Where an entry is kept and under which reference stands in columns of its own.
 NOT_FACTS = {"department", "source_ref"}
-SAYS_NOTHING: tuple[Any, ...] = (None, False, [], {})
 LONGEST_NAME_ALONE = 170
 INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
 
@@ -116,16 +115,17 @@ def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
     `effective_until: null` stays, for it says that the term is open; leaving it out would say that
     the list type's term applies.
     """
-    said = {name: _said_within(value) for name, value in sent.items()}
-    return {
-        name: value
-        for name, value in said.items()
-        if value not in SAYS_NOTHING or name == "effective_until"
-    }
+    said = {}
+    for name, value in sent.items():
+        kept = _said_within(value)
+        # What says nothing is null, false, an empty list or an empty object.
+        if kept or kept == "" or name == "effective_until":
+            said[name] = kept
+    return said
 
 
 def _said_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return _said(value)
     return [_said_within(item) for item in value] if isinstance(value, list) else value
 

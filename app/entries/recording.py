@@ -18,7 +18,12 @@ from app.catalogue.store import Law, read_law
 from app.clock import civil_day
 from app.database import Connection
 from app.entries import proposals, store, turns
-from app.entries.columns import channel_values, clock_values, decided_values, person_values
+from app.entries.columns import (
+    clock_values,
+    decided_values,
+    first_channel_values,
+    person_values,
+)
 from app.entries.proposals import Proposal
 from app.entries.schemas import EntryPush
 from app.entries.store import Neighbour
@@ -37,7 +42,7 @@ from app.errors import (
 from app.registry import Registry, take_sequence
 from app.rules.admission import Case, Ruling, examine, require_in_force
 from app.rules.cross_check import require_no_black
-from app.rules.disclosure import channels_for
+from app.rules.disclosure import is_enterprise
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import Catalogue, ListKind, ListType
 from app.rules.permissions import Caller, Role
@@ -407,7 +412,7 @@ class _Batch:
     def _version_values(self, item: _Accepted, seq: int, at: datetime) -> dict[str, Any]:
         proposal = item.proposal
         identifiers = proposal.claim.identifiers
-        channels = channels_for([one.number for one in identifiers if one.scheme is Scheme.uscc])
+        usccs = [one.number for one in identifiers if one.scheme is Scheme.uscc]
         return {
             "entry_id": item.entry_id,
             "version": 1,
@@ -429,9 +434,15 @@ class _Batch:
             "lapsed_until": None,
             "void": False,
             "disputed": False,
-            **decided_values(self.law, proposal.facts, item.ruling, proposal.list_type),
+            **decided_values(
+                self.law,
+                proposal.facts,
+                item.ruling,
+                proposal.list_type,
+                proposal.facts_digest,
+            ),
             **clock_values(self.law, proposal.claim.decided_on, received_on=civil_day(at)),
-            **channel_values(channels, item.ruling.term),
+            **first_channel_values(enterprise=is_enterprise(usccs)),
         }
 
 

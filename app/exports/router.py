@@ -11,11 +11,11 @@ from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
 from app.exports import actions, schemas
 from app.exports.schemas import ExportFormat, ExportScope
-from app.streaming import Stream
 from app.problems import problems
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
+from app.streaming import Stream
 from app.wire import Day, Instant, make_cursor, read_id_cursor
 
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
@@ -207,7 +208,13 @@ def examine(
 
 def later(day: date, span: Span) -> date:
     """The corresponding day a span later; the month's last where there is none (民法典 202)."""
-    return day + relativedelta(years=span.years, months=span.months)
+    return _later(day, span.years, span.months)
+
+
+# The decisions of a file share their days.
+@lru_cache(maxsize=4096)
+def _later(day: date, years: int, months: int = 0) -> date:
+    return day + relativedelta(years=years, months=months)
 
 
 def _optional(make: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor and its argument
@@ -354,7 +361,7 @@ def _require_adult(case: Case) -> None:
     if case.birth_date is None:
         return
     acted_on = case.conduct_ended_on or case.decided_on
-    if case.birth_date + relativedelta(years=ADULT_AGE) > acted_on:
+    if _later(case.birth_date, ADULT_AGE) > acted_on:
         raise MinorSubject
 
 
@@ -412,7 +419,7 @@ def _cap(case: Case, list_type: ListType) -> date | None:
     if reward or list_type.cap_exempt or case.conduct_continues:
         return None
     # Conduct whose end is not told had ended when it was decided on: nothing stays for ever.
-    return (case.conduct_ended_on or case.decided_on) + relativedelta(years=CAP_YEARS)
+    return _later(case.conduct_ended_on or case.decided_on, CAP_YEARS)
 
 
 def disclosure_class(

@@ -59,6 +59,9 @@ class Calendar:
     _last_days: dict[tuple[date, int], date] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _deadlines: dict[date, Deadline] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def is_working_day(self, day: date) -> bool:
         """Tell whether offices work; in a year without any row the plain week decides."""
@@ -95,8 +98,13 @@ class Calendar:
         Raises:
             ValueError: the decision is dated at the very end of the year 9999.
         """
-        arrival = self.add_working_days(decided_on, DISCLOSURE_WORKING_DAYS)
-        return Deadline(decided_on, arrival.day, arrival.provisional)
+        # The decisions of a file share their days, so each is counted once.
+        known = self._deadlines.get(decided_on)
+        if known is None:
+            arrival = self.add_working_days(decided_on, DISCLOSURE_WORKING_DAYS)
+            known = Deadline(decided_on, arrival.day, arrival.provisional)
+            self._deadlines[decided_on] = known
+        return known
 
     def working_days_left(self, today: date, deadline: date) -> int:
         """Count the working days after today, the deadline's own included; 0 on it and after it."""

@@ -5,7 +5,7 @@ the later of the deadline that was shown when it was made and the present one, s
 notice never makes a punctual department late after the fact.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
@@ -89,7 +89,16 @@ class Fulfilment:
 
 def channels_for(usccs: list[str]) -> dict[Channel, Publication]:
     """The empty channels of a new entry; enterprises (USCC 9…) also go to the third one."""
-    enterprise = any(code.startswith("9") for code in usccs)
+    return empty_channels(enterprise=is_enterprise(usccs))
+
+
+def is_enterprise(usccs: Iterable[str]) -> bool:
+    """Tell whether one of the codes is an enterprise's."""
+    return any(code.startswith("9") for code in usccs)
+
+
+def empty_channels(*, enterprise: bool) -> dict[Channel, Publication]:
+    """The channels on which nothing is published yet."""
     return {
         channel: Publication(
             required=enterprise or channel is not Channel.enterprise_publicity_shandong

@@ -47,6 +47,10 @@ MACHINE_MADE = re.compile(
     "(?![0-9A-Fa-f])"
 )
 DIGITS = frozenset("0123456789")
+FEWEST_DIGITS = 15
+# Signs that may stand for a digit; those of ASCII, Chinese letters and their punctuation are what
+# they are (a test asks for each).
+UNFAMILIAR = re.compile("[^\x00-\x7f\u2010-\u2027\u3000-\u301f\u4e00-\u9fff！-／：-＠·]")
 CODE = re.compile("(?<![0-9A-Za-z])[0-9A-Za-z]{18}(?![0-9A-Za-z])")
 REGION_DIGITS = 6
 WRITTEN_DATE = re.compile(
@@ -63,10 +67,20 @@ def holds_personal_number(text: str) -> bool:
     The 18-digit numbers of foreign permanent residents count too. A unified social credit code and
     a business registration number do not, though their digits may look alike.
     """
+    if _has_too_few_digits(text):
+        return False
     plain = _plain(text)
     return any(_is_personal(plain, found) for found in EIGHTEEN.finditer(plain)) or any(
         _is_first_generation(digits) for digits in _whole_fifteens(plain)
     )
+
+
+def _has_too_few_digits(text: str) -> bool:
+    """Tell, cheaply and for nearly every text, that there cannot be the digits of a number in it.
+
+    False tells nothing.
+    """
+    return UNFAMILIAR.search(text) is None and sum(map(text.count, DIGITS)) < FEWEST_DIGITS
 
 
 def _plain(text: str) -> str:

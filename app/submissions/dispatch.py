@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 from datetime import timedelta
+from uuid import UUID
 
 from app.registry import Registry
 from app.settings import Settings
@@ -107,11 +108,11 @@ def work_off(registry: Registry) -> int:
     return count
 
 
-def claim(registry: Registry, worker: str) -> SubmissionRow | None:
-    """Take up what has waited longest."""
+def claim(registry: Registry, worker: str, only: UUID | None = None) -> SubmissionRow | None:
+    """Take up what has waited longest, or one that is named; None where it does not wait."""
     now = registry.clock.now()
     until = now + timedelta(seconds=registry.settings.submission_lease_seconds)
-    return registry.write(lambda connection: store.claim(connection, worker, now, until))
+    return registry.write(lambda connection: store.claim(connection, worker, now, until, only))
 
 
 def worker_name() -> str:

@@ -21,13 +21,12 @@ PART_BYTES = 1024 * 1024
 DIGEST = re.compile(r"sha-256=:([A-Za-z0-9+/=]{44}):")
 
 
-class Received:
-    """What has come of a file so far."""
+class Keeper:
+    """Keeps a file as it comes, sealed, a part at a time."""
 
     def __init__(self, registry: Registry, submission_id: UUID) -> None:
         self._registry = registry
         self._id = submission_id
-        self._buffer = bytearray()
         self._digest = hashlib.sha256()
         self._parts = 0
         self.size = 0
@@ -37,8 +36,8 @@ class Received:
         """The digest of all that came, in hex."""
         return self._digest.hexdigest()
 
-    async def take(self, piece: bytes) -> None:
-        """Take the next bytes, and keep every full part.
+    def keep(self, piece: bytes) -> None:
+        """Keep the next part.
 
         Raises:
             BodyTooLarge: the file is larger than the settings allow.
@@ -47,29 +46,15 @@ class Received:
         if self.size > self._registry.settings.submission_limit_bytes:
             raise BodyTooLarge
         self._digest.update(piece)
-        self._buffer += piece
-        while len(self._buffer) >= PART_BYTES:
-            await self._keep(bytes(self._buffer[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
-
-    async def end(self) -> None:
-        """Keep what is left."""
-        if self._buffer:
-            await self._keep(bytes(self._buffer))
-            self._buffer.clear()
-
-    async def _keep(self, content: bytes) -> None:
         number, self._parts = self._parts, self._parts + 1
-        await run_in_threadpool(self._write, number, content)
-
-    def _write(self, number: int, content: bytes) -> None:
-        sealed = self._registry.secrets.seal_content(content, bound_to=place_of(self._id, number))
+        place = place_of(self._id, number)
+        sealed = self._registry.secrets.seal_content(piece, bound_to=place)
         self._registry.write(
             lambda connection: store.add_part(connection, self._id, number, sealed)
         )
 
 
-async def receive(request: Request, received: Received) -> None:
+async def receive(request: Request, keeper: Keeper) -> None:
     """Take the file that a request carries, plain or as one part of a form.
 
     Raises:
@@ -78,11 +63,16 @@ async def receive(request: Request, received: Received) -> None:
         InvalidPayload: there is no file, or it is not as its digest says.
         ClientDisconnect: the sender went away.
     """
+    buffer = bytearray()
     async for piece in _file_of(request):
-        await received.take(piece)
-    await received.end()
+        buffer += piece
+        while len(buffer) >= PART_BYTES:
+            await run_in_threadpool(keeper.keep, bytes(buffer[:PART_BYTES]))
+            del buffer[:PART_BYTES]
+    if buffer:
+        await run_in_threadpool(keeper.keep, bytes(buffer))
     announced = request.headers.get("Content-Digest")
-    if announced is not None and _told(announced) != received.sha256:
+    if announced is not None and _told(announced) != keeper.sha256:
         raise InvalidPayload(
             faults=[
                 Fault(

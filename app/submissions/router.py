@@ -19,7 +19,7 @@ from app.streaming import Stream
 from app.submissions import actions, dispatch, intake, marking, schemas, sheets, store, views
 from app.submissions.actions import Wish
 from app.submissions.columns import COLUMNS
-from app.submissions.intake import Received
+from app.submissions.intake import Keeper
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
 from app.submissions.store import SubmissionRow
 from app.submissions.working import work
@@ -126,15 +126,15 @@ async def submit_file(
 
 
 async def _take_in(request: Request, registry: Registry, submission_id: UUID) -> SubmissionRow:
-    received = Received(registry, submission_id)
+    keeper = Keeper(registry, submission_id)
     try:
-        await intake.receive(request, received)
+        await intake.receive(request, keeper)
         return await run_in_threadpool(
             actions.arrived,
             registry,
             submission_id,
-            size=received.size,
-            sha256=received.sha256,
+            size=keeper.size,
+            sha256=keeper.sha256,
             worker=dispatch.worker_name(),
         )
     except BaseException:

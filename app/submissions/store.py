@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, case, delete, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, case, delete, exists, func, insert, or_, select, true, update
 
 from app.crypto import Sealed
 from app.entries.store import known, not_ended
@@ -248,12 +248,16 @@ def claimable(connection: Connection, now: datetime) -> bool:
 
 
 def claim(
-    connection: Connection, worker: str, now: datetime, until: datetime
+    connection: Connection,
+    worker: str,
+    now: datetime,
+    until: datetime,
+    only: UUID | None = None,
 ) -> SubmissionRow | None:
-    """Take up the submission that has waited longest; None where none does."""
+    """Take up the submission that has waited longest, or one; None where none waits."""
     oldest = (
         select(Submission.id)
-        .where(*_waiting(now))
+        .where(*_waiting(now), true() if only is None else Submission.id == only)
         .order_by(Submission.id)
         .limit(1)
         .with_for_update(skip_locked=True)
