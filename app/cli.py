@@ -467,12 +467,13 @@ def work_submissions() -> None:
     import signal
 
     from app import logs
+    from app.registry import Registry
     from app.submissions.dispatch import work_off
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends between two steps at worst
     settings = Settings()
     logs.configure(settings.log_level)
-    registry = _open()
+    registry = Registry.open(settings)  # the server that starts this looked whether it is in order
     try:
         work_off(registry)
     except KeyboardInterrupt:

@@ -5,7 +5,7 @@ Nothing that was sent comes back in an error, and nothing internal goes out.
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +18,8 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import errors
-from app.errors import Fault, RegistryError, Sentence
+from app.errors import RegistryError, Sentence
+from app.validation import from_validation
 from app.wire import View, current_request_id
 
 log = logging.getLogger("redblack.problems")
@@ -27,43 +28,6 @@ AccountFor = Callable[[Request, RegistryError], RegistryError]
 """Writes a refusal down, and gives the one to answer with."""
 
 MEDIA_TYPE = "application/problem+json"
-
-# What Pydantic finds by itself, as our codes; `{name}` comes from the error's context.
-PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
-    "missing": ("missing", Sentence("This field is needed", "缺少此字段")),
-    "extra_forbidden": ("unknown_field", Sentence("There is no such field", "没有该字段")),
-    "string_type": ("not_text", Sentence("This must be a text", "此项应为文本")),
-    "string_too_short": ("blank", Sentence("This must not be blank", "此项不能为空")),
-    "string_too_long": (
-        "too_long",
-        Sentence("At most {max_length} characters", "最多 {max_length} 个字符"),
-    ),
-    "string_pattern_mismatch": (
-        "wrong_form",
-        Sentence("This has not the form that is needed", "格式不符合要求"),
-    ),
-    "string_unicode": (
-        "control_character",
-        Sentence("The text is not valid Unicode", "文本不是有效的 Unicode"),
-    ),
-    "enum": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
-    "literal_error": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
-    "too_long": ("too_many", Sentence("At most {max_length}", "最多 {max_length} 项")),
-    "too_short": ("too_few", Sentence("At least {min_length}", "至少 {min_length} 项")),
-    "uuid_parsing": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
-    "uuid_type": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
-    "bool_type": ("not_true_or_false", Sentence("true or false", "应为 true 或 false")),
-    "greater_than_equal": ("too_small", Sentence("At least {ge}", "不得小于 {ge}")),
-    "less_than_equal": ("too_large", Sentence("At most {le}", "不得大于 {le}")),
-    "greater_than": ("too_small", Sentence("More than {gt}", "须大于 {gt}")),
-    "timezone_aware": (
-        "no_zone",
-        Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区，例如 2026-11-22T08:00:00Z"),
-    ),
-}
-UNEXPECTED_CODE = "wrong_type"
-UNEXPECTED_TYPE = Sentence("This has the wrong type or form", "类型或格式不正确")
-SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
 
 
 class ProblemFault(View):
@@ -149,42 +113,6 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     if error.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
     return response
-
-
-def from_validation(found: Iterable[Mapping[str, Any]]) -> RegistryError:
-    """Our error for what Pydantic and FastAPI found wrong."""
-    faults = []
-    for item in found:
-        if item["type"] == "json_invalid":
-            return errors.MalformedJson()
-        if isinstance(item.get("input"), bytes) and item["loc"] == ("body",):
-            return errors.UnsupportedMediaType()
-        faults.append(_fault(item))
-    return errors.InvalidPayload(faults=faults)
-
-
-def pointer(location: tuple[str | int, ...]) -> str:
-    """Where it is wrong; a part that is not plainly a name or a position is not repeated."""
-    place, *rest = location
-    parts = []
-    for segment in rest:
-        if not SAFE_SEGMENT.fullmatch(str(segment)):
-            break
-        parts.append(str(segment))
-    if place == "body":
-        return "".join(f"/{part}" for part in parts)
-    return "?" + ".".join(parts) if place == "query" else f"{place}:" + ".".join(parts)
-
-
-def _fault(item: Mapping[str, Any]) -> Fault:
-    where = pointer(tuple(item["loc"]))
-    context = item.get("ctx", {})
-    if "zh" in context:
-        return Fault(where, item["type"], Sentence(item["msg"], context["zh"]))
-    code, sentence = PAYLOAD_SENTENCES.get(item["type"], (UNEXPECTED_CODE, UNEXPECTED_TYPE))
-    return Fault(
-        where, code, Sentence(sentence.en.format(**context), sentence.zh.format(**context))
-    )
 
 
 def from_database(error: SQLAlchemyError) -> RegistryError:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import NamedTuple, Self, TypeVar
 
-from alembic.migration import MigrationContext
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
@@ -18,7 +17,6 @@ from app.clock import Clock
 from app.crypto import Secrets
 from app.database import Database
 from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
-from app.migrate import schema_head
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
@@ -117,6 +115,11 @@ class Registry:
         return self._trouble
 
     def _look(self) -> RegistryError | None:
+        # Here, for a worker that a server starts has no need of them, and less memory for it.
+        from alembic.migration import MigrationContext  # noqa: PLC0415
+
+        from app.migrate import schema_head  # noqa: PLC0415
+
         with self.database.reading() as connection:
             if MigrationContext.configure(connection).get_current_revision() != schema_head():
                 return NotReady(

@@ -12,7 +12,7 @@ import pytest
 from app import errors
 from app.access.actions import create
 from app.clock import Clock
-from app.problems import PAYLOAD_SENTENCES, UNEXPECTED_CODE
+from app.validation import PAYLOAD_SENTENCES, UNEXPECTED_CODE
 from app.rules.permissions import DEPARTMENTAL, GRANTS, Role
 from app.settings import Settings
 from tests.support.world import World

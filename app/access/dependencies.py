@@ -26,9 +26,9 @@ from app.errors import (
     TooManyAttempts,
     Unauthenticated,
 )
-from app.problems import pointer
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
+from app.validation import pointer
 
 bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key of the registry")
 

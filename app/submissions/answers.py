@@ -8,9 +8,9 @@ from pydantic import ValidationError
 
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, RegistryError, Sentence
-from app.problems import from_validation
 from app.submissions.reading import Row
 from app.submissions.schemas import Result, RowOutcome
+from app.validation import from_validation
 
 HeadingOf = Callable[[str], str | None]
 LONGEST_REFERENCE = 80
