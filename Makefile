@@ -3,6 +3,7 @@
 SHELL := /bin/sh
 PORT ?= 8000
 SUBJECTS ?= 20000
+ROWS ?= 100000
 VENV := .venv
 BIN := $(VENV)/bin
 # The first interpreter that is new enough; PYTHON=... picks another one.
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help serve test check format lint types contracts openapi lock clean
+.PHONY: help serve test bench check format lint types contracts openapi lock clean
 
 help:  ## Show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
@@ -29,12 +30,20 @@ $(VENV)/develop.stamp: requirements-dev.lock pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/bench.stamp: requirements-bench.lock pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --require-hashes --requirement requirements-bench.lock
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
 serve: $(VENV)/serve.stamp  ## Serve on 127.0.0.1:8000 with demo data and a key for each role
 	@$(BIN)/redblack demo load --subjects $(SUBJECTS) --keys-file var/demo-keys.json --port $(PORT)
 	@$(BIN)/redblack serve --port $(PORT)
 
 test: $(VENV)/develop.stamp  ## Run every test, on SQLite and on a PostgreSQL that they start
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
+
+bench: $(VENV)/bench.stamp  ## Measure imports and checks beside a peer, into bench/results.json
+	$(BIN)/python -m bench.submissions --rows $(ROWS)
 
 check: format lint types contracts test  ## Everything that must be green
 
@@ -58,6 +67,8 @@ lock:  ## Pin the dependencies anew, with hashes (needs uv)
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 	uv pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements-dev.lock
+	uv pip compile pyproject.toml --extra build --extra bench --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements-bench.lock
 
 clean:  ## Remove the environment and the demo database
 	rm -rf $(VENV) var

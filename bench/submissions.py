@@ -61,7 +61,7 @@ FEATURES = {
         "append-only version, change number and audit record of every entry in its transaction",
         "every row told: an outcome, or all of its faults; the file is kept and may be taken back",
         "a death in the middle goes on where it stopped",
-        "SQLite: WAL, synchronous = normal",
+        "SQLite: WAL, synchronous = full",
     ],
     "postgresql": ["as on SQLite", "PostgreSQL with its settings as shipped: fsync on"],
     "pocketbase": [
