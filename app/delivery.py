@@ -23,7 +23,6 @@ import sys
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
 from ipaddress import ip_address
@@ -526,13 +525,13 @@ def _asked_pause(answer: httpx.Response) -> float:
     asked = answer.headers.get("Retry-After", "")
     if asked.isascii() and asked.isdecimal():
         return int(asked)
-    try:
-        instant = parsedate_to_datetime(asked)
-    except ValueError:
+    try:  # both by the clock of who answers, so ours may be wrong
+        asked_for, said_at = (
+            parsedate_to_datetime(answer.headers.get(name, "")) for name in ("Retry-After", "Date")
+        )
+        return max(0, (asked_for - said_at).total_seconds())
+    except (TypeError, ValueError):
         return 0
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=UTC)
-    return max(0, (instant - datetime.now(UTC)).total_seconds())
 
 
 def _read_submission(answer: httpx.Response) -> Submission:

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from app.access.actions import create
 from app.rules.permissions import GRANTS, Permission, Role
 from tests.support.commands import Command
-from tests.support.facts import decision, organisation, penalty
+from tests.support.facts import decision, organisation, penalty, push
 from tests.support.world import World
 
 COMMITTED = Path(__file__).parent.parent / "openapi" / "registry.v1.json"
@@ -193,6 +193,8 @@ class Stage:
         """Whoever may ask for it: steps of repair are taken by persons, two of them."""
         if one.path.endswith("/extensions"):
             return self.world.api("department", "court")
+        if one.path.endswith("/approvals"):
+            return self.persons["second"]
         if "{case_id}" in one.path:
             return self.persons["second" if one.path.endswith("decision") else "first"]
         return self.world.api("auditor" if one.path in PUBLIC else role_for(one))
@@ -205,6 +207,8 @@ class Stage:
             self.example(f"{place}/disclosures", "/v1/entries/{entry_id}/disclosures")
         if "{check_id}" in one.path:
             found["check_id"] = self.example("/v1/checks", "/v1/checks").json()["check_id"]
+        if "{submission_id}" in one.path:
+            found["submission_id"] = self.submission(one)
         if "{report_id}" in one.path or "{verification_code}" in one.path:
             report = self.example("/v1/own-reports", "/v1/own-reports").json()
             found |= {name: report[name] for name in ("report_id", "verification_code")}
@@ -223,6 +227,24 @@ class Stage:
             if parameter["in"] == "path" and (value := parameter_example(parameter)) is not None:
                 found.setdefault(parameter["name"], value)
         return found
+
+    def submission(self, one: Operation) -> str:
+        """A submission that the operation is possible on."""
+        api = self.world.api()
+        if one.path.endswith("/approvals"):  # a full list that lacks what was recorded before
+            asked = "mode=replace&list_type=wage_arrears.black&reason=full&rows=1"
+            body = [push(source_ref=f"STAGE-{next(self.serial)}", subject=organisation(99))]
+            answer = api.post(f"/v1/submissions?{asked}", json=body)
+        elif one.path.endswith("/refused.xlsx"):
+            headings = "CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_WSH,CF_SY,CF_YJ,CF_JDRQ"
+            table = f"{headings}\n甲,乙,丙,丁,戊,己,庚\n"
+            asked = "list_type=wage_arrears.penalty"
+            answer = api.post(f"/v1/submissions?{asked}", content=table.encode())
+        else:
+            body = [push(source_ref=f"STAGE-{next(self.serial)}")]
+            answer = api.post("/v1/submissions", json=body)
+        assert answer.status_code == 200, answer.text
+        return str(answer.json()["id"])
 
     def entry(self, one: Operation) -> dict[str, Any]:
         """An entry that the operation is possible on."""

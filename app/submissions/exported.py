@@ -121,7 +121,7 @@ def _faults(entry: Mapping[str, Any]) -> list[Fault]:
         return [
             Fault(
                 "/subject/identifiers",
-                "masked_number",
+                "number_masked",
                 Sentence(
                     "An export masks the numbers of persons; send the entry with its number",
                     "导出文件中自然人证件号码已脱敏，请填写完整号码后报送",
