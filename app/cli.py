@@ -25,6 +25,8 @@ from app.submissions.schemas import CommitRule, Mode, OnError
 if TYPE_CHECKING:
     from app.registry import Registry
 
+URGENCY = 5  # of a worker: answers go before files
+
 app = typer.Typer(
     help="Redblack Registry: red and black lists of a city, on time and provable.",
     no_args_is_help=True,
@@ -470,7 +472,8 @@ def work_submissions() -> None:
     from app.registry import Registry
     from app.submissions.dispatch import work_off
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends between two steps at worst
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it lets go of what it works on
+    os.nice(URGENCY)
     settings = Settings()
     logs.configure(settings.log_level)
     registry = Registry.open(settings)  # the server that starts this looked whether it is in order

@@ -123,14 +123,14 @@ def _faults(wish: Wish, department: str | None) -> list[Fault]:
 def arrived(
     registry: Registry, submission_id: UUID, *, size: int, sha256: str, worker: str | None
 ) -> SubmissionRow:
-    """The file is here whole: queue it, or, if a worker is named, take it up where it is small.
+    """The file is here whole: queue it, or let a worker that is named take it up at once.
 
     Gives the submission that goes on: an unfinished one of the very same file and wish, if there
     is one, for a sender who heard no answer sends again.
     """
     settings, now = registry.settings, registry.clock.now()
     lease = now + timedelta(seconds=settings.submission_lease_seconds)
-    at_once = worker is not None and size <= settings.submission_at_once_bytes
+    at_once = worker is not None
 
     def work(connection: Connection) -> SubmissionRow:
         row = _require(store.get(connection, submission_id))

@@ -103,9 +103,18 @@ def work_off(registry: Registry) -> int:
     worker = worker_name()
     count = 0
     while (row := claim(registry, worker)) is not None:
-        working.work(registry, row)
+        work_on(registry, row)
         count += 1
     return count
+
+
+def work_on(registry: Registry, row: SubmissionRow) -> None:
+    """Work one off; whoever is told to stop lets it go, so that another may go on at once."""
+    try:
+        working.work(registry, row)
+    except (KeyboardInterrupt, SystemExit):
+        registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+        raise
 
 
 def claim(registry: Registry, worker: str, only: UUID | None = None) -> SubmissionRow | None:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from time import sleep
 from uuid import UUID
 
 from rich.console import Console
@@ -16,7 +17,6 @@ from app.submissions.actions import Wish
 from app.submissions.intake import PART_BYTES, Keeper
 from app.submissions.schemas import Result, RowOutcome, State
 from app.submissions.store import SubmissionRow
-from app.submissions.working import work
 
 LOOK_SECONDS = 0.2
 SHOWN_REFUSALS = 20
@@ -30,19 +30,15 @@ def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
     Raises:
         RegistryError: the wish contradicts itself; nothing was recorded.
     """
-    row = _receive(registry, file, wish)
-    claimed = dispatch.claim(registry, dispatch.worker_name(), row.id)
-    console = Console(stderr=True)
-    if claimed is None:
-        console.print(f"{row.id}: {row.state}; it is being worked off elsewhere")
-        return row
-    with _bar(console) as bar:
+    worker = dispatch.worker_name()
+    row = _receive(registry, file, wish, worker)
+    with _bar() as bar:
         task = bar.add_task("", total=max(row.bytes, 1))
         done = threading.Event()
         watcher = threading.Thread(target=_watch, args=(registry, row.id, bar, task, done))
         watcher.start()
         try:
-            work(registry, claimed)
+            _see_through(registry, row, worker)
         finally:
             done.set()
             watcher.join()
@@ -51,7 +47,18 @@ def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
     return ended
 
 
-def _receive(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
+def _see_through(registry: Registry, row: SubmissionRow, worker: str) -> None:
+    """Work it off; where an earlier run or a server still has it, wait for them, or take it up."""
+    while row.finished_at is None and row.state != State.held:
+        mine = row if row.worker == worker else dispatch.claim(registry, worker, row.id)
+        if mine is None:
+            sleep(LOOK_SECONDS)
+        else:
+            dispatch.work_on(registry, mine)
+        row = actions.find(registry, COMMAND_LINE, row.id)
+
+
+def _receive(registry: Registry, file: Path, wish: Wish, worker: str) -> SubmissionRow:
     submission_id = actions.begin(registry, COMMAND_LINE, wish)
     keeper = Keeper(registry, submission_id)
     try:
@@ -59,14 +66,15 @@ def _receive(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
             while piece := content.read(PART_BYTES):
                 keeper.keep(piece)
         return actions.arrived(
-            registry, submission_id, size=keeper.size, sha256=keeper.sha256, worker=None
+            registry, submission_id, size=keeper.size, sha256=keeper.sha256, worker=worker
         )
     except BaseException:
         actions.forget(registry, submission_id)
         raise
 
 
-def _bar(console: Console) -> Progress:
+def _bar() -> Progress:
+    console = Console(stderr=True)
     return Progress(
         BarColumn(),
         TextColumn("{task.description}"),

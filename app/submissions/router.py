@@ -135,7 +135,9 @@ async def _take_in(request: Request, registry: Registry, submission_id: UUID) ->
             submission_id,
             size=keeper.size,
             sha256=keeper.sha256,
-            worker=dispatch.worker_name(),
+            worker=dispatch.worker_name()
+            if keeper.size <= registry.settings.submission_at_once_bytes
+            else None,
         )
     except BaseException:
         # Whatever broke it off, half a file is of no use to anybody.

@@ -310,6 +310,19 @@ def step(
         raise LeaseLost
 
 
+def let_go(connection: Connection, submission_id: UUID, worker: str | None) -> None:
+    """Give a lease back before it runs out."""
+    connection.execute(
+        update(Submission)
+        .where(
+            Submission.id == submission_id,
+            Submission.worker.is_not_distinct_from(worker),
+            Submission.finished_at.is_(None),
+        )
+        .values(leased_until=None, attempts=0)
+    )
+
+
 def add_batch(
     connection: Connection,
     submission_id: UUID,
