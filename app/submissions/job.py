@@ -59,9 +59,22 @@ class Job:
     # --- rows ------------------------------------------------------------
 
     def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[Row]]:
-        """The rows behind a number, some at a time."""
+        """The rows behind a number, some at a time.
+
+        Raises:
+            InvalidPayload: the file cannot be read any further, behind the last row before that.
+        """
         rows = (row for row in self.file.rows() if row.number > after)
-        while some := list(islice(rows, size())):
+        while True:
+            some: list[Row] = []
+            try:
+                some.extend(islice(rows, size()))
+            except InvalidPayload:
+                if some:  # how far a file is read does not depend on the size of a step
+                    yield some
+                raise
+            if not some:
+                return
             yield some
 
     def propose(self, rows: Sequence[Row]) -> list[Proposal | RegistryError]:

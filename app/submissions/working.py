@@ -77,7 +77,12 @@ def _work(job: Job) -> None:
 
 
 def _broken_off(job: Job) -> State:
-    return State.stopped if job.progress.batches else State.refused
+    """Stopped where rows before it stand (or would); of what is taken as a whole, none does."""
+    row = job.row
+    if row.state == State.reversing:
+        return State.stopped  # what was not taken back yet still stands
+    whole = row.mode == Mode.whole or row.commit_rule == CommitRule.all_or_nothing
+    return State.stopped if job.progress.batches and not whole else State.refused
 
 
 # --- row by row ----------------------------------------------------------
@@ -106,6 +111,10 @@ def _row_by_row(job: Job) -> None:
         if stop and refused:
             job.end(State.stopped)
             return
+    _end_behind_last(job)
+
+
+def _end_behind_last(job: Job) -> None:
     try:
         job.require_declared(job.progress.rows_read)
     except InvalidPayload as another_count:
@@ -138,13 +147,20 @@ def _record(
 
 
 def _as_a_whole(job: Job) -> None:
+    row = job.row
     for _ in range(MOST_ATTEMPTS):
         rehearsal = _rehearse(job)
-        if job.row.dry_run:
-            job.end(State.done)
+        if row.commit_rule == CommitRule.valid_rows:  # a dry run ends as the real one would
+            if rehearsal is None and row.on_error == OnError.stop:
+                job.end(State.stopped)
+            else:
+                _end_behind_last(job)
             return
         if rehearsal is None:
             job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
+            return
+        if row.dry_run:
+            job.end(State.done)
             return
         try:
             _turn_on(job, rehearsal)
@@ -168,7 +184,8 @@ def _rehearse(job: Job) -> Rehearsal | None:
         sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
         if stop and not sound:
             return None
-    job.require_declared(job.progress.rows_read)
+    if job.row.commit_rule == CommitRule.all_or_nothing:
+        job.require_declared(job.progress.rows_read)
     return rehearsal if sound else None
 
 
