@@ -134,6 +134,8 @@ def code_of(row: SubmissionRow) -> int:
     """What the command ends with: 0 all is recorded, 1 not read to its end, 3 refusals, 4 held."""
     if row.state == State.held:
         return 4
+    if row.state not in {State.done, State.stopped}:
+        return 1
     if row.refused:
         return 3
     return 0 if row.state == State.done and row.problem is None else 1
