@@ -19,8 +19,9 @@ from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
 from app.submissions import exported, workbooks
 from app.submissions.cells import Cell, Spoilt
-from app.submissions.columns import Table, is_header
+from app.submissions.headings import is_header
 from app.submissions.schemas import FileFormat
+from app.submissions.tables import Table
 
 LONGEST_ROW = 1_000_000
 """Bytes of one row of JSON, or characters of one line of CSV."""

@@ -8,9 +8,11 @@ from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.rules.law import Catalogue
 from app.rules.personal_numbers import holds_personal_number
+from app.submissions.assembly import Row
 from app.submissions.cells import Cell
-from app.submissions.columns import HEADINGS, Row, Table, _forms
 from app.submissions.exchange import FIELDS, source_reference
+from app.submissions.headings import HEADINGS, forms
+from app.submissions.tables import Table
 from tests.support import facts, numbers
 
 PENALTY, LICENCE = "environment.penalty", "environment.licence"
@@ -203,7 +205,7 @@ def test_nothing_that_was_written_is_lost() -> None:
 def test_every_code_of_the_tables_is_known() -> None:
     for field in FIELDS:
         for written in (*field.codes, *field.headings):
-            assert any(form in HEADINGS for form in _forms(written)), written
+            assert any(form in HEADINGS for form in forms(written)), written
     for suffix in ("ZDM", "GSDJ", "SFZ", "SHXYM", "SWDJ"):
         assert f"xkxdr{suffix.lower()}" in HEADINGS
 
