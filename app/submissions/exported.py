@@ -6,7 +6,7 @@ that is not whole, or not as it was written, is refused by its own trailer.
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.errors import Fault, InvalidPayload, Sentence
@@ -32,6 +32,16 @@ SAME = (
     "penalty",
     "licence",
     "remark",
+)
+
+
+NOT_WHOLE = Fault(
+    "",
+    "export_not_whole",
+    Sentence(
+        "The export is not as it was written: its trailer names another count or digest",
+        "导出文件不完整或已被改动：行数或摘要与文件末尾的校验信息不符",
+    ),
 )
 
 
@@ -61,19 +71,17 @@ class Trailer:
         trailer = sent["trailer"]
         told = (trailer.get("count"), trailer.get("sha256")) if isinstance(trailer, dict) else ()
         if told != (self._count, self._digest.hexdigest()):
-            raise InvalidPayload(
-                faults=[
-                    Fault(
-                        "",
-                        "export_not_whole",
-                        Sentence(
-                            "The export is not as it was written: its trailer names another count"
-                            " or digest",
-                            "导出文件不完整或已被改动：行数或摘要与文件末尾的校验信息不符",
-                        ),
-                    )
-                ]
-            )
+            raise InvalidPayload(faults=[NOT_WHOLE])
+
+
+def require_count(trailer: Sequence[object], rows: int) -> None:
+    """Refuse a CSV export that lacks rows.
+
+    Raises:
+        InvalidPayload: its trailer names another count.
+    """
+    if str(rows) not in {str(cell) for cell in trailer[1:2]}:
+        raise InvalidPayload(faults=[NOT_WHOLE])
 
 
 def is_document(start: bytes) -> bool:

@@ -19,7 +19,7 @@ from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
 from app.submissions import exported, workbooks
 from app.submissions.cells import Cell, Spoilt
-from app.submissions.headings import is_header
+from app.submissions.headings import is_header, is_trailer
 from app.submissions.schemas import FileFormat
 from app.submissions.tables import Table
 
@@ -186,9 +186,11 @@ class File:
         number = 0
         try:
             for number, record in enumerate(records, start=1):
-                if record and record[0].startswith("#trailer"):
+                cells = [_text_cell(cell) for cell in record]
+                if is_trailer(cells):
+                    exported.require_count(cells, number - 2)  # neither the headings nor itself
                     return
-                yield number, [_text_cell(cell) for cell in record]
+                yield number, cells
         except csv.Error:
             raise Unreadable(
                 "malformed_csv",
