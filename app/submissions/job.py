@@ -64,7 +64,7 @@ class Job:
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
         """
-        rows = (row for row in self.file.rows() if row.number > after)
+        rows = self._behind(after)
         while True:
             some: list[Row] = []
             try:
@@ -76,6 +76,13 @@ class Job:
             if not some:
                 return
             yield some
+
+    def _behind(self, after: int) -> Iterator[Row]:
+        for row in self.file.rows():
+            if row.number > after:
+                yield row
+            else:
+                self.renew()  # to come back to where another was may take longer than a lease
 
     def propose(self, rows: Sequence[Row]) -> list[Proposal | RegistryError]:
         """What the rows would have recorded."""
@@ -139,8 +146,9 @@ class Job:
         progress.batches += 1
         progress.rows_read += len(numbers)
         progress.last_row = max(numbers, default=progress.last_row)
-        store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
+        # The step first: who lost the lease finds batches of those numbers there already.
         self.step(connection, added=tally(results), rows_read=progress.rows_read, **values)
+        store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
 
     def tell(self, results: Sequence[Result]) -> None:
         """Write down answers that record nothing, in a transaction of their own."""
@@ -155,13 +163,14 @@ class Job:
     def step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
         """Hold on to the lease, and write down how far it has come.
 
+        Attempts are counted from what the next worker need not do again (`attempts=0`).
+
         Raises:
             LeaseLost: another worker has it.
         """
         lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
         held: dict[str, Any] = {
             "leased_until": self.registry.clock.now() + lease,
-            "attempts": 0,
             "bytes_read": min(self.file.consumed, self.row.bytes),
         }
         if self.file.format is not None:
@@ -179,8 +188,8 @@ class Job:
 
     def begin_anew(self, connection: Connection) -> Progress:
         """Take back every answer that was given, none of which recorded anything."""
-        store.drop_batches(connection, self.row.id)
         self.step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
+        store.drop_batches(connection, self.row.id)
         return Progress()
 
     def finish(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns

@@ -7,9 +7,12 @@ first byte to its last, and a row that cannot be read is a row with an answer.
 import codecs
 import csv
 import io
+import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 import ijson
@@ -28,6 +31,9 @@ LONGEST_ROW = 1_000_000
 HEADER_WITHIN = 10
 """A title or a note may stand above the headings, but not a page of them."""
 ZIP, OLE, UTF16 = b"PK", b"\xd0\xcf\x11\xe0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # of which one begins as UTF-16 does
+ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+FORMULA_SIGNS = tuple("=+-@")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
 
 Pieces = Callable[[], Iterable[bytes]]
@@ -133,12 +139,12 @@ class File:
         source = _Counting(self.pieces())
         number = 0
         try:
-            for number, item in enumerate(
-                ijson.items(source, exported.ITEMS[self._is_export()], use_float=True), start=1
-            ):
+            place = exported.ITEMS[self._is_export()]
+            items = _parser_for(self.pieces()).items(source, place, use_float=True)
+            for number, item in enumerate(items, start=1):
                 self.consumed = source.begin_row()
                 yield _json_row(number, item)
-        except ijson.JSONError:
+        except (ijson.JSONError, json.JSONDecodeError):
             raise Unreadable(
                 "malformed_json",
                 f"The JSON breaks off or is damaged behind item {number}",
@@ -181,8 +187,8 @@ class File:
             newline="",
         )
         lines = _bounded(text)
-        first = next(lines, "")
-        records = csv.reader(_chained(first, lines), delimiter=_delimiter(first), strict=True)
+        first = list(islice(lines, HEADER_WITHIN))
+        records = csv.reader(chain(first, lines), delimiter=_delimiter(first), strict=True)
         number = 0
         try:
             for number, record in enumerate(records, start=1):
@@ -203,9 +209,8 @@ class File:
 
     def _encoding(self) -> str:
         start = next(iter(self.pieces()), b"")
-        if start.startswith(UTF16):
-            return "utf-16"
-        for encoding in ("utf-8-sig", "gb18030"):
+        told_by_mark = ("utf-16",) if start.startswith(UTF16) else ("utf-8-sig", "gb18030")
+        for encoding in () if start.startswith(UTF32) else told_by_mark:
             decoder = codecs.getincrementaldecoder(encoding)()
             try:
                 for piece in self.pieces():
@@ -255,31 +260,40 @@ def _json_row(number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
     return Row(number, sent)
 
 
+def _parser_for(pieces: Iterable[bytes]) -> Any:  # noqa: ANN401 - a module of ijson's
+    """The quick parser, unless there are letters written as two escaped halves.
+
+    It puts a ? in the place of half a letter; the slower one keeps it, and its row is refused.
+    """
+    before = b""
+    for piece in pieces:
+        if ESCAPED_HALF.search(before + piece):
+            return ijson.get_backend("python")
+        before = piece[-4:]
+    return ijson
+
+
 def _text_cell(cell: str) -> Cell:
     text = cell.strip().strip(INVISIBLE).strip()
     if not text or all(unicodedata.category(each)[0] in "CZ" for each in text):
         return None
     if text.startswith('="') and text.endswith('"'):
         return text[2:-1].strip() or None  # how a table is told to leave a number as it is
-    if text.startswith("'") and len(text) > 1:
+    if text.startswith("'") and (text[1:2] in FORMULA_SIGNS or text[1:2].isdecimal()):
         return text[1:]  # likewise; our own export writes it before what looks like a formula
     return Spoilt.formula if text.startswith("=") else text
 
 
-def _delimiter(line: str) -> str:
-    return max((",", "\t", ";", "|"), key=line.count)
+def _delimiter(lines: list[str]) -> str:
+    """What parts most cells in a line that may be the headings'."""
+    return max((",", "\t", ";", "|"), key=lambda sign: max(line.count(sign) for line in lines))
 
 
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(LONGEST_ROW):
         if len(line) >= LONGEST_ROW:
             raise ROW_TOO_LONG
-        yield line.replace("\0", "")
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+        yield line
 
 
 class _Raw(io.RawIOBase):

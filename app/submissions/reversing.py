@@ -57,7 +57,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
     versions = _versions(made)
     outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
     digest = fingerprint({"submission": str(job.row.id), "action": Action.reverse.value})
-    left, freed = 0, {}
+    left, taken, freed = 0, 0, {}
     for entry_id, row in entries.lock_all(connection, versions, law.today).items():
         if row.action_digest == digest:
             continue  # by a worker before this one
@@ -75,10 +75,12 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
         )
         # One by one, so that what the next says of the same subject is said without this one.
         append_versions(job.registry, connection, job.row.caller, law, [taken_back])
+        taken += 1
         if outcomes[entry_id] is RowOutcome.accepted:
             freed[entry_id] = row.source_ref
     store.free_references(connection, freed)
-    job.step(connection, added={"reversed": len(made) - left})
+    further = {"attempts": 0} if taken else {}
+    job.step(connection, added={"reversed": taken}, **further)
     return left
 
 

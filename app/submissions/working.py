@@ -103,6 +103,9 @@ class Pace:
 
 def _row_by_row(job: Job) -> None:
     stop = job.row.on_error == OnError.stop
+    if stop and job.row.refused:  # a worker before this one died between its last step and the end
+        job.end(State.stopped)
+        return
     pace = Pace()
     for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
         turns.turn_to_today(job.registry)
@@ -135,7 +138,7 @@ def _record(
         began, progress = time.perf_counter(), replace(job.progress)
         outcomes = record_in(job.registry, connection, job.row.caller, proposed, stop=stop)
         results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=not stop)]
-        job.put(connection, progress, results)
+        job.put(connection, progress, results, attempts=0)
         refused = any(isinstance(item, RegistryError) for item in outcomes)
         return progress, time.perf_counter() - began, refused
 
