@@ -17,9 +17,8 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from datetime import date, datetime
 from functools import lru_cache
 from operator import itemgetter
 from pathlib import Path
@@ -27,15 +26,27 @@ from typing import Any, NamedTuple
 
 import orjson
 import psycopg
-from sqlalchemy import ColumnElement, Engine, create_engine, event, insert
+from sqlalchemy import (
+    JSON,
+    ColumnElement,
+    Date,
+    Engine,
+    LargeBinary,
+    Uuid,
+    create_engine,
+    event,
+    insert,
+)
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: actions hold one, stores use it
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
+from sqlalchemy.types import TypeEngine
 
 from app.settings import Settings
 from app.tables import LEDGER, Base
+from app.tables.base import Instant
 
 BUSY_MILLISECONDS = 10_000
 POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
@@ -258,7 +269,7 @@ def insert_or(connection: Connection, table: type[Base]) -> sqlite.Insert | post
 
 FEW_ROWS = 20
 """Up to so many rows an ordinary INSERT is as fast."""
-OFTEN_THE_SAME = {bool, date, datetime}
+SELDOM_THE_SAME = (JSON, LargeBinary, Uuid)
 
 
 class _Loading(NamedTuple):
@@ -266,7 +277,7 @@ class _Loading(NamedTuple):
 
     statement: str
     values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    converters: tuple[Callable[[Iterable[Any]], Iterable[Any]] | None, ...]
+    converters: tuple[Callable[[Collection[Any]], Iterable[Any]] | None, ...]
 
 
 def insert_many(
@@ -316,18 +327,32 @@ def _loading(dialect: Dialect, table: type[Base], names: tuple[str, ...]) -> _Lo
 
 def _converter(
     column: ColumnElement[Any], dialect: Dialect
-) -> Callable[[Iterable[Any]], Iterable[Any]] | None:
+) -> Callable[[Collection[Any]], Iterable[Any]] | None:
     """What turns the values of a column into those that the driver takes; None where they are."""
-    convert = column.type.dialect_impl(dialect).bind_processor(dialect)
+    kind = column.type
+    convert: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
+    if dialect.name != "sqlite":
+        convert = _as_text(kind) or convert
     if convert is None:
         return None
-    if column.type.python_type in OFTEN_THE_SAME:
-        return lambda values: _each_once(convert, values)
-    return lambda values: map(convert, values)
+    if isinstance(kind, SELDOM_THE_SAME):
+        return lambda values: map(convert, values)
+    return lambda values: _each_once(convert, values)
 
 
-def _each_once(convert: Callable[[Any], Any], values: Iterable[Any]) -> Iterable[Any]:
-    values = list(values)
+def _as_text(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
+    """COPY takes texts; to make them here costs less than to leave it to the driver."""
+    if isinstance(kind, JSON):
+        return _to_json
+    if isinstance(kind, Uuid):
+        return lambda value: value and value.hex
+    if isinstance(kind, Date | Instant):
+        return lambda value: value and value.isoformat()
+    return None
+
+
+def _each_once(convert: Callable[[Any], Any], values: Collection[Any]) -> Iterable[Any]:
+    # Days, instants and marks repeat from row to row.
     converted = {value: convert(value) for value in set(values)}
     return map(converted.__getitem__, values)
 

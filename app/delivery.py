@@ -259,10 +259,13 @@ def _conclude(told: Submission) -> None:
                 " / 变动较大，待另一人核准后生效"
             )
         case "done" | "stopped" if told.refused:
+            why = f"\n  {told.problem}" if told.problem else ""
             raise RowsRefused(
                 f"{told.refused:,} of {told.counts['rows_read']:,} rows were refused"
-                f" / 共 {told.counts['rows_read']:,} 行，拒绝 {told.refused:,} 行"
+                f" / 共 {told.counts['rows_read']:,} 行，拒绝 {told.refused:,} 行{why}"
             )
+        case "done" if told.problem:
+            raise DeliveryError(f"submission {told.id} is done, but / 已完成，但: {told.problem}")
         case "done":
             return
         case "refused":

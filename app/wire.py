@@ -48,6 +48,7 @@ FIRST_DAY = date(1949, 10, 1)
 UNWRITTEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+WRITTEN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -163,7 +164,7 @@ def _day(value: object) -> object:
     # A `date` comes from our own code; over HTTP it is always a text.
     if isinstance(value, date):
         return value
-    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+    if not isinstance(value, str) or not WRITTEN_DAY.fullmatch(value):
         raise fault(
             "invalid_date", Sentence("A day is written YYYY-MM-DD", "日期格式应为 YYYY-MM-DD")
         )

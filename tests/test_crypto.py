@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.crypto import KeyFileError, Sealed, Secrets, canonical, fingerprint
+from app.crypto import KeyFileError, Sealed, SecretKey, Secrets, canonical, fingerprint
 from tests.support.facts import PERSON
 
 
@@ -138,6 +138,22 @@ def test_the_blind_index_is_keyed_and_tells_schemes_apart(path: Path, tmp_path: 
     assert index != secrets.blind_index("passport", PERSON)
     assert secrets.blind_index("a", "b\0c") != secrets.digest("asked", b"a\0b\0c")
     assert len(index) == 64
+
+
+def test_recorded_look_up_keys_and_digests_are_found_again() -> None:
+    # As databases hold them, of the key whose bytes are 0 to 31.
+    secrets = Secrets(
+        SecretKey("i", "blind_index", bytes(range(32))), [SecretKey("s", "encryption", bytes(32))]
+    )
+    assert secrets.blind_index("resident_id", PERSON) == (
+        "db4601c35adca2cea9b2baa7712b9d1b2ae2f1dead1f84cc9a086a5f09d87f54"
+    )
+    assert secrets.digest("asked", "name\0甲".encode()) == (
+        "40d947dbcd9575ba76d35e8ba34082ae83eabe3618eeb008f711e5924a606dfe"
+    )
+    assert fingerprint({"b": ["甲", 1], "a": None}) == (
+        "1db005368b0716b51ad109edad3f64de28a180836ede584aa057e8309487b62e"
+    )
 
 
 def test_check_values_tell_keys_apart_and_no_key(path: Path, tmp_path: Path) -> None:

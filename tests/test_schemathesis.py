@@ -68,7 +68,9 @@ def known(stage: World) -> dict[str, str]:
     entry = stage.record()
     stage.record(source_ref="P", subject=person(name="李某"), responsible_persons=None)
     answer = stage.api("approver").post("/v1/checks", json=check(asked()))
+    sent = stage.api().post("/v1/submissions", content=b"name,source_ref,decided_on\n1,2,3\n")
     return {
+        "submission_id": sent.json()["submission_id"],
         "entry_id": entry["id"],
         "subject_id": entry["subject"]["id"],
         "check_id": answer.json()["check_id"],

@@ -16,7 +16,7 @@ from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, Subj
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.subjects.store import Claim
+from app.subjects.store import Claim, Key, keys_of
 
 # Where an entry is kept and under which reference stands in columns of its own.
 NOT_FACTS = {"department", "source_ref"}
@@ -41,6 +41,7 @@ class Proposal:
     list_type: str
     replaces: UUID | None
     claim: Claim
+    keys: Mapping[Key, Identifier | None]
     birth_date: date | None
     persons: tuple[Person, ...]
     facts: dict[str, Any]
@@ -65,14 +66,16 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
     birth_date = reader.birth_date(push.subject.birth_date, identifiers)
     reader.raise_faults()
     _require_one_organisation(identifiers)
+    claim = Claim(
+        push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
+    )
     return Proposal(
         department=department,
         source_ref=push.source_ref,
         list_type=push.list_type,
         replaces=push.replaces,
-        claim=Claim(
-            push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
-        ),
+        claim=claim,
+        keys=keys_of(claim, secrets),
         birth_date=birth_date,
         persons=persons,
         facts=facts,
@@ -117,9 +120,12 @@ def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
     """
     said = {}
     for name, value in sent.items():
+        if isinstance(value, str):
+            said[name] = value
+            continue
         kept = _said_within(value)
         # What says nothing is null, false, an empty list or an empty object.
-        if kept or kept == "" or name == "effective_until":
+        if kept or name == "effective_until":
             said[name] = kept
     return said
 
@@ -127,7 +133,7 @@ def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
 def _said_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
         return _said(value)
-    return [_said_within(item) for item in value] if isinstance(value, list) else value
+    return [*map(_said_within, value)] if isinstance(value, list) else value
 
 
 def _require_one_organisation(identifiers: list[Identifier]) -> None:

@@ -5,7 +5,7 @@ red/black cross-check: lock the subjects in the order of their ids; read and dec
 and numbers that are new (a lost race starts over); take the change numbers last; insert; commit.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -223,8 +223,7 @@ class _Batch:
     def _read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
         self.law = read_law(self.registry, self.connection)
-        secrets = self.registry.secrets
-        keys = {key for item in proposed for key in subjects.keys_of(item.claim, secrets)}
+        keys = {key for item in proposed for key in item.keys}
         owners, known = subjects.find_known(
             self.connection, keys - self.owners.keys(), locking=self.locking
         )
@@ -265,8 +264,7 @@ class _Batch:
         ruling = examine(case, list_type, self.law.today)
         if proposal.replaces is not None:
             self._require_replaced(proposal, proposal.replaces)
-        keys = subjects.keys_of(proposal.claim, self.registry.secrets)
-        subject_id = self._subject_of(proposal, keys)
+        subject_id = self._subject_of(proposal)
         entry_id = uuid7()
         others = self.neighbours.setdefault(subject_id, [])
         ruling = within_consecutive_cap(
@@ -290,7 +288,7 @@ class _Batch:
             self.new_subjects[subject_id] = max(
                 proposal.claim, before, key=lambda claim: claim.decided_on
             )
-        for key, identifier in keys.items():
+        for key, identifier in proposal.keys.items():
             if key not in self.owners:
                 self.owners[key] = subject_id
                 self.new_keys[key] = (subject_id, identifier)
@@ -325,7 +323,8 @@ class _Batch:
                 ]
             )
 
-    def _subject_of(self, proposal: Proposal, keys: Iterable[Key]) -> UUID:
+    def _subject_of(self, proposal: Proposal) -> UUID:
+        keys = proposal.keys
         owners = {self.owners[key] for key in keys if key in self.owners}
         if len(owners) > 1:
             raise IdentifierConflict
@@ -366,11 +365,11 @@ class _Batch:
             now=self.registry.clock.now(),
             today=law.today,
         )
-        numbered = list(enumerate(self.accepted, start=first))
+        numbered, received_on = list(enumerate(self.accepted, start=first)), civil_day(at)
         store.add(
             connection,
             [_entry_values(item, law, at) for _, item in numbered],
-            [self._version_values(item, seq, at) for seq, item in numbered],
+            [self._version_values(item, seq, at, received_on) for seq, item in numbered],
             [
                 person_values(self.registry.secrets, item.entry_id, person)
                 for item in self.accepted
@@ -399,7 +398,11 @@ class _Batch:
     def _turned(self) -> list[Turn]:
         """Red entries that a new black one suspends."""
         new = {item.entry_id for item in self.accepted}
-        touched = {item.subject_id for item in self.accepted}
+        touched = {
+            item.subject_id
+            for item in self.accepted
+            if any(other.kind is ListKind.red for other in self.neighbours[item.subject_id])
+        }
         return [
             turn
             for subject_id in sorted(touched)
@@ -409,7 +412,9 @@ class _Batch:
             )
         ]
 
-    def _version_values(self, item: _Accepted, seq: int, at: datetime) -> dict[str, Any]:
+    def _version_values(
+        self, item: _Accepted, seq: int, at: datetime, received_on: date
+    ) -> dict[str, Any]:
         proposal = item.proposal
         identifiers = proposal.claim.identifiers
         usccs = [one.number for one in identifiers if one.scheme is Scheme.uscc]
@@ -441,7 +446,7 @@ class _Batch:
                 proposal.list_type,
                 proposal.facts_digest,
             ),
-            **clock_values(self.law, proposal.claim.decided_on, received_on=civil_day(at)),
+            **clock_values(self.law, proposal.claim.decided_on, received_on=received_on),
             **first_channel_values(enterprise=is_enterprise(usccs)),
         }
 

@@ -47,7 +47,7 @@ MACHINE_MADE = re.compile(
     "(?![0-9A-Fa-f])"
 )
 DIGITS = frozenset("0123456789")
-FEWEST_DIGITS = 15
+ENOUGH_DIGITS = re.compile("(?:[0-9][^0-9]*+){15}")
 # Signs that may stand for a digit; those of ASCII, Chinese letters and their punctuation are what
 # they are (a test asks for each).
 UNFAMILIAR = re.compile("[^\x00-\x7f\u2010-\u2027\u3000-\u301f\u4e00-\u9fff！-／：-＠·]")
@@ -80,7 +80,7 @@ def _has_too_few_digits(text: str) -> bool:
 
     False tells nothing.
     """
-    return UNFAMILIAR.search(text) is None and sum(map(text.count, DIGITS)) < FEWEST_DIGITS
+    return ENOUGH_DIGITS.search(text) is None and UNFAMILIAR.search(text) is None
 
 
 def _plain(text: str) -> str:

@@ -53,7 +53,11 @@ class Dispatcher:
         for worker in self._workers:
             worker.terminate()
         for worker in self._workers:
-            worker.wait()
+            try:
+                worker.wait(LOOK_SECONDS)
+            except subprocess.TimeoutExpired:  # a signal may be lost; to die at any point is safe
+                worker.kill()
+                worker.wait()
 
     def _mind(self) -> None:
         while not self._closing:

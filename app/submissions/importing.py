@@ -124,6 +124,7 @@ def _refused(registry: Registry, submission_id: UUID) -> Iterator[Result]:
 def write_results(registry: Registry, row: SubmissionRow, file: Path) -> None:
     """Write every row's answer; under another name until its trailer is there."""
     draft = file.with_name(f"{file.name}.part")
+    draft.unlink(missing_ok=True)  # of a run that died over it
     with draft.open("xb") as lines:
         for chunk in views.stream(registry, row, outcome=None):
             lines.write(chunk)

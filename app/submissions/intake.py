@@ -1,5 +1,6 @@
 """The body of a request as a sealed file: never whole in memory, never in clear on a disk."""
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -32,6 +33,11 @@ class Keeper:
         self.size = 0
 
     @property
+    def patience(self) -> float:
+        """Seconds for which a sender may send nothing."""
+        return self._registry.settings.stalled_client_seconds
+
+    @property
     def sha256(self) -> str:
         """The digest of all that came, in hex."""
         return self._digest.hexdigest()
@@ -59,19 +65,15 @@ async def receive(request: Request, keeper: Keeper) -> None:
 
     Raises:
         BodyTooLarge: it is larger than the settings allow.
-        Malformed: the form cannot be read, or the sender went away.
+        Malformed: the form cannot be read, or the sender went away or stalled.
         InvalidPayload: there is no file, or it is not as its digest says.
     """
     buffer = bytearray()
-    try:
-        async for piece in _file_of(request):
-            buffer += piece
-            while len(buffer) >= PART_BYTES:
-                await run_in_threadpool(keeper.keep, bytes(buffer[:PART_BYTES]))
-                del buffer[:PART_BYTES]
-    except ClientDisconnect:
-        # Nobody hears it, but the log has a line for a request, not a failure of ours.
-        raise Malformed(Sentence("The file broke off", "文件传输中断")) from None
+    async for piece in _file_of(request, _arriving(request, keeper.patience)):
+        buffer += piece
+        while len(buffer) >= PART_BYTES:
+            await run_in_threadpool(keeper.keep, bytes(buffer[:PART_BYTES]))
+            del buffer[:PART_BYTES]
     if buffer:
         await run_in_threadpool(keeper.keep, bytes(buffer))
     announced = request.headers.get("Content-Digest")
@@ -90,18 +92,33 @@ async def receive(request: Request, keeper: Keeper) -> None:
         )
 
 
-def _file_of(request: Request) -> AsyncIterator[bytes]:
+async def _arriving(request: Request, patience: float) -> AsyncIterator[bytes]:
+    """The body; a sender whose network is gone says no word, and would never end it."""
+    pieces = request.stream()
+    while True:
+        try:
+            async with asyncio.timeout(patience):
+                piece = await anext(pieces)
+        except StopAsyncIteration:
+            return
+        except (ClientDisconnect, TimeoutError):
+            # Hardly anybody hears it, but the log has a line for a request, no failure of ours.
+            raise Malformed(Sentence("The file broke off", "文件传输中断")) from None
+        yield piece
+
+
+def _file_of(request: Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     kind, options = parse_options_header(request.headers.get("Content-Type"))
     if kind == b"multipart/form-data":
-        return _part_of(request, options.get(b"boundary", b""))
-    return request.stream()
+        return _part_of(body, options.get(b"boundary", b""))
+    return body
 
 
-async def _part_of(request: Request, boundary: bytes) -> AsyncIterator[bytes]:
+async def _part_of(body: AsyncIterator[bytes], boundary: bytes) -> AsyncIterator[bytes]:
     """The bytes of the part `file`; other parts are no files and say nothing."""
     try:
         form = _Form(boundary)
-        async for piece in request.stream():
+        async for piece in body:
             for found in form.feed(piece):
                 yield found
         form.end()

@@ -7,7 +7,6 @@ first byte to its last, and a row that cannot be read is a row with an answer.
 import codecs
 import csv
 import io
-import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
@@ -28,6 +27,8 @@ from app.submissions.tables import Table
 
 LONGEST_ROW = 1_000_000
 """Bytes of one row of JSON, or characters of one line of CSV."""
+DEEPEST = 100
+"""Arrays and objects within each other; a row needs six."""
 HEADER_WITHIN = 10
 """A title or a note may stand above the headings, but not a page of them."""
 ZIP, OLE, UTF16 = b"PK", b"\xd0\xcf\x11\xe0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -140,11 +141,12 @@ class File:
         number = 0
         try:
             place = exported.ITEMS[self._is_export()]
-            items = _parser_for(self.pieces()).items(source, place, use_float=True)
+            events = _parser_for(self.pieces()).basic_parse(source, use_float=True)
+            items = ijson.items(ijson.parse(_bounded_in_depth(events)), place)
             for number, item in enumerate(items, start=1):
                 self.consumed = source.begin_row()
                 yield _json_row(number, item)
-        except (ijson.JSONError, json.JSONDecodeError):
+        except (ijson.JSONError, ValueError):  # letters that are none are a ValueError
             raise Unreadable(
                 "malformed_json",
                 f"The JSON breaks off or is damaged behind item {number}",
@@ -260,6 +262,19 @@ def _json_row(number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
     return Row(number, sent)
 
 
+def _bounded_in_depth(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    # Whoever follows them keeps the path to each: that of 100,000 brackets would fill the memory.
+    depth = 0
+    for event in events:
+        if event[0] in {"start_map", "start_array"}:
+            depth += 1
+            if depth > DEEPEST:
+                raise TOO_DEEP
+        elif event[0] in {"end_map", "end_array"}:
+            depth -= 1
+        yield event
+
+
 def _parser_for(pieces: Iterable[bytes]) -> Any:  # noqa: ANN401 - a module of ijson's
     """The quick parser, unless there are letters written as two escaped halves.
 
@@ -346,6 +361,9 @@ ROW_TOO_LONG = Unreadable(
     "row_too_long",
     "A row is longer than a megabyte; is it one line a row?",
     "有一行超过 1 MB，请确认每行一条记录",
+)
+TOO_DEEP = Unreadable(
+    "too_deep", "The JSON is nested too deeply to be a row", "JSON 嵌套层级过深，无法作为数据行读取"
 )
 NO_HEADER = Unreadable(
     "no_header_row",

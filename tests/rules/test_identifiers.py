@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from stdnum.cn import ric
 from stdnum.cn import uscc as stdnum_uscc
@@ -19,8 +19,10 @@ from app.rules.identifiers import (
     Identifier,
     InvalidIdentifier,
     Scheme,
+    has_personal_check,
     is_uscc,
     mask,
+    normal_form,
     org_code_check,
     parse,
     uscc_check,
@@ -280,3 +282,17 @@ def test_identifiers_are_values() -> None:
     assert one == Identifier(Scheme.uscc, "91110000600037341L")
     assert len({one, Identifier(Scheme.uscc, "91110000600037341L")}) == 1
     assert pickle.loads(pickle.dumps(one)) == one
+
+
+@given(some.text("0123456789X", min_size=17, max_size=19))
+@example("11010519491231002X")
+@example("370402198506120013")
+def test_the_personal_check_is_iso_7064_mod_11_2(number: str) -> None:
+    shaped = len(number) == 18 and number[:17].isdigit()
+    assert has_personal_check(number) == (shaped and mod_11_2.checksum(number) == 1)
+
+
+@given(some.text(string.ascii_letters + string.digits, max_size=20))
+def test_plain_numbers_have_the_normal_form_of_their_full_width(number: str) -> None:
+    wide = number.translate({code: code + 0xFEE0 for code in range(0x21, 0x7F)})
+    assert normal_form(number) == normal_form(wide) == number.upper()

@@ -1,9 +1,11 @@
+import sys
 import unicodedata
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as some
 
+from app.rules import names
 from app.rules.names import name_key
 
 
@@ -64,3 +66,30 @@ def test_blanks_change_no_key(name: str, blank: str, at: int) -> None:
 @given(some.text())
 def test_full_width_and_half_width_have_one_key(name: str) -> None:
     assert name_key(unicodedata.normalize("NFKC", name)) == name_key(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("枣庄某某（集团）有限公司", "枣庄某某(集团)有限公司"),
+        ("阿卜杜•热合曼", "阿卜杜·热合曼"),
+        ("ＡＢＣ 贸易\u200b〔山东〕有限公司", "abc贸易(山东)有限公司"),
+        ("Straße „GmbH“ ⑳", "strasse(gmbh“20"),
+        ("\u2f2d东.某某", "山东·某某"),
+        ("\u0390 \u1e0d\u0307 \u017f\u0345\u0301", "\u0390\u1e0d\u0307\u015b\u03b9"),
+        ("「名」﹙甲﹚", "(名)(甲)"),
+    ],
+)
+def test_recorded_names_keep_their_keys(name: str, key: str) -> None:
+    # As databases hold them: another key would find nobody again.
+    assert name_key(name) == key
+
+
+def test_every_character_folds_by_its_category_however_often_it_is_asked_for() -> None:
+    changed = {"Ps": "(", "Pe": ")"} | dict.fromkeys(("Zs", "Zl", "Zp", "Cc", "Cf"), "")
+    for character in map(chr, range(sys.maxunicode + 1)):
+        dot = "·" if character in "·•‧∙⋅・᛫⸱ꞏ" else None
+        folded = dot or changed.get(unicodedata.category(character), character)
+        assert character.translate(names._FOLDS) == folded
+        assert character.translate(names._FOLDS) == folded
+    assert len(names._FOLDS) <= names.MOST_FOLDS_KEPT

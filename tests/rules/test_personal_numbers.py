@@ -1,16 +1,20 @@
 import json
 import random
+import string
+import sys
 import time
+import unicodedata
 import uuid
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 from stdnum.iso7064 import mod_11_2, mod_11_10
 
+from app.rules import personal_numbers
 from app.rules.identifiers import is_uscc
 from app.rules.personal_numbers import holds_personal_number
 
@@ -224,6 +228,31 @@ def test_a_million_digits_or_blanks_take_no_more_than_seconds(unit: str) -> None
     started = time.perf_counter()
     holds_personal_number(unit * (1_000_000 // len(unit)))
     assert time.perf_counter() - started < 10
+
+
+def test_no_familiar_sign_but_a_digit_stands_for_a_digit() -> None:
+    # What lets a text of few digits be passed without a closer look.
+    for sign in map(chr, range(sys.maxunicode + 1)):
+        if personal_numbers.UNFAMILIAR.match(sign) is None and sign not in string.digits:
+            folded = unicodedata.normalize("NFKC", sign)
+            assert not set(folded) & set(string.digits), ascii(sign)
+
+
+@given(some.text("0123456789０１①⑳ -年月·\u200b张X", max_size=40))
+@example("1" * 14)
+@example("1" * 15)
+@example("1年" * 15)
+def test_a_text_is_passed_only_without_the_digits_of_a_number(text: str) -> None:
+    folded = unicodedata.normalize("NFKC", text)
+    if personal_numbers._has_too_few_digits(text):
+        assert sum(map(folded.count, string.digits)) < 15
+    elif text.isascii():
+        assert sum(map(folded.count, string.digits)) >= 15
+
+
+def test_few_digits_in_a_long_text_take_no_time() -> None:
+    assert fastest("1" * 14 + "经" * 10_000) < 0.01
+    assert fastest("1" + "1经".join(["经" * 400] * 14)) < 0.01
 
 
 def fastest(text: str) -> float:

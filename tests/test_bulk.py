@@ -1,0 +1,263 @@
+"""Many rows at once: stored as single pushes store them, and races are found all the same."""
+
+import sys
+import unicodedata
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event, func, select
+from sqlalchemy.exc import IntegrityError
+
+from app import database
+from app.audit import store as audit_store
+from app.crypto import fingerprint
+from app.database import FEW_ROWS, insert_many
+from app.entries import store as entry_store
+from app.entries.recording import Recorded, record_all
+from app.entries.schemas import EntryPush
+from app.rules.permissions import COMMAND_LINE
+from app.subjects import store as subject_store
+from app.tables import (
+    AuditRecord,
+    Base,
+    Entry,
+    EntryPerson,
+    EntryVersion,
+    Subject,
+    SubjectIdentifier,
+    SubjectName,
+)
+from tests.support.facts import organisation, push, resident_id
+from tests.support.world import World
+
+MANY = FEW_ROWS + 20
+# In the order in which their references let them be written.
+TABLES = [Subject, SubjectIdentifier, SubjectName, Entry, EntryVersion, EntryPerson, AuditRecord]
+Rows = Sequence[Mapping[str, Any]]
+
+
+def pushes(refs: str = "R", count: int = MANY, **changes: Any) -> list[EntryPush]:
+    return [
+        EntryPush.model_validate(
+            push(
+                **{
+                    "source_ref": f"{refs}-{each}",
+                    "department": "human_resources",
+                    "subject": organisation(each),
+                    "responsible_persons": [
+                        {
+                            "role": "legal_representative",
+                            "name": "张\\N某",
+                            "identifier": {
+                                "scheme": "resident_id",
+                                "number": resident_id(serial=f"{each:03d}"),
+                            },
+                        }
+                    ],
+                    "reason": f'第{each}项：\\ 反斜线\t制表\n换行 "引号" \\. {each}',
+                    **changes,
+                }
+            )
+        )
+        for each in range(count)
+    ]
+
+
+def record(world: World, pushed: list[EntryPush]) -> list[Recorded]:
+    outcomes = record_all(world.registry, COMMAND_LINE, pushed)
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes), outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
+
+
+@pytest.fixture
+def handed_over(monkeypatch: pytest.MonkeyPatch) -> dict[type[Base], list[Mapping[str, Any]]]:
+    """What stores hand to `insert_many`, by table."""
+    found: dict[type[Base], list[Mapping[str, Any]]] = {}
+
+    def note(connection: Connection, table: type[Base], rows: Rows) -> None:
+        found.setdefault(table, []).extend(rows)
+        insert_many(connection, table, rows)
+
+    for store in (entry_store, subject_store, audit_store):
+        monkeypatch.setattr(store, "insert_many", note)
+    return found
+
+
+def key_of(table: type[Base], row: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(row[column.name] for column in table.__table__.primary_key)
+
+
+def read_back(connection: Connection, table: type[Base]) -> dict[tuple[Any, ...], dict[str, Any]]:
+    rows = connection.execute(select(*table.__table__.columns))
+    return {key_of(table, row._mapping): dict(row._mapping) for row in rows}
+
+
+def test_many_rows_are_read_back_as_they_were_handed_over(
+    world: World, handed_over: dict[type[Base], list[Mapping[str, Any]]]
+) -> None:
+    record(world, pushes())
+    with world.registry.database.reading() as connection:
+        for table in TABLES:
+            stored = read_back(connection, table)
+            assert len(handed_over[table]) >= MANY
+            for row in handed_over[table]:
+                assert stored[key_of(table, row)] | row == stored[key_of(table, row)]
+
+
+def test_many_rows_are_stored_byte_for_byte_as_an_ordinary_insert_stores_them(
+    world: World,
+    handed_over: dict[type[Base], list[Mapping[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    record(world, pushes())
+
+    def stored_raw(few_rows: int) -> list[list[tuple[Any, ...]]]:
+        monkeypatch.setattr(database, "FEW_ROWS", few_rows)
+        found = []
+        type_of = "typeof" if world.registry.database.embedded else "pg_typeof"
+        with world.registry.database.writing() as connection:
+            savepoint = connection.begin_nested()
+            for table in reversed(TABLES):
+                connection.exec_driver_sql(f"DELETE FROM {table.__table__.fullname}")
+            for table in TABLES:
+                insert_many(connection, table, handed_over[table])
+                columns = ", ".join(
+                    f"{column.name}, {type_of}({column.name})" for column in table.__table__.columns
+                )
+                rows = connection.exec_driver_sql(
+                    f"SELECT {columns} FROM {table.__table__.fullname}"
+                )
+                found.append(sorted(map(str, rows)))
+            savepoint.rollback()
+        return found
+
+    assert stored_raw(few_rows=0) == stored_raw(few_rows=1_000_000)
+
+
+def test_one_by_one_and_all_at_once_an_entry_is_the_same(world: World) -> None:
+    one = record(world, pushes("one", 1))[0].entry_id
+    [many, *_] = record(world, pushes("many"))
+    api = world.api()
+    views = [api.get(f"/v1/entries/{entry}").json() for entry in (one, many.entry_id)]
+    for view in views:
+        assert len(view["responsible_persons"]) == 1
+        for name in ("id", "seq", "source_ref", "received_at", "recorded_at"):
+            del view[name]
+    assert views[0] == views[1]
+
+
+def test_the_digest_of_an_entry_is_that_of_its_facts(world: World) -> None:
+    record(world, pushes())
+    with world.registry.database.reading() as connection:
+        rows = connection.execute(
+            select(EntryVersion.facts, EntryVersion.facts_digest, EntryVersion.action_digest)
+        ).all()
+    assert len(rows) == MANY
+    assert all(row.facts_digest == fingerprint(row.facts) == row.action_digest for row in rows)
+
+
+def test_the_same_pushes_again_are_replays(world: World) -> None:
+    first = record(world, pushes())
+    again = record(world, pushes())
+    assert [item.entry_id for item in first] == [item.entry_id for item in again]
+    assert all(item.replayed for item in again)
+
+
+def test_a_second_decision_finds_the_subjects_of_the_first_and_keeps_further_names(
+    world: World,
+) -> None:
+    record(world, pushes("first"))
+    renamed = [
+        item.model_copy(
+            update={"subject": item.subject.model_copy(update={"name": f"改名{number}公司"})}
+        )
+        for number, item in enumerate(pushes("second"))
+    ]
+    record(world, renamed)
+    with world.registry.database.reading() as connection:
+        assert connection.scalar(select(func.count()).select_from(Subject)) == MANY
+        assert connection.scalar(select(func.count()).select_from(SubjectName)) == 2 * MANY
+        assert connection.scalar(select(func.count()).select_from(SubjectIdentifier)) == 2 * MANY
+
+
+def test_a_batch_takes_as_many_statements_however_large_it_is(world: World) -> None:
+    told: list[str] = []
+
+    def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
+        told.append(statement)
+
+    engine = world.registry.database._writes
+    counts = []
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        for refs, count in (("small", 2), ("large", 3 * MANY)):
+            told.clear()
+            record(world, pushes(refs, count))
+            counts.append(len(told))
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    assert counts[1] <= counts[0] <= 20
+
+
+def test_a_broken_constraint_is_told_without_the_row(world: World) -> None:
+    recorded = record(world, pushes())
+    with world.registry.database.reading() as connection:
+        rows = list(read_back(connection, Entry).values())
+    with pytest.raises(IntegrityError) as broken, world.registry.database.writing() as connection:
+        insert_many(connection, Entry, rows)
+    told = str(broken.value)
+    assert "R-1" not in told
+    assert str(recorded[0].entry_id) not in told
+    if not world.registry.database.embedded:
+        assert getattr(broken.value.orig, "sqlstate", None) == "23505"
+
+
+def test_new_subjects_in_two_batches_at_once_are_one_subject_each(world: World) -> None:
+    for turn in range(3):
+        barrier = Barrier(3)
+
+        def send(who: int, turn: int = turn, barrier: Barrier = barrier) -> list[Recorded]:
+            batch = pushes(f"{turn}-{who}", responsible_persons=None, severity="general")
+            batch = [
+                item.model_copy(
+                    update={
+                        "subject": EntryPush.model_validate(
+                            push(subject=organisation(1000 * turn + number))
+                        ).subject
+                    }
+                )
+                for number, item in enumerate(batch)
+            ]
+            barrier.wait()
+            return record(world, batch[:: -1 if who % 2 else 1])
+
+        with ThreadPoolExecutor(3) as pool:
+            assert all(len(each) == MANY for each in pool.map(send, range(3)))
+        with world.registry.database.reading() as connection:
+            assert connection.scalar(select(func.count()).select_from(Subject)) == (
+                (turn + 1) * MANY
+            )
+            seqs = list(connection.scalars(select(EntryVersion.seq).order_by(EntryVersion.seq)))
+    assert seqs == list(range(1, 9 * MANY + 1))
+
+
+def test_the_same_batch_twice_at_once_is_recorded_once(world: World) -> None:
+    batch, barrier = pushes(), Barrier(3)
+
+    def send(_who: int) -> list[Recorded]:
+        barrier.wait()
+        return record(world, batch)
+
+    with ThreadPoolExecutor(3) as pool:
+        outcomes = list(pool.map(send, range(3)))
+    assert len({tuple(item.entry_id for item in each) for each in outcomes}) == 1
+    assert sorted(sum(item.replayed for item in each) for each in outcomes) == [0, MANY, MANY]
+
+
+def test_no_letter_or_digit_is_a_sign_that_is_not_seen() -> None:
+    # What spares texts that begin with one a closer look (`app/wire.py`, `_not_blank`).
+    for sign in map(chr, range(sys.maxunicode + 1)):
+        assert not (sign.isalnum() and unicodedata.category(sign)[0] in "CZ")
