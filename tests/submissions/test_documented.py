@@ -14,10 +14,11 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 ABOUT = """\
 # Columns of a table / 表格列说明
 
-What `POST /v1/submissions`, `redblack import` and `redblack push` understand in CSV and XLSX. A heading
-may be written in English or Chinese; capitals, blanks, full width and marks such as `*` do not matter,
-amounts name their unit in the heading (万元 or 元). `GET /v1/submissions/template.xlsx` gives a workbook
-to fill in, with explanations and drop-downs. Days are written 2026-11-20, 2026/11/20 or 2026年11月20日.
+What `POST /v1/submissions`, `redblack import` and `redblack push` understand in CSV and XLSX. A
+heading may be written in English or Chinese; capitals, blanks, full width and marks such as `*`
+do not matter, amounts name their unit in the heading (万元 or 元).
+`GET /v1/submissions/template.xlsx` gives a workbook to fill in, with explanations and drop-downs.
+Days are written 2026-11-20, 2026/11/20 or 2026年11月20日.
 """
 OURS = """
 ## Our own columns / 本系统列
@@ -28,10 +29,11 @@ OURS = """
 EXCHANGE = """
 ## 双公示 exchange fields / 双公示字段
 
-Both generations are taken, also mixed in one table. They become penalty (`CF_…`) and licence (`XK_…`)
-records of the domain whose list type the request names, never red or black entries. 2099/12/31 is an
-open term; amounts are in 万元; several categories are joined by `;`. What an entry has no field for goes
-into its remark (备注) with its label; `SJC` is left out, for it is no part of the decision.
+Both generations are taken, also mixed in one table. They become penalty (`CF_…`) and licence
+(`XK_…`) records of the domain whose list type the request names, never red or black entries.
+2099/12/31 is an open term; amounts are in 万元; several categories are joined by `;`. What an
+entry has no field for goes into its remark (备注) with its label; `SJC` is left out, for it is no
+part of the decision.
 
 | fields / 字段 | headings / 中文列名 | becomes / 对应 |
 |---|---|---|
