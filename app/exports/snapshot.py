@@ -215,6 +215,8 @@ CSV_PATHS: Mapping[str, tuple[str, ...]] = {
     "removal": ("removal",),
     "disputed": ("disputed",),
     "disclosure_class": ("disclosure", "class"),
+    "disclosure_exemption": ("disclosure", "exemption"),
+    "disclosure_basis": ("disclosure", "basis"),
     "deadline": ("disclosure", "deadline"),
     "provisional": ("disclosure", "provisional"),
     "calendar_version": ("disclosure", "calendar_version"),

@@ -7,16 +7,21 @@ server that was killed, a worker whose lease ran out, a node that went away.
 
 import logging
 import os
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from app.registry import Registry
 from app.settings import Settings
 from app.submissions import store, working
+from app.submissions.job import ToldToStop
 from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
@@ -113,12 +118,42 @@ def work_off(registry: Registry) -> int:
 
 
 def work_on(registry: Registry, row: SubmissionRow) -> None:
-    """Work one off; whoever is told to stop lets it go, so that another may go on at once."""
+    """Work one off; whoever is told to stop lets it go, so that another may go on at once.
+
+    Raises:
+        KeyboardInterrupt: the process was told to stop.
+    """
+    with _heeding() as stopping:
+        try:
+            working.work(registry, row, stopping)
+        except ToldToStop:
+            registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+    if stopping.is_set():
+        raise KeyboardInterrupt
+
+
+@contextmanager
+def _heeding() -> Iterator[threading.Event]:
+    """Let a signal to stop wait for the end of a step, but a second one no more.
+
+    An exception in the midst of a statement leaves a connection that can neither go on nor roll
+    back, on SQLite with its lock.
+    """
+    stopping = threading.Event()
+    before: dict[int, Any] = {}
+
+    def heed(number: int, _: object) -> None:
+        stopping.set()
+        signal.signal(number, before[number])
+
+    if threading.current_thread() is threading.main_thread():  # no other hears signals
+        for one in (signal.SIGINT, signal.SIGTERM):
+            before[one] = signal.signal(one, heed)
     try:
-        working.work(registry, row)
-    except (KeyboardInterrupt, SystemExit):
-        registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
-        raise
+        yield stopping
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def claim(registry: Registry, worker: str, only: UUID | None = None) -> SubmissionRow | None:

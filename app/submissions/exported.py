@@ -75,13 +75,18 @@ class Trailer:
 
 
 def require_count(trailer: Sequence[object], rows: int) -> None:
-    """Refuse a CSV export that lacks rows.
+    """Refuse an export that lacks rows; its trailer's second cell says how many it has.
 
     Raises:
         InvalidPayload: its trailer names another count.
     """
     if str(rows) not in {str(cell) for cell in trailer[1:2]}:
         raise InvalidPayload(faults=[NOT_WHOLE])
+
+
+def count_of(trailer: Any) -> Any:  # noqa: ANN401 - any JSON value
+    """How many rows the trailer of a JSON export names, if it is one."""
+    return trailer.get("count") if isinstance(trailer, dict) else None
 
 
 def is_document(start: bytes) -> bool:

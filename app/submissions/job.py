@@ -1,12 +1,14 @@
 """One submission in one worker's hands: its rows, its lease, and what is written of both."""
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
 from typing import Any
+from uuid import UUID
 
 from app.audit import store as audit
 from app.catalogue.store import current_catalogue
@@ -24,6 +26,10 @@ from app.submissions.store import SubmissionRow
 log = logging.getLogger("redblack.submissions")
 
 Outcome = Recorded | RegistryError
+
+
+class ToldToStop(Exception):
+    """The process is to end; what the present step had begun is not there."""
 
 
 @dataclass(slots=True)
@@ -44,9 +50,12 @@ class Job:
 
     registry: Registry
     row: SubmissionRow
+    stopping: threading.Event = field(default_factory=threading.Event)
     file: File = field(init=False)
     progress: Progress = field(init=False)
     _renewed_at: float = field(init=False, default_factory=time.monotonic)
+    _made_up: set[UUID] = field(init=False, default_factory=set)
+    """Ids that a rehearsal gave; a second row of the same reference would be told them."""
 
     def __post_init__(self) -> None:
         registry, row = self.registry, self.row
@@ -63,9 +72,11 @@ class Job:
 
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
+            ToldToStop: the process is to end.
         """
         rows = self._behind(after)
         while True:
+            self.heed()
             some: list[Row] = []
             try:
                 some.extend(islice(rows, size()))
@@ -76,6 +87,15 @@ class Job:
             if not some:
                 return
             yield some
+
+    def heed(self) -> None:
+        """Go no further where the process is to end.
+
+        Raises:
+            ToldToStop: it is.
+        """
+        if self.stopping.is_set():
+            raise ToldToStop
 
     def _behind(self, after: int) -> Iterator[Row]:
         for row in self.file.rows():
@@ -97,9 +117,11 @@ class Job:
         """What a row is told; the id of an entry that is not recorded yet is nobody's business."""
         if isinstance(outcome, RegistryError):
             return answers.refused(row, outcome)
-        if outcome.replayed:
-            return answers.stands(row, RowOutcome.replayed, outcome.entry_id)
-        return answers.stands(row, RowOutcome.accepted, outcome.entry_id if recorded else None)
+        if not recorded and not outcome.replayed:
+            self._made_up.add(outcome.entry_id)
+        told = None if outcome.entry_id in self._made_up else outcome.entry_id
+        ended = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
+        return answers.stands(row, ended, told)
 
     def require_declared(self, rows_read: int) -> None:
         """Refuse a file that does not hold as many rows as its sender says.

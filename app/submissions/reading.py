@@ -152,6 +152,10 @@ class File:
                 f"The JSON breaks off or is damaged behind item {number}",
                 f"第 {number} 项之后的 JSON 不完整或已损坏",
             ) from None
+        if self._is_export():
+            file = io.BufferedReader(_Raw(self.pieces(), lambda _: None))
+            for trailer in ijson.items(file, "trailer"):
+                exported.require_count((trailer, exported.count_of(trailer)), number)
 
     def _is_export(self) -> bool:
         return next(iter(self.pieces()), b"").removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"

@@ -46,6 +46,7 @@ def take_back(job: Job) -> None:
     for batch in store.all_batches(registry, job.row.id):
         made = [result for result in batch.results if _is_made(result)]
         for start in range(0, len(made), STEP_ENTRIES):
+            job.heed()
             some = made[start : start + STEP_ENTRIES]
             left += registry.write(lambda connection: _step(job, connection, some))  # noqa: B023
     job.end(State.reversed, BuiltUpon(entries=left) if left else None)

@@ -164,7 +164,7 @@ def _whole_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
     return views.submission_view(row, registry.clock.now(), results)
 
 
-@router.get("", responses=problems(errors.BadCursor))
+@router.get("", responses=problems(errors.BadCursor, errors.NotYourDepartment))
 def list_submissions(
     caller: Reader,
     registry: RegistryDep,
@@ -174,6 +174,8 @@ def list_submissions(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.SubmissionPage:
     """Submissions by page, the newest first; a department sees its own."""
+    if not caller.oversees and department not in {None, caller.department}:
+        raise errors.NotYourDepartment
     whose = department if caller.oversees else caller.department
     with registry.database.reading() as connection:
         rows = store.page(

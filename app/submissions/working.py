@@ -9,6 +9,7 @@ lock; where it is to be recorded, that is one transaction.
 """
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,15 +41,18 @@ class NotWhole(Exception):
     """A row was refused while all were being recorded at once; nothing was."""
 
 
-def work(registry: Registry, row: SubmissionRow) -> None:
+def work(registry: Registry, row: SubmissionRow, stopping: threading.Event | None = None) -> None:
     """Work a claimed submission to its end, or to where a second person is needed.
 
     Whatever is wrong with the file becomes part of its answer; where the database is away, the
     lease runs out and somebody takes the submission up again.
+
+    Raises:
+        ToldToStop: `stopping` was set; it goes no further than the step at which it is.
     """
     set_request_id(row.request_id or str(row.id))
     try:
-        job = Job(registry, row)
+        job = Job(registry, row, stopping or threading.Event())
         if row.attempts > MOST_ATTEMPTS:
             job.end(_broken_off(job), InvalidPayload(faults=[GAVE_UP]))
             return

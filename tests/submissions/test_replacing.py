@@ -1,0 +1,402 @@
+"""A whole list: what it says stands, what it lacks leaves, and much needs two people."""
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from app.access.actions import create
+from app.rules.permissions import Role
+from app.submissions import dispatch
+from tests.support.facts import PERSON, publication, push
+from tests.support.files import (
+    BLACK,
+    SUBMISSIONS,
+    View,
+    array,
+    cells,
+    delimited,
+    facts,
+    ndjson,
+    outcomes,
+    record,
+    recorded,
+    results,
+    row,
+    rows,
+    send,
+    set_to,
+    shown,
+    submit,
+    unreadable,
+    workbook,
+)
+from tests.support.numbers import resident_id
+from tests.support.problems import refused, written
+from tests.support.world import World
+
+REASON = "年度名单全量更新"
+WHOLE = {"mode": "replace", "department": "human_resources", "reason": REASON}
+
+
+def keyed(world: World, person: str | None, department: str = "human_resources") -> httpx.Client:
+    """A client with a key of its own."""
+    key = create(
+        world.registry,
+        name=f"{department} {person}",
+        role=Role.department,
+        department=department,
+        person=person,
+    )
+    return world.client(key)
+
+
+def replace(api: httpx.Client, bodies: list[dict[str, Any]], **query: Any) -> View:
+    """Send a whole list."""
+    return submit(api, ndjson(bodies), **({"rows": len(bodies)} | WHOLE | query))
+
+
+def changes(view: View) -> tuple[int, ...]:
+    """New, changed, unchanged, missing, standing."""
+    told = view["changes"]
+    return tuple(told[name] for name in ("new", "changed", "unchanged", "missing", "standing"))
+
+
+def history(api: httpx.Client, entry: View) -> list[tuple[str, str | None]]:
+    """What was done to an entry, and why."""
+    versions = api.get(f"/v1/entries/{entry['id']}/history").json()["versions"]
+    return [(each["action"], each["reason"]) for each in versions]
+
+
+@pytest.fixture
+def api(world: World) -> httpx.Client:
+    """A department with twelve entries on its list; none stops a small change."""
+    set_to(world, replace_brake_share=1.0)
+    client = world.api()
+    assert submit(client, ndjson(rows(12)))["progress"]["accepted"] == 12
+    return client
+
+
+NEXT = [
+    *rows(9),
+    row(10, reason="补充查明的欠薪事实", effective_until="2028-11-20"),
+    *rows(2, 20),
+]
+"""Nine as they are, one corrected, two new; the eleventh and twelfth are missing."""
+
+
+def test_the_difference_is_shown_first_and_then_made(world: World, api: httpx.Client) -> None:
+    before, standing = written(world), recorded(api)
+    rehearsed = replace(api, NEXT, dry_run=True)
+    assert written(world) == before
+    assert changes(rehearsed) == (2, 1, 9, 2, 12)
+    done = replace(api, NEXT)
+    assert (done["state"], changes(done)) == ("done", (2, 1, 9, 2, 12))
+    wanted = [
+        *((line, "replayed") for line in range(1, 10)),
+        (10, "corrected"),
+        (11, "accepted"),
+        (12, "accepted"),
+        (None, "exited"),
+        (None, "exited"),
+    ]
+    assert outcomes(rehearsed) == outcomes(done) == wanted
+    assert {each["source_ref"] for each in done["results"][-2:]} == {"HR-11", "HR-12"}
+    assert results(api, done) == done["results"]
+    assert {
+        name: done["progress"][name]
+        for name in ("rows_read", "accepted", "replayed", "corrected", "exited", "refused")
+    } == {
+        "rows_read": 12,
+        "accepted": 2,
+        "replayed": 9,
+        "corrected": 1,
+        "exited": 2,
+        "refused": 0,
+    }
+    # Unchanged ones were not touched; the others say who and why.
+    now = recorded(api)
+    for serial in range(1, 10):
+        assert now[f"HR-{serial}"] == standing[f"HR-{serial}"]
+    corrected = now["HR-10"]
+    assert (corrected["version"], corrected["effective_until"]) == (2, "2028-11-20")
+    assert history(api, corrected)[-1] == ("correct", REASON)
+    assert now["HR-11"]["status"] == "removed"
+    assert history(api, now["HR-11"])[-1] == ("exit", REASON)
+    assert now["HR-20"]["version"] == 1
+    # The same list again finds nothing to do.
+    before = written(world)
+    again = replace(api, NEXT)
+    assert changes(again) == (0, 0, 12, 0, 12)
+    assert {each["outcome"] for each in again["results"]} == {"replayed"}
+    assert written(world) == before
+
+
+def test_only_that_list_of_that_department_is_replaced(world: World, api: httpx.Client) -> None:
+    other = world.record(
+        **push(list_type="wage_arrears.penalty", source_ref="P-1")
+        | {
+            "decision": {
+                "number": "枣人社罚〔2026〕5号",
+                "kind": "administrative_penalty",
+                "decided_on": "2026-11-16",
+                "penalty_law": "administrative",
+            },
+            "effective_until": None,
+            "effective_from": None,
+        }
+    )
+    assert changes(replace(api, rows(11))) == (0, 0, 11, 1, 12)
+    assert recorded(api)[other["source_ref"]]["status"] == "active"
+
+
+@pytest.mark.parametrize(
+    "content", [array(NEXT), delimited([cells(each) for each in NEXT], encoding="gb18030"),
+                workbook([cells(each) for each in NEXT])], ids=["array", "gb18030", "xlsx"],
+)  # fmt: skip
+def test_a_whole_list_may_come_in_any_format(api: httpx.Client, content: bytes) -> None:
+    done = submit(api, content, rows=12, **WHOLE)
+    assert (done["state"], changes(done)) == ("done", (2, 1, 9, 2, 12))
+
+
+REFUSED: dict[str, tuple[list[Any], str]] = {
+    "a row that cannot be read": ([*rows(11), b"{"], "malformed_json"),
+    "a row that the law refuses": (
+        [*rows(11), row(12, effective_until="2020-01-01")],
+        "dates_out_of_order",
+    ),
+    "another subject": ([*rows(11), row(12, subject=row(13)["subject"])], "subject_fixed"),
+    "two rows of one entry": ([*rows(12), row(12, reason="另一事由")], "entry_conflict"),
+    "two new rows of one reference": (
+        [*rows(12), row(13), row(13, reason="另一事由")],
+        "entry_conflict",
+    ),
+    "a row of another list": (
+        [*rows(11), row(12, list_type="wage_arrears.red")],
+        "list_type_differs",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_nothing_is_done_unless_every_row_is_sound(
+    world: World, api: httpx.Client, name: str
+) -> None:
+    bodies, code = REFUSED[name]
+    before = written(world)
+    for dry_run in (True, False):
+        view = replace(api, bodies, dry_run=dry_run)
+        assert (view["state"], view["problem"]["code"]) == ("refused", "rows_refused")
+        told = [each for each in view["results"] if each["outcome"] == "refused"]
+        assert [each["code"] for each in told] == [code]
+        assert told[0]["sentence"]
+        assert all(each["outcome"] != "exited" for each in view["results"])
+    assert written(world) == before
+
+
+def test_the_same_row_twice_is_one_entry(world: World, api: httpx.Client) -> None:
+    changed = row(1, reason="补充查明的欠薪事实")
+    view = replace(api, [changed, changed, *rows(11, 2), row(13), row(13)])
+    assert view["state"] == "done", view
+    assert changes(view) == (1, 1, 11, 0, 12)
+    assert recorded(api)["HR-1"]["version"] == 2
+    assert [each["outcome"] for each in view["results"]][:2] == ["corrected", "replayed"]
+    before = written(world)
+    assert changes(replace(api, [changed, *rows(12, 2)])) == (0, 0, 13, 0, 13)
+    assert written(world) == before
+
+
+def test_an_ended_entry_does_not_come_back_by_being_named(world: World, api: httpx.Client) -> None:
+    replace(api, rows(11))
+    before = written(world)
+    view = replace(api, rows(12))
+    assert (view["state"], view["problem"]["code"]) == ("refused", "rows_refused")
+    assert view["results"][-1]["code"] == "entry_ended"
+    assert view["results"][-1]["pointer"] == "/source_ref"
+    assert written(world) == before
+
+
+def test_a_file_that_may_be_cut_delists_nobody(world: World, api: httpx.Client) -> None:
+    before = written(world)
+    for missing in ("list_type", "department", "reason", "rows"):
+        asked = {"rows": 11, **WHOLE, missing: None}
+        client = world.api("operator") if missing == "department" else api
+        refused(send(client, ndjson(rows(11)), **asked), 422, "missing", f"?{missing}")
+    refused(send(api, b"", rows=0, **WHOLE), 422, "empty_file", "")
+    refused(send(api, b"[]", rows=0, **WHOLE), 422, "empty_file", "")
+    unreadable(send(api, array(rows(11))[:20], rows=11, **WHOLE), "malformed_json")
+    for content, code in (
+        (ndjson(rows(11)), "row_count_differs"),
+        (array(rows(12))[:-9], "malformed_json"),
+        (ndjson(rows(12))[:-9], "rows_refused"),
+        (delimited([cells(each) for each in rows(12)]).rstrip()[:-6] + b'"public', "malformed_csv"),
+    ):
+        view = submit(api, content, rows=12, **WHOLE)
+        assert (view["state"], view["problem"]["code"]) == ("refused", code)
+    set_to(world, submission_held_rows=5)
+    unreadable(send(api, ndjson(rows(12)), rows=12, **WHOLE), "too_many_rows")
+    assert written(world) == before
+
+
+# --- the brake ------------------------------------------------------------
+
+BRAKES: list[dict[str, Any]] = [
+    {"replace_brake_entries": 2, "replace_brake_share": 1.0},
+    {"replace_brake_entries": 20, "replace_brake_share": 0.2},
+]
+
+
+@pytest.mark.parametrize("brake", BRAKES, ids=["entries", "share"])
+def test_what_removes_much_waits_for_a_second_person(
+    world: World, api: httpx.Client, brake: dict[str, Any]
+) -> None:
+    set_to(world, **brake)
+    first, second, same, nobody, other = (
+        keyed(world, "李某"),
+        keyed(world, "王某"),
+        keyed(world, " 李某"),
+        keyed(world, None),
+        keyed(world, "赵某", "civil_affairs"),
+    )
+    assert replace(first, rows(10))["state"] == "done"  # two go: as many as may
+    before = written(world)
+    held = replace(first, [*rows(7), row(20)])
+    assert held["state"] == "held"
+    assert changes(held) == (1, 0, 7, 3, 10)
+    assert [each["source_ref"] for each in held["results"] if each["outcome"] == "exited"] == [
+        "HR-8",
+        "HR-9",
+        "HR-10",
+    ]
+    assert "entry_id" not in held["results"][7]  # the new one is not recorded yet
+    until = world.clock.now() + timedelta(hours=world.registry.settings.replace_hold_hours)
+    assert held["held_until"][:16] == until.isoformat()[:16]
+    assert held["finished_at"] is None
+    # Sent again it is the same one; nobody can wave it through but a second person of the place.
+    assert replace(first, [*rows(7), row(20)])["id"] == held["id"]
+    for client, status, code in (
+        (first, 409, "same_person"),
+        (same, 409, "same_person"),
+        (nobody, 403, "person_key_required"),
+        (other, 404, "submission_not_found"),
+        (world.api("auditor"), 403, "forbidden"),
+    ):
+        answer = approve(client, held)
+        assert answer.status_code == status, (code, answer.text)
+        refused(answer, status, code)
+    assert dispatch.work_off(world.registry) == 0
+    assert written(world) == before
+    answer = approve(second, held)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["state"] == "queued"
+    assert answer.json()["approval"] | {"at": ""} == {
+        "by": "human_resources 王某",
+        "person": "王某",
+        "at": "",
+        "reason": "已逐条核对",
+    }
+    assert dispatch.work_off(world.registry) == 1
+    done = shown(api, held)
+    assert (done["state"], changes(done)) == ("done", (1, 0, 7, 3, 10))
+    assert done["progress"]["exited"] == 3
+    assert recorded(api)["HR-8"]["status"] == "removed"
+    assert results(api, done)[7]["entry_id"] == recorded(api)["HR-20"]["id"]
+    refused(approve(second, held), 409, "submission_state")
+
+
+def approve(client: httpx.Client, held: View, reason: str = "已逐条核对") -> httpx.Response:
+    """Say that it may go ahead."""
+    return client.post(f"{SUBMISSIONS}/{held['id']}/approvals", json={"reason": reason})
+
+
+@pytest.fixture
+def held(world: World, api: httpx.Client) -> View:
+    """A list that lacks half of the entries, and waits."""
+    set_to(world, replace_brake_entries=2)
+    view = replace(keyed(world, "李某"), rows(6))
+    assert view["state"] == "held"
+    return view
+
+
+def test_an_approval_holds_for_what_was_shown_and_no_more(
+    world: World, api: httpx.Client, held: View
+) -> None:
+    second = keyed(world, "王某")
+    record(world.api(), row(30))  # one more that the list lacks
+    assert approve(second, held).status_code == 200
+    before = written(world)
+    dispatch.work_off(world.registry)
+    again = shown(api, held)
+    assert (again["state"], again["approval"]) == ("held", None)
+    assert changes(again) == (0, 0, 6, 7, 13)
+    assert written(world) == before
+    assert approve(second, held).status_code == 200
+    dispatch.work_off(world.registry)
+    assert shown(api, held)["state"] == "done"
+    assert {name for name, entry in recorded(api).items() if entry["status"] == "active"} == {
+        f"HR-{serial}" for serial in range(1, 7)
+    }
+
+
+def test_what_nobody_approves_lapses(world: World, api: httpx.Client, held: View) -> None:
+    before = written(world)
+    world.clock.instant += timedelta(hours=71)
+    dispatch.tidy(world.registry)
+    assert shown(api, held)["state"] == "held"
+    world.clock.instant += timedelta(hours=2)
+    dispatch.tidy(world.registry)
+    lapsed = shown(api, held)
+    assert lapsed["state"] == "lapsed"
+    assert lapsed["finished_at"] is not None
+    refused(approve(keyed(world, "王某"), held), 409, "submission_state")
+    assert dispatch.work_off(world.registry) == 0
+    assert written(world) == before
+    again = replace(api, rows(6))
+    assert again["id"] != held["id"]
+
+
+def test_a_held_list_is_given_up_by_its_reversal(
+    world: World, api: httpx.Client, held: View
+) -> None:
+    before = written(world)
+    path = f"{SUBMISSIONS}/{held['id']}/reversals"
+    answer = api.post(path, json={"reason": "名单有误"})
+    assert answer.status_code == 200, answer.text
+    ended = answer.json()
+    assert ended["state"] == "lapsed"
+    assert ended["finished_at"] is not None
+    assert ended["reversal"]["reason"] == "名单有误"
+    refused(approve(keyed(world, "王某"), held), 409, "submission_state")
+    refused(api.post(path, json={"reason": "名单有误"}), 409, "submission_state")
+    assert written(world) == before
+
+
+def test_an_approval_and_a_reversal_say_why_without_numbers(api: httpx.Client, held: View) -> None:
+    for step in ("approvals", "reversals"):
+        path = f"{SUBMISSIONS}/{held['id']}/{step}"
+        refused(api.post(path, json={"reason": PERSON}), 422, "personal_number_in_text", "/reason")
+        refused(api.post(path, json={}), 422, "missing", "/reason")
+
+
+def test_an_entry_keeps_what_was_done_to_it_when_a_list_corrects_it(
+    world: World, api: httpx.Client
+) -> None:
+    entry = recorded(api)["HR-1"]
+    told = api.post(
+        f"/v1/entries/{entry['id']}/disclosures", json=publication(), headers={"If-Match": '"1"'}
+    )
+    assert told.status_code == 200, told.text
+    persons = row(1)["responsible_persons"]
+    persons[0]["identifier"]["number"] = resident_id(7)
+    renamed = row(1, responsible_persons=persons)
+    renamed["subject"]["name"] = "枣庄更名建筑有限公司"
+    view = replace(api, [renamed, *rows(11, 2)])
+    assert (view["state"], changes(view)) == ("done", (0, 1, 11, 0, 12)), view
+    after = recorded(api)["HR-1"]
+    assert after["version"] == 3
+    assert after["subject"]["name"] == "枣庄更名建筑有限公司"
+    assert after["subject"]["identifiers"] == entry["subject"]["identifiers"]
+    assert after["disclosure"]["channels"][0]["published_on"] == "2026-11-21"
+    assert facts(after)["decision"] == facts(entry)["decision"]
+    assert after["list_type"] == BLACK

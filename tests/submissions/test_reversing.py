@@ -1,0 +1,212 @@
+"""Taking a submission back as a whole, while nothing later was built on it."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app.submissions import dispatch
+from tests.support.facts import organisation, push, red, subject
+from tests.support.files import (
+    SUBMISSIONS,
+    View,
+    facts,
+    ndjson,
+    outcomes,
+    record,
+    recorded,
+    reverse,
+    row,
+    rows,
+    set_to,
+    shown,
+    submit,
+)
+from tests.support.problems import refused, written
+from tests.support.world import World
+
+WHOLE = {"mode": "replace", "department": "human_resources", "reason": "年度名单全量更新"}
+
+
+def changed_since(api: httpx.Client, seq: int) -> list[tuple[str, str]]:
+    """What a consumer of the feed is told since a number."""
+    page = api.get("/v1/changes", params={"after": seq}).json()
+    return [(change["op"], change["entry_id"]) for change in page["changes"]]
+
+
+def take_back(api: httpx.Client, view: View) -> httpx.Response:
+    """Ask for it."""
+    return api.post(f"{SUBMISSIONS}/{view['id']}/reversals", json={"reason": "误传"})
+
+
+def correct(api: httpx.Client, entry: View) -> None:
+    """Build something on an entry."""
+    answer = api.post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "笔误", "changes": {"remark": "更正"}},
+        headers={"If-Match": f'"{entry["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> None:
+    api, feed, auditor = world.api(), world.api("subscriber"), world.api("auditor")
+    record(world.api(), row(1))
+    wrong = submit(api, ndjson([*rows(3), b"{"]))
+    seq = written(world)[-1]
+    made = [each["entry_id"] for each in wrong["results"] if each["outcome"] == "accepted"]
+    assert len(made) == 2
+    asked = take_back(api, wrong)
+    assert asked.status_code == 200, asked.text
+    assert asked.json()["state"] == "reversing"
+    refused(take_back(api, wrong), 409, "submission_state")
+    dispatch.work_off(world.registry)
+    ended = shown(api, wrong)
+    assert (ended["state"], ended["problem"]) == ("reversed", None)
+    assert ended["progress"]["reversed"] == 2
+    assert ended["reversal"] | {"at": ""} == {
+        "by": "department human_resources",
+        "person": None,
+        "at": "",
+        "reason": "误传",
+    }
+    refused(take_back(api, wrong), 409, "submission_state")
+    # They are gone for everybody, and whoever follows is told so.
+    assert changed_since(feed, seq) == [("remove", entry_id) for entry_id in made]
+    snapshot = auditor.get("/v1/exports/entries").text
+    assert all(entry_id not in snapshot for entry_id in made)
+    for entry_id in made:
+        sealed = api.get(f"/v1/entries/{entry_id}")
+        assert sealed.status_code == 404 or sealed.json()["subject"]["identifiers"] == [], (
+            sealed.text
+        )
+        seen = auditor.get(f"/v1/entries/{entry_id}/history").json()
+        assert (seen["versions"][-1]["action"], seen["versions"][-1]["reason"]) == (
+            "reverse",
+            "误传",
+        )
+    # The right file may bear the references; what had been there before was never touched.
+    right = submit(api, ndjson([row(1), row(2, reason="正确事由"), row(3)]))
+    assert outcomes(right) == [(1, "replayed"), (2, "accepted"), (3, "accepted")]
+    by_reference = recorded(api, status="active")
+    assert by_reference["HR-2"]["reason"] == "正确事由"
+    assert by_reference["HR-2"]["id"] not in made
+
+
+def test_subjects_lose_numbers_that_no_other_decision_gave_them(world: World) -> None:
+    api = world.api()
+    mistaken = {**organisation(1), "kind": "unincorporated_organization"}
+    wrong = submit(api, ndjson([row(1, subject=mistaken)]))
+    assert submit(api, ndjson([row(1, source_ref="HR-9")]))["progress"]["refused"] == 1
+    assert reverse(world, api, wrong)["state"] == "reversed"
+    right = submit(api, ndjson([row(1)]))
+    assert outcomes(right) == [(1, "accepted")], right
+    was, now = (
+        world.api("auditor").get(f"/v1/entries/{each['results'][0]['entry_id']}").json()["subject"]
+        for each in (wrong, right)
+    )
+    assert was["id"] != now["id"]
+    assert now["kind"] == "legal_person"
+
+
+def test_a_red_entry_comes_back_when_the_black_one_is_taken_back(world: World) -> None:
+    api = world.api()
+    honoured = world.record(**red(source_ref="RED-1"))
+    wrong = submit(api, ndjson([push(subject=subject())]))
+    assert recorded(api)["RED-1"]["status"] == "suspended"
+    seq = written(world)[-1]
+    reverse(world, api, wrong)
+    assert recorded(api)["RED-1"]["status"] == "active"
+    assert ("upsert", honoured["id"]) in changed_since(world.api("subscriber"), seq)
+
+
+@pytest.fixture
+def replaced(world: World) -> tuple[httpx.Client, dict[str, View], View]:
+    """A list of six, after which a whole list left three, corrected one, removed two, added one."""
+    set_to(world, replace_brake_share=1.0)
+    api = world.api()
+    submit(api, ndjson(rows(6)))
+    before = recorded(api)
+    bodies = [*rows(3), row(4, reason="另一事由", remark="补充"), row(7)]
+    view = submit(api, ndjson(bodies), rows=5, **WHOLE)
+    assert view["state"] == "done", view
+    return api, before, view
+
+
+def test_a_replaced_list_stands_as_it_did(
+    world: World, replaced: tuple[httpx.Client, dict[str, View], View]
+) -> None:
+    api, before, view = replaced
+    ended = reverse(world, api, view)
+    assert (ended["state"], ended["progress"]["reversed"]) == ("reversed", 4)
+    after = recorded(api, status="active")
+    assert after.keys() == before.keys()
+    for name, entry in before.items():
+        assert facts(after[name]) == facts(entry), name
+    touched = {name for name in after if after[name]["version"] > 1}
+    assert touched == {"HR-4", "HR-5", "HR-6"}
+    # The same list may be sent again, and does the same again.
+    again = submit(api, ndjson([*rows(3), row(4, reason="再次更正"), row(7)]), rows=5, **WHOLE)
+    assert again["state"] == "done", again
+    assert {name: again["changes"][name] for name in ("new", "changed", "missing")} == {
+        "new": 1,
+        "changed": 1,
+        "missing": 2,
+    }
+
+
+@pytest.mark.parametrize("name", ["HR-4", "HR-7"])
+def test_what_something_was_built_on_stands(
+    world: World, replaced: tuple[httpx.Client, dict[str, View], View], name: str
+) -> None:
+    api, _, view = replaced
+    correct(api, recorded(api)[name])
+    before = written(world)
+    document = refused(take_back(api, view), 409, "built_upon")
+    assert document["entries"] == 1
+    assert shown(api, view)["state"] == "done"
+    assert written(world) == before
+
+
+def test_what_is_built_on_an_entry_meanwhile_is_left_and_told(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson(rows(3)))
+    assert take_back(api, view).status_code == 200
+    correct(api, recorded(api)["HR-2"])
+    dispatch.work_off(world.registry)
+    ended = shown(api, view)
+    assert (ended["state"], ended["problem"]["code"]) == ("reversed", "built_upon")
+    assert ended["progress"]["reversed"] == 2
+    assert recorded(api, status="active").keys() == {"HR-2"}
+
+
+def test_who_may_take_back_and_what(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson(rows(2)))
+    for client, status, code in (
+        (world.api("department", "civil_affairs"), 404, "submission_not_found"),
+        (world.api("auditor"), 403, "forbidden"),
+        (world.api("subscriber"), 403, "forbidden"),
+    ):
+        refused(take_back(client, view), status, code)
+    rehearsed: list[dict[str, Any]] = [{"dry_run": True}, {"commit": "all_or_nothing"}]
+    for query in rehearsed:
+        nothing = submit(api, ndjson([*rows(2, 5), b"{"]), **query)
+        refused(take_back(api, nothing), 409, "submission_state")
+    unknown = {"id": "01a205e0-0000-7000-8000-000000000000"}
+    refused(take_back(api, unknown), 404, "submission_not_found")
+    # The credit office may, for the department; and what stopped in the middle may be taken back.
+    assert take_back(world.api("operator"), view).status_code == 200
+    stopped = submit(api, ndjson([row(8), b"{", row(9)]), on_error="stop")
+    assert reverse(world, api, stopped)["progress"]["reversed"] == 1
+    assert recorded(api, status="active") == {}
+
+
+def test_a_large_submission_is_taken_back_in_steps(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson(rows(60)))
+    ended = reverse(world, api, view)
+    assert (ended["state"], ended["progress"]["reversed"]) == ("reversed", 60)
+    assert recorded(api, status="active") == {}
+    again = submit(api, ndjson(rows(60)))
+    assert again["progress"]["accepted"] == 60

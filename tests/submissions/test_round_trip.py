@@ -1,0 +1,216 @@
+"""An export is a submission: sent into an empty registry it gives the same facts again."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from tests.support.exported import READERS
+from tests.support.facts import OTHER, licence, penalty, person, push, red, subject, uscc
+from tests.support.files import View, ndjson, outcomes, queue, record, recorded, row, set_to, submit
+from tests.support.problems import written
+from tests.support.world import Templates, World, open_world
+
+EXPORT = "/v1/exports/entries"
+ODD = "=1+1,\"乙\"；'丙'\n第二行\t—— 𠀀"
+NAMED = [{"role": "legal_representative", "name": "张某"}]
+MADE = {
+    *("id", "version", "seq", "received_at", "recorded_at", "catalogue_version"),
+    *("deadline", "provisional", "calendar_version", "reported", "state", "channels"),
+}
+"""What the registry adds to what it was told: it may differ from one registry to the next."""
+
+
+def filled(world: World) -> None:
+    """Entries of organisations, of every kind and as odd as they may be."""
+    full = subject(uscc(serial="MB000001"), "枣庄甲公司（有限合伙）")
+    full["identifiers"].append(
+        {"scheme": "org_code", "number": full["identifiers"][0]["number"][8:17]}
+    )
+    world.record()
+    exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "保密法第九条"}
+    bare = dict.fromkeys(
+        ("severity", "effective_from", "effective_until", "disclosure", "conduct_ended_on")
+    )
+    for body in (
+        row(2, subject=full, reason=ODD, remark="-乙", case_ref="'丙"),
+        row(3, conduct_continues=True, **bare),
+        row(4, effective_from="2026-12-01", disclosure=exempt),
+    ):
+        record(world.api(), body)
+    world.record(**red(subject=subject(OTHER, "滕州某某劳务有限公司")))
+    world.record(**penalty(unintentional=True, severity="minor", effective_until="2027-11-16"))
+    world.record(**licence(source_ref="-LIC-1", disclosure={"class": "restricted"}))
+    shop = {
+        **subject(uscc("92370403", "MB000009"), "薛城区乙小吃店"),
+        "kind": "individual_business",
+    }
+    world.record(**penalty(source_ref="HR-PEN-2", subject=shop))
+    world.record(
+        world.api("department", "civil_affairs"),
+        **penalty(
+            list_type="illegal_social_organizations.penalty",
+            subject={"kind": "unincorporated_organization", "name": "无证某某联合会"},
+        ),
+    )
+    entry = record(world.api(), row(5))
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/corrections",
+        json={"reason": "笔误", "changes": {"reason": "更正后的事由"}},
+        headers={"If-Match": '"1"'},
+    )
+    assert answer.status_code == 200, answer.text
+
+
+def pull(api: httpx.Client, export_format: str, **query: Any) -> bytes:
+    """An export, which must be whole."""
+    answer = api.get(EXPORT, params={"format": export_format, **query})
+    assert answer.status_code == 200, answer.text
+    READERS[export_format](answer.content).prove()
+    return answer.content
+
+
+def said(body: bytes) -> dict[tuple[str, str], View]:
+    """What an NDJSON export says of the facts, by department and reference."""
+    return {(each["department"], each["source_ref"]): _facts(each) for each in _lines(body)}
+
+
+def _lines(body: bytes) -> list[View]:
+    return [json.loads(line) for line in body.splitlines()[:-1]]
+
+
+def _facts(entry: View) -> View:
+    told = {name: value for name, value in entry.items() if name not in MADE}
+    disclosure = {name: v for name, v in entry["disclosure"].items() if name not in MADE}
+    told["subject"] = {name: v for name, v in entry["subject"].items() if name != "id"}
+    # An export masks the numbers of persons, so they cannot come back.
+    told["responsible_persons"] = [
+        {name: v for name, v in each.items() if name != "identifier"}
+        for each in entry["responsible_persons"]
+    ]
+    return told | {"disclosure": disclosure}
+
+
+@pytest.fixture
+def exports(world: World) -> dict[str, bytes]:
+    """The registry in every format."""
+    filled(world)
+    return {each: pull(world.api("auditor"), each) for each in READERS}
+
+
+@pytest.fixture
+def empty(
+    exports: dict[str, bytes], backend: str, templates: Templates, app: FastAPI, address: str
+) -> Iterator[World]:
+    """Another registry, behind the app that served the first."""
+    assert exports
+    settings = templates.settings(backend)
+    opened = open_world(settings, app, address)
+    yield opened
+    opened.close()
+    templates.drop(settings)
+
+
+@pytest.mark.parametrize("export_format", READERS)
+def test_an_export_gives_the_same_facts_in_another_registry(
+    empty: World, exports: dict[str, bytes], export_format: str
+) -> None:
+    content, operator = exports[export_format], empty.api("operator")
+    view = submit(operator, content, list_type=None)
+    assert [each for each in view["results"] if "code" in each] == []
+    assert (view["state"], view["problem"]) == ("done", None)
+    assert view["progress"]["accepted"] == 10
+    assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
+    # Sent again, and in every other format, nothing is new.
+    before = written(empty)
+    for again in exports.values():
+        view = submit(operator, again, list_type=None, dry_run=True)
+        assert {outcome for _, outcome in outcomes(view)} == {"replayed"}, view["results"]
+    assert written(empty) == before
+
+
+def test_a_department_takes_its_own_rows_in(empty: World, exports: dict[str, bytes]) -> None:
+    view = submit(empty.api(), exports["ndjson"], list_type=None)
+    refused = [each for each in view["results"] if each["outcome"] == "refused"]
+    assert [each["code"] for each in refused] == ["department_differs"]
+    assert view["progress"]["accepted"] == 9
+    assert said(pull(empty.api("auditor"), "ndjson")).items() <= said(exports["ndjson"]).items()
+    set_to(empty, submission_at_once_bytes=0)
+    own = queue(empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None)
+    assert own["progress"]["accepted"] == 1
+    assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
+
+
+def _without_a_line(content: bytes) -> bytes:
+    lines = content.splitlines(keepends=True)
+    return b"".join([*lines[:3], *lines[4:]])
+
+
+CUT = {
+    "ndjson": _without_a_line,
+    "ndjson altered": lambda content: content.replace("劳动保障".encode(), "劳动保證".encode(), 1),
+    "json": _without_a_line,
+    "csv": lambda content: b"".join(
+        line for line in content.splitlines(keepends=True) if b"HR-PEN-2" not in line
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+def test_an_export_that_lacks_a_row_is_told_by_its_trailer(
+    empty: World, exports: dict[str, bytes], name: str
+) -> None:
+    content = exports[name.split(maxsplit=1)[0]]
+    cut = CUT[name](content)
+    assert cut != content
+    before = written(empty)
+    operator = empty.api("operator")
+    view = submit(operator, cut, list_type=None, commit="all_or_nothing")
+    assert (view["state"], view["problem"]["code"]) == ("refused", "export_not_whole")
+    assert written(empty) == before
+    view = submit(operator, cut, list_type=None)
+    assert (view["state"], view["problem"]["code"]) == ("stopped", "export_not_whole")
+
+
+def test_what_cannot_come_back_is_told_row_by_row(world: World) -> None:
+    api = world.api()
+    world.record(subject=person(name="李某"), responsible_persons=None, source_ref="P-1")
+    entry = record(world.api(), row(1))
+    answer = api.post(
+        f"/v1/entries/{entry['id']}/exits",
+        json={"reason": "已履行", "exited_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    assert answer.status_code == 200, answer.text
+    auditor, before = world.api("auditor"), written(world)
+    for export_format in READERS:
+        content = pull(auditor, export_format, scope="all")
+        view = submit(world.api("operator"), content, list_type=None)
+        assert [each["code"] for each in view["results"]] == ["number_masked", "not_in_force"]
+        assert all("3704" not in json.dumps(each) for each in view["results"])
+    assert written(world) == before
+
+
+def test_a_mended_export_may_be_sent_without_its_trailer(world: World) -> None:
+    """Lines of an export beside lines of one's own are rows like others."""
+    record(world.api(), row(1, responsible_persons=NAMED))
+    (line,) = _lines(pull(world.api("auditor"), "ndjson"))
+    view = submit(
+        world.api(), ndjson([line | {"source_ref": "HR-8"}, row(9, responsible_persons=NAMED)])
+    )
+    assert outcomes(view) == [(1, "accepted"), (2, "accepted")]
+    assert recorded(world.api()).keys() == {"HR-1", "HR-8", "HR-9"}
+    table = list(csv.reader(io.StringIO(pull(world.api("auditor"), "csv").decode())))
+    text = io.StringIO()
+    csv.writer(text).writerows(table[:-1])
+    assert outcomes(submit(world.api(), text.getvalue().encode())) == [
+        (2, "replayed"),
+        (3, "replayed"),
+        (4, "replayed"),
+    ]
+    assert push()["source_ref"] not in recorded(world.api())

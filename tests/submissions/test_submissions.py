@@ -1,0 +1,666 @@
+"""A department's file in, an honest answer for every row out."""
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import pytest
+from python_calamine import CalamineWorkbook
+from sqlalchemy import select
+
+from app.submissions import dispatch
+from app.tables import Submission, SubmissionBatch, SubmissionPart
+from tests.support.facts import PERSON, licence, penalty, person, push, red, subject
+from tests.support.files import (
+    BLACK,
+    NDJSON,
+    OCTETS,
+    SUBMISSIONS,
+    XLSX,
+    View,
+    array,
+    cells,
+    delimited,
+    facts,
+    form,
+    ndjson,
+    outcomes,
+    queue,
+    record,
+    recorded,
+    results,
+    row,
+    rows,
+    send,
+    set_to,
+    shown,
+    submit,
+    unreadable,
+    workbook,
+)
+from tests.support.numbers import resident_id
+from tests.support.problems import refused, written
+from tests.support.world import World
+
+BODIES = [*rows(2), row(3, subject=person(), responsible_persons=None)]
+CSV = "text/csv"
+
+
+def tables(bodies: list[dict[str, Any]] = BODIES) -> list[dict[str, Any]]:
+    """The same rows as tables; a person's number stands in a column of its own."""
+    told = [cells(body) for body in bodies]
+    told[-1] |= {"身份证号": told[-1].pop("统一社会信用代码")}
+    return told
+
+
+FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
+    "ndjson": (lambda: ndjson(BODIES), NDJSON, 1),
+    "ndjson with a BOM": (lambda: b"\xef\xbb\xbf" + ndjson(BODIES).rstrip(), OCTETS, 1),
+    "array": (lambda: array(BODIES), "application/json", 1),
+    "csv": (lambda: delimited(tables()), CSV, 2),
+    "csv with a BOM": (lambda: delimited(tables(), encoding="utf-8-sig"), CSV, 2),
+    "gb18030": (lambda: delimited(tables(), encoding="gb18030"), CSV, 2),
+    "utf-16": (lambda: delimited(tables(), encoding="utf-16"), CSV, 2),
+    "tabs": (lambda: delimited(tables(), delimiter="\t"), OCTETS, 2),
+    "semicolons": (lambda: delimited(tables(), delimiter=";"), OCTETS, 2),
+    "xlsx": (lambda: workbook(tables()), XLSX, 2),
+    "xlsx unnamed": (lambda: workbook(tables()), OCTETS, 2),
+    "form": (lambda: form(ndjson(BODIES))[0], form(b"")[1], 1),
+}
+
+
+@pytest.fixture
+def pushed(world: World) -> dict[str, View]:
+    """What the same rows become when each is pushed by itself, by reference."""
+    made = [world.api().post("/v1/entries", json=body).json() for body in BODIES]
+    return {entry["source_ref"]: facts(entry) for entry in made}
+
+
+def test_every_format_says_the_same(world: World, pushed: dict[str, View]) -> None:
+    api = world.api()
+    for name, (content, kind, first) in FORMATS.items():
+        # Facts that were pushed one by one are found again, digit for digit, by each of them.
+        view = submit(api, content(), kind)
+        assert outcomes(view) == [(first + at, "replayed") for at in range(3)], name
+        assert view["format"] == {"form": "ndjson"}.get(name, _format(name)), name
+        assert view["state"] == "done"
+    assert {name: facts(entry) for name, entry in recorded(api).items()} == pushed
+
+
+def _format(name: str) -> str:
+    kinds = {"ndjson": "ndjson", "array": "json", "xlsx": "xlsx"}
+    return kinds.get(name.split(maxsplit=1)[0], "csv")
+
+
+@pytest.mark.parametrize("name", ["ndjson", "array", "gb18030", "xlsx"])
+def test_rows_become_entries_and_are_answered_in_order(world: World, name: str) -> None:
+    content, kind, first = FORMATS[name]
+    api, content = world.api(), content()
+    view = submit(api, content, kind)
+    entries = recorded(api)
+    assert view["results"] == [
+        {
+            "row": first + at,
+            "source_ref": f"HR-{at + 1}",
+            "outcome": "accepted",
+            "entry_id": entries[f"HR-{at + 1}"]["id"],
+        }
+        for at in range(3)
+    ]
+    assert results(api, view) == view["results"]
+    assert view["progress"] | {"rows_per_second": None} == {
+        "rows_read": 3,
+        "accepted": 3,
+        "replayed": 0,
+        "refused": 0,
+        "corrected": 0,
+        "exited": 0,
+        "reversed": 0,
+        "share": 1.0,
+        "rows_per_second": None,
+        "remaining_seconds": 0.0,
+    }
+    assert view["bytes"] == len(content)
+    assert view["sha256"] == hashlib.sha256(content).hexdigest()
+    shown_again = shown(api, view)
+    assert shown_again.pop("results") is None
+    assert shown_again == {name: value for name, value in view.items() if name != "results"}
+
+
+def test_sending_again_changes_nothing_and_a_changed_row_is_told(world: World) -> None:
+    api, content = world.api(), ndjson(BODIES)
+    first = submit(api, content)
+    before = written(world)
+    again = submit(api, content)
+    assert again["id"] != first["id"]
+    assert [each["outcome"] for each in again["results"]] == ["replayed"] * 3
+    assert [each["entry_id"] for each in again["results"]] == [
+        each["entry_id"] for each in first["results"]
+    ]
+    changed = submit(api, ndjson([BODIES[0], BODIES[1] | {"reason": "另一事由"}]))
+    assert written(world) == before
+    assert outcomes(changed) == [(1, "replayed"), (2, "refused")]
+    told = changed["results"][1]
+    assert (told["code"], told["pointer"], told["source_ref"]) == ("entry_conflict", "", "HR-2")
+    assert told["sentence"]
+
+
+def test_two_rows_of_one_reference_are_one_entry_or_a_conflict(world: World) -> None:
+    sent = [row(1), row(1), row(1, reason="另一事由"), row(2)]
+    view = submit(world.api(), ndjson(sent))
+    assert outcomes(view) == [(1, "accepted"), (2, "replayed"), (3, "refused"), (4, "accepted")]
+    assert view["results"][2]["code"] == "entry_conflict"
+    assert view["results"][1]["entry_id"] == view["results"][0]["entry_id"]
+    assert len(recorded(world.api())) == 2
+
+
+def test_rows_are_numbered_as_their_sender_counts(world: World) -> None:
+    bad = {"reason": None}
+    lines = ndjson([b"", json.dumps(row(1)).encode(), b"  ", json.dumps(row(2) | bad).encode()])
+    assert outcomes(submit(world.api(), lines)) == [(2, "accepted"), (4, "refused")]
+    table = [*tables([row(3), row(4, **bad)])]
+    table[-1]["统一社会信用代码"] = table[-1].pop("身份证号")
+    text = delimited(table)
+    titled = "二〇二六年第四季度,,,\n\n".encode() + text.replace(b"\r\n", b"\r\n,,,\r\n", 1)
+    assert outcomes(submit(world.api(), titled)) == [(5, "accepted"), (6, "refused")]
+
+
+# --- options --------------------------------------------------------------
+
+
+def test_the_results_can_be_filtered_and_end_with_a_trailer(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson([row(1), row(2, severity="grave"), row(3), b"{"]))
+    assert [each["row"] for each in results(api, view, outcome="refused")] == [2, 4]
+    assert [each["row"] for each in results(api, view, outcome="accepted")] == [1, 3]
+    streamed = api.get(f"{SUBMISSIONS}/{view['id']}/results", params={"outcome": "replayed"})
+    assert streamed.headers["Content-Type"] == NDJSON
+    assert streamed.json() == {"trailer": {"rows": 0, "state": "done", "complete": True}}
+    answer = api.get(f"{SUBMISSIONS}/{view['id']}/results", params={"outcome": "lost"})
+    refused(answer, 422, "unknown_value", "?outcome")
+
+
+def test_the_list_type_may_stand_in_the_rows_or_in_the_query(world: World) -> None:
+    api = world.api()
+    without = row(1, list_type=None)
+    told = submit(api, ndjson([row(2), without, row(3, list_type="wage_arrears.red")]))
+    assert outcomes(told) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
+    assert _refusal(told["results"][2]) == ("list_type_differs", "/list_type", None)
+    told = submit(api, ndjson([row(2), row(4, list_type=None)]), list_type=None)
+    assert outcomes(told) == [(1, "replayed"), (2, "refused")]
+    assert _refusal(told["results"][1]) == ("missing", "/list_type", None)
+    sheet = delimited([cells(row(5)) | {"名单类型": BLACK}, cells(row(6)) | {"名单类型": "红榜"}])
+    told = submit(api, sheet, list_type=None)
+    assert outcomes(told) == [(2, "accepted"), (3, "refused")]
+    assert _refusal(told["results"][1]) == ("unknown_list_type", "/list_type", "名单类型")
+    before = written(world)
+    refused(send(api, ndjson([row(9)]), list_type="no.such"), 422, "unknown_value", "?list_type")
+    assert written(world) == before
+
+
+def _refusal(result: View) -> tuple[str, str, str | None]:
+    assert result["sentence"]
+    assert result["sentence"] != result["sentence_en"]
+    return result["code"], result["pointer"], result.get("column")
+
+
+def test_the_operator_names_the_department_and_departments_send_for_themselves(
+    world: World,
+) -> None:
+    operator, own, other = (
+        world.api("operator"),
+        world.api(),
+        world.api("department", "civil_affairs"),
+    )
+    view = submit(operator, ndjson([row(1)]), department="human_resources")
+    assert outcomes(view) == [(1, "accepted")]
+    assert view["department"] == "human_resources"
+    named = row(2, department="human_resources")
+    assert outcomes(submit(operator, ndjson([named, row(3)]))) == [(1, "accepted"), (2, "refused")]
+    told = submit(own, ndjson([named, row(4, department="civil_affairs")]))
+    assert outcomes(told) == [(1, "replayed"), (2, "refused")]
+    assert told["results"][1]["code"] == "department_differs"
+    refused(send(own, b"{}", department="civil_affairs"), 403, "not_your_department")
+    refused(send(operator, b"{}", department="nobody"), 422, "unknown_value", "?department")
+    # Each sees its own; who oversees sees all.
+    assert outcomes(submit(other, ndjson([row(5)]))) == [(1, "refused")]
+    for path in ("", "/results", "/refused.xlsx"):
+        refused(other.get(f"{SUBMISSIONS}/{view['id']}{path}"), 404, "submission_not_found")
+    listed = {
+        api: api.get(SUBMISSIONS).json()["submissions"]
+        for api in (operator, own, other, world.api("auditor"))
+    }
+    assert [len(found) for found in listed.values()] == [4, 2, 1, 4]
+    assert own.get(f"{SUBMISSIONS}/{view['id']}").json()["submitted_by"].startswith("operator")
+
+
+def test_submissions_are_listed_by_page_newest_first(world: World) -> None:
+    api = world.api()
+    ids = [submit(api, ndjson([row(serial)]))["id"] for serial in range(1, 6)]
+    page = api.get(SUBMISSIONS, params={"limit": 3}).json()
+    rest = api.get(SUBMISSIONS, params={"limit": 3, "next": page["next"]}).json()
+    assert [each["id"] for each in page["submissions"] + rest["submissions"]] == ids[::-1]
+    assert rest["next"] is None
+    assert api.get(SUBMISSIONS, params={"state": "held"}).json()["submissions"] == []
+    refused(api.get(SUBMISSIONS, params={"next": "eA=="}), 400, "bad_cursor")
+
+
+MIXED = [
+    row(1),
+    row(2, severity="grave"),
+    row(3),
+    row(3),
+    row(1, reason="另一事由"),
+    row(4, **red()),
+    row(5),
+]
+OPTIONS: list[dict[str, Any]] = [
+    {},
+    {"on_error": "stop"},
+    {"commit": "all_or_nothing"},
+    {"commit": "all_or_nothing", "on_error": "stop"},
+    {"rows": 6},
+    {"rows": 6, "commit": "all_or_nothing"},
+]
+
+
+@pytest.mark.parametrize("query", OPTIONS, ids=lambda query: ",".join(map(str, query.values())))
+def test_a_dry_run_answers_as_the_real_run_does_and_records_nothing(
+    world: World, query: dict[str, Any]
+) -> None:
+    api = world.api()
+    record(world.api(), row(5))  # one is recorded already
+    before = written(world)
+    rehearsed = submit(api, ndjson(MIXED), dry_run=True, **query)
+    assert written(world) == before
+    real = submit(api, ndjson(MIXED), **query)
+
+    def told(view: View) -> Any:
+        answers = [
+            each | {"entry_id": None, "outcome": each["outcome"].replace("sound", "accepted")}
+            for each in view["results"]
+        ]
+        return answers, view["state"], view["problem"] and view["problem"]["code"]
+
+    assert told(rehearsed) == told(real)
+    made = {each["entry_id"] for each in real["results"] if each["outcome"] == "accepted"}
+    assert made <= {entry["id"] for entry in recorded(api).values()} | {None}
+    named = {each["entry_id"] for each in rehearsed["results"] if "entry_id" in each}
+    assert named <= {recorded(api)["HR-5"]["id"]}  # of what is not recorded there is no id
+
+
+def test_stopping_at_the_first_refusal_leaves_what_is_before_it(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson([row(1), row(2), row(3, reason=None), row(4)]), on_error="stop")
+    assert view["state"] == "stopped"
+    assert outcomes(view) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
+    assert recorded(api).keys() == {"HR-1", "HR-2"}
+
+
+def test_all_or_nothing(world: World) -> None:
+    api, query = world.api(), {"commit": "all_or_nothing"}
+    before = written(world)
+    view = submit(api, ndjson([*rows(3), row(4, reason=None)]), **query)
+    assert written(world) == before
+    assert (view["state"], view["problem"]["code"]) == ("refused", "rows_refused")
+    assert outcomes(view) == [(1, "sound"), (2, "sound"), (3, "sound"), (4, "refused")]
+    assert all("entry_id" not in each for each in view["results"])
+    view = submit(api, ndjson(rows(4)), **query)
+    assert (view["state"], view["problem"]) == ("done", None)
+    assert view["progress"]["accepted"] == 4
+    assert recorded(api).keys() == {f"HR-{serial}" for serial in range(1, 5)}
+    set_to(world, submission_held_rows=4)
+    before = written(world)
+    for more, state in ((query, "refused"), ({"dry_run": True}, "refused")):
+        view = shown(api, submit_or_refused(api, ndjson(rows(5, 10)), **more))
+        assert (view["state"], view["problem"]["code"]) == (state, "too_many_rows")
+    assert written(world) == before
+    assert submit(api, ndjson(rows(5)))["state"] == "done"  # row by row there is no such bound
+
+
+def submit_or_refused(api: httpx.Client, content: bytes, **query: Any) -> View:
+    """A submission, whichever way it was answered."""
+    answer = send(api, content, **query)
+    told = answer.json()
+    return {"id": told.get("submission_id") or told["id"]}
+
+
+def test_a_file_of_another_number_of_rows_than_declared_is_told(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson(rows(2)), rows=3)
+    assert (view["state"], view["problem"]["code"]) == ("done", "row_count_differs")
+    assert view["problem"]["errors"][0]["pointer"] == "?rows"
+    before = written(world)
+    view = submit(api, ndjson(rows(2, 5)), rows=3, commit="all_or_nothing")
+    assert (view["state"], view["problem"]["code"]) == ("refused", "row_count_differs")
+    assert written(world) == before
+    assert submit(api, ndjson(rows(2, 5)), rows=2)["problem"] is None
+
+
+def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
+    api, before = world.api(), written(world)
+    for query, code, pointer in (
+        ({"list": BLACK}, "unknown_field", "?list"),
+        ({"dryrun": "true"}, "unknown_field", "?dryrun"),
+        ({"on_error": "ignore"}, "unknown_value", "?on_error"),
+        ({"commit": "some"}, "unknown_value", "?commit"),
+        ({"mode": "delete"}, "unknown_value", "?mode"),
+        ({"rows": -1}, "too_small", "?rows"),
+        ({"dry_run": "perhaps"}, "wrong_type", "?dry_run"),
+    ):
+        refused(send(api, ndjson([row(1)]), **query), 422, code, pointer)
+    refused(send(api, ndjson([row(1)]), list_type=PERSON), 400, "personal_number_in_url")
+    refused(send(world.client(None), ndjson([row(1)])), 401, "unauthenticated")
+    for role in ("approver", "subscriber", "auditor"):
+        refused(send(world.api(role), ndjson([row(1)])), 403, "forbidden")
+    assert written(world) == before
+    assert world.api("auditor").get(SUBMISSIONS).json()["submissions"] == []
+
+
+def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> None:
+    api, content = world.api(), ndjson([row(1)])
+    digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
+    for wrong in (f"sha-256=:{digest[::-1]}:", digest, "sha-512=:AAAA:", ""):
+        refused(send(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest")
+    assert written(world)[0] == 0
+    assert api.get(SUBMISSIONS).json()["submissions"] == []
+    answer = send(api, content, digest=f"sha-512=:AAAA:, sha-256=:{digest}:")
+    assert answer.json()["state"] == "done"
+
+
+def test_too_large_a_file_is_refused_and_let_go(world: World) -> None:
+    set_to(world, submission_limit_bytes=3_000)
+    api, content = world.api(), ndjson(rows(20))
+    refused(send(api, content), 413, "body_too_large")
+    refused(send(api, *form(content)), 413, "body_too_large")
+    with world.registry.database.reading() as connection:
+        for table in (Submission, SubmissionPart):
+            assert connection.execute(select(table)).all() == []
+
+
+def test_a_large_file_is_worked_off_behind_its_answer(world: World) -> None:
+    api, content = world.api(), ndjson(rows(30))
+    set_to(world, submission_at_once_bytes=len(content) - 1)
+    answer = send(api, content)
+    assert answer.status_code == 202
+    view = answer.json()
+    assert answer.headers["Location"] == f"{SUBMISSIONS}/{view['id']}"
+    assert int(answer.headers["Retry-After"]) >= 1
+    assert (view["state"], view["results"], view["progress"]["share"]) == ("queued", None, 0.0)
+    # Who heard no answer sends again, and is led to the same one; another wish is another one.
+    assert send(api, content).json()["id"] == view["id"]
+    assert send(world.api("operator"), content).json()["id"] != view["id"]
+    other = send(api, content, dry_run=True).json()
+    assert other["id"] != view["id"]
+    waiting = api.get(f"{SUBMISSIONS}/{view['id']}/results").text.splitlines()
+    assert json.loads(waiting[-1])["trailer"] == {"rows": 0, "state": "queued", "complete": False}
+    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+    assert dispatch.work_off(world.registry) == 3
+    view = shown(api, view)
+    assert (view["state"], view["progress"]["accepted"]) == ("done", 30)
+    assert len(results(api, view)) == 30
+    assert dispatch.work_off(world.registry) == 0
+    # An ended one is another matter: sent again, every row is found again.
+    again = queue(world, api, content)
+    assert again["id"] != view["id"]
+    assert again["progress"]["replayed"] == 30
+
+
+def test_an_unreadable_large_file_tells_by_its_state_why(world: World) -> None:
+    set_to(world, submission_at_once_bytes=0)
+    view = queue(world, world.api(), delimited([{"甲": 1, "乙": 2}]))
+    assert view["state"] == "refused"
+    assert view["problem"]["code"] == "no_header_row"
+    assert view["problem"]["detail"].startswith("前 10 行")
+    assert view["problem"]["detail_en"]
+
+
+# --- refusals -------------------------------------------------------------
+
+HEAD = {"role": "legal_representative", "name": "张某"}
+BAD_CELLS: list[tuple[dict[str, Any], str, str, str | None]] = [
+    ({"统一社会信用代码": "91370403MB000CT75X"}, "invalid_identifier",
+     "/subject/identifiers/0/number", "统一社会信用代码"),
+    ({"统一社会信用代码": "9.1E+17"}, "number_damaged",
+     "/subject/identifiers/0/number", "统一社会信用代码"),
+    ({"法定代表人证件号码": PERSON[:-1] + "4"}, "invalid_identifier",
+     "/responsible_persons/0/identifier/number", "法定代表人证件号码"),
+    ({"主体类别": "公司"}, "unknown_value", "/subject/kind", "主体类别"),
+    ({"主体类别": "个体工商户"}, "kind_not_of_uscc", "/subject/kind", "主体类别"),
+    ({"主体名称": None}, "missing", "/subject/name", "主体名称"),
+    ({"决定日期": "2026年13月1日"}, "invalid_date", "/decision/decided_on", "决定日期"),
+    ({"决定日期": "46346"}, "date_as_number", "/decision/decided_on", "决定日期"),
+    ({"决定日期": "2027-01-05"}, "decision_in_future", "/decision/decided_on", "决定日期"),
+    ({"决定类型": "口头"}, "unknown_value", "/decision/kind", "决定类型"),
+    ({"有效期止": "2026-01-01"}, "dates_out_of_order", "/effective_until", "有效期止"),
+    ({"行为终了日期": None}, "conduct_end_missing", "/conduct_ended_on", "行为终了日期"),
+    ({"列入事由": "=A1&B1"}, "formula_cell", "/reason", "列入事由"),
+    ({"列入事由": f"本人 {PERSON}"}, "personal_number_in_text", "/reason", "列入事由"),
+    ({"列入事由": "#REF!"}, "error_cell", "/reason", "列入事由"),
+    ({"来源编号": PERSON}, "personal_number_in_text", "/source_ref", "来源编号"),
+    ({"来源编号": "号" * 81}, "too_long", "/source_ref", "来源编号"),
+    ({"公开类型": "不予公开"}, "exemption_incomplete", "/disclosure", "公开类型"),
+]  # fmt: skip
+
+
+def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
+    api = world.api()
+    table = [cells(row(at)) | changes for at, (changes, *_) in enumerate(BAD_CELLS, start=1)]
+    before = written(world)
+    view = submit(api, delimited(table))
+    assert written(world) == before
+    told = []
+    for result in view["results"]:
+        assert result["outcome"] == "refused"
+        for error in result["errors"]:
+            assert any("\u4e00" <= each <= "\u9fff" for each in error["sentence"]), error
+            assert error["sentence_en"].isascii() or "“" in error["sentence_en"], error
+        told.append(
+            [(each["code"], each["pointer"], each.get("column")) for each in result["errors"]]
+        )
+        assert result["pointer"] == result["errors"][0]["pointer"]
+    for (changes, *wanted), found in zip(BAD_CELLS, told, strict=True):
+        assert tuple(wanted) in found, (changes, found)
+    assert all(number not in json.dumps(view) for number in (PERSON, PERSON[:-1]))
+
+
+NUMBERS = [PERSON, resident_id(31), resident_id(32)]
+
+
+def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
+    api = world.api()
+    sent = [
+        row(1, subject=person(NUMBERS[0]), responsible_persons=None),
+        row(2, source_ref=NUMBERS[1]),
+        row(3, reason=f"本人 {NUMBERS[1]}", case_ref=NUMBERS[1]),
+        row(4) | {NUMBERS[2]: NUMBERS[2]},
+        row(5, subject=person(NUMBERS[2][:-1] + "Y"), responsible_persons=None),
+        {"source_ref": f"{NUMBERS[1]} 号"},
+        NUMBERS[1],
+        b'"' + NUMBERS[1].encode(),
+    ]
+    sheet = [cells(each) for each in sent[:3]]
+    headed = delimited([*sheet, {f"说明{NUMBERS[1]}": "甲"}])
+    told = ""
+    for content in (ndjson(sent), array(sent[:-1]), delimited(sheet), headed, workbook(sheet)):
+        answer = send(api, content)
+        told += answer.text
+        name = answer.json().get("submission_id") or answer.json()["id"]
+        for path in ("", "/results"):
+            told += api.get(f"{SUBMISSIONS}/{name}{path}").text
+    told += api.get(SUBMISSIONS).text
+    with world.registry.database.reading() as connection:
+        for table in (Submission, SubmissionBatch):
+            told += str(connection.execute(select(table.__table__)).all())
+        parts = connection.execute(select(SubmissionPart.content)).scalars().all()
+    assert len(parts) == 5
+    for number in NUMBERS:
+        assert number not in told
+        assert all(number.encode() not in part for part in parts)
+    assert outcomes(submit(api, ndjson(sent)))[:3] == [
+        (1, "replayed"),
+        (2, "refused"),
+        (3, "refused"),
+    ]
+
+
+def test_refused_rows_come_back_marked_and_are_taken_once_mended(world: World) -> None:
+    api = world.api()
+    table = [cells(each) for each in rows(4)]
+    table[1]["决定日期"] = "去年"
+    table[3]["统一社会信用代码"] = "91370403MB000CT75X"
+    for content in (workbook(table), delimited(table, encoding="gb18030")):
+        view = submit(api, content)
+        assert view["progress"]["refused"] == 2
+        answer = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"] == XLSX
+        assert f"refused-{view['id']}" in answer.headers["Content-Disposition"]
+        header, *back = (
+            CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
+            .get_sheet_by_index(0)
+            .to_python()
+        )
+        mended = [dict(zip(header, values, strict=True)) for values in back]
+        assert [each["来源编号"] for each in mended] == ["HR-2", "HR-4"]
+        assert [each["原文件行号"] for each in mended] == ["3", "5"]
+        assert "决定日期" in mended[0]["退回原因"]
+        comments = zipfile.ZipFile(io.BytesIO(answer.content)).read("xl/comments1.xml").decode()
+        assert mended[0]["退回原因"].partition("：")[2] in comments
+    # As it came it is refused for the same reasons; mended, and sent with its added columns, taken.
+    again = submit(api, answer.content)
+    assert outcomes(again) == [(2, "refused"), (3, "refused")]
+    mended[0]["决定日期"] = "2026-11-20"
+    mended[1]["统一社会信用代码"] = row(4)["subject"]["identifiers"][0]["number"]
+    assert outcomes(submit(api, workbook(mended))) == [(2, "accepted"), (3, "accepted")]
+    assert [each[1] for each in outcomes(submit(api, ndjson(rows(4))))] == ["replayed"] * 4
+
+
+def test_only_tables_have_a_workbook_to_mend(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson([row(1, reason=None)]))
+    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+    view = submit(api, delimited([cells(row(1))]))  # nothing to mend: headings alone
+    back = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
+    assert back.status_code == 200
+    refused(world.api("auditor").get(back.request.url.path), 403, "forbidden")
+
+
+def test_files_are_let_go_after_a_while_and_their_answers_stay(world: World) -> None:
+    api = world.api()
+    view = submit(api, delimited([cells(row(1)), cells(row(2, reason=None))]))
+    world.clock.instant = world.clock.instant.replace(year=2027)
+    dispatch.tidy(world.registry)
+    with world.registry.database.reading() as connection:
+        assert connection.execute(select(SubmissionPart.number)).all() == []
+    assert outcomes({"results": results(api, view)}) == [(2, "accepted"), (3, "refused")]
+    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+
+
+# --- the template ---------------------------------------------------------
+
+
+def test_the_template_is_filled_in_and_taken(world: World) -> None:
+    for role in ("department", "operator", "auditor"):
+        answer = world.api(role).get(f"{SUBMISSIONS}/template.xlsx")
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["Content-Type"] == XLSX
+    for role in ("approver", "subscriber"):
+        refused(world.api(role).get(f"{SUBMISSIONS}/template.xlsx"), 403, "forbidden")
+    api = world.api()
+    asked = {"list_type": BLACK}
+    template = api.get(f"{SUBMISSIONS}/template.xlsx", params=asked).content
+    # As it is it holds no row: its examples are none.
+    unreadable(send(api, template), "empty_file")
+    book = CalamineWorkbook.from_filelike(io.BytesIO(template))
+    header = book.get_sheet_by_name("数据").to_python()[0]
+    examples = [
+        dict(zip(header, values, strict=False))
+        for values in book.get_sheet_by_name("示例").to_python()[1:3]
+    ]
+    options = {value for line in book.get_sheet_by_name("选项").to_python() for value in line}
+    assert "拖欠农民工工资失信联合惩戒对象名单" in options
+    assert "企业劳动保障守法诚信A级名单" not in options
+    filled = workbook([dict.fromkeys(header) | example for example in examples])
+    assert outcomes(submit(api, filled, list_type=None)) == [(2, "accepted"), (3, "accepted")]
+    for unknown in ("no.such", "illegal_social_organizations.black"):  # of another department
+        answer = api.get(f"{SUBMISSIONS}/template.xlsx", params={"list_type": unknown})
+        refused(answer, 422, "unknown_value", "?list_type")
+
+
+# --- the exchange of penalties and licences -------------------------------
+
+PENALTY = {
+    "CF_XDR_MC": "枣庄某某建筑有限公司", "CF_XDR_SHXYM": "91370403MB000CT75T",
+    "CF_WSH": "枣人社罚〔2026〕5号", "CF_SY": "未按规定支付工资",
+    "CF_YJ": "劳动保障监察条例第三十条", "CF_JDRQ": "2026/11/16",
+}  # fmt: skip
+NEW = {
+    "CF_XDR_LB": "法人及非法人组织", "CF_FRDB": "张某", "CF_CFLB": "罚款；没收违法所得",
+    "CF_NR": "罚款两千元", "CF_NR_FK": "0.2", "CF_YXQ": "2099/12/31", "CF_CFJG": "市人社局",
+    "SJC": "2026/11/20",
+}  # fmt: skip
+OLD = {
+    "CF_CFMC": "欠薪案", "CF_CFLB1": "警告", "CF_CFLB2": "", "CF_JG": "警告", "CF_ZT": "0",
+    "CF_FR": "李某", "CF_JZQ": "2027.11.16",
+}  # fmt: skip
+LICENCE = {
+    "XK_XDR_MC": "枣庄某某建筑有限公司", "XK_XDR_SHXYM": "91370403MB000CT75T",
+    "XK_WSH": "枣人社许〔2026〕8号", "XK_XKWS": "准予行政许可决定书", "XK_XKLB": "普通",
+    "XK_NR": "劳务派遣", "XK_JDRQ": "2026-11-16", "XK_YXQZ": "2026-11-16", "XK_YXQZI": "2029-11-15",
+    "XK_ZT": "1",
+}  # fmt: skip
+
+
+def test_tables_of_the_exchange_become_records(world: World) -> None:
+    api = world.api()
+    second = PENALTY | OLD | {"CF_WSH": "枣人社罚〔2026〕6号"}
+    content = delimited([PENALTY | NEW, second], encoding="gb18030")
+    view = submit(api, content, list_type="wage_arrears.penalty")
+    assert outcomes(view) == [(2, "accepted"), (3, "accepted")], view
+    assert [
+        each[1] for each in outcomes(submit(api, content, list_type="wage_arrears.penalty"))
+    ] == [
+        "replayed",
+        "replayed",
+    ]
+    new, old = sorted(recorded(api).values(), key=lambda entry: entry["decision"]["number"])
+    assert new["source_ref"].startswith("枣人社罚〔2026〕5号-")
+    assert new["list"] == old["list"] == "record"
+    assert new["penalty"] == {
+        "categories": ["罚款", "没收违法所得"],
+        "content": "罚款两千元",
+        "fine": "0.2",
+    }
+    assert (new["effective_until"], old["effective_until"]) == (None, "2027-11-16")
+    assert old["penalty"] == {"categories": ["警告"], "content": "警告"}
+    assert "处罚名称：欠薪案" in old["remark"]
+    assert [person["name"] for person in old["responsible_persons"]] == ["李某"]
+    view = submit(api, workbook([LICENCE]), list_type="wage_arrears.licence")
+    assert outcomes(view) == [(2, "accepted")], view
+    (granted,) = recorded(api, list_type="wage_arrears.licence").values()
+    assert granted["licence"]["content"] == "劳务派遣"
+    assert granted["decision"]["kind"] == "administrative_licence"
+    for content, other in (
+        (delimited([PENALTY | NEW]), BLACK),
+        (delimited([PENALTY | NEW]), "wage_arrears.licence"),
+        (delimited([LICENCE]), "wage_arrears.penalty"),
+        (delimited([LICENCE | PENALTY]), "wage_arrears.penalty"),
+    ):
+        code = (
+            "mixed_tables" if b"CF_WSH" in content and b"XK_WSH" in content else "record_types_only"
+        )
+        unreadable(send(api, content, list_type=other), code)
+    unreadable(send(api, delimited([LICENCE]), list_type=None), "list_type_missing")
+
+
+def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
+    sent = [push(), push(**penalty()), push(**licence()), push(**red(subject=subject(name="某")))]
+    view = submit(world.api(), ndjson(sent), list_type=None)
+    assert [each[1] for each in outcomes(view)] == ["accepted"] * 3 + ["refused"]
+    assert view["results"][3]["code"] == "blacklisted_subject"
