@@ -1,0 +1,694 @@
+"""Submissions that are disturbed: whatever dies, every row is recorded once and answered once."""
+
+import logging
+import random
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import pytest
+
+from app.registry import Registry
+from app.rules.permissions import COMMAND_LINE
+from app.settings import Settings
+from app.submissions import actions, dispatch, replacing, reversing, working
+from app.submissions.actions import Wish
+from app.submissions.intake import Keeper
+from app.submissions.job import Job, Progress
+from app.submissions.schemas import State
+from app.submissions.store import LeaseLost, SubmissionRow
+from app.synthetic import uscc
+from tests.support import files
+from tests.support.facts import asked, check, organisation, penalty, push
+from tests.support.processes import make_key, push_today, serving
+from tests.support.workers import (
+    NDJSON,
+    bodies,
+    ended,
+    followed,
+    kill_all,
+    kill_workers,
+    left_of_files,
+    memory,
+    ndjson,
+    newest,
+    read_rows,
+    references,
+    require_recorded,
+    results_of,
+    send,
+    stored,
+    wait_for,
+    workers_of,
+)
+from tests.support.world import World
+
+MEBIBYTE = 1 << 20
+QUICK = {"REDBLACK_SUBMISSION_LEASE_SECONDS": "1"}
+"""Whoever died is given up soon."""
+IN_BACKGROUND = {**QUICK, "REDBLACK_SUBMISSION_AT_ONCE_BYTES": "0"}
+
+
+# --- processes that die --------------------------------------------------------
+
+
+def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
+    settings: Settings, registry: Registry, key: str, tmp_path: Path
+) -> None:
+    rows = bodies(range(4_500))
+    file = ndjson(rows)
+    assert len(file) > settings.submission_at_once_bytes
+    asker = make_key(settings, "approver", "finance_bureau")
+
+    with serving(settings, tmp_path, **QUICK) as served, served.client(key) as client:
+        answer = client.post("/v1/submissions", content=file)
+        assert answer.status_code == httpx.codes.ACCEPTED
+        name = answer.json()["id"]
+        place = answer.headers["Location"]
+        assert place == f"/v1/submissions/{name}"
+        read = read_rows(registry, name, 0)
+        first = workers_of(served)
+        assert len(first) == 1
+        # A clerk asks meanwhile, and is told of what is recorded already.
+        with served.client(asker) as other:
+            told = other.post("/v1/checks", json=check(asked(uscc(0), None)))
+        assert told.status_code == httpx.codes.OK
+        assert told.json()["results"][0]["found"]
+
+        kill_workers(first)
+        wait_for(  # the server starts another
+            lambda: client.get(place).json()["progress"]["rows_read"] > read + 300,
+            "another worker",
+        )
+        [second] = workers_of(served)
+        assert second not in first
+        began = time.monotonic()
+        served.process.send_signal(signal.SIGTERM)
+        served.process.wait(30)
+        print(f"stopped after {time.monotonic() - began:.1f} s")
+        assert not Path(f"/proc/{second}").exists()
+        log = served.log.read_text()
+        assert "Traceback" not in log
+        assert "Application shutdown complete" in log
+    left = stored(registry, name)
+    assert (left.state, left.leased_until) == (State.running, None)  # nobody need wait for it
+
+    with serving(settings, tmp_path, **QUICK) as served:
+        read = read_rows(registry, name, left.rows_read + 300)
+        kill_all(served)
+    left = stored(registry, name)
+    assert left.state == State.running
+    assert read <= left.rows_read < len(rows)
+
+    with serving(settings, tmp_path, **QUICK) as served, served.client(key) as client:
+        assert ended(registry, name).state == State.done  # by itself: nobody asked for it
+        view = client.get(place).json()
+        assert view["progress"]["rows_read"] == view["progress"]["accepted"] == len(rows)
+        answers = results_of(client, name)
+        assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
+        assert [item["source_ref"] for item in answers] == references(rows)
+        again = followed(client, send(client, file)["id"])
+        assert again["id"] != name
+        assert again["progress"]["replayed"] == len(rows)
+        assert [item["entry_id"] for item in results_of(client, again["id"])] == [
+            item["entry_id"] for item in answers
+        ]
+    require_recorded(registry, references(rows))
+
+
+def test_many_files_at_once_wait_for_one_another_in_no_ring(
+    settings: Settings, registry: Registry, key: str, tmp_path: Path
+) -> None:
+    """The same organisations in opposite orders, as wholes and row by row, beside single pushes."""
+    serials = list(range(400))
+    shuffled = random.Random(4).sample(serials, len(serials))
+    record = penalty()
+    record.pop("source_ref")
+    files = [
+        (bodies(reversed(serials), "WHOLE", **record), {"commit": "all_or_nothing"}),
+        (bodies(reversed(serials), "DOWN", **record), {}),
+        (bodies(serials, "UP"), {}),
+        (bodies(shuffled, "MIXED", **record), {"commit": "all_or_nothing"}),
+    ]
+    single = bodies(shuffled[:90], "ONE", **record)
+    more = {**IN_BACKGROUND, "REDBLACK_SUBMISSION_WORKERS": "2"}
+
+    with serving(settings, tmp_path, **more) as served, served.client(key) as client:
+
+        def push_single(rows: list[dict[str, Any]]) -> Counter[int]:
+            with served.client(key) as own:
+                return Counter(own.post("/v1/entries", json=row).status_code for row in rows)
+
+        with ThreadPoolExecutor(3) as pool:
+            names = [send(client, ndjson(rows), **wish)["id"] for rows, wish in files]
+            pushed = [pool.submit(push_single, single[part::3]) for part in range(3)]
+            views = [followed(client, name) for name in names]
+            statuses = sum((item.result(60) for item in pushed), Counter())
+        for (rows, _), view in zip(files, views, strict=True):
+            assert view["state"] == "done", view
+            assert view["progress"]["accepted"] == len(rows)
+            found = [item["source_ref"] for item in results_of(client, view["id"])]
+            assert found == references(rows)
+        log = served.log.read_text()
+    assert statuses == {httpx.codes.CREATED: len(single)}
+    assert "Traceback" not in log
+    assert "deadlock" not in log.lower()
+    everything = [row["source_ref"] for rows, _ in files for row in rows]
+    require_recorded(registry, everything + references(single))
+
+
+def test_a_large_file_takes_little_memory(
+    settings: Settings, registry: Registry, key: str, tmp_path: Path
+) -> None:
+    """Sixty megabytes, refused quickly; the bound is far above what it takes on any machine."""
+    line = ndjson([push_today(uscc(1), "LONG-1", remark="长" * 6_000)])
+    count = 60 * MEBIBYTE // len(line)
+    with serving(settings, tmp_path) as served, served.client(key) as client:
+        send(client, ndjson(bodies([1])))  # what is needed once is in memory by now
+        server_before, began = memory(served.process.pid), time.monotonic()
+        name = send(client, (line for _ in range(count)))["id"]
+        wait_for(lambda: stored(registry, name).state == State.running, "a worker")
+        [worker] = workers_of(served)
+        worker_before = worker_peak = memory(worker)
+
+        def look() -> bool:
+            nonlocal worker_peak
+            worker_peak = max(worker_peak, memory(worker))
+            return stored(registry, name).finished_at is not None
+
+        wait_for(look, "the end of a large submission")
+        server_more = memory(served.process.pid) - server_before
+        view = client.get(f"/v1/submissions/{name}").json()
+    assert view["progress"]["refused"] == view["progress"]["rows_read"] == count
+    worker_more = worker_peak - worker_before
+    print(
+        f"{count} rows in {time.monotonic() - began:.1f} s: the server took"
+        f" {server_more / MEBIBYTE:.0f} MiB more, its worker {worker_more / MEBIBYTE:.0f} MiB"
+        f" more than {worker_before / MEBIBYTE:.0f}"
+    )
+    assert server_more + worker_more < 200 * MEBIBYTE
+
+
+# --- files that do not arrive -----------------------------------------------------
+
+
+@contextmanager
+def begun(world: World, start: bytes, headers: dict[str, str]) -> Iterator[socket.socket]:
+    """The connection of a request of which so much was sent."""
+    where = urlsplit(world.address)
+    assert where.hostname is not None
+    key = world.api().headers["Authorization"]
+    head = {"Host": where.netloc, "Authorization": key, **headers}
+    lines = ["POST /v1/submissions HTTP/1.1", *(f"{name}: {said}" for name, said in head.items())]
+    with socket.create_connection((where.hostname, where.port or 80), timeout=30) as connection:
+        connection.sendall("\r\n".join([*lines, "", ""]).encode() + start)
+        wait_for(lambda: newest(world.registry), "the beginning of a submission")
+        yield connection
+
+
+CUT_OFF: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], dict[str, str]]]] = {
+    "whole": (lambda part: part, lambda file: {"Content-Length": str(len(file)), **NDJSON}),
+    "chunked": (
+        lambda part: f"{len(part):x}\r\n".encode() + part + b"\r\n",
+        lambda _: {"Transfer-Encoding": "chunked", **NDJSON},
+    ),
+    "form": (
+        lambda part: b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + part,
+        lambda file: {
+            "Content-Length": str(len(file) + 1_000),
+            "Content-Type": "multipart/form-data; boundary=x",
+        },
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "reset"), [("whole", False), ("whole", True), ("chunked", True), ("form", False)]
+)
+def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
+    world: World, kind: str, *, reset: bool
+) -> None:
+    rows = sent_rows(1_500)
+    file = ndjson(rows)
+    body, headers = CUT_OFF[kind]
+    with begun(world, body(file[: len(file) * 9 // 10]), headers(file)) as connection:
+        if reset:  # as by a router between, which forgot the connection
+            gone = struct.pack("ii", 1, 0)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
+    wait_for(lambda: left_of_files(world.registry) == (0, 0), "the cut file to be gone")
+    view = send(world.api(), ndjson(rows[:20]))
+    assert (view["state"], view["progress"]["accepted"]) == ("done", 20)
+    require_recorded(world.registry, references(rows[:20]))
+
+
+def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World) -> None:
+    world.registry.settings.stalled_client_seconds = 0.3
+    file = ndjson(sent_rows(100))
+    body, headers = CUT_OFF["whole"]
+    with begun(world, body(file[:1_000]), headers(file)) as connection:
+        answer = connection.recv(10_000).decode()
+        assert answer.startswith("HTTP/1.1 400 ")
+    assert left_of_files(world.registry) == (0, 0)
+
+
+def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: World) -> None:
+    start = store_of_half_a_file(world)
+    dispatch.tidy(world.registry)
+    assert left_of_files(world.registry) == (1, 1)
+    world.clock.instant += timedelta(hours=25)
+    dispatch.tidy(world.registry)
+    assert left_of_files(world.registry) == (0, 0)
+    answer = world.api().get(f"/v1/submissions/{start}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "submission_not_found")
+
+
+def store_of_half_a_file(world: World) -> UUID:
+    submission_id = actions.begin(world.registry, COMMAND_LINE, Wish())
+    Keeper(world.registry, submission_id).keep(ndjson(sent_rows(10)))
+    return submission_id
+
+
+# --- workers that stall, and workers that die ------------------------------------
+
+
+STEP = 10
+
+
+@pytest.fixture
+def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows make several steps; in the server's own processes steps are as they are."""
+    for module, name in (
+        (working, "FIRST_STEP_ROWS"),
+        (working, "LARGEST_STEP_ROWS"),
+        (working, "WHOLE_STEP_ROWS"),
+        (replacing, "STEP_ROWS"),
+        (reversing, "STEP_ENTRIES"),
+    ):
+        monkeypatch.setattr(module, name, STEP)
+
+
+class Died(BaseException):
+    """Stands for a process that ended in the middle: whatever it had begun is not there."""
+
+
+WHOLES: dict[str, dict[str, Any]] = {
+    "rows": {},
+    "dry_run": {"dry_run": True},
+    "all_or_nothing": {"commit": "all_or_nothing"},
+    "replace": {"mode": "replace", "list_type": "wage_arrears.black", "reason": "全量报送"},
+}
+
+
+def sent_rows(count: int, name: str = "ROW") -> list[dict[str, Any]]:
+    """Rows for the day at which the clock of a world stands."""
+    return [
+        push(source_ref=f"{name}-{serial}", subject=organisation(serial)) for serial in range(count)
+    ]
+
+
+def queued(
+    world: World, rows: list[dict[str, Any]], wish: dict[str, Any], file: bytes = b""
+) -> UUID:
+    """A submission that waits for a worker."""
+    world.registry.settings.submission_at_once_bytes = 0
+    declared = {"rows": len(rows)} if "mode" in wish else {}
+    view = send(world.api(), file or ndjson(rows), **wish, **declared)
+    assert view["state"] == "queued"
+    return UUID(view["id"])
+
+
+def taken_up(world: World, worker: str) -> SubmissionRow | None:
+    """What a worker takes up after all leases have run out."""
+    seconds = world.registry.settings.submission_lease_seconds + 1
+    world.clock.instant += timedelta(seconds=seconds)
+    return dispatch.claim(world.registry, worker)
+
+
+@contextmanager
+def stalled(
+    world: World, monkeypatch: pytest.MonkeyPatch, row: SubmissionRow, slices: int
+) -> Iterator[Callable[[], None]]:
+    """A worker that stands still when it has proposed so many slices; the call lets it go on."""
+    reached, go_on, plain = threading.Event(), threading.Event(), Job.propose
+    done = 0
+
+    def propose(job: Job, rows: Any) -> Any:
+        nonlocal done
+        if job.row.worker == row.worker:
+            done += 1
+            if done == slices:
+                reached.set()
+                assert go_on.wait(60)
+        return plain(job, rows)
+
+    monkeypatch.setattr(Job, "propose", propose)
+    with ThreadPoolExecutor(1) as pool:
+        worked = pool.submit(working.work, world.registry, row)
+        assert reached.wait(60)
+
+        def let_go() -> None:
+            go_on.set()
+            worked.result(60)
+
+        try:
+            yield let_go
+        finally:
+            go_on.set()
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize(
+    ("kind", "slices"),
+    [("rows", 1), ("rows", 3), ("dry_run", 2), ("all_or_nothing", 3), ("replace", 2)],
+)
+def test_of_two_workers_on_one_file_only_the_later_writes(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    kind: str,
+    slices: int,
+) -> None:
+    rows = sent_rows(3 * STEP)
+    name = queued(world, rows, WHOLES[kind])
+    first = dispatch.claim(world.registry, "first")
+    assert first is not None
+    with stalled(world, monkeypatch, first, slices) as let_go:
+        assert dispatch.claim(world.registry, "second") is None  # the lease runs
+        second = taken_up(world, "second")
+        assert second is not None
+        working.work(world.registry, second)
+        before = stored(world.registry, name)
+        with caplog.at_level(logging.WARNING, "redblack.submissions"):
+            let_go()
+    assert f"{name} was taken up by another worker" in caplog.text
+    assert stored(world.registry, name) == before
+    assert (before.state, before.rows_read, before.accepted) == ("done", len(rows), len(rows))
+    answers = results_of(world.api(), str(name))
+    assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
+    expected = [] if kind == "dry_run" else references(rows)
+    require_recorded(world.registry, expected)
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_worker_that_lost_its_lease_is_told_at_its_next_step(world: World) -> None:
+    name = queued(world, sent_rows(3), {})
+    first = dispatch.claim(world.registry, "first")
+    assert first is not None
+    job = Job(world.registry, first)
+    world.registry.write(job.step)
+    assert taken_up(world, "second") is not None
+    before = stored(world.registry, name)
+    for step in (job.step, job.begin_anew, lambda connection: job.put(connection, Progress(), [])):
+        with pytest.raises(LeaseLost):
+            world.registry.write(step)
+    with pytest.raises(LeaseLost):
+        job.end(State.done)
+    assert stored(world.registry, name) == before
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_who_is_late_but_was_not_given_up_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sent_rows(2 * STEP)
+    name = queued(world, rows, {})
+    first = dispatch.claim(world.registry, "first")
+    assert first is not None
+    with stalled(world, monkeypatch, first, 2) as let_go:
+        world.clock.instant += timedelta(hours=1)
+        let_go()
+    assert stored(world.registry, name).state == State.done
+    require_recorded(world.registry, references(rows))
+
+
+def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counter[str]:
+    """Whoever works on a submission dies at the slice of that number; counts who did."""
+    plain = Job.propose
+    done: Counter[str] = Counter()
+    died: Counter[str] = Counter()
+
+    def propose(job: Job, rows: Any) -> Any:
+        if job.row.id == name:
+            worker = str(job.row.worker)
+            done[worker] += 1
+            if done[worker] == slices:
+                died[worker] += 1
+                raise Died
+        return plain(job, rows)
+
+    monkeypatch.setattr(Job, "propose", propose)
+    return died
+
+
+def work_until_nothing_waits(world: World) -> None:
+    """One worker after another, as a dispatcher starts them."""
+    for number in range(30):
+        row = taken_up(world, f"worker {number}")
+        if row is None:
+            return
+        with suppress(Died):
+            working.work(world.registry, row)
+    raise AssertionError("it is worked on for ever")
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize(
+    ("kind", "slices"), [("rows", 1), ("dry_run", 1), ("all_or_nothing", 2), ("replace", 2)]
+)
+def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, slices: int
+) -> None:
+    poison = queued(world, sent_rows(2 * STEP, "POISON"), WHOLES[kind])
+    behind = queued(world, sent_rows(5), {})
+    died = dying(monkeypatch, poison, slices=slices)
+    work_until_nothing_waits(world)
+    assert sum(died.values()) == working.MOST_ATTEMPTS
+    row = stored(world.registry, poison)
+    assert row.state in {State.refused, State.stopped}
+    assert row.problem is not None
+    assert row.problem["errors"][0]["code"] == "gave_up"
+    assert stored(world.registry, behind).state == State.done
+    require_recorded(world.registry, [f"ROW-{serial}" for serial in range(5)])
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_workers_that_die_after_a_step_each_come_to_the_end_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sent_rows(STEP * (working.MOST_ATTEMPTS + 3))
+    name = queued(world, rows, {})
+    died = dying(monkeypatch, name, slices=2)
+    work_until_nothing_waits(world)
+    assert sum(died.values()) > working.MOST_ATTEMPTS
+    assert stored(world.registry, name).state == State.done
+    answers = results_of(world.api(), str(name))
+    assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
+    require_recorded(world.registry, references(rows))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sent_rows(2 * STEP)
+    name = queued(world, rows, {})
+    with monkeypatch.context() as dies:
+        dying(dies, name, slices=2)
+        row = taken_up(world, "first")
+        assert row is not None
+        with pytest.raises(Died):
+            working.work(world.registry, row)
+    row = taken_up(world, "second")
+    assert row is not None
+    world.registry.settings.submission_lease_seconds = 1e-6  # every row takes longer
+    renewed = 0
+    plain = Job.step
+
+    def step(job: Job, connection: Any, **values: Any) -> None:
+        nonlocal renewed
+        renewed += 1
+        plain(job, connection, **values)
+
+    monkeypatch.setattr(Job, "step", step)
+    job = Job(world.registry, row)
+    [following] = next(job.slices(lambda: 1, after=job.progress.last_row))
+    assert following.number == STEP + 1
+    assert renewed > 0
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize("kind", ["all_or_nothing", "replace"])
+def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    world.record(source_ref="OLD-1", subject=organisation(5_000))
+    world.registry.settings.replace_brake_share = 1
+    rows = sent_rows(2 * STEP)
+    name = queued(world, rows, WHOLES[kind])
+    with monkeypatch.context() as dies:
+        died = dying(dies, name, slices=4)  # two slices are rehearsed, the second of two recorded
+        row = taken_up(world, "first")
+        assert row is not None
+        with pytest.raises(Died):
+            working.work(world.registry, row)
+    assert died == {"first": 1}
+    require_recorded(world.registry, ["OLD-1"])
+    work_until_nothing_waits(world)
+    row = stored(world.registry, name)
+    assert (row.state, row.accepted, row.exited) == ("done", len(rows), int(kind == "replace"))
+    require_recorded(world.registry, ["OLD-1", *references(rows)])
+
+
+@pytest.mark.usefixtures("small_steps")
+@pytest.mark.parametrize(
+    ("kind", "slices", "recorded"), [("rows", 2, 2 * STEP), ("all_or_nothing", 4, 0)]
+)
+def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
+    world: World, monkeypatch: pytest.MonkeyPatch, kind: str, slices: int, recorded: int
+) -> None:
+    rows = sent_rows(3 * STEP)
+    name = queued(world, rows, WHOLES[kind])
+    before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
+    plain = Job.propose
+    done = 0
+
+    def propose(job: Job, rows: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done == slices:  # for a whole in the midst of the one transaction
+            signal.raise_signal(signal.SIGTERM)
+        return plain(job, rows)
+
+    with monkeypatch.context() as told:
+        told.setattr(Job, "propose", propose)
+        row = taken_up(world, "first")
+        assert row is not None
+        with pytest.raises(KeyboardInterrupt):
+            dispatch.work_on(world.registry, row)
+    left = stored(world.registry, name)
+    assert (left.state, left.leased_until, left.attempts) == (State.running, None, 0)
+    require_recorded(world.registry, references(rows[:recorded]))
+    assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
+    assert dispatch.work_off(world.registry) == 1  # at once: no lease is to be waited for
+    require_recorded(world.registry, references(rows))
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sent_rows(3)
+    rows[1]["subject"]["identifiers"][0]["number"] = "91370403MB000CT75X"
+    name = queued(world, rows, {"on_error": "stop"})
+    with monkeypatch.context() as dies:
+
+        def die(*_: object, **__: object) -> None:
+            raise Died
+
+        dies.setattr(Job, "end", die)  # its last step is written, its end is not
+        row = taken_up(world, "first")
+        assert row is not None
+        with pytest.raises(Died):
+            working.work(world.registry, row)
+    work_until_nothing_waits(world)
+    row = stored(world.registry, name)
+    assert (row.state, row.rows_read, row.refused) == ("stopped", 2, 1)
+    require_recorded(world.registry, ["ROW-0"])
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sent_rows(3 * STEP)
+    name = queued(world, rows, {})
+    work_until_nothing_waits(world)
+    order = {"reason": "误传"}
+    answer = world.api().post(f"/v1/submissions/{name}/reversals", json=order)
+    assert answer.json()["state"] == "reversing", answer.text
+    steps = 0
+    plain = reversing._step
+    with monkeypatch.context() as dies:
+
+        def step(*arguments: Any) -> int:
+            nonlocal steps
+            steps += 1
+            if steps == 3:
+                raise Died
+            return plain(*arguments)
+
+        dies.setattr(reversing, "_step", step)
+        row = taken_up(world, "first")
+        assert row is not None
+        with pytest.raises(Died):
+            working.work(world.registry, row)
+    assert stored(world.registry, name).reversed == 2 * STEP
+    work_until_nothing_waits(world)
+    row = stored(world.registry, name)
+    assert (row.state, row.reversed, row.problem) == ("reversed", len(rows), None)
+
+
+def test_a_worker_that_does_not_heed_the_signal_is_killed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deaf = (
+        "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
+    )
+    monkeypatch.setattr(dispatch, "LOOK_SECONDS", 0.1)
+    worker = subprocess.Popen(
+        [sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    monkeypatch.setattr(dispatch, "_start", lambda _: worker)
+    with worker:
+        assert worker.stdout is not None
+        worker.stdout.readline()
+        queued(world, sent_rows(1), {})
+        dispatcher = dispatch.Dispatcher(world.registry)
+        dispatcher._look()
+        dispatcher.close()
+        assert worker.returncode == -signal.SIGKILL
+
+
+# --- how long a file is kept --------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_steps")
+def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: World) -> None:
+    [row] = sent_rows(1)
+    row["subject"]["identifiers"][0]["number"] = "123"
+    table = files.delimited([files.cells(row)])
+    view = files.submit(world.api(), table, "text/csv")
+    assert view["progress"]["refused"] == 1
+    place = f"/v1/submissions/{view['id']}"
+    waits = queued(world, sent_rows(3), {})
+    answers = results_of(world.api(), view["id"])
+    days = world.registry.settings.submission_keep_days
+
+    world.clock.instant += timedelta(days=days, hours=-1)
+    dispatch.tidy(world.registry)
+    assert world.api().get(f"{place}/refused.xlsx").status_code == 200
+
+    world.clock.instant += timedelta(hours=2)
+    dispatch.tidy(world.registry)
+    assert left_of_files(world.registry) == (2, 1)  # the one that waits is kept
+    answer = world.api().get(f"{place}/refused.xlsx", headers={"Accept-Language": "zh"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "submission_state")
+    assert "保存期" in answer.json()["detail"]
+    assert results_of(world.api(), view["id"]) == answers
+    assert world.api().get(place).json()["state"] == view["state"]
+    work_until_nothing_waits(world)
+    assert stored(world.registry, waits).accepted == 3
