@@ -40,13 +40,16 @@ from sqlalchemy import (
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: actions hold one, stores use it
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
 from sqlalchemy.types import TypeEngine
 
 from app.settings import Settings
 from app.tables import LEDGER, Base
 from app.tables.base import Instant
+
+DatabaseError = SQLAlchemyError
+"""Whatever the database does not do; no fault of what was sent."""
 
 BUSY_MILLISECONDS = 10_000
 # KiB of pages that a connection of SQLite keeps. There are many readers, and what they do not keep

@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         description="Files up to this size are answered at once, larger ones in the background",
     )
     submission_held_rows: int = Field(
-        default=20_000,
+        default=10_000,
         ge=1,
         description="Most rows of a file that is looked at as a whole: `dry_run`,"
         " `all_or_nothing`, `mode=replace`",

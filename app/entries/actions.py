@@ -21,15 +21,12 @@ from app.entries.columns import (
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
 from app.entries.store import EntryRow
 from app.entries.versions import Change, change, require_within
-from app.errors import (
-    InvalidPayload,
-    TransitionRefused,
-)
+from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.registry import Registry
 from app.rules.admission import Case, Ruling, examine
 from app.rules.cross_check import require_no_black
 from app.rules.disclosure import rejudged
-from app.rules.identity import Said, identity_of
+from app.rules.identity import Said, identity_of, name_only_key
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
 from app.rules.stays import extended_until, require_within_cap, within_consecutive_cap
@@ -128,6 +125,7 @@ def with_facts(
     if list_type.kind is ListKind.red and term != row.term:
         blacks = [other.term for other in others if other.kind is ListKind.black]
         require_no_black(term, blacks, law.today)
+    _require_free_name(connection, row, facts)
     if not rehearsing:
         _rename(registry, connection, row, facts, case.decided_on)
     decided = decided_values(law, facts, ruling, row.list_type)
@@ -170,6 +168,15 @@ def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: 
     shown = subjects.birth_date(connection, registry.secrets, row.subject_id, law.today)
     sent = subject.get("birth_date")
     return shown or (sent and date.fromisoformat(sent))
+
+
+def _require_free_name(connection: Connection, row: EntryRow, facts: Mapping[str, Any]) -> None:
+    subject = facts["subject"]
+    if subject.get("identifiers") or subject["name"] == row.facts["subject"]["name"]:
+        return
+    key = name_only_key(SubjectKind(subject["kind"]), subject["name"])
+    if subjects.find(connection, [key]).get(key, row.subject_id) != row.subject_id:
+        raise IdentifierConflict
 
 
 def _rename(

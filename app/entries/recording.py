@@ -53,6 +53,7 @@ from app.subjects.store import Claim, Key
 
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
+MOST_READ = 1_000  # proposals looked up by one statement: databases take so many values, no more
 LIFELONG = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
 ENTRY_VOID = Sentence(
     "The entry of this source_ref was revoked as void (wrong or minor subject); if the decision is"
@@ -212,7 +213,10 @@ class _Batch:
     ) -> list[Recorded | RegistryError]:
         """Decide on each, in order; with `stop` up to the first refusal."""
         self.connection = connection
-        self._read([item for item in proposed if isinstance(item, Proposal)])
+        self.law = read_law(self.registry, connection)
+        sound = [item for item in proposed if isinstance(item, Proposal)]
+        for start in range(0, len(sound), MOST_READ):
+            self._read(sound[start : start + MOST_READ])
         outcomes: list[Recorded | RegistryError] = []
         for item in proposed:
             outcomes.append(self._decide(item) if isinstance(item, Proposal) else item)
@@ -222,7 +226,6 @@ class _Batch:
 
     def _read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
-        self.law = read_law(self.registry, self.connection)
         keys = {key for item in proposed for key in item.keys}
         owners, known = subjects.find_known(
             self.connection, keys - self.owners.keys(), locking=self.locking

@@ -12,6 +12,7 @@ from app.audit import store as audit
 from app.catalogue.store import current_catalogue
 from app.database import Connection
 from app.errors import (
+    Busy,
     Fault,
     InvalidPayload,
     NotYourDepartment,
@@ -36,6 +37,9 @@ from app.submissions.schemas import (
 from app.submissions.store import SubmissionRow
 from app.wire import current_request_id
 
+MOST_UNFINISHED = 50
+"""Files of one department at once: others' should not wait behind a hundred of them."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
@@ -57,10 +61,13 @@ def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
     Raises:
         NotYourDepartment: a department sends for itself.
         InvalidPayload: the wish contradicts itself, or names what there is not.
+        Busy: too many files of the caller's department are under way.
     """
     department = _department(caller, wish.department)
     with registry.database.reading() as connection:
         catalogue = current_catalogue(registry, connection)
+        if store.unfinished(connection, caller) >= MOST_UNFINISHED:
+            raise Busy(TOO_MANY_FILES, retry_after=30)
     faults = _faults(wish, department)
     if wish.list_type is not None and wish.list_type not in catalogue.list_types:
         faults.append(Fault("?list_type", "unknown_value", NO_LIST_TYPE))
@@ -192,31 +199,57 @@ def find(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionR
 def approve(
     registry: Registry, caller: Caller, submission_id: UUID, order: Approval
 ) -> SubmissionRow:
-    """Let a held full list go ahead: the second person's word, for what was shown and no more.
+    """Let a held full list go ahead, for what was shown and no more: two persons' word.
+
+    Where the key that sent it is in nobody's hands, neither of them is its sender.
 
     Raises:
         SubmissionNotFound: there is none of the caller's department.
-        SubmissionUnderWay: it is not held.
+        SubmissionUnderWay: it is not held, or not any more.
         PersonKeyRequired, SamePerson: the approval is a second person's.
     """
+    lapse(registry)
 
     def work(connection: Connection) -> SubmissionRow:
         row = _own(connection, caller, submission_id)
         if row.state != State.held:
             raise SubmissionUnderWay(state=row.state)
-        if caller.person is None:
-            raise PersonKeyRequired
-        same_key = caller.id is not None and caller.id == row.actor_id
-        if same_key or (row.person and name_key(row.person) == name_key(caller.person)):
-            raise SamePerson
-        approval = _said(registry, caller, order.reason) | {
-            "digest": (row.changes or {}).get("digest")
-        }
-        _move(registry, connection, row, State.queued, caller, "submission_approved")
-        store.step(connection, row.id, None, approval=approval, held_until=None)
+        _require_another(caller, row.actor_id, row.person)
+        first = row.approval
+        if first is not None:
+            _require_another(caller, first["actor_id"] and UUID(first["actor_id"]), first["person"])
+        said = _said(registry, caller, order.reason) | {"digest": (row.changes or {}).get("digest")}
+        if row.person is None and first is None:
+            store.step(connection, row.id, row.worker, approval=said)
+            _tell(registry, connection, row, caller, "submission_approved")
+        else:
+            _move(registry, connection, row, State.queued, caller, "submission_approved")
+            store.step(connection, row.id, None, approval=said, held_until=None)
         return _require(store.get(connection, row.id))
 
     return registry.write(work)
+
+
+def _require_another(caller: Caller, key_id: UUID | None, person: str | None) -> None:
+    if caller.person is None:
+        raise PersonKeyRequired
+    same_key = caller.id is not None and caller.id == key_id
+    if same_key or (person and name_key(person) == name_key(caller.person)):
+        raise SamePerson
+
+
+def lapse(registry: Registry) -> None:
+    """End what nobody approved in time, and write that down."""
+    now = registry.clock.now()
+    with registry.database.reading() as connection:
+        if not store.has_lapsed(connection, now):
+            return
+
+    def work(connection: Connection) -> None:
+        for row in store.lapse(connection, now):
+            _tell(registry, connection, row, row.caller, "submission_lapsed")
+
+    registry.write(work)
 
 
 def reverse(
@@ -224,9 +257,12 @@ def reverse(
 ) -> SubmissionRow:
     """Have a submission taken back as a whole; a held one simply ends.
 
+    More than the brake of a full list lets pass is for a second person to take back.
+
     Raises:
         SubmissionNotFound: there is none of the caller's department.
-        SubmissionUnderWay: it is being worked off, or was taken back already.
+        SubmissionUnderWay: it is being worked off, was taken back already, or is too old.
+        PersonKeyRequired, SamePerson: it recorded much, and a second person takes that back.
         BuiltUpon: something later rests on what it recorded.
     """
 
@@ -236,17 +272,25 @@ def reverse(
         if row.state == State.held:
             _move(registry, connection, row, State.lapsed, caller, "submission_reversed")
             finished_at: datetime | None = registry.clock.now()
-        elif row.state in {State.done, State.stopped} and not row.dry_run:
-            for batch in store.all_batches_in(connection, row.id):
-                reversing.require_nothing_later(connection, batch.results)
+        else:
+            _require_reversible(registry, row)
+            most_alone = registry.settings.replace_brake_entries
+            if reversing.require_nothing_later(connection, row) > most_alone:
+                _require_another(caller, row.actor_id, row.person)
             _move(registry, connection, row, State.reversing, caller, "submission_reversed")
             finished_at = None
-        else:
-            raise SubmissionUnderWay(state=row.state)
         store.step(connection, row.id, None, reversal=said, finished_at=finished_at)
         return _require(store.get(connection, row.id))
 
     return registry.write(work)
+
+
+def _require_reversible(registry: Registry, row: SubmissionRow) -> None:
+    if row.state not in {State.done, State.stopped} or row.dry_run or row.finished_at is None:
+        raise SubmissionUnderWay(state=row.state)
+    age = registry.clock.now() - row.finished_at
+    if age > timedelta(days=registry.settings.submission_keep_days):
+        raise SubmissionUnderWay(TOO_OLD, state=row.state)
 
 
 def _move(
@@ -266,8 +310,14 @@ def _move(
         leased_until=None,
         attempts=0,
     )
+    _tell(registry, connection, row, caller, audit_name)
+
+
+def _tell(
+    registry: Registry, connection: Connection, row: SubmissionRow, caller: Caller, name: str
+) -> None:
     now = registry.clock.now()
-    record = audit.row(caller, now, audit_name, "done", row.id, state=state.value)
+    record = audit.row(caller, now, name, "done", row.id, list_type=row.list_type, mode=row.mode)
     audit.record_changes(connection, [record])
 
 
@@ -277,6 +327,9 @@ def _said(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
         "person": caller.person,
         "at": registry.clock.now().isoformat(),
         "reason": reason,
+        "actor_id": caller.id and str(caller.id),
+        "role": caller.role.value,
+        "department": caller.department,
     }
 
 
@@ -299,9 +352,17 @@ def _require(row: SubmissionRow | None) -> SubmissionRow:
     return row
 
 
+TOO_MANY_FILES = Sentence(
+    "Too many files of yours are under way; send the next when some are done",
+    "本部门正在处理的文件过多，请待部分处理完毕后再提交",
+)
 NO_LIST_TYPE = Sentence(
     "There is no such list type; see GET /v1/list-types",
     "没有该名单类型，请查看 GET /v1/list-types",
+)
+TOO_OLD = Sentence(
+    "The submission is too old to be taken back as a whole; revoke its entries one by one",
+    "该批次时间已久，不能整批撤回，请逐条撤销",
 )
 NO_DEPARTMENT = Sentence(
     "There is no such department; see GET /v1/departments",

@@ -10,10 +10,13 @@ from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, RegistryError, Sentence
 from app.submissions.reading import Row
 from app.submissions.schemas import Result, RowOutcome
+from app.submissions.tables import ROW_FAULTS
 from app.validation import from_validation
 
 HeadingOf = Callable[[str], str | None]
 LONGEST_REFERENCE = 80
+FILE_FAULTS = 50
+"""So many faults of a file as a whole are told."""
 
 
 def push_of(
@@ -49,31 +52,47 @@ def stands(
 
 def refused(row: Row, refusal: RegistryError) -> Result:
     """The answer for a row that does not."""
-    errors = faults_of(refusal, row.heading_of)
+    errors = faults_of(refusal, row.heading_of, most=ROW_FAULTS)
     told: Result = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
-    if all(item["pointer"] != "/source_ref" for item in errors):
+    if all(item.pointer != "/source_ref" for item in refusal.faults):  # told or not
         told["source_ref"] = reference_of(row)
     return told | {"code": refusal.told, "errors": errors}
 
 
-def faults_of(refusal: RegistryError, heading_of: HeadingOf) -> list[dict[str, Any]]:
-    """Everything that a refusal names, or the refusal itself where it names no place."""
+def faults_of(refusal: RegistryError, heading_of: HeadingOf, *, most: int) -> list[dict[str, Any]]:
+    """What a refusal names, or the refusal itself where it names no place.
+
+    Of more than `most` faults the last one told says how many were left out.
+    """
     faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.told, refusal.detail),)
-    return [
-        {
-            "pointer": item.pointer,
-            "column": heading_of(item.pointer),
-            "code": item.code,
-            "sentence": item.sentence.zh,
-            "sentence_en": item.sentence.en,
-        }
-        for item in faults
-    ]
+    if len(faults) <= most:
+        return [_told(item, heading_of(item.pointer)) for item in faults]
+    told = [_told(item, heading_of(item.pointer)) for item in faults[: most - 1]]
+    return [*told, _told(_more_faults(len(faults) - len(told)), None)]
+
+
+def _told(fault: Fault, column: str | None) -> dict[str, Any]:
+    return {
+        "pointer": fault.pointer,
+        "column": column,
+        "code": fault.code,
+        "sentence": fault.sentence.zh,
+        "sentence_en": fault.sentence.en,
+    }
+
+
+def _more_faults(count: int) -> Fault:
+    # At least: whoever found them may have stopped looking (`tables.py`).
+    sentence = Sentence(
+        f"At least {count} more faults are not listed; mend these first",
+        f"另有至少 {count} 处问题未列出，请先修改以上各项",
+    )
+    return Fault("", "more_faults", sentence)
 
 
 def problem_of(refusal: RegistryError) -> dict[str, Any]:
     """Why a file as a whole is refused (`ProblemView`)."""
-    errors = faults_of(refusal, lambda _: None)
+    errors = faults_of(refusal, lambda _: None, most=FILE_FAULTS)
     detail = refusal.faults[0].sentence if refusal.faults else refusal.detail
     return {
         "code": refusal.told,
@@ -87,6 +106,11 @@ def reference_of(row: Row) -> str | None:
     """The sender's reference of a row, where it is one."""
     sent = row.body.get("source_ref") if isinstance(row.body, dict) else None
     return sent.strip() if isinstance(sent, str) and len(sent) <= LONGEST_REFERENCE else None
+
+
+def without_content(row: Row) -> Row:
+    """A row as its answer needs it, to be kept by the thousand."""
+    return row._replace(body={"source_ref": reference_of(row)}, cells=())
 
 
 def _told_already(fault: Fault, told: Sequence[Fault]) -> bool:

@@ -20,7 +20,7 @@ from uuid import UUID
 
 from app.registry import Registry
 from app.settings import Settings
-from app.submissions import store, working
+from app.submissions import actions, store, working
 from app.submissions.job import ToldToStop
 from app.submissions.store import SubmissionRow
 
@@ -79,8 +79,7 @@ class Dispatcher:
         registry = self._registry
         if not registry.ready:
             return
-        if not self._workers:
-            tidy(registry)
+        tidy(registry)
         now = registry.clock.now()
         if len(self._workers) < registry.settings.submission_workers:
             with registry.database.reading() as connection:
@@ -172,13 +171,11 @@ def tidy(registry: Registry) -> None:
     """End what nobody approved in time, and let go of files that nobody needs any more."""
     now = registry.clock.now()
     with registry.database.reading() as connection:
-        lapsed = store.has_lapsed(connection, now)
         left = store.left_behind(connection, now - timedelta(hours=RECEIVING_HOURS))
         kept = store.kept_since(
             connection, now - timedelta(days=registry.settings.submission_keep_days)
         )
-    if lapsed:
-        registry.write(lambda connection: store.lapse(connection, now))
+    actions.lapse(registry)
     for submission_id in left:
         registry.write(lambda connection: store.forget(connection, submission_id))  # noqa: B023
     for submission_id in kept:

@@ -20,7 +20,7 @@ from app.registry import Registry
 from app.rules.law import Catalogue
 from app.submissions import answers, store
 from app.submissions.reading import File, Row
-from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.schemas import Mode, Result, RowOutcome, State
 from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
@@ -145,11 +145,7 @@ class Job:
                     Fault(
                         "",
                         "too_many_rows",
-                        Sentence(
-                            f"At most {most} rows are looked at as a whole (dry_run,"
-                            " all_or_nothing, mode=replace); send it in parts",
-                            f"试运行、整批提交和全量替换最多 {most} 行，请分批提交",
-                        ),
+                        WHOLE_LIST if self.row.mode == Mode.whole else _in_parts(most),
                     )
                 ]
             )
@@ -208,6 +204,11 @@ class Job:
         ):
             self.registry.write(self.step)
 
+    def let_go(self) -> None:
+        """Give the lease back, for another to go on."""
+        row = self.row
+        self.registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+
     def begin_anew(self, connection: Connection) -> Progress:
         """Take back every answer that was given, none of which recorded anything."""
         self.step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
@@ -220,7 +221,7 @@ class Job:
         self.step(connection, state=state.value, finished_at=now, leased_until=None, **values)
         sent = self.row
         record = audit.row(
-            sent.caller,
+            sent.orderer,
             now,
             "submission_finished",
             "done",
@@ -276,6 +277,19 @@ def tally(results: Sequence[Result]) -> dict[str, int]:
     return {name: ends.count(name) for name in store.COUNTERS}
 
 
+def _in_parts(most: int) -> Sentence:
+    return Sentence(
+        f"At most {most} rows are looked at as a whole (dry_run, all_or_nothing); send the file in"
+        " parts",
+        f"试运行和整批提交（all_or_nothing）最多 {most} 行，请分批提交",
+    )
+
+
+WHOLE_LIST = Sentence(
+    "The list is longer than is replaced at once; never send it in parts, for each would remove the"
+    " others: ask the credit office to raise the limit",
+    "名单行数超过全量替换上限；切勿分批替换（每一批都会移出其他批次的条目），请联系信用办调整上限",
+)
 ROW_COUNT = Fault(
     "?rows",
     "row_count_differs",

@@ -30,7 +30,8 @@ from app.errors import (
     Sentence,
     SubjectFixed,
 )
-from app.rules.status import ENDED
+from app.rules.law import DisclosureClass
+from app.rules.status import ENDED, Status
 from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.submissions import answers, store
@@ -42,18 +43,26 @@ STEP_ROWS = 250
 MOST_LOOKS = 5
 
 
+Differing = dict[str, Any]
+"""The columns in which the next version of an entry differs."""
+
+
 class Moved(Exception):
     """The list, or what is known of a subject, changed while it was compared; nothing was done."""
 
 
 @dataclass(slots=True)
 class Plan:
-    """What a full list does."""
+    """What a full list does, with its rows and what each of them proposes."""
 
-    standing: int
+    standing: list[UUID]
+    rows: list[Row] = field(default_factory=list)
+    proposed: list[Proposal | RegistryError] = field(default_factory=list)
     kept: set[UUID] = field(default_factory=set)
     new: set[int] = field(default_factory=set)
     changed: set[int] = field(default_factory=set)
+    ending: dict[UUID, str] = field(default_factory=dict)
+    """Entries that a row ends, or makes public no more; the digest of what it says."""
     missing: list[UUID] = field(default_factory=list)
     refused: int = 0
     subjects: set[UUID] = field(default_factory=set)
@@ -65,13 +74,16 @@ class Plan:
     @property
     def described(self) -> dict[str, Any]:
         """For the sender (`ChangesView`), with what an approval holds for."""
+        leaving = [*self.missing, *sorted(self.ending)]
+        said = [self.ending.get(entry_id) for entry_id in leaving]
         return {
             "new": len(self.new),
             "changed": len(self.changed),
+            "ending": len(self.ending),
             "unchanged": len(self.kept) - len(self.changed),
             "missing": len(self.missing),
-            "standing": self.standing,
-            "digest": fingerprint([str(entry_id) for entry_id in self.missing]),
+            "standing": len(self.standing),
+            "digest": fingerprint([[str(entry_id) for entry_id in leaving], said]),
         }
 
 
@@ -110,10 +122,12 @@ def _compare(job: Job) -> Plan:
     with registry.database.reading() as connection:
         today = read_law(registry, connection).today
         standing = store.standing(connection, sent.department, sent.list_type, today)
-    plan = Plan(len(standing))
+    plan = Plan(standing)
     for rows in job.slices(lambda: STEP_ROWS, after=0):
         job.require_held(len(rows))
         proposed = job.propose(rows)
+        plan.rows += map(answers.without_content, rows)
+        plan.proposed += proposed
         outcomes = rehearsal.answer(proposed)
         with registry.database.reading() as connection:
             results = _judge(job, connection, plan, rows, proposed, outcomes)
@@ -143,7 +157,7 @@ def _judge(
     results = []
     for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
         recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
-        told: Outcome | None = outcome
+        told: Outcome | Differing = outcome
         if isinstance(proposal, Proposal) and recorded is not None:
             said = plan.said.setdefault(recorded.id, proposal.facts_digest)
             if recorded.id in plan.kept and said == proposal.facts_digest:
@@ -159,9 +173,11 @@ def _judge(
         if isinstance(told, RegistryError):
             plan.refused += 1
             results.append(answers.refused(row, told))
-        elif told is None:
+        elif isinstance(told, dict):
             assert recorded is not None
             plan.changed.add(row.number)
+            if _leaves(recorded, told, law):
+                plan.ending[recorded.id] = plan.said[recorded.id]
             results.append(answers.stands(row, RowOutcome.corrected, recorded.id))
         else:
             if not told.replayed:
@@ -185,8 +201,8 @@ def _entry_of(outcome: Outcome) -> UUID | None:
 
 def _against(
     job: Job, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
-) -> Outcome | None:
-    """A row against the entry of its reference: unchanged, to be corrected (None), or refused."""
+) -> Outcome | Differing:
+    """A row against the entry of its reference: unchanged, refused, or what is to be corrected."""
     if recorded.void or recorded.list_type != proposal.list_type:
         return EntryConflict(entry_id=str(recorded.id))
     if recorded.status(law.today) in ENDED:
@@ -195,7 +211,17 @@ def _against(
         differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
     except RegistryError as refusal:
         return refusal
-    return None if differing is not None else Recorded(recorded.id, replayed=True)
+    return Recorded(recorded.id, replayed=True) if differing is None else differing
+
+
+def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
+    """Tell whether an entry would stand no more, or be public no more, by its corrected facts."""
+    after = recorded._replace(**differing)
+    begun = recorded.status(law.today) is not Status.scheduled
+    delayed = begun and after.status(law.today) is Status.scheduled
+    public = DisclosureClass.public
+    hidden = recorded.disclosure is public and after.disclosure is not public
+    return after.status(law.today) in ENDED or delayed or hidden
 
 
 def _differing(
@@ -228,13 +254,18 @@ def _differing(
 
 def _braked(job: Job, plan: Plan) -> bool:
     """Tell whether so much would leave the list that a second person must say so."""
-    settings, missing = job.registry.settings, len(plan.missing)
-    approval = job.row.approval
-    if approval is not None and approval.get("digest") == plan.described["digest"]:
+    settings, sent = job.registry.settings, job.row
+    leaving = len(plan.missing) + len(plan.ending)
+    approval = sent.approval
+    if not leaving or (approval and approval.get("digest") == plan.described["digest"]):
         return False
+    # A list that shrinks slice by slice shrinks as well.
+    since = job.registry.clock.now() - timedelta(hours=settings.replace_hold_hours)
+    with job.registry.database.reading() as connection:
+        before = store.removed_since(connection, sent.department or "", sent.list_type or "", since)
     return (
-        missing > settings.replace_brake_entries
-        or missing > settings.replace_brake_share * plan.standing
+        leaving + before > settings.replace_brake_entries
+        or leaving + before > settings.replace_brake_share * (len(plan.standing) + before)
     )
 
 
@@ -258,57 +289,67 @@ def _hold(job: Job, changes: dict[str, Any]) -> None:
 
 
 def _carry_out(job: Job, plan: Plan) -> None:
+    sent = job.row
+
     def whole(connection: Connection) -> None:
         law = read_law(job.registry, connection)
         gone = entries.current(connection, plan.missing, law.today)
         # All at once and first, in their order (see `working`).
         subjects.lock(connection, plan.subjects | {row.subject_id for row in gone.values()})
+        standing = store.standing(
+            connection, sent.department or "", sent.list_type or "", law.today
+        )
+        if standing != plan.standing:
+            raise Moved
+        results = [*_apply(job, connection, law, plan), *_exit(job, connection, plan.missing)]
         progress = job.begin_anew(connection)
-        for rows in job.slices(lambda: STEP_ROWS, after=0):
-            results = _apply(job, connection, plan, rows)
-            job.put(connection, progress, results)
-        for start in range(0, len(plan.missing), STEP_ROWS):
-            results = _exit(job, connection, plan.missing[start : start + STEP_ROWS])
-            job.put(connection, progress, results)
+        for start in range(0, len(results), STEP_ROWS):
+            job.put(connection, progress, results[start : start + STEP_ROWS])
         job.finish(connection, State.done, changes=plan.described)
 
     job.registry.write(whole)
 
 
-def _apply(job: Job, connection: Connection, plan: Plan, rows: Sequence[Row]) -> list[Result]:
-    proposed = job.propose(rows)
-    law = read_law(job.registry, connection)
-    outcomes: Sequence[Outcome] = record_in(job.registry, connection, job.row.caller, proposed)
+def _apply(job: Job, connection: Connection, law: Law, plan: Plan) -> list[Result]:
+    outcomes = record_in(job.registry, connection, job.row.caller, plan.proposed)
     known = entries.current(connection, _recorded_ids(outcomes), law.today)
-    results, made = [], []
-    for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
+    results: list[Result] = []
+    made: list[NextVersion] = []
+    for row, proposal, outcome in zip(plan.rows, plan.proposed, outcomes, strict=True):
         recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
-        if isinstance(proposal, RegistryError) or (
-            recorded is None and isinstance(outcome, RegistryError)
-        ):
+        if isinstance(proposal, RegistryError):
             raise Moved
-        if row.number in plan.repeated and recorded is not None:
-            results.append(answers.stands(row, RowOutcome.replayed, recorded.id))
-        elif row.number in plan.changed and recorded is not None:
-            differing = _differing(job, connection, law, recorded, proposal)
-            if differing is not None:
-                add_persons(job.registry, connection, recorded.id, proposal.persons)
-                made.append(_next(job, recorded, Action.correct, differing))
-            results.append(
-                answers.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
-            )
-        elif recorded is not None:
-            # It may be unchanged though nobody sent just that: what lengthened its term still does.
-            told = _against(job, connection, law, recorded, proposal)
-            if not isinstance(told, Recorded):
+        if recorded is None or row.number in plan.new:
+            if isinstance(outcome, RegistryError) or row.number not in plan.new:
                 raise Moved
-            results.append(job.answer(row, told))
-        elif isinstance(outcome, RegistryError):
-            raise Moved
-        else:
             results.append(job.answer(row, outcome))
+        elif row.number in plan.repeated:
+            results.append(answers.stands(row, RowOutcome.replayed, recorded.id))
+        else:
+            results.append(_corrected(job, connection, law, recorded, proposal, row, made))
     append_versions(job.registry, connection, job.row.caller, law, made)
     return results
+
+
+def _corrected(
+    job: Job,
+    connection: Connection,
+    law: Law,
+    recorded: EntryRow,
+    proposal: Proposal,
+    row: Row,
+    made: list[NextVersion],
+) -> Result:
+    """Put the next version of an entry to those that are made, if the row says anything new."""
+    told = _against(job, connection, law, recorded, proposal)
+    if isinstance(told, RegistryError):
+        raise Moved
+    if not isinstance(told, dict):
+        return answers.stands(row, RowOutcome.replayed, recorded.id)
+    differing = _differing(job, connection, law, recorded, proposal) or {}
+    add_persons(job.registry, connection, recorded.id, proposal.persons)
+    made.append(_next(job, recorded, Action.correct, differing))
+    return answers.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
 
 
 def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:

@@ -23,19 +23,30 @@ from app.rules.transitions import Action
 from app.submissions import store
 from app.submissions.job import Job
 from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.store import SubmissionRow
 
 STEP_ENTRIES = 25
 MADE = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
 
 
-def require_nothing_later(connection: Connection, results: Sequence[Result]) -> None:
-    """Refuse to take back what something later was built on.
+def require_nothing_later(connection: Connection, row: SubmissionRow) -> int:
+    """Refuse to take back what something later was built on; how many entries would be.
 
     Raises:
-        BuiltUpon: some of the entries have a later version.
+        BuiltUpon: some of the entries have a later version, but one that takes them back.
     """
-    if later := store.built_upon(connection, _versions(results)):
-        raise BuiltUpon(entries=len(later))
+    count = later = 0
+    for batch in store.all_batches_in(connection, row.id):
+        made = _versions(batch.results)
+        count += len(made)
+        later += len(store.built_upon(connection, made, _digest(row)))
+    if later:
+        raise BuiltUpon(entries=later)
+    return count
+
+
+def _digest(row: SubmissionRow) -> str:
+    return fingerprint({"submission": str(row.id), "action": Action.reverse.value})
 
 
 def take_back(job: Job) -> None:
@@ -57,7 +68,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
     law = read_law(job.registry, connection)
     versions = _versions(made)
     outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
-    digest = fingerprint({"submission": str(job.row.id), "action": Action.reverse.value})
+    digest = _digest(job.row)
     left, taken, freed = 0, 0, {}
     for entry_id, row in entries.lock_all(connection, versions, law.today).items():
         if row.action_digest == digest:
@@ -75,7 +86,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
             differing=differing,
         )
         # One by one, so that what the next says of the same subject is said without this one.
-        append_versions(job.registry, connection, job.row.caller, law, [taken_back])
+        append_versions(job.registry, connection, job.row.orderer, law, [taken_back])
         taken += 1
         if outcomes[entry_id] is RowOutcome.accepted:
             freed[entry_id] = row.source_ref

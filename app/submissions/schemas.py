@@ -135,10 +135,14 @@ class ProgressView(View):
 
 
 class ChangesView(View):
-    """What a full replace does to the list; `standing` is what stood on it before."""
+    """What a full replace does to the list; `standing` is what stood on it before.
+
+    `ending` of the changed ones end by their new dates, or are public no more.
+    """
 
     new: int
     changed: int
+    ending: int
     unchanged: int
     missing: int
     standing: int

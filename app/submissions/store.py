@@ -11,7 +11,7 @@ from app.crypto import Sealed
 from app.entries.store import known, not_ended
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
-from app.submissions.schemas import Result, State
+from app.submissions.schemas import Mode, Result, State
 from app.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
 
 WORKABLE = (State.queued, State.running, State.reversing)
@@ -63,6 +63,15 @@ class SubmissionRow(NamedTuple):
     held_until: datetime | None
     approval: dict[str, Any] | None
     reversal: dict[str, Any] | None
+
+    @property
+    def orderer(self) -> Caller:
+        """Whose word it is that is being carried out: of who takes it back, else of who sent it."""
+        said = self.reversal
+        if said is None:
+            return self.caller
+        actor_id = said["actor_id"] and UUID(said["actor_id"])
+        return Caller(actor_id, said["by"], Role(said["role"]), said["department"], said["person"])
 
     @property
     def caller(self) -> Caller:
@@ -369,11 +378,41 @@ def _lapsed(now: datetime) -> tuple[Any, ...]:
     )
 
 
-def lapse(connection: Connection, now: datetime) -> None:
-    """End what nobody approved in time."""
-    connection.execute(
-        update(Submission).where(*_lapsed(now)).values(state=State.lapsed.value, finished_at=now)
+def lapse(connection: Connection, now: datetime) -> list[SubmissionRow]:
+    """End what nobody approved in time; what that was."""
+    ended = connection.execute(
+        update(Submission)
+        .where(*_lapsed(now))
+        .values(state=State.lapsed.value, finished_at=now)
+        .returning(*_COLUMNS)
     )
+    return [SubmissionRow._make(row) for row in ended]
+
+
+def unfinished(connection: Connection, caller: Caller) -> int:
+    """How many files of a department, or of a key that is no department's, are under way."""
+    whose = (
+        Submission.actor_department == caller.department
+        if caller.department
+        else Submission.actor_id.is_not_distinct_from(caller.id)
+    )
+    query = select(func.count()).where(Submission.finished_at.is_(None), whose)
+    return connection.scalar(query) or 0
+
+
+def removed_since(connection: Connection, department: str, list_type: str, since: datetime) -> int:
+    """How many entries full lists removed since an instant without anybody's approval."""
+    rows = connection.execute(
+        select(Submission.exited, Submission.approval).where(
+            Submission.finished_at >= since,
+            Submission.department == department,
+            Submission.list_type == list_type,
+            Submission.mode == Mode.whole.value,
+            ~Submission.dry_run,
+            Submission.reversed == 0,
+        )
+    )
+    return sum(row.exited for row in rows if row.approval is None)
 
 
 def left_behind(connection: Connection, cut_off: datetime) -> list[UUID]:
@@ -409,15 +448,17 @@ def free_references(connection: Connection, freed: Mapping[UUID, str]) -> None:
         connection.execute(
             update(Entry)
             .where(Entry.id == entry_id)
-            .values(source_ref=f"reversed:{entry_id}", freed_ref=source_ref)
+            # Nobody can send a control character, so nobody bears this reference.
+            .values(source_ref=f"\x1freversed:{entry_id}", freed_ref=source_ref)
         )
 
 
-def built_upon(connection: Connection, made: Mapping[UUID, int]) -> list[UUID]:
-    """Entries that have another version now than the one given."""
+def built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> list[UUID]:
+    """Entries that have another version now than the one given, but one that an action made."""
+    version = EntryVersion
     current = connection.execute(
-        select(EntryVersion.entry_id, EntryVersion.version).where(
-            known(EntryVersion, None), EntryVersion.entry_id.in_(made.keys())
+        select(version.entry_id, version.version).where(
+            known(version, None), version.entry_id.in_(made.keys()), version.action_digest != by
         )
     )
     return [row.entry_id for row in current if row.version != made[row.entry_id]]

@@ -8,9 +8,10 @@ import orjson
 
 from app.registry import Registry
 from app.submissions import store
-from app.submissions.schemas import ENDED, Result, RowOutcome, State
+from app.submissions.schemas import ENDED, ChangesView, Result, RowOutcome, State, StepView
 from app.submissions.store import SubmissionRow
 
+CHANGES = tuple(ChangesView.model_fields)
 SHOWN = (
     "id",
     "state",
@@ -41,9 +42,9 @@ def submission_view(
         "commit": row.commit_rule,
         "submitted_by": row.actor_name,
         "progress": _progress(row, now),
-        "changes": _without_digest(row.changes),
-        "approval": _without_digest(row.approval),
-        "reversal": row.reversal,
+        "changes": row.changes and {name: row.changes[name] for name in CHANGES},
+        "approval": _said(row.approval),
+        "reversal": _said(row.reversal),
         "results": results,
     }
 
@@ -62,8 +63,8 @@ def _progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
     }
 
 
-def _without_digest(part: dict[str, Any] | None) -> dict[str, Any] | None:
-    return part and {name: value for name, value in part.items() if name != "digest"}
+def _said(step: dict[str, Any] | None) -> dict[str, Any] | None:
+    return step and {name: step[name] for name in StepView.model_fields}
 
 
 def stream(

@@ -12,18 +12,24 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
-from app.crypto import KeyFileError
-from app.database import Connection
+from app.database import Connection, DatabaseError
 from app.entries import turns
 from app.entries.proposals import Proposal
 from app.entries.recording import Rehearsal, record_in
-from app.errors import Fault, InternalError, InvalidPayload, RegistryError, Sentence
+from app.errors import (
+    Fault,
+    InternalError,
+    InvalidPayload,
+    RegistryError,
+    Sentence,
+    Unavailable,
+)
 from app.registry import Registry
 from app.subjects import store as subjects
-from app.submissions import replacing, reversing
-from app.submissions.job import Job, Outcome, Progress
+from app.submissions import answers, replacing, reversing
+from app.submissions.job import Job, Outcome, Progress, ToldToStop
 from app.submissions.reading import Row
 from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
 from app.submissions.store import LeaseLost, SubmissionRow
@@ -35,17 +41,25 @@ STEP_SECONDS = 0.05
 FIRST_STEP_ROWS, LARGEST_STEP_ROWS = 100, 1_000
 WHOLE_STEP_ROWS = 250
 MOST_ATTEMPTS = 5
+MOST_REFUSED = 20_000
 
 
 class NotWhole(Exception):
     """A row was refused while all were being recorded at once; nothing was."""
 
 
-def work(registry: Registry, row: SubmissionRow, stopping: threading.Event | None = None) -> None:
+def work(
+    registry: Registry,
+    row: SubmissionRow,
+    stopping: threading.Event | None = None,
+    *,
+    most_rows: int | None = None,
+) -> None:
     """Work a claimed submission to its end, or to where a second person is needed.
 
     Whatever is wrong with the file becomes part of its answer; where the database is away, the
-    lease runs out and somebody takes the submission up again.
+    lease runs out and somebody takes the submission up again. Behind `most_rows` that were recorded
+    row by row it is let go, for another worker to go on.
 
     Raises:
         ToldToStop: `stopping` was set; it goes no further than the step at which it is.
@@ -56,12 +70,12 @@ def work(registry: Registry, row: SubmissionRow, stopping: threading.Event | Non
         if row.attempts > MOST_ATTEMPTS:
             job.end(_broken_off(job), InvalidPayload(faults=[GAVE_UP]))
             return
-        _work(job)
+        _work(job, most_rows)
     except LeaseLost:
         log.warning("submission %s was taken up by another worker", row.id)
 
 
-def _work(job: Job) -> None:
+def _work(job: Job, most_rows: int | None) -> None:
     row = job.row
     try:
         if row.state == State.reversing:
@@ -71,11 +85,13 @@ def _work(job: Job) -> None:
         elif row.dry_run or row.commit_rule == CommitRule.all_or_nothing:
             _as_a_whole(job)
         else:
-            _row_by_row(job)
-    except InvalidPayload as unreadable:
+            _row_by_row(job, most_rows)
+    except (LeaseLost, ToldToStop, DatabaseError, Unavailable):
+        raise  # not the file's fault: somebody goes on where this worker ends
+    except RegistryError as refusal:
         # What was recorded before it stays recorded, and is told.
-        job.end(_broken_off(job), unreadable)
-    except (KeyFileError, LookupError, TypeError, ValueError) as failure:
+        job.end(_broken_off(job), refusal)
+    except Exception as failure:  # whatever it is, the file must not kill the next worker as well
         log.exception("submission %s failed: %s", row.id, type(failure).__name__)
         job.end(_broken_off(job), InternalError())
 
@@ -105,18 +121,24 @@ class Pace:
         self.rows = max(1, min(fitting, 2 * self.rows, LARGEST_STEP_ROWS))
 
 
-def _row_by_row(job: Job) -> None:
+def _row_by_row(job: Job, most_rows: int | None) -> None:
     stop = job.row.on_error == OnError.stop
     if stop and job.row.refused:  # a worker before this one died between its last step and the end
         job.end(State.stopped)
         return
-    pace = Pace()
+    pace, refusals = Pace(), job.row.refused
     for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
         turns.turn_to_today(job.registry)
         seconds, refused = _record(job, rows, job.propose(rows), stop=stop)
         pace.took(len(rows), seconds)
         if stop and refused:
             job.end(State.stopped)
+            return
+        refusals += refused
+        if refusals > MOST_REFUSED:
+            raise InvalidPayload(faults=[MOSTLY_REFUSED])
+        if most_rows is not None and job.progress.rows_read >= most_rows:
+            job.let_go()
             return
     _end_behind_last(job)
 
@@ -132,18 +154,18 @@ def _end_behind_last(job: Job) -> None:
 
 def _record(
     job: Job, rows: Sequence[Row], proposed: Sequence[Proposal | RegistryError], *, stop: bool
-) -> tuple[float, bool]:
-    """Record one step; how many seconds others had to wait for it, and whether a row was refused.
+) -> tuple[float, int]:
+    """Record one step; how many seconds others had to wait for it, and how many were refused.
 
     With `stop` the answers end with the first refusal.
     """
 
-    def record(connection: Connection) -> tuple[Progress, float, bool]:
+    def record(connection: Connection) -> tuple[Progress, float, int]:
         began, progress = time.perf_counter(), replace(job.progress)
         outcomes = record_in(job.registry, connection, job.row.caller, proposed, stop=stop)
         results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=not stop)]
         job.put(connection, progress, results, attempts=0)
-        refused = any(isinstance(item, RegistryError) for item in outcomes)
+        refused = sum(isinstance(item, RegistryError) for item in outcomes)
         return progress, time.perf_counter() - began, refused
 
     job.progress, seconds, refused = job.registry.write(record)
@@ -156,44 +178,58 @@ def _record(
 def _as_a_whole(job: Job) -> None:
     row = job.row
     for _ in range(MOST_ATTEMPTS):
-        rehearsal = _rehearse(job)
+        held = _rehearse(job)
         if row.commit_rule == CommitRule.valid_rows:  # a dry run ends as the real one would
-            if rehearsal is None and row.on_error == OnError.stop:
+            if held is None and row.on_error == OnError.stop:
                 job.end(State.stopped)
             else:
                 _end_behind_last(job)
             return
-        if rehearsal is None:
+        if held is None:
             job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
             return
         if row.dry_run:
             job.end(State.done)
             return
         try:
-            _turn_on(job, rehearsal)
+            _turn_on(job, held)
         except NotWhole:
             continue  # something moved meanwhile: another look will say what
         return
     job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
 
 
-def _rehearse(job: Job) -> Rehearsal | None:
+@dataclass(slots=True)
+class Held:
+    """Rows that were found sound together, and what they propose."""
+
+    rehearsal: Rehearsal
+    rows: list[Row] = field(default_factory=list)
+    proposed: list[Proposal | RegistryError] = field(default_factory=list)
+
+
+def _rehearse(job: Job) -> Held | None:
     """Answer every row without recording any; None where one of them is refused."""
-    registry, stop = job.registry, job.row.on_error == OnError.stop
+    registry, sent = job.registry, job.row
+    stop = sent.on_error == OnError.stop
+    whole = sent.commit_rule == CommitRule.all_or_nothing
     job.progress = registry.write(job.begin_anew)
-    rehearsal = Rehearsal(registry, job.row.caller)
-    sound = True
+    held, sound = Held(Rehearsal(registry, sent.caller)), True
     turns.turn_to_today(registry)
     for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
         job.require_held(len(rows))
-        outcomes = rehearsal.answer(job.propose(rows), stop=stop)
+        proposed = job.propose(rows)
+        outcomes = held.rehearsal.answer(proposed, stop=stop)
         job.tell([_rehearsed(job, *told) for told in zip(rows, outcomes, strict=not stop)])
         sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
         if stop and not sound:
             return None
-    if job.row.commit_rule == CommitRule.all_or_nothing:
+        if whole and sound and not sent.dry_run:
+            held.rows += map(answers.without_content, rows)
+            held.proposed += proposed
+    if whole:
         job.require_declared(job.progress.rows_read)
-    return rehearsal if sound else None
+    return held if sound else None
 
 
 def _rehearsed(job: Job, row: Row, outcome: Outcome) -> Result:
@@ -203,25 +239,30 @@ def _rehearsed(job: Job, row: Row, outcome: Outcome) -> Result:
     return result
 
 
-def _turn_on(job: Job, rehearsal: Rehearsal) -> None:
+def _turn_on(job: Job, held: Held) -> None:
     def whole(connection: Connection) -> None:
-        # All at once and first, in their order: the counter is held from the first step on, and
-        # nobody who waits for it may have what a later step needs.
-        subjects.lock(connection, rehearsal.subjects)
+        # All at once and first, in their order, so that two such files do not wait for each other.
+        subjects.lock(connection, held.rehearsal.subjects)
+        outcomes = record_in(job.registry, connection, job.row.caller, held.proposed, stop=True)
+        if isinstance(outcomes[-1], RegistryError):
+            raise NotWhole
+        results = [job.answer(row, item) for row, item in zip(held.rows, outcomes, strict=True)]
         progress = job.begin_anew(connection)
-        for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
-            outcomes = record_in(
-                job.registry, connection, job.row.caller, job.propose(rows), stop=True
-            )
-            if isinstance(outcomes[-1], RegistryError):
-                raise NotWhole
-            results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=True)]
-            job.put(connection, progress, results)
+        for start in range(0, len(results), WHOLE_STEP_ROWS):
+            job.put(connection, progress, results[start : start + WHOLE_STEP_ROWS])
         job.finish(connection, State.done)
 
     job.registry.write(whole)
 
 
+MOSTLY_REFUSED = Fault(
+    "",
+    "too_many_refused",
+    Sentence(
+        f"More than {MOST_REFUSED} rows were refused; what the first say is to be mended first",
+        f"退回行数超过 {MOST_REFUSED} 行，已停止读取，请先按前面的提示更正文件",
+    ),
+)
 ROWS_REFUSED = Fault(
     "",
     "rows_refused",
