@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.registry import Registry
 
 URGENCY = 5  # of a worker: answers go before files
+MOST_ROWS = 2_147_483_647  # what the database counts to
 
 app = typer.Typer(
     help="Redblack Registry: red and black lists of a city, on time and provable.",
@@ -383,7 +384,9 @@ def push(
         Literal["append", "replace"], typer.Option(help="What replace lacks leaves the list")
     ] = "append",
     reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
-    rows: Annotated[int | None, typer.Option(min=0, help="How many rows it must have")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Where the answers to refused rows go; it must not exist")
     ] = None,
@@ -434,7 +437,9 @@ def import_file(
     commit: Annotated[CommitRule, typer.Option(help="What is recorded")] = CommitRule.valid_rows,
     mode: Annotated[Mode, typer.Option(help="What replace lacks leaves the list")] = Mode.append,
     reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
-    rows: Annotated[int | None, typer.Option(min=0, help="How many rows it must have")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+    ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Where every row's answer goes; it must not exist")
     ] = None,

@@ -514,7 +514,7 @@ def _problem_said(problem: dict[str, Any]) -> str:
 
 def _both(told: dict[str, Any]) -> str:
     """`detail` or `sentence`, whichever it is called there, with its other language."""
-    names = ("detail_en", "detail", "detail_zh", "sentence_en", "sentence")
+    names = ("detail_en", "detail", "sentence_en", "sentence")
     return " / ".join(dict.fromkeys(_printable(told[name]) for name in names if told.get(name)))
 
 
@@ -540,7 +540,7 @@ def _asked_pause(answer: httpx.Response) -> float:
 def _read_submission(answer: httpx.Response) -> Submission:
     try:
         told = orjson.loads(answer.content)
-        progress, brake = told["progress"] or {}, told.get("brake") or {}
+        progress = told["progress"] or {}
         names = ("rows_read", "accepted", "replayed", "refused", "corrected", "exited")
         submission = Submission(
             id=str(told["id"]),
@@ -551,7 +551,7 @@ def _read_submission(answer: httpx.Response) -> Submission:
             rows_per_second=_number(progress.get("rows_per_second")),
             remaining_seconds=_number(progress.get("remaining_seconds")),
             problem=_problem_said(told["problem"]) if told.get("problem") else None,
-            held_until=told.get("held_until") or brake.get("held_until"),
+            held_until=told.get("held_until"),
             sha256=told.get("sha256"),
             again=_asked_pause(answer),
         )

@@ -25,6 +25,9 @@ import pytest
 
 from app import delivery
 from app.delivery import DeliveryError, HeldForApproval, RowsRefused, Wishes, deliver
+from app.submissions import dispatch
+from tests.support import files
+from tests.support.world import World
 
 KEY = "rbk_department_key"
 NAME = "019aa5a0-0000-7000-8000-000000000001"
@@ -171,7 +174,7 @@ def view(state: str = "done", **told: Any) -> dict[str, Any]:
         "remaining_seconds": None,
     }
     progress |= {name: told.pop(name) for name in list(told) if name in progress}
-    plain = {"id": NAME, "state": state, "dry_run": False, "sha256": None, "brake": None}
+    plain = {"id": NAME, "state": state, "dry_run": False, "sha256": None, "held_until": None}
     return plain | {"problem": None, "results": None, "progress": progress} | told
 
 
@@ -687,11 +690,19 @@ def test_a_refusal_says_the_sentence_and_the_first_faults(desk: Desk, send: Send
         assert f"{status} so_it_is: 如此" in sent.failed
 
 
+WHY = {
+    "code": "unreadable_file",
+    "detail": "文件无法读取",
+    "detail_en": "It cannot be read",
+    "errors": [],
+}
+
+
 def test_a_refusal_in_the_background_is_told_in_both_languages(desk: Desk, send: Send) -> None:
-    fault = {"pointer": "", "code": "no_header", "detail": "No header", "detail_zh": "没有表头"}
-    why = {"code": "unreadable_file", "detail": "It cannot be read", "detail_zh": "文件无法读取"}
+    said = {"sentence": "没有表头", "sentence_en": "No header"}
+    fault = {"pointer": "", "code": "no_header", **said}
     desk.first = view("queued")
-    desk.later = [view("refused", problem=why | {"errors": [fault]})]
+    desk.later = [view("refused", problem=WHY | {"errors": [fault]})]
     sent = send(results=Path("never.ndjson"))
     assert sent.code == 1
     told = f"submission {NAME} was refused as a whole / 整体退回"
@@ -703,8 +714,7 @@ def test_a_refusal_in_the_background_is_told_in_both_languages(desk: Desk, send:
 
 
 def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: Send) -> None:
-    why = {"code": "rows_refused", "detail": "Nothing was recorded", "detail_zh": "未入库"}
-    desk.first = view("refused", rows_read=10, refused=1, problem=why)
+    desk.first = view("refused", rows_read=10, refused=1, problem=WHY)
     desk.refusals = [refusal(4)]
     sent = send(wishes=Wishes(commit="all_or_nothing"))
     assert sent.code == 1
@@ -714,10 +724,11 @@ def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: S
 @pytest.mark.parametrize(
     ("told", "code", "said"),
     [
-        (view("held", brake={"held_until": "2026-11-24T02:00:00Z"}, refused=3), 4, "2026-11-24T02"),
+        (view("held", held_until="2026-11-24T02:00:00Z", refused=3), 4, "until 2026-11-24T02:00:"),
         (view("held"), 4, "a second person's approval / "),
         (view("stopped", rows_read=9, refused=1), 3, "1 of 9 rows"),
         (view("stopped"), 1, "is stopped 已中止"),
+        (view("done", problem=WHY), 1, "已完成，但: unreadable_file: It cannot be read / 文件"),
         (view("lapsed", refused=1), 1, "is lapsed 逾期未核准"),
         (view("reversed"), 1, "is reversed 已整体撤回"),
         (view("refused"), 1, "does not say why"),
@@ -736,6 +747,53 @@ def test_every_end_has_its_code(
     assert sent.code == code
     assert said in sent.failed
     assert (f"GET {RESULTS}" in desk.asked) == (code == 3)
+
+
+@pytest.mark.parametrize("at_once", [1_000_000, 0], ids=["at once", "in the background"])
+def test_a_registry_is_understood_whatever_it_makes_of_a_file(
+    world: World, tmp_path: Path, send: Send, at_once: int
+) -> None:
+    files.set_to(world, submission_at_once_bytes=at_once, replace_brake_entries=2)
+    key = world.api().headers["Authorization"].removeprefix("Bearer ")
+    path = tmp_path / "sent.csv"
+
+    def push(*bodies: dict[str, Any], **wishes: Any) -> Sent:
+        path.write_bytes(files.delimited([files.cells(body) for body in bodies]))
+        return send(
+            path,
+            key=key,
+            url=world.address,
+            during=lambda _: dispatch.work_off(world.registry),
+            wishes=Wishes(list_type=files.BLACK, **wishes),
+        )
+
+    done = push(*files.rows(8))
+    assert (done.code, done.failed, done.err) == (0, "", "")
+    assert "done 已完成 · rows 行 8 · accepted 接受 8" in done.lines[1]
+    some = push(*files.rows(1), files.row(9, severity="grave"))
+    assert (some.code, some.failed) == (3, "1 of 2 rows were refused / 共 2 行，拒绝 1 行")
+    assert "row 3 · 失信程度 · " in some.err
+
+    whole = {"mode": "replace", "department": "human_resources", "reason": "年度更新", "rows": 4}
+    held = push(*files.rows(4), **whole)
+    [told] = world.api().get(HOME, params={"state": "held"}).json()["submissions"]
+    assert held.code == 4
+    assert f"submission {told['id']} is held" in held.failed
+    assert f" until {told['held_until']} / 截止 {told['held_until']}" in held.failed
+    assert told["held_until"].startswith("2026-11-")
+
+    short = push(*files.rows(2), rows=3)
+    assert (short.code, "已完成，但: row_count_differs: " in short.failed) == (1, True)
+    path.write_bytes("甲,乙\n1,2\n".encode())
+    refused = send(
+        path, key=key, url=world.address, during=lambda _: dispatch.work_off(world.registry)
+    )
+    assert (refused.code, len(refused.lines)) == (1, 0 if at_once else 2)
+    assert "no_header_row: " in refused.failed
+    assert "submission " in refused.failed
+    assert "前 10 行中未找到表头" in refused.failed
+    # A problem document speaks one language, a submission both.
+    assert ("No row of headings" in refused.failed) == (not at_once)
 
 
 def test_each_code_is_an_error_of_its_own() -> None:

@@ -271,6 +271,7 @@ def reverse(
         said = _said(registry, caller, order.reason)
         if row.state == State.held:
             _move(registry, connection, row, State.lapsed, caller, "submission_reversed")
+            store.step(connection, row.id, None, **store.NOTHING_DONE)
             finished_at: datetime | None = registry.clock.now()
         else:
             _require_reversible(registry, row)

@@ -58,6 +58,10 @@ MASKED = Sentence(
     "The export shows this number masked: put the whole number in its place",
     "导出文件中的证件号码已遮盖：请补填完整号码",
 )
+NO_LIST = Sentence(
+    "This column is one of an export, and holds a list: […]",
+    "该列为导出文件的列，内容须为列表：[…]",
+)
 LENGTHS: Mapping[int, Scheme] = {
     18: Scheme.uscc,
     15: Scheme.registration_no,
@@ -143,7 +147,7 @@ class Assembly:
         if isinstance(exported, list):
             found += [(each, "subject_identifiers") for each in exported]
         elif exported is not None:
-            self._body["subject"]["identifiers"] = exported
+            self._said.unread["subject_identifiers"] = Unreadable("malformed_cell", NO_LIST)
         pair = self._pair("identifier", str(self._body["subject"].get("kind", "")))
         if pair is not None:
             found.append((pair, "identifier_number"))

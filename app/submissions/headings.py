@@ -86,8 +86,13 @@ def _understood(cell: Cell) -> Heading | None:
 
 def is_header(cells: Sequence[Cell]) -> bool:
     """Tell whether the row has at least three headings that are known, ours or others'."""
-    known = {heading.shown for heading in map(_understood, cells) if heading is not None}
-    return len(known) >= LEAST_HEADINGS
+    known: set[str] = set()
+    for heading in map(_understood, cells):
+        if heading is not None:
+            known.add(heading.shown)
+        if len(known) >= LEAST_HEADINGS:
+            return True
+    return False
 
 
 LEAST_HEADINGS = 3
@@ -161,7 +166,10 @@ def blank(cell: Cell) -> bool:
 
 def read_header(header: Sequence[Cell]) -> tuple[list[Place], list[Fault]]:
     """The columns that a header names, and what is wrong with its headings."""
+    if sum(not blank(cell) for cell in header) > MOST_COLUMNS:
+        return [], [TOO_MANY_COLUMNS]
     places: list[Place] = []
+    before: dict[str, list[Heading]] = {}
     faults: list[Fault] = []
     unknown: list[tuple[int, Cell]] = []
     for index, cell in enumerate(header):
@@ -172,25 +180,36 @@ def read_header(header: Sequence[Cell]) -> tuple[list[Place], list[Fault]]:
             faults.append(Fault(f"/columns/{index + 1}", *SPOILT[cell]))
         elif heading is None:
             unknown.append((index, cell))
-        elif any(_same(heading, place.heading) for place in places):
+        elif any(_same(heading, other) for other in before.get(heading.key, ())):
             faults.append(_twice(index, cell))
         else:
             unit = _unit(heading, str(cell)) if heading.key in AMOUNTS else None
             if heading.key in AMOUNTS and unit not in {WAN, YUAN}:
                 faults.append(_unitless(index, cell))
             places.append(Place(index, heading, unit))
-    used = {place.heading.key for place in places}
-    faults.extend(_unknown(index, cell, used) for index, cell in unknown)
+            if heading.key != "ignored":  # of which a table may have many
+                before.setdefault(heading.key, []).append(heading)
+    faults.extend(_unknown_ones(unknown, used={place.heading.key for place in places}))
     return places, sorted(faults, key=lambda fault: int(fault.pointer.rpartition("/")[2]))
 
 
+MOST_COLUMNS = 500
+"""Columns with something in the heading: more than there are headings that we know."""
+TOO_MANY_COLUMNS = Fault(
+    "/columns",
+    "too_many_columns",
+    Sentence(
+        f"The table has more than {MOST_COLUMNS} columns with a heading; use the template's",
+        f"表头超过 {MOST_COLUMNS} 列，请使用模板中的列",
+    ),
+)
+
+
 def _same(one: Heading, other: Heading) -> bool:
-    """Tell whether two headings are one column twice.
+    """Tell whether two headings of one key are one column twice.
 
     Codes of two generations may stand side by side, and so may two sorts of category.
     """
-    if one.key != other.key or one.key == "ignored":
-        return False
     if one.key == "penalty_categories" and one.shown != other.shown:
         return False
     return one.code is None or other.code is None or one.code == other.code
@@ -215,6 +234,16 @@ def _unitless(index: int, cell: Cell) -> Fault:
 
 
 LEAST_LIKENESS = 60  # of 100
+NAMED = 50
+"""So many unknown headings are named, each with the nearest that is known."""
+
+
+def _unknown_ones(unknown: Sequence[tuple[int, Cell]], used: set[str]) -> Iterator[Fault]:
+    for index, cell in unknown[:NAMED]:
+        yield _unknown(index, cell, used)
+    for index, _ in unknown[NAMED:]:
+        sentence = Sentence(f"Unknown column {index + 1}", f"未知的列：第 {index + 1} 列")
+        yield Fault(f"/columns/{index + 1}", "unknown_column", sentence)
 
 
 def _unknown(index: int, cell: Cell, used: set[str]) -> Fault:

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import ijson
 import orjson
 
+from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
 from app.submissions import exported, workbooks
@@ -26,13 +27,19 @@ from app.submissions.schemas import FileFormat
 from app.submissions.tables import Table
 
 LONGEST_ROW = 1_000_000
-"""Bytes of one row of JSON, or characters of one line of CSV."""
+"""Bytes of one row of JSON, or characters of one record of CSV, over however many lines."""
 DEEPEST = 100
 """Arrays and objects within each other; a row needs six."""
 HEADER_WITHIN = 10
 """A title or a note may stand above the headings, but not a page of them."""
 ZIP, OLE, UTF16 = b"PK", b"\xd0\xcf\x11\xe0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # of which one begins as UTF-16 does
+CHINESE = re.compile("[\u3000-\u9fff\uff00-\uffef]")
+FOUR_CHINESE = re.compile(CHINESE.pattern + "{4}")
+MOST_SETS_OF_KEYS = 20
+"""So many different sets of keys of one file are remembered, each with the table that it makes."""
+GOES_ON = (b"{", b"[", b",", b":")
+"""How a line ends behind which its object goes on."""
 ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 FORMULA_SIGNS = tuple("=+-@")
 INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
@@ -78,6 +85,7 @@ class File:
     table: Table | None = field(init=False, default=None)
     consumed: int = field(init=False, default=0)
     """How many of its bytes were read by now."""
+    _tables: dict[tuple[str, ...], Table | InvalidPayload] = field(init=False, default_factory=dict)
 
     def rows(self) -> Iterator[Row]:
         """Every row in order.
@@ -107,6 +115,7 @@ class File:
     # --- JSON ------------------------------------------------------------
 
     def _lines(self) -> Iterator[Row]:
+        self._require_lines()
         trailer = exported.Trailer()
         for number, line in enumerate(self._split_lines(), start=1):
             if not line or line.isspace():
@@ -120,7 +129,17 @@ class File:
                 trailer.require_whole(sent)
                 continue
             trailer.count(line)
-            yield _json_row(number, sent)
+            yield self._json_row(number, sent)
+
+    def _require_lines(self) -> None:
+        """Refuse one object that is written over many lines; it would be a refusal for each."""
+        lines = (line for line in self._split_lines() if line and not line.isspace())
+        first = next(lines, b"")
+        if first.rstrip().endswith(GOES_ON):
+            second = next(lines, None)  # where it is a row, only the first is damaged
+            if second is not None and not _is_object(second):
+                raise OVER_MANY_LINES
+        self.consumed = 0
 
     def _split_lines(self) -> Iterator[bytes]:
         rest = b""
@@ -145,7 +164,7 @@ class File:
             items = ijson.items(ijson.parse(_bounded_in_depth(events)), place)
             for number, item in enumerate(items, start=1):
                 self.consumed = source.begin_row()
-                yield _json_row(number, item)
+                yield self._json_row(number, item)
         except (ijson.JSONError, ValueError):  # letters that are none are a ValueError
             raise Unreadable(
                 "malformed_json",
@@ -159,6 +178,41 @@ class File:
 
     def _is_export(self) -> bool:
         return next(iter(self.pieces()), b"").removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+
+    def _json_row(self, number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
+        if not isinstance(sent, dict):
+            return Row(number, None, (NOT_AN_OBJECT,))
+        if exported.is_entry(sent):
+            body, faults = exported.body_of(sent)
+            return Row(number, body, tuple(faults))
+        table = self._table_of_keys(sent)
+        if table is None:
+            return Row(number, sent)
+        if isinstance(table, InvalidPayload):
+            return Row(number, None, table.faults)
+        return self._table_row(table, number, list(sent.values()))
+
+    def _table_of_keys(self, sent: dict[str, Any]) -> Table | InvalidPayload | None:
+        """The table that a flat object is a row of, or why it is of none; None where it is a push.
+
+        So a system sends what its own table holds: {"CF_WSH": "…", "CF_JDRQ": "…"}.
+        """
+        if any(isinstance(value, dict | list) for value in sent.values()):
+            return None
+        keys = tuple(sent)
+        if keys not in self._tables:
+            # Some of our headings are also fields of a push, which may lack what is no plain value.
+            if not is_header([key for key in keys if key not in EntryPush.model_fields]):
+                return None
+            if len(self._tables) >= MOST_SETS_OF_KEYS:
+                self._tables.clear()
+            try:
+                table = Table.of(keys, list_type=self.list_type, catalogue=self.catalogue)
+            except InvalidPayload as refusal:
+                self._tables[keys] = refusal
+            else:
+                self._tables[keys] = table
+        return self._tables[keys]
 
     # --- tables ----------------------------------------------------------
 
@@ -192,15 +246,19 @@ class File:
             encoding=self._encoding(),
             newline="",
         )
-        lines = _bounded(text)
-        first = list(islice(lines, HEADER_WITHIN))
-        records = csv.reader(chain(first, lines), delimiter=_delimiter(first), strict=True)
+        bounded = _bounded(text)
+        first = list(islice(bounded, HEADER_WITHIN))
+        lines = _LinesOfRecords(chain(first, bounded))
+        records = csv.reader(lines, delimiter=_delimiter(first), strict=True)
         number = 0
         try:
             for number, record in enumerate(records, start=1):
+                lines.begin_record()
                 cells = [_text_cell(cell) for cell in record]
                 if is_trailer(cells):
                     exported.require_count(cells, number - 2)  # neither the headings nor itself
+                    if any(_text_cell(cell) is not None for behind in records for cell in behind):
+                        raise InvalidPayload(faults=[exported.NOT_WHOLE])
                     return
                 yield number, cells
         except csv.Error:
@@ -215,21 +273,29 @@ class File:
 
     def _encoding(self) -> str:
         start = next(iter(self.pieces()), b"")
-        told_by_mark = ("utf-16",) if start.startswith(UTF16) else ("utf-8-sig", "gb18030")
-        for encoding in () if start.startswith(UTF32) else told_by_mark:
-            decoder = codecs.getincrementaldecoder(encoding)()
-            try:
-                for piece in self.pieces():
-                    decoder.decode(piece)
-                decoder.decode(b"", final=True)
-            except UnicodeDecodeError:
-                continue
-            return encoding
-        raise Unreadable(
-            "unknown_encoding",
-            "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
-            "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
-        )
+        if start.startswith(UTF32):
+            raise NEITHER_ENCODING
+        if start.startswith(UTF16):
+            if self._is_in("utf-16"):
+                return "utf-16"
+            raise NEITHER_ENCODING
+        if self._is_in("utf-8"):
+            return "utf-8-sig"
+        if start.startswith(codecs.BOM_UTF8) or _was_utf8(self.pieces()):
+            raise DAMAGED_TEXT
+        if self._is_in("gb18030"):
+            return "gb18030"
+        raise NEITHER_ENCODING
+
+    def _is_in(self, encoding: str) -> bool:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            for piece in self.pieces():
+                decoder.decode(piece)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return False
+        return True
 
 
 def recognise(start: bytes) -> FileFormat:
@@ -257,13 +323,11 @@ def recognise(start: bytes) -> FileFormat:
     return FileFormat.csv
 
 
-def _json_row(number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
-    if not isinstance(sent, dict):
-        return Row(number, None, (NOT_AN_OBJECT,))
-    if exported.is_entry(sent):
-        body, faults = exported.body_of(sent)
-        return Row(number, body, tuple(faults))
-    return Row(number, sent)
+def _is_object(line: bytes) -> bool:
+    try:
+        return isinstance(orjson.loads(line), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _bounded_in_depth(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
@@ -308,11 +372,57 @@ def _delimiter(lines: list[str]) -> str:
     return max((",", "\t", ";", "|"), key=lambda sign: max(line.count(sign) for line in lines))
 
 
+def _was_utf8(pieces: Iterable[bytes]) -> bool:
+    """Tell whether a text that cannot be read as UTF-8 was some: cut off, damaged, or mixed.
+
+    GB 18030 mostly fails as UTF-8 at its first Chinese letter, and hardly ever gives Chinese: one
+    such letter needs two or three that are rare or rarely meet (璐 before 报), four in a row are
+    not found. A failure at the very end is half a letter.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    first = found = lost = 0
+    for piece in pieces:
+        text = decoder.decode(piece)
+        if not lost:
+            first += len(CHINESE.findall(text.partition("\ufffd")[0]))
+        if first >= SURELY_UTF8 or FOUR_CHINESE.search(text):
+            return True
+        found += len(CHINESE.findall(text))
+        lost += text.count("\ufffd")
+    return lost == 0 or found > lost
+
+
+SURELY_UTF8 = 2
+"""Chinese letters before the first that cannot be read; a single one may be chance."""
+
+
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(LONGEST_ROW):
         if len(line) >= LONGEST_ROW:
             raise ROW_TOO_LONG
         yield line
+
+
+class _LinesOfRecords:
+    """Lines for who puts them together to records, which may be no longer than a row."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self._lines = lines
+        self._size = 0
+
+    def __iter__(self) -> "_LinesOfRecords":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._size += len(line)
+        if self._size > LONGEST_ROW:
+            raise ROW_TOO_LONG
+        return line
+
+    def begin_record(self) -> None:
+        """A record was read whole."""
+        self._size = 0
 
 
 class _Raw(io.RawIOBase):
@@ -365,6 +475,21 @@ ROW_TOO_LONG = Unreadable(
     "row_too_long",
     "A row is longer than a megabyte; is it one line a row?",
     "有一行超过 1 MB，请确认每行一条记录",
+)
+OVER_MANY_LINES = Unreadable(
+    "malformed_json",
+    "An object is written over many lines: send one object a line, or an array [{…}, {…}]",
+    "一个 JSON 对象被写成了多行：请每行写一个完整的对象，或以数组 [{…}, {…}] 形式提交",
+)
+NEITHER_ENCODING = Unreadable(
+    "unknown_encoding",
+    "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
+    "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
+)
+DAMAGED_TEXT = Unreadable(
+    "unknown_encoding",
+    "The text is cut off, damaged or mixes encodings; save it again as CSV UTF-8",
+    "文本不完整、已损坏或混用了多种编码，请重新另存为“CSV UTF-8”格式",
 )
 TOO_DEEP = Unreadable(
     "too_deep", "The JSON is nested too deeply to be a row", "JSON 嵌套层级过深，无法作为数据行读取"

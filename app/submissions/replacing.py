@@ -93,7 +93,9 @@ def replace_list(job: Job) -> None:
         plan = _compare(job)
         changes = plan.described
         if plan.refused:
-            job.end(State.refused, InvalidPayload(faults=[NOT_ALL_SOUND]), changes=changes)
+            nothing = store.NOTHING_DONE
+            unsound = InvalidPayload(faults=[NOT_ALL_SOUND])
+            job.end(State.refused, unsound, changes=changes, **nothing)
             return
         if job.row.dry_run:
             job.end(State.done, changes=changes)

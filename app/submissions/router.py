@@ -1,6 +1,7 @@
 """Sending files, following them, and getting every row's answer."""
 
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, ParamSpec, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -34,7 +35,12 @@ Code = Annotated[str | None, Query(max_length=80)]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NDJSON = "application/x-ndjson"
 LOOK_AGAIN_SECONDS = 1
+MOST_ROWS = 2_147_483_647
+"""What the database counts to."""
 STEPPING = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # What the body is, for the document: the handler takes it as a stream.
 FILE: dict[str, Any] = {
@@ -91,7 +97,9 @@ async def submit_file(
         Mode, Query(description="`replace`: the file is the whole list; what it lacks leaves it")
     ] = Mode.append,
     reason: Annotated[Line | None, Query(description="Why entries leave a replaced list")] = None,
-    rows: Annotated[int | None, Query(ge=0, description="How many rows the file holds")] = None,
+    rows: Annotated[
+        int | None, Query(ge=0, le=MOST_ROWS, description="How many rows the file holds")
+    ] = None,
 ) -> dict[str, Any]:
     """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
 
@@ -108,12 +116,10 @@ async def submit_file(
         reason=reason,
         rows=rows,
     )
-    submission_id = await run_in_threadpool(actions.begin, registry, caller, wish)
+    submission_id = await _in_turn(request, actions.begin, registry, caller, wish)
     row = await _take_in(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
-        admission: Admission = request.app.state.admission
-        async with admission.turn():
-            await run_in_threadpool(work, registry, row)
+        await _in_turn(request, work, registry, row)
         row = await run_in_threadpool(actions.find, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
@@ -125,11 +131,19 @@ async def submit_file(
     return await run_in_threadpool(_whole_view, registry, row)
 
 
+async def _in_turn(request: Request, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Write once, in a turn of its own: none is held while a sender is waited for."""
+    admission: Admission = request.app.state.admission
+    async with admission.turn():
+        return await run_in_threadpool(write, *args, **kwargs)
+
+
 async def _take_in(request: Request, registry: Registry, submission_id: UUID) -> SubmissionRow:
     keeper = Keeper(registry, submission_id)
     try:
-        await intake.receive(request, keeper)
-        return await run_in_threadpool(
+        await intake.receive(request, keeper, lambda piece: _in_turn(request, keeper.keep, piece))
+        return await _in_turn(
+            request,
             actions.arrived,
             registry,
             submission_id,
@@ -140,8 +154,11 @@ async def _take_in(request: Request, registry: Registry, submission_id: UUID) ->
             else None,
         )
     except BaseException:
-        # Whatever broke it off, half a file is of no use to anybody.
-        await run_in_threadpool(actions.forget, registry, submission_id)
+        # Whatever broke it off, half a file is of no use to anybody: it goes, turn or no turn.
+        try:
+            await _in_turn(request, actions.forget, registry, submission_id)
+        except errors.Busy:
+            await run_in_threadpool(actions.forget, registry, submission_id)
         raise
 
 

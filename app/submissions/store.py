@@ -18,6 +18,12 @@ WORKABLE = (State.queued, State.running, State.reversing)
 COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
 
 
+NOTHING_DONE: dict[str, Any] = dict.fromkeys(
+    ("accepted", "replayed", "corrected", "exited"), 0
+)
+"""What was only looked at did none of what it would have done."""
+
+
 class LeaseLost(Exception):
     """Another worker took the submission up, believing this one dead; nothing was written."""
 
@@ -383,7 +389,7 @@ def lapse(connection: Connection, now: datetime) -> list[SubmissionRow]:
     ended = connection.execute(
         update(Submission)
         .where(*_lapsed(now))
-        .values(state=State.lapsed.value, finished_at=now)
+        .values(state=State.lapsed.value, finished_at=now, **NOTHING_DONE)
         .returning(*_COLUMNS)
     )
     return [SubmissionRow._make(row) for row in ended]
@@ -408,8 +414,8 @@ def removed_since(connection: Connection, department: str, list_type: str, since
             Submission.department == department,
             Submission.list_type == list_type,
             Submission.mode == Mode.whole.value,
+            Submission.state == State.done,
             ~Submission.dry_run,
-            Submission.reversed == 0,
         )
     )
     return sum(row.exited for row in rows if row.approval is None)

@@ -5,6 +5,7 @@ What the check of a body tells is not checked here.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from app.errors import Fault, InvalidPayload, Sentence
@@ -16,6 +17,9 @@ from app.submissions.columns import COLUMNS, POINTERS
 from app.submissions.conversions import OPEN, Said, Unreadable
 from app.submissions.exchange import NOTE, Family
 from app.submissions.headings import Place, blank, read_header, tellable
+
+ROW_FAULTS = 20
+"""So many faults of one row are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Table:
             self._read(place, cell, said)
         self._settle(said, department)
         row = Assembly(said).row(self._usual)
-        row.faults.extend(self._strays(cells))
+        row.faults.extend(islice(self._strays(cells), ROW_FAULTS + 1))  # one more than are told
         return row
 
     def _read(self, place: Place, cell: Cell, said: Said) -> None:
@@ -170,7 +174,11 @@ FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def _unguarded(text: str) -> str:
-    """Undo what our export puts before a text that a spreadsheet would take for a formula."""
+    """Undo what our export puts before a text that a spreadsheet would take for a formula.
+
+    A text that itself begins with such a quote and sign is exported as it is, and so cannot be told
+    from one that the export guarded: it comes back without the quote (JSON exports keep it).
+    """
     return text[1:] if text.startswith("'") and text[1:].startswith(FORMULA_STARTS) else text
 
 

@@ -84,6 +84,7 @@ LIMITS = Limits()
 
 _SAVE_AS = "另存为“Excel 工作簿（.xlsx）”后重新提交"
 
+WAIT_SECONDS = 1.0
 REFUSALS = {
     "unreadable_workbook": Sentence(
         "The file is damaged or incomplete; open it in a spreadsheet program, save it as .xlsx"
@@ -144,17 +145,19 @@ def read(
     *,
     is_header: Callable[[list[Cell]], bool],
     limits: Limits = LIMITS,
+    waiting: Callable[[], None] = lambda: None,
 ) -> Iterator[Row]:
     """Give the header row of a workbook's one data sheet, then the rows under it that hold data.
 
     The data sheet is the visible one that holds rows under a header row; without any, an empty one
     that has a header row, of which only that is given. `data` is walked once, in this thread.
+    `waiting` is called every now and then while the child takes its time.
 
     Raises:
         InvalidPayload: the workbook cannot be read, or there is no such sheet, or more than one;
             with one of the codes of `REFUSALS`. It may be raised between two rows.
     """
-    with _started(limits) as child:
+    with _started(limits, waiting) as child:
         child.expect("ready")
         child.send_file(data)
         previews: list[_Preview] = []
@@ -198,7 +201,7 @@ def _data_sheet(
 
 
 @contextmanager
-def _started(limits: Limits) -> Iterator["_Child"]:
+def _started(limits: Limits, waiting: Callable[[], None]) -> Iterator["_Child"]:
     """A child that is gone when the block ends, however it ends."""
     # What is named here is all that it gets to know: no key, no address of a database.
     passed = ("PATH", "LD_LIBRARY_PATH", "LANG", "TZ")
@@ -212,7 +215,7 @@ def _started(limits: Limits) -> Iterator["_Child"]:
         env={name: os.environ[name] for name in passed if name in os.environ},
     )
     try:
-        yield _Child(process, limits)
+        yield _Child(process, limits, waiting)
     finally:
         process.kill()
         for pipe in (process.stdin, process.stdout):
@@ -224,12 +227,15 @@ def _started(limits: Limits) -> Iterator["_Child"]:
 class _Child:
     """The parent's end of the two pipes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], limits: Limits) -> None:
+    def __init__(
+        self, process: subprocess.Popen[bytes], limits: Limits, waiting: Callable[[], None]
+    ) -> None:
         assert process.stdin is not None
         assert process.stdout is not None
         self._process = process
         self._inlet, self._outlet = process.stdin.fileno(), process.stdout.fileno()
         self._patience, self._longest = limits.seconds, limits.line
+        self._waiting = waiting
         os.set_blocking(self._inlet, False)
         self._lines = self._received()
 
@@ -294,13 +300,16 @@ class _Child:
                 raise refusal("too_large_inside")
 
     def _await(self, pipe: int, event: int) -> None:
-        began = monotonic()
         poll = select.poll()
         poll.register(pipe, event)
-        ready = poll.poll(max(self._patience, 0) * 1000)
-        self._patience -= monotonic() - began
-        if not ready:
-            raise refusal("too_large_inside")
+        while self._patience > 0:
+            began = monotonic()
+            ready = poll.poll(min(self._patience, WAIT_SECONDS) * 1000)
+            self._patience -= monotonic() - began
+            if ready:
+                return
+            self._waiting()
+        raise refusal("too_large_inside")
 
 
 def _cell_told(told: dict[str, str]) -> Cell:

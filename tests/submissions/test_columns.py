@@ -1,3 +1,4 @@
+import json
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,8 @@ from app.submissions.columns import COLUMNS
 from app.submissions.conversions import OPEN, Unreadable
 from app.submissions.exchange import FIELDS
 from app.submissions.headings import HEADINGS, _known, forms, is_header, is_trailer
+from app.submissions.reading import File
+from app.submissions.reading import Row as SentRow
 from app.submissions.tables import Table
 from tests.support import facts, numbers
 
@@ -119,6 +122,15 @@ def test_unknown_headings_are_named_with_the_nearest() -> None:
     assert refused(*headings) == [
         ("/columns/7", "unknown_column", "未知的列「处罚觉定日期」，是否为「处罚决定日期」？")
     ]
+
+
+def test_headings_without_end_are_not_compared() -> None:
+    ((pointer, code, _),) = refused(*NEEDED, *["决定日期"] * 500)
+    assert (pointer, code) == ("/columns", "too_many_columns")
+    assert table(*NEEDED, *["序号"] * 400, *[None] * 20_000).header[-1] == ""
+    unknown = refused(*NEEDED, *(f"决定日期{n}" for n in range(100, 200)))
+    assert {code for _, code, _ in unknown} == {"unknown_column"}
+    assert sum("决定日期" in sentence for *_, sentence in unknown) == 50
 
 
 def test_a_heading_that_holds_a_personal_number_is_not_repeated() -> None:
@@ -472,6 +484,16 @@ def test_masked_numbers_are_not_submitted() -> None:
     assert exported(penalty="{").faults[0].code == "malformed_cell"
 
 
+@pytest.mark.parametrize("cell", ["{}", '"x"', 5, "true", '{"scheme":"uscc"}'])
+def test_numbers_that_are_no_list_are_told(cell: Cell) -> None:
+    beside: dict[str, Cell] = {**NEEDED, "subject_identifiers": cell}
+    alone = {name: value for name, value in beside.items() if name != "统一社会信用代码"}
+    for cells, place in ((beside, 1), (alone, 0)):
+        (fault,) = read(cells).faults
+        assert fault.pointer == f"/subject/identifiers/{place}/number"
+        assert fault.code == "malformed_cell"
+
+
 def test_the_trailer_of_an_export_is_no_row() -> None:
     assert is_trailer(["#trailer", "2", "7", "abc"])
     assert not is_trailer(["HR-1"])
@@ -499,8 +521,15 @@ PENALTIES = tuple(
 )
 
 
+NESTED = ("subject_identifiers", "responsible_persons", "penalty", "licence")
+BESIDE = ("统一社会信用代码", "责任人1姓名", "处罚内容", "许可内容")
+MIXED = (*NESTED, *BESIDE, *(each for each in CSV_COLUMNS if each not in NESTED))
+"""Columns of an export that say a whole part, beside columns that say something of it."""
+
+
 @given(
-    some.lists(CELLS, max_size=len(PENALTIES)), some.sampled_from([OURS, CSV_COLUMNS, PENALTIES])
+    some.lists(CELLS, max_size=len(PENALTIES)),
+    some.sampled_from([OURS, CSV_COLUMNS, PENALTIES, MIXED]),
 )
 def test_no_cells_raise(cells: list[Cell], header: tuple[str, ...]) -> None:
     understood = table(*header, list_type="wage_arrears.penalty")
@@ -552,3 +581,108 @@ def test_good_rows_are_good_bodies(cells: dict[str, Cell]) -> None:
     row = read(cells)
     assert row.faults == []
     EntryPush.model_validate(row.body)
+
+
+# --- the same from a system ----------------------------------------------
+
+FIELDS_SENT: dict[str, Cell] = {
+    "CF_XDR_MC": "枣庄某某建筑有限公司",
+    "CF_XDR_LB": "法人及非法人组织",
+    "CF_XDR_SHXYM": facts.BUILDER,
+    "CF_WSH": "枣环罚〔2026〕12号",
+    "CF_SY": "排放污染物超过标准",
+    "CF_YJ": "大气污染防治法第九十九条",
+    "CF_CFLB": "罚款",
+    "CF_NR_FK": 0.2,
+    "CF_JDRQ": "2026/11/20",
+    "CF_CFJG": "市生态环境局",
+}
+
+
+def sent(*items: dict[str, Any], list_type: str = "environment.penalty") -> list[SentRow]:
+    """The rows of the same objects in lines, which must be those of an array of them."""
+    lines = "\n".join(map(json.dumps, items)).encode()
+    found = []
+    for content in (lines, json.dumps(items).encode()):
+        file = File(lambda whole=content: [whole], LAW, list_type, "ecology_environment")
+        found.append([each._replace(heading_of=str) for each in file.rows()])
+    assert found[0] == found[1]
+    file = File(lambda: [lines], LAW, list_type, "ecology_environment")
+    return list(file.rows())
+
+
+def test_exchange_fields_are_taken_as_keys() -> None:
+    other = {**reversed_keys(FIELDS_SENT), "BZ": "首次"}
+    for row in sent(FIELDS_SENT, other, {**FIELDS_SENT, "CF_CFLB": None}):
+        assert row.faults == ()
+        push = EntryPush.model_validate(row.body)
+        assert push.decision.number == FIELDS_SENT["CF_WSH"]
+        assert row.heading_of("/decision/number") == "CF_WSH"
+
+
+def reversed_keys(item: dict[str, Cell]) -> dict[str, Cell]:
+    return dict(reversed(item.items()))
+
+
+def test_what_is_wrong_with_exchange_fields_as_keys_is_told_by_row() -> None:
+    wrong = sent({**FIELDS_SENT, "CF_JDRQ": "明天"}, {**FIELDS_SENT, "CF_XXXX": 1}, FIELDS_SENT)
+    assert [[fault.code for fault in row.faults] for row in wrong] == [
+        ["invalid_date"],
+        ["unknown_column"],
+        [],
+    ]
+    (row,) = sent(FIELDS_SENT, list_type=LIST)
+    assert [fault.code for fault in row.faults] == ["record_types_only"]
+
+
+def test_a_push_that_lacks_its_parts_stays_a_push() -> None:
+    push = {"source_ref": "HR-1", "reason": "拖欠", "legal_basis": "第五条", "severity": "minor"}
+    assert [(row.body, row.faults) for row in sent(push)] == [(push, ())]
+
+
+# --- encodings -----------------------------------------------------------
+
+TITLE = "枣庄市拖欠农民工工资失信联合惩戒对象名单"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ",".join(NEEDED),
+        "统一社会信用代码,主体名称",  # each of the first two letters is one of UTF-8 as well
+        f"{TITLE}\n{','.join(NEEDED)}",
+        f"{'name,decided_on' * 9}\n" * 9 + "峄城区某某劳务有限公司,2026-11-20",
+        f"{'x' * 70_000}一女璐报社",
+        "a,b\n" * 20_000 + "薛城区,“滕州市”（山亭）\n",
+        "CF_XDR_MC,CF_WSH\n洙泗建材,台环罚〔2026〕1号\n𠀀㐂,é—·",
+        "a\n一\n台儿庄",
+    ],
+)
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-8", "utf-8-sig", "utf-16"])
+def test_a_text_is_read_as_it_was_written(text: str, encoding: str) -> None:
+    content = text.encode(encoding)
+    pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
+    told = File(lambda: pieces, LAW, None, None)._encoding()
+    assert content.decode(told) == text
+
+
+@pytest.mark.parametrize("end", range(1, 36))
+def test_a_text_that_was_cut_off_is_not_read_as_another(end: int) -> None:
+    content = "name,reason\n张某,拖欠\n李,欠薪".encode()[:-end]
+    file = File(lambda: [content], LAW, None, None)
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        with pytest.raises(InvalidPayload) as refusal:
+            file._encoding()
+        assert refusal.value.told == "unknown_encoding"
+    else:
+        assert file._encoding() == "utf-8-sig"
+
+
+@pytest.mark.parametrize("at", range(len("张某".encode())))
+def test_a_text_that_lacks_a_byte_is_not_read_as_another(at: int) -> None:
+    name = "张某".encode()
+    content = b"name\n" + name[:at] + name[at + 1 :] + ",李某\n王某,赵某\n".encode()
+    with pytest.raises(InvalidPayload, match="invalid_payload"):
+        File(lambda: [content], LAW, None, None)._encoding()

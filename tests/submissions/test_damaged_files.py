@@ -105,6 +105,8 @@ def several(opened: xlsxwriter.Workbook, sheet: Any) -> None:
     opened.worksheets()[-1].hidden = 0
 
 
+LETTERS = "拖欠".encode()
+GBK = delimited(TABLE, encoding="gb18030")
 WHOLE: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "empty_file"),
     "blanks": (b" \r\n\t\n", "empty_file"),
@@ -124,10 +126,27 @@ WHOLE: dict[str, tuple[bytes, str]] = {
         b'[{"reason":"' + b"x" * 3_000_000 + b'"}]',
         "row_too_long",
     ),
+    "an object over many lines": (b'{"list_type":\n"a"}', "malformed_json"),
+    "a push written for people": (json.dumps(row(1), indent=2).encode(), "malformed_json"),
+    "rows in an object": (b'{"rows": [\n{"a":1},\n{"a":2}\n]}', "malformed_json"),
+    "a record over many lines": (
+        TEXT.partition(b"\r\n")[0] + b"\r\n" + b",".join([b'"' + b"x\n" * 60_000 + b'"'] * 10),
+        "row_too_long",
+    ),
     "a table of one line": (TEXT.replace(b"\r\n", b"," * 1_100_000, 1), "row_too_long"),
     "no text at all": (bytes(range(128, 256)) * 3, "unknown_encoding"),
     "packed": (b"\x1f\x8b\x08\x00" + bytes(200), "unknown_encoding"),
     "UTF-8 with a byte of Latin": (TEXT + b"\xff\xff", "unknown_encoding"),
+    "UTF-8 cut in a letter": (TEXT[: TEXT.rindex(LETTERS) + 4], "unknown_encoding"),
+    "UTF-8 cut in its first letter": (TEXT[:1], "unknown_encoding"),
+    "UTF-8 that lacks a byte": (TEXT.replace(LETTERS, LETTERS[:-1], 1), "unknown_encoding"),
+    "UTF-8 that lacks its first byte": (TEXT[1:], "unknown_encoding"),
+    "UTF-8 with a mark that lacks a byte": (
+        b"\xef\xbb\xbfa,b\r\n" + LETTERS[:-1],
+        "unknown_encoding",
+    ),
+    "UTF-8 and GBK": (TEXT + GBK.partition(b"\r\n")[2], "unknown_encoding"),
+    "GBK and UTF-8": (GBK + TEXT.partition(b"\r\n")[2], "unknown_encoding"),
     "UTF-16 cut in a letter": (TEXT.decode().encode("utf-16")[:-1], "unknown_encoding"),
     "UTF-16 with half a letter": (
         TEXT.decode().encode("utf-16") + b"\x00\xd8\x41\x00",
@@ -146,6 +165,8 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     "a heading in two languages": (with_headings("decided_on"), "column_twice"),
     "a heading with a number": (with_headings(f"某{PERSON}"), "unknown_column"),
     "a column missing": (with_headings("备注", instead="列入事由"), "column_missing"),
+    "columns without end": (with_headings(*map(str, range(600))), "too_many_columns"),
+    "the same heading without end": (with_headings(*["决定日期"] * 600), "too_many_columns"),
     "an amount of no unit": (with_headings("罚款金额"), "unknown_unit"),
     "a workbook cut off": (BOOK[: len(BOOK) // 2], "unreadable_workbook"),
     "a workbook of noise": (BOOK[:2000] + bytes(100) + BOOK[2100:], "unreadable_workbook"),
@@ -211,10 +232,11 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
             (6, "malformed_json"),
         ],
     ),
-    "an object over many lines": (
-        b'{"list_type":\n"a"}',
-        [(1, "malformed_json")] * 1 + [(2, "malformed_json")],
+    "a broken first line": (
+        ndjson([b'{"source_ref":"HR-1",', row(2), b'{"source_ref":']),
+        [(1, "malformed_json"), (2, None), (3, "malformed_json")],
     ),
+    "nothing but a broken line": (b'{"source_ref":"HR-1",', [(1, "malformed_json")]),
     "items that are no objects": (b"[[], 1, null]", [(n, "wrong_type") for n in (1, 2, 3)]),
     "NULs": (
         ndjson([row(1, reason="拖\0欠"), json.dumps(row(2)).encode()[:-1] + b"\0}"]),
@@ -295,6 +317,33 @@ def test_a_damaged_row_is_answered_and_the_others_are_recorded(world: World, nam
         if each["outcome"] == "refused":
             assert any("\u4e00" <= letter <= "\u9fff" for letter in each["sentence"])
     assert len(recorded(world.api())) == [code for _, code in wanted].count(None)
+
+
+def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
+    api = world.api()
+    header, _, rest = TEXT.partition(b"\r\n")
+    first, _, others = rest.partition(b"\r\n")
+    stray = b"\r\n".join([header + b"," * 20_000, first + b",x" * 20_000, others])
+    fields = row(4) | {f"field_{n}": n for n in range(60)}
+    for content, code, left_out in (
+        (stray, "cell_without_heading", 2),  # nobody looks for more of them
+        (ndjson([fields, row(2), row(3)]), "unknown_field", 41),
+    ):
+        damaged, *good = submit(api, content)["results"]
+        assert (damaged["code"], len(damaged["errors"])) == (code, 20)
+        assert [each["code"] for each in damaged["errors"]] == [code] * 19 + ["more_faults"]
+        assert damaged["errors"][-1]["sentence"].startswith(f"另有至少 {left_out} 处")
+        assert {each.get("code") for each in good} == {None}
+
+
+def test_headings_that_nobody_knows_are_counted_and_not_listed(world: World) -> None:
+    api = world.api()
+    content = with_headings(*(f"某某{n}" for n in range(100)))
+    document = problem(send(api, content))
+    view = api.get(f"{SUBMISSIONS}/{document['submission_id']}").json()
+    codes = [each["code"] for each in view["problem"]["errors"]]
+    assert codes == ["unknown_column"] * 49 + ["more_faults"]
+    assert "51" in view["problem"]["errors"][-1]["sentence"]
 
 
 def damaged_cells(opened: xlsxwriter.Workbook, sheet: Any) -> None:

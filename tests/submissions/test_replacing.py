@@ -400,3 +400,56 @@ def test_an_entry_keeps_what_was_done_to_it_when_a_list_corrects_it(
     assert after["disclosure"]["channels"][0]["published_on"] == "2026-11-21"
     assert facts(after)["decision"] == facts(entry)["decision"]
     assert after["list_type"] == BLACK
+
+
+# --- the brake is not gone around ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param({"effective_until": "2026-11-21"}, id="its last day is over"),
+        pytest.param({"effective_from": "2027-01-01"}, id="it is yet to begin"),
+        pytest.param({"disclosure": {"class": "restricted"}}, id="it is public no more"),
+    ],
+)
+def test_a_row_that_ends_its_entry_counts_for_the_brake(
+    world: World, api: httpx.Client, change: dict[str, Any]
+) -> None:
+    set_to(world, replace_brake_entries=5)
+    few = replace(api, [*rows(9), *rows(3, 10, **change)], dry_run=True)
+    assert few["changes"]["ending"] == 3
+    held = replace(api, rows(12, **change))
+    assert (held["state"], held["changes"]["ending"], held["changes"]["missing"]) == ("held", 12, 0)
+    assert len(recorded(api, status="active")) == 12
+
+
+def test_a_list_that_shrinks_by_slices_is_held_as_well(world: World, api: httpx.Client) -> None:
+    set_to(world, replace_brake_entries=3)
+    assert replace(api, rows(10))["state"] == "done"
+    assert replace(api, rows(8))["state"] == "held"
+    world.clock.instant += timedelta(hours=73)
+    dispatch.tidy(world.registry)
+    assert replace(api, rows(8))["state"] == "done"
+
+
+def test_a_list_that_nobodys_key_sent_needs_two_persons(world: World, api: httpx.Client) -> None:
+    set_to(world, replace_brake_entries=1)
+    held = replace(api, rows(9))
+    first, second = keyed(world, "王某"), keyed(world, "赵某")
+    assert approve(first, held).json()["state"] == "held"
+    refused(approve(first, held), 409, "same_person")
+    refused(approve(keyed(world, "王 某"), held), 409, "same_person")
+    assert approve(second, held).json()["state"] == "queued"
+    dispatch.work_off(world.registry)
+    assert len(recorded(api, status="active")) == 9
+
+
+def test_an_approval_that_comes_too_late_is_none(world: World, api: httpx.Client) -> None:
+    set_to(world, replace_brake_entries=1)
+    held = replace(keyed(world, "李某"), rows(9))
+    world.clock.instant += timedelta(hours=73)
+    refused(approve(keyed(world, "王某"), held), 409, "submission_state")
+    assert len(recorded(api, status="active")) == 12
+    trail = world.api("auditor").get("/v1/audit/records?action=submission_lapsed").json()
+    assert [each["target"] for each in trail["records"]] == [held["id"]]

@@ -1,11 +1,14 @@
 """Taking a submission back as a whole, while nothing later was built on it."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from app.submissions import dispatch
+from app.access.actions import create
+from app.rules.permissions import Role
+from app.submissions import dispatch, reversing
 from tests.support.facts import organisation, push, red, subject
 from tests.support.files import (
     SUBMISSIONS,
@@ -202,11 +205,55 @@ def test_who_may_take_back_and_what(world: World) -> None:
     assert recorded(api, status="active") == {}
 
 
-def test_a_large_submission_is_taken_back_in_steps(world: World) -> None:
+def keyed(world: World, person: str | None) -> httpx.Client:
+    """A client with a key of the department, in a person's hands."""
+    key = create(
+        world.registry,
+        name=f"key of {person}",
+        role=Role.department,
+        department="human_resources",
+        person=person,
+    )
+    return world.client(key)
+
+
+def test_a_large_submission_is_taken_back_in_steps_by_a_second_person(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson(rows(60)))
-    ended = reverse(world, api, view)
+    sender, other = keyed(world, "李某"), keyed(world, "王某")
+    view = submit(sender, ndjson(rows(60)))
+    refused(take_back(api, view), 403, "person_key_required")
+    refused(take_back(sender, view), 409, "same_person")
+    ended = reverse(world, other, view)
     assert (ended["state"], ended["progress"]["reversed"]) == ("reversed", 60)
     assert recorded(api, status="active") == {}
+    entry = view["results"][0]["entry_id"]
+    versions = world.api("auditor").get(f"/v1/entries/{entry}/history").json()["versions"]
+    assert [each["actor"] for each in versions] == ["key of 李某", "key of 王某"]
     again = submit(api, ndjson(rows(60)))
     assert again["progress"]["accepted"] == 60
+
+
+def test_a_reversal_that_broke_off_is_asked_for_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api = world.api()
+    monkeypatch.setattr(reversing, "STEP_ENTRIES", 2)
+    view = submit(api, ndjson(rows(5)))
+    steps = iter([reversing._step])
+
+    def failing(*arguments: Any) -> int:
+        return next(steps)(*arguments)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(reversing, "_step", failing)
+        assert reverse(world, api, view)["state"] == "stopped"
+    assert len(recorded(api, status="active")) == 3
+    assert reverse(world, api, view)["state"] == "reversed"
+    assert recorded(api, status="active") == {}
+
+
+def test_what_is_old_is_taken_back_entry_by_entry(world: World) -> None:
+    api = world.api()
+    view = submit(api, ndjson(rows(2)))
+    world.clock.instant += timedelta(days=31)
+    refused(take_back(api, view), 409, "submission_state")

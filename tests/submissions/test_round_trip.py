@@ -158,6 +158,9 @@ CUT = {
     "csv": lambda content: b"".join(
         line for line in content.splitlines(keepends=True) if b"HR-PEN-2" not in line
     ),
+    "csv with a row behind its trailer": lambda content: (
+        content + b"\r\n" + content.splitlines(keepends=True)[1]
+    ),
 }
 
 

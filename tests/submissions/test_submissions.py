@@ -5,15 +5,22 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
+from app.access.dependencies import Admission
+from app.database import Connection
+from app.errors import Busy
+from app.registry import Registry
 from app.submissions import dispatch
+from app.submissions.intake import PART_BYTES
 from app.tables import Submission, SubmissionBatch, SubmissionPart
 from tests.support.facts import PERSON, licence, penalty, person, push, red, subject
 from tests.support.files import (
@@ -340,6 +347,8 @@ def test_a_file_of_another_number_of_rows_than_declared_is_told(world: World) ->
     assert (view["state"], view["problem"]["code"]) == ("refused", "row_count_differs")
     assert written(world) == before
     assert submit(api, ndjson(rows(2, 5)), rows=2)["problem"] is None
+    most = submit(api, ndjson(rows(2)), rows=2**31 - 1)
+    assert (most["declared_rows"], most["state"]) == (2**31 - 1, "done")
 
 
 def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
@@ -351,6 +360,8 @@ def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
         ({"commit": "some"}, "unknown_value", "?commit"),
         ({"mode": "delete"}, "unknown_value", "?mode"),
         ({"rows": -1}, "too_small", "?rows"),
+        ({"rows": 2**31}, "too_large", "?rows"),
+        ({"rows": 99_999_999_999}, "too_large", "?rows"),
         ({"dry_run": "perhaps"}, "wrong_type", "?dry_run"),
     ):
         refused(send(api, ndjson([row(1)]), **query), 422, code, pointer)
@@ -365,12 +376,95 @@ def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
 def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> None:
     api, content = world.api(), ndjson([row(1)])
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
-    for wrong in (f"sha-256=:{digest[::-1]}:", digest, "sha-512=:AAAA:", ""):
+    for wrong in (
+        f"sha-256=:{digest[::-1]}:",
+        f"sha-256=:{digest[:-1]}:",
+        f"sha-256={digest}",
+        f'sha-256="{digest}"',
+        f"sha-512=:AAAA:, SHA-256=:{digest[::-1]}:",
+        f"sha-256=:{digest}:, sha-256=:{digest[::-1]}:",
+        "sha-256=",
+        "sha-256",
+    ):
         refused(send(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest")
+    twice = [("Content-Digest", "sha-512=:AAAA:"), ("Content-Digest", "sha-256=::")]
+    answer = api.post(SUBMISSIONS, content=content, headers=twice)
+    refused(answer, 422, "digest_differs", "header:Content-Digest")
     assert written(world)[0] == 0
     assert api.get(SUBMISSIONS).json()["submissions"] == []
-    answer = send(api, content, digest=f"sha-512=:AAAA:, sha-256=:{digest}:")
-    assert answer.json()["state"] == "done"
+    # Other algorithms are ignored (RFC 9530, 2), and so are parameters.
+    for right in (
+        f"sha-512=:AAAA:, sha-256=:{digest}:",
+        f"sha-256=:{digest}:;by=gateway ,unixsum=:AAAA:",
+        "sha-512=:AAAA:",
+        "sha-2560=:AAAA:",
+        "",
+    ):
+        assert send(api, content, digest=right).json()["state"] == "done"
+
+
+class Turnstile(Admission):
+    """One writer at a time; lets so many in and is full then, and knows whether one is inside."""
+
+    def __init__(self, turns: int) -> None:
+        super().__init__(slots=1, queue=20, wait_seconds=20)
+        self.turns = turns
+        self.inside = False
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        if self.turns == 0:
+            raise Busy(retry_after=1)
+        self.turns -= 1
+        async with super().turn():
+            self.inside = True
+            yield
+            self.inside = False
+
+
+def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waited_for(
+    world: World, app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api, other, content = world.api(), world.api("operator"), ndjson(rows(2_000))
+    turnstile = app.state.admission = Turnstile(turns=20)
+    inside: list[bool] = []
+    write = type(world.registry).write
+
+    def watched(registry: Registry, work: Callable[[Connection], Any]) -> Any:
+        inside.append(turnstile.inside)
+        return write(registry, work)
+
+    monkeypatch.setattr(type(world.registry), "write", watched)
+
+    def slowly() -> Iterator[bytes]:
+        yield content[: PART_BYTES + 1]
+        # It goes no further before another has written: a turn that was held would hold them both.
+        assert other.post("/v1/entries", json=push(department="human_resources")).is_success
+        yield content[PART_BYTES + 1 :]
+
+    set_to(world, submission_at_once_bytes=0)
+    answer = api.post(SUBMISSIONS, content=slowly(), params={"list_type": BLACK})
+    assert answer.status_code == 202, answer.text
+    assert all(inside)
+    assert turnstile.turns == 15  # it is begun, two parts, the other's entry, it is there
+
+
+def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: FastAPI) -> None:
+    api, content = world.api(), ndjson([row(1)])
+    for turns in range(4):  # to begin it, to keep it, to queue it, to work it off
+        app.state.admission = Turnstile(turns)
+        answer = send(api, content)
+        refused(answer, 503, "busy")
+        assert answer.headers["Retry-After"] == "1"
+        with world.registry.database.reading() as connection:
+            kept = [
+                len(connection.execute(select(each)).all()) for each in (Submission, SubmissionPart)
+            ]
+        assert kept == ([1, 1] if turns == 3 else [0, 0])  # what arrived goes on without its sender
+    app.state.admission = Turnstile(turns=2)
+    answer = send(api, ndjson([row(2)]), digest="sha-256=::")
+    refused(answer, 422, "digest_differs", "header:Content-Digest")
+    assert len(api.get(SUBMISSIONS).json()["submissions"]) == 1
 
 
 def test_too_large_a_file_is_refused_and_let_go(world: World) -> None:
