@@ -35,6 +35,8 @@ Code = Annotated[str | None, Query(max_length=80)]
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NDJSON = "application/x-ndjson"
 LOOK_AGAIN_SECONDS = 1
+AT_ONCE_ROWS = 2_000  # short rows are many, and a request is not the place to work them all off
+INLINE_ROWS = 3_000  # more answers than that are streamed
 MOST_ROWS = 2_147_483_647
 """What the database counts to."""
 STEPPING = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
@@ -103,7 +105,8 @@ async def submit_file(
 ) -> dict[str, Any]:
     """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
 
-    A small one is answered at once, with `results`; a large one is worked off in the background.
+    A small one is answered at once, with `results` unless they are very many; a large one is worked
+    off in the background.
     The same file may be sent again: rows that are recorded already are `replayed`.
     """
     wish = Wish(
@@ -119,7 +122,7 @@ async def submit_file(
     submission_id = await _in_turn(request, actions.begin, registry, caller, wish)
     row = await _take_in(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
-        await _in_turn(request, work, registry, row)
+        await _in_turn(request, work, registry, row, most_rows=AT_ONCE_ROWS)
         row = await run_in_threadpool(actions.find, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
@@ -173,6 +176,8 @@ def _raise_unreadable(row: SubmissionRow) -> None:
 
 
 def _whole_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
+    if row.rows_read + row.exited > INLINE_ROWS:
+        return views.submission_view(row, registry.clock.now())
     results = [
         views.told(result)
         for batch in store.all_batches(registry, row.id)

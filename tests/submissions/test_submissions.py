@@ -19,7 +19,7 @@ from app.access.dependencies import Admission
 from app.database import Connection
 from app.errors import Busy
 from app.registry import Registry
-from app.submissions import dispatch
+from app.submissions import actions, dispatch, router, working
 from app.submissions.intake import PART_BYTES
 from app.tables import Submission, SubmissionBatch, SubmissionPart
 from tests.support.facts import PERSON, licence, penalty, person, push, red, subject
@@ -758,3 +758,44 @@ def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
     view = submit(world.api(), ndjson(sent), list_type=None)
     assert [each[1] for each in outcomes(view)] == ["accepted"] * 3 + ["refused"]
     assert view["results"][3]["code"] == "blacklisted_subject"
+
+
+def test_a_small_file_of_many_rows_is_handed_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(router, "AT_ONCE_ROWS", 2)
+    monkeypatch.setattr(working, "FIRST_STEP_ROWS", 2)
+    api = world.api()
+    answer = api.post(SUBMISSIONS, content=ndjson(rows(5)))
+    assert (answer.status_code, answer.json()["progress"]["accepted"]) == (202, 2)
+    dispatch.work_off(world.registry)
+    assert shown(api, answer.json())["progress"]["accepted"] == 5
+    assert len(results(api, answer.json())) == 5
+
+
+def test_answers_beyond_many_are_streamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(router, "INLINE_ROWS", 2)
+    view = submit(world.api(), ndjson(rows(3)))
+    assert (view["state"], view["results"]) == ("done", None)
+    assert len(results(world.api(), view)) == 3
+
+
+def test_a_file_that_is_all_wrong_is_not_read_to_its_end(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(working, "MOST_REFUSED", 150)
+    view = submit(world.api(), b"{}\n" * 1_000)
+    assert (view["state"], view["problem"]["code"]) == ("stopped", "too_many_refused")
+    assert view["progress"]["refused"] < 1_000
+
+
+def test_one_department_has_so_many_files_under_way(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_to(world, submission_at_once_bytes=0)
+    monkeypatch.setattr(actions, "MOST_UNFINISHED", 1)
+    api = world.api()
+    assert api.post(SUBMISSIONS, content=ndjson(rows(1))).status_code == 202
+    refused(api.post(SUBMISSIONS, content=ndjson(rows(2))), 503, "busy")
+    dispatch.work_off(world.registry)
+    assert api.post(SUBMISSIONS, content=ndjson(rows(2))).status_code == 202
