@@ -22,6 +22,7 @@ from app.errors import (
     Fault,
     InternalError,
     InvalidPayload,
+    NotReady,
     RegistryError,
     Sentence,
     Unavailable,
@@ -193,10 +194,10 @@ def _as_a_whole(job: Job) -> None:
             return
         try:
             _turn_on(job, held)
-        except NotWhole:
-            continue  # something moved meanwhile: another look will say what
+        except (NotReady, NotWhole):
+            continue  # others recorded some of it meanwhile: another look will say what
         return
-    job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
+    raise NotReady(retry_after=1)
 
 
 @dataclass(slots=True)
