@@ -63,7 +63,7 @@ class Job:
             catalogue = current_catalogue(registry, connection)
             batches, last_row = store.last_batch(connection, row.id)
         self.progress = Progress(batches, last_row, row.rows_read)
-        self.file = file_of(registry, row, catalogue)
+        self.file = replace(file_of(registry, row, catalogue), waiting=self.renew)
 
     # --- rows ------------------------------------------------------------
 

@@ -81,6 +81,8 @@ class File:
     catalogue: Catalogue
     list_type: str | None
     department: str | None
+    waiting: Callable[[], None] = lambda: None
+    """Called now and then while nothing comes of the file: of a large workbook, of blank rows."""
     format: FileFormat | None = field(init=False, default=None)
     table: Table | None = field(init=False, default=None)
     consumed: int = field(init=False, default=0)
@@ -110,7 +112,9 @@ class File:
             case FileFormat.csv:
                 return self._tabular(self._records())
             case FileFormat.xlsx:
-                return self._tabular(workbooks.read(self.pieces(), is_header=is_header))
+                return self._tabular(
+                    workbooks.read(self.pieces(), is_header=is_header, waiting=self.waiting)
+                )
 
     # --- JSON ------------------------------------------------------------
 
@@ -226,6 +230,8 @@ class File:
                     raise NO_HEADER
             elif any(cell is not None for cell in cells):
                 yield self._table_row(self.table, number, cells)
+            else:
+                self.waiting()
         if self.table is None and above:
             raise NO_HEADER
 

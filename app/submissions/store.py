@@ -18,9 +18,7 @@ WORKABLE = (State.queued, State.running, State.reversing)
 COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
 
 
-NOTHING_DONE: dict[str, Any] = dict.fromkeys(
-    ("accepted", "replayed", "corrected", "exited"), 0
-)
+NOTHING_DONE: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
 """What was only looked at did none of what it would have done."""
 
 

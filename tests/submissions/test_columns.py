@@ -611,7 +611,7 @@ def sent(*items: dict[str, Any], list_type: str = "environment.penalty") -> list
     """The rows of some objects, a line each; an array of them must give the same."""
     lines, array = "\n".join(map(json.dumps, items)).encode(), json.dumps(items).encode()
     rows, of_array = (
-        list(File(lambda whole=whole: [whole], LAW, list_type, "ecology_environment").rows())  # type: ignore[misc]
+        list(File(lambda whole=whole: [whole], LAW, list_type, "ecology_environment").rows())
         for whole in (lines, array)
     )
     assert [each[:4] for each in rows] == [each[:4] for each in of_array]
