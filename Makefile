@@ -4,6 +4,7 @@ SHELL := /bin/sh
 PORT ?= 8000
 SUBJECTS ?= 20000
 ROWS ?= 100000
+ROUNDS ?= 1
 VENV := .venv
 BIN := $(VENV)/bin
 # The first interpreter that is new enough; PYTHON=... picks another one.
@@ -43,7 +44,7 @@ test: $(VENV)/develop.stamp  ## Run every test, on SQLite and on a PostgreSQL th
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
 bench: $(VENV)/bench.stamp  ## Measure imports and checks beside a peer, into bench/results.json
-	$(BIN)/python -m bench.submissions --rows $(ROWS)
+	$(BIN)/python -m bench.submissions --rows $(ROWS) --rounds $(ROUNDS)
 
 check: format lint types contracts test  ## Everything that must be green
 
