@@ -113,6 +113,7 @@ WORDS: Mapping[str, Words] = {
         "extend": Sentence("extended", "延长期限"),
         "exit": Sentence("left the list", "提前移出"),
         "revoke": Sentence("revoked", "撤销"),
+        "reverse": Sentence("taken back with its submission", "随批次撤回"),
         "repair": Sentence("repaired", "信用修复"),
         "restore": Sentence("restored", "恢复列入"),
         "dispute": Sentence("marked as disputed", "标注异议"),

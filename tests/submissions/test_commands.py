@@ -374,8 +374,8 @@ def test_a_push_sees_its_file_through_whatever_becomes_of_the_server(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
     """One is killed while it answers at once; the next finds half a file, and the file again."""
-    rows = spoilt(bodies(range(2_000)), 1_900)
-    refused = rows[1_900]["source_ref"]
+    rows = spoilt(bodies(range(1_500)), 1_400)
+    refused = rows[1_400]["source_ref"]
     file = ndjson(rows)
     tmp_path.joinpath("rows.ndjson").write_bytes(file)
     port, results = free_port(), tmp_path / "results.ndjson"
@@ -409,10 +409,10 @@ def test_a_push_sees_its_file_through_whatever_becomes_of_the_server(
     assert process.returncode == 3, err
     assert (first["state"], first["progress"]["accepted"]) == ("done", len(rows) - 1)
     assert f"rows 行 {len(rows):,}" in out.splitlines()[-1]
-    assert "row 1901 · /subject/identifiers/0/number · " in err
+    assert "row 1401 · /subject/identifiers/0/number · " in err
     assert "Traceback" not in err
     [answer], _ = read_results(results)
-    assert (answer["row"], answer["source_ref"]) == (1_901, refused)
+    assert (answer["row"], answer["source_ref"]) == (1_401, refused)
     assert (again["progress"]["replayed"], again["progress"]["refused"]) == (len(rows) - 1, 1)
     assert [item["row"] for item in again["results"]] == list(range(1, len(rows) + 1))
     require_recorded(registry, [item for item in references(rows) if item != refused])

@@ -43,5 +43,7 @@ def body_of(app: FastAPI, operation: dict[str, Any]) -> Any:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:
         return None
+    if "examples" in content:
+        return next(iter(content["examples"].values()))["value"]
     name = content["schema"]["$ref"].rpartition("/")[2]
     return app.openapi()["components"]["schemas"][name]["examples"][0]
