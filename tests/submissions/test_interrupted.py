@@ -299,6 +299,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (reversing, "STEP_ENTRIES"),
     ):
         monkeypatch.setattr(module, name, STEP)
+    monkeypatch.setattr(working, "STEP_SECONDS", 60)  # a slow machine makes them no smaller
 
 
 class Died(BaseException):

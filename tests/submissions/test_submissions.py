@@ -765,6 +765,7 @@ def test_a_small_file_of_many_rows_is_handed_over(
 ) -> None:
     monkeypatch.setattr(router, "AT_ONCE_ROWS", 2)
     monkeypatch.setattr(working, "FIRST_STEP_ROWS", 2)
+    monkeypatch.setattr(working, "STEP_SECONDS", 60)
     api = world.api()
     answer = api.post(SUBMISSIONS, content=ndjson(rows(5)))
     assert (answer.status_code, answer.json()["progress"]["accepted"]) == (202, 2)
