@@ -54,7 +54,7 @@ DatabaseError = SQLAlchemyError
 BUSY_MILLISECONDS = 10_000
 # KiB of pages that a connection of SQLite keeps. There are many readers, and what they do not keep
 # the operating system does; the one writer walks the same indexes for every row.
-READER_CACHE, WRITER_CACHE = 4_000, 32_000
+READER_CACHE, WRITER_CACHE = 2_000, 8_000
 POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 
