@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rapidfuzz import fuzz, process
-
 from app.errors import Fault, Sentence
 from app.rules.personal_numbers import holds_personal_number
 from app.submissions import conversions, exchange
@@ -248,6 +246,8 @@ def _unknown_ones(unknown: Sequence[tuple[int, Cell]], used: set[str]) -> Iterat
 
 def _unknown(index: int, cell: Cell, used: set[str]) -> Fault:
     quoted = _quoted(cell, index + 1)
+    from rapidfuzz import fuzz, process  # noqa: PLC0415 - only where a heading is unknown
+
     nearest = process.extractOne(
         _squeezed(cell) if isinstance(cell, str) else "",
         [form for form, heading in HEADINGS.items() if heading.key not in used],
