@@ -30,7 +30,7 @@ from tests.support.world import Templates
 pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not to be tested")
 
 RECORDED = 1_000
-COPIES = 60
+COPIES = 40
 ENTRIES = RECORDED * COPIES
 MOST_GROWTH = 32 * 2**20
 ADDRESS = "/v1/exports/entries"

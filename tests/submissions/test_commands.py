@@ -20,6 +20,7 @@ from app.submissions import actions
 from app.submissions.actions import Wish
 from app.submissions.intake import Keeper
 from app.submissions.schemas import State
+from tests.conftest import DATABASES
 from tests.support import files
 from tests.support.commands import Done, command_over
 from tests.support.processes import COMMAND, environment, free_port, serving
@@ -45,6 +46,12 @@ FOR_ALL = ["--list-type", "wage_arrears.black", "--department", "human_resources
 REPLACE = ["--mode", "replace", "--reason", "全量报送"]
 
 Run = Callable[..., Done]
+
+
+@pytest.fixture(params=DATABASES[:1])
+def backend(request: pytest.FixtureRequest) -> str:
+    """One database: what is recorded on which is tested beside this."""
+    return str(request.param)
 
 
 def spoilt(rows: list[dict[str, Any]], place: int) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
+from tests.conftest import DATABASES
 from tests.support.facts import PERSON
 from tests.support.files import (
     NDJSON,
@@ -40,6 +41,13 @@ from tests.support.files import (
 )
 from tests.support.problems import problem, refused, written
 from tests.support.world import World
+
+
+@pytest.fixture(params=DATABASES[:1])
+def backend(request: pytest.FixtureRequest) -> str:
+    """One database: how a file is read does not depend on it."""
+    return str(request.param)
+
 
 CSV = "text/csv"
 TABLE = [cells(each) for each in rows(3)]
