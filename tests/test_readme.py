@@ -96,7 +96,7 @@ def test_every_problem_code_is_documented() -> None:
         + re.findall(r'\bFault\(\s*\w+,\s*"(\w+)"', source)
         + re.findall(r'\("(\w+)", (?:NAME_MISSING|wrong\.sentence)\)', source)
         + re.findall(r'"/(?:on|known_at)",\s*"(\w+)"', source)
-        + re.findall(r'\bUnreadable\(\s*"(\w+)"', source)
+        + re.findall(r'(?:\bUnreadable\(|: Refusal = \()\s*"(\w+)"', source)
         + re.findall(r'\.refuse\((?:"\w+"|\w+), [\w.]+(?:\["\w+"\])?, "(\w+)"', source)
         + re.findall(r'_refuse_list_type\(\s*"(\w+)"', source)
         + re.findall(r'(?:Spoilt\.\w+: \(|code, sentence = )\s*"(\w+)"', source)

@@ -103,10 +103,6 @@ DAY_COUNTED = Sentence(
     "该数值可能是表格软件的日期序号：请把单元格设为日期格式，或按 2026-11-20 的样式填写",
 )
 NO_AMOUNT = Sentence("An amount is written as a number: 0.2", "金额请填写数字，例如 0.2")
-UNKNOWN_UNIT = Sentence(
-    "Amounts are in 万元 (or in 元, where the heading says so)",
-    "金额单位须为万元；列名注明“元”的按元换算",
-)
 
 
 def plain(cell: Cell) -> str | None:

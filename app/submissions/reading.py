@@ -66,6 +66,10 @@ class Row(NamedTuple):
     heading_of: Callable[[str], str | None] = lambda _: None
 
 
+Refusal = tuple[str, str, str]
+"""A code, and the sentence in English and in Chinese."""
+
+
 class Unreadable(InvalidPayload):
     """The file cannot be read, or not beyond some row."""
 
@@ -101,7 +105,7 @@ class File:
         for row in self._rows_of(self.format):
             yield row
         if row is None:
-            raise EMPTY
+            raise Unreadable(*EMPTY)
 
     def _rows_of(self, file_format: FileFormat) -> Iterator[Row]:
         match file_format:
@@ -142,7 +146,7 @@ class File:
         if first.rstrip().endswith(GOES_ON):
             second = next(lines, None)  # where it is a row, only the first is damaged
             if second is not None and not _is_object(second):
-                raise OVER_MANY_LINES
+                raise Unreadable(*OVER_MANY_LINES)
         self.consumed = 0
 
     def _split_lines(self) -> Iterator[bytes]:
@@ -154,7 +158,7 @@ class File:
                 self.consumed += len(line) + 1
                 yield line
             if len(rest) > LONGEST_ROW:
-                raise ROW_TOO_LONG
+                raise Unreadable(*ROW_TOO_LONG)
         if rest:
             self.consumed += len(rest)
             yield rest
@@ -227,13 +231,13 @@ class File:
                 if is_header(cells):
                     self.table = Table.of(cells, list_type=self.list_type, catalogue=self.catalogue)
                 elif (above := above + 1) >= HEADER_WITHIN:
-                    raise NO_HEADER
+                    raise Unreadable(*NO_HEADER)
             elif any(cell is not None for cell in cells):
                 yield self._table_row(self.table, number, cells)
             else:
                 self.waiting()
         if self.table is None and above:
-            raise NO_HEADER
+            raise Unreadable(*NO_HEADER)
 
     def _table_row(self, table: Table, number: int, cells: list[Cell]) -> Row:
         if any(cell is not None for cell in cells[len(table.header) :]):
@@ -280,18 +284,18 @@ class File:
     def _encoding(self) -> str:
         start = next(iter(self.pieces()), b"")
         if start.startswith(UTF32):
-            raise NEITHER_ENCODING
+            raise Unreadable(*NEITHER_ENCODING)
         if start.startswith(UTF16):
             if self._is_in("utf-16"):
                 return "utf-16"
-            raise NEITHER_ENCODING
+            raise Unreadable(*NEITHER_ENCODING)
         if self._is_in("utf-8"):
             return "utf-8-sig"
         if start.startswith(codecs.BOM_UTF8) or _was_utf8(self.pieces()):
-            raise DAMAGED_TEXT
+            raise Unreadable(*DAMAGED_TEXT)
         if self._is_in("gb18030"):
             return "gb18030"
-        raise NEITHER_ENCODING
+        raise Unreadable(*NEITHER_ENCODING)
 
     def _is_in(self, encoding: str) -> bool:
         decoder = codecs.getincrementaldecoder(encoding)()
@@ -312,7 +316,7 @@ def recognise(start: bytes) -> FileFormat:
     """
     plain = start.removeprefix(codecs.BOM_UTF8).lstrip()
     if not plain:
-        raise EMPTY
+        raise Unreadable(*EMPTY)
     if start.startswith((ZIP, OLE)):
         return FileFormat.xlsx  # what it really is, its reader says
     if start.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
@@ -343,7 +347,7 @@ def _bounded_in_depth(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, 
         if event[0] in {"start_map", "start_array"}:
             depth += 1
             if depth > DEEPEST:
-                raise TOO_DEEP
+                raise Unreadable(*TOO_DEEP)
         elif event[0] in {"end_map", "end_array"}:
             depth -= 1
         yield event
@@ -405,7 +409,7 @@ SURELY_UTF8 = 2
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
     while line := text.readline(LONGEST_ROW):
         if len(line) >= LONGEST_ROW:
-            raise ROW_TOO_LONG
+            raise Unreadable(*ROW_TOO_LONG)
         yield line
 
 
@@ -423,7 +427,7 @@ class _LinesOfRecords:
         line = next(self._lines)
         self._size += len(line)
         if self._size > LONGEST_ROW:
-            raise ROW_TOO_LONG
+            raise Unreadable(*ROW_TOO_LONG)
         return line
 
     def begin_record(self) -> None:
@@ -464,7 +468,7 @@ class _Counting:
     def read(self, size: int) -> bytes:
         """The next bytes."""
         if self._read - self._row_began > 2 * LONGEST_ROW:
-            raise ROW_TOO_LONG
+            raise Unreadable(*ROW_TOO_LONG)
         return self._file.read(size)
 
     def begin_row(self) -> int:
@@ -476,31 +480,34 @@ class _Counting:
         self._read += size
 
 
-EMPTY = Unreadable("empty_file", "The file holds no row", "文件中没有数据行")
-ROW_TOO_LONG = Unreadable(
+# No exceptions: one that is kept keeps the frames, and all in them, where it was raised last.
+EMPTY: Refusal = ("empty_file", "The file holds no row", "文件中没有数据行")
+ROW_TOO_LONG: Refusal = (
     "row_too_long",
     "A row is longer than a megabyte; is it one line a row?",
     "有一行超过 1 MB，请确认每行一条记录",
 )
-OVER_MANY_LINES = Unreadable(
+OVER_MANY_LINES: Refusal = (
     "malformed_json",
     "An object is written over many lines: send one object a line, or an array [{…}, {…}]",
     "一个 JSON 对象被写成了多行：请每行写一个完整的对象，或以数组 [{…}, {…}] 形式提交",
 )
-NEITHER_ENCODING = Unreadable(
+NEITHER_ENCODING: Refusal = (
     "unknown_encoding",
     "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
     "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
 )
-DAMAGED_TEXT = Unreadable(
+DAMAGED_TEXT: Refusal = (
     "unknown_encoding",
     "The text is cut off, damaged or mixes encodings; save it again as CSV UTF-8",
     "文本不完整、已损坏或混用了多种编码，请重新另存为“CSV UTF-8”格式",
 )
-TOO_DEEP = Unreadable(
-    "too_deep", "The JSON is nested too deeply to be a row", "JSON 嵌套层级过深，无法作为数据行读取"
+TOO_DEEP: Refusal = (
+    "too_deep",
+    "The JSON is nested too deeply to be a row",
+    "JSON 嵌套层级过深，无法作为数据行读取",
 )
-NO_HEADER = Unreadable(
+NO_HEADER: Refusal = (
     "no_header_row",
     "No row of headings was found among the first ten; use the template's",
     "前 10 行中未找到表头（如：主体名称、决定日期），请使用模板中的表头",

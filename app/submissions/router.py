@@ -32,7 +32,7 @@ Reader = Annotated[Caller, needs(Permission.submission_read)]
 Writer = Annotated[Caller, needs(Permission.submission_write)]
 Code = Annotated[str | None, Query(max_length=80)]
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLSX = sheets.CONTENT_TYPE
 NDJSON = "application/x-ndjson"
 LOOK_AGAIN_SECONDS = 1
 AT_ONCE_ROWS = 2_000  # short rows are many, and a request is not the place to work them all off
