@@ -17,35 +17,21 @@ import fcntl
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import lru_cache
-from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import (
-    JSON,
-    ColumnElement,
-    Date,
-    Engine,
-    LargeBinary,
-    Uuid,
-    create_engine,
-    event,
-    insert,
-)
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: actions hold one, stores use it
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
-from sqlalchemy.types import TypeEngine
 
 from app.settings import Settings
-from app.tables import LEDGER, Base
-from app.tables.base import Instant
+from app.tables import LEDGER
+
+Result = TypeVar("Result")
 
 DatabaseError = SQLAlchemyError
 """Whatever the database does not do; no fault of what was sent."""
@@ -53,7 +39,10 @@ DatabaseError = SQLAlchemyError
 BUSY_MILLISECONDS = 10_000
 # KiB of pages that a connection of SQLite keeps; what it does not keep the operating system does.
 # A larger cache made an import a few percent faster, and its processes much larger.
-READER_CACHE, WRITER_CACHE = 2_000, 8_000
+READER_CACHE, WRITER_CACHE, LEDGER_CACHE = 2_000, 8_000, 16_000
+# Pages in the write-ahead log before they are copied back: the ledger's are written all day, and
+# each copying waits for the disk.
+CHECKPOINT_PAGES, LEDGER_CHECKPOINT_PAGES = 1_000, 8_000
 POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 
@@ -111,20 +100,26 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         self.embedded = settings.embedded
         self._gates: list[WriterGate] = []
-        self._files: list[Path] = []
-        self._opened: dict[Path, tuple[int, int]] = {}
+        self._files: list[str] = []
+        self._opened: dict[str, tuple[int, int]] = {}
         if self.embedded:
             main = Path(str(settings.url.database))
-            self._files = [main, settings.ledger_path]
+            self._files = [str(main), str(settings.ledger_path)]
             self._reads: Engine = _sqlite(main, begin="BEGIN", pool_size=settings.read_pool)
             self._writes = _sqlite(
                 main, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
             )
+            # One connection for all that is written: another's commit would empty its cache.
             self._ledger: Engine = _sqlite(
                 settings.ledger_path,
-                begin="BEGIN",
-                pool_size=settings.read_pool,
+                begin="BEGIN IMMEDIATE",
+                pool_size=1,
                 synchronous=settings.ledger_synchronous,
+                cache_kibibytes=LEDGER_CACHE,
+                checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
+            ).execution_options(schema_translate_map={LEDGER: None})
+            self._ledger_reads: Engine = _sqlite(
+                settings.ledger_path, begin="BEGIN", pool_size=settings.read_pool
             ).execution_options(schema_translate_map={LEDGER: None})
             self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
         else:
@@ -133,7 +128,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             self._writes = _postgres(settings, settings.write_slots)
-            self._ledger = _postgres(settings, settings.write_slots)
+            self._ledger = self._ledger_reads = _postgres(settings, settings.write_slots)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -156,7 +151,7 @@ class Database:
     @contextmanager
     def reading_ledger(self) -> Iterator[Connection]:
         """Read the ledger without waiting for its writers."""
-        with self._ledger.connect() as connection, connection.begin():
+        with self._ledger_reads.connect() as connection, connection.begin():
             yield connection
 
     def in_place(self) -> bool:
@@ -167,7 +162,7 @@ class Database:
         """
         for path in self._files:
             try:
-                found = path.stat()
+                found = os.stat(path)  # noqa: PTH116 - asked for every request, and faster
             except OSError:
                 return False
             file = (found.st_dev, found.st_ino)
@@ -177,13 +172,39 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        for engine in (self._reads, self._writes, self._ledger):
+        for engine in (self._reads, self._writes, self._ledger, self._ledger_reads):
             engine.dispose()
         for gate in self._gates:
             gate.close()
 
     def _turn(self, number: int) -> AbstractContextManager[None]:
         return self._gates[number]() if self.embedded else nullcontext()
+
+
+def on_driver(connection: Connection, statement: str, work: Callable[[Any], Result]) -> Result:
+    """Do something on the driver's own connection, past SQLAlchemy.
+
+    Raises:
+        DBAPIError: what the driver raised, as SQLAlchemy tells it.
+    """
+    driver = connection.connection.driver_connection
+    module = connection.dialect.loaded_dbapi
+    try:
+        return work(driver)
+    except module.Error as error:
+        # PostgreSQL quotes the row at which it stopped, and rows may be personal: keep the rest.
+        diagnosis = getattr(error, "diag", None)
+        told = type(error)(getattr(diagnosis, "message_primary", None) or str(error))
+        raise DBAPIError.instance(
+            statement, None, told, module.Error, hide_parameters=True, dialect=connection.dialect
+        ) from None
+
+
+def is_away(error: SQLAlchemyError) -> bool:
+    """Tell whether the database does not answer, rather than refuse a statement."""
+    if not isinstance(error, DBAPIError):
+        return True  # no connection of the pool became free in time
+    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
 
 
 @contextmanager
@@ -214,6 +235,7 @@ def _sqlite(
     pool_size: int = 1,
     synchronous: str = "full",
     cache_kibibytes: int = READER_CACHE,
+    checkpoint_pages: int = CHECKPOINT_PAGES,
     attach: Path | None = None,
 ) -> Engine:
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -223,7 +245,7 @@ def _sqlite(
         max_overflow=0,
         connect_args={"isolation_level": None, "check_same_thread": False},
         hide_parameters=True,  # they may be personal, and errors end up in the log
-        json_serializer=_to_json,
+        json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
 
@@ -235,6 +257,7 @@ def _sqlite(
             "foreign_keys = ON",
             f"busy_timeout = {BUSY_MILLISECONDS}",
             f"cache_size = -{cache_kibibytes}",
+            f"wal_autocheckpoint = {checkpoint_pages}",
         ):
             connection.execute(f"PRAGMA {pragma}")
         if attach is not None:
@@ -244,7 +267,7 @@ def _sqlite(
     # The driver's own transactions break savepoints and take the lock too late; begin ourselves.
     @event.listens_for(engine, "begin")
     def begin_ourselves(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+        on_driver(connection, begin, lambda driver: driver.execute(begin))
 
     return engine
 
@@ -257,126 +280,11 @@ def _postgres(settings: Settings, pool_size: int) -> Engine:
         pool_pre_ping=True,
         connect_args={"options": POSTGRES_OPTIONS, "connect_timeout": 5},
         hide_parameters=True,  # they may be personal, and errors end up in the log
-        json_serializer=_to_json,
+        json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
 
 
-def _to_json(value: object) -> str:
+def to_json(value: object) -> str:
+    """JSON as it is kept."""
     return orjson.dumps(value).decode()
-
-
-def insert_or(connection: Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what to do on a conflict, in the connection's dialect."""
-    if connection.dialect.name == "sqlite":
-        return sqlite.insert(table)
-    return postgresql.insert(table)
-
-
-# --- many rows at once ---------------------------------------------------
-
-FEW_ROWS = 20
-"""Up to so many rows an ordinary INSERT is as fast."""
-SELDOM_THE_SAME = (JSON, LargeBinary, Uuid)
-
-
-class _Loading(NamedTuple):
-    """How rows of a table are brought into the form that the driver takes, and sent."""
-
-    statement: str
-    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
-    converters: tuple[Callable[[Collection[Any]], Iterable[Any]] | None, ...]
-
-
-def insert_many(
-    connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]
-) -> None:
-    """Add rows, all of which name the same columns; what they leave out the database fills in.
-
-    The same rows come of it as of an INSERT by SQLAlchemy, which spends more time on the parameters
-    of a row than SQLite does on storing it; and COPY is how PostgreSQL takes many rows fast.
-
-    Raises:
-        DBAPIError: a constraint is broken, as an INSERT would tell it.
-    """
-    if len(rows) <= FEW_ROWS:
-        if rows:
-            connection.execute(insert(table), rows)
-        return
-    loading = _loading(connection.dialect, table, tuple(rows[0]))
-    columns = zip(*map(loading.values_of, rows), strict=True)
-    converted = [
-        column if convert is None else convert(column)
-        for column, convert in zip(columns, loading.converters, strict=True)
-    ]
-    tuples = list(zip(*converted, strict=True))
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(loading.statement, tuples)
-    else:
-        _copy(connection, loading.statement, tuples)
-
-
-@lru_cache(maxsize=64)
-def _loading(dialect: Dialect, table: type[Base], names: tuple[str, ...]) -> _Loading:
-    # In the table's order, as the compiled INSERT has them.
-    columns = [column for column in table.__table__.columns if column.name in names]
-    if dialect.name == "sqlite":
-        statement = str(insert(table).compile(dialect=dialect, column_keys=names))
-    else:
-        quoted = dialect.identifier_preparer
-        listed = ", ".join(map(quoted.format_column, columns))
-        statement = f"COPY {quoted.format_table(table.__table__)} ({listed}) FROM STDIN"
-    return _Loading(
-        statement,
-        itemgetter(*(column.name for column in columns)),
-        tuple(_converter(column, dialect) for column in columns),
-    )
-
-
-def _converter(
-    column: ColumnElement[Any], dialect: Dialect
-) -> Callable[[Collection[Any]], Iterable[Any]] | None:
-    """What turns the values of a column into those that the driver takes; None where they are."""
-    kind = column.type
-    convert: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
-    if dialect.name != "sqlite":
-        convert = _as_text(kind) or convert
-    if convert is None:
-        return None
-    if isinstance(kind, SELDOM_THE_SAME):
-        return lambda values: map(convert, values)
-    return lambda values: _each_once(convert, values)
-
-
-def _as_text(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
-    """COPY takes texts; to make them here costs less than to leave it to the driver."""
-    if isinstance(kind, JSON):
-        return _to_json
-    if isinstance(kind, Uuid):
-        return lambda value: value and value.hex
-    if isinstance(kind, Date | Instant):
-        return lambda value: value and value.isoformat()
-    return None
-
-
-def _each_once(convert: Callable[[Any], Any], values: Collection[Any]) -> Iterable[Any]:
-    # Days, instants and marks repeat from row to row.
-    converted = {value: convert(value) for value in set(values)}
-    return map(converted.__getitem__, values)
-
-
-def _copy(connection: Connection, statement: str, rows: Iterable[Sequence[Any]]) -> None:
-    import psycopg  # noqa: PLC0415 - a registry on SQLite needs neither it nor its memory
-
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement.encode()) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except psycopg.Error as error:
-        # The server quotes the row at which it stopped, and rows may be personal: keep the rest.
-        told = type(error)(error.diag.message_primary or type(error).__name__)
-        raise DBAPIError.instance(
-            statement, None, told, psycopg.Error, hide_parameters=True, dialect=connection.dialect
-        ) from None

@@ -7,11 +7,12 @@ there. uvicorn's own access log is off for the same reason.
 import logging
 import re
 import time
+from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -46,6 +47,21 @@ class Metrics:
             ["method", "route"],
             registry=self.registry,
         )
+        self._counted: dict[tuple[str, str, int], Counter] = {}
+        self._timed: dict[tuple[str, str], Histogram] = {}
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered; to look its series up anew would take longer."""
+        count = self._counted.get((method, route, status))
+        if count is None:
+            count = self._counted[method, route, status] = self.requests.labels(
+                method, route, status
+            )
+        time_taken = self._timed.get((method, route))
+        if time_taken is None:
+            time_taken = self._timed[method, route] = self.seconds.labels(method, route)
+        count.inc()
+        time_taken.observe(seconds)
 
 
 class BodyLimits:
@@ -74,7 +90,7 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(Headers(scope=scope).get("X-Request-ID"))
+        request_id = _request_id(header(scope, b"x-request-id"))
         set_request_id(request_id)
         started = time.perf_counter()
         status = 500
@@ -84,15 +100,11 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
-                if scope["path"].startswith("/v1"):
-                    headers.setdefault("Cache-Control", "no-store")
+                message["headers"] = _with_ours(message["headers"], request_id, scope["path"])
             await send(message)
 
         async def refuse(error: RegistryError) -> None:
-            chinese = prefers_chinese(Headers(scope=scope).get("Accept-Language"))
+            chinese = prefers_chinese(header(scope, b"accept-language"))
             await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
 
         async def send_problems(message: Message) -> None:
@@ -118,9 +130,28 @@ class Envelope:
 
     def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         route = _route(scope)
-        self.metrics.requests.labels(scope["method"], route, status).inc()
-        self.metrics.seconds.labels(scope["method"], route).observe(seconds)
+        self.metrics.note(scope["method"], route, status, seconds)
         log.info("%s %s %d %.1fms %s", scope["method"], route, status, seconds * 1000, request_id)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (in small letters); None where there is none."""
+    for found, value in scope["headers"]:
+        if found == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str
+) -> list[tuple[bytes, bytes]]:
+    ours = [each for each in headers if each[0] != b"x-request-id"]
+    ours.append((b"x-request-id", request_id.encode()))
+    ours.append((b"x-content-type-options", b"nosniff"))
+    if path.startswith("/v1") and all(name != b"cache-control" for name, _ in ours):
+        ours.append((b"cache-control", b"no-store"))
+    return ours
 
 
 def _request_id(sent: str | None) -> str:
@@ -141,6 +172,8 @@ def _is_plain_413(message: Message) -> bool:
 
 
 def _address(scope: Scope) -> str:
+    if not scope["query_string"] and "%" not in scope["path"] and "+" not in scope["path"]:
+        return str(scope["path"])
     # The path arrives decoded once; decode again, so that a doubly quoted number is seen too.
     query = unquote_plus(scope["query_string"].decode("latin-1"))
     return f"{scope['path']} {unquote_plus(scope['path'])} {query} {unquote_plus(query)}"

@@ -14,10 +14,11 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import Field
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import errors
+from app.database import is_away
 from app.errors import RegistryError, Sentence
 from app.validation import from_validation
 from app.wire import View, current_request_id
@@ -117,15 +118,11 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
 
 def from_database(error: SQLAlchemyError) -> RegistryError:
     """A database that is away or overrun is 503; anything else is our fault."""
-    if isinstance(error, DBAPIError) and not _is_passing(error):
+    if not is_away(error):
         log.error("the database refused a statement", exc_info=error)
         return errors.InternalError()
     log.error("the database does not answer: %s", type(error).__name__)
     return errors.Unavailable(retry_after=2)
-
-
-def _is_passing(error: DBAPIError) -> bool:
-    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
 
 
 def _allowed(request: Request) -> str:
@@ -134,14 +131,26 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
 
+def response_to(request: Request, raised: Exception, account_for: AccountFor) -> Response:
+    """The problem document of whatever was raised; it is written down first, so not on the loop."""
+    if isinstance(raised, RegistryError):
+        error = raised
+    elif isinstance(raised, SQLAlchemyError):
+        error = from_database(raised)
+    else:
+        log.error("unforeseen %s", type(raised).__name__, exc_info=raised)
+        error = errors.InternalError()
+    return problem_response(
+        account_for(request, error),
+        chinese=prefers_chinese(request.headers.get("Accept-Language")),
+    )
+
+
 def install(app: FastAPI, account_for: AccountFor) -> None:
     """Answer every error with a problem document; `account_for` writes it down first."""
 
-    def answer(request: Request, error: RegistryError) -> Response:
-        return problem_response(
-            account_for(request, error),
-            chinese=prefers_chinese(request.headers.get("Accept-Language")),
-        )
+    def answer(request: Request, raised: Exception) -> Response:
+        return response_to(request, raised, account_for)
 
     # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.
     @app.exception_handler(RegistryError)
@@ -167,9 +176,8 @@ def install(app: FastAPI, account_for: AccountFor) -> None:
 
     @app.exception_handler(SQLAlchemyError)
     def database(request: Request, error: SQLAlchemyError) -> Response:
-        return answer(request, from_database(error))
+        return answer(request, error)
 
     @app.exception_handler(Exception)
     def unforeseen(request: Request, error: Exception) -> Response:
-        log.error("unforeseen %s", type(error).__name__, exc_info=error)
-        return answer(request, errors.InternalError())
+        return answer(request, error)

@@ -20,6 +20,7 @@ from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
+from app.statements import Prepared, as_text
 from app.tables import CalendarVersion, CatalogueVersion, Check, RegistryState, SealingKey
 from app.tables.base import Instant
 
@@ -196,20 +197,22 @@ class Head(NamedTuple):
     """The last day whose turn was written down; None before the first change."""
 
 
+HEAD = Prepared(
+    select(
+        RegistryState.epoch,
+        RegistryState.seq,
+        RegistryState.catalogue_version,
+        RegistryState.calendar_version,
+        as_text(RegistryState.turned_on),
+    )
+)
+
+
 def read_head(connection: Connection) -> Head:
     """The newest state."""
-    state = RegistryState
-    return Head._make(
-        connection.execute(
-            select(
-                state.epoch,
-                state.seq,
-                state.catalogue_version,
-                state.calendar_version,
-                state.turned_on,
-            )
-        ).one()
-    )
+    [(epoch, seq, catalogue_version, calendar_version, turned_on)] = HEAD.rows(connection)
+    day = None if turned_on is None else date.fromisoformat(turned_on)
+    return Head(epoch, seq, catalogue_version, calendar_version, day)
 
 
 def claim_day(connection: Connection, since: date | None, today: date) -> bool:

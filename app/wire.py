@@ -39,7 +39,7 @@ from app.errors import (
 )
 from app.rules.admission import LAST_DAY
 from app.rules.names import name_key
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.personal_numbers import ENOUGH_DIGITS, holds_personal_number
 
 FIRST_DAY = date(1949, 10, 1)
 
@@ -47,6 +47,11 @@ FIRST_DAY = date(1949, 10, 1)
 # and so hides what was written; halves of characters.
 UNWRITTEN = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+# Letters, digits, Chinese characters and their plainest punctuation, in one line: most texts are
+# made of nothing else, and there is nothing to be found in them but a personal number.
+PLAIN = re.compile(
+    r"[0-9A-Za-z\u4e00-\u9fa5](?:[ -~\u4e00-\u9fa5（）〔〕，。、：]*[!-~\u4e00-\u9fa5（）〔〕])?"
 )
 WRITTEN_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
@@ -145,6 +150,8 @@ def _free_text(longest: int, *more: Callable[[str], str]) -> Any:  # noqa: ANN40
     checks = (_clean, _not_blank, impersonal, *more)
 
     def check(text: str) -> str:
+        if PLAIN.fullmatch(text) and ENOUGH_DIGITS.search(text) is None:
+            return text
         for one in checks:
             text = one(text)
         return text

@@ -396,7 +396,7 @@ def test_the_view_shows_the_worst_of_its_channels(world: World) -> None:
     with world.registry.database.reading() as connection:
         for on in DUTY_DAYS[::3]:
             for row, (in_sql,) in read(connection, on, None, state_expression(on, calendar)):
-                view = disclosure_view(row, on, calendar)
+                view = disclosure_view(row, row.term, on, calendar)
                 assert view["state"] == in_sql
                 states = [item["state"] for item in view["channels"]]
                 assert max(states, key=order.index) == view["state"], (row, on)

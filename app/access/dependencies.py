@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Annotated, Any
@@ -26,6 +26,7 @@ from app.errors import (
     TooManyAttempts,
     Unauthenticated,
 )
+from app.middleware import header
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.validation import pointer
@@ -98,7 +99,6 @@ RegistryDep = Annotated[Registry, Depends(registry_of)]
 async def recognise(
     request: Request,
     needed: SecurityScopes,
-    registry: RegistryDep,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Caller:
     """The caller behind the key, with the permissions that the route names.
@@ -109,20 +109,37 @@ async def recognise(
         Forbidden: the key's role lacks a permission.
         InvalidPayload: the query has a parameter that the operation does not know.
     """
+    del credentials  # declared for the OpenAPI document
+    return await caller_of(request, [Permission(scope) for scope in needed.scopes])
+
+
+async def caller_of(request: Request, needed: Iterable[Permission]) -> Caller:
+    """The caller behind the key of a request, who has the permissions that it needs.
+
+    Raises:
+        SecretKeyMismatch, NotReady: nothing may be answered.
+        Unauthenticated, TooManyAttempts: no valid key.
+        Forbidden: the key's role lacks a permission.
+        InvalidPayload: the query has a parameter that the operation does not know.
+    """
+    registry: Registry = request.app.state.registry
     if not registry.ready:
         await run_in_threadpool(registry.require_ready)
     recogniser: Recogniser = request.app.state.recogniser
     caller = None
-    if credentials is not None:
-        caller = recogniser.remembered(credentials.credentials)
+    scheme, _, key = (header(request.scope, b"authorization") or "").partition(" ")
+    key = key.strip()
+    if scheme.lower() == "bearer" and key:
+        caller = recogniser.remembered(key)
         if caller is None:
-            caller = await run_in_threadpool(recogniser.look_up, credentials.credentials)
+            caller = await run_in_threadpool(recogniser.look_up, key)
     if caller is None:
         raise await run_in_threadpool(refuse_unknown, request)
     request.state.caller = caller
-    if not all(caller.may(Permission(scope)) for scope in needed.scopes):
+    if not all(map(caller.may, needed)):
         raise Forbidden
-    _refuse_unknown_parameters(request)
+    if request.scope["query_string"]:
+        _refuse_unknown_parameters(request)
     return caller
 
 

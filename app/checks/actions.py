@@ -1,18 +1,20 @@
-"""Checks and lookups with their record: nothing is answered that is not written down first."""
+"""Past checks, look-ups and subjects: nothing is answered that is not written down first."""
 
-from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
+import orjson
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
 from app.checks import store
-from app.checks.examination import answer_all, answer_known
-from app.checks.questions import Answer, Moment, Question, moment_of, read_question
-from app.checks.schemas import CheckRequest, Investigation, LookupRequest, OutcomeReport
-from app.checks.views import matched_view, note_of, warning_views
+from app.checks.examination import Examined, answer_all, answer_known
+from app.checks.guards import in_future, require_delay, require_matter, require_past
+from app.checks.questions import moment_of, read_question, read_questions
+from app.checks.record import Answered, asked_digest, keep
+from app.checks.schemas import CheckRequest, LookupRequest, OutcomeReport
+from app.checks.views import check_view, matched_view, note_of, warning_views, written_instant
 from app.crypto import fingerprint
 from app.database import Connection
 from app.errors import (
@@ -25,40 +27,30 @@ from app.errors import (
     SubjectNotFound,
 )
 from app.registry import Registry
-from app.rules.admission import later
 from app.rules.identifiers import Identifier
-from app.rules.law import Catalogue, Span, SubjectKind
+from app.rules.law import SubjectKind
 from app.rules.permissions import Caller, Role
 from app.subjects import store as subjects
 from app.wire import current_request_id, require_one_moment
 
 # A re-examination tells what an approval officer would have been told, not what an auditor sees.
 OFFICER = Role.approver
-LONGEST_DELAY = Span(years=1)
-"""For how long a subject may be kept from learning of a question; longer is asked anew."""
 
 
-def check(
+def re_examine(
     registry: Registry, caller: Caller, request: CheckRequest, *, chinese: bool
-) -> dict[str, Any]:
-    """Answer a check, and keep who asked, why, and what was answered.
+) -> bytes:
+    """What an approval officer would have been told on a past day; no check on file.
 
     Raises:
-        Forbidden: the present is for approvers, the past for auditors and operators.
-        InvalidPayload: the matter is not in the catalogue, the day has not come, or the subject is
-            to be kept from learning of it for too long or not at all.
+        InvalidPayload: the matter is not in the catalogue, the moment has not come, or the subject
+            is to be kept from learning of it.
     """
     require_one_moment(request.known_at, request.known_seq, "/known_seq")
-    past = request.on or request.known_at or request.known_seq is not None
-    if bool(past) == (caller.role is Role.approver):
-        raise Forbidden
     now = registry.clock.now()
-    _require_past(registry, request.on, request.known_at)
-    _require_delay(registry, request.investigation, past=bool(past))
-    questions = [
-        read_question(asked, ref, registry.clock.today())
-        for asked, ref in zip(request.subjects, request.refs(), strict=True)
-    ]
+    require_past(registry, request.on, request.known_at)
+    require_delay(registry.clock.today(), request.investigation, past=True)
+    questions = read_questions(registry, request, registry.clock.today())
     with registry.database.reading() as connection:
         moment = moment_of(
             registry,
@@ -68,55 +60,26 @@ def check(
             known_seq=request.known_seq,
         )
         if request.known_seq is not None and request.known_seq > moment.head_seq:
-            raise _in_future("/known_seq")
-        _require_matter(request.matter, moment.catalogue)
-        viewer = Caller(caller.id, caller.name, OFFICER) if past else caller
-        answers = answer_all(registry, connection, viewer, questions, moment, request.matter)
-    check_id = None if past else uuid7()
-    body = {
-        "check_id": check_id and str(check_id),
-        "checked_at": _written(now),
-        "on": moment.on.isoformat(),
-        "matter": request.matter,
-        "epoch": moment.epoch,
-        "seq": moment.seq,
-        "catalogue_version": moment.catalogue.version,
-        "results": [_result(answer, request.matter, chinese=chinese) for answer in answers],
-    }
-    if check_id is None:
-        audit.record_access(
-            registry,
-            caller,
-            "check_re_examined",
-            request.case_no,
-            matter=request.matter,
-            purpose=request.purpose,
-            on=moment.on,
-            seq=moment.seq,
-            subjects=_asked(registry, questions),
-        )
-    else:
-        _keep(
-            registry,
-            caller,
-            check_id,
-            "check",
-            now,
-            moment,
-            request.purpose,
-            request.case_no,
-            request.matter,
-            request.investigation,
-            questions,
-            answers,
-            body,
-        )
-    return body
+            raise in_future("/known_seq")
+        require_matter(request.matter, moment.catalogue)
+        officer = Caller(caller.id, caller.name, OFFICER)
+        examined = Examined(officer, request.matter, questions)
+        [answers] = answer_all(connection, [examined], moment)
+    audit.record_access(
+        registry,
+        caller,
+        "check_re_examined",
+        request.case_no,
+        matter=request.matter,
+        purpose=request.purpose,
+        on=moment.on,
+        seq=moment.seq,
+        subjects=[asked_digest(registry, question) for question in questions],
+    )
+    return orjson.dumps(check_view(None, now, moment, request.matter, answers, chinese=chinese))
 
 
-def look_up(
-    registry: Registry, caller: Caller, request: LookupRequest, *, chinese: bool
-) -> dict[str, Any]:
+def look_up(registry: Registry, caller: Caller, request: LookupRequest, *, chinese: bool) -> bytes:
     """What the caller may know of one subject today, with a record of the question.
 
     Raises:
@@ -124,19 +87,20 @@ def look_up(
             kept from learning of it for too long or not at all.
     """
     now = registry.clock.now()
-    _require_delay(registry, request.investigation, past=False)
-    question = read_question(request.asked(), "1", registry.clock.today())
+    require_delay(registry.clock.today(), request.investigation, past=False)
+    question = read_question(registry, request.asked(), "1", registry.clock.today())
     if question.error is not None:
         code, sentence = question.error
         place = "/name" if code == "name_missing" else "/number"
         raise InvalidPayload(faults=[Fault(place, code, sentence)])
     with registry.database.reading() as connection:
         moment = moment_of(registry, connection)
-        [answer] = answer_all(registry, connection, caller, [question], moment, None)
+        examined = Examined(caller, None, [question])
+        [[answer]] = answer_all(connection, [examined], moment)
     lookup_id = uuid7()
     body = {
         "lookup_id": str(lookup_id),
-        "looked_up_at": _written(now),
+        "looked_up_at": written_instant(now),
         "on": moment.on.isoformat(),
         "epoch": moment.epoch,
         "seq": moment.seq,
@@ -149,160 +113,12 @@ def look_up(
         "warnings": warning_views(answer, chinese=chinese),
         "note": note_of(answer, chinese=chinese),
     }
-    _keep(
-        registry,
-        caller,
-        lookup_id,
-        "lookup",
-        now,
-        moment,
-        request.purpose,
-        request.case_no,
-        None,
-        request.investigation,
-        [question],
-        [answer],
-        body,
+    written = orjson.dumps(body)
+    answered = Answered(
+        lookup_id, caller, request, current_request_id(), [question], [answer], written
     )
-    return body
-
-
-def _keep(
-    registry: Registry,
-    caller: Caller,
-    check_id: UUID,
-    kind: str,
-    now: datetime,
-    moment: Moment,
-    purpose: str,
-    case_no: str | None,
-    matter: str | None,
-    investigation: Investigation | None,
-    questions: Sequence[Question],
-    answers: Sequence[Answer],
-    body: dict[str, Any],
-) -> None:
-    asked = _asked(registry, questions)
-    with registry.database.ledger() as connection:
-        store.add_check(
-            connection,
-            {
-                "id": check_id,
-                "kind": kind,
-                "asked_at": now,
-                "actor_id": caller.id,
-                "actor_name": caller.name,
-                "role": caller.role,
-                "department": caller.department,
-                "request_id": current_request_id(),
-                "matter": matter,
-                "purpose": purpose,
-                "case_no": case_no,
-                "on": moment.on,
-                "epoch": moment.epoch,
-                "seq": moment.seq,
-                "catalogue_version": moment.catalogue.version,
-                "answer": body,
-                "withheld_until": investigation and investigation.until,
-                "withheld_basis": investigation and investigation.basis,
-            },
-            [
-                {
-                    "check_id": check_id,
-                    "position": position,
-                    "asked_digest": asked[position],
-                    "subject_id": answer.subject and answer.subject.id,
-                    "standing": answer.standing,
-                }
-                for position, answer in enumerate(answers)
-            ],
-        )
-        action = "subject_looked_up" if kind == "lookup" else "check_answered"
-        told = {"matter": matter, "purpose": purpose, "case_no": case_no, "subjects": len(asked)}
-        audit.add_access(connection, audit.row(caller, now, action, "answered", check_id, **told))
-
-
-def _asked(registry: Registry, questions: Sequence[Question]) -> list[str]:
-    return [
-        subjects.asked_digest(registry.secrets, question.identifier, question.name)
-        for question in questions
-    ]
-
-
-def _result(answer: Answer, matter: str, *, chinese: bool) -> dict[str, Any]:
-    error = answer.error
-    return {
-        "ref": answer.ref,
-        "found": answer.found,
-        "standing": answer.standing,
-        "subject": matched_view(answer.subject),
-        "entries": answer.entries,
-        "measures": answer.measures,
-        "suppressed": answer.suppressed,
-        "warnings": warning_views(answer, chinese=chinese),
-        "digest": answer.digest(matter),
-        "note": note_of(answer, chinese=chinese),
-        "error": error and {"code": error[0], "detail": error[1].zh if chinese else error[1].en},
-    }
-
-
-def _require_matter(code: str, catalogue: Catalogue) -> None:
-    if code not in catalogue.matters:
-        raise InvalidPayload(
-            faults=[
-                Fault(
-                    "/matter",
-                    "unknown_value",
-                    Sentence(
-                        "There is no such matter; see GET /v1/matters",
-                        "没有该事项类型，请查看 GET /v1/matters",
-                    ),
-                )
-            ]
-        )
-
-
-def _require_past(
-    registry: Registry, on: date | None, known_at: datetime | None, place: str = "/"
-) -> None:
-    late = on is not None and on > registry.clock.today()
-    if late or (known_at is not None and known_at > registry.clock.now()):
-        raise _in_future(f"{place}on" if late else f"{place}known_at")
-
-
-def _require_delay(registry: Registry, investigation: Investigation | None, *, past: bool) -> None:
-    if investigation is None:
-        return
-    if past:
-        fault = Fault(
-            "/investigation",
-            "unknown_field",
-            Sentence(
-                "No subject is told of a re-examination: leave investigation out",
-                "复核不计入主体的被查询记录，请勿填写 investigation",
-            ),
-        )
-        raise InvalidPayload(faults=[fault])
-    today = registry.clock.today()
-    if not today < investigation.until <= later(today, LONGEST_DELAY):
-        fault = Fault(
-            "/investigation/until",
-            "dates_out_of_order",
-            Sentence(
-                "The last day of the delay lies after today, and at most one year ahead",
-                "延期告知的截止日应晚于今日，且最长不超过一年",
-            ),
-        )
-        raise InvalidPayload(faults=[fault])
-
-
-def _in_future(pointer: str) -> InvalidPayload:
-    sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
-    return InvalidPayload(faults=[Fault(pointer, "in_future", sentence)])
-
-
-def _written(instant: datetime) -> str:
-    return instant.isoformat().replace("+00:00", "Z")
+    keep(registry, now, moment, [answered])
+    return written
 
 
 # --- reading back --------------------------------------------------------
@@ -326,7 +142,7 @@ def stored_check(registry: Registry, caller: Caller, check_id: UUID) -> dict[str
         "investigation": kept.withheld_until
         and {"basis": kept.withheld_basis, "until": kept.withheld_until.isoformat()},
         "outcomes": [
-            outcome | {"recorded_at": _written(outcome["recorded_at"])} for outcome in told
+            outcome | {"recorded_at": written_instant(outcome["recorded_at"])} for outcome in told
         ],
     }
 
@@ -431,7 +247,7 @@ def show_subject(
     """
     if (on or known_at) and not caller.oversees:
         raise Forbidden
-    _require_past(registry, on, known_at, "?")
+    require_past(registry, on, known_at, "?")
     with registry.database.reading() as connection:
         moment = moment_of(registry, connection, on=on, known_at=known_at)
         if identifier is not None:

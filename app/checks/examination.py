@@ -1,7 +1,8 @@
 """Answering for subjects: match them, read their entries, judge. Reads only; no record is made."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from app.checks.matching import Matching
@@ -16,31 +17,44 @@ from app.checks.questions import (
     Question,
 )
 from app.checks.store import Matched
-from app.checks.views import checked_entry
+from app.checks.views import checked_entry, written_id
 from app.database import Connection
 from app.entries import store as entries
-from app.entries.store import EntryRow
+from app.entries.store import CheckedRow
 from app.errors import Sentence
-from app.registry import Registry
-from app.rules.law import ListKind, Severity
+from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller
+from app.rules.status import Status
 from app.rules.verdict import Fact, Standing, Verdict, judge
-from app.rules.visibility import Sight
+from app.rules.visibility import Sight, sight
+
+# By their values: an enum takes four times as long to look its own up.
+CLASSES = {each.value: each for each in DisclosureClass}
+KINDS = {each.value: each for each in ListKind}
+SEVERITIES: Mapping[str | None, Severity] = {each.value: each for each in Severity}
+STATUSES = {each.value: each for each in Status}
+
+
+class Examined(NamedTuple):
+    """Whose questions they are, and for which matter (None for a look-up)."""
+
+    caller: Caller
+    matter: str | None
+    questions: Sequence[Question]
 
 
 def answer_all(
-    registry: Registry,
-    connection: Connection,
-    caller: Caller,
-    questions: Sequence[Question],
-    moment: Moment,
-    matter: str | None,
-) -> list[Answer]:
-    """Answer every question from one snapshot, with one indexed query for all their entries."""
-    matching = Matching(registry, connection, questions, moment.known_seq)
+    connection: Connection, asked: Sequence[Examined], moment: Moment
+) -> list[list[Answer]]:
+    """Answer everybody's questions from one snapshot, with one indexed query for all entries."""
+    questions = [question for one in asked for question in one.questions]
+    matching = Matching(connection, questions, moment.known_seq)
     by_subject = _entries_by_subject(connection, matching.subject_ids(), moment)
-    viewer = _Viewer(caller, moment, matter, by_subject)
-    return [_answer(question, matching, viewer) for question in questions]
+    answers = []
+    for caller, matter, own in asked:
+        viewer = _Viewer(caller, moment, matter, by_subject)
+        answers.append([_answer(question, matching, viewer) for question in own])
+    return answers
 
 
 def answer_known(
@@ -54,10 +68,10 @@ def answer_known(
 
 def _entries_by_subject(
     connection: Connection, subject_ids: Iterable[UUID], moment: Moment
-) -> dict[UUID, list[EntryRow]]:
-    found: dict[UUID, list[EntryRow]] = {}
-    for row in entries.of_subjects(connection, subject_ids, moment.on, moment.known_seq):
-        found.setdefault(row.subject_id, []).append(row)
+) -> dict[UUID, list[CheckedRow]]:
+    found: dict[UUID, list[CheckedRow]] = {}
+    for row in entries.checked(connection, subject_ids, moment.on, moment.known_seq):
+        found.setdefault(UUID(row.subject_id), []).append(row)
     return found
 
 
@@ -68,24 +82,33 @@ class _Viewer:
     caller: Caller
     moment: Moment
     matter: str | None
-    by_subject: dict[UUID, list[EntryRow]]
+    by_subject: dict[UUID, list[CheckedRow]]
 
-    def visible(self, subjects: Iterable[Matched]) -> list[tuple[EntryRow, Sight]]:
+    def visible(self, subjects: Iterable[Matched]) -> list[tuple[CheckedRow, Sight]]:
         """The entries that the caller may see, with how much of each."""
         rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
-        seen = [(row, row.sight(self.caller, self.moment.on)) for row in rows]
+        seen = [(row, self._sight(row)) for row in rows]
         return [(row, sees) for row, sees in seen if sees is not Sight.hidden]
 
-    def verdict(self, rows: Iterable[EntryRow]) -> Verdict:
+    def _sight(self, row: CheckedRow) -> Sight:
+        return sight(
+            self.caller,
+            department=row.department,
+            disclosure_class=CLASSES[row.disclosure_class],
+            status=STATUSES[row.status],
+            void=bool(row.void),
+        )
+
+    def verdict(self, rows: Iterable[CheckedRow]) -> Verdict:
         """What follows from entries for the matter."""
         facts = [
             Fact(
-                entry_id=str(row.id),
+                entry_id=written_id(row.id),
                 list_type=row.list_type,
-                kind=ListKind(row.kind),
-                severity=None if row.severity is None else Severity(row.severity),
-                status=row.status(self.moment.on),
-                disputed=row.disputed,
+                kind=KINDS[row.kind],
+                severity=SEVERITIES.get(row.severity),
+                status=STATUSES[row.status],
+                disputed=bool(row.disputed),
             )
             for row in rows
         ]
@@ -106,19 +129,35 @@ def _answer(question: Question, matching: Matching, viewer: _Viewer) -> Answer:
         told = ("name_only_match", NAME_ONLY) if subject else ("asked_by_name", ASKED_BY_NAME)
         warnings = [told]
         return _judged(question, subject, viewer, warnings)
+    others = matching.by_name_beside(question)
+    if subject is None and not others:
+        return _nothing(question)
     warnings = []
     named_otherwise = (
         subject is not None
         and question.name is not None
-        and bool(viewer.visible([subject]))
         and not matching.bears_name(subject, question.name)
+        and bool(viewer.visible([subject]))
     )
     if named_otherwise:
         warnings.append(("name_mismatch", NAME_MISMATCH))
         if question.personal:
             return _unresolved(question, warnings=warnings)
     answer = _judged(question, subject, viewer, warnings)
-    return _with_name_only(answer, matching.by_name_beside(question), viewer)
+    return _with_name_only(answer, others, viewer) if others else answer
+
+
+def _nothing(question: Question) -> Answer:
+    return Answer(
+        ref=question.ref,
+        subject=None,
+        candidates=(),
+        standing=Standing.none,
+        entries=[],
+        measures=[],
+        suppressed=[],
+        warnings=[],
+    )
 
 
 def _judged(
@@ -136,18 +175,8 @@ def _judged(
         subject=subject if seen else None,
         candidates=(),
         standing=verdict.standing,
-        entries=[checked_entry(row, sees, viewer.moment.on) for row, sees in seen],
-        measures=[
-            {
-                "code": item.code,
-                "name": item.name,
-                "kind": item.kind,
-                "obligation": item.obligation,
-                "entry_id": item.entry_id,
-                "legal_basis": item.legal_basis,
-            }
-            for item in verdict.measures
-        ],
+        entries=[checked_entry(row, sees) for row, sees in seen],
+        measures=[item._asdict() for item in verdict.measures],
         suppressed=[
             {
                 "code": item.code,
@@ -177,7 +206,7 @@ def _with_name_only(answer: Answer, others: list[Matched], viewer: _Viewer) -> A
         standing=Standing.unresolved if doubtful else answer.standing,
         entries=[
             *answer.entries,
-            *(checked_entry(row, sees, viewer.moment.on) for row, sees in seen),
+            *(checked_entry(row, sees) for row, sees in seen),
         ],
         measures=[] if doubtful else answer.measures,
         suppressed=answer.suppressed,

@@ -1,42 +1,37 @@
 """Which recorded subjects are meant, by number or by name, now or at a past state."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 from app.checks import store
-from app.checks.questions import Question
+from app.checks.questions import ORGANIZATIONS, Question, name_alone
 from app.checks.store import Matched
 from app.database import Connection
-from app.registry import Registry
-from app.rules.identity import Identity, Key, identity_of, name_only_key
-from app.rules.law import SubjectKind
+from app.rules.identity import Identity, Key, identity_of
 from app.rules.names import name_key
 from app.subjects import store as subjects
-from app.subjects.store import keys_asked
-
-ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
 
 class Matching:
     """Which recorded subjects the questions mean."""
 
     def __init__(
-        self,
-        registry: Registry,
-        connection: Connection,
-        questions: Sequence[Question],
-        known_seq: int | None,
+        self, connection: Connection, questions: Sequence[Question], known_seq: int | None
     ) -> None:
-        self._registry = registry
         known = _Now(connection) if known_seq is None else _Then(connection, known_seq)
-        keys = {key for question in questions for key in self._keys(question)}
+        keys = [
+            key
+            for question in questions
+            for keys in (question.number_keys, question.name_keys)
+            for key in keys
+        ]
         self._by_key = known.by_keys(keys) if keys else {}
         # Asked without a name: the recorded one may be known alone, too, and then it is not "none".
         unnamed = {
             key
             for question in questions
             if question.name is None and (found := self.by_number(question)) is not None
-            for key in _name_alone(found.name)
+            for key in name_alone(found.name)
         }
         if unnamed:
             self._by_key |= known.by_keys(unnamed)
@@ -58,8 +53,11 @@ class Matching:
 
     def by_number(self, question: Question) -> Matched | None:
         """The subject that bears the number, or (a USCC) the org code inside it."""
-        found = (self._by_key.get(key) for key in self._number_keys(question))
-        return next((matched for matched in found if matched is not None), None)
+        for key in question.number_keys:
+            matched = self._by_key.get(key)
+            if matched is not None:
+                return matched
+        return None
 
     def by_name(self, question: Question) -> list[Matched]:
         """Organisations that bear the name, where that is all that was asked with."""
@@ -67,8 +65,11 @@ class Matching:
 
     def by_name_beside(self, question: Question) -> list[Matched]:
         """Organisations known by this name alone, beside the one that bears the number."""
-        found = (self._by_key.get(key) for key in self._name_keys(question))
-        return [matched for matched in found if matched is not None]
+        keys = question.name_keys
+        if question.name is None and not question.personal:
+            bearer = self.by_number(question)
+            keys = () if bearer is None else name_alone(bearer.name)
+        return [self._by_key[key] for key in keys if key in self._by_key]
 
     def bears_name(self, subject: Matched, name: str) -> bool:
         """Tell whether the subject has, or had, the name."""
@@ -79,29 +80,6 @@ class Matching:
         """Every subject that was matched."""
         by_name = {matched.id for found in self._by_name.values() for matched in found}
         return by_name | {matched.id for matched in self._by_key.values()}
-
-    def _keys(self, question: Question) -> Iterable[Key]:
-        if question.identifier is not None:
-            yield from self._number_keys(question)
-            if question.name is not None:
-                yield from self._name_keys(question)
-
-    def _number_keys(self, question: Question) -> list[Key]:
-        if question.identifier is None:
-            return []
-        return keys_asked(question.identifier, self._registry.secrets)
-
-    def _name_keys(self, question: Question) -> list[Key]:
-        if question.personal or question.identifier is None:
-            return []
-        if question.name is not None:
-            return _name_alone(question.name)
-        found = self.by_number(question)
-        return _name_alone(found.name) if found is not None else []
-
-
-def _name_alone(name: str) -> list[Key]:
-    return [name_only_key(kind, name) for kind in ORGANIZATIONS]
 
 
 class _Now:
@@ -132,7 +110,7 @@ class _Then:
 
     def by_keys(self, keys: Collection[Key]) -> dict[Key, Matched]:
         """The subject behind each key."""
-        found = subjects.ever_found(self._connection, keys)
+        found = subjects.ever_found(self._connection, set(keys))
         then = self._identities({subject_id for _, subject_id in found})
         return {
             key: _as_known(subject_id, then[subject_id])

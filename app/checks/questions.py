@@ -1,11 +1,13 @@
 """What is asked, as of when, and the shape of what is found."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from app.catalogue.store import catalogue_at
-from app.checks.schemas import AskedSubject
+from app.checks.schemas import AskedSubject, CheckRequest
 from app.checks.store import Matched
 from app.crypto import fingerprint
 from app.database import Connection
@@ -13,8 +15,12 @@ from app.entries import store as entries
 from app.errors import Sentence
 from app.registry import Registry, law_known_at, read_head
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse
-from app.rules.law import Catalogue, ListKind
+from app.rules.identity import name_only_key
+from app.rules.law import Catalogue, ListKind, SubjectKind
 from app.rules.verdict import Standing
+from app.subjects.store import Key, keys_asked
+
+ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
 NAME_MISMATCH = Sentence("The name differs from the recorded ones", "名称与登记名称不一致，请核实")
 DISPUTED = Sentence("An entry is under objection", "有条目正处于异议处理中")
@@ -46,14 +52,17 @@ class Moment:
     catalogue: Catalogue
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One subject asked for, its number parsed."""
+class Question(NamedTuple):
+    """One subject asked for: its number parsed, and under which keys it is looked for."""
 
     ref: str
     identifier: Identifier | None
     name: str | None
     error: tuple[str, Sentence] | None = None
+    number_keys: Sequence[Key] = ()
+    """The surest first."""
+    name_keys: Sequence[Key] = ()
+    """Of organisations that are known by this name alone."""
 
     @property
     def personal(self) -> bool:
@@ -61,8 +70,7 @@ class Question:
         return self.identifier is not None and self.identifier.personal
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What was found for a question, in the shapes of `app/checks/schemas.py`."""
 
     ref: str
@@ -82,33 +90,48 @@ class Answer:
 
     def digest(self, matter: str | None) -> str:
         """Moves only when a decision-relevant fact does: records and disclosures do not count."""
+        codes = tuple(code for code, _ in self.warnings)
+        error = self.error and self.error[0]
+        if not self.entries:
+            return _digest_of_nothing(matter, self.standing, codes, error)
         listed = [
-            {
-                name: entry[name]
-                for name in (
-                    "id",
-                    "list",
-                    "severity",
-                    "status",
-                    "disputed",
-                    "effective_from",
-                    "effective_until",
-                )
-            }
+            {name: entry[name] for name in DECISIVE}
             for entry in self.entries
             if entry["list"] != ListKind.record
         ]
-        return fingerprint(
-            {
-                "matter": matter,
-                "standing": self.standing,
-                "entries": listed,
-                "measures": self.measures,
-                "suppressed": self.suppressed,
-                "warnings": [code for code, _ in self.warnings],
-                "error": self.error and self.error[0],
-            }
-        )
+        return _digest(matter, self.standing, listed, self.measures, self.suppressed, codes, error)
+
+
+DECISIVE = ("id", "list", "severity", "status", "disputed", "effective_from", "effective_until")
+
+
+def _digest(
+    matter: str | None,
+    standing: Standing,
+    entries: Sequence[Mapping[str, Any]],
+    measures: Sequence[Mapping[str, Any]],
+    suppressed: Sequence[Mapping[str, Any]],
+    warnings: Sequence[str],
+    error: str | None,
+) -> str:
+    return fingerprint(
+        {
+            "matter": matter,
+            "standing": standing,
+            "entries": entries,
+            "measures": measures,
+            "suppressed": suppressed,
+            "warnings": warnings,
+            "error": error,
+        }
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _digest_of_nothing(
+    matter: str | None, standing: Standing, warnings: tuple[str, ...], error: str | None
+) -> str:
+    return _digest(matter, standing, [], [], [], warnings, error)
 
 
 def moment_of(
@@ -140,14 +163,28 @@ def moment_of(
     )
 
 
-def read_question(asked: AskedSubject, ref: str, today: date) -> Question:
+def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date) -> Question:
     """Parse one subject; what is wrong with it becomes its answer, not everybody's."""
+    name = asked.name
     if asked.scheme is None or asked.number is None:
-        return Question(ref, None, asked.name)
+        return Question(ref, None, name)
     try:
         identifier = parse(asked.scheme, asked.number, today=today)
     except InvalidIdentifier as wrong:
-        return Question(ref, None, asked.name, ("invalid_identifier", wrong.sentence))
-    if identifier.personal and asked.name is None:
+        return Question(ref, None, name, ("invalid_identifier", wrong.sentence))
+    if identifier.personal and name is None:
         return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
-    return Question(ref, identifier, asked.name)
+    number_keys = keys_asked(identifier, registry.secrets)
+    name_keys = () if name is None or identifier.personal else name_alone(name)
+    return Question(ref, identifier, name, None, number_keys, name_keys)
+
+
+def read_questions(registry: Registry, request: CheckRequest, today: date) -> list[Question]:
+    """The subjects of a check, in their order."""
+    asked = zip(request.subjects, request.refs(), strict=True)
+    return [read_question(registry, subject, ref, today) for subject, ref in asked]
+
+
+def name_alone(name: str) -> list[Key]:
+    """Under which keys organisations are found that are known by this name alone."""
+    return [name_only_key(kind, name) for kind in ORGANIZATIONS]

@@ -5,12 +5,14 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Header, Path, Query, Response, status
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
+from fastapi.concurrency import run_in_threadpool
 
 from app import errors
 from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
 from app.checks import actions, schemas
+from app.checks.answering import CheckRoute, Desk
 from app.errors import Fault
 from app.problems import prefers_chinese, problems
 from app.rules.identifiers import InvalidIdentifier, Scheme, parse
@@ -37,20 +39,31 @@ async def reads_chinese(
     return prefers_chinese(accept_language)
 
 
+async def desk_of(request: Request) -> Desk:
+    """Where the running app answers checks."""
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+DeskDep = Annotated[Desk, Depends(desk_of)]
 Chinese = Annotated[bool, Depends(reads_chinese)]
 
 
-@router.post("/checks", response_model=schemas.CheckAnswer)
-def check_subjects(
-    request: schemas.CheckRequest, caller: Checker, registry: RegistryDep, chinese: Chinese
-) -> Response:
+async def check_subjects(request: schemas.CheckRequest, caller: Checker) -> Response:
     """May these subjects proceed? Answered with measures and their legal basis, and kept on file.
 
     Auditors and operators send `on`, `known_at` or `known_seq` to re-examine a past answer.
     """
-    # The answer was put together from our own parts; validating it again would double its cost.
-    answer = actions.check(registry, caller, request, chinese=chinese)
-    return Response(orjson.dumps(answer), media_type="application/json")
+    raise NotImplementedError  # it stands here for the document: `CheckRoute` serves it
+
+
+router.add_api_route(
+    "/checks",
+    check_subjects,
+    methods=["POST"],
+    response_model=schemas.CheckAnswer,
+    route_class_override=CheckRoute,
+)
 
 
 @router.get(
@@ -88,14 +101,18 @@ def report_outcome(
     return schemas.OutcomeView.model_validate(view)
 
 
-@router.post("/subjects/lookup", tags=["Subjects"])
-def look_up_subject(
-    request: schemas.LookupRequest, caller: Looker, registry: RegistryDep, chinese: Chinese
-) -> schemas.LookupAnswer:
+@router.post("/subjects/lookup", tags=["Subjects"], response_model=schemas.LookupAnswer)
+async def look_up_subject(
+    request: schemas.LookupRequest,
+    caller: Looker,
+    registry: RegistryDep,
+    desk: DeskDep,
+    chinese: Chinese,
+) -> Response:
     """What this key may know of one subject today; the question is kept on record."""
-    return schemas.LookupAnswer.model_validate(
-        actions.look_up(registry, caller, request, chinese=chinese)
-    )
+    desk.sort_later()
+    answer = await run_in_threadpool(actions.look_up, registry, caller, request, chinese=chinese)
+    return Response(answer, media_type="application/json")
 
 
 @router.get("/subjects/uscc/{code}", tags=["Subjects"], responses=problems(errors.SubjectNotFound))

@@ -4,17 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, bindparam, delete, select
 from uuid_utils.compat import uuid7
 
-from app.database import insert_or
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.subjects.store import Key, under
+from app.statements import Prepared, among, as_text, insert_many, insert_or
+from app.subjects.store import Key
 from app.tables import (
     Check,
     CheckResult,
     Outcome,
+    RecentResult,
     Subject,
     SubjectIdentifier,
     SubjectName,
@@ -30,26 +31,36 @@ class Matched(NamedTuple):
     name_key: str
 
 
+UNDER_KEYS = Prepared(
+    select(
+        SubjectIdentifier.lookup_key,
+        as_text(Subject.id),
+        Subject.kind,
+        Subject.name,
+        Subject.name_key,
+    )
+    .join(Subject, Subject.id == SubjectIdentifier.subject_id)
+    .where(
+        SubjectIdentifier.scheme == bindparam("scheme"),
+        among(SubjectIdentifier.lookup_key, "numbers"),
+        SubjectIdentifier.current,
+    )
+)
+
+
 def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched]:
     """The recorded subjects behind numbers (and names of those known by name alone)."""
-    wanted = set(keys)
-    rows = connection.execute(
-        select(
-            SubjectIdentifier.scheme,
-            SubjectIdentifier.lookup_key,
-            Subject.id,
-            Subject.kind,
-            Subject.name,
-            Subject.name_key,
+    by_scheme: dict[str, list[str]] = {}
+    for scheme, number in keys:
+        by_scheme.setdefault(scheme, []).append(number)
+    # A query for each scheme: of all at once the database would try every number with every one.
+    return {
+        (scheme, number): Matched(UUID(subject_id), SubjectKind(kind), name, name_key)
+        for scheme, numbers in by_scheme.items()
+        for number, subject_id, kind, name, name_key in UNDER_KEYS.rows(
+            connection, scheme=scheme, numbers=numbers
         )
-        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(under(wanted), SubjectIdentifier.current)
-    )
-    found = {
-        (row.scheme, row.lookup_key): Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
-        for row in rows
     }
-    return {key: subject for key, subject in found.items() if key in wanted}
 
 
 def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[Matched]]:
@@ -84,12 +95,30 @@ def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
 # --- the record (in the ledger) ------------------------------------------
 
 
-def add_check(
-    connection: Connection, check: Mapping[str, Any], results: Sequence[Mapping[str, Any]]
+def add_checks(
+    connection: Connection,
+    checks: Sequence[Mapping[str, Any]],
+    results: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Keep a check and one line for each subject of it."""
-    connection.execute(insert(Check).values(**check))
-    connection.execute(insert(CheckResult), results)
+    """Keep checks, and one line for each subject of them."""
+    insert_many(connection, Check, checks)
+    insert_many(connection, RecentResult, results)
+
+
+def sort_results(connection: Connection, checks: int) -> int:
+    """Sort in the results of some of the checks that wait for it; how many results there were.
+
+    Several processes may do so at once: each takes out what it puts in.
+    """
+    waiting = select(RecentResult.check_id).distinct().order_by(RecentResult.check_id).limit(checks)
+    columns = RecentResult.__table__.columns
+    taken = connection.execute(
+        delete(RecentResult).where(RecentResult.check_id.in_(waiting)).returning(*columns)
+    ).all()
+    # In their order, so that neighbours share the pages of the index.
+    rows = [dict(row._mapping) for row in sorted(taken, key=lambda row: row.asked_digest)]  # noqa: SLF001
+    insert_many(connection, CheckResult, rows)
+    return len(rows)
 
 
 def get_check(connection: Connection, check_id: UUID) -> Row[Any] | None:

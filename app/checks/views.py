@@ -1,23 +1,29 @@
 """Findings on the wire: entries as an approval officer sees them, warnings in their language."""
 
-from datetime import date
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-from app.checks.questions import Answer
+import orjson
+
+from app.checks.questions import Answer, Moment
 from app.checks.schemas import NOT_FOUND_NOTE
 from app.checks.store import Matched
-from app.entries.store import EntryRow
+from app.entries.store import CheckedRow
 from app.rules.verdict import Standing
 from app.rules.visibility import Sight
 
+WRITTEN_ID = len("00000000-0000-0000-0000-000000000000")
 
-def checked_entry(row: EntryRow, sees: Sight, day: date) -> dict[str, Any]:
+
+def checked_entry(row: CheckedRow, sees: Sight) -> dict[str, Any]:
     """An entry whole, or in outline: that it stands, without text or issuer."""
     whole = sees is Sight.full
-    facts = row.facts
+    facts = orjson.loads(row.facts)
     decision = facts["decision"]
     return {
-        "id": str(row.id),
+        "id": written_id(row.id),
         "list": row.kind,
         "list_type": row.list_type if whole else None,
         "domain": row.domain if whole else None,
@@ -36,13 +42,20 @@ def checked_entry(row: EntryRow, sees: Sight, day: date) -> dict[str, Any]:
             for person in (facts.get("responsible_persons") or () if whole else ())
         ],
         "severity": row.severity,
-        "effective_from": row.effective_from.isoformat(),
-        "effective_until": row.effective_until and row.effective_until.isoformat(),
-        "status": row.status(day),
-        "disputed": row.disputed,
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "status": row.status,
+        "disputed": bool(row.disputed),
         "disclosure_class": row.disclosure_class,
         "exemption": (facts.get("disclosure") or {}).get("exemption"),
     }
+
+
+def written_id(kept: str) -> str:
+    """An id as it is shown; SQLite keeps it without its dashes."""
+    if len(kept) == WRITTEN_ID:
+        return kept
+    return f"{kept[:8]}-{kept[8:12]}-{kept[12:16]}-{kept[16:20]}-{kept[20:]}"
 
 
 def matched_view(matched: Matched | None) -> dict[str, Any] | None:
@@ -65,3 +78,47 @@ def note_of(answer: Answer, *, chinese: bool) -> str | None:
     if answer.found or answer.standing is not Standing.none:
         return None
     return NOT_FOUND_NOTE.zh if chinese else NOT_FOUND_NOTE.en
+
+
+def check_view(
+    check_id: UUID | None,
+    at: datetime,
+    moment: Moment,
+    matter: str,
+    answers: Sequence[Answer],
+    *,
+    chinese: bool,
+) -> dict[str, Any]:
+    """The answer of a check (`schemas.CheckAnswer`)."""
+    return {
+        "check_id": check_id and str(check_id),
+        "checked_at": written_instant(at),
+        "on": moment.on.isoformat(),
+        "matter": matter,
+        "epoch": moment.epoch,
+        "seq": moment.seq,
+        "catalogue_version": moment.catalogue.version,
+        "results": [_result(answer, matter, chinese=chinese) for answer in answers],
+    }
+
+
+def _result(answer: Answer, matter: str, *, chinese: bool) -> dict[str, Any]:
+    error = answer.error
+    return {
+        "ref": answer.ref,
+        "found": answer.found,
+        "standing": answer.standing,
+        "subject": matched_view(answer.subject),
+        "entries": answer.entries,
+        "measures": answer.measures,
+        "suppressed": answer.suppressed,
+        "warnings": warning_views(answer, chinese=chinese),
+        "digest": answer.digest(matter),
+        "note": note_of(answer, chinese=chinese),
+        "error": error and {"code": error[0], "detail": error[1].zh if chinese else error[1].en},
+    }
+
+
+def written_instant(instant: datetime) -> str:
+    """An instant of UTC as RFC 3339 writes it."""
+    return instant.isoformat().replace("+00:00", "Z")

@@ -193,7 +193,7 @@ def _position(cursor: str | None) -> tuple[date, UUID] | None:
 
 
 def _due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView:
-    shown = disclosure_view(row, today, calendar)
+    shown = disclosure_view(row, row.term, today, calendar)
     done = {DisclosureState.on_time, DisclosureState.late, DisclosureState.not_required}
     overdue = today > row.deadline and row.published_on is None
     return schemas.DueView(

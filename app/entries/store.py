@@ -1,18 +1,24 @@
 """SQL of entries: versions are added, never changed; reading is always as of a state and a day."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
+import orjson
 from sqlalchemy import (
+    BigInteger,
+    BindParameter,
     ColumnElement,
     Connection,
+    Date,
     Select,
+    Text,
     and_,
     bindparam,
     case,
+    cast,
     exists,
     false,
     func,
@@ -25,12 +31,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from app.database import insert_many
 from app.rules.disclosure import Channels, Fulfilment, read_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status, Term, status_on
 from app.rules.visibility import Sight, sight
+from app.statements import Prepared, among, as_text, insert_many
 from app.subjects import store as subjects
 from app.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 
@@ -144,10 +150,13 @@ _VERSION_COLUMNS = tuple(
 
 BLACK = aliased(EntryVersion)  # once: making one costs more than asking for an entry
 
+OnDay = date | BindParameter[date]
+AtSeq = int | BindParameter[int] | None
+
 # --- conditions ----------------------------------------------------------
 
 
-def known(version: Any, seq: int | None) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def known(version: Any, seq: AtSeq) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Versions that the registry knew at a sequence number; None is now."""
     if seq is None:
         return version.superseded_seq.is_(None)  # type: ignore[no-any-return]
@@ -156,12 +165,12 @@ def known(version: Any, seq: int | None) -> ColumnElement[bool]:  # noqa: ANN401
     )
 
 
-def running(version: Any, day: date) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def running(version: Any, day: OnDay) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Entries neither ended nor yet to begin on a day, suspension aside."""
     return and_(not_ended(version, day), version.effective_from <= day)
 
 
-def not_ended(version: Any, day: date) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def not_ended(version: Any, day: OnDay) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Entries that are scheduled, active or suspended on a day."""
     return and_(
         version.void.is_(False),
@@ -178,7 +187,7 @@ def not_ended(version: Any, day: date) -> ColumnElement[bool]:  # noqa: ANN401 -
     )
 
 
-def black_active(day: date, seq: int | None) -> ColumnElement[bool]:
+def black_active(day: OnDay, seq: AtSeq) -> ColumnElement[bool]:
     """Red entries whose subject has a black entry active on a day."""
     return and_(
         EntryVersion.kind == ListKind.red,
@@ -203,7 +212,7 @@ def visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
     return and_(version.void.is_(False), version.department == (caller.department or ""))
 
 
-def status_expression(day: date, seq: int | None = None) -> ColumnElement[str]:
+def status_expression(day: OnDay, seq: AtSeq = None) -> ColumnElement[str]:
     """The status on a day, in SQL; twin of `app.rules.status.status_on`, order and all."""
     version = EntryVersion
     removed = or_(
@@ -299,6 +308,73 @@ def of_subjects(
         connection,
         rows_as_of(day, seq).where(EntryVersion.subject_id.in_(wanted)).order_by(Entry.id),
     )
+
+
+class CheckedRow(NamedTuple):
+    """What a check reads of an entry: its status is worked out by the database (see `Prepared`)."""
+
+    id: str
+    subject_id: str
+    kind: str
+    list_type: str
+    department: str
+    severity: str | None
+    effective_from: str
+    effective_until: str | None
+    status: str
+    disputed: bool
+    disclosure_class: str
+    void: bool
+    facts: str
+    """JSON."""
+
+    @property
+    def domain(self) -> str:
+        """The governance domain, which begins the list type's code."""
+        return self.list_type.partition(".")[0]
+
+
+def _checked(seq: BindParameter[int] | None) -> Prepared:
+    version = EntryVersion
+    day = bindparam("day", type_=Date)
+    return Prepared(
+        select(
+            as_text(version.entry_id),
+            as_text(version.subject_id),
+            version.kind,
+            version.list_type,
+            version.department,
+            version.severity,
+            as_text(version.effective_from),
+            as_text(version.effective_until),
+            status_expression(day, seq),
+            version.disputed,
+            version.disclosure_class,
+            version.void,
+            as_text(version.facts),
+        )
+        .where(known(version, seq), among(version.subject_id, "subjects"))
+        .order_by(version.entry_id)
+    )
+
+
+CHECKED_NOW = _checked(None)
+CHECKED_THEN = _checked(bindparam("seq", type_=BigInteger))
+
+
+def checked(
+    connection: Connection, ids: Iterable[UUID], day: date, seq: int | None = None
+) -> list[CheckedRow]:
+    """All entries of subjects as a check reads them, oldest first; `seq` as for `known`."""
+    wanted = list(ids)
+    if not wanted:
+        return []
+    asked = {"subjects": wanted, "day": day.isoformat()}
+    if seq is None:
+        rows = CHECKED_NOW.rows(connection, **asked)
+    else:
+        rows = CHECKED_THEN.rows(connection, **asked, seq=seq)
+    return list(map(CheckedRow._make, rows))
 
 
 def versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow]:
@@ -433,6 +509,82 @@ def turns_of(connection: Connection, entry_id: UUID) -> list[TurnRow]:
         select(*columns).where(EntryTurn.entry_id == entry_id).order_by(EntryTurn.seq)
     )
     return [TurnRow._make(row) for row in rows]
+
+
+# --- whole snapshots -----------------------------------------------------
+
+FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+"""Before and after every id that is given out."""
+_UNTIL = (
+    select(Entry.id)
+    .where(Entry.id > bindparam("after"))
+    .order_by(Entry.id)
+    .limit(1)
+    .offset(bindparam("passed"))
+)
+_DOCUMENTS = tuple(EntryRow._fields.index(name) for name in ("facts", "channels"))
+
+
+def snapshot(
+    day: date,
+    *,
+    filters: Mapping[str, Any],
+    caller: Caller,
+    statuses: Iterable[Status] = (),
+    seq: int | None = None,
+) -> Select[Any]:
+    """What `page` shows, for `stretch` to read; made once, since that takes as long as a page.
+
+    Documents come as text: a page of them read ahead keeps the garbage collector busy for longer
+    than it takes to read them.
+    """
+    columns = [
+        cast(column, Text) if column.key in {"facts", "channels"} else column
+        for column in _VERSION_COLUMNS
+    ]
+    query = (
+        select(*_ENTRY_COLUMNS, *columns, black_active(day, seq))
+        .join(EntryVersion, EntryVersion.entry_id == Entry.id)
+        .where(
+            known(EntryVersion, seq),
+            visible_to(caller, day),
+            Entry.id > bindparam("after"),
+            Entry.id <= bindparam("until"),
+            *conditions(filters),
+        )
+        .order_by(Entry.id)
+    )
+    if wanted := [status.value for status in statuses]:
+        query = query.where(status_expression(day, seq).in_(wanted))
+    return query
+
+
+class Stretch(NamedTuple):
+    """Some of a snapshot, in the order of ids."""
+
+    shown: int
+    rows: Iterator[EntryRow]
+    """As many as are shown, each made as it is taken."""
+    until: UUID
+    """After which to go on; `LAST_ID` at the end."""
+
+
+def stretch(connection: Connection, query: Select[Any], *, after: UUID, of: int) -> Stretch:
+    """What a snapshot holds of the next `of` entries, whether it shows them or not.
+
+    The bounds are ids, and not a number of rows that are shown: to find those, a database that
+    takes the conditions for rarer than they are would read and sort everything for each page.
+    """
+    until = connection.scalar(_UNTIL, {"after": after, "passed": of - 1}) or LAST_ID
+    rows = connection.execute(query, {"after": after, "until": until}).all()
+    return Stretch(len(rows), map(_with_documents, rows), until)
+
+
+def _with_documents(row: Sequence[Any]) -> EntryRow:
+    values = [*row]
+    for place in _DOCUMENTS:
+        values[place] = orjson.loads(values[place])
+    return EntryRow._make(values)
 
 
 # --- writing -------------------------------------------------------------

@@ -16,7 +16,7 @@ from app.rules.disclosure import (
 )
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
-from app.rules.status import Removal, Status, status_on
+from app.rules.status import Removal, Status, Term, status_on
 
 SEALED = "已封存 / sealed"
 # What changes with every version by itself says nothing about what was changed.
@@ -28,6 +28,7 @@ def entry_view(
 ) -> dict[str, Any]:
     """The whole entry (`EntryView`)."""
     facts = row.facts
+    term = row.term  # once: each asking makes a new one
     decision = facts["decision"]
     return {
         "id": row.id,
@@ -72,10 +73,10 @@ def entry_view(
         "received_at": row.received_at,
         "recorded_at": row.recorded_at,
         "on": day,
-        "status": row.status(day),
-        "removal": _removal(row, day),
+        "status": status_on(term, ListKind(row.kind), day, black_active=bool(row.black_active)),
+        "removal": _removal(row, term, day),
         "disputed": row.disputed,
-        "disclosure": disclosure_view(row, day, calendar),
+        "disclosure": disclosure_view(row, term, day, calendar),
         "effects": list(effects),
     }
 
@@ -106,13 +107,14 @@ def subject_view(row: EntryRow) -> dict[str, Any]:
     }
 
 
-def disclosure_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
-    """The duty to publish, as a whole and channel by channel."""
+def disclosure_view(row: EntryRow, term: Term, day: date, calendar: Calendar) -> dict[str, Any]:
+    """The duty to publish, as a whole and channel by channel; `term` is the row's."""
     sent = row.facts.get("disclosure") or {}
-    public = row.disclosure is DisclosureClass.public
-    ends_on = row.term.ends_on
+    ends_on = term.ends_on
+    disclosure_class = row.disclosure
+    public = disclosure_class is DisclosureClass.public
     state = state_on(
-        disclosure_class=row.disclosure,
+        disclosure_class=disclosure_class,
         deadline=row.deadline,
         fulfilled=row.fulfilled,
         ended_on=ends_on,
@@ -120,14 +122,16 @@ def disclosure_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, A
         day=day,
         calendar=calendar,
     )
+    due = public and state is not DisclosureState.not_required
+    still_open = open_state(row.deadline, day, calendar)
     channels = []
     for channel, item in row.publications.items():
-        if not public or not item.required or state is DisclosureState.not_required:
+        if not due or not item.required:
             shown = DisclosureState.not_required
         elif item.stands(ends_on):
             shown = DisclosureState.late if item.late else DisclosureState.on_time
         else:
-            shown = open_state(row.deadline, day, calendar)
+            shown = still_open
         channels.append(
             {
                 "channel": channel,
@@ -140,7 +144,7 @@ def disclosure_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, A
             }
         )
     return {
-        "class": row.disclosure,
+        "class": disclosure_class,
         "exemption": sent.get("exemption"),
         "basis": sent.get("basis"),
         "deadline": row.deadline,
@@ -213,13 +217,13 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any
     return flat
 
 
-def _removal(row: EntryRow, day: date) -> dict[str, Any] | None:
-    removal = row.term.removal_on(day)
+def _removal(row: EntryRow, term: Term, day: date) -> dict[str, Any] | None:
+    removal = term.removal_on(day)
     if removal is None:
         return None
     first_day = {
         Removal.revoked: row.revoked_on,
-        Removal.repaired: row.lapsed_from if row.term.lapsed_on(day) else row.repaired_on,
+        Removal.repaired: row.lapsed_from if term.lapsed_on(day) else row.repaired_on,
         Removal.exited: row.exited_on,
     }
     return {"by": removal, "on": first_day[removal]}

@@ -13,12 +13,11 @@ from typing import Any
 
 import orjson
 
-from app.catalogue.store import calendar_at
 from app.database import Connection
 from app.entries import store
 from app.entries.store import EntryRow
 from app.entries.views import subject_view
-from app.exports.snapshot import PAGE_ROWS, Pin, exported
+from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
 from app.registry import Head, Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
@@ -68,20 +67,8 @@ def read(
 
 def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:
     """What the caller sees of all entries, one a line in the order of their ids, and the proof."""
-    digest, count = hashlib.sha256(), 0
-    after = None
-    while True:
-        with registry.database.reading() as connection:
-            rows = store.page(
-                connection,
-                pin.on,
-                after=after,
-                limit=PAGE_ROWS,
-                filters={},
-                caller=pin.caller,
-                seq=pin.seq,
-            )
-            calendar = calendar_at(registry, connection, pin.calendar_version)
+    digest, tally = hashlib.sha256(), Tally()
+    for rows, calendar in pages(registry, pin, PAGE_ROWS, tally):
         chunk = b"".join(
             orjson.dumps(
                 feed_entry(row, pin.caller, pin.on, calendar), option=orjson.OPT_APPEND_NEWLINE
@@ -89,13 +76,9 @@ def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:
             for row in rows
         )
         digest.update(chunk)
-        count += len(rows)
         yield chunk
-        if len(rows) < PAGE_ROWS:
-            break
-        after = rows[-1].id
     trailer = {
-        "count": count,
+        "count": tally.count,
         "epoch": pin.epoch,
         "seq": pin.seq,
         "on": pin.on,

@@ -8,7 +8,7 @@ transaction stays open between pages: a long one would hold back the log (SQLite
 import csv
 import hashlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -138,27 +138,31 @@ def _trailer(pin: Pin, tally: Tally) -> dict[str, Any]:
     return {"count": tally.count, **pin.described(), "sha256": tally.sha256}
 
 
-def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[list[dict[str, Any]]]:
-    after = None
-    while True:
+def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[Iterable[dict[str, Any]]]:
+    for rows, calendar in pages(registry, pin, PAGE_ROWS, tally):
+        yield (exported(row, pin.on, calendar) for row in rows)
+
+
+def pages(
+    registry: Registry, pin: Pin, size: int, tally: Tally
+) -> Iterator[tuple[Iterator[EntryRow], Calendar]]:
+    """What the pin holds, of `size` entries at a time; pages of which it holds nothing left out."""
+    query = store.snapshot(
+        pin.on,
+        filters=pin.filters,
+        caller=pin.caller,
+        statuses=pin.statuses,
+        seq=pin.seq,
+    )
+    after = store.FIRST_ID
+    while after != store.LAST_ID:
         with registry.database.reading() as connection:
-            rows = store.page(
-                connection,
-                pin.on,
-                after=after,
-                limit=PAGE_ROWS,
-                filters=pin.filters,
-                caller=pin.caller,
-                statuses=pin.statuses,
-                seq=pin.seq,
-            )
+            page = store.stretch(connection, query, after=after, of=size)
             calendar = calendar_at(registry, connection, pin.calendar_version)
-        if rows:
-            tally.count += len(rows)
-            yield [exported(row, pin.on, calendar) for row in rows]
-        if len(rows) < PAGE_ROWS:
-            return
-        after = rows[-1].id
+        if page.shown:
+            tally.count += page.shown
+            yield page.rows, calendar
+        after = page.until
 
 
 def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
@@ -230,9 +234,10 @@ CSV_COLUMNS = tuple(CSV_PATHS)
 
 
 def _csv_row(entry: Mapping[str, Any]) -> list[str]:
+    told = orjson.loads(orjson.dumps(entry))  # days, instants and ids as JSON writes them
     cells = []
     for path in CSV_PATHS.values():
-        value: Any = entry
+        value = told
         for name in path:
             value = value[name]
         cells.append(_cell(value))
@@ -244,5 +249,4 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
         return ""
     if isinstance(value, str):
         return f"'{value}" if value.startswith(FORMULA_STARTS) else value
-    # Days, instants, ids, truth values and nested parts as JSON writes them.
-    return orjson.dumps(value).decode().strip('"')
+    return orjson.dumps(value).decode()

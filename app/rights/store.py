@@ -10,12 +10,14 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    Subquery,
     and_,
     exists,
     false,
     insert,
     or_,
     select,
+    union_all,
 )
 
 from app.entries import store as entries
@@ -30,6 +32,7 @@ from app.tables import (
     EntryVersion,
     Outcome,
     OwnReport,
+    RecentResult,
     RedressCase,
     Subject,
     SubjectIdentifier,
@@ -162,6 +165,7 @@ class Traces(NamedTuple):
 
 def queries(connection: Connection, traces: Traces, day: date) -> Sequence[AnyRow]:
     """Checks and lookups about a subject that it may be told of on a day, oldest first."""
+    results = _results_about(traces)
     return connection.execute(
         select(
             Check.id,
@@ -174,12 +178,12 @@ def queries(connection: Connection, traces: Traces, day: date) -> Sequence[AnyRo
             Check.case_no,
             Check.withheld_until,
             Check.withheld_basis,
-            CheckResult.position,
-            CheckResult.standing,
+            results.c.position,
+            results.c.standing,
         )
-        .join(Check, Check.id == CheckResult.check_id)
-        .where(_about(traces), told_on(day))
-        .order_by(Check.asked_at, Check.id, CheckResult.position)
+        .join(results, Check.id == results.c.check_id)
+        .where(told_on(day))
+        .order_by(Check.asked_at, Check.id, results.c.position)
     ).all()
 
 
@@ -188,25 +192,34 @@ def told_on(day: date) -> ColumnElement[bool]:
     return or_(Check.withheld_until.is_(None), Check.withheld_until < day)
 
 
-def _about(traces: Traces) -> ColumnElement[bool]:
-    by_number = CheckResult.asked_digest.in_(traces.asked)
+def _results_about(traces: Traces) -> Subquery:
+    """The results of checks about a subject, sorted in or not yet."""
+    return union_all(
+        *(
+            select(table.check_id, table.position, table.standing).where(_about(table, traces))
+            for table in (CheckResult, RecentResult)
+        )
+    ).subquery()
+
+
+def _about(table: type[CheckResult] | type[RecentResult], traces: Traces) -> ColumnElement[bool]:
+    by_number = table.asked_digest.in_(traces.asked)
     if traces.subject_id is None:
         return by_number
     return or_(
         by_number,
         and_(
-            CheckResult.subject_id == traces.subject_id,
-            CheckResult.asked_digest.not_in(traces.strange),
+            table.subject_id == traces.subject_id,
+            table.asked_digest.not_in(traces.strange),
         ),
     )
 
 
 def outcomes(connection: Connection, traces: Traces, day: date) -> dict[tuple[UUID, int], AnyRow]:
     """What was done with the answers about a subject, by check and position."""
+    results = _results_about(traces)
     told = (
-        select(CheckResult.check_id)
-        .join(Check, Check.id == CheckResult.check_id)
-        .where(_about(traces), told_on(day))
+        select(results.c.check_id).join(Check, Check.id == results.c.check_id).where(told_on(day))
     )
     # Answers may be of a thousand subjects: each is read once, and only where somebody reported.
     answers = connection.execute(

@@ -71,6 +71,10 @@ class Publication:
 
 Channels = Mapping[Channel, Publication]
 
+# An export reads three of them for each entry, most of them the same.
+_NOT_PUBLISHED = {required: Publication(required=required) for required in (True, False)}
+_CHANNELS = {channel.value: channel for channel in Channel}
+
 
 class TakeDown(StrEnum):
     """Where the duty to take an entry down stands, once it may not be public any more."""
@@ -189,17 +193,20 @@ def open_state(deadline: date, day: date, calendar: Calendar) -> DisclosureState
 
 def read_channels(stored: Mapping[str, Any]) -> dict[Channel, Publication]:
     """Channels from their stored form."""
-    return {
-        Channel(name): Publication(
-            required=item["required"],
-            published_on=_day(item["published_on"]),
-            url=item["url"],
-            recorded_at=item["recorded_at"],
-            withdrawn_on=_day(item["withdrawn_on"]),
-            judged_by=_day(item["judged_by"]),
-        )
-        for name, item in stored.items()
-    }
+    return {_CHANNELS[name]: _publication(item) for name, item in stored.items()}
+
+
+def _publication(item: Mapping[str, Any]) -> Publication:
+    if item["published_on"] is None and item["url"] is None:
+        return _NOT_PUBLISHED[item["required"]]
+    return Publication(
+        required=item["required"],
+        published_on=_day(item["published_on"]),
+        url=item["url"],
+        recorded_at=item["recorded_at"],
+        withdrawn_on=_day(item["withdrawn_on"]),
+        judged_by=_day(item["judged_by"]),
+    )
 
 
 def write_channels(channels: Channels) -> dict[str, Any]:

@@ -309,9 +309,9 @@ class MeasureRule(Validity):
     note: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
-    """All of the law that the registry works by, at one version."""
+    """All of the law that the registry works by, at one version; each is equal to itself alone."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN
     version: str = ""

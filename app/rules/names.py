@@ -11,6 +11,9 @@ FULL_STOP_AS_DOT = re.compile(r"(?<=[\u3400-\u9fff])\.(?=[\u3400-\u9fff])")
 OPENING, CLOSING = "Ps", "Pe"
 DROPPED = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
 
+# As most names are written: of these nothing is folded but the brackets and the case.
+PLAIN = re.compile("[0-9A-Za-z\u4e00-\u9fa5()（）]*")
+PLAIN_BRACKETS = str.maketrans("（）", "()")
 
 MOST_FOLDS_KEPT = 50_000
 
@@ -36,6 +39,8 @@ def name_key(name: str) -> str:
     Full and half width, every form of bracket (an import had to try （） and () both), blanks
     wherever they stand, middle dots, and letter case. The key is for comparing, never for showing.
     """
+    if PLAIN.fullmatch(name):
+        return name.translate(PLAIN_BRACKETS).lower()
     # Taken apart first, put together last: dropping a blank may bring parts of a letter together.
     spread = unicodedata.normalize("NFKD", name)
     folded = spread.translate(_FOLDS).casefold()

@@ -9,6 +9,8 @@ from enum import StrEnum
 
 from app.rules.law import ListKind
 
+ONE_DAY = timedelta(days=1)
+
 
 class Status(StrEnum):
     """The five states of an entry on a day; a dispute is a mark beside them."""
@@ -58,17 +60,17 @@ class Term:
     @property
     def last_day(self) -> date | None:
         """The last day by term and cap; None where neither ends it."""
-        days = [day for day in (self.effective_until, self.cap_ends_on) if day is not None]
-        return min(days, default=None)
+        if self.effective_until is None or self.cap_ends_on is None:
+            return self.effective_until or self.cap_ends_on
+        return min(self.effective_until, self.cap_ends_on)
 
     @property
     def ends_on(self) -> date | None:
         """The first day on which it is over, by whatever ended it first; None if nothing does."""
-        removals = (self.exited_on, self.revoked_on, self.repaired_on)
-        days = [day for day in removals if day is not None]
-        if self.last_day is not None:
-            days.append(self.last_day + timedelta(days=1))
-        return min(days, default=None)
+        last_day = self.last_day
+        over = None if last_day is None else last_day + ONE_DAY
+        ends = (self.exited_on, self.revoked_on, self.repaired_on, over)
+        return min((day for day in ends if day is not None), default=None)
 
     def removal_on(self, day: date) -> Removal | None:
         """What has removed the entry on that day; a revocation outweighs the rest."""
@@ -101,7 +103,8 @@ def status_on(term: Term, kind: ListKind, day: date, *, black_active: bool) -> S
     """
     if term.removal_on(day) is not None:
         return Status.removed
-    if term.last_day is not None and day > term.last_day:
+    last_day = term.last_day
+    if last_day is not None and day > last_day:
         return Status.expired
     if day < term.effective_from:
         return Status.scheduled

@@ -5,13 +5,15 @@ No counting and no score: a measure follows from one entry and one rule of the c
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from app.rules.law import (
     Catalogue,
     ListKind,
+    Measure,
     MeasureKind,
     MeasureRule,
     Obligation,
@@ -29,8 +31,7 @@ class Standing(StrEnum):
     unresolved = "unresolved"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fact:
+class Fact(NamedTuple):
     """One entry as the verdict reads it."""
 
     entry_id: str
@@ -41,8 +42,7 @@ class Fact:
     disputed: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppliedMeasure:
+class AppliedMeasure(NamedTuple):
     """A measure, the entry that it follows from and the law that says so."""
 
     code: str
@@ -53,8 +53,7 @@ class AppliedMeasure:
     legal_basis: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressedMeasure:
+class SuppressedMeasure(NamedTuple):
     """A reward that a black entry keeps from being given."""
 
     code: str
@@ -62,8 +61,7 @@ class SuppressedMeasure:
     black_entry_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The whole answer on one subject."""
 
     standing: Standing
@@ -71,6 +69,8 @@ class Verdict:
     suppressed: tuple[SuppressedMeasure, ...]
     disputed: bool
 
+
+NOTHING = Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
 
 GIVEN_BY = {ListKind.red: MeasureKind.reward, ListKind.black: MeasureKind.punishment}
 
@@ -82,6 +82,8 @@ def judge(facts: Iterable[Fact], matter: str | None, catalogue: Catalogue, day: 
     do. Black wins: rewards are then said to be suppressed, those of suspended red entries too.
     """
     counting = [fact for fact in facts if _counts(fact, catalogue, day)]
+    if not counting:
+        return NOTHING
     blacks = [fact for fact in counting if fact.kind is ListKind.black]
     reds = [fact for fact in counting if fact.kind is ListKind.red]
     measures = [measure for fact in blacks for measure in _measures(fact, matter, catalogue, day)]
@@ -116,24 +118,49 @@ def _counts(fact: Fact, catalogue: Catalogue, day: date) -> bool:
 def _measures(
     fact: Fact, matter: str | None, catalogue: Catalogue, day: date
 ) -> Iterable[AppliedMeasure]:
-    for rule in catalogue.measure_rules.values():
-        measure = catalogue.measures[rule.measure]
-        follows = measure.kind is GIVEN_BY.get(fact.kind) and _follows(rule, fact, matter)
-        if follows and rule.holds_on(day) and measure.holds_on(day):
-            yield AppliedMeasure(
-                code=measure.code,
-                name=measure.name,
-                kind=measure.kind,
-                obligation=rule.obligation,
-                entry_id=fact.entry_id,
-                legal_basis=rule.legal_reference,
-            )
+    for measure, rule in _following(
+        catalogue, day, matter, fact.kind, fact.list_type, fact.severity
+    ):
+        yield AppliedMeasure(
+            code=measure.code,
+            name=measure.name,
+            kind=measure.kind,
+            obligation=rule.obligation,
+            entry_id=fact.entry_id,
+            legal_basis=rule.legal_reference,
+        )
 
 
-def _follows(rule: MeasureRule, fact: Fact, matter: str | None) -> bool:
+# Whole catalogues are walked for it, and few kinds of entry are asked about over and over.
+@lru_cache(maxsize=4096)
+def _following(
+    catalogue: Catalogue,
+    day: date,
+    matter: str | None,
+    kind: ListKind,
+    list_type: str,
+    severity: Severity | None,
+) -> tuple[tuple[Measure, MeasureRule], ...]:
+    """The measures that follow from an entry of this kind."""
+    rules = (
+        (catalogue.measures[rule.measure], rule)
+        for rule in catalogue.measure_rules.values()
+        if _follows(rule, list_type, severity, matter) and rule.holds_on(day)
+    )
+    given = GIVEN_BY.get(kind)
+    return tuple(
+        (measure, rule)
+        for measure, rule in rules
+        if measure.kind is given and measure.holds_on(day)
+    )
+
+
+def _follows(
+    rule: MeasureRule, list_type: str, severity: Severity | None, matter: str | None
+) -> bool:
     return (
         bool(rule.legal_reference.strip())
         and (not rule.matters or matter is None or matter in rule.matters)
-        and (not rule.list_types or fact.list_type in rule.list_types)
-        and (not rule.severities or fact.severity in rule.severities)
+        and (not rule.list_types or list_type in rule.list_types)
+        and (not rule.severities or severity in rule.severities)
     )

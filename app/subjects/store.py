@@ -27,7 +27,6 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.crypto import Sealed, Secrets
-from app.database import insert_many, insert_or
 from app.errors import IdentifierConflict
 from app.registry import LawMoved
 from app.rules.identifiers import Identifier, Scheme, parse
@@ -36,6 +35,7 @@ from app.rules.identity import Identity, Name, Said, name_only_key
 from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
+from app.statements import insert_many, insert_or
 from app.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
@@ -76,8 +76,9 @@ def key_of(identifier: Identifier, secrets: Secrets) -> Key:
 def keys_asked(identifier: Identifier, secrets: Secrets) -> list[Key]:
     """Under which keys to look for a number, the surest first; a USCC also by its org code."""
     keys = [key_of(identifier, secrets)]
-    if identifier.org_code is not None:
-        keys.append(key_of(Identifier(Scheme.org_code, identifier.org_code), secrets))
+    inner = identifier.org_code
+    if inner is not None:
+        keys.append((Scheme.org_code.value, inner))
     return keys
 
 
@@ -87,7 +88,7 @@ def asked_digest(secrets: Secrets, identifier: Identifier | None, name: str | No
     A number counts before the name that was sent beside it.
     """
     if identifier is not None:
-        return secrets.digest("asked", f"{identifier.scheme}\0{identifier.number}".encode())
+        return secrets.digest("asked", f"{identifier.scheme.value}\0{identifier.number}".encode())
     return secrets.digest("asked", f"name\0{name_key(name or '')}".encode())
 
 

@@ -3,7 +3,7 @@
 from app.tables.audit import AccessRecord, AuditRecord, UnknownCaller
 from app.tables.base import LEDGER, Base
 from app.tables.catalogue import CalendarVersion, CalendarYearRow, CatalogueItem, CatalogueVersion
-from app.tables.checks import Check, CheckResult, Outcome
+from app.tables.checks import Check, CheckResult, Outcome, RecentResult
 from app.tables.entries import Entry, EntryPerson, EntryTurn, EntryVersion
 from app.tables.redress import RedressCase
 from app.tables.registry import ApiKey, RegistryState, SealingKey
@@ -29,6 +29,7 @@ __all__ = [
     "EntryVersion",
     "Outcome",
     "OwnReport",
+    "RecentResult",
     "RedressCase",
     "RegistryState",
     "SealingKey",

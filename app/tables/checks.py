@@ -37,17 +37,34 @@ class Check(Base):
     withheld_basis: Mapped[str | None] = mapped_column(Text)
 
 
-class CheckResult(Base):
+class _Result:
     """One subject of a check; the number asked for is kept as a keyed digest only."""
+
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    asked_digest: Mapped[str] = mapped_column(Digest)
+    subject_id: Mapped[UUID | None]
+    standing: Mapped[str | None] = mapped_column(Code)
+
+
+class CheckResult(_Result, Base):
+    """A result where its subject finds it: sorted by whom was asked for."""
 
     __tablename__ = "check_results"
     __table_args__ = (Index(None, "asked_digest"), Index(None, "subject_id"), {"schema": LEDGER})
 
     check_id: Mapped[UUID] = mapped_column(ForeignKey(f"{LEDGER}.checks.id"), primary_key=True)
-    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    asked_digest: Mapped[str] = mapped_column(Digest)
-    subject_id: Mapped[UUID | None]
-    standing: Mapped[str | None] = mapped_column(Code)
+
+
+class RecentResult(_Result, Base):
+    """A result of the newest checks, in the order of asking; sorted in later (`sort_results`).
+
+    To sort a digest in touches a page of its own, which takes longer than all else of a check.
+    """
+
+    __tablename__ = "recent_results"
+    __table_args__ = ({"schema": LEDGER, "sqlite_with_rowid": False},)
+
+    check_id: Mapped[UUID] = mapped_column(primary_key=True)
 
 
 class Outcome(Base):

@@ -107,7 +107,7 @@ def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key
     equip(other, registry)
     try:
         with served(other) as address:
-            elsewhere = World(registry, world.clock, address).client(key)
+            elsewhere = World(registry, world.clock, address, other.state.desk).client(key)
             assert status_of(elsewhere) == 200
             revoke(world.registry, id_of(world, key))
             revoked = time.monotonic()

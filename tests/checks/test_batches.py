@@ -3,16 +3,10 @@
 from typing import Any
 
 import pytest
-from fastapi import FastAPI
-from sqlalchemy import event
 
-from app.access.actions import Recogniser
-from tests.support.facts import PERSON, asked, check, person, subject
-from tests.support.numbers import resident_id, uscc
+from tests.support.facts import PERSON, asked, check, subject
+from tests.support.numbers import uscc
 from tests.support.world import World
-
-STATEMENTS_OF_A_CHECK = 3
-"""The state of the registry; the subjects behind the numbers; their entries."""
 
 
 def faults(answer: Any) -> set[tuple[str, str]]:
@@ -155,45 +149,3 @@ def test_the_same_subject_asked_for_twice_is_answered_twice(world: World) -> Non
     one, other = answer.json()["results"]
     assert one["standing"] == other["standing"] == "black"
     assert one["digest"] == other["digest"]
-
-
-def test_a_check_costs_as_many_statements_for_a_hundred_subjects_as_for_one(
-    world: World, app: FastAPI
-) -> None:
-    world.registry.settings.key_cache_seconds = 2
-    app.state.recogniser = Recogniser(world.registry)
-    listed = [
-        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
-        for serial in range(1, 4)
-    ]
-    assert listed
-    world.record(subject=person(), responsible_persons=None, source_ref="HR-P")
-    everybody = [
-        asked(PERSON, "张某", scheme="resident_id", ref="p"),
-        asked(resident_id(4), "李某", scheme="resident_id", ref="q"),
-        *(asked(uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 99)),
-    ]
-    assert len(everybody) == 100
-    approver = world.api("approver")
-    approver.post("/v1/checks", json=check())  # the key and the catalogue are remembered from here
-    assert _statements(world, approver, check(everybody[0])) == STATEMENTS_OF_A_CHECK
-    assert _statements(world, approver, check(everybody[2])) == STATEMENTS_OF_A_CHECK
-    assert _statements(world, approver, check(*everybody)) == STATEMENTS_OF_A_CHECK
-
-
-def _statements(world: World, approver: Any, body: dict[str, Any]) -> int:
-    seen: list[str] = []
-    engine = world.registry.database._reads
-
-    def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if statement.lstrip().upper().startswith("SELECT"):
-            seen.append(statement)
-
-    event.listen(engine, "before_cursor_execute", note)
-    try:
-        answer = approver.post("/v1/checks", json=body)
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
-    assert answer.status_code == 200
-    assert answer.json()["results"][0]["standing"] == "black"
-    return len(seen)

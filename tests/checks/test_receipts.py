@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.tables import Check, CheckResult
+from app.tables import Check, RecentResult
 from tests.support.facts import PERSON, asked, check, person, red
 from tests.support.numbers import uscc
 from tests.support.world import World
@@ -109,7 +109,7 @@ def test_a_lookup_is_recorded_as_well(world: World) -> None:
 
 
 def asked_digests(world: World) -> list[str]:
-    columns = CheckResult.__table__.c
+    columns = RecentResult.__table__.c
     with world.registry.database.reading_ledger() as connection:
         return list(connection.scalars(select(columns.asked_digest).order_by(columns.position)))
 

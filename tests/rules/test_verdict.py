@@ -169,7 +169,7 @@ def fact(kind: str, **changes: object) -> Fact:
         status=Status.active,
         disputed=False,
     )
-    return replace(plain, **changes)
+    return plain._replace(**changes)
 
 
 def codes(verdict: Verdict) -> list[str]:
@@ -202,7 +202,7 @@ def test_rewards_are_said_to_be_suppressed_where_the_subject_is_black_and_only_t
     verdict = judge(facts, matter, catalogue, DAY)
     without = [found for found in facts if found.kind is not ListKind.black]
     revived = [
-        replace(found, status=Status.active) if found.status is Status.suspended else found
+        found._replace(status=Status.active) if found.status is Status.suspended else found
         for found in without
     ]
     if verdict.standing is Standing.black:
@@ -220,12 +220,12 @@ def test_rewards_are_said_to_be_suppressed_where_the_subject_is_black_and_only_t
 def test_records_never_matter(facts: list[Fact], catalogue: Catalogue, matter: str | None) -> None:
     without = [found for found in facts if found.kind is not ListKind.record]
     all_disputed = [
-        replace(found, disputed=True) if found.kind is ListKind.record else found for found in facts
+        found._replace(disputed=True) if found.kind is ListKind.record else found for found in facts
     ]
     verdict = judge(without, matter, catalogue, DAY)
     for some_facts in (facts, all_disputed):
         judged = judge(some_facts, matter, catalogue, DAY)
-        assert replace(judged, disputed=False) == replace(verdict, disputed=False)
+        assert judged._replace(disputed=False) == verdict._replace(disputed=False)
 
 
 @given(subjects(), laws(), ASKED)
@@ -291,7 +291,7 @@ def test_nothing_is_counted_more_of_the_same_changes_no_standing_and_no_kind_of_
     facts: list[Fact], catalogue: Catalogue, matter: str | None, times: int
 ) -> None:
     more = [
-        replace(found, entry_id=f"{found.entry_id} copy {number}")
+        found._replace(entry_id=f"{found.entry_id} copy {number}")
         for found in facts
         for number in range(times)
     ]

@@ -18,9 +18,10 @@ from fastapi import FastAPI
 from app import migrate
 from app.access.actions import create
 from app.catalogue.actions import initialise
+from app.checks.answering import Desk
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
-from app.main import create_app, equip
+from app.main import create_app, equip, front
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.settings import Settings
@@ -54,6 +55,7 @@ class World:
     registry: Registry
     clock: StandingClock
     address: str
+    desk: Desk
     _clients: dict[tuple[Role, str | None], httpx.Client] = field(default_factory=dict)
     _opened: list[httpx.Client] = field(default_factory=list)
 
@@ -85,14 +87,21 @@ class World:
     def close(self) -> None:
         for client in self._opened:
             client.close()
+        self.desk.close()
         self.registry.close()
 
 
 @contextmanager
 def served(app: FastAPI) -> Iterator[str]:
-    """Serve an app on a free port of the loopback; gives its address."""
+    """Serve an app on a free port of the loopback, as it is served; gives its address."""
+    ours = hasattr(app.state, "metrics")
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=0, lifespan="off", log_level="error", access_log=False
+        front(app, Settings(_env_file=None)) if ours else app,
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_level="error",
+        access_log=False,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -176,7 +185,7 @@ def open_world(settings: Settings, app: FastAPI, address: str) -> World:
     registry = Registry.open(settings, clock)
     equip(app, registry)
     assert registry.verify() is None
-    return World(registry, clock, address)
+    return World(registry, clock, address, app.state.desk)
 
 
 def describe_app() -> FastAPI:

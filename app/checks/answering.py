@@ -1,0 +1,199 @@
+"""`POST /v1/checks`, from the request to the answer: the path for which everybody waits.
+
+    receive (event loop)  the key, the body, the question
+    answer_together       one thread: one snapshot, the verdicts, one commit for all that wait
+    receive               the bytes, as they were put on record
+
+What is answered is written down first. Checks that come while others are answered share the next
+group (`app/grouping.py`). FastAPI describes this operation and does not run it: its dependencies,
+threads and response models take longer than the check.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import NamedTuple
+
+import orjson
+from fastapi.routing import APIRoute
+from pydantic import TypeAdapter
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from app.access.dependencies import caller_of
+from app.checks import actions, record
+from app.checks.examination import Examined, answer_all
+from app.checks.guards import require_delay, require_matter
+from app.checks.questions import Answer, Moment, Question, moment_of, read_questions
+from app.checks.record import Answered
+from app.checks.schemas import CheckRequest
+from app.checks.sorting import Sorting
+from app.checks.views import check_view
+from app.clock import civil_day
+from app.database import DatabaseError, is_away
+from app.errors import Forbidden, RegistryError
+from app.grouping import Grouping
+from app.middleware import header
+from app.problems import prefers_chinese
+from app.registry import Registry
+from app.rules.permissions import Caller, Permission, Role
+from app.validation import read_body
+from app.wire import current_request_id
+
+MOST_TOGETHER = 64
+"""Checks in one group: more would make the first of them wait for the last."""
+MANY_SUBJECTS = 50
+"""A check of more is answered in a thread of its own: small ones must not wait behind it."""
+
+
+class Inquiry(NamedTuple):
+    """A check as it was asked."""
+
+    caller: Caller
+    request: CheckRequest
+    chinese: bool
+    request_id: str | None
+
+
+class CheckRoute(APIRoute):
+    """FastAPI describes the operation; `CheckEndpoint` serves it, here too."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; another method than POST is refused as everywhere."""
+        if scope["method"] != "POST":
+            await super().handle(scope, receive, send)
+            return
+        response = await answer_request(scope, receive)
+        await response(scope, receive, send)
+
+
+REQUEST = TypeAdapter(CheckRequest)
+
+
+async def answer_request(scope: Scope, receive: Receive) -> Response:
+    """From the request to the response.
+
+    Raises:
+        RegistryError: it is not answered; see `Desk.answer`, `caller_of` and `read_body`.
+    """
+    request = Request(scope, receive)
+    caller = await caller_of(request, [Permission.check_create])
+    body = await request.body()
+    asked = read_body(REQUEST, body, header(scope, b"content-type"))
+    chinese = prefers_chinese(header(scope, b"accept-language"))
+    desk: Desk = request.app.state.desk
+    answer = await desk.answer(Inquiry(caller, asked, chinese, current_request_id()))
+    return Response(answer, media_type="application/json")
+
+
+class Desk:
+    """Where checks of this process are answered, and their results sorted in when it is quiet."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._together = Grouping[Inquiry, bytes](
+            partial(answer_group, registry), most=MOST_TOGETHER, name="checks"
+        )
+        self._sorting = Sorting(registry)
+
+    async def answer(self, inquiry: Inquiry) -> bytes:
+        """The answer, as it is on record, in JSON (`schemas.CheckAnswer`).
+
+        Raises:
+            Forbidden: the present is for approvers, the past for auditors and operators.
+            InvalidPayload: it cannot be asked so; see `guards`.
+        """
+        caller, request, chinese, _ = inquiry
+        past = request.on or request.known_at or request.known_seq is not None
+        if bool(past) == (caller.role is Role.approver):
+            raise Forbidden
+        self.sort_later()
+        if past:
+            return await run_in_threadpool(
+                actions.re_examine, self._registry, caller, request, chinese=chinese
+            )
+        if len(request.subjects) > MANY_SUBJECTS:
+            [answer] = await run_in_threadpool(answer_together, self._registry, [inquiry])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+        return await self._together.ask(inquiry)
+
+    def sort_later(self) -> None:
+        """Have the results of a check or look-up sorted in when it is quiet."""
+        self._sorting.note()
+
+    def close(self) -> None:
+        """Finish what is under way."""
+        self._sorting.close()
+        self._together.close()
+
+
+def answer_group(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:
+    """Answer checks together; one that fails for a reason of its own does not fail the others."""
+    try:
+        return answer_together(registry, group)
+    except Exception as failure:
+        if len(group) == 1 or (isinstance(failure, DatabaseError) and is_away(failure)):
+            raise
+    return [_answer_alone(registry, inquiry) for inquiry in group]
+
+
+def _answer_alone(registry: Registry, inquiry: Inquiry) -> bytes | Exception:
+    try:
+        [answer] = answer_together(registry, [inquiry])
+    except Exception as failure:  # noqa: BLE001 - raised to whoever asked
+        return failure
+    return answer
+
+
+def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:
+    """Read one snapshot, judge, and write down what is answered: all of it, or nothing is answered.
+
+    Who asks for a matter that there is not, or hides the question for too long, is refused.
+    """
+    now = registry.clock.now()
+    with registry.database.reading() as connection:
+        moment = moment_of(registry, connection, on=civil_day(now))
+        refusals = [_refusal_of(inquiry, moment) for inquiry in group]
+        sound = [one for one, refusal in zip(group, refusals, strict=True) if refusal is None]
+        asked = [
+            Examined(
+                one.caller, one.request.matter, read_questions(registry, one.request, moment.on)
+            )
+            for one in sound
+        ]
+        examined = answer_all(connection, asked, moment)
+    answered = [
+        _answered(inquiry, now, moment, questions, answers)
+        for inquiry, (_, _, questions), answers in zip(sound, asked, examined, strict=True)
+    ]
+    if answered:
+        record.keep(registry, now, moment, answered)
+    bodies = (one.body for one in answered)
+    return [refusal or next(bodies) for refusal in refusals]
+
+
+def _refusal_of(inquiry: Inquiry, moment: Moment) -> RegistryError | None:
+    try:
+        require_matter(inquiry.request.matter, moment.catalogue)
+        require_delay(moment.on, inquiry.request.investigation, past=False)
+    except RegistryError as refusal:
+        return refusal
+    return None
+
+
+def _answered(
+    inquiry: Inquiry,
+    at: datetime,
+    moment: Moment,
+    questions: Sequence[Question],
+    answers: Sequence[Answer],
+) -> Answered:
+    caller, request, chinese, request_id = inquiry
+    check_id = uuid7()
+    view = check_view(check_id, at, moment, request.matter, answers, chinese=chinese)
+    return Answered(check_id, caller, request, request_id, questions, answers, orjson.dumps(view))

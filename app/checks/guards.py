@@ -1,0 +1,82 @@
+"""What may not be asked, whatever its form: no matter of ours, the future, secrecy for too long."""
+
+from datetime import date, datetime
+
+from app.checks.schemas import Investigation
+from app.errors import Fault, InvalidPayload, Sentence
+from app.registry import Registry
+from app.rules.admission import later
+from app.rules.law import Catalogue, Span
+
+LONGEST_DELAY = Span(years=1)
+"""For how long a subject may be kept from learning of a question; longer is asked anew."""
+
+
+def require_matter(code: str, catalogue: Catalogue) -> None:
+    """Refuse a matter that the catalogue does not have.
+
+    Raises:
+        InvalidPayload: there is no such matter.
+    """
+    if code not in catalogue.matters:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/matter",
+                    "unknown_value",
+                    Sentence(
+                        "There is no such matter; see GET /v1/matters",
+                        "没有该事项类型，请查看 GET /v1/matters",
+                    ),
+                )
+            ]
+        )
+
+
+def require_past(
+    registry: Registry, on: date | None, known_at: datetime | None, place: str = "/"
+) -> None:
+    """Refuse a day or an instant that has not come.
+
+    Raises:
+        InvalidPayload: names the one of both that lies ahead.
+    """
+    late = on is not None and on > registry.clock.today()
+    if late or (known_at is not None and known_at > registry.clock.now()):
+        raise in_future(f"{place}on" if late else f"{place}known_at")
+
+
+def require_delay(today: date, investigation: Investigation | None, *, past: bool) -> None:
+    """Refuse to keep a question from its subject for too long, or where it is not told anyway.
+
+    Raises:
+        InvalidPayload: the delay ends today or earlier, lasts too long, or makes no sense.
+    """
+    if investigation is None:
+        return
+    if past:
+        fault = Fault(
+            "/investigation",
+            "unknown_field",
+            Sentence(
+                "No subject is told of a re-examination: leave investigation out",
+                "复核不计入主体的被查询记录，请勿填写 investigation",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])
+    if not today < investigation.until <= later(today, LONGEST_DELAY):
+        fault = Fault(
+            "/investigation/until",
+            "dates_out_of_order",
+            Sentence(
+                "The last day of the delay lies after today, and at most one year ahead",
+                "延期告知的截止日应晚于今日，且最长不超过一年",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])
+
+
+def in_future(pointer: str) -> InvalidPayload:
+    """The refusal of a moment that lies ahead."""
+    sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
+    return InvalidPayload(faults=[Fault(pointer, "in_future", sentence)])

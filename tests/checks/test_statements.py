@@ -1,0 +1,78 @@
+"""How many statements a check costs: as many for hundreds as for one, and for many together."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from app import statements
+from app.checks.answering import Inquiry, answer_together
+from app.checks.schemas import CheckRequest
+from app.rules.permissions import Caller, Role
+from tests.support.facts import PERSON, asked, check, person, subject
+from tests.support.numbers import resident_id, uscc
+from tests.support.world import World
+
+STATE, ENTRIES = 1, 1
+OF_A_PERSON = 1
+OF_AN_ORGANISATION = 3
+"""Its number; the organisation code inside it; subjects that are known by its name alone."""
+KEPT = 2
+"""The check, and whom it was about."""
+
+
+@pytest.fixture
+def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
+    """Answer checks together; gives the statements that it took."""
+    told: list[str] = []
+    on_driver = statements.on_driver
+
+    def noting(connection: Any, statement: str, work: Any) -> Any:
+        told.append(statement.split(maxsplit=1)[0])
+        return on_driver(connection, statement, work)
+
+    monkeypatch.setattr(statements, "on_driver", noting)
+    officer = Caller(uuid4(), "an officer", Role.approver, "finance_bureau")
+
+    def answer(*bodies: dict[str, Any]) -> list[str]:
+        group = [
+            Inquiry(officer, CheckRequest.model_validate(body), chinese=False, request_id=None)
+            for body in bodies
+        ]
+        told.clear()
+        answers = answer_together(world.registry, group)
+        assert all(isinstance(one, bytes) and b'"standing":"black"' in one for one in answers)
+        return told.copy()
+
+    world.record(subject=subject(uscc(1), "公司1"))
+    world.record(subject=person(), responsible_persons=None, source_ref="HR-P")
+    return answer
+
+
+def reading(spent: list[str]) -> int:
+    return spent.count("SELECT")
+
+
+def test_a_check_costs_as_many_statements_for_hundreds_as_for_one(
+    spent: Callable[..., list[str]],
+) -> None:
+    a_person = asked(PERSON, "张某", scheme="resident_id", ref="p")
+    others = [asked(uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 300)]
+    spent(check(a_person))  # the catalogue is remembered from here
+    alone = spent(check(a_person))
+    assert reading(alone) == STATE + OF_A_PERSON + ENTRIES
+    assert len(alone) - reading(alone) == KEPT
+    assert reading(spent(check(others[0]))) == STATE + OF_AN_ORGANISATION + ENTRIES
+    everybody = spent(
+        check(a_person, asked(resident_id(4), "李某", scheme="resident_id", ref="q"), *others)
+    )
+    assert reading(everybody) == STATE + OF_A_PERSON + OF_AN_ORGANISATION + ENTRIES
+    assert len(everybody) - reading(everybody) == KEPT
+
+
+def test_checks_together_cost_as_many_as_one(spent: Callable[..., list[str]]) -> None:
+    spent(check(asked(uscc(1), "公司1")))
+    together = spent(*(check(asked(uscc(1), "公司1")) for _ in range(50)))
+    assert reading(together) == STATE + OF_AN_ORGANISATION + ENTRIES
+    assert len(together) - reading(together) == KEPT
