@@ -83,3 +83,30 @@ class Grouping(Generic[Question, Answer]):
             self._begin_soon(loop, TURNS)
         else:
             self._busy = False
+
+
+def together_or_alone(
+    work: Work[Question, Answer],
+    questions: Sequence[Question],
+    *,
+    hopeless: Callable[[Exception], bool],
+) -> Sequence[Answer | Exception]:
+    """Do work for all; where that fails, for each alone, so that one does not fail the others.
+
+    Raises:
+        Exception: what failed is `hopeless` for all of them, or there is but one.
+    """
+    try:
+        return work(questions)
+    except Exception as failure:
+        if len(questions) == 1 or hopeless(failure):
+            raise
+    return [_alone(work, question) for question in questions]
+
+
+def _alone(work: Work[Question, Answer], question: Question) -> Answer | Exception:
+    try:
+        [answer] = work([question])
+    except Exception as failure:  # noqa: BLE001 - raised to whoever asked
+        return failure
+    return answer

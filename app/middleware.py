@@ -68,11 +68,15 @@ class BodyLimits:
     """How large a body may be: files come as streams, and so may be much larger."""
 
     def __init__(self, app: ASGIApp, *, usual: int, files: int) -> None:
+        self._app = app
         self._usual = RequestBodyLimitMiddleware(app, max_body_size=usual)
         self._files = RequestBodyLimitMiddleware(app, max_body_size=files)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its limit."""
+        if scope.get("method") == "GET":  # nobody reads a body then
+            await self._app(scope, receive, send)
+            return
         takes_a_file = scope["type"] == "http" and scope["path"] == SUBMISSIONS
         await (self._files if takes_a_file else self._usual)(scope, receive, send)
 

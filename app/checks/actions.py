@@ -1,6 +1,5 @@
-"""Past checks, look-ups and subjects: nothing is answered that is not written down first."""
+"""Past checks, look-ups and outcomes: nothing is answered that is not written down first."""
 
-from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
 from app.checks import store
-from app.checks.examination import Examined, answer_all, answer_known
+from app.checks.examination import Examined, answer_all
 from app.checks.guards import in_future, require_delay, require_matter, require_past
 from app.checks.questions import moment_of, read_question, read_questions
 from app.checks.record import Answered, asked_digest, keep
@@ -20,17 +19,12 @@ from app.database import Connection
 from app.errors import (
     CheckNotFound,
     Fault,
-    Forbidden,
     InvalidPayload,
     OutcomeConflict,
     Sentence,
-    SubjectNotFound,
 )
 from app.registry import Registry
-from app.rules.identifiers import Identifier
-from app.rules.law import SubjectKind
 from app.rules.permissions import Caller, Role
-from app.subjects import store as subjects
 from app.wire import current_request_id, require_one_moment
 
 # A re-examination tells what an approval officer would have been told, not what an auditor sees.
@@ -219,60 +213,3 @@ def _require_returned(answer: dict[str, Any], report: OutcomeReport) -> None:
         )
     if faults:
         raise InvalidPayload(faults=faults)
-
-
-# --- subjects ------------------------------------------------------------
-
-
-def show_subject(
-    registry: Registry,
-    caller: Caller,
-    *,
-    subject_id: UUID | None = None,
-    identifier: Identifier | None = None,
-    on: date | None = None,
-    known_at: datetime | None = None,
-    chinese: bool,
-) -> dict[str, Any]:
-    """A recorded subject with what the caller may see of it, today or (overseers) at a past moment.
-
-    A past moment is answered with what was known of its entries then; the names and numbers beside
-    them are today's.
-
-    A natural person is shown by id to those who oversee the registry alone: everybody else asks
-    with number, name and case (`look_up`).
-
-    Raises:
-        SubjectNotFound: nothing is held that the caller may see.
-    """
-    if (on or known_at) and not caller.oversees:
-        raise Forbidden
-    require_past(registry, on, known_at, "?")
-    with registry.database.reading() as connection:
-        moment = moment_of(registry, connection, on=on, known_at=known_at)
-        if identifier is not None:
-            keys = subjects.keys_asked(identifier, registry.secrets)
-            found = store.match_keys(connection, keys)
-            matched = next((found[key] for key in keys if key in found), None)
-        else:
-            matched = store.get_subject(connection, subject_id) if subject_id else None
-        if matched is None:
-            raise SubjectNotFound
-        if matched.kind is SubjectKind.natural_person and not caller.oversees:
-            raise SubjectNotFound
-        answer = answer_known(connection, caller, matched, moment)
-        # Whom no standing decision names is known by sealed entries alone.
-        named = answer.found or bool(subjects.names(connection, [matched.id]))
-        if not named or not (answer.found or caller.oversees):
-            raise SubjectNotFound
-        profile = subjects.profiles(connection, [matched.id])[matched.id]
-    return {
-        **profile,
-        "on": moment.on,
-        "epoch": moment.epoch,
-        "seq": moment.seq,
-        "catalogue_version": moment.catalogue.version,
-        "standing": answer.standing,
-        "entries": answer.entries,
-        "warnings": warning_views(answer, chinese=chinese),
-    }

@@ -30,12 +30,13 @@ from app.checks.guards import require_delay, require_matter
 from app.checks.questions import Answer, Moment, Question, moment_of, read_questions
 from app.checks.record import Answered
 from app.checks.schemas import CheckRequest
+from app.checks.showing import Look, show_past, show_together
 from app.checks.sorting import Sorting
 from app.checks.views import check_view
 from app.clock import civil_day
 from app.database import DatabaseError, is_away
 from app.errors import Forbidden, RegistryError
-from app.grouping import Grouping
+from app.grouping import Grouping, together_or_alone
 from app.middleware import header
 from app.problems import prefers_chinese
 from app.registry import Registry
@@ -97,6 +98,9 @@ class Desk:
         self._together = Grouping[Inquiry, bytes](
             partial(answer_group, registry), most=MOST_TOGETHER, name="checks"
         )
+        self._shown = Grouping[Look, bytes](
+            partial(show_group, registry), most=MOST_TOGETHER, name="subjects"
+        )
         self._sorting = Sorting(registry)
 
     async def answer(self, inquiry: Inquiry) -> bytes:
@@ -122,6 +126,16 @@ class Desk:
             return answer
         return await self._together.ask(inquiry)
 
+    async def show(self, look: Look) -> bytes:
+        """A subject as the caller may see it, in JSON (`schemas.SubjectView`).
+
+        Raises:
+            Forbidden, InvalidPayload, SubjectNotFound: see `show_past`.
+        """
+        if look.past:
+            return await run_in_threadpool(show_past, self._registry, look)
+        return await self._shown.ask(look)
+
     def sort_later(self) -> None:
         """Have the results of a check or look-up sorted in when it is quiet."""
         self._sorting.note()
@@ -130,24 +144,21 @@ class Desk:
         """Finish what is under way."""
         self._sorting.close()
         self._together.close()
+        self._shown.close()
 
 
-def answer_group(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:
+def answer_group(registry: Registry, group: Sequence[Inquiry]) -> Sequence[bytes | Exception]:
     """Answer checks together; one that fails for a reason of its own does not fail the others."""
-    try:
-        return answer_together(registry, group)
-    except Exception as failure:
-        if len(group) == 1 or (isinstance(failure, DatabaseError) and is_away(failure)):
-            raise
-    return [_answer_alone(registry, inquiry) for inquiry in group]
+    return together_or_alone(partial(answer_together, registry), group, hopeless=_is_hopeless)
 
 
-def _answer_alone(registry: Registry, inquiry: Inquiry) -> bytes | Exception:
-    try:
-        [answer] = answer_together(registry, [inquiry])
-    except Exception as failure:  # noqa: BLE001 - raised to whoever asked
-        return failure
-    return answer
+def show_group(registry: Registry, group: Sequence[Look]) -> Sequence[bytes | Exception]:
+    """Show subjects together, likewise."""
+    return together_or_alone(partial(show_together, registry), group, hopeless=_is_hopeless)
+
+
+def _is_hopeless(failure: Exception) -> bool:
+    return isinstance(failure, DatabaseError) and is_away(failure)
 
 
 def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:

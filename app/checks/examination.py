@@ -1,6 +1,6 @@
 """Answering for subjects: match them, read their entries, judge. Reads only; no record is made."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
@@ -58,12 +58,16 @@ def answer_all(
 
 
 def answer_known(
-    connection: Connection, caller: Caller, subject: Matched, moment: Moment
-) -> Answer:
-    """Answer for a subject that needs no matching."""
-    by_subject = _entries_by_subject(connection, [subject.id], moment)
-    viewer = _Viewer(caller, moment, None, by_subject)
-    return _judged(Question("1", None, subject.name), subject, viewer, [])
+    connection: Connection, known: Collection[tuple[Caller, Matched]], moment: Moment
+) -> list[Answer]:
+    """Answer for subjects that need no matching, each as its caller may see it."""
+    ids = {subject.id for _, subject in known}
+    by_subject = _entries_by_subject(connection, ids, moment)
+    return [
+        _judged(Question("1", None, subject.name), subject, viewer, [])
+        for caller, subject in known
+        for viewer in [_Viewer(caller, moment, None, by_subject)]
+    ]
 
 
 def _entries_by_subject(

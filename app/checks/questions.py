@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from app.catalogue.store import catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.checks.store import Matched
-from app.crypto import fingerprint
+from app.crypto import Secrets, fingerprint
 from app.database import Connection
 from app.entries import store as entries
 from app.errors import Sentence
@@ -174,7 +174,14 @@ def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date
         return Question(ref, None, name, ("invalid_identifier", wrong.sentence))
     if identifier.personal and name is None:
         return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
-    number_keys = keys_asked(identifier, registry.secrets)
+    return question_about(registry.secrets, ref, identifier, name)
+
+
+def question_about(
+    secrets: Secrets, ref: str, identifier: Identifier, name: str | None
+) -> Question:
+    """A question with a sound number."""
+    number_keys = keys_asked(identifier, secrets)
     name_keys = () if name is None or identifier.personal else name_alone(name)
     return Question(ref, identifier, name, None, number_keys, name_keys)
 

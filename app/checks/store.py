@@ -1,6 +1,6 @@
 """SQL of checks: what is known of the subjects asked for, and the record of the answer."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -82,14 +82,22 @@ def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[
     return found
 
 
-def get_subject(connection: Connection, subject_id: UUID) -> Matched | None:
-    """A subject by its id."""
-    row = connection.execute(
-        select(Subject.id, Subject.kind, Subject.name, Subject.name_key).where(
-            Subject.id == subject_id
-        )
-    ).one_or_none()
-    return row and Matched(row.id, SubjectKind(row.kind), row.name, row.name_key)
+BY_ID = Prepared(
+    select(as_text(Subject.id), Subject.kind, Subject.name, Subject.name_key).where(
+        among(Subject.id, "ids")
+    )
+)
+
+
+def get_subjects(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Matched]:
+    """Subjects by their ids."""
+    if not ids:
+        return {}
+    found = (
+        Matched(UUID(subject_id), SubjectKind(kind), name, name_key)
+        for subject_id, kind, name, name_key in BY_ID.rows(connection, ids=list(ids))
+    )
+    return {subject.id: subject for subject in found}
 
 
 # --- the record (in the ledger) ------------------------------------------

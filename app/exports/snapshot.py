@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -24,6 +25,8 @@ from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller
 from app.rules.status import ENDED, Status
+
+Page = tuple[Iterator[EntryRow], Calendar]
 
 PAGE_ROWS = 500
 # A spreadsheet runs a cell that begins so as a formula, full-width signs too; the apostrophe makes
@@ -143,10 +146,23 @@ def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[Iterable[dict
         yield (exported(row, pin.on, calendar) for row in rows)
 
 
-def pages(
-    registry: Registry, pin: Pin, size: int, tally: Tally
-) -> Iterator[tuple[Iterator[EntryRow], Calendar]]:
+def pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
     """What the pin holds, of `size` entries at a time; pages of which it holds nothing left out."""
+    read = _read_pages(registry, pin, size, tally)
+    # PostgreSQL looks for a page while the one before it is written. SQLite works in this process:
+    # a second thread would only take turns with the first, at each row.
+    return read if registry.database.embedded else _read_ahead(read)
+
+
+def _read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, pages, None)
+        while (page := following.result()) is not None:
+            following = reader.submit(next, pages, None)
+            yield page
+
+
+def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
     query = store.snapshot(
         pin.on,
         filters=pin.filters,

@@ -197,7 +197,7 @@ def read_channels(stored: Mapping[str, Any]) -> dict[Channel, Publication]:
 
 
 def _publication(item: Mapping[str, Any]) -> Publication:
-    if item["published_on"] is None and item["url"] is None:
+    if all(value is None for name, value in item.items() if name != "required"):
         return _NOT_PUBLISHED[item["required"]]
     return Publication(
         required=item["required"],

@@ -35,7 +35,7 @@ from app.rules.identity import Identity, Name, Said, name_only_key
 from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.statements import insert_many, insert_or
+from app.statements import Prepared, among, as_text, insert_many, insert_or
 from app.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
@@ -448,48 +448,55 @@ def birth_date(
 # --- reading -------------------------------------------------------------
 
 
+PRESENT_NAMES = Prepared(
+    select(as_text(Subject.id), Subject.kind, Subject.name).where(among(Subject.id, "ids"))
+)
+PRESENT_NUMBERS = Prepared(
+    select(
+        as_text(SubjectIdentifier.subject_id),
+        SubjectIdentifier.scheme,
+        SubjectIdentifier.shown,
+        SubjectIdentifier.ciphertext.is_not(None).label("personal"),
+    )
+    .where(
+        among(SubjectIdentifier.subject_id, "ids"),
+        SubjectIdentifier.scheme != NAME_SCHEME,
+        SubjectIdentifier.current,
+    )
+    .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
+)
+FORMER_NAMES = Prepared(
+    select(as_text(SubjectName.subject_id), SubjectName.name)
+    .join(Subject, Subject.id == SubjectName.subject_id)
+    .where(
+        among(SubjectName.subject_id, "ids"),
+        SubjectName.name_key != Subject.name_key,
+        SubjectName.current,
+    )
+    .order_by(SubjectName.as_of)
+)
+
+
 def profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """Subjects as an answer shows them: names old and new, identifiers, persons' masked."""
-    wanted = set(ids)
+    wanted = list(ids)
+    if not wanted:
+        return {}
     found: dict[UUID, dict[str, Any]] = {
-        row.id: {
-            "id": row.id,
-            "kind": row.kind,
-            "name": row.name,
+        (identity := UUID(subject_id)): {
+            "id": identity,
+            "kind": kind,
+            "name": name,
             "former_names": [],
             "identifiers": [],
         }
-        for row in connection.execute(
-            select(Subject.id, Subject.kind, Subject.name).where(Subject.id.in_(wanted))
-        )
+        for subject_id, kind, name in PRESENT_NAMES.rows(connection, ids=wanted)
     }
-    for row in connection.execute(
-        select(
-            SubjectIdentifier.subject_id,
-            SubjectIdentifier.scheme,
-            SubjectIdentifier.shown,
-            SubjectIdentifier.ciphertext.is_not(None).label("personal"),
-        )
-        .where(
-            SubjectIdentifier.subject_id.in_(wanted),
-            SubjectIdentifier.scheme != NAME_SCHEME,
-            SubjectIdentifier.current,
-        )
-        .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
-    ):
-        shown = "masked" if row.personal else "number"
-        found[row.subject_id]["identifiers"].append({"scheme": row.scheme, shown: row.shown})
-    for former in connection.execute(
-        select(SubjectName.subject_id, SubjectName.name)
-        .join(Subject, Subject.id == SubjectName.subject_id)
-        .where(
-            SubjectName.subject_id.in_(wanted),
-            SubjectName.name_key != Subject.name_key,
-            SubjectName.current,
-        )
-        .order_by(SubjectName.as_of)
-    ):
-        found[former.subject_id]["former_names"].append(former.name)
+    for subject_id, scheme, shown, personal in PRESENT_NUMBERS.rows(connection, ids=wanted):
+        kept = "masked" if personal else "number"
+        found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, kept: shown})
+    for subject_id, name in FORMER_NAMES.rows(connection, ids=wanted):
+        found[UUID(subject_id)]["former_names"].append(name)
     return found
 
 

@@ -18,7 +18,7 @@ from stdnum.iso7064 import mod_11_10
 
 from app.catalogue.actions import enable
 from app.checks.matching import Matching
-from app.checks.questions import Question
+from app.checks.questions import Question, question_about
 from app.entries import store
 from app.entries.actions import correct, revoke
 from app.entries.recording import record
@@ -257,10 +257,13 @@ class Play:
             for scheme, number in map(self.number, NUMBERS)
         ]
         alone = [Question("", None, name) for name in names]
-        beside = [Question("", nobodys, name) for name in names]
-        asked = [Question("", one, name) for one in numbers for name in (*names, None)]
+        secrets = self.registry.secrets
+        beside = [question_about(secrets, "", nobodys, name) for name in names]
+        asked = [
+            question_about(secrets, "", one, name) for one in numbers for name in (*names, None)
+        ]
         with self.registry.database.reading() as connection:
-            matching = Matching(self.registry, connection, alone + beside + asked, known_seq)
+            matching = Matching(connection, alone + beside + asked, known_seq)
         for question in alone:
             found = {one.id for one in matching.by_name(question)}
             assert found == self.model.named(str(question.name), seq)
