@@ -13,6 +13,7 @@ from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Query as QueryParameter
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
+from starlette.types import Scope
 
 from app.access.actions import Recogniser
 from app.audit import store as audit
@@ -110,10 +111,10 @@ async def recognise(
         InvalidPayload: the query has a parameter that the operation does not know.
     """
     del credentials  # declared for the OpenAPI document
-    return await caller_of(request, [Permission(scope) for scope in needed.scopes])
+    return await caller_of(request.scope, [Permission(scope) for scope in needed.scopes])
 
 
-async def caller_of(request: Request, needed: Iterable[Permission]) -> Caller:
+async def caller_of(scope: Scope, needed: Iterable[Permission]) -> Caller:
     """The caller behind the key of a request, who has the permissions that it needs.
 
     Raises:
@@ -122,24 +123,25 @@ async def caller_of(request: Request, needed: Iterable[Permission]) -> Caller:
         Forbidden: the key's role lacks a permission.
         InvalidPayload: the query has a parameter that the operation does not know.
     """
-    registry: Registry = request.app.state.registry
+    state = scope["app"].state
+    registry: Registry = state.registry
     if not registry.ready:
         await run_in_threadpool(registry.require_ready)
-    recogniser: Recogniser = request.app.state.recogniser
+    recogniser: Recogniser = state.recogniser
     caller = None
-    scheme, _, key = (header(request.scope, b"authorization") or "").partition(" ")
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
     key = key.strip()
     if scheme.lower() == "bearer" and key:
         caller = recogniser.remembered(key)
         if caller is None:
             caller = await run_in_threadpool(recogniser.look_up, key)
     if caller is None:
-        raise await run_in_threadpool(refuse_unknown, request)
-    request.state.caller = caller
+        raise await run_in_threadpool(refuse_unknown, Request(scope))
+    scope.setdefault("state", {})["caller"] = caller  # `request.state`, for whoever refuses later
     if not all(map(caller.may, needed)):
         raise Forbidden
-    if request.scope["query_string"]:
-        _refuse_unknown_parameters(request)
+    if scope["query_string"]:
+        _refuse_unknown_parameters(Request(scope))
     return caller
 
 

@@ -18,7 +18,6 @@ import orjson
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
@@ -35,7 +34,7 @@ from app.checks.sorting import Sorting
 from app.checks.views import check_view
 from app.clock import civil_day
 from app.database import DatabaseError, is_away
-from app.errors import Forbidden, RegistryError
+from app.errors import Forbidden, Malformed, RegistryError
 from app.grouping import Grouping, together_or_alone
 from app.middleware import header
 from app.problems import prefers_chinese
@@ -60,7 +59,10 @@ class Inquiry(NamedTuple):
 
 
 class CheckRoute(APIRoute):
-    """FastAPI describes the operation; `CheckEndpoint` serves it, here too."""
+    """FastAPI describes the operation, and does not run it: `app.front` is the way that is served.
+
+    Who serves the FastAPI app by itself gets the same answers.
+    """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; another method than POST is refused as everywhere."""
@@ -80,14 +82,24 @@ async def answer_request(scope: Scope, receive: Receive) -> Response:
     Raises:
         RegistryError: it is not answered; see `Desk.answer`, `caller_of` and `read_body`.
     """
-    request = Request(scope, receive)
-    caller = await caller_of(request, [Permission.check_create])
-    body = await request.body()
-    asked = read_body(REQUEST, body, header(scope, b"content-type"))
+    caller = await caller_of(scope, [Permission.check_create])
+    asked = read_body(REQUEST, await _body(receive), header(scope, b"content-type"))
     chinese = prefers_chinese(header(scope, b"accept-language"))
-    desk: Desk = request.app.state.desk
+    desk: Desk = scope["app"].state.desk
     answer = await desk.answer(Inquiry(caller, asked, chinese, current_request_id()))
     return Response(answer, media_type="application/json")
+
+
+async def _body(receive: Receive) -> bytes:
+    body = b""
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":  # nobody is there to read why
+            raise Malformed
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return body
 
 
 class Desk:

@@ -18,8 +18,8 @@ log = logging.getLogger("redblack.checks")
 
 QUIET_SECONDS = 1.0
 """After so long without a check it is quiet."""
-CHECKS_AT_ONCE = 200
-"""Checks whose results are sorted in by one transaction: some milliseconds."""
+RESULTS_AT_ONCE = 500
+"""Results that are sorted in by one transaction: some milliseconds, for which checks wait."""
 BUSY_SECONDS = 60.0
 """Where it is never quiet, a transaction's worth is sorted in after so long all the same."""
 
@@ -66,4 +66,4 @@ class Sorting:
             if self._closed:
                 return False
             with self._registry.database.ledger() as connection:
-                return store.sort_results(connection, CHECKS_AT_ONCE) > 0
+                return store.sort_results(connection, RESULTS_AT_ONCE) > 0

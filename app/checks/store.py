@@ -113,12 +113,14 @@ def add_checks(
     insert_many(connection, RecentResult, results)
 
 
-def sort_results(connection: Connection, checks: int) -> int:
-    """Sort in the results of some of the checks that wait for it; how many results there were.
+def sort_results(connection: Connection, most: int) -> int:
+    """Sort in some of the results that wait for it, of whole checks; how many there were.
 
-    Several processes may do so at once: each takes out what it puts in.
+    `most` is exceeded by the last check's. Several processes may do so at once: each takes out what
+    it puts in.
     """
-    waiting = select(RecentResult.check_id).distinct().order_by(RecentResult.check_id).limit(checks)
+    oldest = select(RecentResult.check_id).order_by(RecentResult.check_id).limit(most).subquery()
+    waiting = select(oldest.c.check_id)
     columns = RecentResult.__table__.columns
     taken = connection.execute(
         delete(RecentResult).where(RecentResult.check_id.in_(waiting)).returning(*columns)
