@@ -61,7 +61,12 @@ class Grouping(Generic[Question, Answer]):
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
         group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-        done = loop.run_in_executor(self._thread, self._work, [question for question, _ in group])
+        questions = [question for question, _ in group]
+        try:
+            done = loop.run_in_executor(self._thread, self._work, questions)
+        except RuntimeError as closed:  # whoever asks after the end is told, not left waiting
+            done = loop.create_future()
+            done.set_exception(closed)
         done.add_done_callback(lambda done: self._finish(loop, group, done))
 
     def _finish(

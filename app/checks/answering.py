@@ -45,7 +45,7 @@ from app.wire import current_request_id
 
 MOST_TOGETHER = 64
 """Checks in one group: more would make the first of them wait for the last."""
-MANY_SUBJECTS = 50
+MANY_SUBJECTS = 20
 """A check of more is answered in a thread of its own: small ones must not wait behind it."""
 
 
