@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
+from itertools import product
 from typing import Any
 
 import httpx
@@ -12,8 +13,11 @@ import pytest
 from app.catalogue.actions import enable
 from app.catalogue.store import current_calendar
 from app.disclosure.actions import load_year
+from app.entries import store
 from app.exports import snapshot
 from app.rules.calendar import CalendarYear
+from app.rules.permissions import Caller, Role
+from app.rules.status import Status
 from app.synthetic import uscc
 from tests.support.exported import READERS, Export, read_csv, read_ndjson
 from tests.support.facts import BUILDER, OTHER, PERSON, penalty, person, push, red, subject
@@ -327,6 +331,43 @@ def test_the_snapshot_holds_still_while_pushes_go_on(
     assert sorted(pushed) == list(range(1, 46))
     for client in clients:
         client.close()
+
+
+def test_pages_of_any_size_make_the_same_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(world)
+    for asked in ({}, {"scope": "all"}, {"list": "red"}, {"status": "expired"}, {"domain": "none"}):
+        for export_format in READERS:
+            made = set()
+            for size in (1, 2, 3, 500):
+                monkeypatch.setattr(snapshot, "PAGE_ROWS", size)
+                made.add(body(world, format=export_format, **asked))
+            assert len(made) == 1, (asked, export_format)
+
+
+@pytest.mark.parametrize("role", [Role.auditor, Role.operator, Role.subscriber])
+def test_a_page_costs_what_it_holds_however_many_entries_there_are(
+    world: World, role: Role
+) -> None:
+    if not world.registry.database.embedded:
+        pytest.skip("PostgreSQL plans by how many entries there are, and here are none")
+    day = world.clock.today()
+    asked = {"after": store.FIRST_ID, "until": store.LAST_ID}
+    for statuses, filters in product(
+        ([], [Status.active, Status.suspended], [Status.removed]),
+        ({}, {"list": "red"}, {"domain": "tax_fraud"}, {"department": "tax"}),
+    ):
+        query = store.snapshot(
+            day, filters=filters, caller=Caller(None, "-", role), statuses=statuses, seq=7
+        )
+        with world.registry.database.reading() as connection:
+            told = query.params(asked).compile(
+                dialect=connection.dialect, compile_kwargs={"literal_binds": True}
+            )
+            plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
+        assert plan[0].endswith(("(id>? AND id<?)", "(entry_id>? AND entry_id<?)")), plan
+        assert not any(step.startswith("SCAN") for step in plan), plan
 
 
 def test_a_reader_who_hangs_up_leaves_nothing_open_and_no_proof(
