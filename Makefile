@@ -4,7 +4,9 @@ SHELL := /bin/sh
 PORT ?= 8000
 SUBJECTS ?= 20000
 ROWS ?= 100000
-ROUNDS ?= 1
+IMPORT_ROUNDS ?= 1
+SIZES ?= 100000 1000000
+ROUNDS ?= 5
 VENV := .venv
 BIN := $(VENV)/bin
 # The first interpreter that is new enough; PYTHON=... picks another one.
@@ -43,8 +45,9 @@ serve: $(VENV)/serve.stamp  ## Serve on 127.0.0.1:8000 with demo data and a key 
 test: $(VENV)/develop.stamp  ## Run every test, on SQLite and on a PostgreSQL that they start
 	$(BIN)/pytest --numprocesses 2 --dist worksteal
 
-bench: $(VENV)/bench.stamp  ## Measure imports and checks beside a peer, into bench/results.json
-	$(BIN)/python -m bench.submissions --rows $(ROWS) --rounds $(ROUNDS)
+bench: $(VENV)/bench.stamp  ## Measure imports and checks beside peers, into bench/results.json
+	$(BIN)/python -m bench.submissions --rows $(ROWS) --rounds $(IMPORT_ROUNDS)
+	$(BIN)/python -m bench.checks --sizes $(SIZES) --rounds $(ROUNDS)
 
 check: format lint types contracts test  ## Everything that must be green
 

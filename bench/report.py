@@ -15,28 +15,46 @@ RESULTS = Path(__file__).with_name("results.json")
 MEGABYTE = 1_000_000
 
 
-def show(title: str, columns: Sequence[str], lines: Sequence[Sequence[str]], notes: str) -> None:
-    """Print one table, and below it what must be known to read it."""
+def show(
+    title: str,
+    columns: Sequence[str],
+    lines: Sequence[Sequence[str]],
+    notes: str,
+    *,
+    width: int = 110,
+    texts: int = 1,
+) -> None:
+    """Print one table, and below it what must be known to read it.
+
+    The first `texts` columns hold words, the others figures.
+    """
     table = Table(title=title, title_justify="left", caption=notes, caption_justify="left")
-    table.add_column(columns[0], ratio=2)
-    for column in columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
+    wrapped = texts == 1  # a second column of words leaves the first no room to share
+    table.add_column(columns[0], ratio=2 if wrapped else None, no_wrap=not wrapped)
+    for place, column in enumerate(columns[1:], start=1):
+        table.add_column(column, justify="left" if place < texts else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
-    Console(width=110).print(table)
+    Console(width=width).print(table)
 
 
 def say(what: str) -> None:
     """Tell on standard error what is at work, for a run takes minutes."""
-    Console(stderr=True).print(what, highlight=False)
+    Console(stderr=True).print(what, highlight=False, soft_wrap=True)
 
 
 def keep(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
     """Write the results of one part, and leave those of the others."""
-    held = orjson.loads(file.read_bytes()) if file.exists() else {}
-    held[part] = results
+    parts = orjson.loads(file.read_bytes()) if file.exists() else {}
+    parts[part] = results
     style = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
-    file.write_bytes(orjson.dumps(held, option=style))
+    file.write_bytes(orjson.dumps(parts, option=style))
+
+
+def held(part: str, file: Path = RESULTS) -> dict[str, Any] | None:
+    """The results of one part, where it was run."""
+    parts: dict[str, dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else {}
+    return parts.get(part)
 
 
 def told(value: float | None, form: Callable[[float], str]) -> str:

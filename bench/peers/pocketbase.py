@@ -7,8 +7,9 @@ that trials asked for. The log of requests is off, which is to its advantage.
 
 import os
 import shutil
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -103,23 +104,33 @@ def version(pocketbase: Path, home: Path) -> str:
 def serving(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Served]:
     """Serve a new PocketBase until the block ends."""
     home.mkdir(mode=0o755)
-    folder, password = home / "data", token_urlsafe()
-    settings = ["--dir", str(folder), "--automigrate=false"]
+    password = token_urlsafe()
     run(
-        [pocketbase, "superuser", "upsert", SUPERUSER, password, *settings],
+        [pocketbase, "superuser", "upsert", SUPERUSER, password, *_settings(home)],
         home=home,
         environment=os.environ,
     )
+    with serving_again(home, pocketbase, cores) as served_anew:
+        _set_up(served_anew.address, password)
+        yield served_anew
+
+
+@contextmanager
+def serving_again(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Served]:
+    """Serve what was served before."""
     at = f"127.0.0.1:{free_port()}"
     with served(
-        [pocketbase, "serve", "--http", at, *settings],
+        [pocketbase, "serve", "--http", at, *_settings(home)],
         home=home,
         environment=os.environ,
         cores=cores,
         ready=f"http://{at}/api/health",
     ) as pid:
-        _set_up(f"http://{at}", password)
-        yield Served(f"http://{at}", pid, folder)
+        yield Served(f"http://{at}", pid, home / "data")
+
+
+def _settings(home: Path) -> list[str]:
+    return ["--dir", str(home / "data"), "--automigrate=false"]
 
 
 def _set_up(address: str, password: str) -> None:
@@ -171,6 +182,23 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
         "decided_on": decision["decided_on"],
         "disclosure_class": row["disclosure"]["class"],
     }
+
+
+def put(home: Path, records: Iterable[dict[str, Any]]) -> None:
+    """Put records into the file of one that does not run, as it would have stored them itself."""
+    names = (*TEXTS, *DATES, "responsible_persons")
+    places = ", ".join("?" * len(names))
+    statement = f"INSERT INTO {COLLECTION} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
+    with closing(sqlite3.connect(home / "data" / "data.db")) as database, database:
+        database.executemany(statement, map(_stored, records))
+
+
+def _stored(facts: dict[str, Any]) -> tuple[str, ...]:
+    return (
+        *(facts[name] for name in TEXTS),
+        *(f"{facts[name]} 00:00:00.000Z" for name in DATES),
+        orjson.dumps(facts["responsible_persons"]).decode(),
+    )
 
 
 def requests(file: Path) -> list[bytes]:

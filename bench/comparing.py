@@ -1,0 +1,214 @@
+"""What the figures come to: each ratio that was asked for, and whether it is reached."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench.report import MEGABYTE
+from bench.sides import ASGI, FASTAPI, NAMES, POCKETBASE, TUTORIAL
+from bench.turns import Figures
+
+Key = tuple[int, str, str]
+"""Size, work and side."""
+Medians = Mapping[Key, Figures]
+
+SQLITE, POSTGRESQL = NAMES["sqlite"], NAMES["postgresql"]
+COMMANDS = {SQLITE: "sqlite3", POSTGRESQL: "psql"}
+FLAT_BYTES = 32 * MEGABYTE
+"""An export whose server grows by no more holds pages, and not the whole."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Goal:
+    """A ratio, and what it must be; `aim` is what would be better still.
+
+    Where nothing is needed it is told beside the others, to read them by.
+    """
+
+    size: int
+    work: str
+    side: str
+    against: str
+    value: float
+    by_core: float | None = None
+    """The same ratio, of what each server gives for a second of processor time of its own.
+
+    Of growth: of the processor time that a check takes.
+    """
+    needed: float | None = None
+    aim: float | None = None
+    at_most: bool = False
+    unit: str = "times"
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether it is what it must be."""
+        if self.needed is None:
+            return None
+        return self.value <= self.needed if self.at_most else self.value >= self.needed
+
+    def told(self) -> dict[str, Any]:
+        """As the results keep it."""
+        return {
+            "size": self.size,
+            "work": self.work,
+            "side": self.side,
+            "against": self.against,
+            "value": round(self.value, 3),
+            "by_core": None if self.by_core is None else round(self.by_core, 3),
+            "needed": self.needed,
+            "aim": self.aim,
+            "at_most": self.at_most,
+            "unit": self.unit,
+            "reached": self.reached,
+        }
+
+
+def goals(found: Medians) -> list[Goal]:
+    """Every ratio both sides of which were measured."""
+    sizes = sorted({size for size, _, _ in found})
+    return [goal for size in sizes for made in GOALS for goal in made(found, size)]
+
+
+def meanwhile(submissions: Mapping[str, Any]) -> list[Goal]:
+    """How long checks take while a file is imported, as `bench.submissions` kept it."""
+    return [
+        Goal(
+            size=submissions["rows"],
+            work="import",
+            side=NAMES[database],
+            against="idle: p99 of a check",
+            value=checks["p99_ratio"],
+            needed=5,
+            at_most=True,
+        )
+        for database, checks in submissions.get("checks", {}).items()
+    ]
+
+
+def _rates(
+    work: str,
+    side: str,
+    against: str,
+    needed: float | None = None,
+    *,
+    aim: float | None = None,
+    against_work: str = "",
+) -> Callable[[Medians, int], list[Goal]]:
+    """A rate by another one."""
+
+    def made(found: Medians, size: int) -> list[Goal]:
+        ours = found.get((size, work, side))
+        theirs = found.get((size, against_work or work, against))
+        if ours is None or theirs is None:
+            return []
+        by_core = None
+        if ours.rate_by_server_core and theirs.rate_by_server_core:
+            by_core = ours.rate_by_server_core / theirs.rate_by_server_core
+        return [
+            Goal(
+                size=size,
+                work=work,
+                side=side,
+                against=against,
+                value=ours.rate / theirs.rate,
+                by_core=by_core,
+                needed=needed,
+                aim=aim,
+            )
+        ]
+
+    return made
+
+
+def _growth(side: str) -> Callable[[Medians, int], list[Goal]]:
+    """What a check takes on the largest by what it takes on a small one."""
+
+    def made(found: Medians, size: int) -> list[Goal]:
+        large, small = found.get((size, "check", side)), found.get((size, "growth", side))
+        if large is None or small is None or large.p50 is None or not small.p50:
+            return []
+        by_core = None
+        if large.rate_by_server_core and small.rate_by_server_core:
+            by_core = small.rate_by_server_core / large.rate_by_server_core
+        return [
+            Goal(
+                size=size,
+                work="growth",
+                side=side,
+                against="10,000 entries: p50",
+                value=large.p50 / small.p50,
+                by_core=by_core,
+                needed=1.3,
+                at_most=True,
+            )
+        ]
+
+    return made
+
+
+def _memory(side: str) -> Callable[[Medians, int], list[Goal]]:
+    """Whether an export's server holds pages or the whole."""
+
+    def made(found: Medians, size: int) -> list[Goal]:
+        export = found.get((size, "export", side))
+        if export is None or export.memory_above_idle is None:
+            return []
+        return [
+            Goal(
+                size=size,
+                work="export",
+                side=side,
+                against="itself idle: memory above",
+                value=export.memory_above_idle / MEGABYTE,
+                needed=FLAT_BYTES / MEGABYTE,
+                at_most=True,
+                unit="MB",
+            )
+        ]
+
+    return made
+
+
+def _workers(found: Medians, size: int) -> list[Goal]:
+    """Two workers on two cores: what the server's own processor time came to, and raw rates.
+
+    On two cores the client and the database take of what two workers would have; one worker has
+    its core for itself. So each is held against the processor time that it had: answers a second of
+    two whole cores by those of one.
+    """
+    one, two = found.get((size, "check", POSTGRESQL)), found.get((size, "workers", POSTGRESQL))
+    if one is None or two is None or not one.rate_by_server_core or not two.rate_by_server_core:
+        return []
+    fair = 2 * two.rate_by_server_core / one.rate_by_server_core
+    counted = Goal(
+        size=size,
+        work="workers",
+        side=POSTGRESQL,
+        against="one worker, a core for a core",
+        value=fair,
+        needed=1.6,
+    )
+    raw = two.rate / one.rate
+    return [replace(counted, against="one worker, as they come", value=raw, needed=None), counted]
+
+
+GOALS: Sequence[Callable[[Medians, int], list[Goal]]] = (
+    _rates("check", SQLITE, POCKETBASE, 1.5, aim=2),
+    _rates("check", POSTGRESQL, TUTORIAL, 2),
+    _rates("check", SQLITE, FASTAPI),
+    _rates("check", SQLITE, ASGI),
+    _rates("check", POSTGRESQL, FASTAPI),
+    _rates("check", POSTGRESQL, ASGI),
+    _rates("many", SQLITE, POCKETBASE, 20, aim=40, against_work="check"),
+    _rates("many", POSTGRESQL, POCKETBASE, 20, aim=40, against_work="check"),
+    _rates("subject", SQLITE, FASTAPI, 0.6),
+    _rates("subject", POSTGRESQL, FASTAPI, 0.6),
+    _rates("export", SQLITE, COMMANDS[SQLITE], 0.5),
+    _rates("export", POSTGRESQL, COMMANDS[POSTGRESQL], 0.5),
+    _memory(SQLITE),
+    _memory(POSTGRESQL),
+    _growth(SQLITE),
+    _growth(POSTGRESQL),
+    _workers,
+)

