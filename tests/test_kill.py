@@ -3,15 +3,20 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
+from app.checks.answering import MANY_SUBJECTS
 from app.registry import Registry
 from app.synthetic import uscc
+from app.tables import Check
+from tests.support.asking import results_on_record
 from tests.support.crowd import Crowd, inspect
+from tests.support.facts import asked, check
 from tests.support.processes import make_key, push_today, serving
 from tests.support.world import Templates
 
@@ -19,6 +24,11 @@ PUSHERS = 5
 CHECKERS = 2
 ENOUGH = 40
 """Acknowledgements before the kill; a few hundred requests are under way around it."""
+
+
+ASKERS = 8
+ENOUGH_CHECKS = 150
+"""Answers before the kill, which comes while others are on their way."""
 
 
 def test_what_was_acknowledged_survives_a_kill(
@@ -82,6 +92,60 @@ def test_what_was_acknowledged_survives_a_kill(
         with again.client(approver_key) as client:
             for check_id in crowd.check_ids:
                 assert read(client, f"/v1/checks/{check_id}")["check_id"] == check_id
+    templates.drop(settings)
+
+
+def test_every_check_that_was_answered_survives_a_kill(
+    backend: str, templates: Templates, tmp_path: Path
+) -> None:
+    settings = templates.settings(backend)
+    key = make_key(settings, "approver", "finance_bureau")
+    enough, guard = threading.Event(), threading.Lock()
+    received: dict[str, dict[str, Any]] = {}
+    sent = 0
+
+    with serving(settings, tmp_path) as served:
+
+        def ask_on(number: int) -> None:
+            nonlocal sent
+            with served.client(key) as client, suppress(httpx.TransportError):
+                for turn in range(10_000):
+                    serial = number * 10_000 + turn
+                    # Some are of more subjects than are answered together with others.
+                    size = MANY_SUBJECTS + 1 if number == 0 else 1 + turn % 3
+                    subjects = [asked(uscc(serial + n), None, ref=str(n)) for n in range(size)]
+                    with guard:
+                        sent += 1
+                    answer = client.post("/v1/checks", json=check(*subjects, case_no=f"K-{serial}"))
+                    assert answer.status_code == httpx.codes.OK, answer.text
+                    with guard:
+                        received[answer.json()["check_id"]] = answer.json()
+                        if len(received) >= ENOUGH_CHECKS:
+                            enough.set()
+
+        with ThreadPoolExecutor(ASKERS) as pool:
+            work = [pool.submit(ask_on, number) for number in range(ASKERS)]
+            assert enough.wait(60)
+            served.kill()
+            for item in work:
+                item.result(60)
+    print(f"received: {len(received)} checks of {sent}")
+    assert len(received) < sent  # it died in the middle
+
+    with serving(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
+        with again.client(key) as client:
+            for check_id, view in received.items():
+                found = read(client, f"/v1/checks/{check_id}")
+                assert found["results"] == view["results"]
+            fresh = client.post("/v1/checks", json=check(asked(uscc(1), None)))
+            assert fresh.status_code == httpx.codes.OK
+        # What nobody was told may be on record as well, but never the half of it.
+        with registry.database.reading_ledger() as connection:
+            kept = dict(connection.execute(select(Check.id, Check.answer)).all())
+        assert results_on_record(registry) == {
+            check_id: len(answer["results"]) for check_id, answer in kept.items()
+        }
+        assert len(received) < len(kept) <= sent + 1
     templates.drop(settings)
 
 

@@ -19,13 +19,16 @@ from sqlalchemy import inspect, text
 
 from app import migrate
 from app.catalogue.actions import initialise
+from app.checks import sorting
+from app.checks.store import sort_results
 from app.database import migrating
 from app.registry import Registry
 from app.settings import Settings
 from app.tables import LEDGER, Base
 from tests.conftest import DATABASES
-from tests.support.facts import check, push, subject
+from tests.support.facts import BUILDER, check, push, subject
 from tests.support.processes import environment, redblack, serving
+from tests.support.reports import issued
 from tests.support.world import Templates, open_world
 
 
@@ -116,6 +119,35 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     [found] = world.api("approver").post("/v1/checks", json=check()).json()["results"]
     assert (found["standing"], found["warnings"]) == ("black", [])
     assert found["subject"]["id"] == right["subject"]["id"]
+    world.close()
+
+
+def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
+    scratch: Settings, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 1_000.0)  # nothing is sorted in by itself
+    migrate.upgrade(scratch)
+    with closing(Registry.open(scratch)) as registry:
+        initialise(registry)
+    world = open_world(scratch, app, address)
+    world.record()
+    looked_up = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}
+    for _ in range(3):
+        assert world.api("approver").post("/v1/checks", json=check()).is_success
+        assert world.api().post("/v1/subjects/lookup", json=looked_up).is_success
+    with world.registry.database.ledger() as connection:
+        assert sort_results(connection, 2) == 2
+    before = issued(world)["queries"]
+    assert len(before) == 6
+    world.close()
+    downgrade(scratch, "0009")
+    assert "recent_results" not in tables(scratch)
+    with migrating(scratch) as connection, connection.begin():
+        found = connection.execute(text("SELECT check_id, position FROM ledger.check_results"))
+        assert len(set(found.all())) == 6
+    migrate.upgrade(scratch)
+    world = open_world(scratch, app, address)
+    assert issued(world)["queries"] == before
     world.close()
 
 

@@ -110,6 +110,10 @@ class Desk:
         self._together = Grouping[Inquiry, bytes](
             partial(answer_group, registry), most=MOST_TOGETHER, name="checks"
         )
+        # One after the other: side by side they would take turns at the interpreter, for longer.
+        self._large = Grouping[Inquiry, bytes](
+            partial(answer_group, registry), most=1, name="large checks"
+        )
         self._shown = Grouping[Look, bytes](
             partial(show_group, registry), most=MOST_TOGETHER, name="subjects"
         )
@@ -126,17 +130,15 @@ class Desk:
         past = request.on or request.known_at or request.known_seq is not None
         if bool(past) == (caller.role is Role.approver):
             raise Forbidden
-        self.sort_later()
         if past:
             return await run_in_threadpool(
                 actions.re_examine, self._registry, caller, request, chinese=chinese
             )
-        if len(request.subjects) > MANY_SUBJECTS:
-            [answer] = await run_in_threadpool(answer_together, self._registry, [inquiry])
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
-        return await self._together.ask(inquiry)
+        large = len(request.subjects) > MANY_SUBJECTS
+        try:
+            return await (self._large if large else self._together).ask(inquiry)
+        finally:
+            self.sort_later()
 
     async def show(self, look: Look) -> bytes:
         """A subject as the caller may see it, in JSON (`schemas.SubjectView`).
@@ -155,8 +157,8 @@ class Desk:
     def close(self) -> None:
         """Finish what is under way."""
         self._sorting.close()
-        self._together.close()
-        self._shown.close()
+        for grouping in (self._together, self._large, self._shown):
+            grouping.close()
 
 
 def answer_group(registry: Registry, group: Sequence[Inquiry]) -> Sequence[bytes | Exception]:

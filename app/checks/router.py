@@ -113,8 +113,8 @@ async def look_up_subject(
     chinese: Chinese,
 ) -> Response:
     """What this key may know of one subject today; the question is kept on record."""
-    desk.sort_later()
     answer = await run_in_threadpool(actions.look_up, registry, caller, request, chinese=chinese)
+    desk.sort_later()
     return Response(answer, media_type="application/json")
 
 

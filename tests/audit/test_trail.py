@@ -10,11 +10,13 @@ from fastapi import FastAPI
 
 from app.access.actions import create, revoke
 from app.access.store import all_keys
+from app.audit.store import ANSWERED, add_access, row
 from app.catalogue.actions import add_department, enable
 from app.catalogue.years import statutory_years
+from app.checks.store import sort_results
 from app.disclosure.actions import load_year
 from app.rules.calendar import CalendarYear
-from app.rules.permissions import Role
+from app.rules.permissions import Caller, Role
 from tests.support.facts import BUILDER, asked, check, push
 from tests.support.numbers import uscc
 from tests.support.world import World
@@ -32,6 +34,7 @@ def trail(world: World, **filters: Any) -> list[dict[str, Any]]:
         )
         assert page.status_code == 200, page.text
         found += page.json()["records"]
+        assert page.json()["next"] != after  # else it would have no end
         after = page.json()["next"]
         if after is None:
             return found
@@ -255,6 +258,88 @@ def test_checks_lookups_and_outcomes_are_on_the_trail(world: World) -> None:
         assert only(world, action)["target"] == checked["check_id"]
 
 
+def questions(world: World) -> list[tuple[str, str]]:
+    """Checks and look-ups of two offices; the action and the id of each, oldest first."""
+    asked_for = []
+    for office in ("finance_bureau", "tax"):
+        api = world.api("approver", office)
+        checked = api.post("/v1/checks", json=check(), headers={"X-Request-ID": f"c-{office}"})
+        asked_for.append(("check_answered", checked.json()["check_id"]))
+        body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", "case_no": "RS-1"}
+        looked_up = api.post("/v1/subjects/lookup", json=body)
+        asked_for.append(("subject_looked_up", looked_up.json()["lookup_id"]))
+    return asked_for
+
+
+def found(world: World, **filters: Any) -> list[tuple[str, str]]:
+    """The questions that a filter picks, oldest first."""
+    records = reversed(trail(world, **filters))
+    return [
+        (item["action"], item["target"]) for item in records if item["action"] in ANSWERED.values()
+    ]
+
+
+def test_every_filter_picks_checks_and_look_ups_as_it_picks_other_records(world: World) -> None:
+    everything = questions(world)
+    checked, looked_up = everything[2:]
+    assert found(world) == everything
+    assert found(world, action="check_answered") == everything[::2]
+    assert found(world, action="subject_looked_up") == everything[1::2]
+    assert found(world, action="check_read") == []
+    assert found(world, outcome="answered") == everything
+    assert found(world, outcome="refused") == found(world, outcome="done") == []
+    assert found(world, department="tax") == everything[2:]
+    assert found(world, department="human_resources") == []
+    assert found(world, target=checked[1]) == [checked]
+    assert found(world, target=looked_up[1], action="check_answered") == []
+    for no_id in ("catalogue/2", "x", str(uuid4()), "HR-1"):
+        assert found(world, target=no_id) == []
+    [record] = trail(world, target=looked_up[1], outcome="answered", department="tax")
+    assert (record["actor_name"], record["seq"]) == ("approver tax", None)
+    detail = {"matter": None, "purpose": "受理前查询", "case_no": "RS-1", "subjects": 1}
+    assert record["detail"] == detail
+    assert found(world, actor_id=record["actor_id"]) == everything[2:]
+    assert found(world, actor_id=str(uuid4())) == []
+    assert only(world, "check_answered", department="tax")["request_id"] == "c-tax"
+    # What is done with a check later stands beside it, under the same target.
+    world.api("approver", "tax").get(f"/v1/checks/{checked[1]}")
+    beside = trail(world, target=checked[1])
+    assert [item["action"] for item in beside] == ["check_read", "check_answered"]
+
+
+def test_a_record_of_a_check_is_the_same_after_its_results_were_sorted_in(world: World) -> None:
+    subjects = [asked(uscc(serial), None, ref=str(serial)) for serial in range(7)]
+    world.api("approver").post("/v1/checks", json=check(*subjects))
+    questions(world)
+    before = [item for item in trail(world) if item["action"] in ANSWERED.values()]
+    assert [item["detail"]["subjects"] for item in before] == [1, 1, 1, 1, 7]
+    with world.registry.database.ledger() as connection:
+        sort_results(connection, 1_000)
+    assert [item for item in trail(world) if item["action"] in ANSWERED.values()] == before
+
+
+def test_a_refused_check_is_no_answered_one(world: World) -> None:
+    world.api("approver").post("/v1/checks", json=check(matter="nothing"))
+    world.api("auditor").post("/v1/checks", json=check(on="2026-11-21"))
+    assert found(world) == []
+    assert refusals(world) == [("POST /v1/checks", "unknown_value")]
+    assert only(world, "check_re_examined")["outcome"] == "answered"
+
+
+def test_registries_of_before_do_not_tell_a_check_twice(world: World) -> None:
+    everything = questions(world)
+    officer = Caller(uuid4(), "approver tax", Role.approver, "tax")
+    with world.registry.database.ledger() as connection:
+        # As answers were recorded before their checks stood for them.
+        for action, target in everything:
+            add_access(connection, row(officer, world.clock.now(), action, "answered", target))
+    assert found(world) == everything
+    assert found(world, action="check_answered") == everything[::2]
+    assert found(world, target=everything[0][1]) == everything[:1]
+    ids = [item["id"] for item in trail(world, limit=2)]
+    assert len(ids) == len(set(ids))
+
+
 def test_what_was_not_answered_is_not_recorded_as_answered(world: World) -> None:
     world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}")
     world.api("approver").get(f"/v1/subjects/{uuid4()}")
@@ -292,6 +377,27 @@ def test_the_newest_come_first_and_pages_hold_each_record_once(world: World) -> 
     assert ids == sorted(ids, reverse=True)
     instants = [item["recorded_at"] for item in found]
     assert instants == sorted(instants, reverse=True)
+
+
+def test_pages_over_changes_queries_refusals_and_checks_leave_nothing_out(world: World) -> None:
+    for serial in range(2):
+        world.record(source_ref=f"HR-{serial}")
+        questions(world)
+        world.api().get("/v1/entries")
+        world.api("approver").post("/v1/checks", json=check(matter="nothing"))
+    everything = [item["id"] for item in trail(world, limit=500)]
+    assert len(everything) >= 2 * 7
+    kinds = {item["action"] for item in trail(world)}
+    assert kinds >= {*ANSWERED.values(), "entry_recorded", "entries_listed", "POST /v1/checks"}
+    for limit in (1, 3, len(everything)):
+        paged = [item["id"] for item in trail(world, limit=limit)]
+        assert paged == sorted(paged, reverse=True)
+        # To read the trail is on the trail, too: what is newer came by that.
+        assert [one for one in paged if one <= everything[0]] == everything
+    for filters in ({"outcome": "answered"}, {"department": "tax"}, {"action": "check_answered"}):
+        whole = [item["id"] for item in trail(world, limit=500, **filters)]
+        paged = [item["id"] for item in trail(world, limit=2, **filters)]
+        assert [one for one in paged if one <= whole[0]] == whole
 
 
 def test_filters_pick_records(world: World) -> None:

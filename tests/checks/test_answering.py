@@ -1,0 +1,499 @@
+"""Checks that are answered together: everybody gets their own answer, and it is on record."""
+
+import logging
+import socket
+import sqlite3
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import httpx
+import orjson
+import psycopg
+import pytest
+from sqlalchemy import select, text
+
+from app.access.actions import create, key_hash, revoke
+from app.checks import answering, record, store
+from app.checks.answering import MANY_SUBJECTS, MOST_TOGETHER
+from app.checks.schemas import MOST_SUBJECTS, NOT_FOUND_NOTE
+from app.rules.permissions import Role
+from app.tables import ApiKey
+from tests.conftest import DATABASES
+from tests.support.asking import (
+    Held,
+    answered,
+    as_one_group,
+    at_once,
+    beside,
+    key_of,
+    on_record,
+    results_on_record,
+    standings,
+)
+from tests.support.facts import asked, check, subject
+from tests.support.numbers import uscc
+from tests.support.problems import refused, told
+from tests.support.workers import wait_for
+from tests.support.world import Templates, World
+
+JSON = {"Content-Type": "application/json"}
+POSTGRESQL = [name for name in DATABASES if name == "postgresql"]
+ONE_DATABASE = DATABASES[:1]
+"""For what is the same on both."""
+TOO_LONG = {"basis": "监察法第三十九条", "until": "2030-01-01"}
+
+
+def one(serial: int, **more: Any) -> dict[str, Any]:
+    return asked(uscc(serial), f"公司{serial}", **more)
+
+
+def many(size: int) -> list[dict[str, Any]]:
+    return [one(serial, ref=f"r{serial}") for serial in range(size)]
+
+
+def listed(world: World, *serials: int) -> None:
+    for serial in serials:
+        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+
+
+def ask(client: httpx.Client, body: dict[str, Any], **headers: str) -> httpx.Response:
+    return client.post("/v1/checks", content=orjson.dumps(body), headers=JSON | headers)
+
+
+# --- many at once ----------------------------------------------------------
+
+WRONG = 5
+ASKING = 60
+
+
+def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: World) -> None:
+    listed(world, 0, 4, 8)
+    approver, nobody, department = world.api("approver"), world.client(None), world.api()
+
+    def body(number: int, **more: Any) -> dict[str, Any]:
+        purpose, case_no = f"purpose {number}", f"CASE-{number}"
+        return check(one(number, ref=f"ref-{number}"), purpose=purpose, case_no=case_no, **more)
+
+    def send(number: int) -> httpx.Response:
+        mine = {
+            "X-Request-ID": f"office-{number}",
+            "Accept-Language": "zh-CN" if number % 2 else "en",
+        }
+        ways: Sequence[Callable[[], httpx.Response]] = (
+            partial(ask, approver, body(number) | {"matter": "no_such_matter"}, **mine),
+            partial(approver.post, "/v1/checks", content=b"{", headers=JSON | mine),
+            partial(ask, nobody, body(number), **mine),
+            partial(ask, department, body(number), **mine),
+            partial(ask, approver, body(number, investigation=TOO_LONG), **mine),
+        )
+        return ways[number % WRONG]() if number >= ASKING else ask(approver, body(number), **mine)
+
+    # Unknown matters and delays that are too long are found out about in the group itself.
+    numbers = range(ASKING + WRONG)
+    answers = as_one_group(world, [partial(send, number) for number in numbers], size=ASKING + 2)
+
+    views = {}
+    for number, answer in enumerate(answers[:ASKING]):
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["X-Request-ID"] == f"office-{number}"
+        view = answer.json()
+        [result] = view["results"]
+        assert result["ref"] == f"ref-{number}"
+        if number in {0, 4, 8}:
+            assert (result["standing"], result["subject"]["name"]) == ("black", f"公司{number}")
+        else:
+            assert result["standing"] == "none"
+            assert result["note"] == (NOT_FOUND_NOTE.zh if number % 2 else NOT_FOUND_NOTE.en)
+        views[view["check_id"]] = view
+    for number, answer in enumerate(answers[ASKING:], ASKING):
+        status, code, pointer = [
+            (422, "unknown_value", "/matter"),
+            (400, "malformed_json", None),
+            (401, "unauthenticated", None),
+            (403, "forbidden", None),
+            (422, "dates_out_of_order", "/investigation/until"),
+        ][number % WRONG]
+        document = refused(answer, status, code, pointer)
+        assert document["request_id"] == f"office-{number}"
+        assert answer.headers["Content-Language"] == ("zh" if number % 2 else "en")
+
+    kept = on_record(world)
+    assert kept.keys() == views.keys()
+    for number, check_id in enumerate(views):
+        row = kept[check_id]
+        assert (row.purpose, row.case_no) == (f"purpose {number}", f"CASE-{number}")
+        assert (row.request_id, row.actor_name) == (f"office-{number}", "approver finance_bureau")
+        assert row.answer == views[check_id]
+        read = approver.get(f"/v1/checks/{check_id}").json()
+        assert (read["purpose"], read["results"]) == (row.purpose, views[check_id]["results"])
+    assert results_on_record(world.registry) == {UUID(check_id): 1 for check_id in views}
+    trail = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"}).json()
+    assert {(item["request_id"], item["detail"]["code"]) for item in trail["records"]} == {
+        ("office-60", "unknown_value"),
+        ("office-61", "malformed_json"),
+        ("office-63", "forbidden"),
+        ("office-64", "dates_out_of_order"),
+    }
+
+
+def test_callers_who_are_answered_together_are_not_mixed_up(world: World) -> None:
+    offices = ["finance_bureau", "tax", "human_resources", "market_regulation"]
+    clients = {office: world.api("approver", office) for office in offices}
+    crowd = [(office, number) for number in range(8) for office in offices]
+    asks = [partial(answered, clients[office], one(number)) for office, number in crowd]
+    answers = as_one_group(world, asks)
+    kept = on_record(world)
+    for (office, _), answer in zip(crowd, answers, strict=True):
+        assert kept[answer["check_id"]].department == office
+        others = offices[(offices.index(office) + 1) % len(offices)]
+        assert clients[office].get(f"/v1/checks/{answer['check_id']}").status_code == 200
+        assert clients[others].get(f"/v1/checks/{answer['check_id']}").status_code == 404
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_more_than_go_together_are_all_answered(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+    plain = answering.answer_together
+    monkeypatch.setattr(
+        answering, "answer_together", lambda *both: (sizes.append(len(both[1])), plain(*both))[1]
+    )
+    approver = world.api("approver")
+    crowd = MOST_TOGETHER + 16
+    answers = as_one_group(world, [partial(answered, approver, one(n)) for n in range(crowd)])
+    assert sizes == [MOST_TOGETHER, crowd - MOST_TOGETHER]
+    assert len({answer["check_id"] for answer in answers}) == crowd
+    assert on_record(world).keys() == {answer["check_id"] for answer in answers}
+
+
+def test_a_re_examination_beside_checks_is_no_check(world: World) -> None:
+    listed(world, 1)
+    approver, auditor = world.api("approver"), world.api("auditor")
+    past = partial(answered, auditor, one(1), known_seq=0)
+    asks = [partial(answered, approver, one(1)), past, partial(answered, approver, one(1))]
+    first, before, last = as_one_group(world, asks, size=2)
+    assert (standings(first), standings(before), standings(last)) == (
+        ["black"],
+        ["none"],
+        ["black"],
+    )
+    assert before["check_id"] is None
+    assert on_record(world).keys() == {first["check_id"], last["check_id"]}
+
+
+# --- one fails -------------------------------------------------------------
+
+
+def test_a_check_that_cannot_be_put_on_record_fails_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = record._check
+
+    def breaking(answer: Any, *more: Any) -> dict[str, Any]:
+        row = plain(answer, *more)
+        return row | {"actor_name": None} if answer.request.case_no == "BREAKS" else row
+
+    monkeypatch.setattr(record, "_check", breaking)
+    approver = world.api("approver")
+    cases = ["A", "BREAKS", "B", "C", "BREAKS", "D"]
+    answers = as_one_group(
+        world, [partial(ask, approver, check(one(1), case_no=case)) for case in cases]
+    )
+    for case, answer in zip(cases, answers, strict=True):
+        if case == "BREAKS":
+            refused(answer, 500, "internal_error")
+            assert "standing" not in answer.text
+        else:
+            assert answer.status_code == 200, answer.text
+    kept = on_record(world)
+    assert Counter(row.case_no for row in kept.values()) == {"A": 1, "B": 1, "C": 1, "D": 1}
+    assert kept.keys() == {
+        answer.json()["check_id"] for answer in answers if answer.status_code == 200
+    }
+    assert results_on_record(world.registry) == dict.fromkeys(map(UUID, kept), 1)
+
+
+def test_a_check_without_its_results_is_not_on_record_at_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(record, "asked_digest", lambda *_: None)
+    refused(ask(world.api("approver"), check(one(1))), 500, "internal_error")
+    assert on_record(world) == {}
+    assert results_on_record(world.registry) == {}
+    monkeypatch.undo()
+    again = answered(world.api("approver"), one(1))
+    assert on_record(world).keys() == {again["check_id"]}
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_a_check_that_nobody_foresaw_fails_alone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = answering.read_questions
+
+    def failing(registry: Any, request: Any, today: Any) -> Any:
+        if request.case_no == "FAILS":
+            raise RuntimeError(request.subjects[0].number)
+        return plain(registry, request, today)
+
+    monkeypatch.setattr(answering, "read_questions", failing)
+    approver = world.api("approver")
+    cases = ["A", "FAILS", "B"]
+    answers = as_one_group(
+        world, [partial(ask, approver, check(one(1), case_no=case)) for case in cases]
+    )
+    assert [answer.status_code for answer in answers] == [200, 500, 200]
+    assert uscc(1) not in answers[1].text
+    assert {row.case_no for row in on_record(world).values()} == {"A", "B"}
+
+
+# --- the database is away ----------------------------------------------------
+
+
+@contextmanager
+def no_record(world: World, templates: Templates) -> Iterator[None]:
+    """Nothing can be put on record while the block runs."""
+    if world.registry.database.embedded:
+        with world.registry.database.ledger() as connection:
+            connection.execute(text("PRAGMA busy_timeout = 50"))  # of the one that writes
+        other = sqlite3.connect(world.registry.settings.ledger_path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+        other.close()
+        return
+    name = world.registry.settings.url.database
+    with psycopg.connect(templates._address("postgres"), autocommit=True) as connection:
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
+        )
+        yield
+        connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')
+
+
+def test_while_nothing_can_be_put_on_record_nobody_is_answered(
+    world: World, templates: Templates
+) -> None:
+    listed(world, 1)
+    approver = world.api("approver")
+    before = answered(approver, one(1))
+    world.registry.settings.key_cache_seconds = 60  # who asks is known
+    answered(approver, one(1))
+    known = on_record(world).keys()
+    with no_record(world, templates):
+        asks = [partial(ask, approver, check(one(1))) for _ in range(12)]
+        asks.append(partial(ask, approver, check(*many(MANY_SUBJECTS + 1))))
+        for answer in as_one_group(world, asks, size=12):
+            assert refused(answer, 503, "unavailable")["detail"]
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert "standing" not in answer.text
+    assert on_record(world).keys() == known
+    after = answered(approver, one(1))
+    assert after["results"] == before["results"]
+    assert on_record(world).keys() == known | {after["check_id"]}
+
+
+@pytest.mark.parametrize("backend", POSTGRESQL)
+@pytest.mark.parametrize("writing", [False, True], ids=["while it reads", "while it writes"])
+def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
+    world: World, templates: Templates, monkeypatch: pytest.MonkeyPatch, *, writing: bool
+) -> None:
+    approver = world.api("approver")
+    first = answered(approver, one(1))
+    lost = []
+
+    def lose(connection: Any) -> None:
+        if not lost:
+            pid = connection.scalar(text("SELECT pg_backend_pid()"))
+            with psycopg.connect(templates._address("postgres"), autocommit=True) as other:
+                lost.append(other.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone())
+
+    if writing:
+        plain_add = store.insert_many
+
+        def add(connection: Any, table: Any, rows: Any) -> None:
+            lose(connection)
+            plain_add(connection, table, rows)
+
+        monkeypatch.setattr(store, "insert_many", add)
+    else:
+        plain_all = answering.answer_all
+
+        def answer_all(connection: Any, *more: Any) -> Any:
+            lose(connection)
+            return plain_all(connection, *more)
+
+        monkeypatch.setattr(answering, "answer_all", answer_all)
+    answers = as_one_group(world, [partial(ask, approver, check(one(1)))] * 3)
+    assert lost == [(True,)]
+    for answer in answers:
+        refused(answer, 503, "unavailable")
+    again = answered(approver, one(1))
+    assert on_record(world).keys() == {first["check_id"], again["check_id"]}
+
+
+# --- who hangs up ------------------------------------------------------------
+
+
+def sent_by_hand(world: World, body: dict[str, Any], declared: int | None = None) -> socket.socket:
+    """A check sent over a connection of our own."""
+    where = urlsplit(world.address)
+    assert where.hostname is not None
+    content = orjson.dumps(body)
+    head = (
+        "POST /v1/checks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        f"Authorization: Bearer {key_of(world.api('approver'))}\r\nX-Request-ID: by-hand\r\n"
+        f"Content-Length: {declared or len(content)}\r\n\r\n"
+    )
+    connection = socket.create_connection((where.hostname, where.port), timeout=10)
+    connection.sendall(head.encode() + content)
+    return connection
+
+
+def test_who_hangs_up_leaves_the_check_on_record_and_the_others_answered(world: World) -> None:
+    approver = world.api("approver")
+    with ThreadPoolExecutor(1) as pool:
+        with Held(world) as held:
+            gone = sent_by_hand(world, check(one(1), case_no="GONE"))
+            held.wait_for(1)
+            stays = pool.submit(answered, approver, one(2), case_no="STAYS")
+            held.wait_for(2)
+            # With a reset: the server hears of it at once.
+            gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+            gone.close()
+            time.sleep(0.05)
+        stayed = stays.result(20)
+    kept = on_record(world)
+    assert {row.case_no for row in kept.values()} == {"GONE", "STAYS"}
+    [left] = [check_id for check_id, row in kept.items() if row.case_no == "GONE"]
+    assert kept[left].request_id == "by-hand"
+    assert approver.get(f"/v1/checks/{left}").json()["results"][0]["standing"] == "none"
+    assert stayed["check_id"] in kept
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_who_hangs_up_before_all_is_sent_asked_nothing_and_is_no_failure_of_ours(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    body = check(one(1))
+    sent_by_hand(world, body, declared=len(orjson.dumps(body)) + 100).close()
+    wait_for(lambda: "by-hand" in told(caplog), "the line of the request")
+    assert "unforeseen" not in told(caplog)
+    assert [item.levelname for item in caplog.records if item.levelno >= logging.ERROR] == []
+    trail = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"}).json()
+    assert [item["detail"]["code"] for item in trail["records"]] in ([], ["malformed"])
+    assert on_record(world) == {}
+
+
+# --- large ones ----------------------------------------------------------------
+
+
+def test_large_checks_beside_small_ones_are_all_answered_right(world: World) -> None:
+    listed(world, 3, 49, 60, 900)
+    approver = world.api("approver")
+    sizes = [1, MOST_SUBJECTS, 4, MANY_SUBJECTS, MANY_SUBJECTS + 1, 1, 300, 5, 2, 61]
+    start = threading.Barrier(len(sizes))
+
+    def send(size: int) -> dict[str, Any]:
+        start.wait(20)
+        return answered(approver, *many(size))
+
+    with ThreadPoolExecutor(len(sizes)) as pool:
+        answers = list(pool.map(send, sizes))
+    for size, answer in zip(sizes, answers, strict=True):
+        assert [result["ref"] for result in answer["results"]] == [f"r{n}" for n in range(size)]
+        black = [place for place, found in enumerate(standings(answer)) if found == "black"]
+        assert black == [serial for serial in (3, 49, 60, 900) if serial < size]
+        assert standings(answer).count("none") == size - len(black)
+    assert results_on_record(world.registry) == {
+        UUID(answer["check_id"]): size for answer, size in zip(answers, sizes, strict=True)
+    }
+    stored = approver.get(f"/v1/checks/{answers[1]['check_id']}").json()
+    assert stored["results"] == answers[1]["results"]
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
+    approver, large = world.api("approver"), many(MANY_SUBJECTS + 1)
+    refused(ask(approver, check(*large, matter="nothing")), 422, "unknown_value", "/matter")
+    answer = ask(approver, check(*large, investigation=TOO_LONG))
+    refused(answer, 422, "dates_out_of_order", "/investigation/until")
+    refused(ask(approver, check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects")
+    assert on_record(world) == {}
+
+
+# --- every worker ----------------------------------------------------------------
+
+
+def test_a_change_of_a_list_is_seen_by_the_very_next_check_on_every_worker(world: World) -> None:
+    with beside(world) as other:
+        workers = [world, other]
+        pushers = [world.api(), other.client(key_of(world.api()))]
+        askers = [world.api("approver"), other.client(key_of(world.api("approver")))]
+
+        def seen(serial: int) -> list[list[str]]:
+            return [standings(answered(asker, one(serial))) for asker in askers]
+
+        def change(pusher: httpx.Client, entry: dict[str, Any], what: str, **body: Any) -> None:
+            answer = pusher.post(
+                f"/v1/entries/{entry['id']}/{what}", json=body, headers={"If-Match": '"1"'}
+            )
+            assert answer.status_code == 200, answer.text
+
+        for turn in range(4):
+            here, there = pushers[turn % 2], pushers[1 - turn % 2]
+            worker = workers[turn % 2]
+            assert seen(turn) == [["none"]] * 2
+            whom = subject(uscc(turn), f"公司{turn}")
+            entry = worker.record(here, subject=whom, source_ref=f"HR-{turn}")
+            assert seen(turn) == [["black"]] * 2
+            if turn < 2:
+                left = {"reason": "已履行", "exited_on": "2026-11-22"}
+                change(there, entry, "exits", **left)
+            else:
+                wrong = {"reason": "撤销", "reason_code": "decision_revoked"}
+                change(there, entry, "revocations", **wrong, revoked_on="2026-11-22")
+            assert seen(turn) == [["none"]] * 2
+        assert {row.seq for row in on_record(world).values()} == set(range(9))
+
+
+def test_checks_at_once_on_two_workers_are_all_on_record(world: World) -> None:
+    with beside(world) as other:
+        askers = [world.api("approver"), other.client(key_of(world.api("approver")))]
+        body = check(one(1))
+        answers = at_once([partial(ask, askers[number % 2], body) for number in range(40)])
+        assert {answer.status_code for answer in answers} == {200}
+        assert on_record(world).keys() == {answer.json()["check_id"] for answer in answers}
+
+
+def test_a_revoked_key_asks_nothing_more_within_two_seconds_on_every_worker(world: World) -> None:
+    key = create(world.registry, name="审批系统", role=Role.approver, department="tax")
+    with world.registry.database.reading() as connection:
+        key_id = connection.scalar(select(ApiKey.id).where(ApiKey.key_hash == key_hash(key)))
+    assert key_id is not None
+    with beside(world, key_cache_seconds=1.0) as other:  # as it ships
+        here, there = world.client(key), other.client(key)
+        for client in (here, there):
+            answered(client, one(1))
+        revoke(world.registry, key_id)
+        revoked = time.monotonic()
+        for client in (here, there):
+            while (answer := ask(client, check(one(1)))).status_code == 200:
+                assert time.monotonic() - revoked < 2
+                time.sleep(0.02)
+            refused(answer, 401, "unauthenticated")
+        kept = on_record(world).keys()
+        for client in (here, there):
+            refused(ask(client, check(one(1))), 401, "unauthenticated")
+        assert on_record(world).keys() == kept

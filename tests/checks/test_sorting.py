@@ -1,0 +1,348 @@
+"""Results are sorted in by whom was asked for when it is quiet: until then nobody is told less."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from app.checks import sorting, store
+from app.checks.sorting import Sorting
+from app.database import DatabaseError
+from app.registry import Registry
+from app.tables import CheckResult, RecentResult
+from tests.conftest import DATABASES
+from tests.support.asking import Held, answered, beside, key_of
+from tests.support.facts import BUILDER, asked, check
+from tests.support.numbers import uscc
+from tests.support.reports import issued, own_report
+from tests.support.workers import wait_for
+from tests.support.world import World
+
+NEVER = 1_000.0
+ONE_DATABASE = DATABASES[:1]
+"""For what is the same on both."""
+INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
+
+
+@pytest.fixture(autouse=True)
+def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is sorted in but what a test sorts in."""
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", NEVER)
+
+
+def waiting(registry: Registry) -> int:
+    with registry.database.reading_ledger() as connection:
+        return connection.scalar(select(func.count()).select_from(RecentResult)) or 0
+
+
+def sorted_in(registry: Registry) -> int:
+    with registry.database.reading_ledger() as connection:
+        return connection.scalar(select(func.count()).select_from(CheckResult)) or 0
+
+
+def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
+    """The results of a table, whatever the order of its columns."""
+    names = ("check_id", "position", "asked_digest", "subject_id", "standing")
+    with registry.database.reading_ledger() as connection:
+        columns = [table.__table__.columns[name] for name in names]
+        found = [tuple(row) for row in connection.execute(select(*columns))]
+    assert len(found) == len(set(found))
+    return set(found)
+
+
+def sort_in(registry: Registry, most: int = 1_000_000) -> int:
+    with registry.database.ledger() as connection:
+        return store.sort_results(connection, most)
+
+
+def looked_up(world: World, **more: Any) -> None:
+    body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", **more}
+    assert world.api().post("/v1/subjects/lookup", json=body).status_code == 200
+
+
+def queries(world: World, **body: Any) -> list[dict[str, Any]]:
+    return list(issued(world, own_report(**body))["queries"])
+
+
+def questions(world: World) -> None:
+    """Questions of every kind about one subject and others."""
+    world.record()
+    approver = world.api("approver")
+    for turn in range(3):
+        answered(approver, asked(uscc(turn), f"公司{turn}", ref="x"), asked(ref="y"))
+    looked_up(world)
+    answered(approver, {"ref": "1", "name": "枣庄某某建筑有限公司"})
+    answered(approver, asked(), investigation=INVESTIGATION)
+    last = answered(approver, asked(uscc(9), "公司九", ref="a"), asked(ref="b"))
+    outcome = {"ref": "b", "action": "applied", "measures": ["restrict_bidding"], "remark": "已办"}
+    told = approver.post(f"/v1/checks/{last['check_id']}/outcomes", json=outcome)
+    assert told.status_code == 201
+
+
+# --- what is sorted in -----------------------------------------------------
+
+
+def test_results_wait_in_the_order_of_asking_and_are_sorted_in_as_they_were(world: World) -> None:
+    questions(world)
+    before = by_name(world.registry, RecentResult)
+    assert len(before) == 3 * 2 + 1 + 1 + 1 + 2
+    assert sorted_in(world.registry) == 0
+    assert sort_in(world.registry) == len(before)
+    assert by_name(world.registry, CheckResult) == before
+    assert waiting(world.registry) == 0
+    assert sort_in(world.registry) == 0
+    assert by_name(world.registry, CheckResult) == before
+
+
+def test_a_check_is_sorted_in_whole_and_the_oldest_first(world: World) -> None:
+    approver = world.api("approver")
+    checks = [
+        answered(approver, *(asked(uscc(place), None, ref=str(place)) for place in range(size)))
+        for size in (3, 40, 5)
+    ]
+    assert sort_in(world.registry, 1) == 3
+    assert {str(row[0]) for row in by_name(world.registry, CheckResult)} == {checks[0]["check_id"]}
+    assert sort_in(world.registry, 2) == 40
+    assert {str(row[0]) for row in by_name(world.registry, RecentResult)} == {checks[2]["check_id"]}
+    assert sort_in(world.registry, 5) == 5
+
+
+def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
+    questions(world)
+    before = queries(world)
+    assert [query["kind"] for query in before] == ["check"] * 3 + ["lookup"] + ["check"] * 2
+    assert before[-1]["outcome"]["remark"] == "已办"
+    others = {serial: queries(world, number=uscc(serial), name="甲") for serial in (0, 1, 9, 5)}
+    assert [len(found) for found in others.values()] == [1, 1, 1, 0]
+    seen = []
+    while sort_in(world.registry, 2):
+        seen.append((waiting(world.registry), sorted_in(world.registry)))
+        assert queries(world) == before
+        for serial, found in others.items():
+            assert queries(world, number=uscc(serial), name="甲") == found
+    assert len(seen) > 3
+    assert seen[-1] == (0, 11)
+    # And what comes later is told beside what was sorted in.
+    answered(world.api("approver"), asked())
+    assert queries(world)[:-1] == before
+    assert len(queries(world)) == len(before) + 1
+
+
+# --- when it is sorted in -----------------------------------------------------
+
+
+def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(sorting, "RESULTS_AT_ONCE", 2)  # in several turns
+    answered(world.api("approver"), *(asked(uscc(n), None, ref=str(n)) for n in range(3)))
+    for _ in range(4):
+        answered(world.api("approver"), asked())
+    wait_for(lambda: sorted_in(world.registry) == 7, "the results of checks, sorted in")
+    looked_up(world)
+    wait_for(lambda: sorted_in(world.registry) == 8, "the result of a look-up, sorted in")
+    assert waiting(world.registry) == 0
+
+
+def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> None:
+    """Checks come one after another until it is enough, or for so many seconds."""
+
+    async def ask_on() -> None:
+        desk = Sorting(registry)
+
+        async def note() -> None:
+            while True:
+                desk.note()
+                await asyncio.sleep(0.002)
+
+        asking = asyncio.create_task(note())
+        give_up = asyncio.get_running_loop().time() + most
+        while asyncio.get_running_loop().time() < give_up:
+            if await asyncio.to_thread(enough):
+                break
+            await asyncio.sleep(0.01)
+        asking.cancel()
+        assert desk._task is not None
+        desk._task.cancel()
+        await asyncio.gather(asking, desk._task, return_exceptions=True)
+
+    asyncio.run(ask_on())
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(world.api("approver"), asked())
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(sorting, "BUSY_SECONDS", 0.2)
+    asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
+    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_while_checks_come_nothing_is_sorted_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered(world.api("approver"), asked())
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
+    asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
+    assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
+
+
+def test_a_check_that_takes_longer_than_it_must_be_quiet_is_sorted_in_too(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.02)
+    approver = world.api("approver")
+    with ThreadPoolExecutor(1) as pool:
+        with Held(world) as held:
+            slow = pool.submit(answered, approver, asked())
+            held.wait_for(1)
+            time.sleep(0.1)  # quiet for long enough
+        slow.result(20)
+    give_up = time.monotonic() + 1
+    while sorted_in(world.registry) == 0 and time.monotonic() < give_up:
+        time.sleep(0.02)
+    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = store.sort_results
+    tried = []
+
+    def away(*_: Any) -> int:
+        tried.append(1)
+        raise DatabaseError("away")
+
+    async def turn() -> None:
+        desk = Sorting(world.registry)
+        monkeypatch.setattr(store, "sort_results", away)
+        desk.note()
+        assert desk._task is not None
+        await desk._task
+        assert (len(tried), waiting(world.registry)) == (1, 1)
+        assert "results could not be sorted in" in caplog.text
+        monkeypatch.setattr(store, "sort_results", plain)
+        desk.note()
+        await desk._task
+
+    answered(world.api("approver"), asked())
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
+    asyncio.run(asyncio.wait_for(turn(), 20))
+    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+
+
+@pytest.mark.parametrize("backend", ONE_DATABASE)
+def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        answered(world.api("approver"), asked())
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(sorting, "RESULTS_AT_ONCE", 1)
+    begun, go_on = threading.Event(), threading.Event()
+    plain = store.sort_results
+
+    def slowly(*both: Any) -> int:
+        begun.set()
+        assert go_on.wait(10)
+        return plain(*both)
+
+    monkeypatch.setattr(store, "sort_results", slowly)
+
+    async def end() -> None:
+        desk = Sorting(world.registry)
+        desk.note()
+        assert await asyncio.to_thread(begun.wait, 10)
+        closing_it = asyncio.create_task(asyncio.to_thread(desk.close))
+        await asyncio.sleep(0.02)
+        assert not closing_it.done()
+        go_on.set()
+        await closing_it
+        assert sorted_in(world.registry) == 1
+        assert desk._task is not None
+        await desk._task
+
+    asyncio.run(asyncio.wait_for(end(), 20))
+    assert (waiting(world.registry), sorted_in(world.registry)) == (2, 1)
+
+
+# --- several at once ------------------------------------------------------------
+
+
+def test_several_that_sort_in_at_once_lose_and_double_nothing(world: World) -> None:
+    approver = world.api("approver")
+    for turn in range(60):
+        answered(
+            approver, *(asked(uscc(turn * 9 + n), None, ref=str(n)) for n in range(1 + turn % 4))
+        )
+    before = by_name(world.registry, RecentResult)
+    registries = [Registry.open(world.registry.settings, world.clock) for _ in range(4)]
+    start = threading.Barrier(len(registries))
+
+    def sort(registry: Registry) -> int:
+        start.wait(10)
+        total = 0
+        for _ in range(500):
+            total += sort_in(registry, 7)
+            if not waiting(registry):
+                return total
+        raise AssertionError("it has no end")
+
+    try:
+        with ThreadPoolExecutor(len(registries)) as pool:
+            totals = list(pool.map(sort, registries))
+    finally:
+        for registry in registries:
+            registry.close()
+    assert sum(totals) == len(before)
+    assert by_name(world.registry, CheckResult) == before
+
+
+def test_sorting_in_beside_checks_and_reports_loses_and_hides_nothing(world: World) -> None:
+    world.record()
+    approver, office = world.api("approver"), world.api()
+    done = threading.Event()
+
+    def sort_on(registry: Registry) -> None:
+        while not done.is_set():
+            sort_in(registry, 3)
+
+    with closing(Registry.open(world.registry.settings, world.clock)) as other:
+        with ThreadPoolExecutor(3) as pool:
+            sorters = [pool.submit(sort_on, registry) for registry in (world.registry, other)]
+            try:
+                for turn in range(1, 13):
+                    answered(approver, asked(), asked(uscc(turn), None, ref="2"))
+                    report = office.post("/v1/own-reports", json=own_report()).json()
+                    assert len({query["id"] for query in report["queries"]}) == turn
+                    assert len(report["queries"]) == turn
+            finally:
+                done.set()
+            for one in sorters:
+                one.result(20)
+        sort_in(other)
+    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 24)
+
+
+def test_another_worker_sorts_in_what_one_left_behind(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was killed sorts nothing in: whoever answers next does it."""
+    answered(world.api("approver"), asked())
+    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.3)
+    with beside(world) as other:
+        client = other.client(key_of(world.api("approver")))
+        assert client.post("/v1/checks", json=check()).status_code == 200
+        wait_for(lambda: sorted_in(world.registry) == 2, "what another worker left")

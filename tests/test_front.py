@@ -1,0 +1,522 @@
+"""A check goes past FastAPI, and gets what every request gets: the same, served either way."""
+
+import gzip
+import http.client
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import orjson
+import pytest
+from fastapi import FastAPI
+from pydantic import TypeAdapter
+from starlette.types import Receive, Scope, Send
+
+from app import problems
+from app.checks import answering
+from app.checks.answering import MANY_SUBJECTS
+from app.checks.schemas import CheckRequest
+from app.errors import RegistryError
+from app.settings import Settings
+from app.validation import read_body
+from tests.conftest import DATABASES
+from tests.support.asking import key_of, on_record
+from tests.support.facts import PERSON, asked, check
+from tests.support.numbers import uscc
+from tests.support.problems import problem, told
+from tests.support.world import World, served
+
+CHECKS = "/v1/checks"
+JSON = {"Content-Type": "application/json"}
+MADE_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+LIMIT = Settings(_env_file=None).body_limit_bytes
+OF_ITS_OWN = {"date", "x-request-id", "content-length", "connection", "transfer-encoding"}
+
+
+@pytest.fixture(params=DATABASES[:1])
+def backend(request: pytest.FixtureRequest) -> str:
+    """What surrounds a check has nothing to do with which database it asks."""
+    return str(request.param)
+
+
+class Bare:
+    """The FastAPI app without what stands before it."""
+
+    def __init__(self, app: FastAPI) -> None:
+        self._app = app
+        self.state = object()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture(scope="module")
+def bare_address(app: FastAPI) -> Iterator[str]:
+    with served(Bare(app)) as where:  # type: ignore[arg-type]
+        yield where
+
+
+class Ways:
+    """The same request sent both ways, which must be answered alike."""
+
+    def __init__(self, world: World, bare: str) -> None:
+        self.world = world
+        self._bare = World(world.registry, world.clock, bare, world.desk)
+
+    def clients(self, role: str | None = "approver") -> list[httpx.Client]:
+        key = None if role is None else key_of(self.world.api(role))
+        return [self.world.client(key), self._bare.client(key)]
+
+    def send(
+        self, role: str | None = "approver", method: str = "POST", path: str = CHECKS, **more: Any
+    ) -> httpx.Response:
+        """What the front answers, once the bare app was found to answer the same."""
+        content = more.pop("content", None)
+        answers = [
+            client.request(
+                method, path, content=content() if callable(content) else content, **more
+            )
+            for client in self.clients(role)
+        ]
+        front, bare = answers
+        assert shape(front) == shape(bare)
+        return front
+
+    def close(self) -> None:
+        for client in self._bare._opened:
+            client.close()
+
+
+def shape(answer: httpx.Response) -> tuple[int, dict[str, str], Any]:
+    """An answer without what is of this one alone: ids and instants."""
+    headers = {name: value for name, value in answer.headers.items() if name not in OF_ITS_OWN}
+    body: Any = answer.text
+    if "json" in headers.get("content-type", ""):
+        body = answer.json()
+        for name in ("request_id", "check_id", "checked_at"):
+            body.pop(name, None)
+    return answer.status_code, headers, body
+
+
+@pytest.fixture
+def ways(world: World, bare_address: str) -> Iterator[Ways]:
+    both = Ways(world, bare_address)
+    yield both
+    both.close()
+
+
+def refusals(world: World) -> list[dict[str, Any]]:
+    answer = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"})
+    return list(answer.json()["records"])
+
+
+# --- what every answer has ---------------------------------------------------
+
+
+def test_a_request_id_is_kept_or_made_and_is_on_record(ways: Ways) -> None:
+    sent = ways.send(json=check(), headers={"X-Request-ID": "office-42.a_b"})
+    assert sent.headers["X-Request-ID"] == "office-42.a_b"
+    made = []
+    for unusable in (None, "with blank", "x" * 65, "<script>", PERSON, f"a{PERSON}", "名", ""):
+        headers = {} if unusable is None else {"X-Request-ID": unusable.encode()}
+        answer = ways.send(json=check(), headers=headers)
+        assert MADE_ID.fullmatch(answer.headers["X-Request-ID"]), unusable
+        made.append(answer.headers["X-Request-ID"])
+    assert len(set(made)) == len(made)
+    counted = Counter(row.request_id for row in on_record(ways.world).values())
+    assert counted["office-42.a_b"] == 2
+    assert set(made) <= counted.keys()
+    assert PERSON not in str(counted)
+    wrong = ways.send(json=check(matter="nothing"), headers={"X-Request-ID": "office-43"})
+    assert wrong.json()["request_id"] == wrong.headers["X-Request-ID"] == "office-43"
+
+
+def test_no_answer_is_cached_or_guessed_at(ways: Ways) -> None:
+    for role, body in (
+        ("approver", check()),
+        ("approver", {}),
+        ("department", check()),
+        (None, {}),
+    ):
+        answer = ways.send(role, json=body)
+        assert answer.headers.get_list("Cache-Control") == ["no-store"]
+        assert answer.headers.get_list("X-Content-Type-Options") == ["nosniff"]
+        assert len(answer.headers.get_list("X-Request-ID")) == 1
+
+
+def test_long_answers_are_packed_where_asked_and_only_there(ways: Ways) -> None:
+    long = check(*(asked(uscc(serial), None, ref=str(serial)) for serial in range(30)))
+    for body, accepted, packed in (
+        (long, "gzip", True),
+        (long, "br, gzip;q=0.5", True),
+        (long, "identity", False),
+        (long, "br", False),
+        (check(), "gzip", False),  # short
+        (check(matter="nothing"), "gzip", False),
+    ):
+        seen = []
+        for client in ways.clients():
+            sent = {"json": body, "headers": {"Accept-Encoding": accepted}}
+            with client.stream("POST", CHECKS, **sent) as answer:
+                raw = b"".join(answer.iter_raw())
+            seen.append(answer.headers.get("Content-Encoding"))
+            assert answer.headers["Content-Length"] == str(len(raw))
+            if packed:
+                assert "Accept-Encoding" in answer.headers["Vary"]
+                assert len(raw) < len(gzip.decompress(raw)) / 3
+            told = json.loads(gzip.decompress(raw) if packed else raw)
+            assert "results" in told or told["code"] == "unknown_value"
+        assert seen == ["gzip" if packed else None] * 2
+
+
+def test_no_header_of_ours_is_asked_for_packing_it(ways: Ways) -> None:
+    # As a client that names no encoding at all.
+    for client in ways.clients():
+        del client.headers["Accept-Encoding"]
+        answer = client.post(CHECKS, json=check(*(asked(ref=str(n)) for n in range(30))))
+        assert (answer.status_code, answer.headers.get("Content-Encoding")) == (200, None)
+
+
+# --- refusals ----------------------------------------------------------------
+
+
+def large(part: int = 65_536) -> Iterator[bytes]:
+    """A body beyond the limit, in parts."""
+    left = LIMIT + 1
+    yield b'{"purpose":"'
+    while left > 0:
+        yield b"a" * min(part, left)
+        left -= part
+
+
+REFUSED: dict[str, tuple[str | None, dict[str, Any], int, str]] = {
+    "no key": (None, {"json": check()}, 401, "unauthenticated"),
+    "no permission": ("department", {"json": check()}, 403, "forbidden"),
+    "the present for an auditor": ("auditor", {"json": check()}, 403, "forbidden"),
+    "no JSON": ("approver", {"content": b"{", "headers": JSON}, 400, "malformed_json"),
+    "no UTF-8": ("approver", {"content": b'{"a":"\xff"}', "headers": JSON}, 400, "malformed"),
+    "no JSON said": ("approver", {"content": b"{}"}, 415, "unsupported_media_type"),
+    "plain text": (
+        "approver",
+        {"content": b"{}", "headers": {"Content-Type": "text/plain"}},
+        415,
+        "unsupported_media_type",
+    ),
+    "nothing": ("approver", {"content": b"", "headers": JSON}, 422, "missing"),
+    "no matter of ours": ("approver", {"json": check(matter="nothing")}, 422, "unknown_value"),
+    "a parameter": ("approver", {"json": check(), "params": {"colour": 1}}, 422, "unknown_field"),
+    "a number in the address": (
+        "approver",
+        {"json": check(), "params": {"number": PERSON}},
+        400,
+        "personal_number_in_url",
+    ),
+    "a NUL in the address": (
+        "approver",
+        {"json": check(), "path": f"{CHECKS}?a=%00"},
+        400,
+        "malformed",
+    ),
+    "too large, as declared": (
+        "approver",
+        {"content": b"a" * (LIMIT + 1), "headers": JSON},
+        413,
+        "body_too_large",
+    ),
+    "too large, in parts": ("approver", {"content": large, "headers": JSON}, 413, "body_too_large"),
+    "too large, nobody's": (None, {"content": b"a" * (LIMIT + 1)}, 413, "body_too_large"),
+    "another method": ("approver", {"method": "GET"}, 405, "method_not_allowed"),
+}  # fmt: skip
+
+
+def test_refusals_are_problems_in_the_language_of_the_reader_and_on_the_trail(ways: Ways) -> None:
+    for language in ("en", "zh-CN,zh;q=0.9"):
+        chinese = language.startswith("zh")
+        for number, (what, (role, sent, status, code)) in enumerate(REFUSED.items()):
+            own = {"Accept-Language": language, "X-Request-ID": f"{language[:2]}-{number}"}
+            answer = ways.send(role, **sent | {"headers": sent.get("headers", {}) | own})
+            assert answer.status_code == status, (what, answer.text)
+            document = problem(answer)
+            assert document["code"] == code, what
+            assert bool(re.search("[\u4e00-\u9fff]", document["title"])) is chinese
+            assert answer.headers["Content-Language"] == ("zh" if chinese else "en")
+            assert answer.headers.get("WWW-Authenticate") == ("Bearer" if status == 401 else None)
+            if status == 405:
+                assert answer.headers["Allow"] == "POST"
+    trail = refusals(ways.world)
+    assert on_record(ways.world) == {}
+    for number, (what, (role, sent, _, code)) in enumerate(REFUSED.items()):
+        for language in ("en", "zh"):
+            mine = [item for item in trail if item["request_id"] == f"{language}-{number}"]
+            if role is None:
+                assert mine == [], what
+                continue
+            assert [item["detail"]["code"] for item in mine] == [code] * 2, what
+            assert {item["role"] for item in mine} == {role}
+            if code not in {"personal_number_in_url", "malformed"}:  # before there is a route
+                assert {item["action"] for item in mine} == {
+                    f"{sent.get('method', 'POST')} {CHECKS}"
+                }
+            assert PERSON not in str(mine)
+
+
+def test_a_parameter_is_named_where_its_name_is_plainly_one(ways: Ways) -> None:
+    answer = ways.send(json=check(), params={"colour": "red", "<b>": "1"})
+    assert [item["pointer"] for item in answer.json()["errors"]] == ["?", "?colour"]
+
+
+def test_a_body_up_to_the_limit_is_read(ways: Ways) -> None:
+    padded = orjson.dumps(check()).ljust(LIMIT)
+    assert ways.send(content=padded, headers=JSON).status_code == 200
+    assert ways.send(content=padded + b" ", headers=JSON).status_code == 413
+    # What is too large is refused, and the next check on the same connection answered.
+    for client in ways.clients():
+        for _ in range(2):
+            assert client.post(CHECKS, content=padded + b" ", headers=JSON).status_code == 413
+            assert client.post(CHECKS, json=check()).status_code == 200
+
+
+def test_a_length_that_is_a_lie_is_not_believed(ways: Ways) -> None:
+    """Declared small, and sent in parts beyond it: what counts is what comes."""
+    for client in ways.clients():
+        where = urlsplit(str(client.base_url))
+        connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
+        connection.request("POST", CHECKS, body=large(), headers=dict(client.headers) | JSON)
+        answer = connection.getresponse()
+        assert (answer.status, json.loads(answer.read())["code"]) == (413, "body_too_large")
+        connection.close()
+
+
+def test_a_check_in_parts_is_a_check(ways: Ways) -> None:
+    body = orjson.dumps(check(*(asked(uscc(n), None, ref=str(n)) for n in range(40))))
+
+    def parts() -> Iterator[bytes]:
+        for start in range(0, len(body), 100):
+            yield body[start : start + 100]
+
+    assert len(ways.send(content=parts, headers=JSON).json()["results"]) == 40
+
+
+def test_too_many_strangers_are_turned_away(ways: Ways) -> None:
+    limit = ways.world.registry.settings.attempts_per_minute
+    front, bare = ways.clients(None)
+    # One count for both ways: it is of the process.
+    statuses = [
+        (front if turn % 2 else bare).post(CHECKS, json=check()).status_code
+        for turn in range(limit + 6)
+    ]
+    assert statuses == [401] * limit + [429] * 6
+
+
+# --- what is left of a request ---------------------------------------------------
+
+
+def test_a_line_in_the_log_names_the_route_and_no_address(
+    ways: Ways, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="redblack.access")
+    sent: list[tuple[dict[str, Any], int]] = [
+        ({"json": check()}, 200),
+        ({"json": check(matter="nothing")}, 422),
+        ({"json": check(), "params": {"colour": "red"}}, 422),
+        ({"content": b"{", "headers": JSON}, 400),
+    ]
+    for number, (more, status) in enumerate(sent):
+        own = more.get("headers", {}) | {"X-Request-ID": f"line-{number}"}
+        assert ways.send(**more | {"headers": own}).status_code == status
+    lines = [item.getMessage() for item in caplog.records if item.name == "redblack.access"]
+    for number, (_, status) in enumerate(sent):
+        form = rf"POST {CHECKS} {status} [0-9]+\.[0-9]ms line-{number}"
+        assert len([line for line in lines if re.fullmatch(form, line)]) == 2
+    assert "colour" not in told(caplog)
+
+
+def counts(world: World) -> Counter[tuple[str, str]]:
+    """How often the route was answered, and timed, by the metrics."""
+    found: Counter[tuple[str, str]] = Counter()
+    for line in world.client(None).get("/metrics").text.splitlines():
+        name, _, value = line.rpartition(" ")
+        if f'method="POST",route="{CHECKS}"' in name and not name.endswith("_created"):
+            status = re.search(r'status="([0-9]+)"', name)
+            if name.startswith("redblack_http_requests_total{") and status:
+                found["counted", status[1]] += int(float(value))
+            elif name.startswith("redblack_http_request_seconds_count{"):
+                found["timed", ""] += int(float(value))
+    return found
+
+
+def test_a_check_is_counted_and_timed_under_its_route(ways: Ways) -> None:
+    before = counts(ways.world)
+    ways.send(json=check())
+    ways.send(json=check(matter="nothing"))
+    ways.send(None, json=check())
+    ways.send(json=check(), headers={"Accept-Encoding": "gzip"})
+    assert counts(ways.world) - before == {
+        ("counted", "200"): 4,
+        ("counted", "422"): 2,
+        ("counted", "401"): 2,
+        ("timed", ""): 8,
+    }
+
+
+@pytest.mark.parametrize("size", [1, MANY_SUBJECTS + 1], ids=["small", "large"])
+def test_what_nobody_foresaw_is_a_problem_that_tells_nothing(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(f"broken by {PERSON}")
+
+    monkeypatch.setattr(answering, "answer_together", fail)
+    subjects = [asked(uscc(n), None, ref=str(n)) for n in range(size)]
+    for language in ("en", "zh"):
+        headers = {"Accept-Language": language, "X-Request-ID": f"broken-{language}"}
+        for client in ways.clients():
+            answer = client.post(CHECKS, json=check(*subjects), headers=headers)
+            document = problem(answer)
+            assert (document["status"], document["code"]) == (500, "internal_error")
+            assert document["request_id"] == f"broken-{language}"
+            assert answer.headers["Content-Language"] == language
+            for secret in (PERSON, "Traceback", "RuntimeError", "broken by", ".py"):
+                assert secret not in answer.text
+    assert "unforeseen RuntimeError" in told(caplog)
+    trail = [item for item in refusals(ways.world) if item["detail"]["code"] == "internal_error"]
+    assert [item["action"] for item in trail] == [f"POST {CHECKS}"] * 4
+    monkeypatch.undo()
+    assert ways.send(json=check(*subjects)).status_code == 200
+
+
+# --- a body is read as FastAPI would have read it ----------------------------------
+
+PLAIN = orjson.dumps(check())
+BODIES: list[bytes] = [
+    PLAIN,
+    PLAIN.decode().encode("utf-8-sig"),
+    PLAIN.decode().encode("utf-16"),
+    b" \n" + PLAIN + b"\t ",
+    PLAIN + b"x",
+    PLAIN + PLAIN,
+    b"[" + PLAIN + b"]",
+    b"",
+    b" ",
+    b"null",
+    b"[]",
+    b"{}",
+    b'"x"',
+    b"1",
+    b"NaN",
+    b"tru",
+    b"{'a': 1}",
+    b'{"a":',
+    b'{"a":1,}',
+    b'{"purpose":"\xff"}',
+    '{"purpose":"查询"}'.encode("gbk"),
+    b'{"purpose":"\\ud800"}',
+    b'{"purpose":"a\nb"}',
+    b'{"matter":"a","matter":"bidding"}',
+    PLAIN.replace(b'"bidding"', b'"nothing","matter":"bidding"', 1),
+    b'{"matter":NaN,"known_seq":Infinity}',
+    b'{"known_seq":1e999}',
+    b'{"known_seq":' + b"9" * 5_000 + b"}",
+    b'{"known_seq":' + b"9" * 30 + b"}",
+    b"[" * 300 + b"]" * 300,
+    b'{"a":' * 300 + b"1" + b"}" * 300,
+    b"[" * 20_000 + b"]" * 20_000,
+    *(
+        orjson.dumps(check() | change)
+        for change in (
+            {"known_seq": 5},
+            {"known_seq": 5.0},
+            {"known_seq": 5.5},
+            {"known_seq": "5"},
+            {"known_seq": True},
+            {"known_seq": -1},
+            {"known_seq": 2**63},
+            {"known_at": "2026-11-21T00:00:00Z"},
+            {"known_at": "2026-11-21T00:00:00"},
+            {"known_at": 1_700_000_000},
+            {"known_at": "2026-11-21"},
+            {"on": "2026-11-21"},
+            {"on": "2026-11-21T00:00:00"},
+            {"on": 20261121},
+            {"matter": 1},
+            {"matter": None},
+            {"matter": "Bidding"},
+            {"purpose": " "},
+            {"purpose": "x" * 501},
+            {"purpose": PERSON},
+            {"purpose": "a\u202eb"},
+            {"case_no": "a\tb"},
+            {"case_no": ["x"]},
+            {"subjects": []},
+            {"subjects": {}},
+            {"subjects": [None]},
+            {"subjects": [asked(), asked()]},
+            {"subjects": [{"name": "甲", "colour": 1}]},
+            {"subjects": [{"number": uscc(1)}]},
+            {"subjects": [{"scheme": "passport?", "number": "1"}]},
+            {"subjects": [{"scheme": "uscc", "number": 91}]},
+            {"subjects": [{"scheme": "uscc", "number": ""}]},
+            {"investigation": {}},
+            {"investigation": {"basis": "x", "until": "2026-12-31", "more": 1}},
+            {"colour": "red", PERSON: 1},
+        )
+    ),
+]  # fmt: skip
+TYPES = (
+    "application/json",
+    "application/json; charset=utf-8",
+    "APPLICATION/JSON",
+    "application/registry+json",
+    "application/jsonx",
+    "text/json",
+    "application/x-www-form-urlencoded",
+    "json",
+    "",
+    None,
+)
+
+
+@pytest.fixture(scope="module")
+def plain_route() -> Iterator[httpx.Client]:
+    """An ordinary route with the body of a check, and our problems."""
+    plain = FastAPI()
+    problems.install(plain, lambda _, error: error)
+
+    @plain.post("/asked")
+    def show(body: CheckRequest) -> Any:
+        return body.model_dump(mode="json")
+
+    with served(plain) as where, httpx.Client(base_url=where, trust_env=False) as client:
+        yield client
+
+
+def as_we_read(body: bytes, media_type: str | None) -> tuple[int, Any]:
+    try:
+        read = read_body(TypeAdapter(CheckRequest), body, media_type)
+    except RegistryError as error:
+        return error.status, json.loads(problems.problem_response(error, chinese=False).body)
+    return 200, read.model_dump(mode="json")
+
+
+def test_a_body_is_read_as_an_ordinary_route_would_read_it(plain_route: httpx.Client) -> None:
+    outcomes = Counter[int]()
+    for body in BODIES:
+        answer = plain_route.post("/asked", content=body, headers=JSON)
+        assert as_we_read(body, "application/json") == (answer.status_code, answer.json()), body[
+            :80
+        ]
+        outcomes[answer.status_code] += 1
+    assert min(outcomes[200], outcomes[400], outcomes[422]) >= 5
+
+
+def test_a_media_type_is_read_as_an_ordinary_route_would_read_it(plain_route: httpx.Client) -> None:
+    for media_type in TYPES:
+        headers = {} if media_type is None else {"Content-Type": media_type}
+        for body in (PLAIN, b"{", b""):
+            answer = plain_route.post("/asked", content=body, headers=headers)
+            assert as_we_read(body, media_type) == (answer.status_code, answer.json()), media_type

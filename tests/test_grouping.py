@@ -1,0 +1,262 @@
+"""Work that is done together: everybody gets their own answer, in groups that are not too large."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import pytest
+
+from app.grouping import Grouping, together_or_alone
+
+
+class Office:
+    """Answers numbers with their doubles, and notes the groups in which they came."""
+
+    def __init__(self) -> None:
+        self.groups: list[list[int]] = []
+        self.threads: set[str] = set()
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        self.refusals: dict[int, Exception] = {}
+        self.failure: Exception | None = None
+
+    def work(self, group: Sequence[int]) -> list[int | Exception]:
+        self.groups.append(list(group))
+        self.threads.add(threading.current_thread().name)
+        self.begun.set()
+        assert self.go_on.wait(10)
+        if self.failure is not None:
+            raise self.failure
+        return [self.refusals.get(number, number * 2) for number in group]
+
+
+def run(
+    talk: Callable[[Office, Grouping[int, int]], Coroutine[Any, Any, Any]], most: int = 64
+) -> Office:
+    """Let a talk with an office run to its end."""
+    office = Office()
+    grouping = Grouping[int, int](office.work, most=most, name="office")
+    try:
+        asyncio.run(asyncio.wait_for(talk(office, grouping), 20))
+    finally:
+        office.go_on.set()
+        grouping.close()
+    return office
+
+
+async def at_work(
+    office: Office, grouping: Grouping[int, int], number: int = 0
+) -> "asyncio.Task[int]":
+    """The office works on one question, and goes on with it when it is told to."""
+    office.go_on.clear()
+    first = asyncio.create_task(grouping.ask(number))
+    assert await asyncio.to_thread(office.begun.wait, 10)
+    return first
+
+
+def test_who_comes_alone_is_answered_alone() -> None:
+    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
+        assert await grouping.ask(1) == 2
+        assert await grouping.ask(2) == 4
+
+    assert run(talk).groups == [[1], [2]]
+
+
+def test_who_comes_together_is_answered_together_in_order() -> None:
+    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
+        answers = await asyncio.gather(*map(grouping.ask, range(50)))
+        assert answers == [number * 2 for number in range(50)]
+
+    office = run(talk)
+    assert office.groups == [list(range(50))]
+    assert len(office.threads) == 1
+
+
+def test_a_group_holds_no_more_than_it_may_and_nobody_is_forgotten() -> None:
+    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
+        answers = await asyncio.gather(*map(grouping.ask, range(10)))
+        assert answers == [number * 2 for number in range(10)]
+
+    assert run(talk, most=4).groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_who_comes_while_a_group_is_at_work_shares_the_next_one() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        first = await at_work(office, grouping)
+        later = [asyncio.create_task(grouping.ask(number)) for number in (1, 2, 3)]
+        await asyncio.sleep(0.01)
+        assert office.groups == [[0]]
+        assert not any(one.done() for one in (first, *later))
+        office.go_on.set()
+        assert await asyncio.gather(first, *later) == [0, 2, 4, 6]
+
+    assert run(talk).groups == [[0], [1, 2, 3]]
+
+
+def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        async def twice() -> None:
+            assert await grouping.ask(0) == 0
+            assert await grouping.ask(7) == 14
+
+        office.go_on.clear()
+        asking = asyncio.create_task(twice())
+        assert await asyncio.to_thread(office.begun.wait, 10)
+        waiting = asyncio.create_task(grouping.ask(1))
+        await asyncio.sleep(0.01)
+        office.go_on.set()
+        await asyncio.gather(asking, waiting)
+
+    assert run(talk).groups == [[0], [1, 7]]
+
+
+def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        office.refusals[1] = KeyError("one")
+        told = await asyncio.gather(*map(grouping.ask, range(3)), return_exceptions=True)
+        assert (told[0], told[2]) == (0, 4)
+        assert told[1] is office.refusals[1]
+
+    assert run(talk).groups == [[0, 1, 2]]
+
+
+def test_the_failure_of_a_group_is_told_to_all_of_it_and_to_nobody_after_it() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        office.failure = OSError("away")
+        told = await asyncio.gather(*map(grouping.ask, range(3)), return_exceptions=True)
+        assert [type(one) for one in told] == [OSError] * 3
+        office.failure = None
+        assert await grouping.ask(5) == 10
+
+    assert run(talk).groups == [[0, 1, 2], [5]]
+
+
+def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        office.failure = OSError("away")
+        first = await at_work(office, grouping)
+        second = asyncio.create_task(grouping.ask(1))
+        await asyncio.sleep(0.01)
+        office.go_on.set()
+        with pytest.raises(OSError, match="away"):
+            await first
+        office.failure = None
+        assert await second == 2
+
+    assert run(talk).groups == [[0], [1]]
+
+
+def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_answer() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        first = await at_work(office, grouping)
+        gone, stays = (asyncio.create_task(grouping.ask(number)) for number in (1, 2))
+        await asyncio.sleep(0.01)
+        for one in (first, gone):
+            one.cancel()
+        await asyncio.sleep(0)
+        assert first.cancelled()
+        assert gone.cancelled()
+        office.go_on.set()
+        assert await stays == 4
+        assert await grouping.ask(3) == 6
+
+    # Asked is asked: it is answered, and so recorded, whoever waits for it.
+    assert run(talk).groups == [[0], [1, 2], [3]]
+
+
+def test_closing_waits_for_what_is_under_way() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        first = await at_work(office, grouping)
+        closing = asyncio.create_task(asyncio.to_thread(grouping.close))
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        office.go_on.set()
+        assert await first == 0
+        await closing
+
+    assert run(talk).groups == [[0]]
+
+
+def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
+    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+        first = await at_work(office, grouping)
+        behind = asyncio.create_task(grouping.ask(1))
+        closing = asyncio.create_task(asyncio.to_thread(grouping.close))
+        await asyncio.sleep(0.02)
+        office.go_on.set()
+        assert await first == 0
+        await closing
+        with pytest.raises(RuntimeError):
+            await behind
+        with pytest.raises(RuntimeError):
+            await grouping.ask(2)
+
+    assert run(talk).groups == [[0]]
+
+
+def test_a_thousand_questions_are_answered_once_each() -> None:
+    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
+        async def ask(number: int) -> int:
+            await asyncio.sleep((number % 7) / 1_000)
+            return await grouping.ask(number)
+
+        assert await asyncio.gather(*map(ask, range(1_000))) == [n * 2 for n in range(1_000)]
+
+    office = run(talk)
+    assert sorted(number for group in office.groups for number in group) == list(range(1_000))
+    assert max(map(len, office.groups)) == 64
+
+
+# --- where one would fail all ------------------------------------------------------
+
+
+class Counter:
+    """Doubles numbers, all or none of them; notes what it was asked."""
+
+    def __init__(self, *broken: int, error: type[Exception] = ValueError) -> None:
+        self.broken = broken
+        self.error = error
+        self.asked: list[list[int]] = []
+
+    def double(self, numbers: Sequence[int]) -> list[int | Exception]:
+        self.asked.append(list(numbers))
+        if set(numbers) & set(self.broken):
+            raise self.error
+        return [number * 2 for number in numbers]
+
+    def together(self, *numbers: int) -> list[int | Exception]:
+        return list(
+            together_or_alone(
+                self.double, numbers, hopeless=lambda error: isinstance(error, OSError)
+            )
+        )
+
+
+def test_what_goes_together_is_done_once() -> None:
+    counter = Counter()
+    assert counter.together(1, 2, 3) == [2, 4, 6]
+    assert counter.asked == [[1, 2, 3]]
+
+
+def test_where_one_fails_all_each_is_done_alone_and_that_one_told() -> None:
+    counter = Counter(2)
+    first, second, third = counter.together(1, 2, 3)
+    assert (first, third) == (2, 6)
+    assert isinstance(second, ValueError)
+    assert counter.asked == [[1, 2, 3], [1], [2], [3]]
+
+
+def test_one_that_fails_is_not_tried_again() -> None:
+    counter = Counter(1)
+    with pytest.raises(ValueError, match=r"^$"):
+        counter.together(1)
+    assert counter.asked == [[1]]
+
+
+def test_what_is_hopeless_is_not_tried_for_each() -> None:
+    counter = Counter(2, error=OSError)
+    with pytest.raises(OSError, match=r"^$"):
+        counter.together(1, 2, 3)
+    assert counter.asked == [[1, 2, 3]]
