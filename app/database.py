@@ -192,12 +192,24 @@ def on_driver(connection: Connection, statement: str, work: Callable[[Any], Resu
     try:
         return work(driver)
     except module.Error as error:
-        # PostgreSQL quotes the row at which it stopped, and rows may be personal: keep the rest.
-        diagnosis = getattr(error, "diag", None)
-        told = type(error)(getattr(diagnosis, "message_primary", None) or str(error))
+        told = type(error)(_without_values(error))
         raise DBAPIError.instance(
             statement, None, told, module.Error, hide_parameters=True, dialect=connection.dialect
         ) from None
+
+
+def _without_values(error: Exception) -> str:
+    """What PostgreSQL or SQLite says, without rows and parameters, which may be personal.
+
+    PostgreSQL quotes the row at which it stopped beside its message, and in the message the value
+    that it could not read (SQLSTATE class 22, "data exception").
+    """
+    diagnosis = getattr(error, "diag", None)
+    if diagnosis is None:
+        return str(error)
+    state = diagnosis.sqlstate or ""
+    message = None if state.startswith("22") else diagnosis.message_primary
+    return message or f"{type(error).__name__} {state}".strip()
 
 
 def is_away(error: SQLAlchemyError) -> bool:

@@ -12,12 +12,7 @@ class RedactingFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, masked."""
-        if record.exc_info or record.exc_text or record.stack_info:
-            line = super().format(record)
-        else:  # nearly always, and a request waits for its line
-            written = self.formatTime(record, self.datefmt)
-            line = f"{written} {record.levelname} {record.name} {record.getMessage()}"
-        return PERSONAL.sub(r"\1************", line)
+        return PERSONAL.sub(r"\1************", super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
         """The second; worked out once for all its lines."""

@@ -18,7 +18,7 @@ from app.errors import (
 )
 
 Body = TypeVar("Body")
-JSON_SUFFIX = re.compile(r"application/[^\s/]+\+json")
+JSON_SUFFIX = re.compile(r"application/[^\s/]*\+json")
 
 # What Pydantic finds by itself, as our codes; `{name}` comes from the error's context.
 PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {

@@ -29,7 +29,7 @@ FEWEST = 1_000
 """Entries: a large check asks for 250 that are listed, and none twice."""
 DATABASES = ("sqlite", "postgresql")
 
-EXPORT_SECONDS = 600
+EXPORT_SECONDS = 300
 """Exports of a million entries take minutes: no further round of them once they took so long."""
 
 Found = dict[Key, list[Figures]]

@@ -193,6 +193,7 @@ def _of_checks(name: str, value: Any) -> ColumnElement[bool]:  # noqa: ANN401 - 
 
 def _id(text: str) -> UUID | None:
     try:
-        return UUID(text)
+        found = UUID(text)
     except ValueError:
         return None
+    return found if str(found) == text else None  # as it is written in every record

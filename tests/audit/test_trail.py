@@ -34,10 +34,10 @@ def trail(world: World, **filters: Any) -> list[dict[str, Any]]:
         )
         assert page.status_code == 200, page.text
         found += page.json()["records"]
-        assert page.json()["next"] != after  # else it would have no end
-        after = page.json()["next"]
+        before, after = after, page.json()["next"]
         if after is None:
             return found
+        assert after != before  # else it would have no end
 
 
 def only(world: World, action: str, **filters: Any) -> dict[str, Any]:

@@ -181,6 +181,7 @@ def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(world.api("approver"), asked())
+    world.desk._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(sorting, "BUSY_SECONDS", 0.2)
     asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
@@ -192,6 +193,7 @@ def test_while_checks_come_nothing_is_sorted_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answered(world.api("approver"), asked())
+    world.desk._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
     asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
     assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
@@ -238,6 +240,7 @@ def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
         await desk._task
 
     answered(world.api("approver"), asked())
+    world.desk._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
     asyncio.run(asyncio.wait_for(turn(), 20))
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
@@ -249,6 +252,7 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 ) -> None:
     for _ in range(3):
         answered(world.api("approver"), asked())
+    world.desk._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(sorting, "RESULTS_AT_ONCE", 1)
     begun, go_on = threading.Event(), threading.Event()
@@ -341,6 +345,7 @@ def test_another_worker_sorts_in_what_one_left_behind(
 ) -> None:
     """A worker that was killed sorts nothing in: whoever answers next does it."""
     answered(world.api("approver"), asked())
+    world.desk._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.3)
     with beside(world) as other:
         client = other.client(key_of(world.api("approver")))

@@ -1,0 +1,37 @@
+"""Subjects shown to many at once: each sees its own, and every look is on record."""
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.support.facts import subject
+from tests.support.numbers import uscc
+from tests.support.world import World
+
+
+def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) -> None:
+    for serial in range(1, 6):
+        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+    approver = world.api("approver")
+
+    def look(turn: int) -> Any:
+        serial = turn % 7  # 0 and 6 are on no file
+        answer = approver.get(
+            f"/v1/subjects/uscc/{uscc(serial)}", headers={"X-Request-ID": f"look-{turn}"}
+        )
+        assert answer.headers["X-Request-ID"] == f"look-{turn}"
+        return serial, answer
+
+    with ThreadPoolExecutor(16) as pool:
+        looks = list(pool.map(look, range(70)))
+    for serial, answer in looks:
+        if serial in {0, 6}:
+            assert (answer.status_code, answer.json()["code"]) == (404, "subject_not_found")
+        else:
+            shown = answer.json()
+            assert (shown["name"], shown["standing"]) == (f"公司{serial}", "black")
+            assert {"scheme": "uscc", "number": uscc(serial)} in shown["identifiers"]
+    seen = {answer.headers["X-Request-ID"] for serial, answer in looks if serial not in {0, 6}}
+    trail = world.api("auditor").get(
+        "/v1/audit/records", params={"action": "subject_read", "limit": 200}
+    )
+    assert {record["request_id"] for record in trail.json()["records"]} == seen
