@@ -2,23 +2,22 @@
 
 import sys
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, event, func, select
+from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from app import database
 from app.audit import store as audit_store
 from app.crypto import fingerprint
-from app.database import FEW_ROWS, insert_many
 from app.entries import store as entry_store
 from app.entries.recording import Recorded, record_all
 from app.entries.schemas import EntryPush
 from app.rules.permissions import COMMAND_LINE
+from app.statements import insert_many
 from app.subjects import store as subject_store
 from app.tables import (
     AuditRecord,
@@ -33,7 +32,7 @@ from app.tables import (
 from tests.support.facts import organisation, push, resident_id
 from tests.support.world import World
 
-MANY = FEW_ROWS + 20
+MANY = 40
 # In the order in which their references let them be written.
 TABLES = [Subject, SubjectIdentifier, SubjectName, Entry, EntryVersion, EntryPerson, AuditRecord]
 Rows = Sequence[Mapping[str, Any]]
@@ -108,14 +107,14 @@ def test_many_rows_are_read_back_as_they_were_handed_over(
 
 
 def test_many_rows_are_stored_byte_for_byte_as_an_ordinary_insert_stores_them(
-    world: World,
-    handed_over: dict[type[Base], list[Mapping[str, Any]]],
-    monkeypatch: pytest.MonkeyPatch,
+    world: World, handed_over: dict[type[Base], list[Mapping[str, Any]]]
 ) -> None:
     record(world, pushes())
 
-    def stored_raw(few_rows: int) -> list[list[tuple[Any, ...]]]:
-        monkeypatch.setattr(database, "FEW_ROWS", few_rows)
+    def ordinary(connection: Connection, table: type[Base], rows: Rows) -> None:
+        connection.execute(insert(table), rows)
+
+    def stored_raw(add: Callable[[Connection, type[Base], Rows], None]) -> list[list[str]]:
         found = []
         type_of = "typeof" if world.registry.database.embedded else "pg_typeof"
         with world.registry.database.writing() as connection:
@@ -123,7 +122,7 @@ def test_many_rows_are_stored_byte_for_byte_as_an_ordinary_insert_stores_them(
             for table in reversed(TABLES):
                 connection.exec_driver_sql(f"DELETE FROM {table.__table__.fullname}")
             for table in TABLES:
-                insert_many(connection, table, handed_over[table])
+                add(connection, table, handed_over[table])
                 columns = ", ".join(
                     f"{column.name}, {type_of}({column.name})" for column in table.__table__.columns
                 )
@@ -134,7 +133,7 @@ def test_many_rows_are_stored_byte_for_byte_as_an_ordinary_insert_stores_them(
             savepoint.rollback()
         return found
 
-    assert stored_raw(few_rows=0) == stored_raw(few_rows=1_000_000)
+    assert stored_raw(insert_many) == stored_raw(ordinary)
 
 
 def test_one_by_one_and_all_at_once_an_entry_is_the_same(world: World) -> None:
