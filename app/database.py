@@ -39,7 +39,7 @@ DatabaseError = SQLAlchemyError
 BUSY_MILLISECONDS = 10_000
 # KiB of pages that a connection of SQLite keeps; what it does not keep the operating system does.
 # A larger cache made an import a few percent faster, and its processes much larger.
-READER_CACHE, WRITER_CACHE, LEDGER_CACHE = 2_000, 8_000, 16_000
+READER_CACHE, WRITER_CACHE, LEDGER_CACHE, ANSWER_CACHE = 2_000, 8_000, 16_000, 32_000
 # Pages in the write-ahead log before they are copied back: the ledger's are written all day, and
 # each copying waits for the disk.
 CHECKPOINT_PAGES, LEDGER_CHECKPOINT_PAGES = 1_000, 8_000
@@ -106,6 +106,9 @@ class Database:
             main = Path(str(settings.url.database))
             self._files = [str(main), str(settings.ledger_path)]
             self._reads: Engine = _sqlite(main, begin="BEGIN", pool_size=settings.read_pool)
+            self._answers = _sqlite(
+                main, begin="BEGIN", pool_size=settings.read_pool, cache_kibibytes=ANSWER_CACHE
+            )
             self._writes = _sqlite(
                 main, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
             )
@@ -124,7 +127,7 @@ class Database:
             self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
         else:
             # One meaning on both: a read sees one snapshot, as it does on SQLite.
-            self._reads = _postgres(settings, settings.read_pool).execution_options(
+            self._reads = self._answers = _postgres(settings, settings.read_pool).execution_options(
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             self._writes = _postgres(settings, settings.write_slots)
@@ -134,6 +137,12 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Read the registry as of one moment."""
         with self._reads.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def answering(self) -> Iterator[Connection]:
+        """Read the registry as of one moment, for those who wait and ask the like all day."""
+        with self._answers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -172,7 +181,8 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
-        for engine in (self._reads, self._writes, self._ledger, self._ledger_reads):
+        engines = (self._reads, self._answers, self._writes, self._ledger, self._ledger_reads)
+        for engine in engines:
             engine.dispose()
         for gate in self._gates:
             gate.close()
@@ -255,6 +265,7 @@ def _sqlite(
         f"sqlite:///{path}",
         pool_size=pool_size,
         max_overflow=0,
+        pool_use_lifo=True,  # the one that was used last remembers most
         connect_args={"isolation_level": None, "check_same_thread": False},
         hide_parameters=True,  # they may be personal, and errors end up in the log
         json_serializer=to_json,

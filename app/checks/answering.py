@@ -181,7 +181,7 @@ def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes 
     Who asks for a matter that there is not, or hides the question for too long, is refused.
     """
     now = registry.clock.now()
-    with registry.database.reading() as connection:
+    with registry.database.answering() as connection:
         moment = moment_of(registry, connection, on=civil_day(now))
         refusals = [_refusal_of(inquiry, moment) for inquiry in group]
         sound = [one for one, refusal in zip(group, refusals, strict=True) if refusal is None]
