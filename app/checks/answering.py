@@ -1,8 +1,8 @@
 """`POST /v1/checks`, from the request to the answer: the path for which everybody waits.
 
-    receive (event loop)  the key, the body, the question
-    answer_together       one thread: one snapshot, the verdicts, one commit for all that wait
-    receive               the bytes, as they were put on record
+    answer_request    on the event loop: the key, the body, the question
+    Desk.answer       past, large, or together with whoever waits
+    answer_together   in a thread: one snapshot, the verdicts, one commit for all of a group
 
 What is answered is written down first. Checks that come while others are answered share the next
 group (`app/grouping.py`). FastAPI describes this operation and does not run it: its dependencies,
@@ -46,7 +46,7 @@ from app.wire import current_request_id
 MOST_TOGETHER = 64
 """Checks in one group: more would make the first of them wait for the last."""
 MANY_SUBJECTS = 20
-"""A check of more is answered in a thread of its own: small ones must not wait behind it."""
+"""A check of more waits for others such as it alone: small ones must not wait behind it."""
 
 
 class Inquiry(NamedTuple):
