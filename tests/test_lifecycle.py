@@ -47,7 +47,7 @@ from tests.support.model import (
 )
 from tests.support.world import Templates, World, open_world
 
-STEPS = 32
+STEPS = 24
 SETTINGS = settings(
     derandomize=True,
     max_examples=3,
