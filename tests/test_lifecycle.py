@@ -47,7 +47,7 @@ from tests.support.model import (
 )
 from tests.support.world import Templates, World, open_world
 
-STEPS = 24
+STEPS = 32
 SETTINGS = settings(
     derandomize=True,
     max_examples=3,
