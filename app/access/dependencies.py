@@ -129,9 +129,8 @@ async def caller_of(scope: Scope, needed: Iterable[Permission]) -> Caller:
         await run_in_threadpool(registry.require_ready)
     recogniser: Recogniser = state.recogniser
     caller = None
-    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
-    key = key.strip()
-    if scheme.lower() == "bearer" and key:
+    key = key_shown(scope)
+    if key is not None:
         caller = recogniser.remembered(key)
         if caller is None:
             caller = await run_in_threadpool(recogniser.look_up, key)
@@ -143,6 +142,12 @@ async def caller_of(scope: Scope, needed: Iterable[Permission]) -> Caller:
     if scope["query_string"]:
         _refuse_unknown_parameters(Request(scope))
     return caller
+
+
+def key_shown(scope: Scope) -> str | None:
+    """The key that a request shows (RFC 6750, 2.1); None where it shows none."""
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
 
 
 def _refuse_unknown_parameters(request: Request) -> None:

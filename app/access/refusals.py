@@ -3,11 +3,10 @@
 import logging
 
 from fastapi import Request
-from fastapi.security.utils import get_authorization_scheme_param
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.access.actions import Recogniser
-from app.access.dependencies import refuse_unknown
+from app.access.dependencies import key_shown, refuse_unknown
 from app.audit import store as audit
 from app.errors import (
     MalformedJson,
@@ -55,6 +54,6 @@ def account_for(request: Request, error: RegistryError) -> RegistryError:
 def _key_holder(request: Request) -> Caller | None:
     if not request.app.state.registry.ready:
         return None
-    _, key = get_authorization_scheme_param(request.headers.get("Authorization"))
+    key = key_shown(request.scope)
     recogniser: Recogniser = request.app.state.recogniser
     return (recogniser.remembered(key) or recogniser.look_up(key)) if key else None
