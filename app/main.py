@@ -14,26 +14,27 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
-from app import health, logs, problems
-from app.access.actions import Recogniser
-from app.access.dependencies import Admission, Attempts
-from app.access.refusals import account_for
+from app import logs
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
-from app.checks.answering import Desk
+from app.checks.pipeline import Desk
 from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
-from app.front import Front
-from app.middleware import BodyLimits, Envelope, Metrics
+from app.http import health, problems
+from app.http.deps import Admission, Attempts
+from app.http.fastpath import Front
+from app.http.middleware import BodyLimits, Envelope, Metrics
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
 from app.rights import router as rights_router
+from app.security.keys import Recogniser
+from app.security.refusals import account_for
 from app.settings import Settings
 from app.submissions import router as submissions_router
-from app.submissions.dispatch import Dispatcher
+from app.submissions.processing.dispatch import Dispatcher
 
 log = logging.getLogger("redblack")
 

@@ -15,14 +15,14 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.clock import Clock
 from app.crypto import Secrets
-from app.database import Database
+from app.db.engines import Database
+from app.db.prepared import Prepared, as_text
+from app.db.tables import CalendarVersion, CatalogueVersion, Check, RegistryState, SealingKey
+from app.db.tables.base import Instant
 from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
-from app.statements import Prepared, as_text
-from app.tables import CalendarVersion, CatalogueVersion, Check, RegistryState, SealingKey
-from app.tables.base import Instant
 
 Result = TypeVar("Result")
 
@@ -119,7 +119,7 @@ class Registry:
         # Here, for a worker that a server starts has no need of them, and less memory for it.
         from alembic.migration import MigrationContext  # noqa: PLC0415
 
-        from app.migrate import schema_head  # noqa: PLC0415
+        from app.db.migrations import schema_head  # noqa: PLC0415
 
         with self.database.reading() as connection:
             if MigrationContext.configure(connection).get_current_revision() != schema_head():

@@ -124,7 +124,7 @@ class Settings(BaseSettings):
 
     @property
     def ledger_path(self) -> Path:
-        """The second SQLite file: checks and the audit of reads (see `app/database.py`)."""
+        """The second SQLite file: checks and the audit of reads (see `app/db/engines.py`)."""
         main = Path(str(self.url.database))
         return main.with_name(f"{main.stem}.ledger{main.suffix}")
 

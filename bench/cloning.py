@@ -23,9 +23,9 @@ from sqlalchemy import BigInteger, Table, Uuid
 from uuid_utils.compat import uuid7
 
 from app.crypto import Secrets, canonical
+from app.db.tables.base import LEDGER, Base, Instant
 from app.rules.identifiers import Scheme
 from app.rules.names import name_key
-from app.tables.base import LEDGER, Base, Instant
 from bench import rows
 from bench.machine import BenchError
 

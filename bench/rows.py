@@ -1,7 +1,7 @@
 """Decisions to import: a new organisation and its head in each row, all of them synthetic.
 
 A row is what `POST /v1/entries` takes. Numbers are valid and stand where nothing was given out
-(`app.synthetic`); serials never meet, so that every row is a new subject and a new person.
+(`app.demo.synthetic`); serials never meet, so that every row is a new subject and a new person.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 from dateutil.relativedelta import relativedelta
 
-from app.synthetic import birthday, organization_name, person_name, resident_id, uscc
+from app.demo.synthetic import birthday, organization_name, person_name, resident_id, uscc
 
 LIST_TYPE = "wage_arrears.black"
 HEADS = 5_000_000  # serials of the heads, apart from every organisation's

@@ -3,9 +3,9 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-from app.database import migrating
+from app.db.engines import migrating
+from app.db.tables import LEDGER, Base
 from app.settings import Settings
-from app.tables import LEDGER, Base
 
 ADVISORY_LOCK = 7_201_903_062  # any number, the same in every process that migrates
 

@@ -13,13 +13,8 @@ from sqlalchemy.exc import IntegrityError
 
 from app.audit import store as audit_store
 from app.crypto import fingerprint
-from app.entries import store as entry_store
-from app.entries.recording import Recorded, record_all
-from app.entries.schemas import EntryPush
-from app.rules.permissions import COMMAND_LINE
-from app.statements import insert_many
-from app.subjects import store as subject_store
-from app.tables import (
+from app.db.prepared import insert_many
+from app.db.tables import (
     AuditRecord,
     Base,
     Entry,
@@ -29,6 +24,11 @@ from app.tables import (
     SubjectIdentifier,
     SubjectName,
 )
+from app.entries import store as entry_store
+from app.entries.recording.batch import Recorded, record_all
+from app.entries.schemas import EntryPush
+from app.rules.permissions import COMMAND_LINE
+from app.subjects import store as subject_store
 from tests.support.facts import organisation, push, resident_id
 from tests.support.world import World
 
@@ -257,6 +257,6 @@ def test_the_same_batch_twice_at_once_is_recorded_once(world: World) -> None:
 
 
 def test_no_letter_or_digit_is_a_sign_that_is_not_seen() -> None:
-    # What spares texts that begin with one a closer look (`app/wire.py`, `_not_blank`).
+    # What spares texts that begin with one a closer look (`app/http/schemas.py`, `_not_blank`).
     for sign in map(chr, range(sys.maxunicode + 1)):
         assert not (sign.isalnum() and unicodedata.category(sign)[0] in "CZ")

@@ -8,7 +8,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app import migrate
+from app.db import migrations
 from app.settings import Settings
 from tests.support.commands import Command, command_over
 from tests.support.facts import push
@@ -193,5 +193,5 @@ def test_any_command_may_be_the_first_on_an_empty_machine(
     empty = command_over(settings, monkeypatch, capsys)
     assert empty("db", "current").out.startswith("None")
     assert empty("keys", "create", "--name", "first", "--role", "auditor").code == 0
-    assert empty("db", "current").out.startswith(str(migrate.schema_head()))
+    assert empty("db", "current").out.startswith(str(migrations.schema_head()))
     empty.close()

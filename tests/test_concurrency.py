@@ -9,12 +9,12 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from app.access.actions import create
-from app.catalogue.actions import enable
+from app.catalogue.service import enable
 from app.clock import Clock
+from app.demo.synthetic import uscc
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.synthetic import uscc
+from app.security.keys import create
 from tests.support.crowd import Crowd, inspect
 from tests.support.facts import red
 from tests.support.processes import push_today, serving

@@ -23,9 +23,9 @@ import httpx
 import orjson
 import pytest
 
-from app import delivery
-from app.delivery import DeliveryError, HeldForApproval, RowsRefused, Wishes, deliver
-from app.submissions import dispatch
+from app.client import push as client
+from app.client.push import DeliveryError, HeldForApproval, RowsRefused, Wishes, deliver
+from app.submissions.processing import dispatch
 from tests.support import files
 from tests.support.world import World
 
@@ -452,7 +452,7 @@ def test_a_server_that_comes_late_is_waited_for(desk: Desk, send: Send) -> None:
 def test_it_looks_until_the_work_is_done(
     desk: Desk, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery, "TOLD_EVERY", 0)
+    monkeypatch.setattr(client, "TOLD_EVERY", 0)
     desk.first = view("queued")
     working = view(
         "running",
@@ -656,14 +656,14 @@ def test_a_wrong_key_ends_it_at_once(desk: Desk, tmp_path: Path, send: Send) -> 
     assert "rbk_wrong" not in sent.failed + sent.err
     desk.asked.clear()
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(delivery.SENT_UNASKED + 1))
+    large.write_bytes(bytes(client.SENT_UNASKED + 1))
     assert send(large, key="rbk_wrong").code == 1
     assert desk.asked == [f"GET {HOME}"]  # nothing of it was sent
 
 
 def test_a_key_that_may_not_look_may_send(desk: Desk, tmp_path: Path, send: Send) -> None:
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(delivery.SENT_UNASKED + 1))
+    large.write_bytes(bytes(client.SENT_UNASKED + 1))
     desk.instead = [problem(503, "busy", "x"), problem(403, "forbidden", "无此权限")]
     assert send(large).code == 0
     assert len(desk.posted) == 1

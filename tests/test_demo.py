@@ -11,13 +11,20 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app import migrate, synthetic
-from app.access.actions import key_hash
-from app.access.store import find
-from app.catalogue.actions import initialise
+from app.catalogue.service import initialise
 from app.catalogue.store import current_calendar, current_catalogue
 from app.crypto import KeyFileError, Sealed, Secrets
-from app.demo import load, show_keys
+from app.db import migrations
+from app.db.tables import (
+    AuditRecord,
+    EntryPerson,
+    EntryTurn,
+    EntryVersion,
+    Subject,
+    SubjectIdentifier,
+)
+from app.db.tables import SubjectName as NameRow
+from app.demo import load, show_keys, synthetic
 from app.disclosure.store import state_expression
 from app.entries import store
 from app.entries.store import EntryRow
@@ -27,17 +34,10 @@ from app.rules.identifiers import Scheme, parse
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Removal, Status
+from app.security.keys import key_hash
+from app.security.store import find
 from app.settings import Settings
 from app.subjects.store import NAME_SCHEME
-from app.tables import (
-    AuditRecord,
-    EntryPerson,
-    EntryTurn,
-    EntryVersion,
-    Subject,
-    SubjectIdentifier,
-)
-from app.tables import SubjectName as NameRow
 from tests.support.world import StandingClock
 
 AUDITOR = Caller(None, "auditor", Role.auditor)
@@ -52,7 +52,7 @@ def opened(directory: Path, key: Path | None = None) -> Registry:
     else:
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(key, settings.key_path)
-    migrate.upgrade(settings)
+    migrations.upgrade(settings)
     registry = Registry.open(settings, StandingClock())
     initialise(registry)
     assert registry.verify() is None

@@ -17,13 +17,13 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
-from app import problems
-from app.checks import answering
-from app.checks.answering import MANY_SUBJECTS
+from app.checks import pipeline
+from app.checks.pipeline import MANY_SUBJECTS
 from app.checks.schemas import CheckRequest
 from app.errors import RegistryError
+from app.http import problems
+from app.http.validation import read_body
 from app.settings import Settings
-from app.validation import read_body
 from tests.conftest import DATABASES
 from tests.support.asking import key_of, on_record
 from tests.support.facts import PERSON, asked, check
@@ -371,7 +371,7 @@ def test_what_nobody_foresaw_is_a_problem_that_tells_nothing(
     def fail(*_: object) -> None:
         raise RuntimeError(f"broken by {PERSON}")
 
-    monkeypatch.setattr(answering, "answer_together", fail)
+    monkeypatch.setattr(pipeline, "answer_together", fail)
     subjects = [asked(uscc(n), None, ref=str(n)) for n in range(size)]
     for language in ("en", "zh"):
         headers = {"Accept-Language": language, "X-Request-ID": f"broken-{language}"}

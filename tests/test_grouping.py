@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.grouping import Grouping, together_or_alone
+from app.jobs.batching import Grouping, together_or_alone
 
 
 class Office:

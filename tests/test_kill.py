@@ -10,10 +10,10 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from app.checks.answering import MANY_SUBJECTS
+from app.checks.pipeline import MANY_SUBJECTS
+from app.db.tables import Check
+from app.demo.synthetic import uscc
 from app.registry import Registry
-from app.synthetic import uscc
-from app.tables import Check
 from tests.support.asking import results_on_record
 from tests.support.crowd import Crowd, inspect
 from tests.support.facts import asked, check

@@ -24,12 +24,12 @@ from hypothesis import note as say
 from hypothesis import strategies as some
 from sqlalchemy import func, select
 
-from app.access.actions import create
-from app.disclosure.actions import load_year
+from app.db.tables import EntryVersion
+from app.disclosure.service import load_year
 from app.registry import read_head
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
-from app.tables import EntryVersion
+from app.security.keys import create
 from tests.support import facts
 from tests.support.exported import READERS, read_ndjson
 from tests.support.model import (

@@ -17,14 +17,14 @@ from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from sqlalchemy import inspect, text
 
-from app import migrate
-from app.catalogue.actions import initialise
-from app.checks import sorting
+from app.catalogue.service import initialise
+from app.checks import result_indexing
 from app.checks.store import sort_results
-from app.database import migrating
+from app.db import migrations
+from app.db.engines import migrating
+from app.db.tables import LEDGER, Base
 from app.registry import Registry
 from app.settings import Settings
-from app.tables import LEDGER, Base
 from tests.conftest import DATABASES
 from tests.support.facts import BUILDER, check, push, subject
 from tests.support.processes import environment, redblack, serving
@@ -55,14 +55,14 @@ def tables(settings: Settings) -> set[str]:
 
 
 def downgrade(settings: Settings, revision: str = "base") -> None:
-    config = migrate.alembic_config()
+    config = migrations.alembic_config()
     with migrating(settings) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 
 
 def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     with migrating(scratch) as connection, connection.begin():
         context = MigrationContext.configure(
             connection,
@@ -74,25 +74,25 @@ def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
         )
         differences: list[Any] = compare_metadata(context, Base.metadata)
     assert differences == []
-    config = migrate.alembic_config()
+    config = migrations.alembic_config()
     with migrating(scratch) as connection:
         config.attributes["connection"] = connection
         command.check(config)  # what `alembic check` says
 
 
 def test_down_to_nothing_and_up_again(scratch: Settings) -> None:
-    migrate.upgrade(scratch)
-    assert migrate.current_revision(scratch) == migrate.schema_head()
+    migrations.upgrade(scratch)
+    assert migrations.current_revision(scratch) == migrations.schema_head()
     downgrade(scratch)
-    assert migrate.current_revision(scratch) is None
+    assert migrations.current_revision(scratch) is None
     assert tables(scratch) <= {"alembic_version"}
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     expected = {table.name for table in Base.metadata.tables.values()} | {"alembic_version"}
     assert tables(scratch) == expected
 
 
 def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, address: str) -> None:
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
         initialise(registry)
     world = open_world(scratch, app, address)
@@ -103,7 +103,7 @@ def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, add
 def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     scratch: Settings, app: FastAPI, address: str
 ) -> None:
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
         initialise(registry)
     world = open_world(scratch, app, address)
@@ -114,7 +114,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     right = world.record(replaces=wrong["id"])
     world.close()
     downgrade(scratch, "0005")  # one number means one subject again
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     world = open_world(scratch, app, address)
     [found] = world.api("approver").post("/v1/checks", json=check()).json()["results"]
     assert (found["standing"], found["warnings"]) == ("black", [])
@@ -125,8 +125,8 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
 def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
     scratch: Settings, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 1_000.0)  # nothing is sorted in by itself
-    migrate.upgrade(scratch)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is sorted in by itself
+    migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
         initialise(registry)
     world = open_world(scratch, app, address)
@@ -145,7 +145,7 @@ def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
     with migrating(scratch) as connection, connection.begin():
         found = connection.execute(text("SELECT check_id, position FROM ledger.check_results"))
         assert len(set(found.all())) == 6
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     world = open_world(scratch, app, address)
     assert issued(world)["queries"] == before
     world.close()
@@ -159,15 +159,15 @@ def test_upgrades_at_once_are_made_once(scratch: Settings, tmp_path: Path) -> No
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(upgrade, range(2)):
             assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout == f"schema at {migrate.schema_head()}\n"
+            assert done.stdout == f"schema at {migrations.schema_head()}\n"
     with closing(Registry.open(scratch)) as registry:
         assert registry.verify() is None
 
 
 def test_an_upgrade_of_the_newest_schema_changes_nothing(scratch: Settings) -> None:
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     before = tables(scratch)
-    migrate.upgrade(scratch)
+    migrations.upgrade(scratch)
     assert tables(scratch) == before
 
 
@@ -204,7 +204,7 @@ def test_serving_refuses_an_empty_postgresql_and_migrates_an_empty_sqlite(
     assert "redblack db upgrade" in done.stderr
     assert "Traceback" not in done.stderr
     upgraded = redblack("db", "upgrade", cwd=tmp_path, **named)
-    assert (upgraded.returncode, upgraded.stdout) == (0, f"schema at {migrate.schema_head()}\n")
+    assert (upgraded.returncode, upgraded.stdout) == (0, f"schema at {migrations.schema_head()}\n")
     with serving(scratch, tmp_path) as served, served.client() as client:
         assert client.get("/readyz").json() == {"status": "ready"}
 
@@ -223,7 +223,7 @@ def test_serving_refuses_a_stale_postgresql(templates: Templates, tmp_path: Path
 
 
 def test_each_migration_is_dated_and_says_what_it_does() -> None:
-    scripts = ScriptDirectory.from_config(migrate.alembic_config())
+    scripts = ScriptDirectory.from_config(migrations.alembic_config())
     revisions = list(scripts.walk_revisions())
     assert revisions
     for revision in revisions:

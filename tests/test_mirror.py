@@ -16,8 +16,8 @@ import httpx
 import orjson
 import pytest
 
-from app import mirror
-from app.mirror import MirrorError, RegistryMoves, keep, read_key
+from app.client import mirror
+from app.client.mirror import MirrorError, RegistryMoves, keep, read_key
 from tests.support.commands import Command
 from tests.support.feeds import (
     ADDRESS,

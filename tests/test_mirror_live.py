@@ -17,10 +17,10 @@ import httpx
 import orjson
 import pytest
 
-from app.catalogue.years import read_notice
-from app.disclosure.actions import load_year
-from app.exports.actions import start_epoch
-from app.mirror import keep
+from app.calendar.notices import read_notice
+from app.client.mirror import keep
+from app.disclosure.service import load_year
+from app.exports.service import start_epoch
 from tests.support.facts import red
 from tests.support.histories import Office
 from tests.support.processes import COMMAND, environment

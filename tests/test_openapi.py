@@ -10,8 +10,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.access.actions import create
 from app.rules.permissions import GRANTS, Permission, Role
+from app.security.keys import create
 from tests.support.commands import Command
 from tests.support.facts import decision, organisation, penalty, push
 from tests.support.world import World

@@ -12,13 +12,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
 from app.checks import store as checks
-from app.database import is_away
+from app.db.engines import is_away
+from app.db.prepared import Prepared, among, as_text, insert_many
+from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from app.entries import store as entries
-from app.problems import from_database
+from app.http.problems import from_database
 from app.registry import read_head
-from app.statements import Prepared, among, as_text, insert_many
 from app.subjects.store import Key
-from app.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from tests.support.asking import answered, on_record
 from tests.support.facts import PERSON, asked, subject
 from tests.support.numbers import org_code, uscc

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from app import errors
-from app.access.actions import create
 from app.clock import Clock
+from app.http.validation import PAYLOAD_SENTENCES, UNEXPECTED_CODE
 from app.rules.permissions import DEPARTMENTAL, GRANTS, Role
+from app.security.keys import create
 from app.settings import Settings
-from app.submissions.answers import DIFFERS
-from app.submissions.workbooks import REFUSALS
-from app.validation import PAYLOAD_SENTENCES, UNEXPECTED_CODE
+from app.submissions.formats.xlsx import REFUSALS
+from app.submissions.processing.row_results import DIFFERS
 from tests.support.world import World
 
 ROOT = Path(__file__).parent.parent
@@ -110,7 +110,7 @@ def test_every_problem_code_is_documented() -> None:
 def test_every_command_is_documented() -> None:
     import typer.main
 
-    from app.cli import app
+    from app.cli.main import app
 
     command = typer.main.get_command(app)
     names = []

@@ -10,9 +10,9 @@ import psycopg
 from fastapi import FastAPI
 
 from app.crypto import Secrets
+from app.demo.synthetic import uscc
 from app.main import equip
 from app.registry import Registry
-from app.synthetic import uscc
 from tests.support.facts import PERSON, push
 from tests.support.processes import make_key, push_today, serving
 from tests.support.world import Templates, World, open_world

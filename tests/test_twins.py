@@ -11,11 +11,12 @@ from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
 from app.catalogue.store import current_calendar
-from app.database import Connection
+from app.db.engines import Connection
+from app.db.tables import EntryVersion, Subject
 from app.disclosure.store import state_expression
 from app.entries import store
+from app.entries.projections import disclosure_view
 from app.entries.store import EntryRow
-from app.entries.views import disclosure_view
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,
@@ -27,7 +28,6 @@ from app.rules.disclosure import (
 )
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.status import ENDED, Status, Term, status_on
-from app.tables import EntryVersion, Subject
 from tests.support.world import World
 
 START = date(2026, 11, 20)

@@ -13,18 +13,11 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
 from uuid_utils.compat import uuid7
 
+from app.db.prepared import insert_many, insert_or
+from app.db.tables import AccessRecord, AuditRecord, Check, CheckResult, RecentResult, UnknownCaller
+from app.http.schemas import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller
-from app.statements import insert_many, insert_or
-from app.tables import (
-    AccessRecord,
-    AuditRecord,
-    Check,
-    CheckResult,
-    RecentResult,
-    UnknownCaller,
-)
-from app.wire import current_request_id
 
 Row = Mapping[str, Any]
 

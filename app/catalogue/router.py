@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from app.access.dependencies import RegistryDep, needs
 from app.catalogue import schemas
 from app.catalogue.store import current_calendar, current_catalogue
-from app.problems import problems
+from app.http.deps import RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import Day
 from app.registry import Registry
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS, Calendar
 from app.rules.law import Catalogue, Domain, PlannedBody
 from app.rules.permissions import Permission
-from app.wire import Day
 
 router = APIRouter(
     prefix="/v1",

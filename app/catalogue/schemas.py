@@ -4,6 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
+from app.http.schemas import Day, View
 from app.rules.law import (
     Department,
     DisclosureClass,
@@ -14,7 +15,6 @@ from app.rules.law import (
     MeasureRule,
     RepairRule,
 )
-from app.wire import Day, View
 
 
 class BodyView(View):

@@ -10,6 +10,13 @@ from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
 from app.clock import civil_day
+from app.db.tables import (
+    CalendarVersion,
+    CalendarYearRow,
+    CatalogueItem,
+    CatalogueVersion,
+    RegistryState,
+)
 from app.registry import LawMoved, Registry, read_head
 from app.rules.calendar import Calendar, CalendarYear
 from app.rules.law import (
@@ -22,13 +29,6 @@ from app.rules.law import (
     MeasureRule,
     Place,
     RepairRule,
-)
-from app.tables import (
-    CalendarVersion,
-    CalendarYearRow,
-    CatalogueItem,
-    CatalogueVersion,
-    RegistryState,
 )
 
 Sections = Mapping[str, tuple[Any, ...]]

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.checks import store
 from app.checks.questions import ORGANIZATIONS, Question, name_alone
 from app.checks.store import Matched
-from app.database import Connection
+from app.db.engines import Connection
 from app.rules.identity import Identity, Key, identity_of
 from app.rules.names import name_key
 from app.subjects import store as subjects

@@ -10,7 +10,7 @@ from app.catalogue.store import catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.checks.store import Matched
 from app.crypto import Secrets, fingerprint
-from app.database import Connection
+from app.db.engines import Connection
 from app.entries import store as entries
 from app.errors import Sentence
 from app.registry import Registry, law_known_at, read_head

@@ -9,18 +9,18 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, 
 from fastapi.concurrency import run_in_threadpool
 
 from app import errors
-from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
-from app.checks import actions, schemas
-from app.checks.answering import CheckRoute, Desk
-from app.checks.showing import Look
+from app.checks import schemas, service
+from app.checks.pipeline import CheckRoute, Desk
 from app.errors import Fault
-from app.middleware import header
-from app.problems import prefers_chinese, problems
+from app.http.deps import RegistryDep, needs
+from app.http.middleware import header
+from app.http.problems import prefers_chinese, problems
+from app.http.schemas import Day, Instant, current_request_id
+from app.lookups.queries import Look
 from app.registry import Registry
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
 from app.rules.permissions import Caller, Permission
-from app.wire import Day, Instant, current_request_id
 
 router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
 
@@ -76,7 +76,7 @@ router.add_api_route(
 )
 def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> Response:
     """What was answered then, to the department that asked and to auditors."""
-    stored = actions.stored_check(registry, caller, check_id)
+    stored = service.stored_check(registry, caller, check_id)
     audit.record_access(registry, caller, "check_read", check_id)
     # As it was answered, in the shape of its time: not poured into today's.
     return Response(orjson.dumps(stored), media_type="application/json")
@@ -98,7 +98,7 @@ def report_outcome(
     response: Response,
 ) -> schemas.OutcomeView:
     """Tell what was done with a result: the feedback of joint reward and punishment."""
-    view, new = actions.report_outcome(registry, caller, check_id, report)
+    view, new = service.report_outcome(registry, caller, check_id, report)
     if not new:
         response.status_code = status.HTTP_200_OK
     return schemas.OutcomeView.model_validate(view)
@@ -113,7 +113,7 @@ async def look_up_subject(
     chinese: Chinese,
 ) -> Response:
     """What this key may know of one subject today; the question is kept on record."""
-    answer = await run_in_threadpool(actions.look_up, registry, caller, request, chinese=chinese)
+    answer = await run_in_threadpool(service.look_up, registry, caller, request, chinese=chinese)
     desk.sort_later()
     return Response(answer, media_type="application/json")
 

@@ -8,12 +8,12 @@ from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import IdentifierView
 from app.errors import Sentence
+from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.admission import DecisionKind, PersonRole
 from app.rules.identifiers import PERSONAL, Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status
 from app.rules.verdict import Standing
-from app.wire import Day, Instant, Line, Model, Name, Reference, View, fault
 
 MOST_SUBJECTS = 1_000
 NOT_FOUND_NOTE = Sentence(

@@ -7,11 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, bindparam, delete, select
 from uuid_utils.compat import uuid7
 
-from app.rules.law import SubjectKind
-from app.rules.names import name_key
-from app.statements import Prepared, among, as_text, insert_many, insert_or
-from app.subjects.store import Key
-from app.tables import (
+from app.db.prepared import Prepared, among, as_text, insert_many, insert_or
+from app.db.tables import (
     Check,
     CheckResult,
     Outcome,
@@ -20,6 +17,9 @@ from app.tables import (
     SubjectIdentifier,
     SubjectName,
 )
+from app.rules.law import SubjectKind
+from app.rules.names import name_key
+from app.subjects.store import Key
 
 
 class Matched(NamedTuple):

@@ -6,8 +6,6 @@ import shlex
 import sys
 from pathlib import Path
 
-from app.access import actions as access
-from app.access.store import find as find_caller
 from app.catalogue.store import current_catalogue
 from app.crypto import KeyFileError
 from app.entries import store
@@ -16,6 +14,8 @@ from app.rules.identifiers import Scheme
 from app.rules.law import ListKind, Severity
 from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Role
 from app.rules.status import Status
+from app.security import keys as access
+from app.security.store import find as find_caller
 
 ADDRESS = "http://127.0.0.1:{}"
 APPROVERS = ("public_resources", "finance_bureau")

@@ -20,11 +20,11 @@ from uuid import UUID
 from app.catalogue.store import current_calendar, current_catalogue
 from app.clock import SHANGHAI, Clock
 from app.demo.plan import LATE, LATEST, Plan, Planned, told_on, working_days
-from app.disclosure.actions import publish_all, withdraw
 from app.disclosure.schemas import Publication, Withdrawal
+from app.disclosure.service import publish_all, withdraw
 from app.entries import store
-from app.entries.actions import exit_early, revoke
-from app.entries.recording import record_all
+from app.entries.changes.amendments import exit_early, revoke
+from app.entries.recording.batch import record_all
 from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
 from app.entries.store import EntryRow
 from app.errors import NotRepairable, RegistryError

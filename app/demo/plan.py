@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from itertools import cycle
 from random import Random
 
-from app import synthetic
+from app.demo import synthetic
 from app.entries.schemas import EntryPush
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS, Calendar
 from app.rules.law import Catalogue, ListKind, ListType, SubjectKind

@@ -7,21 +7,21 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from app import errors
-from app.access.dependencies import WRITE_TURN, RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import current_calendar
-from app.disclosure import actions, schemas, store
+from app.disclosure import schemas, service, store
+from app.entries.projections import disclosure_view, take_down_view
 from app.entries.router import IfMatch, present
 from app.entries.schemas import EntryView
 from app.entries.store import EntryRow
-from app.entries.views import disclosure_view, take_down_view
-from app.problems import problems
+from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import make_cursor, read_cursor, read_version
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState, TakeDown
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.wire import make_cursor, read_cursor, read_version
 
 router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
 
@@ -56,7 +56,7 @@ def record_publication(
 ) -> dict[str, Any]:
     """The entry was published on a channel; the day of publication is what counts."""
     expected = None if if_match is None else read_version(if_match)
-    actions.publish(registry, caller, entry_id, order, expected)
+    service.publish(registry, caller, entry_id, order, expected)
     return present(registry, caller, entry_id, response, changed=True)
 
 
@@ -76,7 +76,7 @@ def record_withdrawal(
 ) -> dict[str, Any]:
     """The entry was taken off a channel."""
     expected = None if if_match is None else read_version(if_match)
-    actions.withdraw(registry, caller, entry_id, order, expected)
+    service.withdraw(registry, caller, entry_id, order, expected)
     return present(registry, caller, entry_id, response, changed=True)
 
 

@@ -5,9 +5,9 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from app.http.schemas import Day, Line, Model, View
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.law import ListKind
-from app.wire import Day, Line, Model, View
 
 
 class Publication(Model):

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, tuple_
 
+from app.db.tables import Entry, EntryVersion
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DUE_SOON_WORKING_DAYS, DisclosureState, TakeDown, overdue_since
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Caller
-from app.tables import Entry, EntryVersion
 
 
 def state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:

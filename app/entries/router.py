@@ -7,21 +7,17 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response, status
 
 from app import errors
-from app.access.dependencies import WRITE_TURN, RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import calendar_at, current_calendar
-from app.database import Connection
-from app.entries import actions, recording, schemas, store, views
+from app.db.engines import Connection
+from app.entries import projections, schemas, store
+from app.entries.changes import amendments
+from app.entries.changes.status_changes import turn_to_today
+from app.entries.recording import batch
 from app.entries.store import EntryRow
-from app.entries.turns import turn_to_today
-from app.problems import problems
-from app.registry import Registry, law_known_at
-from app.rules.calendar import Calendar
-from app.rules.law import ListKind
-from app.rules.permissions import Caller, Permission
-from app.rules.status import Status
-from app.rules.visibility import Sight
-from app.wire import (
+from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import (
     Day,
     Instant,
     make_cursor,
@@ -29,6 +25,12 @@ from app.wire import (
     read_version,
     require_one_moment,
 )
+from app.registry import Registry, law_known_at
+from app.rules.calendar import Calendar
+from app.rules.law import ListKind
+from app.rules.permissions import Caller, Permission
+from app.rules.status import Status
+from app.rules.visibility import Sight
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
@@ -86,7 +88,7 @@ def push_entry(
 
     Idempotent by (department, source_ref): the same body again answers 200 with today's view.
     """
-    recorded = recording.record(registry, caller, push)
+    recorded = batch.record(registry, caller, push)
     if recorded.replayed:
         response.status_code = status.HTTP_200_OK
         audit.record_access(registry, caller, "entry_replayed", recorded.entry_id)
@@ -197,7 +199,7 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
     if not rows or not sees_whole(caller, rows[-1], today):
         raise errors.EntryNotFound
     audit.record_access(registry, caller, "history_read", entry_id)
-    shown: list[dict[str, Any]] = [views.entry_view(row, today, calendar) for row in rows]
+    shown: list[dict[str, Any]] = [projections.entry_view(row, today, calendar) for row in rows]
     before: list[dict[str, Any] | None] = [None, *shown[:-1]]
     return schemas.History(
         entry_id=entry_id,
@@ -210,7 +212,8 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
                 actor=row.actor_name,
                 reason=row.change_reason,
                 changes=[
-                    schemas.FieldChange(**change) for change in views.changes_between(old, new)
+                    schemas.FieldChange(**change)
+                    for change in projections.changes_between(old, new)
                 ],
             )
             for row, old, new in zip(rows, before, shown, strict=True)
@@ -253,7 +256,7 @@ def correct_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Replace wrong facts; the recorded ones stay in the history."""
-    actions.correct(registry, caller, entry_id, order, read_version(if_match))
+    amendments.correct(registry, caller, entry_id, order, read_version(if_match))
     return present(registry, caller, entry_id, response, changed=True)
 
 
@@ -272,7 +275,7 @@ def revoke_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Take an entry back because its decision was revoked, or named the wrong subject."""
-    actions.revoke(registry, caller, entry_id, order, read_version(if_match))
+    amendments.revoke(registry, caller, entry_id, order, read_version(if_match))
     return present(registry, caller, entry_id, response, changed=True)
 
 
@@ -291,7 +294,7 @@ def exit_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """End an entry before its term does."""
-    actions.exit_early(registry, caller, entry_id, order, read_version(if_match))
+    amendments.exit_early(registry, caller, entry_id, order, read_version(if_match))
     return present(registry, caller, entry_id, response, changed=True)
 
 
@@ -310,7 +313,7 @@ def extend_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Lengthen a running term by a further decision, where the list type allows it, once."""
-    actions.extend(registry, caller, entry_id, order, read_version(if_match))
+    amendments.extend(registry, caller, entry_id, order, read_version(if_match))
     return present(registry, caller, entry_id, response, changed=True)
 
 
@@ -344,7 +347,7 @@ def present(
         calendar = _calendar_of(registry, connection, known_at)
         [view] = _views(connection, [row], day, calendar, caller, seq)
     if now.void and not caller.sees_sealed:
-        view = views.sealed(view)  # its department still takes it down, by the channels
+        view = projections.sealed(view)  # its department still takes it down, by the channels
     response.headers["ETag"] = f'"{row.version}"'
     return view
 
@@ -373,11 +376,11 @@ def _views(
     blacks = {row.subject_id for row in rows if row.kind == ListKind.black}
     neighbours = store.neighbours(connection, blacks, seq)
     return [
-        views.entry_view(
+        projections.entry_view(
             row,
             day,
             calendar,
-            views.effects_of(row, day, neighbours.get(row.subject_id, ()), caller),
+            projections.effects_of(row, day, neighbours.get(row.subject_id, ()), caller),
         )
         for row in rows
     ]

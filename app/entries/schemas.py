@@ -9,12 +9,12 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
 
 from app.errors import Sentence
+from app.http.schemas import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
 from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.identifiers import PERSONAL, Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
-from app.wire import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
 
 MOST_IDENTIFIERS = 8
 MOST_PERSONS = 50

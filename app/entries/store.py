@@ -31,14 +31,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
+from app.db.prepared import Prepared, among, as_text, insert_many
+from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 from app.rules.disclosure import Channels, Fulfilment, read_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status, Term, status_on
 from app.rules.visibility import Sight, sight
-from app.statements import Prepared, among, as_text, insert_many
 from app.subjects import store as subjects
-from app.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 
 
 class EntryRow(NamedTuple):

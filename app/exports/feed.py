@@ -3,7 +3,7 @@
 A number of the sequence announces an entry; what is sent is the entry as it is known now, today.
 So a consumer that has folded everything up to the head holds what the snapshot shows, whatever
 happened between two of its pages. Nothing in an entry's feed form moves with the day but its
-status, and every change of that has a number (`app/entries/turns.py`).
+status, and every change of that has a number (`app/entries/changes/status_changes.py`).
 """
 
 import hashlib
@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from app.database import Connection
+from app.db.engines import Connection
 from app.entries import store
+from app.entries.projections import subject_view
 from app.entries.store import EntryRow
-from app.entries.views import subject_view
 from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
 from app.registry import Head, Registry
 from app.rules.calendar import Calendar

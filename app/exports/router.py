@@ -7,16 +7,16 @@ from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from app import errors
-from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
-from app.exports import actions, schemas
+from app.exports import schemas, service
 from app.exports.schemas import ExportFormat, ExportScope
-from app.problems import problems
+from app.http.deps import RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import Day, Instant, make_cursor, read_id_cursor
+from app.http.streaming import Stream
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.streaming import Stream
-from app.wire import Day, Instant, make_cursor, read_id_cursor
 
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
 
@@ -64,7 +64,7 @@ def export_entries(
 ) -> Response:
     """Entries as one snapshot: streamed, pinned, and proved by count and SHA-256 at the end."""
     asked = {"list": list_, "domain": domain, "department": department}
-    pin, chunks = actions.start(
+    pin, chunks = service.start(
         registry,
         caller,
         export_format=format_,
@@ -101,7 +101,7 @@ def list_changes(
     Gap-free: what was recorded before `head_seq` is in here or not yours to see. What only a day
     changed is numbered too. `redblack mirror` is a consumer to learn from.
     """
-    page = actions.changes(registry, caller, after=after, limit=limit, epoch=epoch)
+    page = service.changes(registry, caller, after=after, limit=limit, epoch=epoch)
     return Response(page, media_type="application/json")
 
 
@@ -118,7 +118,7 @@ def list_changes(
 )
 def snapshot_changes(caller: Follower, registry: RegistryDep) -> Response:
     """Everything that the feed, folded, shows this caller today: where to start, and the proof."""
-    pin, chunks = actions.start_snapshot(registry, caller)
+    pin, chunks = service.start_snapshot(registry, caller)
     name = f"snapshot-{pin.epoch}-{pin.seq}-{pin.on.isoformat()}.ndjson"
     return Stream(
         chunks,

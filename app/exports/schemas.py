@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, create_model
 
 from app.entries.schemas import EntryView, SubjectView
+from app.http.schemas import Day, View
 from app.rules.admission import DecisionKind, PersonRole
 from app.rules.law import ListKind, Severity
 from app.rules.status import Status
-from app.wire import Day, View
 
 CHANGES_EXAMPLE: dict[str, Any] = {
     "changes": [

@@ -18,8 +18,8 @@ import orjson
 
 from app.catalogue.store import calendar_at
 from app.entries import store
+from app.entries.projections import entry_view
 from app.entries.store import EntryRow
-from app.entries.views import entry_view
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
 from app.rules.calendar import Calendar

@@ -15,11 +15,11 @@ from uuid_utils.compat import uuid7
 from app.audit import store as audit
 from app.catalogue.store import Law, read_law
 from app.crypto import fingerprint
-from app.database import Connection
+from app.db.engines import Connection
 from app.entries import store as entries
+from app.entries.changes.next_version import NextVersion, append_versions
+from app.entries.changes.status_changes import turn_to_today
 from app.entries.store import EntryRow
-from app.entries.turns import turn_to_today
-from app.entries.versions import NextVersion, append_versions
 from app.errors import (
     CaseNotFound,
     EntryNotFound,
@@ -29,6 +29,7 @@ from app.errors import (
     StaleVersion,
     StepRefused,
 )
+from app.http.schemas import Model
 from app.redress import store
 from app.redress.store import CaseRow
 from app.registry import Registry
@@ -36,7 +37,6 @@ from app.rules.calendar import Arrival
 from app.rules.permissions import Caller, Role
 from app.rules.redress import BEFORE, OPEN, CaseKind, CaseState, Step
 from app.rules.transitions import Action, require
-from app.wire import Model
 
 
 @dataclass(frozen=True, slots=True)

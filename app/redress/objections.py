@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 from app.clock import civil_day
-from app.entries import actions as entries
-from app.entries import proposals
-from app.entries.versions import NextVersion, add_persons, require_within
+from app.entries.changes import amendments as entries
+from app.entries.changes.next_version import NextVersion, add_persons, require_within
+from app.entries.recording import proposals
 from app.errors import Fault, InvalidPayload, Sentence, StepRefused
 from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (

@@ -10,12 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from app.crypto import fingerprint
-from app.database import Connection
+from app.db.engines import Connection
 from app.entries import store as entries
-from app.entries.columns import barred_from, channel_values, clock_values, ended_values
+from app.entries.changes.next_version import require_within
+from app.entries.recording.version_values import (
+    barred_from,
+    channel_values,
+    clock_values,
+    ended_values,
+)
 from app.entries.store import EntryRow
-from app.entries.versions import require_within
 from app.errors import CaseOpen, NotRepairable, SamePerson, StepRefused
+from app.http.schemas import FIRST_DAY
 from app.redress import store
 from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (
@@ -27,6 +33,7 @@ from app.redress.schemas import (
 )
 from app.redress.store import CaseRow
 from app.registry import Registry
+from app.rules.consecutive_terms import within_stay
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
 from app.rules.names import name_key
 from app.rules.permissions import Caller
@@ -42,9 +49,7 @@ from app.rules.redress import (
     assess,
     renewed_until,
 )
-from app.rules.stays import within_stay
 from app.rules.transitions import MOVES, Action
-from app.wire import FIRST_DAY
 
 
 def repairability(

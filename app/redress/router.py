@@ -10,21 +10,21 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 
 from app import errors
-from app.access.dependencies import WRITE_TURN, RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import current_catalogue
-from app.database import Connection
+from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.router import IfMatch, sees_whole
 from app.entries.store import EntryRow
-from app.problems import problems
+from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import make_cursor, read_cursor, read_version
 from app.redress import objections, repairs, schemas, store
 from app.redress.store import CaseRow
 from app.redress.views import case_view, repairability_view
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.redress import CaseKind, CaseState
-from app.wire import make_cursor, read_cursor, read_version
 
 router = APIRouter(prefix="/v1", tags=["Redress"], responses=problems())
 

@@ -9,9 +9,9 @@ from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import EntryChanges, RevocationCode
 from app.errors import Sentence
+from app.http.schemas import Day, Line, Model, Name, Reference, Text, View, fault
 from app.rules.law import Bar, CountedFrom, Means, Severity
 from app.rules.redress import CaseKind, CaseState, Unmet
-from app.wire import Day, Line, Model, Name, Reference, Text, View, fault
 
 MOST_PIECES = 20
 

@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, exists, insert, select, tuple_, update
 from sqlalchemy.orm import aliased
 
+from app.db.tables import EntryVersion, RedressCase
 from app.entries import store as entries
 from app.rules.calendar import Arrival
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState
-from app.tables import EntryVersion, RedressCase
 
 
 class CaseRow(NamedTuple):

@@ -6,14 +6,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app import errors
-from app.access.dependencies import RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import current_calendar, current_catalogue
 from app.errors import Fault, Sentence
-from app.problems import problems
+from app.http.deps import RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import Day
 from app.reports import schemas, store
 from app.rules.permissions import Caller, Permission
-from app.wire import Day
 
 router = APIRouter(prefix="/v1/reports", tags=["Reports"], responses=problems())
 

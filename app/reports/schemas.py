@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from app.wire import Day, View
+from app.http.schemas import Day, View
 
 
 class TimelinessRow(View):

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
+from app.db.tables import EntryVersion
 from app.disclosure.store import state_expression
 from app.entries import store as entries
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState
 from app.rules.law import DisclosureClass
-from app.tables import EntryVersion
 
 
 def timeliness(

@@ -7,12 +7,12 @@ from fastapi import APIRouter, Path, Request, Response, status
 from fastapi.responses import HTMLResponse
 
 from app import errors
-from app.access.dependencies import RegistryDep, needs, refuse_unknown
 from app.audit import store as audit
 from app.crypto import canonical
 from app.errors import ReportNotFound, TooManyAttempts
-from app.problems import problems
-from app.rights import actions, page, schemas
+from app.http.deps import RegistryDep, needs, refuse_unknown
+from app.http.problems import problems
+from app.rights import page, schemas, service
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
@@ -36,7 +36,7 @@ def issue_own_report(
 
     Where nothing is recorded under the number the report says so; it never says "good credit".
     """
-    report = actions.issue(registry, caller, request)
+    report = service.issue(registry, caller, request)
     where = {"Location": f"{router.prefix}/own-reports/{report['report_id']}"}
     return _as_issued(report, status.HTTP_201_CREATED, where)
 
@@ -48,7 +48,7 @@ def issue_own_report(
 )
 def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> Response:
     """A report as it was issued, to the department that issued it and to operators."""
-    report = actions.issued_report(registry, caller, report_id)
+    report = service.issued_report(registry, caller, report_id)
     audit.record_access(registry, caller, "own_report_read", report_id, form="json")
     return _as_issued(report, status.HTTP_200_OK)
 
@@ -60,7 +60,7 @@ def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> R
 )
 def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep) -> HTMLResponse:
     """The same as a page to print: Chinese with English beside it, whole in itself."""
-    report = actions.issued_report(registry, caller, report_id)
+    report = service.issued_report(registry, caller, report_id)
     audit.record_access(registry, caller, "own_report_read", report_id, form="page")
     printed = page.render(report)
     return HTMLResponse(printed.html, headers=printed.headers)
@@ -96,7 +96,7 @@ def verify_own_report(
     registry: RegistryDep,
 ) -> schemas.Verification:
     """Whether a report was issued under the code, for anybody who holds a print of one."""
-    verification = actions.verify(registry, verification_code)
+    verification = service.verify(registry, verification_code)
     if verification is None:
         # Counted as an attempt without a key, so that guessing ends; true codes are answered still.
         refusal = refuse_unknown(request)

@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from app.entries.schemas import DecisionView, ExtensionView, IdentifierView, RemovalView
+from app.http.schemas import Day, Model, Name, Reference, View
 from app.rules.admission import PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
@@ -19,7 +20,6 @@ from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Se
 from app.rules.permissions import Role
 from app.rules.status import Status
 from app.rules.verdict import Standing
-from app.wire import Day, Model, Name, Reference, View
 
 
 class ReportApplicant(Model):

@@ -20,11 +20,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.entries import store as entries
-from app.entries.store import EntryRow
-from app.rules.law import SubjectKind
-from app.subjects.store import Key, under
-from app.tables import (
+from app.db.tables import (
     Check,
     CheckResult,
     Entry,
@@ -38,6 +34,10 @@ from app.tables import (
     SubjectIdentifier,
     SubjectName,
 )
+from app.entries import store as entries
+from app.entries.store import EntryRow
+from app.rules.law import SubjectKind
+from app.subjects.store import Key, under
 
 AnyRow = Row[*tuple[Any, ...]]
 

@@ -28,7 +28,7 @@ from app.rules.law import DisclosureClass, ListKind, ListType, Severity, Span, S
 from app.rules.status import Term
 
 ADULT_AGE = 18
-LAST_DAY = date(2199, 12, 31)  # the last day that is written or taken (`app/wire.py`)
+LAST_DAY = date(2199, 12, 31)  # the last day that is written or taken (`app/http/schemas.py`)
 CAP_YEARS = 5  # 山东省社会信用条例 Art 38
 ORGANIZATIONS = frozenset({SubjectKind.legal_person, SubjectKind.unincorporated_organization})
 
@@ -108,7 +108,7 @@ class Case:
         police: bool = False,
         restored_on: date | None = None,
     ) -> "Case":
-        """Read the sealed facts of an entry (`app/entries/proposals.py`)."""
+        """Read the sealed facts of an entry (`app/entries/recording/proposals.py`)."""
         decision, disclosure = facts["decision"], facts.get("disclosure", {})
         persons = facts.get("responsible_persons") or []
         until = facts.get("effective_until", UNSET)

@@ -27,6 +27,8 @@ from sqlalchemy.exc import IntegrityError
 from uuid_utils.compat import uuid7
 
 from app.crypto import Sealed, Secrets
+from app.db.prepared import Prepared, among, as_text, insert_many, insert_or
+from app.db.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 from app.errors import IdentifierConflict
 from app.registry import LawMoved
 from app.rules.identifiers import Identifier, Scheme, parse
@@ -35,8 +37,6 @@ from app.rules.identity import Identity, Name, Said, name_only_key
 from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
 from app.rules.names import name_key
-from app.statements import Prepared, among, as_text, insert_many, insert_or
-from app.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
 

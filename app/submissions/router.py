@@ -8,23 +8,26 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import errors
-from app.access.dependencies import WRITE_TURN, Admission, RegistryDep, needs
 from app.audit import store as audit
 from app.catalogue.store import current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
-from app.problems import problems
+from app.http.deps import WRITE_TURN, Admission, RegistryDep, needs
+from app.http.problems import problems
+from app.http.schemas import Line, make_cursor, read_id_cursor
+from app.http.streaming import Stream
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
-from app.streaming import Stream
-from app.submissions import actions, dispatch, intake, marking, schemas, sheets, store, views
-from app.submissions.actions import Wish
-from app.submissions.columns import COLUMNS
-from app.submissions.intake import Keeper
+from app.submissions import schemas, service, store, views
+from app.submissions.mapping.columns import COLUMNS
+from app.submissions.processing import dispatch
+from app.submissions.processing.row_by_row import work
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
+from app.submissions.service import Wish
 from app.submissions.store import SubmissionRow
-from app.submissions.working import work
-from app.wire import Line, make_cursor, read_id_cursor
+from app.submissions.upload import receive
+from app.submissions.upload.receive import Keeper
+from app.submissions.workbooks import refused_rows, templates
 
 router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
 
@@ -32,7 +35,7 @@ Reader = Annotated[Caller, needs(Permission.submission_read)]
 Writer = Annotated[Caller, needs(Permission.submission_write)]
 Code = Annotated[str | None, Query(max_length=80)]
 
-XLSX = sheets.CONTENT_TYPE
+XLSX = templates.CONTENT_TYPE
 NDJSON = "application/x-ndjson"
 LOOK_AGAIN_SECONDS = 1
 AT_ONCE_ROWS = 2_000  # short rows are many, and a request is not the place to work them all off
@@ -119,11 +122,11 @@ async def submit_file(
         reason=reason,
         rows=rows,
     )
-    submission_id = await _in_turn(request, actions.begin, registry, caller, wish)
+    submission_id = await _in_turn(request, service.begin, registry, caller, wish)
     row = await _take_in(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
         await _in_turn(request, work, registry, row, most_rows=AT_ONCE_ROWS)
-        row = await run_in_threadpool(actions.find, registry, caller, submission_id)
+        row = await run_in_threadpool(service.find, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
         request.app.state.dispatcher.wake()
@@ -144,10 +147,10 @@ async def _in_turn(request: Request, write: Callable[P, T], *args: P.args, **kwa
 async def _take_in(request: Request, registry: Registry, submission_id: UUID) -> SubmissionRow:
     keeper = Keeper(registry, submission_id)
     try:
-        await intake.receive(request, keeper, lambda piece: _in_turn(request, keeper.keep, piece))
+        await receive.receive(request, keeper, lambda piece: _in_turn(request, keeper.keep, piece))
         return await _in_turn(
             request,
-            actions.arrived,
+            service.arrived,
             registry,
             submission_id,
             size=keeper.size,
@@ -159,9 +162,9 @@ async def _take_in(request: Request, registry: Registry, submission_id: UUID) ->
     except BaseException:
         # Whatever broke it off, half a file is of no use to anybody: it goes, turn or no turn.
         try:
-            await _in_turn(request, actions.forget, registry, submission_id)
+            await _in_turn(request, service.forget, registry, submission_id)
         except errors.Busy:
-            await run_in_threadpool(actions.forget, registry, submission_id)
+            await run_in_threadpool(service.forget, registry, submission_id)
         raise
 
 
@@ -237,8 +240,8 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
         )
     ]
     if list_type is not None and not offered:
-        raise InvalidPayload(faults=[Fault("?list_type", "unknown_value", actions.NO_LIST_TYPE)])
-    return _workbook(sheets.template(offered, COLUMNS), "template.xlsx")
+        raise InvalidPayload(faults=[Fault("?list_type", "unknown_value", service.NO_LIST_TYPE)])
+    return _workbook(templates.template(offered, COLUMNS), "template.xlsx")
 
 
 @router.get(
@@ -250,7 +253,7 @@ def show_submission(
     submission_id: UUID, caller: Reader, registry: RegistryDep, request: Request
 ) -> dict[str, Any]:
     """How far a submission has come."""
-    row = actions.find(registry, caller, submission_id)
+    row = service.find(registry, caller, submission_id)
     if row.finished_at is None:
         request.app.state.dispatcher.wake()
     return views.submission_view(row, registry.clock.now())
@@ -276,7 +279,7 @@ def stream_results(
     ] = None,
 ) -> Response:
     """What became of each row, in order, as far as it was read."""
-    row = actions.find(registry, caller, submission_id)
+    row = service.find(registry, caller, submission_id)
     audit.record_access(registry, caller, "submission_results_read", submission_id)
     return Stream(
         views.stream(registry, row, outcome=outcome),
@@ -296,8 +299,8 @@ def stream_results(
 )
 def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep) -> Response:
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
-    row = actions.find(registry, caller, submission_id)
-    content = marking.refused_rows(registry, row)
+    row = service.find(registry, caller, submission_id)
+    content = refused_rows.refused_rows(registry, row)
     audit.record_access(registry, caller, "submission_refused_read", submission_id)
     return _workbook(content, f"refused-{submission_id}.xlsx")
 
@@ -316,7 +319,7 @@ def approve_submission(
     request: Request,
 ) -> dict[str, Any]:
     """Let a held full list go ahead: a second person's word, for the entries that were shown."""
-    row = actions.approve(registry, caller, submission_id, order)
+    row = service.approve(registry, caller, submission_id, order)
     request.app.state.dispatcher.wake()
     return views.submission_view(row, registry.clock.now())
 
@@ -335,7 +338,7 @@ def reverse_submission(
     request: Request,
 ) -> dict[str, Any]:
     """Take a submission back as a whole, while nothing later was built on it."""
-    row = actions.reverse(registry, caller, submission_id, order)
+    row = service.reverse(registry, caller, submission_id, order)
     request.app.state.dispatcher.wake()
     return views.submission_view(row, registry.clock.now())
 

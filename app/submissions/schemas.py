@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict
 
-from app.wire import Line, Model, SparseView, View
+from app.http.schemas import Line, Model, SparseView, View
 
 
 class State(StrEnum):

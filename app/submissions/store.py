@@ -8,11 +8,11 @@ from uuid import UUID
 from sqlalchemy import Connection, case, delete, exists, func, insert, or_, select, true, update
 
 from app.crypto import Sealed
+from app.db.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
 from app.entries.store import known, not_ended
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.submissions.schemas import Mode, Result, State
-from app.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
 
 WORKABLE = (State.queued, State.running, State.reversing)
 COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")

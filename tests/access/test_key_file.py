@@ -12,14 +12,14 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from app.catalogue.actions import initialise
+from app.catalogue.service import initialise
 from app.crypto import KeyFileError, Secrets
+from app.db.tables import SealingKey
 from app.errors import SecretKeyMismatch
 from app.main import equip
 from app.registry import Registry
 from app.rules.law import SubjectKind
 from app.subjects import store as subjects
-from app.tables import SealingKey
 from tests.support.document import address_of, body_of, operations
 from tests.support.facts import PERSON, asked, check, person
 from tests.support.numbers import resident_id
@@ -103,7 +103,7 @@ def test_a_key_file_that_others_can_read_opens_nothing(
 
 def test_the_command_never_overwrites_a_key_file(tmp_path: Path) -> None:
     path = tmp_path / "secret.key"
-    command = [sys.executable, "-m", "app.cli", "keys", "secret", str(path)]
+    command = [sys.executable, "-m", "app.cli.main", "keys", "secret", str(path)]
     environment = {**os.environ, "REDBLACK_DATA_DIR": str(tmp_path / "var")}
     made = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
     assert made.returncode == 0, made.stderr

@@ -7,12 +7,12 @@ import httpx
 import pytest
 from sqlalchemy import select, text
 
-from app.access.actions import create, key_hash, revoke
+from app.db.tables import ApiKey
 from app.errors import InvalidPayload
 from app.main import equip
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.tables import ApiKey
+from app.security.keys import create, key_hash, revoke
 from tests.support.facts import PERSON
 from tests.support.world import World, describe_app, served
 

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.access.dependencies import Attempts
-from app.tables import UnknownCaller
+from app.db.tables import UnknownCaller
+from app.http.deps import Attempts
 from tests.support.world import World
 
 

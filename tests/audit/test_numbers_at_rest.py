@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from app.tables import Base
+from app.db.tables import Base
 from tests.support.facts import PERSON, asked, check, person, push
 from tests.support.numbers import resident_id
 from tests.support.world import World

@@ -8,15 +8,15 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 
-from app.access.actions import create, revoke
-from app.access.store import all_keys
 from app.audit.store import ANSWERED, add_access, row
-from app.catalogue.actions import add_department, enable
-from app.catalogue.years import statutory_years
+from app.calendar.notices import statutory_years
+from app.catalogue.service import add_department, enable
 from app.checks.store import sort_results
-from app.disclosure.actions import load_year
+from app.disclosure.service import load_year
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
+from app.security.keys import create, revoke
+from app.security.store import all_keys
 from tests.support.facts import BUILDER, asked, check, push
 from tests.support.numbers import uscc
 from tests.support.world import World

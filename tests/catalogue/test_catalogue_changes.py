@@ -9,12 +9,12 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from app.catalogue.actions import add_department, enable, load_file, read_sections
+from app.catalogue.service import add_department, enable, load_file, read_sections
 from app.catalogue.store import current_catalogue
+from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.registry import read_head
 from app.rules.law import Severity, Span
-from app.tables import CatalogueVersion, EntryVersion
 from tests.support.facts import asked, check, decision, organisation, penalty, push, red, subject
 from tests.support.world import World
 

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select, update
 
-from app.catalogue import actions, store
-from app.catalogue.actions import complete, enable
+from app.catalogue import service, store
+from app.catalogue.service import complete, enable
 from app.catalogue.store import catalogue_at, current_catalogue
+from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from app.registry import Registry, read_head
 from app.rules.law import Catalogue, Span
-from app.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from tests.support.commands import command_over
 from tests.support.facts import push
 from tests.support.world import World
@@ -205,7 +205,7 @@ def test_two_processes_at_once_complete_it_once(
             both_have_looked.wait(10)
         return found
 
-    monkeypatch.setattr(actions.store, "additions", look)
+    monkeypatch.setattr(service.store, "additions", look)
     with beside(world) as one, beside(world) as other, ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(complete, registry) for registry in (one, other)]:
             done.result()

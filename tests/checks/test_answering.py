@@ -20,12 +20,12 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from app.access.actions import create, key_hash, revoke
-from app.checks import answering, record, store
-from app.checks.answering import MANY_SUBJECTS, MOST_TOGETHER
+from app.checks import pipeline, receipts, store
+from app.checks.pipeline import MANY_SUBJECTS, MOST_TOGETHER
 from app.checks.schemas import MOST_SUBJECTS, NOT_FOUND_NOTE
+from app.db.tables import ApiKey
 from app.rules.permissions import Role
-from app.tables import ApiKey
+from app.security.keys import create, key_hash, revoke
 from tests.conftest import DATABASES
 from tests.support.asking import (
     Held,
@@ -163,9 +163,9 @@ def test_more_than_go_together_are_all_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    plain = answering.answer_together
+    plain = pipeline.answer_together
     monkeypatch.setattr(
-        answering, "answer_together", lambda *both: (sizes.append(len(both[1])), plain(*both))[1]
+        pipeline, "answer_together", lambda *both: (sizes.append(len(both[1])), plain(*both))[1]
     )
     approver = world.api("approver")
     crowd = MOST_TOGETHER + 16
@@ -196,13 +196,13 @@ def test_a_re_examination_beside_checks_is_no_check(world: World) -> None:
 def test_a_check_that_cannot_be_put_on_record_fails_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = record._check
+    plain = receipts._check
 
     def breaking(answer: Any, *more: Any) -> dict[str, Any]:
         row = plain(answer, *more)
         return row | {"actor_name": None} if answer.request.case_no == "BREAKS" else row
 
-    monkeypatch.setattr(record, "_check", breaking)
+    monkeypatch.setattr(receipts, "_check", breaking)
     approver = world.api("approver")
     cases = ["A", "BREAKS", "B", "C", "BREAKS", "D"]
     answers = as_one_group(
@@ -225,7 +225,7 @@ def test_a_check_that_cannot_be_put_on_record_fails_alone(
 def test_a_check_without_its_results_is_not_on_record_at_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(record, "asked_digest", lambda *_: None)
+    monkeypatch.setattr(receipts, "asked_digest", lambda *_: None)
     refused(ask(world.api("approver"), check(one(1))), 500, "internal_error")
     assert on_record(world) == {}
     assert results_on_record(world.registry) == {}
@@ -238,14 +238,14 @@ def test_a_check_without_its_results_is_not_on_record_at_all(
 def test_a_check_that_nobody_foresaw_fails_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = answering.read_questions
+    plain = pipeline.read_questions
 
     def failing(registry: Any, request: Any, today: Any) -> Any:
         if request.case_no == "FAILS":
             raise RuntimeError(request.subjects[0].number)
         return plain(registry, request, today)
 
-    monkeypatch.setattr(answering, "read_questions", failing)
+    monkeypatch.setattr(pipeline, "read_questions", failing)
     approver = world.api("approver")
     cases = ["A", "FAILS", "B"]
     answers = as_one_group(
@@ -327,13 +327,13 @@ def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
 
         monkeypatch.setattr(store, "insert_many", add)
     else:
-        plain_all = answering.answer_all
+        plain_all = pipeline.answer_all
 
         def answer_all(connection: Any, *more: Any) -> Any:
             lose(connection)
             return plain_all(connection, *more)
 
-        monkeypatch.setattr(answering, "answer_all", answer_all)
+        monkeypatch.setattr(pipeline, "answer_all", answer_all)
     answers = as_one_group(world, [partial(ask, approver, check(one(1)))] * 3)
     assert lost == [(True,)]
     for answer in answers:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.actions import enable
+from app.catalogue.service import enable
 from tests.support.facts import BUILDER, PERSON, asked, check, person, red, subject
 from tests.support.numbers import org_code, resident_id, uscc
 from tests.support.world import World

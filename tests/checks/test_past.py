@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.actions import enable
-from app.tables import Check
+from app.catalogue.service import enable
+from app.db.tables import Check
 from tests.support.facts import PERSON, asked, check, person, red, subject
 from tests.support.numbers import org_code, resident_id, uscc
 from tests.support.world import World

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.tables import Check, RecentResult
+from app.db.tables import Check, RecentResult
 from tests.support.facts import PERSON, asked, check, person, red
 from tests.support.numbers import uscc
 from tests.support.world import World

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
-from app.checks import sorting, store
-from app.checks.sorting import Sorting
-from app.database import DatabaseError
+from app.checks import result_indexing, store
+from app.checks.result_indexing import Sorting
+from app.db.engines import DatabaseError
+from app.db.tables import CheckResult, RecentResult
 from app.registry import Registry
-from app.tables import CheckResult, RecentResult
 from tests.conftest import DATABASES
 from tests.support.asking import Held, answered, beside, key_of
 from tests.support.facts import BUILDER, asked, check
@@ -33,7 +33,7 @@ INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 @pytest.fixture(autouse=True)
 def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is sorted in but what a test sorts in."""
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", NEVER)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", NEVER)
 
 
 def waiting(registry: Registry) -> int:
@@ -140,8 +140,8 @@ def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
 def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(sorting, "RESULTS_AT_ONCE", 2)  # in several turns
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several turns
     answered(world.api("approver"), *(asked(uscc(n), None, ref=str(n)) for n in range(3)))
     for _ in range(4):
         answered(world.api("approver"), asked())
@@ -182,8 +182,8 @@ def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
 ) -> None:
     answered(world.api("approver"), asked())
     world.desk._sorting.close()  # what is sorted in is not its doing
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(sorting, "BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(result_indexing, "BUSY_SECONDS", 0.2)
     asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
 
@@ -194,7 +194,7 @@ def test_while_checks_come_nothing_is_sorted_in(
 ) -> None:
     answered(world.api("approver"), asked())
     world.desk._sorting.close()  # what is sorted in is not its doing
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
     asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
     assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
 
@@ -202,7 +202,7 @@ def test_while_checks_come_nothing_is_sorted_in(
 def test_a_check_that_takes_longer_than_it_must_be_quiet_is_sorted_in_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.02)
     approver = world.api("approver")
     with ThreadPoolExecutor(1) as pool:
         with Held(world) as held:
@@ -241,7 +241,7 @@ def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
 
     answered(world.api("approver"), asked())
     world.desk._sorting.close()  # what is sorted in is not its doing
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
     asyncio.run(asyncio.wait_for(turn(), 20))
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
 
@@ -253,8 +253,8 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
     for _ in range(3):
         answered(world.api("approver"), asked())
     world.desk._sorting.close()  # what is sorted in is not its doing
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(sorting, "RESULTS_AT_ONCE", 1)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 1)
     begun, go_on = threading.Event(), threading.Event()
     plain = store.sort_results
 
@@ -346,7 +346,7 @@ def test_another_worker_sorts_in_what_one_left_behind(
     """A worker that was killed sorts nothing in: whoever answers next does it."""
     answered(world.api("approver"), asked())
     world.desk._sorting.close()  # what is sorted in is not its doing
-    monkeypatch.setattr(sorting, "QUIET_SECONDS", 0.3)
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.3)
     with beside(world) as other:
         client = other.client(key_of(world.api("approver")))
         assert client.post("/v1/checks", json=check()).status_code == 200

@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from app import statements
-from app.checks.answering import Inquiry, answer_together
+from app.checks.pipeline import Inquiry, answer_together
 from app.checks.schemas import CheckRequest
+from app.db import prepared
 from app.rules.permissions import Caller, Role
 from tests.support.facts import PERSON, asked, check, person, subject
 from tests.support.numbers import resident_id, uscc
@@ -26,13 +26,13 @@ KEPT = 2
 def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Answer checks together; gives the statements that it took."""
     told: list[str] = []
-    on_driver = statements.on_driver
+    on_driver = prepared.on_driver
 
     def noting(connection: Any, statement: str, work: Any) -> Any:
         told.append(statement.split(maxsplit=1)[0])
         return on_driver(connection, statement, work)
 
-    monkeypatch.setattr(statements, "on_driver", noting)
+    monkeypatch.setattr(prepared, "on_driver", noting)
     officer = Caller(uuid4(), "an officer", Role.approver, "finance_bureau")
 
     def answer(*bodies: dict[str, Any]) -> list[str]:

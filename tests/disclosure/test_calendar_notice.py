@@ -13,14 +13,14 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-import app.disclosure.actions
-import app.entries.recording
-import app.entries.versions
-from app.catalogue.years import read_notice
-from app.disclosure.actions import load_year
+import app.disclosure.service
+import app.entries.changes.next_version
+import app.entries.recording.batch
+from app.calendar.notices import read_notice
+from app.db.tables import CalendarVersion, EntryVersion
+from app.disclosure.service import load_year
 from app.errors import InvalidPayload
 from app.registry import read_head, take_sequence
-from app.tables import CalendarVersion, EntryVersion
 from tests.support.facts import decision, organisation, publication, push
 from tests.support.world import World
 
@@ -191,7 +191,7 @@ def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
 def test_entries_beyond_one_page_are_counted_anew_as_well(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.disclosure.actions, "RECOMPUTED_AT_ONCE", 2)
+    monkeypatch.setattr(app.disclosure.service, "RECOMPUTED_AT_ONCE", 2)
     world.clock.move_to(date(2026, 12, 28))
     entries = [decided(world, f"2026-12-{21 + number}", number) for number in range(7)]
     assert load(world, tmp_path, LATER) == (2, 5)
@@ -299,7 +299,7 @@ def test_a_push_that_races_with_the_notice_is_decided_by_it(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.clock.move_to(date(2026, 12, 28))
-    wait = racing(world, tmp_path, monkeypatch, app.entries.recording)
+    wait = racing(world, tmp_path, monkeypatch, app.entries.recording.batch)
     entry = decided(world, "2026-12-28")
     wait()
     assert clock(world, entry) == (WHEN_LATER, False, "2")
@@ -314,7 +314,7 @@ def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_
     world.clock.move_to(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     world.clock.move_to(date(2027, 1, 8))
-    wait = racing(world, tmp_path, monkeypatch, app.entries.versions)
+    wait = racing(world, tmp_path, monkeypatch, app.entries.changes.next_version)
     publish(world, entry, "2027-01-08")
     wait()
     view = shown(world, entry)
@@ -371,8 +371,8 @@ def test_a_load_that_fails_half_way_leaves_the_old_calendar(
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(app.disclosure.actions, "RECOMPUTED_AT_ONCE", 2)
-        broken.setattr(app.entries.versions, "take_sequence", take)
+        broken.setattr(app.disclosure.service, "RECOMPUTED_AT_ONCE", 2)
+        broken.setattr(app.entries.changes.next_version, "take_sequence", take)
         with pytest.raises(ZeroDivisionError):
             load(world, tmp_path, LATER)
     assert {clock(world, entry) for entry in entries} == {(BY_STATUTE, True, "1")}

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import select, update
 
-from app.tables import EntryVersion
+from app.db.tables import EntryVersion
 from tests.support.cases import View, application, official, opened, shown, step, told
 from tests.support.facts import decision, organisation, penalty, publication
 from tests.support.problems import refused

@@ -11,7 +11,7 @@ import httpx
 import pytest
 import yaml
 
-from app.catalogue.actions import enable, load_file
+from app.catalogue.service import enable, load_file
 from app.catalogue.store import current_catalogue, items_adapter
 from app.rules.law import Span
 from tests.support.facts import BUILDER, OTHER, PERSON, licence, penalty, person, push, resident_id

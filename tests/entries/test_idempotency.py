@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.actions import load_file
+from app.catalogue.service import load_file
 from tests.support.facts import PERSON, licence, penalty, person, push, subject
 from tests.support.problems import refused, written
 from tests.support.world import World

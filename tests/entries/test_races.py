@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from app.tables import EntryVersion, Subject
+from app.db.tables import EntryVersion, Subject
 from tests.support.facts import push, red, subject, uscc
 from tests.support.problems import written
 from tests.support.world import World

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
-from app.tables import EntryPerson, SubjectIdentifier
+from app.db.tables import EntryPerson, SubjectIdentifier
 from tests.support.facts import OTHER, PERSON, penalty, person, push, red, subject
 from tests.support.problems import refused
 from tests.support.world import World

@@ -11,9 +11,9 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from app.catalogue.actions import enable
-from app.entries import versions
-from app.tables import SubjectIdentifier, SubjectName
+from app.catalogue.service import enable
+from app.db.tables import SubjectIdentifier, SubjectName
+from app.entries.changes import next_version
 from tests.support.facts import PERSON, asked, check, decision, person, push, subject
 from tests.support.numbers import org_code, resident_id, uscc
 from tests.support.problems import refused, written
@@ -391,7 +391,7 @@ def test_of_two_replacements_at_once_one_is_taken(world: World) -> None:
 def holding(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
     """Let the next change wait before its end; gives "it waits" and "let it go"."""
     waits, go = threading.Event(), threading.Event()
-    append = versions.append_versions
+    append = next_version.append_versions
 
     def held(*arguments: Any) -> Any:
         waits.set()
@@ -399,7 +399,7 @@ def holding(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, 
         return append(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(versions, "append_versions", held)
+        patch.setattr(next_version, "append_versions", held)
         yield waits, go
         go.set()
 

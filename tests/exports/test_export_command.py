@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from app.clock import Clock
+from app.demo.synthetic import uscc
 from app.exports import snapshot
 from app.registry import Registry
-from app.synthetic import uscc
 from tests.support.commands import Command, command_over
 from tests.support.exported import READERS
 from tests.support.processes import push_today

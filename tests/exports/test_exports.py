@@ -10,15 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from app.catalogue.actions import enable
+from app.catalogue.service import enable
 from app.catalogue.store import current_calendar
-from app.disclosure.actions import load_year
+from app.demo.synthetic import uscc
+from app.disclosure.service import load_year
 from app.entries import store
 from app.exports import snapshot
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status
-from app.synthetic import uscc
 from tests.support.exported import READERS, Export, read_csv, read_ndjson
 from tests.support.facts import BUILDER, OTHER, PERSON, penalty, person, push, red, subject
 from tests.support.world import World

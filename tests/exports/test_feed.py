@@ -11,9 +11,9 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from app.exports import actions, feed
+from app.db.tables import EntryTurn
+from app.exports import feed, service
 from app.registry import Registry
-from app.tables import EntryTurn
 from tests.support.commands import Command, command_over
 from tests.support.exported import Export, read_ndjson
 from tests.support.facts import PERSON, organisation, push, red
@@ -247,7 +247,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
 ) -> None:
     ending = world.record(effective_until="2026-11-22")
     page(world, "subscriber")
-    turn = actions.turn_to_today
+    turn = service.turn_to_today
 
     def turned_meanwhile(registry: Registry) -> date:
         day = turn(registry)
@@ -257,7 +257,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
         return day
 
     with monkeypatch.context() as patched:
-        patched.setattr(actions, "turn_to_today", turned_meanwhile)
+        patched.setattr(service, "turn_to_today", turned_meanwhile)
         if path == CHANGES:
             told = page(world, "subscriber")
             after = told["next_after"]

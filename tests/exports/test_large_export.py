@@ -14,14 +14,14 @@ import psutil
 import pytest
 from sqlalchemy import Connection, insert, literal_column, select, update
 
-from app.access.actions import create
-from app.entries.recording import record_all
+from app.db.tables import Entry, EntryVersion, RegistryState
+from app.demo.synthetic import uscc
+from app.entries.recording.batch import record_all
 from app.entries.schemas import EntryPush
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
+from app.security.keys import create
 from app.settings import Settings
-from app.synthetic import uscc
-from app.tables import Entry, EntryVersion, RegistryState
 from tests.conftest import DATABASES
 from tests.support.facts import subject
 from tests.support.processes import Served, push_today, serving

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import yaml
 
-from app.catalogue.years import read_notice
-from app.disclosure.actions import load_year
-from app.redress.clocks import recount
+from app.calendar.notices import read_notice
+from app.disclosure.service import load_year
+from app.redress.due_days import recount
 from tests.support.cases import objection, opened, step, told
 from tests.support.facts import organisation
 from tests.support.world import World

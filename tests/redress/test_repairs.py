@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx
 from sqlalchemy import select
 
-from app.tables import AuditRecord
+from app.db.tables import AuditRecord
 from tests.support.cases import (
     View,
     application,

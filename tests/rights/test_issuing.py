@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from app.tables import AccessRecord, OwnReport
+from app.db.tables import AccessRecord, OwnReport
 from tests.support.facts import BUILDER, OTHER, PERSON, decision, person, subject
 from tests.support.numbers import org_code, resident_id, uscc
 from tests.support.problems import refused

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
-from app.tables import SubjectIdentifier
+from app.db.tables import SubjectIdentifier
 from tests.support.facts import BUILDER, PERSON, asked, check, person, subject
 from tests.support.numbers import uscc
 from tests.support.problems import refused

@@ -5,10 +5,10 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.access.dependencies import Attempts
+from app.db.tables import UnknownCaller
 from app.errors import NotReady
-from app.rights.codes import ALPHABET, make_code, read_code
-from app.tables import UnknownCaller
+from app.http.deps import Attempts
+from app.rights.verification_code import ALPHABET, make_code, read_code
 from tests.support.facts import person
 from tests.support.problems import refused
 from tests.support.reports import NAME, issued, of_person

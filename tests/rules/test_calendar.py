@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
-from app.catalogue.years import YearNotice, announced_years, statutory_years
+from app.calendar.notices import YearNotice, announced_years, statutory_years
 from app.rules.calendar import (
     DISCLOSURE_WORKING_DAYS,
     Calendar,

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.years import announced_years
+from app.calendar.notices import announced_years
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.actions import SHIPPED, read_sections
+from app.catalogue.service import SHIPPED, read_sections
 from app.catalogue.store import merged
 from app.rules.law import (
     Bar,

@@ -10,15 +10,15 @@ from hypothesis import strategies as some
 
 from app.errors import TermNotAllowed
 from app.rules.admission import Ruling, later
-from app.rules.law import DisclosureClass, Issuer, ListKind, ListType, Severity, Span, SubjectKind
-from app.rules.status import Term
-from app.rules.stays import (
+from app.rules.consecutive_terms import (
     extended_until,
     require_within_cap,
     stay_began,
     within_consecutive_cap,
     within_stay,
 )
+from app.rules.law import DisclosureClass, Issuer, ListKind, ListType, Severity, Span, SubjectKind
+from app.rules.status import Term
 
 DAY = timedelta(days=1)
 FIVE = Span(years=5)

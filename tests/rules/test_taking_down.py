@@ -4,7 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.catalogue.years import announced_years, statutory_years
+from app.calendar.notices import announced_years, statutory_years
 from app.rules.calendar import Calendar
 from app.rules.disclosure import Channel, Publication, on_show, overdue_since, take_down_by
 

@@ -16,12 +16,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from stdnum.iso7064 import mod_11_10
 
-from app.catalogue.actions import enable
+from app.catalogue.service import enable
 from app.checks.matching import Matching
 from app.checks.questions import Question, question_about
 from app.entries import store
-from app.entries.actions import correct, revoke
-from app.entries.recording import record
+from app.entries.changes.amendments import correct, revoke
+from app.entries.recording.batch import record
 from app.entries.schemas import Correction, EntryPush, Revocation, RevocationCode
 from app.errors import IdentifierConflict, SubjectKindConflict
 from app.registry import read_head

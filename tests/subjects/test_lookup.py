@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.catalogue.actions import enable
+from app.catalogue.service import enable
 from tests.support.facts import BUILDER, PERSON, penalty, person, red, subject
 from tests.support.numbers import org_code, uscc
 from tests.support.world import World

@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.actions import SHIPPED, read_sections
+from app.catalogue.service import SHIPPED, read_sections
 from app.catalogue.store import merged
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS
 from app.rules.law import Catalogue
-from app.submissions import conversions
-from app.submissions.assembly import Row
-from app.submissions.cells import Cell, Spoilt
-from app.submissions.columns import COLUMNS
-from app.submissions.conversions import OPEN, Unreadable
-from app.submissions.exchange import FIELDS
-from app.submissions.headings import HEADINGS, _known, forms, is_header, is_trailer
-from app.submissions.reading import File
-from app.submissions.reading import Row as SentRow
-from app.submissions.tables import Table
+from app.submissions.formats.cells import Cell, Spoilt
+from app.submissions.formats.source_file import File
+from app.submissions.formats.source_file import Row as SentRow
+from app.submissions.mapping import values
+from app.submissions.mapping.columns import COLUMNS
+from app.submissions.mapping.exchange_fields import FIELDS
+from app.submissions.mapping.header import HEADINGS, _known, forms, is_header, is_trailer
+from app.submissions.mapping.row_builder import Row
+from app.submissions.mapping.table import Table
+from app.submissions.mapping.values import OPEN, Unreadable
 from tests.support import facts, numbers
 
 LIST = "wage_arrears.black"
@@ -197,7 +197,7 @@ def test_returned_workbooks_and_row_counts_are_taken() -> None:
     ],
 )
 def test_a_day_is_read(cell: Cell) -> None:
-    assert conversions.day(cell) == "2026-11-20"
+    assert values.day(cell) == "2026-11-20"
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_day_is_read(cell: Cell) -> None:
 )
 def test_what_is_no_day_is_told(cell: Cell, code: str) -> None:
     with pytest.raises(Unreadable) as refusal:
-        conversions.day(cell)
+        values.day(cell)
     assert refusal.value.code == code
 
 
@@ -228,7 +228,7 @@ def test_what_is_no_day_is_told(cell: Cell, code: str) -> None:
     "cell", ["2099/12/31", "9999-12-31", "20991231", "长期", date(2099, 12, 31)]
 )
 def test_an_open_last_day(cell: Cell) -> None:
-    assert conversions.last_day(cell) is OPEN
+    assert values.last_day(cell) is OPEN
     assert body(有效期止=cell)["effective_until"] is None
 
 
@@ -250,13 +250,13 @@ def test_an_open_last_day(cell: Cell) -> None:
     ],
 )
 def test_an_amount_is_exact(cell: Cell, unit: str, amount: str) -> None:
-    assert conversions.amount(cell, unit) == amount
+    assert values.amount(cell, unit) == amount
 
 
 @pytest.mark.parametrize("cell", ["两千", "1,5", True, date(2026, 1, 1), "1e3", "约2000"])
 def test_what_is_no_amount_is_told(cell: Cell) -> None:
     with pytest.raises(Unreadable, match="invalid_amount"):
-        conversions.amount(cell)
+        values.amount(cell)
 
 
 @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ def test_a_damaged_number_is_told(cell: Cell) -> None:
     ],
 )
 def test_a_number_is_plain_text(cell: Cell, number: str) -> None:
-    assert conversions.number(cell) == number
+    assert values.number(cell) == number
 
 
 def test_texts() -> None:
@@ -557,7 +557,7 @@ def test_no_header_raises_but_a_refusal(cells: list[Cell]) -> None:
 
 
 LINES = some.text(some.characters(categories=["L"]), min_size=1, max_size=20).filter(
-    lambda text: conversions.plain(text) == text
+    lambda text: values.plain(text) == text
 )
 
 

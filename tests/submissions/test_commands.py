@@ -16,10 +16,10 @@ from python_calamine import CalamineWorkbook
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE
 from app.settings import Settings
-from app.submissions import actions
-from app.submissions.actions import Wish
-from app.submissions.intake import Keeper
+from app.submissions import service
 from app.submissions.schemas import State
+from app.submissions.service import Wish
+from app.submissions.upload.receive import Keeper
 from tests.conftest import DATABASES
 from tests.support import files
 from tests.support.commands import Done, command_over
@@ -197,10 +197,10 @@ def test_an_import_of_what_another_works_on_takes_over_when_that_one_is_gone(
     rows = bodies(range(3))
     registry.settings.submission_lease_seconds = 1.5
     wish = Wish(list_type="wage_arrears.black", department="human_resources")
-    name = actions.begin(registry, COMMAND_LINE, wish)
+    name = service.begin(registry, COMMAND_LINE, wish)
     keeper = Keeper(registry, name)
     keeper.keep(ndjson(rows))
-    actions.arrived(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")
+    service.arrived(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")
     done = bring_in(ndjson(rows), *FOR_ALL)
     assert done.code == 0
     assert done.out.startswith(f"{name}: done, 3 rows, 3 accepted")

@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.submissions.columns import COLUMNS
-from app.submissions.exchange import FIELDS, NOTE
+from app.submissions.mapping.columns import COLUMNS
+from app.submissions.mapping.exchange_fields import FIELDS, NOTE
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 ABOUT = """\

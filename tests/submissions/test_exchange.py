@@ -2,17 +2,17 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.actions import SHIPPED, read_sections
+from app.catalogue.service import SHIPPED, read_sections
 from app.catalogue.store import merged
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.rules.law import Catalogue
 from app.rules.personal_numbers import holds_personal_number
-from app.submissions.assembly import Row
-from app.submissions.cells import Cell
-from app.submissions.exchange import FIELDS, source_reference
-from app.submissions.headings import HEADINGS, forms
-from app.submissions.tables import Table
+from app.submissions.formats.cells import Cell
+from app.submissions.mapping.exchange_fields import FIELDS, source_reference
+from app.submissions.mapping.header import HEADINGS, forms
+from app.submissions.mapping.row_builder import Row
+from app.submissions.mapping.table import Table
 from tests.support import facts, numbers
 
 PENALTY, LICENCE = "environment.penalty", "environment.licence"

@@ -22,16 +22,17 @@ from uuid import UUID
 import httpx
 import pytest
 
+from app.demo.synthetic import uscc
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE
 from app.settings import Settings
-from app.submissions import actions, dispatch, replacing, reversing, working
-from app.submissions.actions import Wish
-from app.submissions.intake import Keeper
-from app.submissions.job import Job, Progress
+from app.submissions import service
+from app.submissions.processing import dispatch, full_replace, reversal, row_by_row
+from app.submissions.processing.job import Job, Progress
 from app.submissions.schemas import State
+from app.submissions.service import Wish
 from app.submissions.store import LeaseLost, SubmissionRow
-from app.synthetic import uscc
+from app.submissions.upload.receive import Keeper
 from tests.support import files
 from tests.support.facts import asked, check, organisation, penalty, push
 from tests.support.processes import make_key, push_today, serving
@@ -277,7 +278,7 @@ def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: Wo
 
 
 def store_of_half_a_file(world: World) -> UUID:
-    submission_id = actions.begin(world.registry, COMMAND_LINE, Wish())
+    submission_id = service.begin(world.registry, COMMAND_LINE, Wish())
     Keeper(world.registry, submission_id).keep(ndjson(sent_rows(10)))
     return submission_id
 
@@ -292,14 +293,14 @@ STEP = 10
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few rows make several steps; in the server's own processes steps are as they are."""
     for module, name in (
-        (working, "FIRST_STEP_ROWS"),
-        (working, "LARGEST_STEP_ROWS"),
-        (working, "WHOLE_STEP_ROWS"),
-        (replacing, "STEP_ROWS"),
-        (reversing, "STEP_ENTRIES"),
+        (row_by_row, "FIRST_STEP_ROWS"),
+        (row_by_row, "LARGEST_STEP_ROWS"),
+        (row_by_row, "WHOLE_STEP_ROWS"),
+        (full_replace, "STEP_ROWS"),
+        (reversal, "STEP_ENTRIES"),
     ):
         monkeypatch.setattr(module, name, STEP)
-    monkeypatch.setattr(working, "STEP_SECONDS", 60)  # a slow machine makes them no smaller
+    monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)  # a slow machine makes them no smaller
 
 
 class Died(BaseException):
@@ -358,7 +359,7 @@ def stalled(
 
     monkeypatch.setattr(Job, "propose", propose)
     with ThreadPoolExecutor(1) as pool:
-        worked = pool.submit(working.work, world.registry, row)
+        worked = pool.submit(row_by_row.work, world.registry, row)
         assert reached.wait(60)
 
         def let_go() -> None:
@@ -391,7 +392,7 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
         assert dispatch.claim(world.registry, "second") is None  # the lease runs
         second = taken_up(world, "second")
         assert second is not None
-        working.work(world.registry, second)
+        row_by_row.work(world.registry, second)
         before = stored(world.registry, name)
         with caplog.at_level(logging.WARNING, "redblack.submissions"):
             let_go()
@@ -462,7 +463,7 @@ def work_until_nothing_waits(world: World) -> None:
         if row is None:
             return
         with suppress(Died):
-            working.work(world.registry, row)
+            row_by_row.work(world.registry, row)
     raise AssertionError("it is worked on for ever")
 
 
@@ -477,7 +478,7 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
     behind = queued(world, sent_rows(5), {})
     died = dying(monkeypatch, poison, slices=slices)
     work_until_nothing_waits(world)
-    assert sum(died.values()) == working.MOST_ATTEMPTS
+    assert sum(died.values()) == row_by_row.MOST_ATTEMPTS
     row = stored(world.registry, poison)
     assert row.state in {State.refused, State.stopped}
     assert row.problem is not None
@@ -490,11 +491,11 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
 def test_workers_that_die_after_a_step_each_come_to_the_end_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = sent_rows(STEP * (working.MOST_ATTEMPTS + 3))
+    rows = sent_rows(STEP * (row_by_row.MOST_ATTEMPTS + 3))
     name = queued(world, rows, {})
     died = dying(monkeypatch, name, slices=2)
     work_until_nothing_waits(world)
-    assert sum(died.values()) > working.MOST_ATTEMPTS
+    assert sum(died.values()) > row_by_row.MOST_ATTEMPTS
     assert stored(world.registry, name).state == State.done
     answers = results_of(world.api(), str(name))
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
@@ -512,7 +513,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            working.work(world.registry, row)
+            row_by_row.work(world.registry, row)
     row = taken_up(world, "second")
     assert row is not None
     world.registry.settings.submission_lease_seconds = 1e-6  # every row takes longer
@@ -549,7 +550,7 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            working.work(world.registry, row)
+            row_by_row.work(world.registry, row)
     require_recorded(world.registry, ["OLD-1"])
     work_until_nothing_waits(world)
     row = stored(world.registry, name)
@@ -607,7 +608,7 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            working.work(world.registry, row)
+            row_by_row.work(world.registry, row)
     work_until_nothing_waits(world)
     row = stored(world.registry, name)
     assert (row.state, row.rows_read, row.refused) == ("stopped", 2, 1)
@@ -626,7 +627,7 @@ def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
     answer = world.api().post(f"/v1/submissions/{name}/reversals", json=order)
     assert answer.json()["state"] == "reversing", answer.text
     steps = 0
-    plain = reversing._step
+    plain = reversal._step
     with monkeypatch.context() as dies:
 
         def step(*arguments: Any) -> int:
@@ -636,11 +637,11 @@ def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
                 raise Died
             return plain(*arguments)
 
-        dies.setattr(reversing, "_step", step)
+        dies.setattr(reversal, "_step", step)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            working.work(world.registry, row)
+            row_by_row.work(world.registry, row)
     assert stored(world.registry, name).reversed == 2 * STEP
     work_until_nothing_waits(world)
     row = stored(world.registry, name)

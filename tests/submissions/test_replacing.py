@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access.actions import create
 from app.rules.permissions import Role
-from app.submissions import dispatch
+from app.security.keys import create
+from app.submissions.processing import dispatch
 from tests.support.facts import PERSON, publication, push
 from tests.support.files import (
     BLACK,

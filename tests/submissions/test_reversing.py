@@ -6,9 +6,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.access.actions import create
 from app.rules.permissions import Role
-from app.submissions import dispatch, reversing
+from app.security.keys import create
+from app.submissions.processing import dispatch, reversal
 from tests.support.facts import organisation, push, red, subject
 from tests.support.files import (
     SUBMISSIONS,
@@ -237,15 +237,15 @@ def test_a_reversal_that_broke_off_is_asked_for_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = world.api()
-    monkeypatch.setattr(reversing, "STEP_ENTRIES", 2)
+    monkeypatch.setattr(reversal, "STEP_ENTRIES", 2)
     view = submit(api, ndjson(rows(5)))
-    steps = iter([reversing._step])
+    steps = iter([reversal._step])
 
     def failing(*arguments: Any) -> int:
         return next(steps)(*arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(reversing, "_step", failing)
+        broken.setattr(reversal, "_step", failing)
         assert reverse(world, api, view)["state"] == "stopped"
     assert len(recorded(api, status="active")) == 3
     assert reverse(world, api, view)["state"] == "reversed"

@@ -12,10 +12,10 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from app.errors import Sentence
-from app.submissions import sheets
-from app.submissions.cells import Cell, Spoilt
-from app.submissions.sheets import RETURN_COLUMNS, MarkedRow, marked, template
-from app.submissions.workbooks import read
+from app.submissions.formats.cells import Cell, Spoilt
+from app.submissions.formats.xlsx import read
+from app.submissions.workbooks import templates
+from app.submissions.workbooks.templates import RETURN_COLUMNS, MarkedRow, marked, template
 
 
 @dataclass(frozen=True)
@@ -255,8 +255,8 @@ def test_texts_of_any_length_and_kind_are_taken() -> None:
 
 
 def test_more_rows_than_anybody_mends_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "MOST_MARKED_ROWS", 3)
-    monkeypatch.setattr(sheets, "MOST_COMMENTS", 2)
+    monkeypatch.setattr(templates, "MOST_MARKED_ROWS", 3)
+    monkeypatch.setattr(templates, "MOST_COMMENTS", 2)
     rows = [MarkedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
     data = marked(["主体名称", "决定日期"], rows)
     assert [number for number, _ in read_back(data)] == [1, 2, 3, 4]

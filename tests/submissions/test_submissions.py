@@ -15,13 +15,14 @@ from fastapi import FastAPI
 from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
-from app.access.dependencies import Admission
-from app.database import Connection
+from app.db.engines import Connection
+from app.db.tables import Submission, SubmissionBatch, SubmissionPart
 from app.errors import Busy
+from app.http.deps import Admission
 from app.registry import Registry
-from app.submissions import actions, dispatch, router, working
-from app.submissions.intake import PART_BYTES
-from app.tables import Submission, SubmissionBatch, SubmissionPart
+from app.submissions import router, service
+from app.submissions.processing import dispatch, row_by_row
+from app.submissions.upload.receive import PART_BYTES
 from tests.support.facts import PERSON, licence, penalty, person, push, red, subject
 from tests.support.files import (
     BLACK,
@@ -764,8 +765,8 @@ def test_a_small_file_of_many_rows_is_handed_over(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(router, "AT_ONCE_ROWS", 2)
-    monkeypatch.setattr(working, "FIRST_STEP_ROWS", 2)
-    monkeypatch.setattr(working, "STEP_SECONDS", 60)
+    monkeypatch.setattr(row_by_row, "FIRST_STEP_ROWS", 2)
+    monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)
     api = world.api()
     answer = api.post(SUBMISSIONS, content=ndjson(rows(5)))
     assert (answer.status_code, answer.json()["progress"]["accepted"]) == (202, 2)
@@ -784,7 +785,7 @@ def test_answers_beyond_many_are_streamed(world: World, monkeypatch: pytest.Monk
 def test_a_file_that_is_all_wrong_is_not_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(working, "MOST_REFUSED", 150)
+    monkeypatch.setattr(row_by_row, "MOST_REFUSED", 150)
     view = submit(world.api(), b"{}\n" * 1_000)
     assert (view["state"], view["problem"]["code"]) == ("stopped", "too_many_refused")
     assert view["progress"]["refused"] < 1_000
@@ -794,7 +795,7 @@ def test_one_department_has_so_many_files_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_to(world, submission_at_once_bytes=0)
-    monkeypatch.setattr(actions, "MOST_UNFINISHED", 1)
+    monkeypatch.setattr(service, "MOST_UNFINISHED", 1)
     api = world.api()
     assert api.post(SUBMISSIONS, content=ndjson(rows(1))).status_code == 202
     refused(api.post(SUBMISSIONS, content=ndjson(rows(2))), 503, "busy")

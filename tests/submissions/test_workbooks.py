@@ -18,9 +18,9 @@ import pytest
 import xlsxwriter
 
 from app.errors import InvalidPayload
-from app.submissions import workbooks
-from app.submissions.cells import Cell, Spoilt
-from app.submissions.workbooks import LIMITS, REFUSALS, Limits, read
+from app.submissions.formats import xlsx
+from app.submissions.formats.cells import Cell, Spoilt
+from app.submissions.formats.xlsx import LIMITS, REFUSALS, Limits, read
 
 HEADER = ["主体名称", "决定日期"]
 SHEET = "xl/worksheets/sheet1.xml"
@@ -553,20 +553,20 @@ def test_the_child_may_not_write_files_nor_dump_its_memory() -> None:
 def test_a_child_that_does_not_start_is_no_fault_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(workbooks.sys, "executable", "/bin/false")
+    monkeypatch.setattr(xlsx.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError):
         rows(table(["甲"]))
 
 
 def test_the_child_imports_no_framework() -> None:
-    asked = "import sys, app.submissions.workbooks; print(*sys.modules)"
+    asked = "import sys, app.submissions.formats.xlsx; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in ran.stdout.split()}
     assert loaded.isdisjoint({"sqlalchemy", "fastapi", "pydantic", "httpx", "python_calamine"})
 
 
 def test_the_child_ends_with_its_parent() -> None:
-    asked = [sys.executable, "-m", "app.submissions.workbooks", json.dumps(asdict(LIMITS))]
+    asked = [sys.executable, "-m", "app.submissions.formats.xlsx", json.dumps(asdict(LIMITS))]
     ran = subprocess.run(asked, input=b"", capture_output=True, timeout=20, check=False)
     assert ran.stdout.startswith(b'["ready"]\n')
     assert json.loads(ran.stdout.splitlines()[-1]) == ["refused", "unreadable_workbook"]

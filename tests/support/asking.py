@@ -10,9 +10,9 @@ from uuid import UUID
 import httpx
 from sqlalchemy import func, select
 
+from app.db.tables import Check, CheckResult, RecentResult
 from app.main import equip
 from app.registry import Registry
-from app.tables import Check, CheckResult, RecentResult
 from tests.support.facts import check
 from tests.support.workers import wait_for
 from tests.support.world import World, describe_app, served

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from app.access.actions import create
+from app.db.tables import AuditRecord, EntryPerson, EntryTurn, EntryVersion, RedressCase
 from app.registry import read_head
 from app.rules.permissions import Role
-from app.tables import AuditRecord, EntryPerson, EntryTurn, EntryVersion, RedressCase
+from app.security.keys import create
 from tests.support.world import World
 
 View = dict[str, Any]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app import cli
+from app.cli import main
 from app.registry import Registry
 from app.settings import Settings
 
@@ -32,7 +32,7 @@ class Command:
         self.capsys.readouterr()
         self.monkeypatch.setattr(sys, "argv", ["redblack", *arguments])
         try:
-            cli.main()
+            main.main()
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
@@ -56,11 +56,11 @@ def command_over(
         else:
             monkeypatch.setenv(name, str(value))
     opened: list[Registry] = []
-    plain: Callable[[], Registry] = cli._open
+    plain: Callable[[], Registry] = main._open
 
     def remember() -> Registry:
         opened.append(plain())
         return opened[-1]
 
-    monkeypatch.setattr(cli, "_open", remember)
+    monkeypatch.setattr(main, "_open", remember)
     return Command(monkeypatch, capsys, opened)

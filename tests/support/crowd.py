@@ -12,9 +12,7 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
-from app.registry import Registry
-from app.rules.law import ListKind
-from app.tables import (
+from app.db.tables import (
     AuditRecord,
     Check,
     Entry,
@@ -24,6 +22,8 @@ from app.tables import (
     Subject,
     SubjectIdentifier,
 )
+from app.registry import Registry
+from app.rules.law import ListKind
 from tests.support.facts import asked, check
 
 PATIENCE_SECONDS = 60

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import xlsxwriter
 
-from app.submissions import dispatch
+from app.submissions.processing import dispatch
 from tests.support.facts import organisation, push
 from tests.support.problems import problem
 from tests.support.world import World

@@ -14,10 +14,10 @@ from typing import Any
 
 import httpx
 
-from app.access.actions import create
 from app.clock import Clock
 from app.registry import Registry
 from app.rules.permissions import Role
+from app.security.keys import create
 from app.settings import Settings
 from tests.support.facts import push, subject
 

@@ -13,11 +13,11 @@ import httpx
 import orjson
 from sqlalchemy import func, select
 
+from app.db.tables import Entry, Submission, SubmissionPart
+from app.demo.synthetic import uscc
 from app.registry import Registry
 from app.submissions import store
 from app.submissions.store import SubmissionRow
-from app.synthetic import uscc
-from app.tables import Entry, Submission, SubmissionPart
 from tests.support.crowd import Crowd, inspect
 from tests.support.processes import Served, push_today
 

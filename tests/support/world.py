@@ -15,15 +15,15 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 
-from app import migrate
-from app.access.actions import create
-from app.catalogue.actions import initialise
-from app.checks.answering import Desk
+from app.catalogue.service import initialise
+from app.checks.pipeline import Desk
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
+from app.db import migrations
 from app.main import create_app, equip, front
 from app.registry import Registry
 from app.rules.permissions import Role
+from app.security.keys import create
 from app.settings import Settings
 from tests.support.facts import push
 
@@ -154,7 +154,7 @@ class Templates:
             self._create_database("registry_template", "template1")
             settings = self._settings_in(self._home, self._address("registry_template"))
         registry = Registry.open(settings)
-        migrate.upgrade(settings)
+        migrations.upgrade(settings)
         initialise(registry)
         registry.close()
         self._ready.add(backend)

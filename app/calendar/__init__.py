@@ -1,0 +1,1 @@
+"""Working days: calendar notices and years."""

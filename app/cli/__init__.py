@@ -1,0 +1,1 @@
+"""The `redblack` command."""

@@ -1,0 +1,514 @@
+"""The `redblack` command."""
+
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+from uuid import UUID
+
+import typer
+from pydantic import ValidationError
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.crypto import KeyFileError, Secrets
+from app.errors import RegistryError, SecretKeyMismatch
+from app.exports.schemas import ExportFormat, ExportScope
+from app.rules.law import ListKind
+from app.rules.permissions import COMMAND_LINE, Role
+from app.rules.status import Status
+from app.settings import Settings
+from app.submissions.schemas import CommitRule, Mode, OnError
+
+if TYPE_CHECKING:
+    from app.registry import Registry
+
+URGENCY = 5  # of a worker: answers go before files
+MOST_ROWS = 2_147_483_647  # what the database counts to
+
+app = typer.Typer(
+    help="Redblack Registry: red and black lists of a city, on time and provable.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+database = typer.Typer(help="The database.", no_args_is_help=True)
+keys = typer.Typer(help="API keys, and the secret key file.", no_args_is_help=True)
+departments = typer.Typer(help="Bodies that issue and ask.", no_args_is_help=True)
+catalogue = typer.Typer(help="The law as data.", no_args_is_help=True)
+calendar = typer.Typer(help="Day-off notices of the State Council.", no_args_is_help=True)
+demo = typer.Typer(help="Synthetic data to try things on.", no_args_is_help=True)
+app.add_typer(database, name="db")
+app.add_typer(keys, name="keys")
+app.add_typer(departments, name="departments")
+app.add_typer(catalogue, name="catalogue")
+app.add_typer(calendar, name="calendar")
+app.add_typer(demo, name="demo")
+
+
+def main() -> None:
+    """Run the command; a refusal is a sentence and exit code 1, never a traceback."""
+    try:
+        app()
+    except RegistryError as refusal:
+        print(f"redblack: {refusal.detail.en} / {refusal.detail.zh}", file=sys.stderr)
+        for fault in refusal.faults:
+            print(f"  {fault.pointer}: {fault.sentence.en}", file=sys.stderr)
+        sys.exit(1)
+    except ValidationError as wrong:  # a setting; what was set is not repeated, it may be a secret
+        for found in wrong.errors():
+            name = "_".join(map(str, found["loc"])).upper()
+            print(f"redblack: REDBLACK_{name}: {found['msg']}", file=sys.stderr)
+        sys.exit(1)
+    except SQLAlchemyError as away:
+        said = str(getattr(away, "orig", None) or away).strip().partition("\n")[0]
+        print(f"redblack: the database does not answer: {said}", file=sys.stderr)
+        sys.exit(1)
+    except (KeyFileError, OSError, ValueError) as wrong:
+        print(f"redblack: {wrong}", file=sys.stderr)
+        sys.exit(1)
+
+
+def _open() -> "Registry":
+    from app.registry import Registry
+
+    settings = Settings()
+    if settings.embedded:
+        _prepare(settings)
+    registry = Registry.open(settings)
+    trouble = registry.verify()
+    if trouble is not None:
+        raise trouble
+    return registry
+
+
+def _prepare(settings: Settings) -> None:
+    """Bring the embedded database up by itself; nobody administers it."""
+    from app.catalogue.service import complete, initialise
+    from app.db import migrations
+    from app.registry import Registry
+
+    # Never beside a database that is there: it was sealed with a key that must be found again.
+    new = settings.embedded and migrations.current_revision(settings) is None
+    if new and settings.secret_key_file is None and not settings.key_path.exists():
+        Secrets.make(settings.key_path)
+    registry = Registry.open(settings)
+    migrations.upgrade(settings)
+    initialise(registry)
+    complete(registry)
+    registry.close()
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, help="Processes")] = 1,
+) -> None:
+    """Serve the registry; on PostgreSQL a stale schema is refused."""
+    import uvicorn
+
+    try:
+        # Looked at before any worker starts: one that fails to start is started again for ever.
+        registry = _open()
+        registry.write(registry.adopt_keys)
+        registry.close()
+    except SecretKeyMismatch as mismatch:
+        # It comes up and answers 503 to everything, so that whoever asks is told, not left waiting.
+        print(f"redblack: {mismatch.detail.en}", file=sys.stderr)
+    metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
+    try:
+        uvicorn.run(
+            "app.main:serve_app",
+            factory=True,
+            host=host,
+            port=port,
+            workers=workers,
+            access_log=False,  # our own line names the route, never the address
+            log_config=None,
+            server_header=False,
+            timeout_worker_healthcheck=30,
+        )
+    finally:
+        shutil.rmtree(metrics_dir, ignore_errors=True)
+
+
+# --- db ------------------------------------------------------------------
+
+
+@database.command("upgrade")
+def upgrade_database() -> None:
+    """Migrate to the newest schema, and give the database what it lacks of the shipped law."""
+    from app.db import migrations
+
+    settings = Settings()
+    _prepare(settings)
+    print(f"schema at {migrations.current_revision(settings)}")
+
+
+@database.command("current")
+def show_revision() -> None:
+    """Show the schema's revision, and the newest."""
+    from app.db import migrations
+
+    print(f"{migrations.current_revision(Settings())} (newest: {migrations.schema_head()})")
+
+
+@database.command("new-epoch")
+def start_epoch() -> None:
+    """Mark a restore or failover: from here on numbers may have been used before."""
+    from app.exports.service import start_epoch as start
+
+    print(f"epoch {start(_open())}")
+
+
+# --- keys ----------------------------------------------------------------
+
+
+@keys.command("create")
+def create_key(
+    name: Annotated[str, typer.Option(help="What the key is for")],
+    role: Annotated[Role, typer.Option(help="What it may do")],
+    department: Annotated[
+        str | None, typer.Option(help="For which department it acts: its code, name or alias")
+    ] = None,
+    person: Annotated[str | None, typer.Option(help="Whose key it is")] = None,
+) -> None:
+    """Make a key and print it, this once."""
+    from app.catalogue.service import require_department
+    from app.security.keys import create
+
+    registry = _open()
+    code = require_department(registry, department) if department else None
+    print(create(registry, name=name, role=role, department=code, person=person))
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Show every key, without the key itself."""
+    from app.security.store import all_keys
+
+    with _open().database.reading() as connection:
+        for key in all_keys(connection):
+            state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
+            columns = (key.id, key.role, key.department or "-", key.name, key.person or "-", state)
+            print("\t".join(map(str, columns)))
+
+
+@keys.command("revoke")
+def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
+    """End a key; no worker takes it after two seconds."""
+    from app.security.keys import revoke
+
+    if not revoke(_open(), key_id):
+        raise ValueError("no such key in use")
+    print("revoked")
+
+
+@keys.command("secret")
+def make_secret(file: Annotated[Path, typer.Argument()]) -> None:
+    """Make a new secret key file (mode 0600); an existing one is never overwritten."""
+    Secrets.make(file)
+    print(f"{file} made; keep a copy in a safe place, for without it nothing opens")
+
+
+# --- law -----------------------------------------------------------------
+
+
+@departments.command("add")
+def add_department(
+    code: Annotated[str, typer.Option(help="Its code, in small letters")],
+    name: Annotated[str, typer.Option(help="Its name")],
+    parent: Annotated[str | None, typer.Option(help="The body above it")] = None,
+) -> None:
+    """Add a department below or beside the plan's bodies."""
+    from app.catalogue.service import add_department as add
+
+    print(f"catalogue version {add(_open(), code, name, parent)}")
+
+
+@catalogue.command("load")
+def load_catalogue(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Put a file's items into the catalogue, by code."""
+    from app.catalogue.service import load_file
+
+    print(f"catalogue version {load_file(_open(), file)}")
+
+
+@catalogue.command("enable")
+def enable_list_type(
+    list_type: Annotated[str, typer.Argument()],
+    legal_reference: Annotated[str, typer.Option(help="The law that it rests on")],
+) -> None:
+    """Put a list type in force on its legal reference."""
+    from app.catalogue.service import enable
+
+    print(f"catalogue version {enable(_open(), list_type, legal_reference)}")
+
+
+@calendar.command("load")
+def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
+    """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
+    from app.calendar.notices import read_notice
+    from app.disclosure.service import load_year
+    from app.redress.due_days import recount
+
+    registry = _open()
+    version, recomputed = load_year(registry, read_notice(file))
+    cases = recount(registry)
+    print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
+
+
+# --- data ----------------------------------------------------------------
+
+
+@demo.command("load")
+def load_demo(
+    subjects: Annotated[int, typer.Option(min=1, help="How many subjects")] = 20_000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same data")] = 1,
+    keys_file: Annotated[
+        Path | None, typer.Option(help="Also make one key per role and keep them here")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Where it will be served, for the first curl")] = 8000,
+) -> None:
+    """Fill an empty registry with synthetic data; one that has data is left as it is."""
+    from app.demo import load, show_keys
+
+    registry = _open()
+    load(registry, subjects=subjects, seed=seed)
+    if keys_file is not None:
+        show_keys(registry, keys_file, port)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option(help="The file to write; it must not exist")],
+    format_: Annotated[ExportFormat, typer.Option("--format")] = ExportFormat.ndjson,
+    scope: Annotated[ExportScope, typer.Option()] = ExportScope.in_force,
+    kind: Annotated[ListKind | None, typer.Option("--list")] = None,
+    domain: Annotated[str | None, typer.Option()] = None,
+    department: Annotated[str | None, typer.Option()] = None,
+    status: Annotated[Status | None, typer.Option()] = None,
+    on: Annotated[str | None, typer.Option(help="YYYY-MM-DD")] = None,
+    known_at: Annotated[str | None, typer.Option(help="2026-11-22T08:00:00Z")] = None,
+) -> None:
+    """Write one consistent snapshot with its trailer, as the HTTP export does."""
+    from datetime import date, datetime
+
+    from app.exports.service import start
+
+    # Under another name until it is whole, so that half an export is never taken for one.
+    draft = output.with_name(f"{output.name}.part")
+    for path in (output, draft):
+        if path.exists():
+            raise ValueError(f"{path} exists")
+    instant = datetime.fromisoformat(known_at) if known_at else None
+    if instant is not None and instant.tzinfo is None:
+        raise ValueError("--known-at says its zone: 2026-11-22T08:00:00Z")
+    asked = {"list": kind, "domain": domain, "department": department}
+    _, chunks = start(
+        _open(),
+        replace(COMMAND_LINE, role=Role.auditor),  # the same bytes as over HTTP, sealed ones too
+        export_format=format_,
+        scope=scope,
+        status=status,
+        filters={name: str(value) for name, value in asked.items() if value},
+        on=date.fromisoformat(on) if on else None,
+        known_at=instant,
+    )
+    size = 0
+    with draft.open("xb") as file:
+        for chunk in chunks:
+            size += file.write(chunk)
+            if sys.stderr.isatty():
+                print(f"\r{size / 1e6:,.1f} MB", end="", file=sys.stderr)
+    draft.rename(output)
+    print(f"{output}: {size} bytes")
+
+
+@app.command()
+def mirror(
+    url: Annotated[str, typer.Argument(help="Where the registry is served")],
+    into: Annotated[Path, typer.Option(help="The SQLite file to keep the copy in")],
+    key_file: Annotated[
+        Path | None, typer.Option(help="Holds the key; else REDBLACK_KEY, never an argument")
+    ] = None,
+    follow: Annotated[
+        float | None, typer.Option(min=0.1, help="Look again after so many seconds, for ever")
+    ] = None,
+    prove: Annotated[bool, typer.Option(help="Compare with a snapshot")] = True,
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
+    ] = 300,
+) -> None:
+    """Keep a copy of all that a key may see; 1: it is not right or cannot go on, 3: not proved."""
+    import signal
+
+    from app.client.mirror import MirrorError, keep, read_key
+
+    if follow is not None:  # it ends when it is told to
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        key = read_key(key_file)
+        for told in keep(url, into, key, follow=follow, prove=prove, patience=patience):
+            print(told, flush=True)
+    except MirrorError as ended:
+        print(f"redblack: {ended}", file=sys.stderr)
+        raise typer.Exit(ended.code) from None
+    except KeyboardInterrupt:
+        if follow is None:
+            raise
+
+
+@app.command()
+def push(
+    url: Annotated[str, typer.Argument(help="Where the registry is served")],
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help=".ndjson, .json, .csv or .xlsx")
+    ],
+    key_file: Annotated[
+        Path | None, typer.Option(help="Holds the key; else REDBLACK_KEY, never an argument")
+    ] = None,
+    list_type: Annotated[str | None, typer.Option(help="Of rows that name none")] = None,
+    department: Annotated[str | None, typer.Option(help="For which department")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, record nothing")] = False,
+    on_error: Annotated[
+        Literal["continue", "stop"], typer.Option(help="What a refused row does to those after it")
+    ] = "continue",
+    commit: Annotated[
+        Literal["valid_rows", "all_or_nothing"], typer.Option(help="What is recorded")
+    ] = "valid_rows",
+    mode: Annotated[
+        Literal["append", "replace"], typer.Option(help="What replace lacks leaves the list")
+    ] = "append",
+    reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Where the answers to refused rows go; it must not exist")
+    ] = None,
+    refused_workbook: Annotated[
+        Path | None, typer.Option(help="Where the refused rows go, marked; it must not exist")
+    ] = None,
+    language: Annotated[
+        Literal["zh", "en"], typer.Option(help="Of the registry's sentences")
+    ] = "zh",
+    patience: Annotated[
+        float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
+    ] = 300,
+) -> None:
+    """Send a file and see it through; 1: it cannot go on, 3: some rows refused, 4: held."""
+    from app.client.mirror import MirrorError, read_key
+    from app.client.push import DeliveryError, Wishes, deliver
+
+    wishes = Wishes(list_type, department, dry_run, on_error, commit, mode, reason, rows)
+    try:
+        told = deliver(
+            url,
+            file,
+            read_key(key_file),
+            wishes=wishes,
+            results=results,
+            refused_workbook=refused_workbook,
+            patience=patience,
+            language=language,
+        )
+        for line in told:
+            print(line, flush=True)
+    except (DeliveryError, MirrorError) as ended:
+        print(f"redblack: {ended}", file=sys.stderr)
+        raise typer.Exit(ended.code) from None
+
+
+@app.command("import")
+def import_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    list_type: Annotated[str | None, typer.Option(help="Of rows that name none")] = None,
+    department: Annotated[
+        str | None, typer.Option(help="For which department: its code, name or alias")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, record nothing")] = False,
+    on_error: Annotated[
+        OnError, typer.Option(help="What a refused row does to those after it")
+    ] = OnError.keep_on,
+    commit: Annotated[CommitRule, typer.Option(help="What is recorded")] = CommitRule.valid_rows,
+    mode: Annotated[Mode, typer.Option(help="What replace lacks leaves the list")] = Mode.append,
+    reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
+    rows: Annotated[
+        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+    ] = None,
+    results: Annotated[
+        Path | None, typer.Option(help="Where every row's answer goes; it must not exist")
+    ] = None,
+) -> None:
+    """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
+    from app.catalogue.service import require_department
+    from app.submissions.local_import import bring_in, code_of, write_results
+    from app.submissions.service import Wish
+
+    registry = _open()
+    wish = Wish(
+        list_type=list_type,
+        department=require_department(registry, department) if department else None,
+        dry_run=dry_run,
+        on_error=on_error,
+        commit=commit,
+        mode=mode,
+        reason=reason,
+        rows=rows,
+    )
+    if results is not None and results.exists():
+        raise ValueError(f"{results} exists")
+    row = bring_in(registry, file, wish)
+    if results is not None:
+        write_results(registry, row, results)
+    raise typer.Exit(code_of(row))
+
+
+@app.command("work-submissions", hidden=True)
+def work_submissions() -> None:
+    """Work off what waits; a server starts this beside itself."""
+    import gc
+    import signal
+
+    from app import logs
+    from app.registry import Registry
+    from app.submissions.processing.dispatch import work_off
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it lets go of what it works on
+    os.nice(URGENCY)
+    settings = Settings()
+    logs.configure(settings.log_level)
+    registry = Registry.open(settings)  # the server that starts this looked whether it is in order
+    # Rows come and go and leave no rings behind: looking for some after every few costs a tenth.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        work_off(registry)
+    except KeyboardInterrupt:
+        raise typer.Exit(1) from None
+    finally:
+        registry.close()
+
+
+# --- development ---------------------------------------------------------
+
+
+@app.command(hidden=True)
+def openapi(output: Annotated[Path, typer.Option(help="The file to write")]) -> None:
+    """Write the OpenAPI document; no settings and no database are needed."""
+    import json
+
+    from app.main import create_app
+
+    document = create_app(Settings.model_construct()).openapi()
+    text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
+    output.write_text(f"{text}\n", "utf-8")
+    print(output)
+
+
+if __name__ == "__main__":
+    main()

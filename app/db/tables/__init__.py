@@ -1,0 +1,48 @@
+"""Every table, one module per area; importing the package fills the metadata."""
+
+from app.db.tables.audit import AccessRecord, AuditRecord, UnknownCaller
+from app.db.tables.base import LEDGER, Base
+from app.db.tables.catalogue import (
+    CalendarVersion,
+    CalendarYearRow,
+    CatalogueItem,
+    CatalogueVersion,
+)
+from app.db.tables.checks import Check, CheckResult, Outcome, RecentResult
+from app.db.tables.entries import Entry, EntryPerson, EntryTurn, EntryVersion
+from app.db.tables.redress import RedressCase
+from app.db.tables.registry import ApiKey, RegistryState, SealingKey
+from app.db.tables.rights import OwnReport
+from app.db.tables.subjects import Subject, SubjectIdentifier, SubjectName
+from app.db.tables.submissions import Submission, SubmissionBatch, SubmissionPart
+
+__all__ = [
+    "LEDGER",
+    "AccessRecord",
+    "ApiKey",
+    "AuditRecord",
+    "Base",
+    "CalendarVersion",
+    "CalendarYearRow",
+    "CatalogueItem",
+    "CatalogueVersion",
+    "Check",
+    "CheckResult",
+    "Entry",
+    "EntryPerson",
+    "EntryTurn",
+    "EntryVersion",
+    "Outcome",
+    "OwnReport",
+    "RecentResult",
+    "RedressCase",
+    "RegistryState",
+    "SealingKey",
+    "Subject",
+    "SubjectIdentifier",
+    "SubjectName",
+    "Submission",
+    "SubmissionBatch",
+    "SubmissionPart",
+    "UnknownCaller",
+]

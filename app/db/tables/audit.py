@@ -1,0 +1,53 @@
+"""The append-only trail: changes beside what they change, reads and refusals in the ledger."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Index
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import LEDGER, Base, Code, Seq
+
+
+class _Record:
+    """Who did what, when, to what, with which result; `detail` holds no personal number."""
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    recorded_at: Mapped[datetime]
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(Code)
+    role: Mapped[str] = mapped_column(Code)
+    department: Mapped[str | None] = mapped_column(Code)
+    action: Mapped[str] = mapped_column(Code)
+    outcome: Mapped[str] = mapped_column(Code)
+    target: Mapped[str | None] = mapped_column(Code)
+    request_id: Mapped[str | None] = mapped_column(Code)
+    detail: Mapped[dict[str, Any]]
+
+
+class AuditRecord(_Record, Base):
+    """A change; committed with what it tells of."""
+
+    __tablename__ = "audit_records"
+    __table_args__ = (Index(None, "target"),)
+
+    seq: Mapped[int | None] = mapped_column(Seq)
+
+
+class AccessRecord(_Record, Base):
+    """A query, an export or a refusal."""
+
+    __tablename__ = "access_records"
+    __table_args__ = (Index(None, "target"), {"schema": LEDGER})
+
+
+class UnknownCaller(Base):
+    """Attempts without a valid key, counted by source and minute: no flood of rows."""
+
+    __tablename__ = "unknown_callers"
+    __table_args__ = ({"schema": LEDGER},)
+
+    source: Mapped[str] = mapped_column(Code, primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    attempts: Mapped[int]

@@ -1,0 +1,171 @@
+"""Entries and every version of them; nothing here is ever overwritten but `superseded_seq`."""
+
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import Base, Code, Digest, Seq
+
+CURRENT = text("superseded_seq IS NULL")
+UNPUBLISHED = text("superseded_seq IS NULL AND published_on IS NULL")
+ON_SHOW = text("superseded_seq IS NULL AND take_down_from IS NOT NULL")
+BY_DAY = text("cause = 'day'")
+
+
+class Entry(Base):
+    """What never changes about an entry: whom, which list, by whom, under which reference.
+
+    Only the reference is freed where a whole submission is taken back.
+    """
+
+    __tablename__ = "entries"
+    __table_args__ = (UniqueConstraint("department", "source_ref"), Index(None, "subject_id"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    subject_id: Mapped[UUID] = mapped_column(ForeignKey("subjects.id"))
+    list_type: Mapped[str] = mapped_column(Code)
+    kind: Mapped[str] = mapped_column(Code)
+    department: Mapped[str] = mapped_column(Code)
+    source_ref: Mapped[str] = mapped_column(Code)
+    replaces: Mapped[UUID | None] = mapped_column(ForeignKey("entries.id"))
+    freed_ref: Mapped[str | None] = mapped_column(Code)
+    """The source_ref that it bore until its submission was taken back; free for others since."""
+    received_at: Mapped[datetime]
+
+
+class EntryVersion(Base):
+    """One whole state of an entry, known from `seq` until `superseded_seq`.
+
+    `facts` is the decision as the department sent it (`app/entries/recording/proposals.py`), personal numbers
+    sealed away. The dated columns are those facts with the law applied, for the rules' SQL twins.
+    """
+
+    __tablename__ = "entry_versions"
+    __table_args__ = (
+        Index("ix_entry_versions_seq", "seq", unique=True),
+        Index("ix_entry_versions_subject_id_seq", "subject_id", "seq"),
+        Index(
+            "ix_entry_versions_current_subject",
+            "subject_id",
+            sqlite_where=CURRENT,
+            postgresql_where=CURRENT,
+        ),
+        Index(
+            "ix_entry_versions_current_list",
+            "list_type",
+            "department",
+            "entry_id",
+            sqlite_where=CURRENT,
+            postgresql_where=CURRENT,
+        ),
+        Index(
+            "ix_entry_versions_unpublished",
+            "department",
+            "deadline",
+            sqlite_where=UNPUBLISHED,
+            postgresql_where=UNPUBLISHED,
+        ),
+        Index("ix_entry_versions_recorded_at", "recorded_at"),
+        Index(
+            "ix_entry_versions_current_decided",
+            "decided_on",
+            sqlite_where=CURRENT,
+            postgresql_where=CURRENT,
+        ),
+        Index(
+            "ix_entry_versions_on_show",
+            "take_down_from",
+            "department",
+            sqlite_where=ON_SHOW,
+            postgresql_where=ON_SHOW,
+        ),
+    )
+
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seq: Mapped[int] = mapped_column(Seq)
+    superseded_seq: Mapped[int | None] = mapped_column(Seq)
+    subject_id: Mapped[UUID]
+    list_type: Mapped[str] = mapped_column(Code)
+    kind: Mapped[str] = mapped_column(Code)
+    department: Mapped[str] = mapped_column(Code)
+
+    action: Mapped[str] = mapped_column(Code)
+    action_digest: Mapped[str] = mapped_column(Digest)
+    change_reason: Mapped[str | None] = mapped_column(Text)
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(Code)
+    recorded_at: Mapped[datetime]
+    catalogue_version: Mapped[int]
+
+    facts: Mapped[dict[str, Any]]
+    facts_digest: Mapped[str] = mapped_column(Digest)
+    severity: Mapped[str | None] = mapped_column(Code)
+    decided_on: Mapped[date]
+    effective_from: Mapped[date]
+    effective_until: Mapped[date | None]
+    cap_ends_on: Mapped[date | None]
+    exited_on: Mapped[date | None]
+    revoked_on: Mapped[date | None]
+    repaired_on: Mapped[date | None]
+    lapsed_from: Mapped[date | None]
+    lapsed_until: Mapped[date | None]
+    """From the one day to the eve of the other it counted as repaired, by false materials."""
+    void: Mapped[bool]
+    disputed: Mapped[bool]
+
+    disclosure_class: Mapped[str] = mapped_column(Code)
+    deadline: Mapped[date]
+    provisional: Mapped[bool]
+    calendar_version: Mapped[int]
+    reported_late: Mapped[bool]
+    channels: Mapped[dict[str, Any]]
+    published_on: Mapped[date | None]
+    published_late: Mapped[bool | None]
+    take_down_from: Mapped[date | None]
+    """The first day on which it may stand on no channel, while it still stands on one."""
+
+
+class EntryPerson(Base):
+    """The sealed number of a responsible person that an entry names; it lists nobody."""
+
+    __tablename__ = "entry_persons"
+    __table_args__ = (Index(None, "scheme", "lookup_key"),)
+
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"), primary_key=True)
+    scheme: Mapped[str] = mapped_column(Code, primary_key=True)
+    lookup_key: Mapped[str] = mapped_column(Digest, primary_key=True)
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    key_id: Mapped[str] = mapped_column(Code)
+
+
+class EntryTurn(Base):
+    """A change of status that no version of the entry made: the day did, or another entry.
+
+    Numbered like a version, so that whoever follows the changes learns of it.
+    """
+
+    __tablename__ = "entry_turns"
+    __table_args__ = (
+        Index(None, "entry_id"),
+        Index(None, "recorded_at"),
+        Index(
+            "ix_entry_turns_once_a_day",
+            "entry_id",
+            "day",
+            unique=True,
+            sqlite_where=BY_DAY,
+            postgresql_where=BY_DAY,
+        ),
+    )
+
+    seq: Mapped[int] = mapped_column(Seq, primary_key=True, autoincrement=False)
+    entry_id: Mapped[UUID] = mapped_column(ForeignKey("entries.id"))
+    day: Mapped[date]
+    status: Mapped[str] = mapped_column(Code)
+    cause: Mapped[str] = mapped_column(Code)
+    cause_entry_id: Mapped[UUID | None]
+    recorded_at: Mapped[datetime]

@@ -1,0 +1,101 @@
+"""Files and bulk pushes: what was received, sealed, and what became of every row."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.db.tables.base import Base, Code, Digest
+
+UNFINISHED = text("finished_at IS NULL")
+
+
+class Submission(Base):
+    """One file, from its first byte to the answer for its last row.
+
+    Who works on it holds a lease (`worker` until `leased_until`): every step that is written names
+    the worker, so that one who was given up for dead cannot write beside his successor.
+    """
+
+    __tablename__ = "submissions"
+    __table_args__ = (
+        Index(None, "department", "id"),
+        Index(
+            "ix_submissions_unfinished",
+            "state",
+            "id",
+            sqlite_where=UNFINISHED,
+            postgresql_where=UNFINISHED,
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(Code)
+    department: Mapped[str | None] = mapped_column(Code)
+    list_type: Mapped[str | None] = mapped_column(Code)
+    mode: Mapped[str] = mapped_column(Code)
+    dry_run: Mapped[bool]
+    on_error: Mapped[str] = mapped_column(Code)
+    commit_rule: Mapped[str] = mapped_column(Code)
+    reason: Mapped[str | None] = mapped_column(Text)
+    declared_rows: Mapped[int | None]
+
+    format: Mapped[str | None] = mapped_column(Code)
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(Digest)
+
+    actor_id: Mapped[UUID | None]
+    actor_name: Mapped[str] = mapped_column(Code)
+    role: Mapped[str] = mapped_column(Code)
+    actor_department: Mapped[str | None] = mapped_column(Code)
+    person: Mapped[str | None] = mapped_column(Code)
+    request_id: Mapped[str | None] = mapped_column(Code)
+
+    received_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    worker: Mapped[str | None] = mapped_column(Code)
+    leased_until: Mapped[datetime | None]
+    attempts: Mapped[int]
+    """How often it was taken up since its last step: a file must not kill workers for ever."""
+
+    rows_read: Mapped[int]
+    accepted: Mapped[int]
+    replayed: Mapped[int]
+    refused: Mapped[int]
+    corrected: Mapped[int]
+    exited: Mapped[int]
+    reversed: Mapped[int]
+    bytes_read: Mapped[int] = mapped_column(BigInteger)
+    problem: Mapped[dict[str, Any] | None]
+    """Why it was refused as a whole."""
+    changes: Mapped[dict[str, Any] | None]
+    """A full replace: how many entries are new, changed, unchanged, missing and standing."""
+    held_until: Mapped[datetime | None]
+    approval: Mapped[dict[str, Any] | None]
+    reversal: Mapped[dict[str, Any] | None]
+
+
+class SubmissionPart(Base):
+    """A piece of the file as it was sent, sealed: it may hold personal numbers."""
+
+    __tablename__ = "submission_parts"
+
+    submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    key_id: Mapped[str] = mapped_column(Code)
+
+
+class SubmissionBatch(Base):
+    """What became of some consecutive rows, written in the transaction that recorded them."""
+
+    __tablename__ = "submission_batches"
+
+    submission_id: Mapped[UUID] = mapped_column(ForeignKey("submissions.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    last_row: Mapped[int]
+    refused: Mapped[int]
+    results: Mapped[list[dict[str, Any]]]

@@ -1,0 +1,100 @@
+"""Columns of an entry's version: its facts with the law applied, ready to be written."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import date
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import Law
+from app.crypto import Secrets, fingerprint
+from app.entries.recording.proposals import Person
+from app.entries.store import EntryRow
+from app.rules.admission import Ruling
+from app.rules.disclosure import Channels, empty_channels, fulfilment, on_show, write_channels
+from app.rules.law import DisclosureClass
+from app.rules.status import Term
+
+
+def decided_values(
+    law: Law,
+    facts: Mapping[str, Any],
+    ruling: Ruling,
+    list_type: str,
+    digest: str | None = None,
+) -> dict[str, Any]:
+    """Columns that follow from the facts and the law; `digest` is that of the facts, if known."""
+    return {
+        "kind": law.catalogue.list_types[list_type].kind.value,
+        "catalogue_version": law.catalogue_version,
+        "facts": facts,
+        "facts_digest": digest or fingerprint(facts),
+        "severity": ruling.severity and ruling.severity.value,
+        "decided_on": date.fromisoformat(facts["decision"]["decided_on"]),
+        "effective_from": ruling.effective_from,
+        "effective_until": ruling.effective_until,
+        "cap_ends_on": ruling.cap_ends_on,
+        "disclosure_class": ruling.disclosure_class.value,
+    }
+
+
+def clock_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
+    """Columns of the 7-working-day clock."""
+    due = law.calendar.deadline(decided_on)
+    return {
+        "deadline": due.deadline,
+        "provisional": due.provisional,
+        "calendar_version": law.calendar_version,
+        "reported_late": received_on > due.deadline,
+    }
+
+
+def channel_values(
+    channels: Channels, term: Term, barred_from: date | None = None
+) -> dict[str, Any]:
+    """Columns of the channels, summed up for the lists of what is owed.
+
+    `barred_from` is the day from which the entry may not be public, whatever its term.
+    """
+    fulfilled = fulfilment(channels, term.ends_on)
+    ends = [day for day in (term.ends_on, barred_from) if day is not None]
+    return {
+        "channels": write_channels(channels),
+        "published_on": fulfilled.published_on,
+        "published_late": fulfilled.published_late,
+        "take_down_from": min(ends, default=None) if on_show(channels) else None,
+    }
+
+
+@cache
+def first_channel_values(*, enterprise: bool) -> Mapping[str, Any]:
+    """Columns of the channels of a new entry: nothing is published yet, whatever its term."""
+    return channel_values(empty_channels(enterprise=enterprise), Term(effective_from=date.min))
+
+
+def ended_values(row: EntryRow, today: date, **ends: Any) -> dict[str, Any]:  # noqa: ANN401
+    """Columns of an entry that something ends; `ends` are fields of its term."""
+    term = replace(row.term, **ends)
+    barred = barred_from(row, row.disclosure, today)
+    return {**ends, **channel_values(row.publications, term, barred)}
+
+
+def barred_from(row: EntryRow, disclosure_class: DisclosureClass, today: date) -> date | None:
+    """The first day on which a next version of that class may not be public; None where it may."""
+    if disclosure_class is DisclosureClass.public:
+        return None
+    return today if row.disclosure is DisclosureClass.public else row.take_down_from
+
+
+def person_values(secrets: Secrets, entry_id: UUID, person: Person) -> dict[str, Any]:
+    """A responsible person's number, sealed for this entry alone."""
+    scheme = person.identifier.scheme.value
+    sealed = secrets.seal(person.identifier.number, bound_to=f"{entry_id}:{scheme}")
+    return {
+        "entry_id": entry_id,
+        "scheme": scheme,
+        "lookup_key": person.lookup_key,
+        "ciphertext": sealed.ciphertext,
+        "key_id": sealed.key_id,
+    }

@@ -1,0 +1,156 @@
+"""Starting an export: pin it, write down who pulls it, and write down the proof before it ends."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+
+import orjson
+
+from app.audit import store as audit
+from app.catalogue.store import current_calendar
+from app.db.engines import Connection
+from app.entries import store
+from app.entries.changes.status_changes import turn_to_today
+from app.errors import Fault, FeedGone, InvalidPayload, Sentence
+from app.exports import feed, snapshot
+from app.exports.schemas import ExportFormat, ExportScope
+from app.exports.snapshot import Pin, Tally
+from app.registry import Registry, law_known_at, next_epoch, read_head
+from app.rules.permissions import COMMAND_LINE, Caller
+from app.rules.status import ENDED, Status
+
+SNAPSHOT = "/v1/changes/snapshot"
+
+
+def start(
+    registry: Registry,
+    caller: Caller,
+    *,
+    export_format: ExportFormat,
+    scope: ExportScope,
+    status: Status | None,
+    filters: Mapping[str, str],
+    on: date | None = None,
+    known_at: datetime | None = None,
+) -> tuple[Pin, Iterator[bytes]]:
+    """Pin a snapshot and give its bytes.
+
+    Raises:
+        InvalidPayload: the day or instant has not come yet.
+    """
+    if status in ENDED:
+        scope = ExportScope.all  # who asks for what is over means all, and the trailer says so
+    today = registry.clock.today()
+    late = on is not None and on > today
+    if late or (known_at is not None and known_at > registry.clock.now()):
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "?on" if late else "?known_at",
+                    "in_future",
+                    Sentence("An export shows a day that has come", "导出只能针对已到来的日期"),
+                )
+            ]
+        )
+    turn_to_today(registry)
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+        if known_at is not None:  # what was pinned then, so that the very same export comes out
+            catalogue_version, calendar_version = law_known_at(connection, known_at)
+            head = head._replace(
+                seq=store.seq_known_at(connection, known_at),
+                catalogue_version=catalogue_version,
+                calendar_version=calendar_version,
+            )
+    pin = Pin(
+        epoch=head.epoch,
+        seq=head.seq,
+        on=on or today,
+        catalogue_version=str(head.catalogue_version),
+        calendar_version=head.calendar_version,
+        scope=scope,
+        status=status,
+        filters=filters,
+        caller=caller,
+    )
+    audit.record_access(registry, caller, "export_started", format=export_format, **pin.described())
+    return pin, _accounted(registry, caller, pin, export_format)
+
+
+def _accounted(
+    registry: Registry, caller: Caller, pin: Pin, export_format: ExportFormat
+) -> Iterator[bytes]:
+    # The last chunk holds the trailer: it leaves only after count and hash are on record.
+    tally = Tally()
+    held: bytes | None = None
+    for chunk in snapshot.stream(registry, pin, export_format, tally):
+        if held is not None:
+            yield held
+        held = chunk
+    audit.record_access(
+        registry,
+        caller,
+        "export_completed",
+        seq=pin.seq,
+        count=tally.count,
+        sha256=tally.sha256,
+        format=export_format,
+    )
+    if held is not None:
+        yield held
+
+
+def changes(
+    registry: Registry, caller: Caller, *, after: int, limit: int, epoch: int | None
+) -> bytes:
+    """A page of the change feed, as JSON (`ChangePage`).
+
+    Raises:
+        FeedGone: the number is of another epoch, of no epoch at all, or too far back.
+    """
+    turn_to_today(registry)
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+        too_old = head.seq - after > registry.settings.feed_reach
+        if after > head.seq or too_old or epoch not in {None, head.epoch}:
+            raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
+        calendar = current_calendar(registry, connection)
+        page = feed.read(connection, caller, after, limit, head, today, calendar)
+    audit.record_access(registry, caller, "changes_read", after=after, changes=len(page["changes"]))
+    return orjson.dumps(page)
+
+
+def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
+    """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
+    turn_to_today(registry)
+    with registry.database.reading() as connection:
+        head = read_head(connection)
+        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+    pin = Pin(
+        epoch=head.epoch,
+        seq=head.seq,
+        on=today,
+        catalogue_version=str(head.catalogue_version),
+        calendar_version=head.calendar_version,
+        scope=ExportScope.all,  # what the caller may see, no less
+        status=None,
+        filters={},
+        caller=caller,
+    )
+    audit.record_access(registry, caller, "snapshot_started", seq=pin.seq, on=pin.on)
+    return pin, feed.snapshot(registry, pin)
+
+
+def start_epoch(registry: Registry) -> int:
+    """Mark a restore or failover: whoever holds an export or a number of before must know."""
+
+    def work(connection: Connection) -> int:
+        epoch = next_epoch(connection)
+        record = audit.row(
+            COMMAND_LINE, registry.clock.now(), "epoch_started", "done", f"epoch/{epoch}"
+        )
+        audit.record_changes(connection, [record])
+        return epoch
+
+    return registry.write(work)

@@ -1,0 +1,1 @@
+"""HTTP plumbing of every room: problems, validation, middleware, schemas, dependencies."""

@@ -1,0 +1,189 @@
+"""What surrounds every request: its id, its line in the log, its metrics, and no number in its URL.
+
+The log names the route, never the address: an address may hold what a caller should not have put
+there. uvicorn's own access log is off for the same reason.
+"""
+
+import logging
+import re
+import time
+from collections.abc import Iterable
+from urllib.parse import unquote_plus
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
+from app.http.problems import MEDIA_TYPE, AccountFor, prefers_chinese, problem_response
+from app.http.schemas import set_request_id
+from app.rules.personal_numbers import holds_personal_number
+
+log = logging.getLogger("redblack.access")
+
+SUBMISSIONS = "/v1/submissions"
+
+OUR_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+
+
+class Metrics:
+    """Requests by route; exact over several workers in prometheus_client's multiprocess mode."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "redblack_http_requests",
+            "Requests answered",
+            ["method", "route", "status"],
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "redblack_http_request_seconds",
+            "Time until the answer was sent",
+            ["method", "route"],
+            registry=self.registry,
+        )
+        self._counted: dict[tuple[str, str, int], Counter] = {}
+        self._timed: dict[tuple[str, str], Histogram] = {}
+
+    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request that was answered; to look its series up anew would take longer."""
+        count = self._counted.get((method, route, status))
+        if count is None:
+            count = self._counted[method, route, status] = self.requests.labels(
+                method, route, status
+            )
+        time_taken = self._timed.get((method, route))
+        if time_taken is None:
+            time_taken = self._timed[method, route] = self.seconds.labels(method, route)
+        count.inc()
+        time_taken.observe(seconds)
+
+
+class BodyLimits:
+    """How large a body may be: files come as streams, and so may be much larger."""
+
+    def __init__(self, app: ASGIApp, *, usual: int, files: int) -> None:
+        self._app = app
+        self._usual = RequestBodyLimitMiddleware(app, max_body_size=usual)
+        self._files = RequestBodyLimitMiddleware(app, max_body_size=files)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request within its limit."""
+        if scope.get("method") == "GET":  # nobody reads a body then
+            await self._app(scope, receive, send)
+            return
+        takes_a_file = scope["type"] == "http" and scope["path"] == SUBMISSIONS
+        await (self._files if takes_a_file else self._usual)(scope, receive, send)
+
+
+class Envelope:
+    """ASGI middleware; plain functions over messages, because it is on the way of every check."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, account_for: AccountFor) -> None:
+        self.app = app
+        self.account_for = account_for
+        self.metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _request_id(header(scope, b"x-request-id"))
+        set_request_id(request_id)
+        started = time.perf_counter()
+        status = 500
+        too_large = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_ours(message["headers"], request_id, scope["path"])
+            await send(message)
+
+        async def refuse(error: RegistryError) -> None:
+            chinese = prefers_chinese(header(scope, b"accept-language"))
+            await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
+
+        async def send_problems(message: Message) -> None:
+            # Where the declared length is too large already, the body limit answers in plain text
+            # over whatever is being said.
+            nonlocal too_large
+            if too_large:
+                return
+            if message["type"] == "http.response.start" and _is_plain_413(message):
+                too_large = True
+                await refuse(BodyTooLarge())
+            else:
+                await send_with_headers(message)
+
+        try:
+            refusal = _refusal_of(scope)
+            if refusal is not None:
+                await refuse(await run_in_threadpool(self.account_for, Request(scope), refusal))
+            else:
+                await self.app(scope, receive, send_problems)
+        finally:
+            self._note(scope, status, time.perf_counter() - started, request_id)
+
+    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = _route(scope)
+        self.metrics.note(scope["method"], route, status, seconds)
+        log.info("%s %s %d %.1fms %s", scope["method"], route, status, seconds * 1000, request_id)
+
+
+def header(scope: Scope, name: bytes) -> str | None:
+    """The first header of that name (in small letters); None where there is none."""
+    for found, value in scope["headers"]:
+        if found == name:
+            text: str = value.decode("latin-1")
+            return text
+    return None
+
+
+def _with_ours(
+    headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str
+) -> list[tuple[bytes, bytes]]:
+    ours = [each for each in headers if each[0] != b"x-request-id"]
+    ours.append((b"x-request-id", request_id.encode()))
+    ours.append((b"x-content-type-options", b"nosniff"))
+    if path.startswith("/v1") and all(name != b"cache-control" for name, _ in ours):
+        ours.append((b"cache-control", b"no-store"))
+    return ours
+
+
+def _request_id(sent: str | None) -> str:
+    usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not holds_personal_number(sent)
+    return sent if sent and usable else str(uuid7())
+
+
+def _refusal_of(scope: Scope) -> RegistryError | None:
+    if holds_personal_number(_address(scope)):
+        return PersonalNumberInUrl()
+    # No name holds a NUL, and PostgreSQL fails on one instead of finding nothing.
+    return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None
+
+
+def _is_plain_413(message: Message) -> bool:
+    too_large: bool = message["status"] == BodyTooLarge.status
+    return too_large and Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE
+
+
+def _address(scope: Scope) -> str:
+    if not scope["query_string"] and "%" not in scope["path"] and "+" not in scope["path"]:
+        return str(scope["path"])
+    # The path arrives decoded once; decode again, so that a doubly quoted number is seen too.
+    query = unquote_plus(scope["query_string"].decode("latin-1"))
+    return f"{scope['path']} {unquote_plus(scope['path'])} {query} {unquote_plus(query)}"
+
+
+def _route(scope: Scope) -> str:
+    route = scope.get("route")
+    path = getattr(route, "path_format", None) or getattr(route, "path", None)
+    return str(path) if path else "unrouted"

@@ -1,0 +1,183 @@
+"""Errors on the wire: RFC 9457 problem documents, in the reader's language.
+
+Nothing that was sent comes back in an error, and nothing internal goes out.
+"""
+
+import logging
+import re
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from pydantic import Field
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from app import errors
+from app.db.engines import is_away
+from app.errors import RegistryError, Sentence
+from app.http.schemas import View, current_request_id
+from app.http.validation import from_validation
+
+log = logging.getLogger("redblack.problems")
+
+AccountFor = Callable[[Request, RegistryError], RegistryError]
+"""Writes a refusal down, and gives the one to answer with."""
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemFault(View):
+    """One thing wrong at one place of the body (a JSON pointer) or of the query (`?name`)."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class Problem(View):
+    """A problem document (RFC 9457); further members may stand beside these."""
+
+    model_config = {"extra": "allow"}
+
+    type: str = Field(examples=["urn:redblack:problem:invalid_payload"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str | None
+    errors: list[ProblemFault] | None = None
+
+
+def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: the refusals that it may answer with, by status."""
+    documented: dict[int | str, dict[str, Any]] = {}
+    for kind in kinds:
+        response = documented.setdefault(
+            kind.status,
+            {
+                "model": Problem,
+                "description": "",
+                "content": {MEDIA_TYPE: {}},
+            },
+        )
+        told = f"`{kind.code}`: {kind.title.en}"
+        response["description"] = f"{response['description']}\n\n{told}".strip()
+    return documented
+
+
+def prefers_chinese(accept_language: str | None) -> bool:
+    """Tell whether the reader ranks Chinese above English (RFC 9110, 12.5.4)."""
+    weights: dict[str, float] = {}
+    for part in (accept_language or "").split(","):
+        language, _, parameter = part.strip().partition(";")
+        found = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", parameter)
+        primary = language.strip().lower().split("-")[0]
+        weight = float(found[1]) if found else 1.0
+        weights[primary] = max(weight, weights.get(primary, 0.0))
+    return weights.get("zh", 0.0) > weights.get("en", 0.0)
+
+
+def problem_response(error: RegistryError, *, chinese: bool) -> Response:
+    """The document of an error, in one language."""
+
+    def say(sentence: Sentence) -> str:
+        return sentence.zh if chinese else sentence.en
+
+    document: dict[str, Any] = {
+        "type": f"urn:redblack:problem:{error.told}",
+        "title": say(error.title),
+        "status": error.status,
+        "detail": say(error.detail),
+        "code": error.told,
+        "request_id": current_request_id(),
+        **error.members,
+    }
+    if error.faults:
+        document["errors"] = [
+            {"pointer": item.pointer, "code": item.code, "detail": say(item.sentence)}
+            for item in error.faults
+        ]
+    response = Response(
+        orjson.dumps(document, default=str), status_code=error.status, media_type=MEDIA_TYPE
+    )
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Language"] = "zh" if chinese else "en"
+    if document["request_id"] is not None:  # our own failures are answered outside the middleware
+        response.headers["X-Request-ID"] = document["request_id"]
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    return response
+
+
+def from_database(error: SQLAlchemyError) -> RegistryError:
+    """A database that is away or overrun is 503; anything else is our fault."""
+    if not is_away(error):
+        log.error("the database refused a statement", exc_info=error)
+        return errors.InternalError()
+    log.error("the database does not answer: %s", type(error).__name__)
+    return errors.Unavailable(retry_after=2)
+
+
+def _allowed(request: Request) -> str:
+    # The router names the methods of one operation only; the document knows all of the address.
+    path = getattr(request.scope.get("route"), "path_format", None)
+    return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
+
+
+def response_to(request: Request, raised: Exception, account_for: AccountFor) -> Response:
+    """The problem document of whatever was raised; it is written down first, so not on the loop."""
+    if isinstance(raised, RegistryError):
+        error = raised
+    elif isinstance(raised, SQLAlchemyError):
+        error = from_database(raised)
+    else:
+        log.error("unforeseen %s", type(raised).__name__, exc_info=raised)
+        error = errors.InternalError()
+    return problem_response(
+        account_for(request, error),
+        chinese=prefers_chinese(request.headers.get("Accept-Language")),
+    )
+
+
+def install(app: FastAPI, account_for: AccountFor) -> None:
+    """Answer every error with a problem document; `account_for` writes it down first."""
+
+    def answer(request: Request, raised: Exception) -> Response:
+        return response_to(request, raised, account_for)
+
+    # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.
+    @app.exception_handler(RegistryError)
+    def ours(request: Request, error: RegistryError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    def validation(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, from_validation(error.errors()))
+
+    @app.exception_handler(HTTPException)
+    def starlette(request: Request, error: HTTPException) -> Response:
+        by_status: dict[int, type[RegistryError]] = {
+            HTTPStatus.NOT_FOUND: errors.NoSuchAddress,
+            HTTPStatus.METHOD_NOT_ALLOWED: errors.MethodNotAllowed,
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.BodyTooLarge,
+        }
+        kind = by_status.get(error.status_code, errors.Malformed)
+        response = answer(request, kind())
+        if error.headers and "Allow" in error.headers:
+            response.headers["Allow"] = _allowed(request) or error.headers["Allow"]
+        return response
+
+    @app.exception_handler(SQLAlchemyError)
+    def database(request: Request, error: SQLAlchemyError) -> Response:
+        return answer(request, error)
+
+    @app.exception_handler(Exception)
+    def unforeseen(request: Request, error: Exception) -> Response:
+        return answer(request, error)

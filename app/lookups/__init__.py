@@ -1,0 +1,1 @@
+"""Look-ups: the entries of one subject, as a caller may see them."""

@@ -1,0 +1,291 @@
+"""What a subject is told of the entries about it, as of one moment, in the report's shapes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import current_calendar, current_catalogue
+from app.clock import civil_day
+from app.db.engines import Connection
+from app.entries import store as entries
+from app.entries.projections import entry_view
+from app.entries.store import EntryRow
+from app.registry import Head, Registry, read_head
+from app.rights import store
+from app.rights.store import Traces
+from app.rights.subject_lookup import Whom, identify
+from app.rules.calendar import Calendar
+from app.rules.identifiers import Identifier
+from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
+from app.rules.names import name_key
+from app.rules.status import ENDED
+from app.rules.verdict import Fact, judge
+
+Rows = Mapping[UUID, list[Any]]
+
+# What is taken over as the entry's own view has it; nulls where only the outline is told.
+TOLD_WHOLE = (
+    "list_type",
+    "domain",
+    "extension",
+    "conduct_ended_on",
+    "conduct_continues",
+    "unintentional",
+    "reason",
+    "penalty",
+    "licence",
+    "remark",
+)
+TOLD_ALWAYS = (
+    "id",
+    "list",
+    "status",
+    "removal",
+    "disputed",
+    "severity",
+    "effective_from",
+    "effective_until",
+    "ends_by_law_on",
+    "restored_on",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """What the registry holds of somebody, at one state of it."""
+
+    head: Head
+    catalogue: Catalogue
+    whom: Whom
+    entries: list[dict[str, Any]]
+    named_in: list[dict[str, Any]]
+    name_keys: frozenset[str]
+    """Of the names that are recorded for the number, here or beside somebody else's entry."""
+
+
+def read_held(registry: Registry, connection: Connection, asked: Identifier, day: date) -> Held:
+    """Read what is held of the bearer of a number.
+
+    Entries on the wrong subject are left out: they never were about it, and its own report does not
+    carry them on.
+    """
+    catalogue = current_catalogue(registry, connection)
+    whom = identify(connection, registry.secrets, asked)
+    teller = _Teller(catalogue, current_calendar(registry, connection), day)
+    naming = [
+        (row, people)
+        for row in store.entries_naming(connection, whom.personal_keys, day)
+        if not row.void and (people := _named_by(row, whom))
+    ]
+    recorded = {person["name"] for _, people in naming for person in people} | set(whom.names)
+    return Held(
+        head=read_head(connection),
+        catalogue=catalogue,
+        whom=whom,
+        entries=_own_entries(connection, whom, teller),
+        named_in=[teller.naming(row, people) for row, people in naming],
+        name_keys=frozenset(map(name_key, recorded)),
+    )
+
+
+def _own_entries(connection: Connection, whom: Whom, teller: "_Teller") -> list[dict[str, Any]]:
+    if whom.subject is None:
+        return []
+    rows = [
+        row
+        for row in entries.of_subjects(connection, [whom.subject.id], teller.day)
+        if not row.void
+    ]
+    histories = store.histories(connection, whom.subject.id)
+    cases = store.cases(connection, [row.id for row in rows])
+    return [teller.entry(row, histories, cases) for row in rows]
+
+
+def _named_by(row: EntryRow, whom: Whom) -> list[dict[str, Any]]:
+    """As whom an entry on somebody else names the person today; a correction may have ended it."""
+    if whom.subject is not None and row.subject_id == whom.subject.id:
+        return []
+    return [
+        person
+        for person in row.facts.get("responsible_persons") or ()
+        if (number := person.get("identifier"))
+        and (number["scheme"], number["key"]) in whom.personal_keys
+    ]
+
+
+def body_view(catalogue: Catalogue, code: str | None) -> dict[str, Any] | None:
+    """A department by code and name; None for the credit office, whose keys name none."""
+    return None if code is None else _named(catalogue.departments, code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Tells entries in the report's shapes."""
+
+    catalogue: Catalogue
+    calendar: Calendar
+    day: date
+
+    def entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
+        """An entry about the subject: whole, or an exempt one in outline (`HeldEntry`)."""
+        view = entry_view(row, self.day, self.calendar)
+        whole = row.disclosure is not DisclosureClass.exempt
+        disclosure = view["disclosure"]
+        return {
+            **{name: view[name] for name in TOLD_ALWAYS},
+            **{name: view[name] if whole else None for name in TOLD_WHOLE},
+            "outline": not whole,
+            "in_force": view["status"] not in ENDED,
+            "list_type_name": self._list_type_name(row) if whole else None,
+            "subject_name": view["subject"]["name"] if whole else None,
+            "source": self._source(row, view) if whole else None,
+            "responsible_persons": [
+                {"role": person["role"], "name": person["name"]}
+                for person in (view["responsible_persons"] if whole else ())
+            ],
+            "disclosure": {
+                **{name: disclosure[name] for name in ("class", "exemption")},
+                # In outline the coded reason alone is told: what it rests on may say the secret.
+                "basis": disclosure["basis"] if whole else None,
+                "channels": [
+                    {
+                        name: channel[name]
+                        for name in ("channel", "published_on", "url", "withdrawn_on")
+                    }
+                    for channel in disclosure["channels"]
+                    if channel["published_on"] is not None
+                ],
+            },
+            "uses": self._uses(row) if whole else [],
+            "redress": [_case(case) for case in cases.get(row.id, ())] if whole else [],
+            "history": [_change(change) for change in histories.get(row.id, ())] if whole else [],
+        }
+
+    def naming(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
+        """An entry on somebody else that names the person (`NamedIn`)."""
+        whole = row.disclosure is not DisclosureClass.exempt
+        status = row.status(self.day)
+        return {
+            "list": row.kind,
+            "list_type": row.list_type if whole else None,
+            "list_type_name": self._list_type_name(row) if whole else None,
+            "department": body_view(self.catalogue, row.department) if whole else None,
+            "roles": [person["role"] for person in people],
+            "subject_name": row.facts["subject"]["name"] if whole else None,
+            "decision_number": row.facts["decision"]["number"] if whole else None,
+            "decided_on": row.decided_on if whole else None,
+            "status": status,
+            "in_force": status not in ENDED,
+        }
+
+    def _list_type_name(self, row: EntryRow) -> str | None:
+        return getattr(self.catalogue.list_types.get(row.list_type), "name", None)
+
+    def _source(self, row: EntryRow, view: Mapping[str, Any]) -> dict[str, Any]:
+        told = ("source_ref", "case_ref", "decision", "legal_basis", "received_at", "recorded_at")
+        return {
+            "department": body_view(self.catalogue, row.department),
+            **{name: view[name] for name in told},
+        }
+
+    def _uses(self, row: EntryRow) -> list[dict[str, Any]]:
+        """The measures that follow from it today, whatever the matter."""
+        fact = Fact(
+            entry_id=str(row.id),
+            list_type=row.list_type,
+            kind=ListKind(row.kind),
+            severity=None if row.severity is None else Severity(row.severity),
+            status=row.status(self.day),
+            disputed=row.disputed,
+        )
+        measures = judge([fact], None, self.catalogue, self.day).measures
+        told = ("code", "name", "kind", "obligation", "legal_basis")
+        uses = {tuple(getattr(measure, name) for name in told) for measure in measures}
+        return [dict(zip(told, use, strict=True)) for use in sorted(uses)]
+
+
+def _change(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+    return {
+        "version": version.version,
+        "recorded_at": version.recorded_at,
+        "action": version.action,
+        "reason": version.change_reason,
+    }
+
+
+def _case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+    return {
+        "id": case.id,
+        "kind": case.kind,
+        "state": case.state,
+        "received_on": case.received_on,
+        "due_on": case.due_on,
+        "steps": [
+            {
+                "step": step["step"],
+                "on": civil_day(datetime.fromisoformat(step["at"])),
+                "outcome": step.get("outcome"),
+                "reasons": step.get("reasons"),
+            }
+            for step in case.steps
+        ],
+    }
+
+
+# --- from the ledger -----------------------------------------------------
+
+
+def told_queries(
+    connection: Connection, catalogue: Catalogue, traces: Traces, day: date
+) -> list[dict[str, Any]]:
+    """Who asked about the subject (`QueryMade`); not those that it may not be told of yet."""
+    outcomes = store.outcomes(connection, traces, day)
+    return [
+        {
+            "id": row.id,
+            "kind": row.kind,
+            "asked_at": row.asked_at,
+            "role": row.role,
+            "department": body_view(catalogue, row.department),
+            "matter": row.matter and _named(catalogue.matters, row.matter),
+            "purpose": row.purpose,
+            "case_no": row.case_no,
+            "standing": row.standing,
+            "outcome": _outcome(catalogue, outcomes.get((row.id, row.position))),
+            "withheld": row.withheld_until
+            and {"basis": row.withheld_basis, "until": row.withheld_until},
+        }
+        for row in store.queries(connection, traces, day)
+    ]
+
+
+def told_reports(
+    connection: Connection, catalogue: Catalogue, traces: Traces
+) -> list[dict[str, Any]]:
+    """The reports that were issued about the subject before (`EarlierReport`)."""
+    return [
+        {
+            "report_id": row.id,
+            "issued_at": row.issued_at,
+            "department": body_view(catalogue, row.department),
+            "applicant": row.applicant["kind"],
+        }
+        for row in store.earlier_reports(connection, traces)
+    ]
+
+
+def _outcome(catalogue: Catalogue, row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a row
+    if row is None:
+        return None
+    return {
+        "action": row.action,
+        "measures": [_named(catalogue.measures, code) for code in row.measures],
+        "remark": row.remark,
+        "recorded_at": row.recorded_at,
+    }
+
+
+def _named(items: Mapping[str, Any], code: str) -> dict[str, Any]:
+    return {"code": code, "name": getattr(items.get(code), "name", None)}

@@ -1,0 +1,194 @@
+"""Issuing a subject's own report, reading it again, and proving a print of it."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.audit import store as audit
+from app.clock import civil_day
+from app.crypto import fingerprint
+from app.errors import Fault, InvalidPayload, NameMismatch, ReportNotFound, Sentence
+from app.registry import Registry
+from app.rights import report_texts, store
+from app.rights.report_builder import Held, body_view, read_held, told_queries, told_reports
+from app.rights.schemas import OwnReportRequest, ReportContent, Verification
+from app.rights.verification_code import make_code, read_code
+from app.rules.identifiers import Identifier, InvalidIdentifier, parse
+from app.rules.law import SubjectKind
+from app.rules.names import name_key
+from app.rules.permissions import Caller, Role
+from app.subjects.store import asked_digest
+
+
+def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:
+    """Make a report of all that is held, and keep it before it is told.
+
+    Raises:
+        InvalidPayload: the number is none of its scheme.
+        NameMismatch: the number is recorded, under other names. No more is told, and nothing kept.
+    """
+    now = registry.clock.now()
+    today = civil_day(now)
+    asked = _identifier(registry, request)
+    with registry.database.reading() as connection:
+        held = read_held(registry, connection, asked, today)
+    if held.name_keys and name_key(request.name) not in held.name_keys:
+        raise NameMismatch
+    with registry.database.reading_ledger() as connection:
+        queries = told_queries(connection, held.catalogue, held.whom.traces, today)
+        reports = told_reports(connection, held.catalogue, held.whom.traces)
+    content = _content(caller, request, held, now) | {"queries": queries, "reports": reports}
+    told = ReportContent.model_validate(content).model_dump(mode="json")
+    digest = fingerprint(told)
+    report = {**told, "verification_code": make_code(), "sha256": digest}
+    subject = held.whom.subject
+    with registry.database.ledger() as connection:
+        store.add_report(
+            connection,
+            {
+                "id": content["report_id"],
+                "verification_code": report["verification_code"],
+                "issued_at": now,
+                "subject_id": subject and subject.id,
+                "subject_kind": told["subject"]["kind"],
+                "subject_name": told["subject"]["name"],
+                # By the digest a report that nothing is held is found again for its subject.
+                "applicant": {
+                    **told["applicant"],
+                    "asked": asked_digest(registry.secrets, asked, None),
+                },
+                "content": report,
+                "sha256": digest,
+                "actor_id": caller.id,
+                "actor_name": caller.name,
+                "department": caller.department,
+            },
+        )
+        record = audit.row(
+            caller,
+            now,
+            "own_report_issued",
+            "answered",
+            content["report_id"],
+            subject_id=subject and subject.id,
+            applicant=request.applicant.kind,
+            proof_ref=request.applicant.proof_ref,
+            case_no=request.case_no,
+            sha256=digest,
+        )
+        audit.add_access(connection, record)
+    return report
+
+
+def _identifier(registry: Registry, request: OwnReportRequest) -> Identifier:
+    try:
+        return parse(request.scheme, request.number, today=registry.clock.today())
+    except InvalidIdentifier as wrong:
+        faults = [Fault("/number", "invalid_identifier", wrong.sentence)]
+        raise InvalidPayload(faults=faults) from wrong
+
+
+def _content(
+    caller: Caller, request: OwnReportRequest, held: Held, now: datetime
+) -> dict[str, Any]:
+    whom = held.whom
+    something = bool(held.entries or held.named_in)
+    return {
+        "report_id": uuid7(),
+        "issued_at": now,
+        "on": civil_day(now),
+        "epoch": held.head.epoch,
+        "seq": held.head.seq,
+        "catalogue_version": held.catalogue.version,
+        "subject": {
+            "kind": whom.kind,
+            "recorded": bool(held.name_keys),
+            "name": whom.subject.name if whom.subject else request.name,
+            "former_names": whom.former_names,
+            "identifiers": whom.identifiers,
+        },
+        "applicant": {
+            "kind": request.applicant.kind,
+            "name": request.applicant.name,
+            "proof_ref": request.applicant.proof_ref,
+            "case_no": request.case_no,
+        },
+        "issued_by": {
+            "role": caller.role,
+            "department": body_view(held.catalogue, caller.department),
+        },
+        "held": something,
+        "note": None if something else _said(report_texts.NOTHING_HELD),
+        "entries": held.entries,
+        "named_in": held.named_in,
+        "queries_note": _said(report_texts.QUERIES_NOTE),
+        "rights": {
+            "objection": _said(report_texts.OBJECTION),
+            "repair": _said(report_texts.REPAIR),
+            "free_of_charge": _said(report_texts.FREE_OF_CHARGE),
+            "no_statement_of_credit": _said(report_texts.NO_STATEMENT_OF_CREDIT),
+        },
+    }
+
+
+def _said(sentence: Sentence) -> dict[str, str]:
+    return {"zh": sentence.zh, "en": sentence.en}
+
+
+def issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[str, Any]:
+    """A report as it was issued, to the department that issued it and to operators.
+
+    Raises:
+        ReportNotFound: no such report, or another department's.
+    """
+    with registry.database.reading_ledger() as connection:
+        kept = store.get_report(connection, report_id)
+    own = kept is not None and caller.department is not None
+    if kept is None or not (
+        caller.role is Role.operator or (own and kept.department == caller.department)
+    ):
+        raise ReportNotFound
+    report: dict[str, Any] = kept.content
+    if _tells_of_sealed(registry, report):
+        raise ReportNotFound  # it tells of an entry that proved to be on the wrong subject
+    return report
+
+
+def _tells_of_sealed(registry: Registry, report: Mapping[str, Any]) -> bool:
+    told = {UUID(entry["id"]) for entry in report["entries"]}
+    with registry.database.reading() as connection:
+        return store.any_void(connection, told)
+
+
+def verify(registry: Registry, code: str) -> Verification | None:
+    """The report behind a code as somebody read it; None where there is none.
+
+    Raises:
+        NotReady, SecretKeyMismatch: nothing may be answered.
+    """
+    registry.require_ready()
+    read = read_code(code)
+    if read is None:
+        return None
+    with registry.database.reading_ledger() as connection:
+        kept = store.verified_report(connection, read)
+    if kept is None:
+        return None
+    person = kept.subject_kind == SubjectKind.natural_person
+    return Verification(
+        valid=True,
+        report_id=kept.id,
+        issued_at=kept.issued_at,
+        subject_name=_masked(kept.subject_name) if person else kept.subject_name,
+        subject_kind=kept.subject_kind,
+        sha256=kept.sha256,
+        superseded=_tells_of_sealed(registry, kept.content),
+    )
+
+
+def _masked(name: str) -> str:
+    """A person's name as strangers see it: the first character, and how many follow."""
+    return name[:1].ljust(len(name), "*")

@@ -1,0 +1,97 @@
+"""Who bears a number, and by what the registry and the ledger know them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.crypto import Sealed, Secrets
+from app.db.engines import Connection
+from app.rights import store
+from app.rights.store import Recorded, Traces
+from app.rules.identifiers import Identifier, Scheme
+from app.rules.law import SubjectKind
+from app.rules.names import name_key
+from app.subjects.store import NAME_SCHEME, Key, asked_digest, key_of, keys_asked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whom:
+    """The recorded subject that bears the number asked for; nobody, where none is recorded.
+
+    What decisions on the wrong subject taught (rows that are not `current`) is none of its own.
+    """
+
+    asked: Identifier
+    subject: Recorded | None
+    names: tuple[str, ...]
+    identifiers: tuple[dict[str, str], ...]
+    personal_keys: frozenset[Key]
+    traces: Traces
+
+    @property
+    def former_names(self) -> list[str]:
+        """The names that it had before, oldest first."""
+        present = self.subject and name_key(self.subject.name)
+        return [name for name in self.names if name_key(name) != present]
+
+    @property
+    def kind(self) -> str:
+        """What it is; no more than the number tells, where nothing is recorded."""
+        if self.subject is not None:
+            return self.subject.kind.value
+        return SubjectKind.natural_person.value if self.asked.personal else "organization"
+
+
+def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Whom:
+    """Find who bears a number."""
+    keys = keys_asked(asked, secrets)
+    subject = store.find(connection, keys)
+    if subject is None:
+        return Whom(
+            asked=asked,
+            subject=None,
+            names=(),
+            identifiers=(_shown(asked.scheme, asked.shown, personal=asked.personal),),
+            personal_keys=frozenset(keys[:1] if asked.personal else ()),
+            traces=Traces(None, frozenset({asked_digest(secrets, asked, None)}), frozenset()),
+        )
+    rows = store.identifiers(connection, subject.id)
+    names = store.names(connection, subject.id)
+    own = {asked, *_opened(secrets, (row for row in rows if row.current))}
+    digests = frozenset(asked_digest(secrets, each, None) for each in own)
+    strange = {
+        asked_digest(secrets, each, None)
+        for each in _opened(secrets, (row for row in rows if not row.current))
+    } | {asked_digest(secrets, None, row.name) for row in names if not row.current}
+    return Whom(
+        asked=asked,
+        subject=subject,
+        names=tuple(row.name for row in names if row.current),
+        identifiers=tuple(
+            _shown(row.scheme, row.shown, personal=row.ciphertext is not None)
+            for row in rows
+            if row.current and row.scheme != NAME_SCHEME
+        ),
+        personal_keys=frozenset(key_of(each, secrets) for each in own if each.personal),
+        traces=Traces(subject.id, digests, frozenset(strange - digests)),
+    )
+
+
+def _opened(secrets: Secrets, rows: Iterable[Any]) -> Sequence[Identifier]:
+    """The numbers themselves, for what was asked is known by a digest of the number alone."""
+    return [
+        Identifier(
+            Scheme(row.scheme),
+            row.lookup_key
+            if row.ciphertext is None
+            else secrets.open(
+                Sealed(row.ciphertext, row.key_id), bound_to=f"{row.id}:{row.scheme}"
+            ),
+        )
+        for row in rows
+        if row.scheme != NAME_SCHEME
+    ]
+
+
+def _shown(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
+    return {"scheme": scheme, "masked" if personal else "number": number}

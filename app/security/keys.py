@@ -1,0 +1,127 @@
+"""Making, revoking and recognising keys."""
+
+import hashlib
+import secrets
+import time
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from app.audit import store as audit
+from app.db.engines import Connection
+from app.errors import InvalidPayload, Sentence
+from app.registry import Registry
+from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Caller, Role
+from app.rules.personal_numbers import holds_personal_number
+from app.security import store
+
+KEY_PREFIX = "rbk_"
+CACHED_KEYS = 10_000
+LONGEST_NAME = 80
+
+
+def key_hash(key: str) -> str:
+    """SHA-256 is enough: a key is 256 random bits, so there is nothing to guess."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def create(
+    registry: Registry,
+    *,
+    name: str,
+    role: Role,
+    department: str | None = None,
+    person: str | None = None,
+) -> str:
+    """Make a key and return it, the only time that it is seen.
+
+    Raises:
+        InvalidPayload: the role acts for a department and none was named, or a text is not fit to
+            stand in every record of what the key does.
+    """
+    texts = [name] if person is None else [name, person]
+    if not all(text.strip() and len(text) <= LONGEST_NAME for text in texts):
+        raise InvalidPayload(
+            Sentence(
+                f"A name has 1 to {LONGEST_NAME} characters", f"名称应为 1 至 {LONGEST_NAME} 个字符"
+            )
+        )
+    if any(map(holds_personal_number, texts)):
+        raise InvalidPayload(
+            Sentence("A name holds no personal identity number", "名称中不得含有个人身份号码")
+        )
+    if role in DEPARTMENTAL and department is None:
+        raise InvalidPayload(
+            Sentence(f"A key of role {role} needs a department", f"角色 {role} 的密钥须指定部门")
+        )
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    key_id = uuid7()
+    now = registry.clock.now()
+
+    def work(connection: Connection) -> None:
+        store.add(
+            connection,
+            {
+                "id": key_id,
+                "key_hash": key_hash(key),
+                "name": name,
+                "role": role,
+                "department": department,
+                "person": person,
+                "created_at": now,
+                "revoked_at": None,
+            },
+        )
+        detail = {"role": role, "department": department}
+        audit.record_changes(
+            connection, [audit.row(COMMAND_LINE, now, "key_created", "done", key_id, **detail)]
+        )
+
+    registry.write(work)
+    return key
+
+
+def revoke(registry: Registry, key_id: UUID) -> bool:
+    """End a key; within two seconds no worker takes it. False where it was not in use."""
+    now = registry.clock.now()
+
+    def work(connection: Connection) -> bool:
+        if not store.revoke(connection, key_id, now):
+            return False
+        audit.record_changes(
+            connection, [audit.row(COMMAND_LINE, now, "key_revoked", "done", key_id)]
+        )
+        return True
+
+    return registry.write(work)
+
+
+class Recogniser:
+    """Remembers for a moment whose key it is, so that a check does not ask twice a second."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._seen: dict[str, tuple[Caller, float]] = {}
+
+    def remembered(self, key: str) -> Caller | None:
+        """The caller, where the key was looked up within `key_cache_seconds`."""
+        seen = self._seen.get(key_hash(key))
+        if seen is None:
+            return None
+        caller, looked_up = seen
+        fresh = time.monotonic() - looked_up < self._registry.settings.key_cache_seconds
+        return caller if fresh else None
+
+    def look_up(self, key: str) -> Caller | None:
+        """The caller as the database knows it now."""
+        looked_up = time.monotonic()
+        digest = key_hash(key)
+        with self._registry.database.reading() as connection:
+            caller = store.find(connection, digest)
+        if caller is None:
+            self._seen.pop(digest, None)
+        else:
+            if len(self._seen) >= CACHED_KEYS:
+                self._seen.clear()
+            self._seen[digest] = (caller, looked_up)
+        return caller

@@ -1,0 +1,143 @@
+"""A file on this machine, recorded by the command line: the same path, with a bar beside it."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from time import sleep
+from uuid import UUID
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from app.registry import Registry
+from app.rules.permissions import COMMAND_LINE
+from app.submissions import service, store, views
+from app.submissions.processing import dispatch
+from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.service import Wish
+from app.submissions.store import SubmissionRow
+from app.submissions.upload.receive import PART_BYTES, Keeper
+
+LOOK_SECONDS = 0.2
+SHOWN_REFUSALS = 20
+
+
+def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
+    """Record a file, and tell how far it is on standard error.
+
+    A file that an earlier run left in the middle goes on behind its last step.
+
+    Raises:
+        RegistryError: the wish contradicts itself; nothing was recorded.
+    """
+    worker = dispatch.worker_name()
+    row = _receive(registry, file, wish, worker)
+    with _bar() as bar:
+        task = bar.add_task("", total=max(row.bytes, 1))
+        done = threading.Event()
+        watcher = threading.Thread(target=_watch, args=(registry, row.id, bar, task, done))
+        watcher.start()
+        try:
+            _see_through(registry, row, worker)
+        finally:
+            done.set()
+            watcher.join()
+    ended = service.find(registry, COMMAND_LINE, row.id)
+    _tell(registry, ended)
+    return ended
+
+
+def _see_through(registry: Registry, row: SubmissionRow, worker: str) -> None:
+    """Work it off; where an earlier run or a server still has it, wait for them, or take it up."""
+    while row.finished_at is None and row.state != State.held:
+        mine = row if row.worker == worker else dispatch.claim(registry, worker, row.id)
+        if mine is None:
+            sleep(LOOK_SECONDS)
+        else:
+            dispatch.work_on(registry, mine)
+        row = service.find(registry, COMMAND_LINE, row.id)
+
+
+def _receive(registry: Registry, file: Path, wish: Wish, worker: str) -> SubmissionRow:
+    submission_id = service.begin(registry, COMMAND_LINE, wish)
+    keeper = Keeper(registry, submission_id)
+    try:
+        with file.open("rb") as content:
+            while piece := content.read(PART_BYTES):
+                keeper.keep(piece)
+        return service.arrived(
+            registry, submission_id, size=keeper.size, sha256=keeper.sha256, worker=worker
+        )
+    except BaseException:
+        service.forget(registry, submission_id)
+        raise
+
+
+def _bar() -> Progress:
+    console = Console(stderr=True)
+    return Progress(
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def _watch(
+    registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, done: threading.Event
+) -> None:
+    while not done.wait(LOOK_SECONDS):
+        row = service.find(registry, COMMAND_LINE, submission_id)
+        bar.update(task, completed=row.bytes_read, description=_described(row))
+
+
+def _described(row: SubmissionRow) -> str:
+    return (
+        f"{row.rows_read} rows, {row.accepted} accepted, {row.replayed} replayed,"
+        f" {row.refused} refused"
+    )
+
+
+def _tell(registry: Registry, row: SubmissionRow) -> None:
+    print(f"{row.id}: {row.state}, {_described(row)}")  # noqa: T201 - the command's answer
+    if row.problem:
+        told = row.problem
+        for error in told["errors"]:
+            print(f"  {error['sentence']} / {error['sentence_en']}", file=sys.stderr)  # noqa: T201
+    for number, result in enumerate(_refused(registry, row.id)):
+        if number == SHOWN_REFUSALS:
+            print("  …", file=sys.stderr)  # noqa: T201
+            break
+        where = result.get("column") or result["pointer"]
+        print(  # noqa: T201
+            f"  row {result['row']} · {where} · {result['sentence']} ({result['code']})",
+            file=sys.stderr,
+        )
+
+
+def _refused(registry: Registry, submission_id: UUID) -> Iterator[Result]:
+    for batch in store.all_batches(registry, submission_id, refused=True):
+        yield from (item for item in batch.results if item["outcome"] == RowOutcome.refused)
+
+
+def write_results(registry: Registry, row: SubmissionRow, file: Path) -> None:
+    """Write every row's answer; under another name until its trailer is there."""
+    draft = file.with_name(f"{file.name}.part")
+    draft.unlink(missing_ok=True)  # of a run that died over it
+    with draft.open("xb") as lines:
+        for chunk in views.stream(registry, row, outcome=None):
+            lines.write(chunk)
+    draft.rename(file)
+
+
+def code_of(row: SubmissionRow) -> int:
+    """What the command ends with: 0 all is recorded, 1 not read to its end, 3 refusals, 4 held."""
+    if row.state == State.held:
+        return 4
+    if row.state not in {State.done, State.stopped}:
+        return 1
+    if row.refused:
+        return 3
+    return 0 if row.state == State.done and row.problem is None else 1

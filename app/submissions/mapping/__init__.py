@@ -1,0 +1,1 @@
+"""Mapping: from the cells of a row to the body of a push."""

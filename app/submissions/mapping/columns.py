@@ -1,0 +1,501 @@
+"""The columns of a table of entries: ours, in English and Chinese, and what others call them.
+
+The fields of 双公示 are in `app/submissions/mapping/exchange_fields.py`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal
+
+from app.errors import Sentence
+from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
+from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.law import DisclosureClass, Severity, SubjectKind
+from app.submissions.formats.cells import Cell
+from app.submissions.mapping import exchange_fields, values
+from app.submissions.mapping.exchange_fields import NOTE, ORGANISATION, Field
+
+Form = Literal["text", "date", "number", "code"]
+Labels = Mapping[str, Sequence[str]]
+"""Codes, each with the words for it, of which the first is shown."""
+
+KINDS: Labels = {
+    SubjectKind.legal_person: ("法人", "02", "2"),
+    SubjectKind.unincorporated_organization: ("非法人组织", "03", "3"),
+    SubjectKind.individual_business: ("个体工商户", "04", "4"),
+    SubjectKind.natural_person: ("自然人", "01", "1", "个人"),
+}
+SCHEMES: Labels = {
+    Scheme.uscc: ("统一社会信用代码",),
+    Scheme.org_code: ("组织机构代码",),
+    Scheme.registration_no: ("工商注册号", "营业执照注册号"),
+    Scheme.resident_id: ("身份证号", "身份证", "居民身份证", "身份证号码", "公民身份号码"),
+    Scheme.passport: ("护照号", "护照", "护照号码"),
+    Scheme.hk_macao_permit: ("港澳居民来往内地通行证", "港澳通行证", "回乡证"),
+    Scheme.taiwan_permit: ("台湾居民来往大陆通行证", "台湾通行证", "台胞证"),
+    Scheme.foreign_permanent_resident: ("外国人永久居留身份证", "外国人永久居留证"),
+}
+PERSONAL_SCHEMES: Labels = {
+    scheme: labels for scheme, labels in SCHEMES.items() if scheme in PERSONAL
+}
+DECISION_KINDS: Labels = {
+    DecisionKind.list_decision: ("列入决定",),
+    DecisionKind.administrative_penalty: ("行政处罚决定", "行政处罚"),
+    DecisionKind.administrative_licence: ("行政许可决定", "行政许可"),
+    DecisionKind.court_decision: ("司法裁判", "法院裁判"),
+    DecisionKind.honour: ("表彰奖励", "表彰", "荣誉"),
+    DecisionKind.other: ("其他",),
+}
+PENALTY_LAWS: Labels = {
+    PenaltyLaw.administrative: ("行政处罚法", "行政处罚"),
+    PenaltyLaw.public_security: ("治安管理处罚法", "治安管理处罚"),
+    PenaltyLaw.other: ("其他法律", "其他"),
+}
+SEVERITIES: Labels = {
+    Severity.minor: ("轻微", "轻微失信"),
+    Severity.general: ("一般", "一般失信"),
+    Severity.serious: ("严重", "严重失信"),
+}
+DISCLOSURE_CLASSES: Labels = {
+    DisclosureClass.public: ("公开", "可向社会公开"),
+    DisclosureClass.restricted: ("政务共享", "特定范围内公开"),
+    DisclosureClass.exempt: ("不予公开", "不可公开"),
+}
+EXEMPTIONS: Labels = {
+    "state_secret": ("国家秘密",),
+    "trade_secret": ("商业秘密",),
+    "personal_privacy": ("个人隐私",),
+    "other": ("其他依法不予公开", "其他"),
+}
+ROLES: Labels = {
+    PersonRole.legal_representative: ("法定代表人",),
+    PersonRole.person_in_charge: ("主要负责人", "负责人"),
+    PersonRole.actual_controller: ("实际控制人",),
+    PersonRole.business_owner: ("经营者",),
+    PersonRole.directly_responsible: ("直接责任人员", "直接责任人"),
+}
+PERSONS = ("legal_representative", "person_1", "person_2", "person_3")
+YES_OR_NO = ("是", "否")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of ours.
+
+    Attributes:
+        key: the English heading.
+        heading: the Chinese one, as the template has it.
+        pointer: where in the body its value stands (a JSON pointer; lists without a place).
+        aliases: other headings that mean the same.
+        required: a table without it is refused.
+        choices: what a clerk may choose from; none where the cell is free.
+        form: how the template formats the cells.
+    """
+
+    key: str
+    heading: str
+    pointer: str
+    about: Sentence
+    example: str = ""
+    aliases: tuple[str, ...] = ()
+    required: bool = False
+    choices: tuple[str, ...] = ()
+    form: Form = "text"
+    read: Callable[[Cell], Any] = field(default=values.plain, repr=False, compare=False)
+
+
+def _code(
+    key: str,
+    heading: str,
+    pointer: str,
+    labels: Labels,
+    about: Sentence,
+    *,
+    aliases: tuple[str, ...] = (),
+    required: bool = False,
+    more: Labels = MappingProxyType({}),
+) -> Column:
+    """A column of coded values; `more` are taken too, but not offered."""
+    choices = tuple(words[0] for words in labels.values())
+    read = values.choice({**labels, **more})
+    return Column(
+        key, heading, pointer, about, choices[0], aliases, required, choices, "code", read
+    )
+
+
+def _truth(key: str, heading: str, about: Sentence, *aliases: str) -> Column:
+    return Column(
+        key,
+        heading,
+        f"/{key}",
+        about,
+        "否",
+        aliases,
+        choices=YES_OR_NO,
+        form="code",
+        read=values.truth,
+    )
+
+
+def _day(
+    key: str,
+    heading: str,
+    pointer: str,
+    about: Sentence,
+    *aliases: str,
+    example: str = "2026-11-20",
+    required: bool = False,
+    read: Callable[[Cell], Any] = values.day,
+) -> Column:
+    return Column(key, heading, pointer, about, example, aliases, required, form="date", read=read)
+
+
+def _amount(key: str, heading: str, pointer: str, about: Sentence, *aliases: str) -> Column:
+    return Column(key, heading, pointer, about, "0.2", aliases, form="number", read=values.amount)
+
+
+def _identifier(scheme: Scheme, example: str, *aliases: str) -> Column:
+    labels = SCHEMES[scheme]
+    about = Sentence(
+        f"The subject's number ({scheme}); format the column as text",
+        "主体的证件号码，单元格须为文本格式",
+    )
+    return Column(
+        scheme.value,
+        labels[0],
+        "/subject/identifiers",
+        about,
+        example,
+        (*labels[1:], *aliases),
+        read=values.number,
+    )
+
+
+def _person(place: int) -> Iterator[Column]:
+    key, heading, pointer = f"person_{place}", f"责任人{place}", "/responsible_persons"
+    first = place == 1
+    yield _code(
+        f"{key}_role",
+        f"{heading}角色",
+        pointer,
+        ROLES,
+        Sentence("What the person is to the organisation", "责任人与该单位的关系"),
+        aliases=("责任人角色", "责任人职务") if first else (),
+    )
+    yield Column(
+        f"{key}_name",
+        f"{heading}姓名",
+        pointer,
+        Sentence("A person whom the entry names", "条目载明的责任人姓名"),
+        "李某",
+        ("责任人姓名", "责任人") if first else (),
+    )
+    yield _code(
+        f"{key}_scheme",
+        f"{heading}证件类型",
+        pointer,
+        PERSONAL_SCHEMES,
+        Sentence("The kind of that person's number", "责任人证件类型"),
+        aliases=("责任人证件类型",) if first else (),
+    )
+    yield Column(
+        f"{key}_number",
+        f"{heading}证件号码",
+        pointer,
+        Sentence("That person's number; format the column as text", "责任人证件号码，文本格式"),
+        "",
+        ("责任人证件号码",) if first else (),
+        read=values.number,
+    )
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column(
+        "list_type", "名单类型", "/list_type",
+        Sentence(
+            "Code or name; may be left out where the submission names it",
+            "代码或名称；提交时已指定名单类型的可不填",
+        ),
+        "wage_arrears.black", ("hmdlx", "红名单类型", "黑名单类型"),
+    ),
+    Column(
+        "source_ref", "来源编号", "/source_ref",
+        Sentence(
+            "Your own number of this entry, one for each; never used again for another",
+            "本单位对该条目的编号，一条一号，不得重复使用",
+        ),
+        "HR-2026-000123", ("数据来源编号", "条目编号"), required=True,
+    ),
+    Column(
+        "case_ref", "案件编号", "/case_ref",
+        Sentence("Your number of the case; entries of one case share it", "同一案件填写相同编号"),
+        "HR-C-2026-77", ("CASE_NO", "案号"),
+    ),
+    Column(
+        "department", "认定部门", "/department",
+        Sentence("Code, name or another name of the department", "部门代码、名称或简称"),
+        "市人力资源和社会保障局",
+        ("认定单位", "列入部门", "作出决定机关(列入)", "rdbm", "rd_mc", "IDENTIFICATION_DEPT"),
+    ),
+    _code(
+        "kind", "主体类别", "/subject/kind", KINDS,
+        Sentence(
+            "法人及非法人组织 is taken, and told apart by the credit code where that can be",
+            "也可填“法人及非法人组织”，由统一社会信用代码判断，判断不出的按法人登记",
+        ),
+        aliases=("主体类型", "ztlb", "subject_kind"), required=True,
+        more={ORGANISATION: ("法人及非法人组织",)},
+    ),
+    Column(
+        "name", "主体名称", "/subject/name",
+        Sentence("As the decision names the subject", "按决定文书所载的名称或姓名填写"),
+        "枣庄某某建筑有限公司",
+        (
+            *("企业名称", "单位名称", "名称", "姓名", "名称/姓名", "当事人姓名/单位名称"),
+            *("黑名单记录主体", "红名单记录主体", "纳税人名称", "mc", "ztmc", "subject_name"),
+        ),
+        required=True,
+    ),
+    _identifier(Scheme.uscc, "91370403MB000CT75T", "tyshxydm", "社会信用代码", "信用代码"),
+    _identifier(Scheme.org_code, "MB000CT75"),
+    _identifier(Scheme.registration_no, ""),
+    _identifier(Scheme.resident_id, ""),
+    _identifier(Scheme.passport, ""),
+    _identifier(Scheme.hk_macao_permit, ""),
+    _identifier(Scheme.taiwan_permit, ""),
+    _identifier(Scheme.foreign_permanent_resident, ""),
+    _code(
+        "identifier_scheme", "证件类型", "/subject/identifiers", SCHEMES,
+        Sentence("The kind of the next column's number", "与“证件号码”列配对填写"),
+        aliases=("主体证件类型",),
+    ),
+    Column(
+        "identifier_number", "证件号码", "/subject/identifiers",
+        Sentence(
+            "One number, instead of the columns above; format the column as text",
+            "可代替以上各号码列；单元格须为文本格式",
+        ),
+        "",
+        (
+            *("主体证件号码", "证件号", "zjhm", "xydm", "统一社会信用代码/身份证号"),
+            "身份证号/社会信用代码/组织机构代码/工商注册号",
+        ),
+        read=values.number,
+    ),
+    _day(
+        "birth_date", "出生日期", "/subject/birth_date",
+        Sentence(
+            "Of a natural person whose number does not show it", "证件号码不含出生日期的自然人填写"
+        ),
+        example="1985-06-12",
+    ),
+    Column(
+        "decision_number", "决定文号", "/decision/number",
+        Sentence("The number of the decision", "决定文书的文号"), "枣人社列〔2026〕12号",
+        (
+            *("决定书文号", "文号", "认定文号", "认定文件文号", "列入决定文号", "rdwsh"),
+            "IDENTIFICATION_NO",
+        ),
+        required=True,
+    ),
+    _code(
+        "decision_kind", "决定类型", "/decision/kind", DECISION_KINDS,
+        Sentence("What sort of decision it is", "决定的种类"), required=True,
+    ),
+    _day(
+        "decided_on", "决定日期", "/decision/decided_on",
+        Sentence(
+            "The day of the decision; the 7 working days are counted from it",
+            "作出决定的日期，7 个工作日公示期限由此起算",
+        ),
+        *("认定日期", "认定时间", "列入决定日期", "rdrq", "rdsj", "IDENTIFICATION_DATE"),
+        required=True,
+    ),
+    _code(
+        "penalty_law", "处罚法律类别", "/decision/penalty_law", PENALTY_LAWS,
+        Sentence(
+            "Under which law it was punished; public-security bodies must say",
+            "行政处罚所依据的法律；公安机关必填",
+        ),
+    ),
+    Column(
+        "reason", "列入事由", "/reason",
+        Sentence("Why; without any personal number", "认定的事实和理由，不得含个人身份号码"),
+        "拖欠农民工工资，经责令限期支付逾期未支付",
+        (
+            *("事由", "列入原因", "列入名单事由", "列入红名单事由", "列入黑名单事由", "lrmdsy"),
+            "列入红/黑名单事由",
+        ),
+        required=True,
+    ),
+    Column(
+        "legal_basis", "认定依据", "/legal_basis",
+        Sentence("The law and its article", "法律、法规、规章及条款"),
+        "拖欠农民工工资失信联合惩戒对象名单管理暂行办法第五条",
+        (
+            *("法律依据", "列入依据", "黑名单认定依据", "红名单认定依据", "rdyj"),
+            "严重失信主体名单认定依据",
+        ),
+        required=True,
+    ),
+    _code(
+        "severity", "失信程度", "/severity", SEVERITIES,
+        Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
+        aliases=("严重程度",),
+    ),
+    _day(
+        "conduct_ended_on", "行为终了日期", "/conduct_ended_on",
+        Sentence("When the conduct ended; a black entry needs it", "行为终了之日；黑名单须填写"),
+        example="2026-10-31",
+    ),
+    _truth(
+        "conduct_continues", "行为是否持续",
+        Sentence("Whether the conduct goes on", "失信行为尚未终了的填“是”"), "行为持续",
+    ),
+    _day(
+        "effective_from", "有效期起", "/effective_from",
+        Sentence("Left out: the day of the decision", "不填时为决定日期"),
+        *("有效期自", "生效日期", "列入日期", "列入时间", "列入名单时间", "列入黑名单日期"),
+        "列入红名单日期",
+    ),
+    _day(
+        "effective_until", "有效期止", "/effective_until",
+        Sentence(
+            "The last day in force; 长期 or 2099-12-31 for an open term; left out: the list type's",
+            "有效期最后一日；无期限填“长期”或 2099-12-31；不填时按名单类型的规定",
+        ),
+        *("有效期至", "有效期截止日期", "yxqz", "EXPIRATION_DATE"),
+        read=values.last_day,
+        example="2029-11-20",
+    ),
+    _code(
+        "disclosure_class", "公开类型", "/disclosure/class", DISCLOSURE_CLASSES,
+        Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
+    ),
+    _code(
+        "disclosure_exemption", "不予公开事由", "/disclosure/exemption", EXEMPTIONS,
+        Sentence("Needed where nothing is published", "公开类型为“不予公开”时必填"),
+    ),
+    Column(
+        "disclosure_basis", "不予公开依据", "/disclosure/basis",
+        Sentence("Needed where nothing is published", "公开类型为“不予公开”时必填"), "",
+    ),
+    Column(
+        "legal_representative", "法定代表人", "/responsible_persons",
+        Sentence(
+            "Name; of an individual business its owner", "姓名；个体工商户填经营者姓名"
+        ),
+        "张某", ("法定代表人(负责人)", "法定代表人或负责人", "fddbr", "LEGAL_REPRESENTATIVE"),
+    ),
+    _code(
+        "legal_representative_scheme", "法定代表人证件类型", "/responsible_persons",
+        PERSONAL_SCHEMES, Sentence("The kind of that number", "法定代表人的证件类型"),
+    ),
+    Column(
+        "legal_representative_number", "法定代表人证件号码", "/responsible_persons",
+        Sentence("Format the column as text", "单元格须为文本格式"), "", ("法定代表人证件号",),
+        read=values.number,
+    ),
+    *(column for place in (1, 2, 3) for column in _person(place)),
+    Column(
+        "penalty_conduct", "违法行为类型", "/penalty/conduct",
+        Sentence("Of a penalty: the sort of conduct", "行政处罚填写"), "",
+    ),
+    Column(
+        "penalty_categories", "处罚类别", "/penalty/categories",
+        Sentence("Of a penalty; several are parted by ；", "行政处罚填写；多个类别以“；”分隔"),
+        "罚款", ("处罚种类",), read=exchange_fields.categories(values.plain),
+    ),
+    Column(
+        "penalty_content", "处罚内容", "/penalty/content",
+        Sentence("Of a penalty: what it consists of", "行政处罚填写"), "",
+    ),
+    _amount(
+        "penalty_fine", "罚款金额（万元）", "/penalty/fine",
+        Sentence("In 万元; 2000 yuan are 0.2", "单位为万元，2000 元填 0.2"), "罚款",
+    ),
+    _amount(
+        "penalty_confiscated", "没收金额（万元）", "/penalty/confiscated",
+        Sentence("In 万元", "没收违法所得、没收非法财物的金额，单位为万元"),
+        "没收违法所得、没收非法财物金额", "没收违法所得、没收非法财物的金额",
+    ),
+    Column(
+        "penalty_permit", "暂扣或吊销证照名称及编号", "/penalty/permit",
+        Sentence("The permit that was suspended or revoked", "暂扣或吊销证照时填写"), "",
+    ),
+    Column(
+        "licence_document_name", "许可决定书名称", "/licence/document_name",
+        Sentence("Of a licence", "行政许可填写"), "", ("决定文书名称",),
+    ),
+    Column(
+        "licence_category", "许可类别", "/licence/category",
+        Sentence("Of a licence", "行政许可填写"), "普通",
+    ),
+    Column(
+        "licence_certificate_name", "许可证书名称", "/licence/certificate_name",
+        Sentence("Of a licence", "行政许可填写"), "",
+    ),
+    Column(
+        "licence_certificate_number", "许可编号", "/licence/certificate_number",
+        Sentence("Of a licence", "行政许可填写"), "", ("许可证书编号",),
+    ),
+    Column(
+        "licence_content", "许可内容", "/licence/content",
+        Sentence("Of a licence", "行政许可填写"), "",
+    ),
+    Column("remark", "备注", "/remark", Sentence("Anything else", "其他需要说明的情况"), ""),
+    _truth(
+        "unintentional", "非主观故意",
+        Sentence("Minor conduct that was not intended", "轻微且非主观故意的失信行为填“是”"),
+    ),
+    Column(
+        "replaces", "替代条目编号", "/replaces",
+        Sentence(
+            "The id of the revoked entry in whose place this one comes",
+            "以本条替代已撤销条目时，填写被替代条目的系统编号",
+        ),
+        "",
+    ),
+)  # fmt: skip
+
+# What our own export writes as JSON into one cell, and what other systems have beside ours.
+NESTED: Mapping[str, str] = {
+    "subject_identifiers": "/subject/identifiers",
+    "responsible_persons": "/responsible_persons",
+    "penalty": "/penalty",
+    "licence": "/licence",
+}
+MORE: tuple[Field, ...] = (
+    *(Field(key, headings=(key,)) for key in NESTED),
+    Field("status", headings=("status",)),
+    Field("void", headings=("void",)),
+    Field(NOTE + "认定单位统一社会信用代码", headings=("rd_xydm", "认定单位统一社会信用代码")),
+)
+IGNORED = (
+    *("id", "version", "seq", "list", "domain", "subject_id", "ends_by_law_on", "restored_on"),
+    *("extension", "received_at", "recorded_at", "on", "in_force", "removal", "disputed"),
+    *("deadline", "provisional", "calendar_version", "reported", "disclosure_state", "take_down"),
+    *("channels", "catalogue_version"),
+    # The workbook of refused rows, and what clerks count rows with.
+    *("原文件行号", "退回原因", "序号", "行号"),
+)
+
+READERS: Mapping[str, Callable[[Cell], Any]] = {
+    **{column.key: column.read for column in COLUMNS},
+    **dict.fromkeys(NESTED, values.nested),
+    "legal_representative_resident_id": values.number,
+    "void": values.truth,
+}
+POINTERS: Mapping[str, str] = {
+    **{column.key: column.pointer for column in COLUMNS},
+    **NESTED,
+    "legal_representative_resident_id": "/responsible_persons",
+    **dict.fromkeys(("organ",), "/department"),
+    "penalty_result": "/penalty/content",
+    "scope": "/disclosure/class",
+    "degree": "/severity",
+}
+ELSEWHERE = frozenset({"/subject/identifiers", "/responsible_persons", "/subject/kind", "/remark"})
+"""Parts that more than one column makes."""
+AMOUNTS = frozenset(column.key for column in COLUMNS if column.form == "number")

@@ -1,0 +1,355 @@
+"""From what stands in a cell to what a body says: texts, numbers, days, amounts, coded values.
+
+A cell that cannot be read for certain is `Unreadable`, with a code and a sentence that a clerk can
+act on; nothing is guessed, and no sentence repeats what stood in the cell.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Context, Decimal
+from typing import Any
+
+import orjson
+
+from app.errors import Sentence
+from app.submissions.formats.cells import Cell, Spoilt
+
+SAYS_NOTHING = frozenset({"", "/", "\\", "-", "--", "—", "——", "无"})
+"""What clerks write into a cell that the standard leaves empty."""
+
+SHORT = 4
+INVISIBLE_ENDS = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
+MOST_DIGITS = 15
+"""A spreadsheet keeps so many digits of a number; the rest it makes zeros."""
+SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]{1,3}|[0-9]+\.[0-9]+[Ee][0-9]{1,3}")
+ERROR_VALUES = frozenset(
+    {"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
+)
+NARROW = re.compile("##+")  # what a spreadsheet shows where a column is too narrow
+AS_TEXT = re.compile('="([^"]*)"|[\'‘’`](.*)')
+"""How people keep a spreadsheet from taking a number for one: ="…", or a quote before it."""
+
+DAY = re.compile(
+    r"([0-9]{4})(?:-([0-9]{1,2})-|/([0-9]{1,2})/|\.([0-9]{1,2})\.|年([0-9]{1,2})月)"
+    r"([0-9]{1,2})日?(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
+)
+EIGHT_DIGITS = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
+SERIAL_DAY = re.compile(
+    r"(?:[2-7][0-9]{4}|80000)(?:\.[0-9]+)?"
+)  # 1954 to 2119, as spreadsheets count
+OPEN_DAYS = frozenset({"2099-12-31", "9999-12-31"})  # 双公示: 长期 is written 2099/12/31
+OPEN_WORDS = frozenset({"长期", "长期有效", "永久", "永久有效", "无期限", "无固定期限"})
+
+AMOUNT = re.compile(
+    r"[¥￥]?(-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,20})(?:\.[0-9]{1,20})?)(万元|万|元)?"
+)
+EXACT = Context(prec=60)
+WAN, YUAN = "万元", "元"
+TRUTHS: Mapping[str, bool] = {
+    **dict.fromkeys(("是", "true", "1", "y", "yes", "真"), True),
+    **dict.fromkeys(("否", "false", "0", "n", "no", "假"), False),
+}
+
+
+class Unreadable(ValueError):
+    """A cell whose value nobody can say for certain; the sentence never repeats it."""
+
+    def __init__(self, code: str, sentence: Sentence) -> None:
+        super().__init__(code)
+        self.code = code
+        self.sentence = sentence
+
+
+DAMAGED = Sentence(
+    "A spreadsheet has taken the number apart (more than 15 digits, or 3.7E+17): make the cell"
+    " text and write the number again",
+    "号码被表格软件当作数值处理，末几位已丢失：请把单元格设为文本格式后重新填写",
+)
+SPOILT: Mapping[Spoilt, tuple[str, Sentence]] = {
+    Spoilt.formula: (
+        "formula_cell",
+        Sentence(
+            "The cell holds a formula: paste its value instead",
+            "单元格中是公式：请复制后以“数值”方式粘贴",
+        ),
+    ),
+    Spoilt.merged: (
+        "merged_cell",
+        Sentence(
+            "The cell is merged with others: unmerge them and write the value into each row",
+            "单元格已合并：请取消合并，并在每一行分别填写",
+        ),
+    ),
+    Spoilt.error: (
+        "error_cell",
+        Sentence(
+            "The cell shows a spreadsheet error: write the value itself",
+            "单元格显示为错误值：请改填实际内容",
+        ),
+    ),
+    Spoilt.lost_digits: ("number_damaged", DAMAGED),
+}
+NO_DAY = Sentence(
+    "A day is written with the year in four digits, then month and day: 2026-11-20",
+    "日期须按四位年份、月、日的顺序填写，例如 2026-11-20",
+)
+DAY_COUNTED = Sentence(
+    "This number may be a day as spreadsheets count them: format the cell as a date, or write"
+    " 2026-11-20",
+    "该数值可能是表格软件的日期序号：请把单元格设为日期格式，或按 2026-11-20 的样式填写",
+)
+NO_AMOUNT = Sentence("An amount is written as a number: 0.2", "金额请填写数字，例如 0.2")
+
+
+def plain(cell: Cell) -> str | None:
+    """What the cell says in letters and digits; None where it says nothing.
+
+    Raises:
+        Unreadable: it is spoilt, or a number or day that a spreadsheet may have altered.
+    """
+    if isinstance(cell, Spoilt):
+        raise Unreadable(*SPOILT[cell])
+    if isinstance(cell, date):
+        raise Unreadable(
+            "date_not_text",
+            Sentence(
+                "A spreadsheet has made a day of this: make the cell text and write it again",
+                "该单元格被表格软件转换成了日期：请设为文本格式后重新填写",
+            ),
+        )
+    if cell is None:
+        return None
+    if isinstance(cell, bool):
+        return "是" if cell else "否"
+    return _said(cell) if isinstance(cell, str) else _written(cell)
+
+
+def _said(text: str) -> str | None:
+    stripped = text.strip().strip(INVISIBLE_ENDS).strip()
+    if stripped in SAYS_NOTHING or (len(stripped) <= SHORT and folded(stripped) in SAYS_NOTHING):
+        return None
+    if stripped.upper() in ERROR_VALUES or NARROW.fullmatch(stripped):
+        raise Unreadable(*SPOILT[Spoilt.error])
+    if SCIENTIFIC.fullmatch(stripped):
+        raise Unreadable("number_damaged", DAMAGED)
+    return stripped
+
+
+def _written(number: float) -> str:
+    """A number as a spreadsheet shows it, unless it cannot hold all of its digits."""
+    if isinstance(number, float) and not math.isfinite(number):
+        raise Unreadable(*SPOILT[Spoilt.error])
+    if abs(number) >= 10**MOST_DIGITS:
+        raise Unreadable("number_damaged", DAMAGED)
+    whole = int(number)
+    return str(whole) if whole == number else f"{number:.{MOST_DIGITS}g}"
+
+
+def folded(text: str) -> str:
+    """Full width, letter case, blanks and invisible characters undone, for comparing."""
+    plainer = unicodedata.normalize("NFKC", text).casefold()
+    if plainer.isalnum():  # nothing to leave out
+        return plainer
+    return "".join(
+        each for each in plainer if not each.isspace() and unicodedata.category(each) != "Cf"
+    )
+
+
+def number(cell: Cell) -> str | None:
+    """An identity number. One with leading zeros lost is too short, and its scheme's check tells.
+
+    Raises:
+        Unreadable: as `plain`, and where the cell holds no whole number.
+    """
+    if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
+        raise Unreadable("number_damaged", DAMAGED)
+    text = plain(cell)
+    quoted = AS_TEXT.fullmatch(text) if text else None
+    return plain(quoted[1] or quoted[2]) if quoted else text
+
+
+def day(cell: Cell) -> str | None:
+    """A day as `YYYY-MM-DD`, however its numbers are parted; a time of day behind it is dropped.
+
+    Raises:
+        Unreadable: it is no such day, or a bare number that may be a spreadsheet's count of days.
+    """
+    if isinstance(cell, date):
+        return f"{cell.year:04}-{cell.month:02}-{cell.day:02}"
+    text = plain(cell) if not isinstance(cell, bool) else "?"
+    if text is None:
+        return None
+    written = unicodedata.normalize("NFKC", text).strip()
+    if SERIAL_DAY.fullmatch(written):
+        raise Unreadable("date_as_number", DAY_COUNTED)
+    found = DAY.fullmatch(written) or EIGHT_DIGITS.fullmatch(written)
+    if found is None:
+        raise Unreadable("invalid_date", NO_DAY)
+    year, month, day_of_month = (int(part) for part in found.groups() if part is not None)
+    try:
+        return date(year, month, day_of_month).isoformat()
+    except ValueError:
+        raise Unreadable("invalid_date", Sentence("There is no such day", "日期不存在")) from None
+
+
+class Open:
+    """A last day that the sender leaves open: 长期, or the standard's 2099/12/31."""
+
+
+OPEN = Open()
+
+
+def last_day(cell: Cell) -> str | Open | None:
+    """The last day of a term, or that it has none.
+
+    Raises:
+        Unreadable: as `day`.
+    """
+    if isinstance(cell, str) and folded(cell) in OPEN_WORDS:
+        return OPEN
+    read = day(cell)
+    return OPEN if read in OPEN_DAYS else read
+
+
+def amount(cell: Cell, unit: str = WAN) -> str | None:
+    """An amount in 万元, exactly, as a decimal text; `unit` is what the column is in.
+
+    A unit in the cell outweighs the column's. How many decimals are too many, and whether it may be
+    negative, is told by the check of the body.
+
+    Raises:
+        Unreadable: it is no number.
+    """
+    if isinstance(cell, bool | date):
+        raise Unreadable("invalid_amount", NO_AMOUNT)
+    text = plain(cell)
+    if text is None:
+        return None
+    if not isinstance(cell, str):
+        text = f"{Decimal(text):f}"
+    found = AMOUNT.fullmatch(folded(text))
+    if found is None:
+        raise Unreadable("invalid_amount", NO_AMOUNT)
+    exact = Decimal(found[1].replace(",", ""))
+    if (found[2] or unit) == YUAN:
+        exact = exact.scaleb(-4, EXACT)
+    written = f"{exact:f}"
+    return written.rstrip("0").rstrip(".") if "." in written else written
+
+
+def truth(cell: Cell) -> bool | None:
+    """Yes or no.
+
+    Raises:
+        Unreadable: it is neither.
+    """
+    if isinstance(cell, bool):
+        return cell
+    text = plain(cell)
+    if text is None:
+        return None
+    if folded(text) not in TRUTHS:
+        raise Unreadable("unknown_value", Sentence("Write 是 or 否", "请填写“是”或“否”"))
+    return TRUTHS[folded(text)]
+
+
+def choice(values: Mapping[str, Sequence[str]]) -> Callable[[Cell], str | None]:
+    """A reader of coded values: by code, or by any of its labels, of which the first is shown."""
+    known = {
+        folded(written): value for value, labels in values.items() for written in (value, *labels)
+    }
+    shown = "、".join(labels[0] for labels in values.values())
+    unknown = Sentence(f"One of: {', '.join(values)}", f"只能填写：{shown}")
+
+    def read(cell: Cell) -> str | None:
+        text = plain(cell)
+        if text is None:
+            return None
+        if folded(text) not in known:
+            raise Unreadable("unknown_value", unknown)
+        return known[folded(text)]
+
+    return read
+
+
+def nested(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
+    """A part that an export writes as JSON into one cell.
+
+    Raises:
+        Unreadable: it is no JSON text.
+    """
+    text = plain(cell)
+    if text is None:
+        return None
+    try:
+        return orjson.loads(text)
+    except ValueError:
+        raise Unreadable(
+            "malformed_cell",
+            Sentence(
+                "This column is one of an export, and the cell is not as the export wrote it",
+                "该列为导出文件的列，单元格内容与导出格式不符",
+            ),
+        ) from None
+
+
+def remark(cell: Cell) -> str | None:
+    """A text or a day, as it is to stand in a remark.
+
+    Raises:
+        Unreadable: as `plain`.
+    """
+    return day(cell) if isinstance(cell, date) else plain(cell)
+
+
+@dataclass(slots=True)
+class Said:
+    """What the cells of one row say, before it is put together.
+
+    Attributes:
+        values: by the key of the column.
+        places: the column (counted from 0) that each key's value, or its being unreadable, is from.
+        unread: keys whose cells could not be read.
+        notes: what has no field of its own: label, text and column.
+        refused: what is wrong with the row as such: JSON pointer, column, and why.
+        written: headings' generations of the exchange standard that the row uses.
+    """
+
+    values: dict[str, Any] = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)
+    unread: dict[str, Unreadable] = field(default_factory=dict)
+    notes: list[tuple[str, str, int]] = field(default_factory=list)
+    refused: list[tuple[str, int, Unreadable]] = field(default_factory=list)
+    written: set[str] = field(default_factory=set)
+
+    def take(self, key: str) -> Any:  # noqa: ANN401 - whatever the column's reader gives
+        """Take a value out, None where there is none."""
+        return self.values.pop(key, None)
+
+    def add(self, key: str, value: Any, place: int) -> None:  # noqa: ANN401 - as `take`
+        """Put a value in; two columns of the same meaning must not contradict each other."""
+        if key in self.values and self.values[key] != value:
+            if isinstance(value, list):  # CF_CFLB1 and CF_CFLB2
+                self.values[key] += [each for each in value if each not in self.values[key]]
+                return
+            self.refuse(key, place, "columns_differ", CONTRADICTION)
+            return
+        if key not in self.unread:
+            self.values[key] = value
+            self.places[key] = place
+
+    def refuse(self, key: str, place: int, code: str, sentence: Sentence) -> None:
+        """Say why a value is not to be had."""
+        self.values.pop(key, None)
+        self.unread[key] = Unreadable(code, sentence)
+        self.places[key] = place
+
+
+CONTRADICTION = Sentence(
+    "Two columns that mean the same hold different values: leave one of them empty",
+    "含义相同的两列内容不一致：请只保留一列的内容",
+)

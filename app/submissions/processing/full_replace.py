@@ -1,0 +1,420 @@
+"""A full list: what it names stands as it says, and what it no longer names leaves the list.
+
+The list is compared first, without a lock. Nothing is done unless every row is sound, for an entry
+whose row cannot be read would count as missing. A list that would remove much waits for a second
+person, so that a file that was cut off never delists everybody. Then everything is one transaction.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import Law, read_law
+from app.crypto import fingerprint
+from app.db.engines import Connection
+from app.entries import store as entries
+from app.entries.changes import status_changes
+from app.entries.changes.amendments import with_facts
+from app.entries.changes.next_version import NextVersion, add_persons, append_versions
+from app.entries.recording.batch import Recorded, Rehearsal, record_in
+from app.entries.recording.proposals import Proposal
+from app.entries.recording.version_values import ended_values
+from app.entries.store import EntryRow
+from app.errors import (
+    EntryConflict,
+    Fault,
+    InvalidPayload,
+    RegistryError,
+    Sentence,
+    SubjectFixed,
+)
+from app.rules.law import DisclosureClass
+from app.rules.status import ENDED, Status
+from app.rules.transitions import Action
+from app.subjects import store as subjects
+from app.submissions import store
+from app.submissions.formats.source_file import Row
+from app.submissions.processing import row_results
+from app.submissions.processing.job import Job, Outcome
+from app.submissions.schemas import Result, RowOutcome, State
+
+STEP_ROWS = 250
+MOST_LOOKS = 5
+
+
+Differing = dict[str, Any]
+"""The columns in which the next version of an entry differs."""
+
+
+class Moved(Exception):
+    """The list, or what is known of a subject, changed while it was compared; nothing was done."""
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a full list does, with its rows and what each of them proposes."""
+
+    standing: list[UUID]
+    rows: list[Row] = field(default_factory=list)
+    proposed: list[Proposal | RegistryError] = field(default_factory=list)
+    kept: set[UUID] = field(default_factory=set)
+    new: set[int] = field(default_factory=set)
+    changed: set[int] = field(default_factory=set)
+    ending: dict[UUID, str] = field(default_factory=dict)
+    """Entries that a row ends, or makes public no more; the digest of what it says."""
+    missing: list[UUID] = field(default_factory=list)
+    refused: int = 0
+    subjects: set[UUID] = field(default_factory=set)
+    said: dict[UUID, str] = field(default_factory=dict)
+    """What the list says of a recorded entry: the digest of its row."""
+    repeated: set[int] = field(default_factory=set)
+    """Rows that say the same of an entry once more."""
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """For the sender (`ChangesView`), with what an approval holds for."""
+        leaving = [*self.missing, *sorted(self.ending)]
+        said = [self.ending.get(entry_id) for entry_id in leaving]
+        return {
+            "new": len(self.new),
+            "changed": len(self.changed),
+            "ending": len(self.ending),
+            "unchanged": len(self.kept) - len(self.changed),
+            "missing": len(self.missing),
+            "standing": len(self.standing),
+            "digest": fingerprint([[str(entry_id) for entry_id in leaving], said]),
+        }
+
+
+def replace_list(job: Job) -> None:
+    """Compare, wait for a second person where the brake says so, and carry it out."""
+    for _ in range(MOST_LOOKS):
+        plan = _compare(job)
+        changes = plan.described
+        if plan.refused:
+            nothing = store.NOTHING_DONE
+            unsound = InvalidPayload(faults=[NOT_ALL_SOUND])
+            job.end(State.refused, unsound, changes=changes, **nothing)
+            return
+        if job.row.dry_run:
+            job.end(State.done, changes=changes)
+            return
+        if _braked(job, plan):
+            _hold(job, changes)
+            return
+        try:
+            _carry_out(job, plan)
+        except Moved:
+            continue  # another look will say what moved
+        return
+    job.end(State.refused, InvalidPayload(faults=[LIST_MOVES]))
+
+
+# --- comparing -----------------------------------------------------------
+
+
+def _compare(job: Job) -> Plan:
+    registry, sent = job.registry, job.row
+    assert sent.department is not None  # a replace names department and list (`actions.begin`)
+    assert sent.list_type is not None
+    job.progress = registry.write(job.begin_anew)
+    rehearsal = Rehearsal(registry, sent.caller)
+    status_changes.turn_to_today(registry)
+    with registry.database.reading() as connection:
+        today = read_law(registry, connection).today
+        standing = store.standing(connection, sent.department, sent.list_type, today)
+    plan = Plan(standing)
+    for rows in job.slices(lambda: STEP_ROWS, after=0):
+        job.require_held(len(rows))
+        proposed = job.propose(rows)
+        plan.rows += map(row_results.without_content, rows)
+        plan.proposed += proposed
+        outcomes = rehearsal.answer(proposed)
+        with registry.database.reading() as connection:
+            results = _judge(job, connection, plan, rows, proposed, outcomes)
+        job.tell(results)
+    job.require_declared(job.progress.rows_read)
+    plan.missing = [entry_id for entry_id in standing if entry_id not in plan.kept]
+    plan.subjects |= set(rehearsal.subjects)
+    if not plan.refused:  # whoever approves it sees which ones
+        for start in range(0, len(plan.missing), STEP_ROWS):
+            with registry.database.reading() as connection:
+                gone = entries.current(connection, plan.missing[start : start + STEP_ROWS], today)
+            job.tell([_exit_answer(row) for row in gone.values()])
+    return plan
+
+
+def _judge(
+    job: Job,
+    connection: Connection,
+    plan: Plan,
+    rows: Sequence[Row],
+    proposed: Sequence[Proposal | RegistryError],
+    outcomes: Sequence[Outcome],
+) -> list[Result]:
+    """Sort rows into new, changed, unchanged and refused; what they are told."""
+    law = read_law(job.registry, connection)
+    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    results = []
+    for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
+        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
+        told: Outcome | Differing = outcome
+        if isinstance(proposal, Proposal) and recorded is not None:
+            said = plan.said.setdefault(recorded.id, proposal.facts_digest)
+            if recorded.id in plan.kept and said == proposal.facts_digest:
+                plan.repeated.add(row.number)
+                told = Recorded(recorded.id, replayed=True)
+            elif said != proposal.facts_digest:  # two rows say different things of one entry
+                told = EntryConflict(entry_id=str(recorded.id))
+            else:
+                told = _against(job, connection, law, recorded, proposal)
+            if not isinstance(told, RegistryError):
+                plan.kept.add(recorded.id)
+                plan.subjects.add(recorded.subject_id)
+        if isinstance(told, RegistryError):
+            plan.refused += 1
+            results.append(row_results.refused(row, told))
+        elif isinstance(told, dict):
+            assert recorded is not None
+            plan.changed.add(row.number)
+            if _leaves(recorded, told, law):
+                plan.ending[recorded.id] = plan.said[recorded.id]
+            results.append(row_results.stands(row, RowOutcome.corrected, recorded.id))
+        else:
+            if not told.replayed:
+                plan.new.add(row.number)
+            results.append(job.answer(row, told, recorded=False))
+    return results
+
+
+def _recorded_ids(outcomes: Sequence[Outcome]) -> list[UUID]:
+    return [found for outcome in outcomes if (found := _entry_of(outcome)) is not None]
+
+
+def _entry_of(outcome: Outcome) -> UUID | None:
+    """The recorded entry that has the row's reference."""
+    if isinstance(outcome, Recorded):
+        return outcome.entry_id if outcome.replayed else None
+    if isinstance(outcome, EntryConflict) and "entry_id" in outcome.members:
+        return UUID(str(outcome.members["entry_id"]))
+    return None
+
+
+def _against(
+    job: Job, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
+) -> Outcome | Differing:
+    """A row against the entry of its reference: unchanged, refused, or what is to be corrected."""
+    if recorded.void or recorded.list_type != proposal.list_type:
+        return EntryConflict(entry_id=str(recorded.id))
+    if recorded.status(law.today) in ENDED:
+        return InvalidPayload(faults=[ENTRY_ENDED])
+    try:
+        differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
+    except RegistryError as refusal:
+        return refusal
+    return Recorded(recorded.id, replayed=True) if differing is None else differing
+
+
+def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
+    """Tell whether an entry would stand no more, or be public no more, by its corrected facts."""
+    after = recorded._replace(**differing)
+    begun = recorded.status(law.today) is not Status.scheduled
+    delayed = begun and after.status(law.today) is Status.scheduled
+    public = DisclosureClass.public
+    hidden = recorded.disclosure is public and after.disclosure is not public
+    return after.status(law.today) in ENDED or delayed or hidden
+
+
+def _differing(
+    job: Job,
+    connection: Connection,
+    law: Law,
+    recorded: EntryRow,
+    proposal: Proposal,
+    *,
+    rehearsing: bool = False,
+) -> dict[str, Any] | None:
+    """The columns that differ once the entry is as the row says; None where it is so already.
+
+    Raises:
+        SubjectFixed: the row speaks of somebody else.
+        RegistryError: what stands against the facts of the row.
+    """
+    facts = dict(proposal.facts)
+    if "extension" in recorded.facts:  # a later decision lengthened the term: it still does
+        for name in ("extension", "effective_until"):
+            facts[name] = recorded.facts[name]
+    before, after = recorded.facts["subject"], facts["subject"]
+    if {**before, "name": ""} != {**after, "name": ""}:
+        raise SubjectFixed
+    return with_facts(job.registry, connection, recorded, law, facts, "", rehearsing=rehearsing)
+
+
+# --- the brake -----------------------------------------------------------
+
+
+def _braked(job: Job, plan: Plan) -> bool:
+    """Tell whether so much would leave the list that a second person must say so."""
+    settings, sent = job.registry.settings, job.row
+    leaving = len(plan.missing) + len(plan.ending)
+    approval = sent.approval
+    if not leaving or (approval and approval.get("digest") == plan.described["digest"]):
+        return False
+    # A list that shrinks slice by slice shrinks as well.
+    since = job.registry.clock.now() - timedelta(hours=settings.replace_hold_hours)
+    with job.registry.database.reading() as connection:
+        before = store.removed_since(connection, sent.department or "", sent.list_type or "", since)
+    return (
+        leaving + before > settings.replace_brake_entries
+        or leaving + before > settings.replace_brake_share * (len(plan.standing) + before)
+    )
+
+
+def _hold(job: Job, changes: dict[str, Any]) -> None:
+    hours = timedelta(hours=job.registry.settings.replace_hold_hours)
+
+    def hold(connection: Connection) -> None:
+        job.step(
+            connection,
+            state=State.held.value,
+            held_until=job.registry.clock.now() + hours,
+            changes=changes,
+            leased_until=None,
+            approval=None,
+        )
+
+    job.registry.write(hold)
+
+
+# --- carrying out --------------------------------------------------------
+
+
+def _carry_out(job: Job, plan: Plan) -> None:
+    sent = job.row
+
+    def whole(connection: Connection) -> None:
+        law = read_law(job.registry, connection)
+        gone = entries.current(connection, plan.missing, law.today)
+        # All at once and first, in their order (see `working`).
+        subjects.lock(connection, plan.subjects | {row.subject_id for row in gone.values()})
+        standing = store.standing(
+            connection, sent.department or "", sent.list_type or "", law.today
+        )
+        if standing != plan.standing:
+            raise Moved
+        results = [*_apply(job, connection, law, plan), *_exit(job, connection, plan.missing)]
+        progress = job.begin_anew(connection)
+        for start in range(0, len(results), STEP_ROWS):
+            job.put(connection, progress, results[start : start + STEP_ROWS])
+        job.finish(connection, State.done, changes=plan.described)
+
+    job.registry.write(whole)
+
+
+def _apply(job: Job, connection: Connection, law: Law, plan: Plan) -> list[Result]:
+    outcomes = record_in(job.registry, connection, job.row.caller, plan.proposed)
+    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    results: list[Result] = []
+    made: list[NextVersion] = []
+    for row, proposal, outcome in zip(plan.rows, plan.proposed, outcomes, strict=True):
+        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
+        if isinstance(proposal, RegistryError):
+            raise Moved
+        if recorded is None or row.number in plan.new:
+            if isinstance(outcome, RegistryError) or row.number not in plan.new:
+                raise Moved
+            results.append(job.answer(row, outcome))
+        elif row.number in plan.repeated:
+            results.append(row_results.stands(row, RowOutcome.replayed, recorded.id))
+        else:
+            results.append(_corrected(job, connection, law, recorded, proposal, row, made))
+    append_versions(job.registry, connection, job.row.caller, law, made)
+    return results
+
+
+def _corrected(
+    job: Job,
+    connection: Connection,
+    law: Law,
+    recorded: EntryRow,
+    proposal: Proposal,
+    row: Row,
+    made: list[NextVersion],
+) -> Result:
+    """Put the next version of an entry to those that are made, if the row says anything new."""
+    told = _against(job, connection, law, recorded, proposal)
+    if isinstance(told, RegistryError):
+        raise Moved
+    if not isinstance(told, dict):
+        return row_results.stands(row, RowOutcome.replayed, recorded.id)
+    differing = _differing(job, connection, law, recorded, proposal) or {}
+    add_persons(job.registry, connection, recorded.id, proposal.persons)
+    made.append(_next(job, recorded, Action.correct, differing))
+    return row_results.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
+
+
+def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
+    law = read_law(job.registry, connection)
+    rows = entries.lock_all(connection, ids, law.today)
+    leaving = [row for row in rows.values() if row.status(law.today) not in ENDED]
+    made = [
+        _next(job, row, Action.exit, ended_values(row, law.today, exited_on=_last_day(row, law)))
+        for row in leaving
+    ]
+    append_versions(job.registry, connection, job.row.caller, law, made)
+    return [_exit_answer(row, row.version + 1) for row in leaving]
+
+
+def _last_day(row: EntryRow, law: Law) -> date:
+    return max(law.today, row.decided_on)
+
+
+def _exit_answer(row: EntryRow, version: int | None = None) -> Result:
+    told: Result = {
+        "source_ref": row.source_ref,
+        "outcome": RowOutcome.exited.value,
+        "entry_id": str(row.id),
+    }
+    return told if version is None else told | {"version": version}
+
+
+def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) -> NextVersion:
+    names = {Action.correct: "entry_corrected", Action.exit: "entry_exited"}
+    return NextVersion(
+        row=row,
+        action=action,
+        audit_name=names[action],
+        reason=job.row.reason,
+        digest=fingerprint({"submission": str(job.row.id), "action": action.value}),
+        differing=differing,
+    )
+
+
+ENTRY_ENDED = Fault(
+    "/source_ref",
+    "entry_ended",
+    Sentence(
+        "The entry of this source_ref has ended; who is listed anew needs a new decision and"
+        " reference",
+        "该来源编号对应的条目已结束；再次列入须有新的决定并使用新的来源编号",
+    ),
+)
+LIST_MOVES = Fault(
+    "",
+    "list_moves",
+    Sentence(
+        "The list changed under every look at it, and nothing was done; send it again later",
+        "比对期间名单不断变动，未作任何改动，请稍后重新提交",
+    ),
+)
+NOT_ALL_SOUND = Fault(
+    "",
+    "rows_refused",
+    Sentence(
+        "A full list is taken only where every row is sound, for an entry whose row is refused"
+        " would count as missing",
+        "全量替换要求每一行均有效：被退回的行会被误认为缺失。请更正后重新提交",
+    ),
+)

@@ -1,0 +1,301 @@
+"""One submission in one worker's hands: its rows, its lease, and what is written of both."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from app.audit import store as audit
+from app.catalogue.store import current_catalogue
+from app.db.engines import Connection
+from app.entries.recording.batch import Recorded, propose_all
+from app.entries.recording.proposals import Proposal
+from app.errors import Fault, InvalidPayload, RegistryError, Sentence
+from app.registry import Registry
+from app.rules.law import Catalogue
+from app.submissions import store
+from app.submissions.formats.source_file import File, Row
+from app.submissions.processing import row_results
+from app.submissions.schemas import Mode, Result, RowOutcome, State
+from app.submissions.store import SubmissionRow
+
+log = logging.getLogger("redblack.submissions")
+
+Outcome = Recorded | RegistryError
+
+
+class ToldToStop(Exception):
+    """The process is to end; what the present step had begun is not there."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far the answers go: batches and rows so far, and the number of the last row."""
+
+    batches: int = 0
+    last_row: int = 0
+    rows_read: int = 0
+
+
+@dataclass(slots=True)
+class Job:
+    """A claimed submission.
+
+    `progress` is what was committed. A transaction works on a copy of it, for it may be run again.
+    """
+
+    registry: Registry
+    row: SubmissionRow
+    stopping: threading.Event = field(default_factory=threading.Event)
+    file: File = field(init=False)
+    progress: Progress = field(init=False)
+    _renewed_at: float = field(init=False, default_factory=time.monotonic)
+    _made_up: set[UUID] = field(init=False, default_factory=set)
+    """Ids that a rehearsal gave; a second row of the same reference would be told them."""
+
+    def __post_init__(self) -> None:
+        registry, row = self.registry, self.row
+        with registry.database.reading() as connection:
+            catalogue = current_catalogue(registry, connection)
+            batches, last_row = store.last_batch(connection, row.id)
+        self.progress = Progress(batches, last_row, row.rows_read)
+        self.file = replace(file_of(registry, row, catalogue), waiting=self.renew)
+
+    # --- rows ------------------------------------------------------------
+
+    def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[Row]]:
+        """The rows behind a number, some at a time.
+
+        Raises:
+            InvalidPayload: the file cannot be read any further, behind the last row before that.
+            ToldToStop: the process is to end.
+        """
+        rows = self._behind(after)
+        while True:
+            self.heed()
+            some: list[Row] = []
+            try:
+                some.extend(islice(rows, size()))
+            except InvalidPayload:
+                if some:  # how far a file is read does not depend on the size of a step
+                    yield some
+                raise
+            if not some:
+                return
+            yield some
+
+    def heed(self) -> None:
+        """Go no further where the process is to end.
+
+        Raises:
+            ToldToStop: it is.
+        """
+        if self.stopping.is_set():
+            raise ToldToStop
+
+    def _behind(self, after: int) -> Iterator[Row]:
+        for row in self.file.rows():
+            if row.number > after:
+                yield row
+            else:
+                self.renew()  # to come back to where another was may take longer than a lease
+
+    def propose(self, rows: Sequence[Row]) -> list[Proposal | RegistryError]:
+        """What the rows would have recorded."""
+        sent = self.row
+        pushes = [
+            row_results.push_of(row, list_type=sent.list_type, department=sent.department)
+            for row in rows
+        ]
+        return propose_all(self.registry, sent.caller, pushes)
+
+    def answer(self, row: Row, outcome: Outcome, *, recorded: bool = True) -> Result:
+        """What a row is told; the id of an entry that is not recorded yet is nobody's business."""
+        if isinstance(outcome, RegistryError):
+            return row_results.refused(row, outcome)
+        if not recorded and not outcome.replayed:
+            self._made_up.add(outcome.entry_id)
+        told = None if outcome.entry_id in self._made_up else outcome.entry_id
+        ended = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
+        return row_results.stands(row, ended, told)
+
+    def require_declared(self, rows_read: int) -> None:
+        """Refuse a file that does not hold as many rows as its sender says.
+
+        Raises:
+            InvalidPayload: it was cut off, or is another one.
+        """
+        if self.row.declared_rows not in {None, rows_read}:
+            raise InvalidPayload(faults=[ROW_COUNT])
+
+    def require_held(self, coming: int) -> None:
+        """Refuse to look at more rows as a whole than the settings allow.
+
+        Raises:
+            InvalidPayload: there are more.
+        """
+        most = self.registry.settings.submission_held_rows
+        if self.progress.rows_read + coming > most:
+            raise InvalidPayload(
+                faults=[
+                    Fault(
+                        "",
+                        "too_many_rows",
+                        WHOLE_LIST if self.row.mode == Mode.whole else _in_parts(most),
+                    )
+                ]
+            )
+
+    # --- steps -----------------------------------------------------------
+
+    def put(
+        self,
+        connection: Connection,
+        progress: Progress,
+        results: Sequence[Result],
+        **values: Any,  # noqa: ANN401 - columns
+    ) -> None:
+        """Write down the answers for some rows, in the transaction that makes them true."""
+        numbers = [result["row"] for result in results if "row" in result]
+        progress.batches += 1
+        progress.rows_read += len(numbers)
+        progress.last_row = max(numbers, default=progress.last_row)
+        # The step first: who lost the lease finds batches of those numbers there already.
+        self.step(connection, added=tally(results), rows_read=progress.rows_read, **values)
+        store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
+
+    def tell(self, results: Sequence[Result]) -> None:
+        """Write down answers that record nothing, in a transaction of their own."""
+
+        def put(connection: Connection) -> Progress:
+            progress = replace(self.progress)
+            self.put(connection, progress, results)
+            return progress
+
+        self.progress = self.registry.write(put)
+
+    def step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Hold on to the lease, and write down how far it has come.
+
+        Attempts are counted from what the next worker need not do again (`attempts=0`).
+
+        Raises:
+            LeaseLost: another worker has it.
+        """
+        lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
+        held: dict[str, Any] = {
+            "leased_until": self.registry.clock.now() + lease,
+            "bytes_read": min(self.file.consumed, self.row.bytes),
+        }
+        if self.file.format is not None:
+            held["format"] = self.file.format.value
+        store.step(connection, self.row.id, self.row.worker, **(held | values))
+        self._renewed_at = time.monotonic()
+
+    def renew(self) -> None:
+        """Hold on to the lease while nothing is written for long."""
+        if (
+            time.monotonic() - self._renewed_at
+            > self.registry.settings.submission_lease_seconds / 4
+        ):
+            self.registry.write(self.step)
+
+    def let_go(self) -> None:
+        """Give the lease back, for another to go on."""
+        row = self.row
+        self.registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+
+    def begin_anew(self, connection: Connection) -> Progress:
+        """Take back every answer that was given, none of which recorded anything."""
+        self.step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
+        store.drop_batches(connection, self.row.id)
+        return Progress()
+
+    def finish(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Write down that the last row has its answer."""
+        now = self.registry.clock.now()
+        self.step(connection, state=state.value, finished_at=now, leased_until=None, **values)
+        sent = self.row
+        record = audit.row(
+            sent.orderer,
+            now,
+            "submission_finished",
+            "done",
+            sent.id,
+            state=state.value,
+            list_type=sent.list_type,
+            mode=sent.mode,
+            dry_run=sent.dry_run,
+        )
+        audit.record_changes(connection, [record])
+
+    def end(self, state: State, problem: RegistryError | None = None, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Finish in a transaction of its own."""
+        if problem is not None:
+            values["problem"] = row_results.problem_of(problem)
+        self.registry.write(lambda connection: self.finish(connection, state, **values))
+
+
+def file_of(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> File:
+    """The file of a submission, to be read for the list and department that it was sent for."""
+    return File(
+        pieces=lambda: pieces(registry, row),
+        catalogue=catalogue,
+        list_type=row.list_type,
+        department=row.department,
+    )
+
+
+def pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
+    """The file as it was sent, a piece at a time.
+
+    Raises:
+        KeyFileError: it does not open with this key file.
+    """
+    number = 0
+    while True:
+        with registry.database.reading() as connection:
+            sealed = store.part(connection, row.id, number)
+        if sealed is None:
+            return
+        yield registry.secrets.open_content(sealed, bound_to=place_of(row.id, number))
+        number += 1
+
+
+def place_of(submission_id: object, number: int) -> str:
+    """What a sealed piece is bound to."""
+    return f"submission:{submission_id}:{number}"
+
+
+def tally(results: Sequence[Result]) -> dict[str, int]:
+    """How many rows came to which end."""
+    ends = [result["outcome"] for result in results]
+    return {name: ends.count(name) for name in store.COUNTERS}
+
+
+def _in_parts(most: int) -> Sentence:
+    return Sentence(
+        f"At most {most} rows are looked at as a whole (dry_run, all_or_nothing); send the file in"
+        " parts",
+        f"试运行和整批提交（all_or_nothing）最多 {most} 行，请分批提交",
+    )
+
+
+WHOLE_LIST = Sentence(
+    "The list is longer than is replaced at once; never send it in parts, for each would remove the"
+    " others: ask the credit office to raise the limit",
+    "名单行数超过全量替换上限；切勿分批替换（每一批都会移出其他批次的条目），请联系信用办调整上限",
+)
+ROW_COUNT = Fault(
+    "?rows",
+    "row_count_differs",
+    Sentence(
+        "The file holds another number of rows than was declared; was it cut off?",
+        "文件行数与申报的 rows 不一致，请检查文件是否完整",
+    ),
+)

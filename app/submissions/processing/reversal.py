@@ -1,0 +1,116 @@
+"""Taking a submission back as a whole, while nothing later rests on what it recorded.
+
+What it recorded is void from the start, and its references are free again, so that the right file
+may bear them; what it corrected or ended stands as it did before.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from app.catalogue.store import Law, read_law
+from app.crypto import fingerprint
+from app.db.engines import Connection
+from app.entries import store as entries
+from app.entries.changes import status_changes
+from app.entries.changes.amendments import revoked, with_facts
+from app.entries.changes.next_version import NextVersion, append_versions
+from app.entries.recording.version_values import ended_values
+from app.entries.schemas import RevocationCode
+from app.entries.store import EntryRow
+from app.errors import BuiltUpon
+from app.rules.transitions import Action
+from app.submissions import store
+from app.submissions.processing.job import Job
+from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.store import SubmissionRow
+
+STEP_ENTRIES = 25
+MADE = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
+
+
+def require_nothing_later(connection: Connection, row: SubmissionRow) -> int:
+    """Refuse to take back what something later was built on; how many entries would be.
+
+    Raises:
+        BuiltUpon: some of the entries have a later version, but one that takes them back.
+    """
+    count = later = 0
+    for batch in store.all_batches_in(connection, row.id):
+        made = _versions(batch.results)
+        count += len(made)
+        later += len(store.built_upon(connection, made, _digest(row)))
+    if later:
+        raise BuiltUpon(entries=later)
+    return count
+
+
+def _digest(row: SubmissionRow) -> str:
+    return fingerprint({"submission": str(row.id), "action": Action.reverse.value})
+
+
+def take_back(job: Job) -> None:
+    """Take back what was not taken back yet, a few entries at a time."""
+    registry = job.registry
+    status_changes.turn_to_today(registry)
+    left = 0
+    for batch in store.all_batches(registry, job.row.id):
+        made = [result for result in batch.results if _is_made(result)]
+        for start in range(0, len(made), STEP_ENTRIES):
+            job.heed()
+            some = made[start : start + STEP_ENTRIES]
+            left += registry.write(lambda connection: _step(job, connection, some))  # noqa: B023
+    job.end(State.reversed, BuiltUpon(entries=left) if left else None)
+
+
+def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
+    """Take some back; how many had to be left, because something was built on them meanwhile."""
+    law = read_law(job.registry, connection)
+    versions = _versions(made)
+    outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
+    digest = _digest(job.row)
+    left, taken, freed = 0, 0, {}
+    for entry_id, row in entries.lock_all(connection, versions, law.today).items():
+        if row.action_digest == digest:
+            continue  # by a worker before this one
+        if row.version != versions[entry_id]:
+            left += 1
+            continue
+        differing = _as_before(job, connection, row, law, outcomes[entry_id])
+        taken_back = NextVersion(
+            row=row,
+            action=Action.reverse,
+            audit_name="entry_reversed",
+            reason=(job.row.reversal or {}).get("reason"),
+            digest=digest,
+            differing=differing,
+        )
+        # One by one, so that what the next says of the same subject is said without this one.
+        append_versions(job.registry, connection, job.row.orderer, law, [taken_back])
+        taken += 1
+        if outcomes[entry_id] is RowOutcome.accepted:
+            freed[entry_id] = row.source_ref
+    store.free_references(connection, freed)
+    further = {"attempts": 0} if taken else {}
+    job.step(connection, added={"reversed": taken}, **further)
+    return left
+
+
+def _as_before(
+    job: Job, connection: Connection, row: EntryRow, law: Law, outcome: RowOutcome
+) -> Mapping[str, Any]:
+    """The columns that differ once an entry is as it was before the submission."""
+    if outcome is RowOutcome.accepted:
+        return revoked(connection, row, law, RevocationCode.wrong_subject, law.today)
+    if outcome is RowOutcome.exited:
+        return ended_values(row, law.today, exited_on=None)
+    before = entries.versions(connection, row.id, law.today)[row.version - 2]
+    return with_facts(job.registry, connection, row, law, before.facts, "") or {}
+
+
+def _versions(results: Sequence[Result]) -> dict[UUID, int]:
+    return {UUID(item["entry_id"]): item.get("version", 1) for item in results if _is_made(item)}
+
+
+def _is_made(result: Mapping[str, Any]) -> bool:
+    return result["outcome"] in MADE and "entry_id" in result

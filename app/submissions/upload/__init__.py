@@ -1,0 +1,1 @@
+"""Receiving of files: the body of a request, encrypted while it arrives."""

@@ -1,0 +1,1 @@
+"""Workbooks for departments: templates, and refused rows."""
