@@ -10,10 +10,17 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
-from tests.support import postgres
+from tests.support import postgres, scratch
 from tests.support.world import Templates, World, describe_app, open_world, served
 
+SCRATCH = scratch.choose()
+
 DATABASES = os.environ.get("REDBLACK_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+def pytest_report_header() -> str:
+    """Name the file system of the databases: a slow run is then easy to explain."""
+    return f"databases: {', '.join(DATABASES)} in {SCRATCH}"
 
 
 @pytest.fixture(scope="session")
