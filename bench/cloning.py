@@ -25,7 +25,7 @@ from uuid_utils.compat import uuid7
 from app.crypto import Secrets, canonical
 from app.db.tables.base import LEDGER, Base, Instant
 from app.rules.identifiers import Scheme
-from app.rules.names import name_key
+from app.rules.names import fold_name
 from bench import rows
 from bench.machine import BenchError
 
@@ -96,7 +96,7 @@ def _marks(secrets: Secrets, on: date, serial: int) -> tuple[dict[str, str], _He
         "uscc": uscc,
         "org_code": uscc[8:17],
         "name": name,
-        "name_key": name_key(name),
+        "name_key": fold_name(name),
         "source_ref": sent["source_ref"],
         "case_ref": sent["case_ref"],
         "decision": sent["decision"]["number"],

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import orjson
 
-from app.catalogue.store import current_calendar
+from app.catalogue.store import read_current_calendar
 from app.registry import Registry
 from app.rules.disclosure import DUE_SOON_WORKING_DAYS
 from app.settings import Settings
@@ -235,5 +235,5 @@ def _due_soon_until(registry: Founded, on: date) -> date:
         )
     )
     with closing(opened), opened.database.reading() as connection:
-        calendar = current_calendar(opened, connection)
-    return calendar.last_day_within(on, DUE_SOON_WORKING_DAYS)
+        calendar = read_current_calendar(opened, connection)
+    return calendar.find_last_day_within(on, DUE_SOON_WORKING_DAYS)

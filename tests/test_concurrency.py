@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from app.clock import Clock
 from app.demo.synthetic import uscc
 from app.registry import Registry
@@ -187,7 +187,7 @@ def test_a_change_of_law_beside_pushes_is_never_half_seen(world: World) -> None:
     def push_on(crowd: Crowd, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
         if number == 0:
             for turn in range(5):
-                enable(world.registry, "charity.black", f"依据{turn}")
+                put_list_type_in_force(world.registry, "charity.black", f"依据{turn}")
             return
         for turn in range(5):
             crowd.push(pusher, push_today(uscc(number), f"LAW-{number}-{turn}"))

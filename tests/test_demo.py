@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from app.catalogue.service import initialise
-from app.catalogue.store import current_calendar, current_catalogue
+from app.catalogue.service import initialize_registry
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.crypto import KeyFileError, Sealed, Secrets
 from app.db import migrations
 from app.db.tables import (
@@ -30,7 +30,7 @@ from app.entries import store
 from app.entries.store import EntryRow
 from app.registry import Registry, read_head
 from app.rules.disclosure import DisclosureState
-from app.rules.identifiers import Scheme, parse
+from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Removal, Status
@@ -54,7 +54,7 @@ def opened(directory: Path, key: Path | None = None) -> Registry:
         shutil.copy(key, settings.key_path)
     migrations.upgrade(settings)
     registry = Registry.open(settings, StandingClock())
-    initialise(registry)
+    initialize_registry(registry)
     assert registry.verify() is None
     return registry
 
@@ -82,7 +82,7 @@ def test_every_domain_has_licences_and_penalties_and_lists_only_those_in_force(
     registry: Registry, rows: list[EntryRow]
 ) -> None:
     with registry.database.reading() as connection:
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
     found = {row.list_type for row in rows}
     assert len(catalogue.domains) == 18
     for domain in catalogue.domains:
@@ -94,18 +94,18 @@ def test_every_entry_was_issued_by_a_body_that_may(
     registry: Registry, rows: list[EntryRow], today: date
 ) -> None:
     with registry.database.reading() as connection:
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
     for row in rows:
         department = catalogue.departments[row.department]
-        assert department.holds_on(today)
-        assert catalogue.may_issue(department, catalogue.list_types[row.list_type])
+        assert department.is_valid_on(today)
+        assert catalogue.is_issuer(department, catalogue.list_types[row.list_type])
 
 
 def test_every_state_of_disclosure_is_there(
     registry: Registry, rows: list[EntryRow], today: date
 ) -> None:
     with registry.database.reading() as connection:
-        state = state_expression(today, current_calendar(registry, connection))
+        state = state_expression(today, read_current_calendar(registry, connection))
         states = set(connection.scalars(select(state).where(EntryVersion.superseded_seq.is_(None))))
     assert states == {item.value for item in DisclosureState}
     assert any(row.reported_late for row in rows)
@@ -115,7 +115,7 @@ def test_every_state_of_disclosure_is_there(
 def test_every_kind_status_severity_and_class_is_there(rows: list[EntryRow], today: date) -> None:
     assert {row.facts["subject"]["kind"] for row in rows} == {kind.value for kind in SubjectKind}
     assert {row.status(today) for row in rows} == set(Status)
-    assert {row.term.removal_on(today) for row in rows} == {None, *Removal}
+    assert {row.term.find_removal_on(today) for row in rows} == {None, *Removal}
     assert {row.severity for row in rows} == {None, *(item.value for item in Severity)}
     assert {row.disclosure for row in rows} == set(DisclosureClass)
     assert {row.kind for row in rows} == {kind.value for kind in ListKind}
@@ -160,13 +160,17 @@ def test_every_identifier_is_valid(registry: Registry, today: date) -> None:
     for row in kept:
         if row.ciphertext is not None:
             sealed, bound_to = Sealed(row.ciphertext, row.key_id), f"{row.id}:{row.scheme}"
-            parse(Scheme(row.scheme), registry.secrets.open(sealed, bound_to=bound_to), today=today)
+            parse_identifier(
+                Scheme(row.scheme), registry.secrets.open(sealed, bound_to=bound_to), today=today
+            )
         elif row.scheme != NAME_SCHEME:
-            parse(Scheme(row.scheme), row.lookup_key, today=today)
+            parse_identifier(Scheme(row.scheme), row.lookup_key, today=today)
     assert persons
     for row in persons:
         sealed, bound_to = Sealed(row.ciphertext, row.key_id), f"{row.entry_id}:{row.scheme}"
-        parse(Scheme(row.scheme), registry.secrets.open(sealed, bound_to=bound_to), today=today)
+        parse_identifier(
+            Scheme(row.scheme), registry.secrets.open(sealed, bound_to=bound_to), today=today
+        )
 
 
 def test_numbers_have_no_gap_and_time_never_runs_back(registry: Registry) -> None:
@@ -211,7 +215,7 @@ def test_what_is_published_was_published_between_the_decision_and_its_record(
     for row, item in told:
         assert row.decided_on <= item.published_on
         assert item.published_on.isoformat() <= item.recorded_at
-        assert item.judged_by == row.deadline
+        assert item.applicable_deadline == row.deadline
 
 
 def test_a_second_load_does_nothing(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
@@ -299,5 +303,5 @@ def test_synthetic_numbers_are_valid_and_differ() -> None:
     for scheme, numbers in made.items():
         assert len({*numbers}) == len(serials)
         for number in numbers:
-            assert parse(scheme, number, today=today).number == number
+            assert parse_identifier(scheme, number, today=today).number == number
     assert synthetic.organization_name(42, "建筑") == "枣庄示例建筑有限公司00042号"

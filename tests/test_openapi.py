@@ -10,7 +10,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.rules.permissions import GRANTS, Permission, Role
+from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.security.keys import create
 from tests.support.commands import Command
 from tests.support.facts import decision, organisation, penalty, push
@@ -166,7 +166,7 @@ def needed(one: Operation, place: str) -> dict[str, Any]:
 
 def role_for(one: Operation) -> str:
     [permission] = one.permissions
-    return next(role for role in ASKED_AS if Permission(permission) in GRANTS[role])
+    return next(role for role in ASKED_AS if Permission(permission) in PERMISSIONS_BY_ROLE[role])
 
 
 class Stage:
@@ -334,5 +334,5 @@ def test_who_may_not_is_refused_before_anything_else(
             assert unknown.headers["WWW-Authenticate"] == "Bearer"
             known = subscriber.request(one.method, path)
             [permission] = one.permissions
-            if Permission(permission) not in GRANTS[Role.subscriber]:
+            if Permission(permission) not in PERMISSIONS_BY_ROLE[Role.subscriber]:
                 assert (known.status_code, known.json()["code"]) == (403, "forbidden"), one.name

@@ -12,7 +12,7 @@ import pytest
 from app import errors
 from app.clock import Clock
 from app.http.validation import PAYLOAD_SENTENCES, UNEXPECTED_CODE
-from app.rules.permissions import DEPARTMENTAL, GRANTS, Role
+from app.rules.permissions import DEPARTMENT_ROLES, PERMISSIONS_BY_ROLE, Role
 from app.security.keys import create
 from app.settings import Settings
 from app.submissions.formats.xlsx import REFUSALS
@@ -32,7 +32,7 @@ def test_the_tour_runs_as_it_stands(world: World, tmp_path: Path) -> None:
             world.registry,
             name="tour",
             role=role,
-            department="human_resources" if role in DEPARTMENTAL else None,
+            department="human_resources" if role in DEPARTMENT_ROLES else None,
         )
         for role in Role
     }
@@ -74,7 +74,7 @@ def test_every_role_is_documented_with_its_permissions() -> None:
         role: set(permissions.split())
         for role, permissions in re.findall(r"^\| `(\w+)` \| (\w+:.*?) \|$", README, re.MULTILINE)
     }
-    assert documented == {role.value: set(granted) for role, granted in GRANTS.items()}
+    assert documented == {role.value: set(granted) for role, granted in PERMISSIONS_BY_ROLE.items()}
 
 
 def test_every_problem_code_is_documented() -> None:

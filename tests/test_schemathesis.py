@@ -16,7 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from app.rules.permissions import GRANTS, Permission, Role
+from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.submissions import router
 from tests.conftest import DATABASES
 from tests.support.facts import asked, check, person, red
@@ -80,7 +80,7 @@ def known(stage: World) -> dict[str, str]:
 
 def role_for(operation: dict[str, Any]) -> str:
     needed = {Permission(scope) for way in operation["security"] for scope in way.get("key", ())}
-    return next(role for role in ASKED_AS if needed <= GRANTS[role])
+    return next(role for role in ASKED_AS if needed <= PERMISSIONS_BY_ROLE[role])
 
 
 def lead_somewhere(case: schemathesis.Case, known: dict[str, str]) -> None:

@@ -29,16 +29,16 @@ from pydantic import (
 from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.calendar import SATURDAY, CalendarYear
 
-NOTICES: Mapping[int, str] = {
+NOTICE_SOURCES: Mapping[int, str] = {
     2025: "国务院办公厅关于2025年部分节假日安排的通知 国办发明电〔2024〕12号 (2024-11-12)",
     2026: "国务院办公厅关于2026年部分节假日安排的通知 国办发明电〔2025〕7号 (2025-11-04)",
 }
-STATUTE = "全国年节及纪念日放假办法 (2024-11-10), holidays {}"
+STATUTE_SOURCE = "全国年节及纪念日放假办法 (2024-11-10), holidays {}"
 FIXED_HOLIDAYS = ((1, 1), (5, 1), (10, 1), (10, 2), (10, 3))
 """Off in every year; the other holidays follow the moon and the solar terms."""
 
 
-def announced_years() -> list[CalendarYear]:
+def read_announced_years() -> list[CalendarYear]:
     """Read the announced years that ship with the registry, from 2004 on."""
     table = f"chinesecalendar {chinese_calendar.__version__}"
     return [
@@ -47,7 +47,7 @@ def announced_years() -> list[CalendarYear]:
             off_days=frozenset(day for day in constants.holidays if day.year == year),
             working_days=frozenset(day for day in constants.workdays if day.year == year),
             announced=True,
-            source=NOTICES.get(year, table),
+            source=NOTICE_SOURCES.get(year, table),
         )
         for year in sorted({day.year for day in constants.holidays})
         # A notice may reach over New Year: a few days of January are no year.
@@ -55,42 +55,42 @@ def announced_years() -> list[CalendarYear]:
     ]
 
 
-def statutory_years(first: int, last: int) -> list[CalendarYear]:
+def build_statutory_years(first: int, last: int) -> list[CalendarYear]:
     """Work out years that are not announced yet: statutory holidays, no make-up working days.
 
     Years past 2100, for which the package has no lunar calendar, are left out.
     """
-    years = {year: _statutory_days(year) for year in range(first, last + 1)}
+    years = {year: _find_statutory_days(year) for year in range(first, last + 1)}
     return [
         CalendarYear(
             year=year,
             off_days=days,
             working_days=frozenset(),
             announced=False,
-            source=STATUTE.format(version("holidays")),
+            source=STATUTE_SOURCE.format(version("holidays")),
         )
         for year, days in years.items()
         if days
     ]
 
 
-def _statutory_days(year: int) -> frozenset[date]:
+def _find_statutory_days(year: int) -> frozenset[date]:
     found = holidays.country_holidays("CN", years=year, observed=False, language="en_US")
     # For announced years the package also has the days that a notice moved.
     return frozenset(day for day, name in found.items() if not name.startswith("Day off"))
 
 
-def _written_as_a_day(value: object) -> object:
+def _require_day_text(value: object) -> object:
     # A number would be read as seconds since 1970.
     if isinstance(value, str | date):
         return value
     raise ValueError('A day is written as "2027-02-05"')
 
 
-Day = Annotated[date, BeforeValidator(_written_as_a_day)]
+NoticeDay = Annotated[date, BeforeValidator(_require_day_text)]
 
 
-class YearNotice(BaseModel):
+class CalendarNotice(BaseModel):
     """One year's notice, as `redblack calendar load` reads it from a file; it replaces the year.
 
     `off_days` are all days off but plain weekends; `working_days` the weekends worked instead.
@@ -99,39 +99,48 @@ class YearNotice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     year: int = Field(ge=2000, le=2100)
-    off_days: frozenset[Day]
-    working_days: frozenset[Day] = frozenset()
+    off_days: frozenset[NoticeDay]
+    working_days: frozenset[NoticeDay] = frozenset()
     source: str = Field(min_length=1, max_length=200)
 
     @model_validator(mode="after")
-    def _fits_together(self) -> Self:
-        found = (self._strays(), self._contradictions(), self._plain_days(), self._gaps())
+    def _validate_consistency(self) -> Self:
+        found = (
+            self._find_days_outside_year(),
+            self._find_contradictions(),
+            self._find_weekday_working_days(),
+            self._find_missing_holidays(),
+        )
         if faults := [fault for fault in found if fault]:
             raise ValueError("; ".join(faults))
         return self
 
-    def _strays(self) -> str:
+    def _find_days_outside_year(self) -> str:
         days = (day for day in chain(self.off_days, self.working_days) if day.year != self.year)
         # A notice may move days of the December before; they are rows of that year.
-        return _named(days, f"not in {self.year} (amend the other year with a file of its own)")
+        return _format_fault(
+            days, f"not in {self.year} (amend the other year with a file of its own)"
+        )
 
-    def _contradictions(self) -> str:
-        return _named(self.off_days & self.working_days, "both off and worked")
+    def _find_contradictions(self) -> str:
+        return _format_fault(self.off_days & self.working_days, "both off and worked")
 
-    def _plain_days(self) -> str:
+    def _find_weekday_working_days(self) -> str:
         days = (day for day in self.working_days if day.weekday() < SATURDAY)
-        return _named(days, "no Saturday or Sunday (working_days holds make-up days only)")
+        return _format_fault(days, "no Saturday or Sunday (working_days holds make-up days only)")
 
-    def _gaps(self) -> str:
+    def _find_missing_holidays(self) -> str:
         statutory = (date(self.year, month, day) for month, day in FIXED_HOLIDAYS)
         days = (
             day
             for day in statutory
             if day in self.working_days or (day.weekday() < SATURDAY and day not in self.off_days)
         )
-        return _named(days, "a holiday by law, missing from off_days (the file is a whole year)")
+        return _format_fault(
+            days, "a holiday by law, missing from off_days (the file is a whole year)"
+        )
 
-    def calendar_year(self) -> CalendarYear:
+    def to_calendar_year(self) -> CalendarYear:
         """Make it the announced row of its year."""
         return CalendarYear(
             year=self.year,
@@ -142,12 +151,12 @@ class YearNotice(BaseModel):
         )
 
 
-def _named(days: Iterable[date], fault: str) -> str:
+def _format_fault(days: Iterable[date], fault: str) -> str:
     found = ", ".join(day.isoformat() for day in sorted(days))
     return f"{found}: {fault}" if found else ""
 
 
-def read_notice(path: Path) -> CalendarYear:
+def read_calendar_notice(path: Path) -> CalendarYear:
     """Read a year's notice from a YAML or JSON file.
 
     Raises:
@@ -155,16 +164,16 @@ def read_notice(path: Path) -> CalendarYear:
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as unreadable:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         # A plain ValueError: it is no UTF-8, or holds a day that there is not, such as 2027-02-30.
         raise InvalidPayload(
             Sentence(
                 f"{path} cannot be read as YAML, or holds a day that does not exist",
                 f"{path} 不是有效的 YAML 文件，或含有不存在的日期",
             )
-        ) from unreadable
+        ) from error
     try:
-        return YearNotice.model_validate(document).calendar_year()
+        return CalendarNotice.model_validate(document).to_calendar_year()
     except ValidationError as wrong:
         found = wrong.errors(include_input=False, include_url=False)
         raise InvalidPayload(

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from app.catalogue import schemas
-from app.catalogue.store import current_calendar, current_catalogue
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import Day
@@ -25,7 +25,7 @@ router = APIRouter(
 def read_catalogue(registry: RegistryDep) -> Catalogue:
     """The catalogue of today."""
     with registry.database.reading() as connection:
-        return current_catalogue(registry, connection)
+        return read_current_catalogue(registry, connection)
 
 
 CatalogueDep = Annotated[Catalogue, Depends(read_catalogue)]
@@ -37,7 +37,7 @@ def list_domains(catalogue: CatalogueDep) -> schemas.DomainsView:
     ordered = sorted(catalogue.domains.values(), key=lambda domain: domain.number)
     return schemas.DomainsView(
         catalogue_version=catalogue.version,
-        domains=[_domain_view(domain, catalogue) for domain in ordered],
+        domains=[_build_domain_view(domain, catalogue) for domain in ordered],
     )
 
 
@@ -94,28 +94,28 @@ def tell_deadline(
 ) -> schemas.DeadlineView:
     """The last day on which a decision of that day is disclosed in time."""
     calendar = _read_calendar(registry)
-    due = calendar.deadline(decided_on)
+    result = calendar.compute_deadline(decided_on)
     return schemas.DeadlineView(
         decided_on=decided_on,
-        deadline=due.deadline,
+        deadline=result.deadline,
         working_days=DISCLOSURE_WORKING_DAYS,
-        provisional=due.provisional,
+        provisional=result.provisional,
         calendar_version=calendar.version,
     )
 
 
 def _read_calendar(registry: Registry) -> Calendar:
     with registry.database.reading() as connection:
-        return current_calendar(registry, connection)
+        return read_current_calendar(registry, connection)
 
 
-def _domain_view(domain: Domain, catalogue: Catalogue) -> schemas.DomainView:
+def _build_domain_view(domain: Domain, catalogue: Catalogue) -> schemas.DomainView:
     return schemas.DomainView(
         code=domain.code,
         number=domain.number,
         name=domain.name,
-        leads=_bodies(domain.leads),
-        participants=_bodies(domain.participants),
+        leads=_build_body_views(domain.leads),
+        participants=_build_body_views(domain.participants),
         participants_open=domain.participants_open,
         legal_reference=domain.legal_reference,
         list_types=[
@@ -133,5 +133,5 @@ def _domain_view(domain: Domain, catalogue: Catalogue) -> schemas.DomainView:
     )
 
 
-def _bodies(bodies: tuple[PlannedBody, ...]) -> list[schemas.BodyView]:
+def _build_body_views(bodies: tuple[PlannedBody, ...]) -> list[schemas.BodyView]:
     return [schemas.BodyView(code=body.department, name=body.named) for body in bodies]

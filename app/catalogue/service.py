@@ -15,24 +15,24 @@ import yaml
 from pydantic import ValidationError
 
 from app.audit import store as audit
-from app.calendar.notices import announced_years, statutory_years
+from app.calendar.notices import build_statutory_years, read_announced_years
 from app.catalogue import store
 from app.db.engines import Connection
 from app.errors import Fault, InvalidPayload, Sentence
 from app.registry import Registry, begin_counting
 from app.rules.law import Catalogue, Department, Level, ListType, RepairRule, Span, Validity
-from app.rules.permissions import COMMAND_LINE
+from app.rules.permissions import COMMAND_LINE_CALLER
 
-SHIPPED = Path(__file__).parent / "data"
+SHIPPED_DIRECTORY = Path(__file__).parent / "data"
 DEPARTMENT_CODE = re.compile(r"[a-z0-9_]{1,60}")
 # As far ahead as entries need deadlines; each year gives way to its notice when it comes.
 STATUTORY_YEARS = 10
 # A working year and a life: what is longer is a slip of the pen, and no calendar would reach it.
-MOST_WORKING_DAYS = 250
-MOST_YEARS = 100
+MAX_WORKING_DAYS = 250
+MAX_SPAN_YEARS = 100
 
 
-def initialise(registry: Registry) -> None:
+def initialize_registry(registry: Registry) -> None:
     """Give an empty database its counters, its keys, the shipped law and the calendar.
 
     Raises:
@@ -43,23 +43,25 @@ def initialise(registry: Registry) -> None:
         registry.adopt_keys(connection)
         if not begin_counting(connection):
             return
-        catalogue = store.merged(Catalogue(), _read_shipped())
-        _add(registry, connection, catalogue, "catalogue_loaded", "shipped with the app")
-        announced = announced_years()
+        catalogue = store.merge_sections(Catalogue(), _read_shipped())
+        _record_catalogue_version(
+            registry, connection, catalogue, "catalogue_loaded", "shipped with the app"
+        )
+        announced = read_announced_years()
         last = max(year.year for year in announced)
-        years = [*announced, *statutory_years(last + 1, last + STATUTORY_YEARS)]
+        years = [*announced, *build_statutory_years(last + 1, last + STATUTORY_YEARS)]
         store.add_calendar_version(
             connection,
             years,
             at=registry.clock.now(),
-            actor=COMMAND_LINE.name,
+            actor=COMMAND_LINE_CALLER.name,
             note="shipped with the app",
         )
 
     registry.write(work)
 
 
-def complete(registry: Registry) -> None:
+def add_missing_shipped_items(registry: Registry) -> None:
     """Give a database that an earlier release made what the law shipped with this one adds.
 
     Items whose code is missing are added: nothing takes an item out of the catalogue, so what is
@@ -69,16 +71,16 @@ def complete(registry: Registry) -> None:
     """
     shipped = _read_shipped()
     with registry.database.reading() as connection:
-        present = store.current_catalogue(registry, connection)
-        if not store.additions(connection, present, shipped):
+        present = store.read_current_catalogue(registry, connection)
+        if not store.find_missing_items(connection, present, shipped):
             return
 
     def work(connection: Connection) -> None:
-        present = store.current_catalogue(registry, connection)
-        if added := store.additions(connection, present, shipped):
-            catalogue = store.merged(present, added)
+        present = store.read_current_catalogue(registry, connection)
+        if added := store.find_missing_items(connection, present, shipped):
+            catalogue = store.merge_sections(present, added)
             note = "completed by a newer release"
-            _add(registry, connection, catalogue, "catalogue_completed", note)
+            _record_catalogue_version(registry, connection, catalogue, "catalogue_completed", note)
 
     registry.write(work)
 
@@ -86,7 +88,7 @@ def complete(registry: Registry) -> None:
 @cache
 def _read_shipped() -> dict[str, tuple[Any, ...]]:
     shipped: dict[str, tuple[Any, ...]] = {}
-    for path in sorted(SHIPPED.glob("*.yaml")):
+    for path in sorted(SHIPPED_DIRECTORY.glob("*.yaml")):
         shipped |= read_sections(path)
     return shipped
 
@@ -99,24 +101,24 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as unreadable:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         # A plain ValueError: it is no UTF-8, or holds a day that there is not, such as 2027-02-30.
         raise InvalidPayload(
             Sentence(
                 f"{path} cannot be read as YAML, or holds a day that does not exist",
                 f"{path} 不是有效的 YAML 文件，或含有不存在的日期",
             )
-        ) from unreadable
+        ) from error
     if not isinstance(document, dict) or not document.keys() <= store.ITEM_CLASSES.keys():
         sections = ", ".join(store.ITEM_CLASSES)
         raise InvalidPayload(
             Sentence(f"A catalogue file has the sections {sections}", f"目录文件应包含：{sections}")
         )
-    read: dict[str, tuple[Any, ...]] = {}
+    sections_read: dict[str, tuple[Any, ...]] = {}
     faults: list[Fault] = []
     for section, items in document.items():
         try:
-            read[section] = store.items_adapter(section).validate_python(items)
+            sections_read[section] = store.build_items_adapter(section).validate_python(items)
         except ValidationError as wrong:
             faults += [
                 Fault(
@@ -127,102 +129,102 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
                 for found in wrong.errors(include_input=False, include_url=False)
             ]
         else:
-            faults += _item_faults(section, read[section])
+            faults += _find_item_faults(section, sections_read[section])
     if faults:
         raise InvalidPayload(faults=faults)
-    return read
+    return sections_read
 
 
-def _item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
+def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
     seen: set[str] = set()
     for position, item in enumerate(items):
-        place = f"/{section}/{position}"
+        pointer = f"/{section}/{position}"
         if item.code in seen:
             yield Fault(
-                f"{place}/code", "twice", Sentence("The code stands here twice", "代码重复")
+                f"{pointer}/code", "twice", Sentence("The code stands here twice", "代码重复")
             )
         seen.add(item.code)
         reference = getattr(item, "legal_reference", None)
         blank = reference is not None and not reference.strip()
         if blank or (reference is None and getattr(item, "in_force", False)):
             yield Fault(
-                f"{place}/legal_reference",
+                f"{pointer}/legal_reference",
                 "missing",
                 Sentence("Nothing is in force without a legal reference", "无法律依据不得施行"),
             )
         if isinstance(item, ListType) and item.code.partition(".")[0] != item.domain:
             yield Fault(
-                f"{place}/code",
+                f"{pointer}/code",
                 "wrong_form",
                 Sentence(
                     "A list type's code begins with its domain's", "名单类型代码须以领域代码开头"
                 ),
             )
-        yield from _validity_faults(place, item)
-        yield from _span_faults(place, item)
+        yield from _find_validity_faults(pointer, item)
+        yield from _find_span_faults(pointer, item)
         if isinstance(item, RepairRule):
-            yield from _repair_faults(place, item)
+            yield from _find_repair_rule_faults(pointer, item)
 
 
-def _validity_faults(place: str, item: object) -> Iterator[Fault]:
-    if isinstance(item, Validity) and _first_day(item) > _last_day(item):
+def _find_validity_faults(pointer: str, item: object) -> Iterator[Fault]:
+    if isinstance(item, Validity) and _get_first_valid_day(item) > _get_last_valid_day(item):
         yield Fault(
-            f"{place}/valid_until",
+            f"{pointer}/valid_until",
             "dates_out_of_order",
             Sentence("The last day of validity lies before the first", "失效日期早于生效日期"),
         )
 
 
-def _first_day(item: Validity) -> date:
+def _get_first_valid_day(item: Validity) -> date:
     return item.valid_from or date.min
 
 
-def _last_day(item: Validity) -> date:
+def _get_last_valid_day(item: Validity) -> date:
     return item.valid_until or date.max
 
 
-def _span_faults(place: str, item: Any) -> Iterator[Fault]:  # noqa: ANN401 - of any section
+def _find_span_faults(pointer: str, item: Any) -> Iterator[Fault]:  # noqa: ANN401 - of any section
     spans = {field.name: getattr(item, field.name) for field in fields(item)}
     if isinstance(item, RepairRule):
         spans = {f"minimum/{severity}": span for severity, span in item.minimum.items()}
     for name, span in spans.items():
         if isinstance(span, Span) and not (
-            0 <= span.years <= MOST_YEARS and 0 <= span.months <= 12 * MOST_YEARS
+            0 <= span.years <= MAX_SPAN_YEARS and 0 <= span.months <= 12 * MAX_SPAN_YEARS
         ):
             yield Fault(
-                f"{place}/{name}",
+                f"{pointer}/{name}",
                 "out_of_range",
                 Sentence(
-                    f"A span is not negative, and at most {MOST_YEARS} years long",
-                    f"期限不得为负数，且不超过{MOST_YEARS}年",
+                    f"A span is not negative, and at most {MAX_SPAN_YEARS} years long",
+                    f"期限不得为负数，且不超过{MAX_SPAN_YEARS}年",
                 ),
             )
 
 
-def _repair_faults(place: str, rule: RepairRule) -> Iterator[Fault]:
+def _find_repair_rule_faults(pointer: str, rule: RepairRule) -> Iterator[Fault]:
     for name in ("minimum", "means"):
         if not getattr(rule, name):
             yield Fault(
-                f"{place}/{name}",
+                f"{pointer}/{name}",
                 "missing",
                 Sentence(
                     "By this rule nobody could repair anything: it names no class or no means",
                     "未规定任何失信类别或修复方式，无法据此修复",
                 ),
             )
-    for name, least in (("acceptance", 1), ("decision", 1), ("extension", 0)):
-        if not least <= getattr(rule, f"{name}_working_days") <= MOST_WORKING_DAYS:
+    for name, minimum in (("acceptance", 1), ("decision", 1), ("extension", 0)):
+        if not minimum <= getattr(rule, f"{name}_working_days") <= MAX_WORKING_DAYS:
             yield Fault(
-                f"{place}/{name}_working_days",
+                f"{pointer}/{name}_working_days",
                 "out_of_range",
                 Sentence(
-                    f"Between {least} and {MOST_WORKING_DAYS} working days",
-                    f"应为{least}至{MOST_WORKING_DAYS}个工作日",
+                    f"Between {minimum} and {MAX_WORKING_DAYS} working days",
+                    f"应为{minimum}至{MAX_WORKING_DAYS}个工作日",
                 ),
             )
 
 
-def load_file(registry: Registry, path: Path) -> int:
+def load_catalogue_file(registry: Registry, path: Path) -> int:
     """Put a file's items into the catalogue, by code; return the new version.
 
     Raises:
@@ -231,18 +233,18 @@ def load_file(registry: Registry, path: Path) -> int:
     """
     sections = read_sections(path)
 
-    def put_in(catalogue: Catalogue) -> Catalogue:
-        changed = store.merged(catalogue, sections)
-        _require_one_rule_a_day(changed, sections.get("repair_rules", ()))
+    def merge_file(catalogue: Catalogue) -> Catalogue:
+        changed = store.merge_sections(catalogue, sections)
+        _require_no_overlapping_rules(changed, sections.get("repair_rules", ()))
         return changed
 
-    return _change(registry, put_in, "catalogue_loaded", f"file {path.name}")
+    return _update_catalogue(registry, merge_file, "catalogue_loaded", f"file {path.name}")
 
 
-def _require_one_rule_a_day(catalogue: Catalogue, loaded: Iterable[RepairRule]) -> None:
-    for rule in loaded:
+def _require_no_overlapping_rules(catalogue: Catalogue, loaded_rules: Iterable[RepairRule]) -> None:
+    for rule in loaded_rules:
         for other in catalogue.repair_rules.values():
-            if other.code != rule.code and _compete(rule, other):
+            if other.code != rule.code and _is_overlapping(rule, other):
                 both = f"{rule.code}, {other.code}"
                 raise InvalidPayload(
                     Sentence(
@@ -252,14 +254,16 @@ def _require_one_rule_a_day(catalogue: Catalogue, loaded: Iterable[RepairRule]) 
                 )
 
 
-def _compete(rule: RepairRule, other: RepairRule) -> bool:
+def _is_overlapping(rule: RepairRule, other: RepairRule) -> bool:
     both_general = not rule.list_types and not other.list_types
-    shared = both_general or bool({*rule.list_types} & {*other.list_types})
-    apart = _last_day(rule) < _first_day(other) or _last_day(other) < _first_day(rule)
-    return shared and not apart
+    has_shared_list_types = both_general or bool({*rule.list_types} & {*other.list_types})
+    has_separate_validity = _get_last_valid_day(rule) < _get_first_valid_day(
+        other
+    ) or _get_last_valid_day(other) < _get_first_valid_day(rule)
+    return has_shared_list_types and not has_separate_validity
 
 
-def enable(registry: Registry, code: str, legal_reference: str) -> int:
+def put_list_type_in_force(registry: Registry, code: str, legal_reference: str) -> int:
     """Put a list type in force on a legal reference; return the new version.
 
     Raises:
@@ -281,24 +285,26 @@ def enable(registry: Registry, code: str, legal_reference: str) -> int:
             in_force=True,
             note="enabled by an operator",
         )
-        return store.merged(catalogue, {"list_types": (enabled,)})
+        return store.merge_sections(catalogue, {"list_types": (enabled,)})
 
-    return _change(registry, put_in_force, "list_type_enabled", f"{code}: {legal_reference}")
+    return _update_catalogue(
+        registry, put_in_force, "list_type_enabled", f"{code}: {legal_reference}"
+    )
 
 
-def require_department(registry: Registry, named: str) -> str:
+def require_department_code(registry: Registry, name_or_code: str) -> str:
     """The code of the department with that code, name or alias.
 
     Raises:
         InvalidPayload: there is none.
     """
     with registry.database.reading() as connection:
-        found = store.current_catalogue(registry, connection).department_named(named)
+        found = store.read_current_catalogue(registry, connection).find_department(name_or_code)
     if found is None:
         raise InvalidPayload(
             Sentence(
-                f"There is no department {named}; add it with: redblack departments add",
-                f"目录中没有部门 {named}；请先用 redblack departments add 添加",
+                f"There is no department {name_or_code}; add it with: redblack departments add",
+                f"目录中没有部门 {name_or_code}；请先用 redblack departments add 添加",
             )
         )
     return found.code
@@ -319,8 +325,8 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
         )
 
     def add(catalogue: Catalogue) -> Catalogue:
-        above = catalogue.department_named(parent) if parent else None
-        if code in catalogue.departments or (parent and above is None):
+        parent_department = catalogue.find_department(parent) if parent else None
+        if code in catalogue.departments or (parent and parent_department is None):
             raise InvalidPayload(
                 Sentence(
                     f"{code} is taken, or there is no department {parent}",
@@ -330,42 +336,42 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
         department = Department(
             code=code,
             name=name,
-            parent=above.code if above else None,
-            functions=above.functions if above else (),
-            level=Level.county if above else Level.city,
+            parent=parent_department.code if parent_department else None,
+            functions=parent_department.functions if parent_department else (),
+            level=Level.county if parent_department else Level.city,
         )
-        return store.merged(catalogue, {"departments": (department,)})
+        return store.merge_sections(catalogue, {"departments": (department,)})
 
-    return _change(registry, add, "department_added", f"{code} {name}")
+    return _update_catalogue(registry, add, "department_added", f"{code} {name}")
 
 
-def _change(
-    registry: Registry, alter: Callable[[Catalogue], Catalogue], action: str, note: str
+def _update_catalogue(
+    registry: Registry, transform: Callable[[Catalogue], Catalogue], action: str, note: str
 ) -> int:
     # Else the new version would be kept with every field of today, and nothing seem to be missing.
-    complete(registry)
+    add_missing_shipped_items(registry)
 
     def work(connection: Connection) -> int:
-        catalogue = alter(store.current_catalogue(registry, connection))
-        _require_whole(catalogue)
-        return _add(registry, connection, catalogue, action, note)
+        catalogue = transform(store.read_current_catalogue(registry, connection))
+        _require_references_exist(catalogue)
+        return _record_catalogue_version(registry, connection, catalogue, action, note)
 
     return registry.write(work)
 
 
-def _add(
+def _record_catalogue_version(
     registry: Registry, connection: Connection, catalogue: Catalogue, action: str, note: str
 ) -> int:
     at = registry.clock.now()
     version = store.add_catalogue_version(
-        connection, catalogue, at=at, actor=COMMAND_LINE.name, note=note
+        connection, catalogue, at=at, actor=COMMAND_LINE_CALLER.name, note=note
     )
-    record = audit.row(COMMAND_LINE, at, action, "done", f"catalogue/{version}", note=note)
+    record = audit.row(COMMAND_LINE_CALLER, at, action, "done", f"catalogue/{version}", note=note)
     audit.record_changes(connection, [record])
     return version
 
 
-def _require_whole(catalogue: Catalogue) -> None:
+def _require_references_exist(catalogue: Catalogue) -> None:
     missing = {
         *(
             f"domain {item.domain}"

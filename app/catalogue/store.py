@@ -31,7 +31,7 @@ from app.rules.law import (
     RepairRule,
 )
 
-Sections = Mapping[str, tuple[Any, ...]]
+CatalogueSections = Mapping[str, tuple[Any, ...]]
 
 # Section of a catalogue file, of the table and of `Catalogue`: one name, one class.
 ITEM_CLASSES: Mapping[str, type] = {
@@ -47,26 +47,28 @@ ITEM_CLASSES: Mapping[str, type] = {
 
 
 @cache
-def items_adapter(section: str) -> TypeAdapter[tuple[Any, ...]]:
+def build_items_adapter(section: str) -> TypeAdapter[tuple[Any, ...]]:
     """The schema of one section: the class itself, unknown fields forbidden."""
     return TypeAdapter(tuple[ITEM_CLASSES[section], ...])  # type: ignore[valid-type]
 
 
-def catalogue_at(registry: Registry, connection: Connection, version: int) -> Catalogue:
+def read_catalogue_at(registry: Registry, connection: Connection, version: int) -> Catalogue:
     """The catalogue as it stood at a version; built once, then remembered."""
     if version not in registry.catalogues:
         registry.catalogues[version] = _read_catalogue(connection, version)
     return registry.catalogues[version]
 
 
-def current_catalogue(registry: Registry, connection: Connection) -> Catalogue:
+def read_current_catalogue(registry: Registry, connection: Connection) -> Catalogue:
     """The catalogue of today."""
-    return catalogue_at(registry, connection, read_head(connection).catalogue_version)
+    return read_catalogue_at(registry, connection, read_head(connection).catalogue_version)
 
 
 def _read_catalogue(connection: Connection, version: int) -> Catalogue:
     sections = {
-        section: {item.code: item for item in items_adapter(section).validate_python(rows.values())}
+        section: {
+            item.code: item for item in build_items_adapter(section).validate_python(rows.values())
+        }
         for section, rows in _read_bodies(connection, version).items()
     }
     return Catalogue(version=str(version), **sections)
@@ -83,27 +85,27 @@ def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, di
     return bodies
 
 
-def additions(
-    connection: Connection, catalogue: Catalogue, shipped: Sections
+def find_missing_items(
+    connection: Connection, catalogue: Catalogue, shipped: CatalogueSections
 ) -> dict[str, tuple[Any, ...]]:
     """Shipped items that a catalogue lacks, and its own with the fields that they lack.
 
     An item is kept with every field that there is, so a field that is not in its body came later.
     """
-    kept = _read_bodies(connection, int(catalogue.version))
-    lacking: dict[str, list[dict[str, Any]]] = {}
+    stored_bodies = _read_bodies(connection, int(catalogue.version))
+    missing_bodies: dict[str, list[dict[str, Any]]] = {}
     for section, items in shipped.items():
-        for item in items_adapter(section).dump_python(items, mode="json"):
-            body = kept[section].get(item["code"], {})
+        for item in build_items_adapter(section).dump_python(items, mode="json"):
+            body = stored_bodies[section].get(item["code"], {})
             if item.keys() - body.keys():
-                lacking.setdefault(section, []).append({**item, **body})
+                missing_bodies.setdefault(section, []).append({**item, **body})
     return {
-        section: items_adapter(section).validate_python(bodies)
-        for section, bodies in lacking.items()
+        section: build_items_adapter(section).validate_python(bodies)
+        for section, bodies in missing_bodies.items()
     }
 
 
-def merged(catalogue: Catalogue, sections: Sections) -> Catalogue:
+def merge_sections(catalogue: Catalogue, sections: CatalogueSections) -> Catalogue:
     """The catalogue with the items of a file put in, by code; what the file omits stays."""
     changed: dict[str, Any] = {
         section: {**getattr(catalogue, section), **{item.code: item for item in items}}
@@ -136,7 +138,7 @@ def add_catalogue_version(
             "kind": section.name,
             "code": item.code,
             "position": position,
-            "body": items_adapter(section.name).dump_python((item,), mode="json")[0],
+            "body": build_items_adapter(section.name).dump_python((item,), mode="json")[0],
         }
         for section in fields(catalogue)
         if section.name in ITEM_CLASSES
@@ -149,7 +151,7 @@ def add_catalogue_version(
 # --- calendar ------------------------------------------------------------
 
 
-def calendar_at(registry: Registry, connection: Connection, version: int) -> Calendar:
+def read_calendar_at(registry: Registry, connection: Connection, version: int) -> Calendar:
     """The working-day calendar at a version; built once, then remembered."""
     if version not in registry.calendars:
         rows = connection.execute(
@@ -159,17 +161,17 @@ def calendar_at(registry: Registry, connection: Connection, version: int) -> Cal
             .with_only_columns(*CalendarYearRow.__table__.columns)
         )
         # Newer rows of the same year come later and take its place.
-        years = {row.year: _year(row) for row in rows}
+        years = {row.year: _build_calendar_year(row) for row in rows}
         registry.calendars[version] = Calendar(years=years, version=str(version))
     return registry.calendars[version]
 
 
-def current_calendar(registry: Registry, connection: Connection) -> Calendar:
+def read_current_calendar(registry: Registry, connection: Connection) -> Calendar:
     """The calendar of today."""
-    return calendar_at(registry, connection, read_head(connection).calendar_version)
+    return read_calendar_at(registry, connection, read_head(connection).calendar_version)
 
 
-def _year(row: Any) -> CalendarYear:  # noqa: ANN401 - a row of calendar_years
+def _build_calendar_year(row: Any) -> CalendarYear:  # noqa: ANN401 - a row of calendar_years
     return CalendarYear(
         year=row.year,
         off_days=frozenset(date.fromisoformat(day) for day in row.off_days),
@@ -232,8 +234,8 @@ def read_law(registry: Registry, connection: Connection) -> Law:
     """The law of this moment."""
     head, now = read_head(connection), registry.clock.now()
     return Law(
-        catalogue_at(registry, connection, head.catalogue_version),
-        calendar_at(registry, connection, head.calendar_version),
+        read_catalogue_at(registry, connection, head.catalogue_version),
+        read_calendar_at(registry, connection, head.calendar_version),
         head.catalogue_version,
         head.calendar_version,
         now,

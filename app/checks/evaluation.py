@@ -25,8 +25,8 @@ from app.errors import Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller
 from app.rules.status import Status
-from app.rules.verdict import Fact, Standing, Verdict, judge
-from app.rules.visibility import Sight, sight
+from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
+from app.rules.visibility import AccessLevel, determine_access_level
 
 # By their values: an enum takes four times as long to look its own up.
 CLASSES = {each.value: each for each in DisclosureClass}
@@ -88,14 +88,14 @@ class _Viewer:
     matter: str | None
     by_subject: dict[UUID, list[CheckedRow]]
 
-    def visible(self, subjects: Iterable[Matched]) -> list[tuple[CheckedRow, Sight]]:
+    def visible(self, subjects: Iterable[Matched]) -> list[tuple[CheckedRow, AccessLevel]]:
         """The entries that the caller may see, with how much of each."""
         rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
         seen = [(row, self._sight(row)) for row in rows]
-        return [(row, sees) for row, sees in seen if sees is not Sight.hidden]
+        return [(row, sees) for row, sees in seen if sees is not AccessLevel.none]
 
-    def _sight(self, row: CheckedRow) -> Sight:
-        return sight(
+    def _sight(self, row: CheckedRow) -> AccessLevel:
+        return determine_access_level(
             self.caller,
             department=row.department,
             disclosure_class=CLASSES[row.disclosure_class],
@@ -106,7 +106,7 @@ class _Viewer:
     def verdict(self, rows: Iterable[CheckedRow]) -> Verdict:
         """What follows from entries for the matter."""
         facts = [
-            Fact(
+            JudgedEntry(
                 entry_id=written_id(row.id),
                 list_type=row.list_type,
                 kind=KINDS[row.kind],
@@ -116,7 +116,7 @@ class _Viewer:
             )
             for row in rows
         ]
-        return judge(facts, self.matter, self.moment.catalogue, self.moment.on)
+        return compute_verdict(facts, self.matter, self.moment.catalogue, self.moment.on)
 
 
 def _answer(question: Question, matching: Matching, viewer: _Viewer) -> Answer:

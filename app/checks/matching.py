@@ -7,8 +7,8 @@ from app.checks import store
 from app.checks.questions import ORGANIZATIONS, Question, name_alone
 from app.checks.store import Matched
 from app.db.engines import Connection
-from app.rules.identity import Identity, Key, identity_of
-from app.rules.names import name_key
+from app.rules.identity import Identity, LookupKey, derive_identity
+from app.rules.names import fold_name
 from app.subjects import store as subjects
 
 
@@ -36,7 +36,7 @@ class Matching:
         if unnamed:
             self._by_key |= known.by_keys(unnamed)
         by_name_alone = {
-            name_key(question.name)
+            fold_name(question.name)
             for question in questions
             if question.name is not None and question.identifier is None and not question.error
         }
@@ -47,7 +47,7 @@ class Matching:
             for question in questions
             if question.name is not None
             and (matched := self.by_number(question)) is not None
-            and matched.name_key != name_key(question.name)
+            and matched.name_key != fold_name(question.name)
         }
         self._old_names = known.names(unsure) if unsure else {}
 
@@ -61,7 +61,7 @@ class Matching:
 
     def by_name(self, question: Question) -> list[Matched]:
         """Organisations that bear the name, where that is all that was asked with."""
-        return self._by_name.get(name_key(question.name), []) if question.name else []
+        return self._by_name.get(fold_name(question.name), []) if question.name else []
 
     def by_name_beside(self, question: Question) -> list[Matched]:
         """Organisations known by this name alone, beside the one that bears the number."""
@@ -73,7 +73,7 @@ class Matching:
 
     def bears_name(self, subject: Matched, name: str) -> bool:
         """Tell whether the subject has, or had, the name."""
-        key = name_key(name)
+        key = fold_name(name)
         return key == subject.name_key or key in self._old_names.get(subject.id, ())
 
     def subject_ids(self) -> set[UUID]:
@@ -88,7 +88,7 @@ class _Now:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def by_keys(self, keys: Collection[Key]) -> dict[Key, Matched]:
+    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, Matched]:
         """The subject behind each key."""
         return store.match_keys(self._connection, keys)
 
@@ -98,7 +98,7 @@ class _Now:
 
     def names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
         """The keys of every name, old and new, of subjects."""
-        return subjects.names(self._connection, ids)
+        return subjects.read_folded_names(self._connection, ids)
 
 
 class _Then:
@@ -108,9 +108,9 @@ class _Then:
         self._connection = connection
         self._seq = seq
 
-    def by_keys(self, keys: Collection[Key]) -> dict[Key, Matched]:
+    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, Matched]:
         """The subject behind each key."""
-        found = subjects.ever_found(self._connection, set(keys))
+        found = subjects.find_historical_by_keys(self._connection, set(keys))
         then = self._identities({subject_id for _, subject_id in found})
         return {
             key: _as_known(subject_id, then[subject_id])
@@ -120,7 +120,7 @@ class _Then:
 
     def by_names(self, names: Collection[str]) -> dict[str, list[Matched]]:
         """Organisations by the keys of their names."""
-        found = subjects.ever_named(self._connection, names)
+        found = subjects.find_historical_by_names(self._connection, names)
         then = self._identities({subject_id for _, subject_id in found})
         matched: dict[str, list[Matched]] = {}
         for name, subject_id in found:
@@ -139,11 +139,11 @@ class _Then:
     def _identities(self, ids: Collection[UUID]) -> dict[UUID, Identity]:
         if not ids:
             return {}
-        said = subjects.said_of(self._connection, ids, self._seq)
-        found = {subject_id: identity_of(versions) for subject_id, versions in said.items()}
+        said = subjects.read_subject_descriptions(self._connection, ids, self._seq)
+        found = {subject_id: derive_identity(versions) for subject_id, versions in said.items()}
         return {subject_id: identity for subject_id, identity in found.items() if identity}
 
 
 def _as_known(subject_id: UUID, identity: Identity) -> Matched:
     name = identity.name.name
-    return Matched(subject_id, identity.kind, name, name_key(name))
+    return Matched(subject_id, identity.kind, name, fold_name(name))

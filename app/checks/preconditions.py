@@ -5,7 +5,7 @@ from datetime import date, datetime
 from app.checks.schemas import Investigation
 from app.errors import Fault, InvalidPayload, Sentence
 from app.registry import Registry
-from app.rules.admission import later
+from app.rules.admission import add_span
 from app.rules.law import Catalogue, Span
 
 LONGEST_DELAY = Span(years=1)
@@ -64,7 +64,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
             ),
         )
         raise InvalidPayload(faults=[fault])
-    if not today < investigation.until <= later(today, LONGEST_DELAY):
+    if not today < investigation.until <= add_span(today, LONGEST_DELAY):
         fault = Fault(
             "/investigation/until",
             "dates_out_of_order",

@@ -12,14 +12,14 @@ from app.checks.schemas import NOT_FOUND_NOTE
 from app.checks.store import Matched
 from app.entries.store import CheckedRow
 from app.rules.verdict import Standing
-from app.rules.visibility import Sight
+from app.rules.visibility import AccessLevel
 
 WRITTEN_ID = len("00000000-0000-0000-0000-000000000000")
 
 
-def checked_entry(row: CheckedRow, sees: Sight) -> dict[str, Any]:
+def checked_entry(row: CheckedRow, sees: AccessLevel) -> dict[str, Any]:
     """An entry whole, or in outline: that it stands, without text or issuer."""
-    whole = sees is Sight.full
+    whole = sees is AccessLevel.full
     facts = orjson.loads(row.facts)
     decision = facts["decision"]
     return {

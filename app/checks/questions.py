@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from app.catalogue.store import catalogue_at
+from app.catalogue.store import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.checks.store import Matched
 from app.crypto import Secrets, fingerprint
@@ -14,11 +14,11 @@ from app.db.engines import Connection
 from app.entries import store as entries
 from app.errors import Sentence
 from app.registry import Registry, law_known_at, read_head
-from app.rules.identifiers import Identifier, InvalidIdentifier, parse
-from app.rules.identity import name_only_key
+from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
+from app.rules.identity import build_name_only_key
 from app.rules.law import Catalogue, ListKind, SubjectKind
 from app.rules.verdict import Standing
-from app.subjects.store import Key, keys_asked
+from app.subjects.store import LookupKey, build_query_keys
 
 ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
@@ -59,15 +59,15 @@ class Question(NamedTuple):
     identifier: Identifier | None
     name: str | None
     error: tuple[str, Sentence] | None = None
-    number_keys: Sequence[Key] = ()
+    number_keys: Sequence[LookupKey] = ()
     """The surest first."""
-    name_keys: Sequence[Key] = ()
+    name_keys: Sequence[LookupKey] = ()
     """Of organisations that are known by this name alone."""
 
     @property
     def personal(self) -> bool:
         """True where a natural person's number is asked for."""
-        return self.identifier is not None and self.identifier.personal
+        return self.identifier is not None and self.identifier.is_personal
 
 
 class Answer(NamedTuple):
@@ -159,7 +159,7 @@ def moment_of(
         seq=head.seq if known_seq is None else known_seq,
         head_seq=head.seq,
         known_seq=known_seq,
-        catalogue=catalogue_at(registry, connection, version),
+        catalogue=read_catalogue_at(registry, connection, version),
     )
 
 
@@ -169,10 +169,10 @@ def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date
     if asked.scheme is None or asked.number is None:
         return Question(ref, None, name)
     try:
-        identifier = parse(asked.scheme, asked.number, today=today)
+        identifier = parse_identifier(asked.scheme, asked.number, today=today)
     except InvalidIdentifier as wrong:
         return Question(ref, None, name, ("invalid_identifier", wrong.sentence))
-    if identifier.personal and name is None:
+    if identifier.is_personal and name is None:
         return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
     return question_about(registry.secrets, ref, identifier, name)
 
@@ -181,8 +181,8 @@ def question_about(
     secrets: Secrets, ref: str, identifier: Identifier, name: str | None
 ) -> Question:
     """A question with a sound number."""
-    number_keys = keys_asked(identifier, secrets)
-    name_keys = () if name is None or identifier.personal else name_alone(name)
+    number_keys = build_query_keys(identifier, secrets)
+    name_keys = () if name is None or identifier.is_personal else name_alone(name)
     return Question(ref, identifier, name, None, number_keys, name_keys)
 
 
@@ -192,6 +192,6 @@ def read_questions(registry: Registry, request: CheckRequest, today: date) -> li
     return [read_question(registry, subject, ref, today) for subject, ref in asked]
 
 
-def name_alone(name: str) -> list[Key]:
+def name_alone(name: str) -> list[LookupKey]:
     """Under which keys organisations are found that are known by this name alone."""
-    return [name_only_key(kind, name) for kind in ORGANIZATIONS]
+    return [build_name_only_key(kind, name) for kind in ORGANIZATIONS]

@@ -83,4 +83,4 @@ def _matter(one: Answered) -> str | None:
 
 def asked_digest(registry: Registry, question: Question) -> str:
     """A keyed digest of whom was asked for: it finds a subject's checks, and tells no number."""
-    return subjects.asked_digest(registry.secrets, question.identifier, question.name)
+    return subjects.compute_query_digest(registry.secrets, question.identifier, question.name)

@@ -19,7 +19,7 @@ from app.http.problems import prefers_chinese, problems
 from app.http.schemas import Day, Instant, current_request_id
 from app.lookups.queries import Look
 from app.registry import Registry
-from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
+from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
@@ -134,7 +134,7 @@ async def show_organization(
     """An organisation by its unified social credit code."""
     registry: Registry = request.app.state.registry
     try:
-        identifier = parse(Scheme.uscc, code, today=registry.clock.today())
+        identifier = parse_identifier(Scheme.uscc, code, today=registry.clock.today())
     except InvalidIdentifier as wrong:
         raise errors.InvalidPayload(
             faults=[Fault("path:code", "invalid_identifier", wrong.sentence)]

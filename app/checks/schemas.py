@@ -10,7 +10,7 @@ from app.entries.schemas import IdentifierView
 from app.errors import Sentence
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.admission import DecisionKind, PersonRole
-from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status
 from app.rules.verdict import Standing
@@ -132,7 +132,7 @@ class LookupRequest(Model):
     def says_whom(self) -> Self:
         """As for a check; a person is not looked up without a case."""
         _require_whom(self.scheme, self.number, self.name)
-        if self.scheme in PERSONAL and self.case_no is None:
+        if self.scheme in PERSON_SCHEMES and self.case_no is None:
             raise fault(
                 "case_no_missing",
                 Sentence(

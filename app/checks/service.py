@@ -144,7 +144,7 @@ def stored_check(registry: Registry, caller: Caller, check_id: UUID) -> dict[str
 def _own_check(connection: Connection, caller: Caller, check_id: UUID) -> Any:  # noqa: ANN401 - a row
     kept = store.get_check(connection, check_id)
     own = kept is not None and caller.department is not None
-    if kept is None or not (caller.oversees or (own and kept.department == caller.department)):
+    if kept is None or not (caller.has_oversight or (own and kept.department == caller.department)):
         raise CheckNotFound
     return kept
 

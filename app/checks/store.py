@@ -18,8 +18,8 @@ from app.db.tables import (
     SubjectName,
 )
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
-from app.subjects.store import Key
+from app.rules.names import fold_name
+from app.subjects.store import LookupKey
 
 
 class Matched(NamedTuple):
@@ -48,7 +48,7 @@ UNDER_KEYS = Prepared(
 )
 
 
-def match_keys(connection: Connection, keys: Iterable[Key]) -> dict[Key, Matched]:
+def match_keys(connection: Connection, keys: Iterable[LookupKey]) -> dict[LookupKey, Matched]:
     """The recorded subjects behind numbers (and names of those known by name alone)."""
     by_scheme: dict[str, list[str]] = {}
     for scheme, number in keys:
@@ -77,7 +77,7 @@ def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[
     )
     found: dict[str, list[Matched]] = {}
     for row in rows:
-        matched = Matched(row.id, SubjectKind(row.kind), row.name, name_key(row.name))
+        matched = Matched(row.id, SubjectKind(row.kind), row.name, fold_name(row.name))
         found.setdefault(row.name_key, []).append(matched)
     return found
 

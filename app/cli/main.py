@@ -17,7 +17,7 @@ from app.crypto import KeyFileError, Secrets
 from app.errors import RegistryError, SecretKeyMismatch
 from app.exports.schemas import ExportFormat, ExportScope
 from app.rules.law import ListKind
-from app.rules.permissions import COMMAND_LINE, Role
+from app.rules.permissions import COMMAND_LINE_CALLER, Role
 from app.rules.status import Status
 from app.settings import Settings
 from app.submissions.schemas import CommitRule, Mode, OnError
@@ -85,7 +85,7 @@ def _open() -> "Registry":
 
 def _prepare(settings: Settings) -> None:
     """Bring the embedded database up by itself; nobody administers it."""
-    from app.catalogue.service import complete, initialise
+    from app.catalogue.service import add_missing_shipped_items, initialize_registry
     from app.db import migrations
     from app.registry import Registry
 
@@ -95,8 +95,8 @@ def _prepare(settings: Settings) -> None:
         Secrets.make(settings.key_path)
     registry = Registry.open(settings)
     migrations.upgrade(settings)
-    initialise(registry)
-    complete(registry)
+    initialize_registry(registry)
+    add_missing_shipped_items(registry)
     registry.close()
 
 
@@ -177,11 +177,11 @@ def create_key(
     person: Annotated[str | None, typer.Option(help="Whose key it is")] = None,
 ) -> None:
     """Make a key and print it, this once."""
-    from app.catalogue.service import require_department
+    from app.catalogue.service import require_department_code
     from app.security.keys import create
 
     registry = _open()
-    code = require_department(registry, department) if department else None
+    code = require_department_code(registry, department) if department else None
     print(create(registry, name=name, role=role, department=code, person=person))
 
 
@@ -232,9 +232,9 @@ def add_department(
 @catalogue.command("load")
 def load_catalogue(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Put a file's items into the catalogue, by code."""
-    from app.catalogue.service import load_file
+    from app.catalogue.service import load_catalogue_file
 
-    print(f"catalogue version {load_file(_open(), file)}")
+    print(f"catalogue version {load_catalogue_file(_open(), file)}")
 
 
 @catalogue.command("enable")
@@ -243,20 +243,20 @@ def enable_list_type(
     legal_reference: Annotated[str, typer.Option(help="The law that it rests on")],
 ) -> None:
     """Put a list type in force on its legal reference."""
-    from app.catalogue.service import enable
+    from app.catalogue.service import put_list_type_in_force
 
-    print(f"catalogue version {enable(_open(), list_type, legal_reference)}")
+    print(f"catalogue version {put_list_type_in_force(_open(), list_type, legal_reference)}")
 
 
 @calendar.command("load")
 def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
-    from app.calendar.notices import read_notice
+    from app.calendar.notices import read_calendar_notice
     from app.disclosure.service import load_year
     from app.redress.due_days import recount
 
     registry = _open()
-    version, recomputed = load_year(registry, read_notice(file))
+    version, recomputed = load_year(registry, read_calendar_notice(file))
     cases = recount(registry)
     print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
 
@@ -310,7 +310,9 @@ def export(
     asked = {"list": kind, "domain": domain, "department": department}
     _, chunks = start(
         _open(),
-        replace(COMMAND_LINE, role=Role.auditor),  # the same bytes as over HTTP, sealed ones too
+        replace(
+            COMMAND_LINE_CALLER, role=Role.auditor
+        ),  # the same bytes as over HTTP, sealed ones too
         export_format=format_,
         scope=scope,
         status=status,
@@ -445,14 +447,14 @@ def import_file(
     ] = None,
 ) -> None:
     """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
-    from app.catalogue.service import require_department
+    from app.catalogue.service import require_department_code
     from app.submissions.local_import import bring_in, code_of, write_results
     from app.submissions.service import Wish
 
     registry = _open()
     wish = Wish(
         list_type=list_type,
-        department=require_department(registry, department) if department else None,
+        department=require_department_code(registry, department) if department else None,
         dry_run=dry_run,
         on_error=on_error,
         commit=commit,

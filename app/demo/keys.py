@@ -6,13 +6,13 @@ import shlex
 import sys
 from pathlib import Path
 
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.crypto import KeyFileError
 from app.entries import store
 from app.registry import Registry
 from app.rules.identifiers import Scheme
 from app.rules.law import ListKind, Severity
-from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Role
+from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Role
 from app.rules.status import Status
 from app.security import keys as access
 from app.security.store import find as find_caller
@@ -29,7 +29,7 @@ def show_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
         KeyFileError: the file can be read by others.
     """
     with registry.database.reading() as connection:
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
         kept = {
             role: key
             for role, key in _read_keys(keys_file).items()
@@ -43,7 +43,7 @@ def show_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
     keys = {
         role: kept.get(role)
         or access.create(registry, name=f"demo {role}", role=role, department=departments.get(role))
-        for role in (*DEPARTMENTAL, *(role for role in Role if role not in DEPARTMENTAL))
+        for role in (*DEPARTMENT_ROLES, *(role for role in Role if role not in DEPARTMENT_ROLES))
     }
     if keys != kept:
         _write_keys(keys_file, keys)
@@ -92,7 +92,7 @@ def _first_call(registry: Registry, address: str, key: str) -> list[str]:
             after=None,
             limit=CANDIDATES,
             filters={"list": ListKind.black.value},
-            caller=COMMAND_LINE,
+            caller=COMMAND_LINE_CALLER,
             statuses=[Status.active],
         )
     # The serious ones first: from them most measures follow.

@@ -17,7 +17,7 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import current_calendar, current_catalogue
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.clock import SHANGHAI, Clock
 from app.demo.plan import LATE, LATEST, Plan, Planned, told_on, working_days
 from app.disclosure.schemas import Publication, Withdrawal
@@ -40,13 +40,13 @@ from app.redress.schemas import (
     RepairDecision,
 )
 from app.registry import Registry, read_head
-from app.rules.admission import disclosure_class
+from app.rules.admission import determine_disclosure_class
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS
-from app.rules.disclosure import channels_for
+from app.rules.disclosure import build_channels_for_codes
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, Means
-from app.rules.permissions import COMMAND_LINE, Caller, Role
-from app.rules.status import ENDED
+from app.rules.permissions import COMMAND_LINE_CALLER, Caller, Role
+from app.rules.status import ENDED_STATUSES
 
 BATCH = 500
 SHARE_ENDED = 0.03
@@ -86,8 +86,8 @@ def load(registry: Registry, *, subjects: int, seed: int) -> int:
     began = time.monotonic()
     with registry.database.reading() as connection:
         head = read_head(connection)
-        catalogue = current_catalogue(registry, connection)
-        calendar = current_calendar(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
+        calendar = read_current_calendar(registry, connection)
     if head.seq > 0:
         _say(f"demo: the registry holds data already (seq {head.seq}), nothing loaded\n")
         return 0
@@ -142,12 +142,12 @@ class _Loader:
             for batch in _batches(received.pop(place, [])):
                 self._record(batch)
             for orders in _batches(self.publications.pop(place, [])):
-                publish_all(self.registry, COMMAND_LINE, orders)
+                publish_all(self.registry, COMMAND_LINE_CALLER, orders)
                 self.published += len(orders)
             for entry_id in self.endings.pop(place, []):
                 self._end(entry_id, day)
             for entry_id in self.disputes.pop(place, []):
-                lodge(self.registry, COMMAND_LINE, entry_id, OBJECTION)
+                lodge(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
             if sys.stderr.isatty():
                 _say(f"\r{self.counts}")
 
@@ -156,7 +156,7 @@ class _Loader:
 
     def _record(self, batch: Sequence[Planned]) -> None:
         pushes = [item.push(self.rng, self.days) for item in batch]
-        outcomes = record_all(self.registry, COMMAND_LINE, pushes)
+        outcomes = record_all(self.registry, COMMAND_LINE_CALLER, pushes)
         for item, push, outcome in zip(batch, pushes, outcomes, strict=True):
             if isinstance(outcome, RegistryError):
                 raise outcome
@@ -174,11 +174,13 @@ class _Loader:
         """Put the publications on the days on which they will be told; give the last of them."""
         settled = item.received
         wanted = push.disclosure.class_ if push.disclosure else None
-        given = disclosure_class(push.subject.kind, wanted, item.list_type)
+        given = determine_disclosure_class(push.subject.kind, wanted, item.list_type)
         if given is not DisclosureClass.public:
             return settled
         usccs = [item.number for item in push.subject.identifiers if item.scheme is Scheme.uscc]
-        channels = [channel for channel, duty in channels_for(usccs).items() if duty.required]
+        channels = [
+            channel for channel, duty in build_channels_for_codes(usccs).items() if duty.required
+        ]
         [story] = self.rng.choices(("on_time", "late", "partial", "never"), (80, 9, 6, 5))
         for channel in {"partial": channels[:1], "never": []}.get(story, channels):
             late = story == "late" and channel is channels[0]
@@ -200,15 +202,15 @@ class _Loader:
     def _end(self, entry_id: UUID, today: date) -> None:
         with self.registry.database.reading() as connection:
             row = store.get(connection, entry_id, today)
-        if row is None or row.status(today) in ENDED:
+        if row is None or row.status(today) in ENDED_STATUSES:
             return
         self.ended += 1
         self._finish(row, today)
         if self.rng.random() < SHARE_TAKEN_DOWN:
             for channel, item in row.publications.items():
-                if item.on_show:
+                if item.is_currently_published:
                     gone = Withdrawal(channel=channel, withdrawn_on=today)
-                    withdraw(self.registry, COMMAND_LINE, entry_id, gone, None)
+                    withdraw(self.registry, COMMAND_LINE_CALLER, entry_id, gone, None)
 
     def _finish(self, row: EntryRow, today: date) -> None:
         lot, entry_id = self.rng.random(), row.id
@@ -216,11 +218,11 @@ class _Loader:
             return
         if lot < SHARE_EXITED:
             left = Exit(reason="示例:依法提前移出", exited_on=today)
-            exit_early(self.registry, COMMAND_LINE, entry_id, left, row.version)
+            exit_early(self.registry, COMMAND_LINE_CALLER, entry_id, left, row.version)
         else:
             [code] = self.rng.choices([*REVOKED], [*REVOKED.values()])
             order = Revocation(reason="示例:原决定撤销", reason_code=code, revoked_on=today)
-            revoke(self.registry, COMMAND_LINE, entry_id, order, row.version)
+            revoke(self.registry, COMMAND_LINE_CALLER, entry_id, order, row.version)
 
     def _repair(self, row: EntryRow, today: date) -> bool:
         """Repair it by two persons of its department, where the law allows that already."""

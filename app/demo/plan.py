@@ -78,9 +78,9 @@ class Plan:
             issuers = [
                 body.code
                 for body in catalogue.departments.values()
-                if catalogue.may_issue(body, item) and all(map(body.holds_on, ends))
+                if catalogue.is_issuer(body, item) and all(map(body.is_valid_on, ends))
             ]
-            if issuers and all(map(item.applies_on, ends)):
+            if issuers and all(map(item.is_in_force_on, ends)):
                 self._issuers[item.code] = issuers
                 self._by_ending[item.code.partition(".")[2]].append(item)
         # In turn, so that no domain is left out.

@@ -13,8 +13,19 @@ from typing import Any
 from dateutil.relativedelta import relativedelta
 from stdnum.iso7064 import mod_11_2, mod_11_10
 
-from app.rules.admission import CAP_YEARS, ORGANIZATIONS, DecisionKind, PersonRole, later
-from app.rules.identifiers import USCC_ALPHABET, Scheme, org_code_check, uscc_check
+from app.rules.admission import (
+    CAP_YEARS,
+    KINDS_WITH_RESPONSIBLE_PERSON,
+    DecisionKind,
+    PersonRole,
+    add_span,
+)
+from app.rules.identifiers import (
+    USCC_ALPHABET,
+    Scheme,
+    compute_org_code_check_character,
+    compute_uscc_check_character,
+)
 from app.rules.law import DisclosureClass, ListKind, ListType, Severity, SubjectKind
 
 NOWHERE = "370499"
@@ -43,13 +54,13 @@ def org_code(serial: int) -> str:
         serial, value = divmod(serial, len(USCC_ALPHABET))
         digits = USCC_ALPHABET[value] + digits
     body = SERIES + digits
-    return body + org_code_check(body)
+    return body + compute_org_code_check_character(body)
 
 
 def uscc(serial: int, prefix: str = "91370403") -> str:
     """A unified social credit code; another for every serial."""
     body = prefix + org_code(serial)
-    return body + uscc_check(body)
+    return body + compute_uscc_check_character(body)
 
 
 def registration_no(serial: int) -> str:
@@ -220,7 +231,7 @@ def _term(rng: Random, list_type: ListType, decided_on: date) -> dict[str, Any]:
         return {"effective_from": decided_on + timedelta(days=60)} if later_start else {}
     longest = list_type.maximum_term or list_type.term
     last = decided_on + timedelta(days=rng.randint(90, 300))
-    return {"effective_until": min(last, later(decided_on, longest)) if longest else last}
+    return {"effective_until": min(last, add_span(decided_on, longest)) if longest else last}
 
 
 def _disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
@@ -246,7 +257,7 @@ def _conduct(rng: Random, list_type: ListType, subject: Party, decided_on: date)
         facts["conduct_ended_on"] = decided_on - timedelta(days=rng.randint(10, 300))
     if list_type.kind is ListKind.black:
         facts["case_ref"] = f"DEMO-C-{subject.serial:07d}"
-    if severity is Severity.serious and subject.kind in ORGANIZATIONS:
+    if severity is Severity.serious and subject.kind in KINDS_WITH_RESPONSIBLE_PERSON:
         facts["responsible_persons"] = _responsible(rng, subject.serial)
     return facts
 

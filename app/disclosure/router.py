@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import current_calendar
+from app.catalogue.store import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import disclosure_view, take_down_view
 from app.entries.router import IfMatch, present
@@ -99,7 +99,7 @@ def list_disclosures(
     filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        calendar = current_calendar(registry, connection)
+        calendar = read_current_calendar(registry, connection)
         rows = store.due(
             connection,
             today,
@@ -138,7 +138,7 @@ def list_withdrawals(
     filters = {name: value for name, value in asked.items() if value is not None}
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        calendar = current_calendar(registry, connection)
+        calendar = read_current_calendar(registry, connection)
         rows = store.to_take_down(
             connection,
             today,
@@ -162,7 +162,7 @@ def list_withdrawals(
 def _take_down_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.TakeDownItem:
     shown = take_down_view(row, today, calendar)
     assert shown is not None  # the list holds nothing else
-    removal = row.term.removal_on(today)
+    removal = row.term.find_removal_on(today)
     ended = Status.expired if row.status(today) is Status.expired else None
     return schemas.TakeDownItem(
         entry_id=row.id,
@@ -173,11 +173,11 @@ def _take_down_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.T
         since=shown["since"],
         due=shown["due"],
         state=shown["state"],
-        working_days_late=calendar.working_days_left(shown["due"], today),
+        working_days_late=calendar.count_working_days_left(shown["due"], today),
         channels=[
             schemas.ShownOn(channel=channel, published_on=item.published_on, url=item.url)
             for channel, item in row.publications.items()
-            if item.on_show and item.published_on is not None
+            if item.is_currently_published and item.published_on is not None
         ],
     )
 
@@ -206,8 +206,8 @@ def _due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView
         decided_on=row.decided_on,
         deadline=row.deadline,
         provisional=row.provisional,
-        working_days_left=calendar.working_days_left(today, row.deadline),
-        working_days_late=calendar.working_days_left(row.deadline, today) if overdue else 0,
+        working_days_left=calendar.count_working_days_left(today, row.deadline),
+        working_days_late=calendar.count_working_days_left(row.deadline, today) if overdue else 0,
         missing=[
             channel["channel"] for channel in shown["channels"] if channel["state"] not in done
         ],

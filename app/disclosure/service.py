@@ -31,12 +31,12 @@ from app.errors import (
     PublicationNotAllowed,
 )
 from app.registry import Registry
-from app.rules.calendar import CalendarYear, changed_days, touches
-from app.rules.disclosure import Publication as Published
-from app.rules.disclosure import rejudged
+from app.rules.calendar import CalendarYear, find_changed_days, is_deadline_affected
+from app.rules.disclosure import ChannelPublication as Published
+from app.rules.disclosure import apply_new_deadline
 from app.rules.law import DisclosureClass
-from app.rules.permissions import COMMAND_LINE, Caller
-from app.rules.transitions import Action, require
+from app.rules.permissions import COMMAND_LINE_CALLER, Caller
+from app.rules.transitions import Action, require_transition_allowed
 
 RECOMPUTED_AT_ONCE = 500
 
@@ -90,7 +90,9 @@ def publish_all(
             if row is None or row.void or not caller.acts_for(row.department):
                 raise EntryNotFound
             # The row is read for today; active and suspended alone may differ, and both pass.
-            require(Action.publish, row.status(order.published_on), caller, row.department)
+            require_transition_allowed(
+                Action.publish, row.status(order.published_on), caller, row.department
+            )
             differing = _published(row, order, law)
             if differing is None:
                 continue
@@ -129,7 +131,7 @@ def _published(row: EntryRow, order: Publication, law: Law) -> dict[str, Any] | 
         published_on=order.published_on,
         url=order.url,
         recorded_at=law.at.isoformat().replace("+00:00", "Z"),
-        judged_by=row.deadline,
+        applicable_deadline=row.deadline,
     )
     return channel_values(channels, row.term)  # a public entry: only its term ends that
 
@@ -217,13 +219,13 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
     def work(connection: Connection) -> tuple[int, int]:
         at = registry.clock.now()
         version = catalogue.add_calendar_version(
-            connection, [year], at=at, actor=COMMAND_LINE.name, note=year.source
+            connection, [year], at=at, actor=COMMAND_LINE_CALLER.name, note=year.source
         )
         # Read only now, holding the counter: another notice may have come in just before.
-        before = catalogue.calendar_at(registry, connection, version - 1)
+        before = catalogue.read_calendar_at(registry, connection, version - 1)
         law = replace(catalogue.read_law(registry, connection), at=at)
         registry.calendars.pop(version, None)  # not to be remembered before it is committed
-        days = changed_days(before, law.calendar)
+        days = find_changed_days(before, law.calendar)
         count = 0
         after: UUID | None = None
         while days:
@@ -241,12 +243,17 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
             made = [
                 _recomputed(row, law)
                 for row in rows
-                if touches(row.clock_started_on, row.deadline, before, law.calendar)
+                if is_deadline_affected(row.clock_started_on, row.deadline, before, law.calendar)
             ]
-            append_versions(registry, connection, COMMAND_LINE, law, made)
+            append_versions(registry, connection, COMMAND_LINE_CALLER, law, made)
             count += len(made)
         record = audit.row(
-            COMMAND_LINE, at, "calendar_loaded", "done", f"calendar/{version}", recomputed=count
+            COMMAND_LINE_CALLER,
+            at,
+            "calendar_loaded",
+            "done",
+            f"calendar/{version}",
+            recomputed=count,
         )
         audit.record_changes(connection, [record])
         return version, count
@@ -255,8 +262,8 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
 
 
 def _recomputed(row: EntryRow, law: Law) -> NextVersion:
-    due = law.calendar.deadline(row.clock_started_on)
-    channels = rejudged(row.publications, due.deadline, grace=True)
+    due = law.calendar.compute_deadline(row.clock_started_on)
+    channels = apply_new_deadline(row.publications, due.deadline, keep_later_deadline=True)
     return NextVersion(
         row=row,
         action=Action.recompute,

@@ -11,7 +11,12 @@ from app.db.tables import Entry, EntryVersion
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.rules.calendar import Calendar
-from app.rules.disclosure import DUE_SOON_WORKING_DAYS, DisclosureState, TakeDown, overdue_since
+from app.rules.disclosure import (
+    DUE_SOON_WORKING_DAYS,
+    DisclosureState,
+    TakeDown,
+    find_latest_overdue_first_day,
+)
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Caller
 
@@ -19,7 +24,7 @@ from app.rules.permissions import Caller
 def state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
     """The state of the duty on a day, in SQL; twin of `app.rules.disclosure.state_on`."""
     version = EntryVersion
-    due_soon_until = calendar.last_day_within(day, DUE_SOON_WORKING_DAYS)
+    due_soon_until = calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS)
     eve = day - timedelta(days=1)
 
     def ended_by(limit: date | Any) -> ColumnElement[bool]:  # noqa: ANN401 - day or column
@@ -113,7 +118,7 @@ def to_take_down(
     it has to take down.
     """
     version = EntryVersion
-    late = overdue_since(day, calendar)
+    late = find_latest_overdue_first_day(day, calendar)
     query = (
         entries.rows_as_of(day)
         .where(version.take_down_from <= (late if state is TakeDown.overdue else day))
@@ -122,7 +127,7 @@ def to_take_down(
     )
     if state is TakeDown.due:
         query = query.where(version.take_down_from > late)
-    if not caller.oversees:
+    if not caller.has_oversight:
         query = query.where(version.department == (caller.department or ""))
     for condition in entries.conditions(filters):
         query = query.where(condition)

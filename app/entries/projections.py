@@ -10,13 +10,13 @@ from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,
     TakeDown,
-    open_state,
-    state_on,
-    take_down_by,
+    compute_disclosure_state,
+    compute_take_down_deadline,
+    compute_unpublished_state,
 )
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
-from app.rules.status import Removal, Status, Term, status_on
+from app.rules.status import Removal, Status, Term, compute_status
 
 SEALED = "已封存 / sealed"
 # What changes with every version by itself says nothing about what was changed.
@@ -73,7 +73,9 @@ def entry_view(
         "received_at": row.received_at,
         "recorded_at": row.recorded_at,
         "on": day,
-        "status": status_on(term, ListKind(row.kind), day, black_active=bool(row.black_active)),
+        "status": compute_status(
+            term, ListKind(row.kind), day, has_active_black_entry=bool(row.black_active)
+        ),
         "removal": _removal(row, term, day),
         "disputed": row.disputed,
         "disclosure": disclosure_view(row, term, day, calendar),
@@ -113,23 +115,23 @@ def disclosure_view(row: EntryRow, term: Term, day: date, calendar: Calendar) ->
     ends_on = term.ends_on
     disclosure_class = row.disclosure
     public = disclosure_class is DisclosureClass.public
-    state = state_on(
+    state = compute_disclosure_state(
         disclosure_class=disclosure_class,
         deadline=row.deadline,
-        fulfilled=row.fulfilled,
+        fulfilment=row.fulfilled,
         ended_on=ends_on,
         void=row.void,
         day=day,
         calendar=calendar,
     )
     due = public and state is not DisclosureState.not_required
-    still_open = open_state(row.deadline, day, calendar)
+    still_open = compute_unpublished_state(row.deadline, day, calendar)
     channels = []
     for channel, item in row.publications.items():
         if not due or not item.required:
             shown = DisclosureState.not_required
-        elif item.stands(ends_on):
-            shown = DisclosureState.late if item.late else DisclosureState.on_time
+        elif item.fulfills_duty(ends_on):
+            shown = DisclosureState.late if item.is_late else DisclosureState.on_time
         else:
             shown = still_open
         channels.append(
@@ -161,7 +163,7 @@ def take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, An
     """What is owed once the entry may not be public any more; None while nothing is."""
     if row.take_down_from is None or row.take_down_from > day:
         return None
-    due = take_down_by(row.take_down_from, calendar)
+    due = compute_take_down_deadline(row.take_down_from, calendar)
     state = TakeDown.overdue if day > due else TakeDown.due
     return {"since": row.take_down_from, "due": due, "state": state}
 
@@ -177,10 +179,10 @@ def effects_of(
     for neighbour in neighbours:
         if neighbour.kind is not ListKind.red:
             continue
-        status = status_on(neighbour.term, ListKind.red, day, black_active=True)
+        status = compute_status(neighbour.term, ListKind.red, day, has_active_black_entry=True)
         if status is not Status.suspended:
             continue
-        if caller.oversees or caller.acts_for(neighbour.department):
+        if caller.has_oversight or caller.acts_for(neighbour.department):
             readable.append(neighbour.entry_id)
         else:
             others += 1
@@ -218,12 +220,12 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any
 
 
 def _removal(row: EntryRow, term: Term, day: date) -> dict[str, Any] | None:
-    removal = term.removal_on(day)
+    removal = term.find_removal_on(day)
     if removal is None:
         return None
     first_day = {
         Removal.revoked: row.revoked_on,
-        Removal.repaired: row.lapsed_from if term.lapsed_on(day) else row.repaired_on,
+        Removal.repaired: row.lapsed_from if term.is_lapsed_on(day) else row.repaired_on,
         Removal.exited: row.exited_on,
     }
     return {"by": removal, "on": first_day[removal]}

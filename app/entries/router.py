@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Response, status
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import calendar_at, current_calendar
+from app.catalogue.store import read_calendar_at, read_current_calendar
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
 from app.entries.changes import amendments
@@ -30,7 +30,7 @@ from app.rules.calendar import Calendar
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.rules.visibility import Sight
+from app.rules.visibility import AccessLevel
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
@@ -122,7 +122,7 @@ def list_entries(
         "subject_id": subject_id,
     }
     filters = {name: value for name, value in asked.items() if value is not None}
-    if (on or known_at) and not caller.oversees:
+    if (on or known_at) and not caller.has_oversight:
         raise errors.Forbidden
     day = on or registry.clock.today()
     with registry.database.reading() as connection:
@@ -168,7 +168,7 @@ def show_entry(
 ) -> dict[str, Any]:
     """One entry as it stands today, or stood for the registry's knowledge of another day."""
     past = any(value is not None for value in (on, known_at, known_seq))
-    if past and not caller.oversees:
+    if past and not caller.has_oversight:
         raise errors.Forbidden
     require_one_moment(known_at, known_seq, "?known_seq")
     view = present(
@@ -195,7 +195,7 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
         causes = store.current(
             connection, [turn.cause_entry_id for turn in turns if turn.cause_entry_id], today
         )
-        calendar = current_calendar(registry, connection)
+        calendar = read_current_calendar(registry, connection)
     if not rows or not sees_whole(caller, rows[-1], today):
         raise errors.EntryNotFound
     audit.record_access(registry, caller, "history_read", entry_id)
@@ -346,7 +346,7 @@ def present(
             raise errors.EntryNotFound
         calendar = _calendar_of(registry, connection, known_at)
         [view] = _views(connection, [row], day, calendar, caller, seq)
-    if now.void and not caller.sees_sealed:
+    if now.void and not caller.can_read_sealed:
         view = projections.sealed(view)  # its department still takes it down, by the channels
     response.headers["ETag"] = f'"{row.version}"'
     return view
@@ -355,14 +355,14 @@ def present(
 def _calendar_of(registry: Registry, connection: Connection, known_at: datetime | None) -> Calendar:
     """What a past view says of what was due, it says by the calendar known then."""
     if known_at is None:
-        return current_calendar(registry, connection)
-    return calendar_at(registry, connection, law_known_at(connection, known_at)[1])
+        return read_current_calendar(registry, connection)
+    return read_calendar_at(registry, connection, law_known_at(connection, known_at)[1])
 
 
 def sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
     """Tell whether an entry is the caller's to read whole, with its history and its cases."""
-    own = caller.oversees or caller.acts_for(row.department)
-    return row.sight(caller, day) is Sight.full and own
+    own = caller.has_oversight or caller.acts_for(row.department)
+    return row.sight(caller, day) is AccessLevel.full and own
 
 
 def _views(

@@ -12,7 +12,7 @@ from app.errors import Sentence
 from app.http.schemas import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
 from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
-from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
 
@@ -40,7 +40,7 @@ class SubjectIn(Model):
     def schemes_fit_the_kind(self) -> "SubjectIn":
         """Persons have personal numbers; organisations have none, but responsible persons."""
         person = self.kind is SubjectKind.natural_person
-        if any((item.scheme in PERSONAL) != person for item in self.identifiers):
+        if any((item.scheme in PERSON_SCHEMES) != person for item in self.identifiers):
             raise fault(
                 "scheme_not_for_kind",
                 Sentence(
@@ -73,7 +73,7 @@ class ResponsiblePersonIn(Model):
     @model_validator(mode="after")
     def number_is_personal(self) -> "ResponsiblePersonIn":
         """A responsible person is a natural person."""
-        if self.identifier is not None and self.identifier.scheme not in PERSONAL:
+        if self.identifier is not None and self.identifier.scheme not in PERSON_SCHEMES:
             raise fault(
                 "scheme_not_for_kind",
                 Sentence("A responsible person has a personal number", "责任人须填写个人证件号码"),

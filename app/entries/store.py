@@ -33,11 +33,11 @@ from sqlalchemy.orm import aliased
 
 from app.db.prepared import Prepared, among, as_text, insert_many
 from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
-from app.rules.disclosure import Channels, Fulfilment, read_channels
+from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
-from app.rules.status import Status, Term, status_on
-from app.rules.visibility import Sight, sight
+from app.rules.status import Status, Term, compute_status
+from app.rules.visibility import AccessLevel, determine_access_level
 from app.subjects import store as subjects
 
 
@@ -103,11 +103,13 @@ class EntryRow(NamedTuple):
 
     def status(self, day: date) -> Status:
         """The status on the day that the row was read for."""
-        return status_on(self.term, ListKind(self.kind), day, black_active=bool(self.black_active))
+        return compute_status(
+            self.term, ListKind(self.kind), day, has_active_black_entry=bool(self.black_active)
+        )
 
-    def sight(self, caller: Caller, day: date) -> Sight:
+    def sight(self, caller: Caller, day: date) -> AccessLevel:
         """How much of it the caller sees, the row being read for that day."""
-        return sight(
+        return determine_access_level(
             caller,
             department=self.department,
             disclosure_class=self.disclosure,
@@ -128,7 +130,7 @@ class EntryRow(NamedTuple):
     @property
     def publications(self) -> Channels:
         """What is known of each channel."""
-        return read_channels(self.channels)
+        return parse_channels(self.channels)
 
 
 TERM = tuple(item.name for item in fields(Term))
@@ -203,9 +205,9 @@ def black_active(day: OnDay, seq: AtSeq) -> ColumnElement[bool]:
 def visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
     """The entries of lists and snapshots that the caller sees whole; twin of `visibility.sight`."""
     version = EntryVersion
-    if caller.sees_sealed:
+    if caller.can_read_sealed:
         return true()
-    if caller.oversees:
+    if caller.has_oversight:
         return version.void.is_(False)
     if caller.role is Role.subscriber:
         return and_(version.disclosure_class == DisclosureClass.public, not_ended(version, day))
@@ -692,7 +694,7 @@ def lock(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
 def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
     """Entries by id, their subjects locked first so that no change beside this one is missed."""
     wanted = Entry.id.in_(set(ids))
-    subjects.lock(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
+    subjects.lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
     return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
 
 

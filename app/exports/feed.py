@@ -21,7 +21,7 @@ from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
 from app.registry import Head, Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
-from app.rules.visibility import Sight
+from app.rules.visibility import AccessLevel
 
 
 def read(
@@ -39,7 +39,9 @@ def read(
     """
     numbered = store.changes_after(connection, after, limit)
     rows = store.current(connection, {change.entry_id for change in numbered}, today)
-    shown = {entry_id for entry_id, row in rows.items() if row.sight(caller, today) is Sight.full}
+    shown = {
+        entry_id for entry_id, row in rows.items() if row.sight(caller, today) is AccessLevel.full
+    }
     # A removal is told where the change is of an entry that was public until then, or by it: what
     # is done to an entry while it is not public is nobody's business outside.
     hidden = {change.seq for change in numbered if change.entry_id not in shown}

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import orjson
 
 from app.audit import store as audit
-from app.catalogue.store import current_calendar
+from app.catalogue.store import read_current_calendar
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes.status_changes import turn_to_today
@@ -15,8 +15,8 @@ from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
 from app.registry import Registry, law_known_at, next_epoch, read_head
-from app.rules.permissions import COMMAND_LINE, Caller
-from app.rules.status import ENDED, Status
+from app.rules.permissions import COMMAND_LINE_CALLER, Caller
+from app.rules.status import ENDED_STATUSES, Status
 
 SNAPSHOT = "/v1/changes/snapshot"
 
@@ -37,7 +37,7 @@ def start(
     Raises:
         InvalidPayload: the day or instant has not come yet.
     """
-    if status in ENDED:
+    if status in ENDED_STATUSES:
         scope = ExportScope.all  # who asks for what is over means all, and the trailer says so
     today = registry.clock.today()
     late = on is not None and on > today
@@ -115,7 +115,7 @@ def changes(
         too_old = head.seq - after > registry.settings.feed_reach
         if after > head.seq or too_old or epoch not in {None, head.epoch}:
             raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
-        calendar = current_calendar(registry, connection)
+        calendar = read_current_calendar(registry, connection)
         page = feed.read(connection, caller, after, limit, head, today, calendar)
     audit.record_access(registry, caller, "changes_read", after=after, changes=len(page["changes"]))
     return orjson.dumps(page)
@@ -148,7 +148,7 @@ def start_epoch(registry: Registry) -> int:
     def work(connection: Connection) -> int:
         epoch = next_epoch(connection)
         record = audit.row(
-            COMMAND_LINE, registry.clock.now(), "epoch_started", "done", f"epoch/{epoch}"
+            COMMAND_LINE_CALLER, registry.clock.now(), "epoch_started", "done", f"epoch/{epoch}"
         )
         audit.record_changes(connection, [record])
         return epoch

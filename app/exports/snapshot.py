@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from app.catalogue.store import calendar_at
+from app.catalogue.store import read_calendar_at
 from app.entries import store
 from app.entries.projections import entry_view
 from app.entries.store import EntryRow
@@ -24,7 +24,7 @@ from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller
-from app.rules.status import ENDED, Status
+from app.rules.status import ENDED_STATUSES, Status
 
 Page = tuple[Iterator[EntryRow], Calendar]
 
@@ -56,7 +56,7 @@ class Pin:
             return (self.status,)
         if self.scope is ExportScope.all:
             return ()
-        return tuple(item for item in Status if item not in ENDED)
+        return tuple(item for item in Status if item not in ENDED_STATUSES)
 
     def described(self) -> dict[str, Any]:
         """The pin, as meta and trailer show it."""
@@ -174,7 +174,7 @@ def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterat
     while after != store.LAST_ID:
         with registry.database.reading() as connection:
             page = store.stretch(connection, query, after=after, of=size)
-            calendar = calendar_at(registry, connection, pin.calendar_version)
+            calendar = read_calendar_at(registry, connection, pin.calendar_version)
         if page.shown:
             tally.count += page.shown
             yield page.rows, calendar
@@ -185,7 +185,7 @@ def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
     """An entry as exports show it on a day."""
     view = entry_view(row, day, calendar)
     del view["effects"]  # what it does to others is in the others' own status
-    view["in_force"] = view["status"] not in ENDED
+    view["in_force"] = view["status"] not in ENDED_STATUSES
     view["void"] = row.void
     view["catalogue_version"] = str(row.catalogue_version)
     return view

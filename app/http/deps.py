@@ -137,7 +137,7 @@ async def caller_of(scope: Scope, needed: Iterable[Permission]) -> Caller:
     if caller is None:
         raise await run_in_threadpool(refuse_unknown, Request(scope))
     scope.setdefault("state", {})["caller"] = caller  # `request.state`, for whoever refuses later
-    if not all(map(caller.may, needed)):
+    if not all(map(caller.has_permission, needed)):
         raise Forbidden
     if scope["query_string"]:
         _refuse_unknown_parameters(Request(scope))

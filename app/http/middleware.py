@@ -21,7 +21,7 @@ from uuid_utils import uuid7
 from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
 from app.http.problems import MEDIA_TYPE, AccountFor, prefers_chinese, problem_response
 from app.http.schemas import set_request_id
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.personal_numbers import contains_personal_number
 
 log = logging.getLogger("redblack.access")
 
@@ -159,12 +159,12 @@ def _with_ours(
 
 
 def _request_id(sent: str | None) -> str:
-    usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not holds_personal_number(sent)
+    usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not contains_personal_number(sent)
     return sent if sent and usable else str(uuid7())
 
 
 def _refusal_of(scope: Scope) -> RegistryError | None:
-    if holds_personal_number(_address(scope)):
+    if contains_personal_number(_address(scope)):
         return PersonalNumberInUrl()
     # No name holds a NUL, and PostgreSQL fails on one instead of finding nothing.
     return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None

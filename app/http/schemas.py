@@ -37,9 +37,9 @@ from app.errors import (
     Sentence,
     VersionRequired,
 )
-from app.rules.admission import LAST_DAY
-from app.rules.names import name_key
-from app.rules.personal_numbers import ENOUGH_DIGITS, holds_personal_number
+from app.rules.admission import MAX_DATE
+from app.rules.names import fold_name
+from app.rules.personal_numbers import AT_LEAST_FIFTEEN_DIGITS, contains_personal_number
 
 FIRST_DAY = date(1949, 10, 1)
 
@@ -115,7 +115,7 @@ def _one_line(text: str) -> str:
 
 def impersonal(text: str) -> str:
     """Refuse a text that holds a personal identity number."""
-    if holds_personal_number(text):
+    if contains_personal_number(text):
         raise fault(
             "personal_number_in_text",
             Sentence(
@@ -137,7 +137,7 @@ def _not_blank(text: str) -> str:
 
 def _folds_short(name: str) -> str:
     # Some signs stand for many letters (U+FDFA for eighteen), and names are found by their letters.
-    if len(name_key(name)) > LONGEST_NAME:
+    if len(fold_name(name)) > LONGEST_NAME:
         raise fault(
             "too_long",
             Sentence(f"At most {LONGEST_NAME} characters", f"最多 {LONGEST_NAME} 个字符"),
@@ -150,7 +150,7 @@ def _free_text(longest: int, *more: Callable[[str], str]) -> Any:  # noqa: ANN40
     checks = (_clean, _not_blank, impersonal, *more)
 
     def check(text: str) -> str:
-        if PLAIN.fullmatch(text) and ENOUGH_DIGITS.search(text) is None:
+        if PLAIN.fullmatch(text) and AT_LEAST_FIFTEEN_DIGITS.search(text) is None:
             return text
         for one in checks:
             text = one(text)
@@ -182,7 +182,7 @@ def _day(value: object) -> object:
 
 
 def _plausible(day: date) -> date:
-    if not FIRST_DAY <= day <= LAST_DAY:
+    if not FIRST_DAY <= day <= MAX_DATE:
         raise fault(
             "date_out_of_range",
             Sentence(

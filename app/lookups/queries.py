@@ -48,7 +48,7 @@ def show_past(registry: Registry, look: Look) -> bytes:
         InvalidPayload: the moment has not come.
         SubjectNotFound: nothing is held that the caller may see.
     """
-    if not look.caller.oversees:
+    if not look.caller.has_oversight:
         raise Forbidden
     require_past(registry, look.on, look.known_at, "?")
     [shown] = show_together(registry, [look], on=look.on, known_at=look.known_at)
@@ -73,7 +73,7 @@ def show_together(
         moment = moment_of(registry, connection, on=on, known_at=known_at)
         matched = _matched(registry, connection, group)
         answers = _visible(connection, group, matched, moment)
-        profiles = subjects.profiles(connection, {matched[place].id for place in answers})
+        profiles = subjects.read_profiles(connection, {matched[place].id for place in answers})
     at = registry.clock.now()
     records = [
         _record(group[place], matched[place].id, at, group[place].request_id) for place in answers
@@ -94,7 +94,7 @@ def _matched(
 ) -> dict[int, Matched]:
     """The recorded subjects that are looked at, by the place of the look."""
     keys = {
-        place: subjects.keys_asked(look.whom, registry.secrets)
+        place: subjects.build_query_keys(look.whom, registry.secrets)
         for place, look in enumerate(group)
         if isinstance(look.whom, Identifier)
     }
@@ -123,16 +123,16 @@ def _visible(
     looks = {
         place: (group[place].caller, subject)
         for place, subject in matched.items()
-        if subject.kind is not SubjectKind.natural_person or group[place].caller.oversees
+        if subject.kind is not SubjectKind.natural_person or group[place].caller.has_oversight
     }
     answers = dict(zip(looks, answer_known(connection, looks.values(), moment), strict=True))
     # Whom no standing decision names is known by sealed entries alone.
     unseen = [matched[place].id for place, answer in answers.items() if not answer.found]
-    named = subjects.names(connection, unseen) if unseen else {}
+    named = subjects.read_folded_names(connection, unseen) if unseen else {}
     return {
         place: answer
         for place, answer in answers.items()
-        if answer.found or (group[place].caller.oversees and matched[place].id in named)
+        if answer.found or (group[place].caller.has_oversight and matched[place].id in named)
     }
 
 

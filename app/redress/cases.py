@@ -33,10 +33,10 @@ from app.http.schemas import Model
 from app.redress import store
 from app.redress.store import CaseRow
 from app.registry import Registry
-from app.rules.calendar import Arrival
+from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import Caller, Role
-from app.rules.redress import BEFORE, OPEN, CaseKind, CaseState, Step
-from app.rules.transitions import Action, require
+from app.rules.redress import ALLOWED_STATES, OPEN_STATES, CaseKind, CaseState, CaseStep
+from app.rules.transitions import Action, require_transition_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Outcome:
     """What a step leads to: the case's next state and due day, and versions of entries."""
 
     state: CaseState
-    due: Arrival | None = None
+    due: WorkingDayResult | None = None
     detail: dict[str, Any] = field(default_factory=dict)
     versions: Sequence[NextVersion] = ()
 
@@ -86,7 +86,7 @@ def open_case(
         received = received_on(locked)
         for case in reversed(before):
             # The same papers on a later day, when the case is closed, are a new case.
-            again = CaseState(case.state) in OPEN or case.received_on == received
+            again = CaseState(case.state) in OPEN_STATES or case.received_on == received
             if case.digest == digest and again:
                 return case, False
         outcome = decide(locked, before, received)
@@ -119,7 +119,7 @@ def take_step(
     entry_id: UUID,
     kind: CaseKind,
     case_id: UUID,
-    step: Step,
+    step: CaseStep,
     body: Model,
     decide: Callable[[LockedEntry, CaseRow], Outcome],
     *,
@@ -158,7 +158,7 @@ def take_step(
             _require_person(caller)
         if expected is not None and expected != locked.row.version:
             raise StaleVersion(current_version=locked.row.version)
-        if CaseState(case.state) not in BEFORE[kind, step]:
+        if CaseState(case.state) not in ALLOWED_STATES[kind, step]:
             raise StepRefused(state=case.state)
         outcome = decide(locked, case)
         taken = {
@@ -195,7 +195,7 @@ def next_version(
     Raises:
         TransitionRefused: the entry's status does not allow it.
     """
-    require(action, row.status(locked.law.today), locked.caller, row.department)
+    require_transition_allowed(action, row.status(locked.law.today), locked.caller, row.department)
     return NextVersion(
         row=row,
         action=action,

@@ -9,14 +9,14 @@ from app.db.engines import Connection
 from app.redress import store
 from app.redress.store import CaseRow
 from app.registry import Registry
-from app.rules.calendar import Arrival
-from app.rules.permissions import COMMAND_LINE
+from app.rules.calendar import WorkingDayResult
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.rules.redress import (
     ASSISTED_OBJECTION_WORKING_DAYS,
     OBJECTION_WORKING_DAYS,
     CaseKind,
     CaseState,
-    Step,
+    CaseStep,
 )
 
 
@@ -37,7 +37,7 @@ def recount(registry: Registry) -> int:
                 continue
             moved.append(
                 audit.row(
-                    COMMAND_LINE,
+                    COMMAND_LINE_CALLER,
                     law.at,
                     f"{case.kind}_recounted",
                     "done",
@@ -53,20 +53,20 @@ def recount(registry: Registry) -> int:
     return registry.write(work)
 
 
-def _due(case: CaseRow, list_type: str, decided_on: date, law: Law) -> Arrival | None:
+def _due(case: CaseRow, list_type: str, decided_on: date, law: Law) -> WorkingDayResult | None:
     count = law.calendar.add_working_days
     taken = {step["step"]: step for step in case.steps}
     if case.kind == CaseKind.objection:
-        assisted = Step.assistance in taken
+        assisted = CaseStep.assistance in taken
         days = ASSISTED_OBJECTION_WORKING_DAYS if assisted else OBJECTION_WORKING_DAYS
         return count(case.received_on, days)
-    rule = law.catalogue.repair_rule(list_type, decided_on)
+    rule = law.catalogue.find_repair_rule(list_type, decided_on)
     if rule is None:
         return None
     if case.state == CaseState.received:
         return count(case.received_on, rule.acceptance_working_days)
-    accepted_on = civil_day(datetime.fromisoformat(taken[Step.acceptance]["at"]))
+    accepted_on = civil_day(datetime.fromisoformat(taken[CaseStep.acceptance]["at"]))
     due = count(accepted_on, rule.decision_working_days)
-    if Step.prolongation in taken and rule.extension_working_days:
+    if CaseStep.prolongation in taken and rule.extension_working_days:
         due = count(due.day, rule.extension_working_days)
     return due

@@ -22,10 +22,10 @@ from app.rules.permissions import Caller
 from app.rules.redress import (
     ASSISTED_OBJECTION_WORKING_DAYS,
     OBJECTION_WORKING_DAYS,
-    OPEN,
+    OPEN_STATES,
     CaseKind,
     CaseState,
-    Step,
+    CaseStep,
 )
 from app.rules.transitions import Action
 
@@ -67,7 +67,7 @@ def ask_for_help(
     """
 
     def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        if any(taken["step"] == Step.assistance for taken in case.steps):
+        if any(taken["step"] == CaseStep.assistance for taken in case.steps):
             raise StepRefused(state=case.state)
         days = ASSISTED_OBJECTION_WORKING_DAYS
         due = locked.law.calendar.add_working_days(case.received_on, days)
@@ -79,7 +79,7 @@ def ask_for_help(
         entry_id,
         CaseKind.objection,
         case_id,
-        Step.assistance,
+        CaseStep.assistance,
         order,
         decide,
     )
@@ -108,7 +108,7 @@ def answer(
 
     def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
         cases = of_entry(locked.connection, entry_id, CaseKind.objection)
-        others = [one for one in cases if one.id != case.id and CaseState(one.state) in OPEN]
+        others = [one for one in cases if one.id != case.id and CaseState(one.state) in OPEN_STATES]
         mark = {"disputed": bool(others)}
         if order.correction is not None:
             differing = entries.corrected(
@@ -136,7 +136,7 @@ def answer(
         entry_id,
         CaseKind.objection,
         case_id,
-        Step.decision,
+        CaseStep.decision,
         order,
         decide,
         expected=expected,

@@ -33,23 +33,23 @@ from app.redress.schemas import (
 )
 from app.redress.store import CaseRow
 from app.registry import Registry
-from app.rules.consecutive_terms import within_stay
+from app.rules.consecutive_terms import limit_last_day_to_cap
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
-from app.rules.names import name_key
+from app.rules.names import fold_name
 from app.rules.permissions import Caller
 from app.rules.redress import (
-    NOTHING,
-    OPEN,
+    NO_MATERIALS,
+    OPEN_STATES,
     CaseKind,
     CaseState,
-    Offer,
+    CaseStep,
     Repairability,
-    Standing,
-    Step,
-    assess,
-    renewed_until,
+    RepairCandidate,
+    RepairMaterials,
+    assess_repairability,
+    compute_renewed_last_day,
 )
-from app.rules.transitions import MOVES, Action
+from app.rules.transitions import TRANSITIONS, Action
 
 
 def repairability(
@@ -57,14 +57,14 @@ def repairability(
     row: EntryRow,
     catalogue: Catalogue,
     today: date,
-    offer: Offer = NOTHING,
+    offer: RepairMaterials = NO_MATERIALS,
     *,
     asked_on: date | None = None,
 ) -> Repairability:
     """Whether an entry may be repaired today with what is offered, and was asked for on a day."""
     neighbours = entries.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
     published = [item.published_on for item in row.publications.values() if item.published_on]
-    standing = Standing(
+    standing = RepairCandidate(
         list_type=catalogue.list_types[row.list_type],
         severity=None if row.severity is None else Severity(row.severity),
         status=row.status(today),
@@ -80,8 +80,8 @@ def repairability(
             for other in entries.others_on_the_list(row, neighbours)
         ),
     )
-    rule = catalogue.repair_rule(row.list_type, row.decided_on)
-    return assess(standing, rule, offer, asked_on or today)
+    rule = catalogue.find_repair_rule(row.list_type, row.decided_on)
+    return assess_repairability(standing, rule, offer, asked_on or today)
 
 
 def apply(
@@ -107,7 +107,7 @@ def apply(
         return day
 
     def decide(locked: LockedEntry, before: Sequence[CaseRow], received: date) -> Outcome:
-        if any(CaseState(case.state) in OPEN for case in before):
+        if any(CaseState(case.state) in OPEN_STATES for case in before):
             raise CaseOpen
         rule = _require_repairable(locked, offer, received)
         due = locked.law.calendar.add_working_days(received, rule.acceptance_working_days)
@@ -116,17 +116,17 @@ def apply(
     return open_case(registry, caller, entry_id, CaseKind.repair, order, received_on, decide)
 
 
-def _offer(order: RepairApplication) -> Offer:
+def _offer(order: RepairApplication) -> RepairMaterials:
     # Of several documents on one of the means the latest says when it was done.
     done = sorted(order.evidence, key=lambda item: item.completed_on)
-    return Offer(
+    return RepairMaterials(
         means={item.means: item.completed_on for item in done},
-        promised=order.promise is not None,
+        has_promise=order.promise is not None,
         circumstances=frozenset(order.circumstances),
     )
 
 
-def _require_repairable(locked: LockedEntry, offer: Offer, asked_on: date) -> RepairRule:
+def _require_repairable(locked: LockedEntry, offer: RepairMaterials, asked_on: date) -> RepairRule:
     found = repairability(
         locked.connection,
         locked.row,
@@ -167,7 +167,7 @@ def accept(
         entry_id,
         CaseKind.repair,
         case_id,
-        Step.acceptance,
+        CaseStep.acceptance,
         order,
         decide,
         by_person=True,
@@ -185,8 +185,8 @@ def prolong(
     """
 
     def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        rule = locked.law.catalogue.repair_rule(locked.row.list_type, locked.row.decided_on)
-        again = any(taken["step"] == Step.prolongation for taken in case.steps)
+        rule = locked.law.catalogue.find_repair_rule(locked.row.list_type, locked.row.decided_on)
+        again = any(taken["step"] == CaseStep.prolongation for taken in case.steps)
         if rule is None or not rule.extension_working_days or again or case.due_on is None:
             raise StepRefused(state=case.state)
         due = locked.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
@@ -198,7 +198,7 @@ def prolong(
         entry_id,
         CaseKind.repair,
         case_id,
-        Step.prolongation,
+        CaseStep.prolongation,
         order,
         decide,
         by_person=True,
@@ -222,9 +222,9 @@ def settle(
     """
 
     def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        accepted = next(taken for taken in case.steps if taken["step"] == Step.acceptance)
+        accepted = next(taken for taken in case.steps if taken["step"] == CaseStep.acceptance)
         same_key = caller.id is not None and accepted["actor_id"] == str(caller.id)
-        if same_key or name_key(accepted["person"]) == name_key(caller.person or ""):
+        if same_key or fold_name(accepted["person"]) == fold_name(caller.person or ""):
             raise SamePerson
         if order.outcome != "approved":
             return Outcome(state=CaseState(order.outcome))
@@ -253,7 +253,7 @@ def settle(
         entry_id,
         CaseKind.repair,
         case_id,
-        Step.decision,
+        CaseStep.decision,
         order,
         decide,
         expected=expected,
@@ -270,7 +270,7 @@ def _repaired(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
 
 def _linked(locked: LockedEntry) -> list[EntryRow]:
     """Entries on the other persons of the same case that still stand."""
-    allowed = MOVES[Action.repair].allowed
+    allowed = TRANSITIONS[Action.repair].allowed_statuses
     return [
         row
         for row in locked.others
@@ -294,7 +294,7 @@ def take_back(
     """
 
     def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        approved = next(taken for taken in case.steps if taken["step"] == Step.decision)
+        approved = next(taken for taken in case.steps if taken["step"] == CaseStep.decision)
         repaired = set(approved["detail"]["entries"])
         linked = [row for row in locked.others if str(row.id) in repaired]
         rows = [locked.row, *(row for row in linked if row.repaired_on == locked.row.repaired_on)]
@@ -313,7 +313,7 @@ def take_back(
         entry_id,
         CaseKind.repair,
         case_id,
-        Step.taking_back,
+        CaseStep.taking_back,
         order,
         decide,
         expected=expected,
@@ -327,8 +327,11 @@ def _restored(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
     list_type = locked.law.catalogue.list_types[row.list_type]
     neighbours = entries.neighbours(locked.connection, [row.subject_id]).get(row.subject_id, [])
     same_list = entries.others_on_the_list(row, neighbours)
-    last_day = within_stay(
-        renewed_until(row.term, list_type, today), row.effective_from, list_type, same_list
+    last_day = limit_last_day_to_cap(
+        compute_renewed_last_day(row.term, list_type, today),
+        row.effective_from,
+        list_type,
+        same_list,
     )
     facts = row.facts | {"effective_until": last_day and last_day.isoformat()}
     began_anew: dict[str, Any] = {

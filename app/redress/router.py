@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response, status
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.router import IfMatch, sees_whole
@@ -160,7 +160,7 @@ def list_entry_repairs(entry_id: UUID, caller: Reader, registry: RegistryDep) ->
     today = registry.clock.today()
     with registry.database.reading() as connection:
         row = _readable(connection, entry_id, caller, today)
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
         found = repairs.repairability(connection, row, catalogue, today)
         cases = store.of_entry(connection, entry_id, CaseKind.repair)
     audit.record_access(registry, caller, "repairs_read", entry_id)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from app.db.tables import EntryVersion, RedressCase
 from app.entries import store as entries
-from app.rules.calendar import Arrival
+from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState
 
@@ -77,9 +77,9 @@ def page(
         entries.not_ended(EntryVersion, today),
     )
     query = select(*_COLUMNS).where(case.kind == kind).order_by(order, case.id).limit(limit)
-    if state is None or not caller.sees_sealed:
+    if state is None or not caller.can_read_sealed:
         query = query.where(~sealed)  # on an entry that never stood nothing is due any more
-    if not caller.oversees:
+    if not caller.has_oversight:
         query = query.where(case.department == (caller.department or ""))
     query = query.where(case.due_on.is_not(None) if state is None else case.state == state)
     if state is None and kind is CaseKind.repair:
@@ -115,7 +115,7 @@ def change(connection: Connection, case_id: UUID, values: Mapping[str, Any]) -> 
     connection.execute(update(RedressCase).where(RedressCase.id == case_id).values(**values))
 
 
-def move_due_day(connection: Connection, case: CaseRow, due: Arrival) -> bool:
+def move_due_day(connection: Connection, case: CaseRow, due: WorkingDayResult) -> bool:
     """Count an open case anew; False where a step was taken meanwhile, which counts for itself."""
     moved = connection.execute(
         update(RedressCase)

@@ -40,7 +40,7 @@ def repairability_view(found: Repairability) -> RepairabilityView:
     return RepairabilityView(
         repairable=not found.unmet,
         severity=found.severity,
-        gentle=found.gentle,
+        gentle=found.is_simplified,
         rule=rule and rule.code,
         legal_reference=rule and rule.legal_reference,
         confirmed=rule and rule.confirmed,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import current_calendar, current_catalogue
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.errors import Fault, Sentence
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
@@ -43,10 +43,10 @@ def report_timeliness(
                 )
             ]
         )
-    filters = caller.scope | ({} if department is None else {"department": department})
+    filters = caller.department_filter | ({} if department is None else {"department": department})
     with registry.database.reading() as connection:
-        calendar = current_calendar(registry, connection)
-        catalogue = current_catalogue(registry, connection)
+        calendar = read_current_calendar(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
         rows = store.timeliness(
             connection, today, calendar, first=first, last=last, filters=filters
         )

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import current_calendar, current_catalogue
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.entries import store as entries
@@ -19,9 +19,9 @@ from app.rights.subject_lookup import Whom, identify
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
-from app.rules.names import name_key
-from app.rules.status import ENDED
-from app.rules.verdict import Fact, judge
+from app.rules.names import fold_name
+from app.rules.status import ENDED_STATUSES
+from app.rules.verdict import JudgedEntry, compute_verdict
 
 Rows = Mapping[UUID, list[Any]]
 
@@ -71,9 +71,9 @@ def read_held(registry: Registry, connection: Connection, asked: Identifier, day
     Entries on the wrong subject are left out: they never were about it, and its own report does not
     carry them on.
     """
-    catalogue = current_catalogue(registry, connection)
+    catalogue = read_current_catalogue(registry, connection)
     whom = identify(connection, registry.secrets, asked)
-    teller = _Teller(catalogue, current_calendar(registry, connection), day)
+    teller = _Teller(catalogue, read_current_calendar(registry, connection), day)
     naming = [
         (row, people)
         for row in store.entries_naming(connection, whom.personal_keys, day)
@@ -86,7 +86,7 @@ def read_held(registry: Registry, connection: Connection, asked: Identifier, day
         whom=whom,
         entries=_own_entries(connection, whom, teller),
         named_in=[teller.naming(row, people) for row, people in naming],
-        name_keys=frozenset(map(name_key, recorded)),
+        name_keys=frozenset(map(fold_name, recorded)),
     )
 
 
@@ -137,7 +137,7 @@ class _Teller:
             **{name: view[name] for name in TOLD_ALWAYS},
             **{name: view[name] if whole else None for name in TOLD_WHOLE},
             "outline": not whole,
-            "in_force": view["status"] not in ENDED,
+            "in_force": view["status"] not in ENDED_STATUSES,
             "list_type_name": self._list_type_name(row) if whole else None,
             "subject_name": view["subject"]["name"] if whole else None,
             "source": self._source(row, view) if whole else None,
@@ -177,7 +177,7 @@ class _Teller:
             "decision_number": row.facts["decision"]["number"] if whole else None,
             "decided_on": row.decided_on if whole else None,
             "status": status,
-            "in_force": status not in ENDED,
+            "in_force": status not in ENDED_STATUSES,
         }
 
     def _list_type_name(self, row: EntryRow) -> str | None:
@@ -192,7 +192,7 @@ class _Teller:
 
     def _uses(self, row: EntryRow) -> list[dict[str, Any]]:
         """The measures that follow from it today, whatever the matter."""
-        fact = Fact(
+        fact = JudgedEntry(
             entry_id=str(row.id),
             list_type=row.list_type,
             kind=ListKind(row.kind),
@@ -200,7 +200,7 @@ class _Teller:
             status=row.status(self.day),
             disputed=row.disputed,
         )
-        measures = judge([fact], None, self.catalogue, self.day).measures
+        measures = compute_verdict([fact], None, self.catalogue, self.day).measures
         told = ("code", "name", "kind", "obligation", "legal_basis")
         uses = {tuple(getattr(measure, name) for name in told) for measure in measures}
         return [dict(zip(told, use, strict=True)) for use in sorted(uses)]

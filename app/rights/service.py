@@ -16,11 +16,11 @@ from app.rights import report_texts, store
 from app.rights.report_builder import Held, body_view, read_held, told_queries, told_reports
 from app.rights.schemas import OwnReportRequest, ReportContent, Verification
 from app.rights.verification_code import make_code, read_code
-from app.rules.identifiers import Identifier, InvalidIdentifier, parse
+from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
+from app.rules.names import fold_name
 from app.rules.permissions import Caller, Role
-from app.subjects.store import asked_digest
+from app.subjects.store import compute_query_digest
 
 
 def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
     asked = _identifier(registry, request)
     with registry.database.reading() as connection:
         held = read_held(registry, connection, asked, today)
-    if held.name_keys and name_key(request.name) not in held.name_keys:
+    if held.name_keys and fold_name(request.name) not in held.name_keys:
         raise NameMismatch
     with registry.database.reading_ledger() as connection:
         queries = told_queries(connection, held.catalogue, held.whom.traces, today)
@@ -58,7 +58,7 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
                 # By the digest a report that nothing is held is found again for its subject.
                 "applicant": {
                     **told["applicant"],
-                    "asked": asked_digest(registry.secrets, asked, None),
+                    "asked": compute_query_digest(registry.secrets, asked, None),
                 },
                 "content": report,
                 "sha256": digest,
@@ -85,7 +85,7 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
 
 def _identifier(registry: Registry, request: OwnReportRequest) -> Identifier:
     try:
-        return parse(request.scheme, request.number, today=registry.clock.today())
+        return parse_identifier(request.scheme, request.number, today=registry.clock.today())
     except InvalidIdentifier as wrong:
         faults = [Fault("/number", "invalid_identifier", wrong.sentence)]
         raise InvalidPayload(faults=faults) from wrong

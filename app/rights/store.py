@@ -37,7 +37,7 @@ from app.db.tables import (
 from app.entries import store as entries
 from app.entries.store import EntryRow
 from app.rules.law import SubjectKind
-from app.subjects.store import Key, under
+from app.subjects.store import LookupKey, match_lookup_keys
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -52,7 +52,7 @@ class Recorded(NamedTuple):
     name: str
 
 
-def find(connection: Connection, keys: Sequence[Key]) -> Recorded | None:
+def find(connection: Connection, keys: Sequence[LookupKey]) -> Recorded | None:
     """The subject behind the first of the keys that leads to one.
 
     Numbers that only a decision on the wrong subject taught lead nowhere: they are not its own.
@@ -66,7 +66,7 @@ def find(connection: Connection, keys: Sequence[Key]) -> Recorded | None:
             Subject.name,
         )
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(under(keys), SubjectIdentifier.current)
+        .where(match_lookup_keys(keys), SubjectIdentifier.current)
     )
     found = {
         (row.scheme, row.lookup_key): Recorded(row.id, SubjectKind(row.kind), row.name)
@@ -93,7 +93,7 @@ def names(connection: Connection, subject_id: UUID) -> Sequence[AnyRow]:
     ).all()
 
 
-def entries_naming(connection: Connection, keys: Iterable[Key], day: date) -> list[EntryRow]:
+def entries_naming(connection: Connection, keys: Iterable[LookupKey], day: date) -> list[EntryRow]:
     """Entries for which a responsible person's number was ever sealed that is one of these."""
     named = or_(
         false(),

@@ -10,8 +10,14 @@ from app.rights import store
 from app.rights.store import Recorded, Traces
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
-from app.subjects.store import NAME_SCHEME, Key, asked_digest, key_of, keys_asked
+from app.rules.names import fold_name
+from app.subjects.store import (
+    NAME_SCHEME,
+    LookupKey,
+    build_lookup_key,
+    build_query_keys,
+    compute_query_digest,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,44 +31,46 @@ class Whom:
     subject: Recorded | None
     names: tuple[str, ...]
     identifiers: tuple[dict[str, str], ...]
-    personal_keys: frozenset[Key]
+    personal_keys: frozenset[LookupKey]
     traces: Traces
 
     @property
     def former_names(self) -> list[str]:
         """The names that it had before, oldest first."""
-        present = self.subject and name_key(self.subject.name)
-        return [name for name in self.names if name_key(name) != present]
+        present = self.subject and fold_name(self.subject.name)
+        return [name for name in self.names if fold_name(name) != present]
 
     @property
     def kind(self) -> str:
         """What it is; no more than the number tells, where nothing is recorded."""
         if self.subject is not None:
             return self.subject.kind.value
-        return SubjectKind.natural_person.value if self.asked.personal else "organization"
+        return SubjectKind.natural_person.value if self.asked.is_personal else "organization"
 
 
 def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Whom:
     """Find who bears a number."""
-    keys = keys_asked(asked, secrets)
+    keys = build_query_keys(asked, secrets)
     subject = store.find(connection, keys)
     if subject is None:
         return Whom(
             asked=asked,
             subject=None,
             names=(),
-            identifiers=(_shown(asked.scheme, asked.shown, personal=asked.personal),),
-            personal_keys=frozenset(keys[:1] if asked.personal else ()),
-            traces=Traces(None, frozenset({asked_digest(secrets, asked, None)}), frozenset()),
+            identifiers=(_shown(asked.scheme, asked.display_number, personal=asked.is_personal),),
+            personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
+            traces=Traces(
+                None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
+            ),
         )
     rows = store.identifiers(connection, subject.id)
     names = store.names(connection, subject.id)
     own = {asked, *_opened(secrets, (row for row in rows if row.current))}
-    digests = frozenset(asked_digest(secrets, each, None) for each in own)
+    digests = frozenset(compute_query_digest(secrets, each, None) for each in own)
     strange = {
-        asked_digest(secrets, each, None)
+        compute_query_digest(secrets, each, None)
         for each in _opened(secrets, (row for row in rows if not row.current))
-    } | {asked_digest(secrets, None, row.name) for row in names if not row.current}
+    } | {compute_query_digest(secrets, None, row.name) for row in names if not row.current}
     return Whom(
         asked=asked,
         subject=subject,
@@ -72,7 +80,9 @@ def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Who
             for row in rows
             if row.current and row.scheme != NAME_SCHEME
         ),
-        personal_keys=frozenset(key_of(each, secrets) for each in own if each.personal),
+        personal_keys=frozenset(
+            build_lookup_key(each, secrets) for each in own if each.is_personal
+        ),
         traces=Traces(subject.id, digests, frozenset(strange - digests)),
     )
 

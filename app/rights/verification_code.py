@@ -6,7 +6,7 @@ Crockford's base 32 has no I, L, O or U: what people read as one of the first th
 import secrets
 import unicodedata
 
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.personal_numbers import contains_personal_number
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 GROUPS, GROUP_LENGTH = 4, 5
@@ -20,7 +20,7 @@ def make_code() -> str:
     while True:
         code = _grouped("".join(secrets.choice(ALPHABET) for _ in range(LENGTH)))
         # It stands in an address, where what looks like a personal number is refused.
-        if not holds_personal_number(code):
+        if not contains_personal_number(code):
             return code
 
 

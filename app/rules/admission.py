@@ -28,9 +28,11 @@ from app.rules.law import DisclosureClass, ListKind, ListType, Severity, Span, S
 from app.rules.status import Term
 
 ADULT_AGE = 18
-LAST_DAY = date(2199, 12, 31)  # the last day that is written or taken (`app/http/schemas.py`)
+MAX_DATE = date(2199, 12, 31)  # the last day that is written or taken (`app/http/schemas.py`)
 CAP_YEARS = 5  # 山东省社会信用条例 Art 38
-ORGANIZATIONS = frozenset({SubjectKind.legal_person, SubjectKind.unincorporated_organization})
+KINDS_WITH_RESPONSIBLE_PERSON = frozenset(
+    {SubjectKind.legal_person, SubjectKind.unincorporated_organization}
+)
 
 
 class DecisionKind(StrEnum):
@@ -62,7 +64,7 @@ class PersonRole(StrEnum):
     directly_responsible = "directly_responsible"
 
 
-HEADS = frozenset({PersonRole.legal_representative, PersonRole.person_in_charge})
+HEAD_ROLES = frozenset({PersonRole.legal_representative, PersonRole.person_in_charge})
 
 
 class Unset:
@@ -73,11 +75,11 @@ UNSET = Unset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class DecisionFacts:
     """The facts of one decision, as far as the law asks for them."""
 
     subject_kind: SubjectKind
-    identified: bool
+    has_identifier: bool
     birth_date: date | None
     decision_kind: DecisionKind
     penalty_law: PenaltyLaw | None
@@ -96,44 +98,44 @@ class Case:
     """True where a later decision lengthened the term."""
     restored_on: date | None = None
     """The day from which the term runs anew, after a repair by false materials."""
-    police: bool = False
+    issued_by_police: bool = False
     """True where the issuing body also gives public-security penalties."""
 
     @classmethod
-    def of(
+    def from_facts(
         cls,
         facts: Mapping[str, Any],
         birth_date: date | None,
         *,
-        police: bool = False,
+        issued_by_police: bool = False,
         restored_on: date | None = None,
-    ) -> "Case":
+    ) -> "DecisionFacts":
         """Read the sealed facts of an entry (`app/entries/recording/proposals.py`)."""
         decision, disclosure = facts["decision"], facts.get("disclosure", {})
         persons = facts.get("responsible_persons") or []
         until = facts.get("effective_until", UNSET)
         return cls(
             subject_kind=SubjectKind(facts["subject"]["kind"]),
-            identified=bool(facts["subject"].get("identifiers")),
+            has_identifier=bool(facts["subject"].get("identifiers")),
             birth_date=birth_date,
             decision_kind=DecisionKind(decision["kind"]),
-            penalty_law=_optional(PenaltyLaw, decision.get("penalty_law")),
+            penalty_law=_convert_optional(PenaltyLaw, decision.get("penalty_law")),
             decided_on=date.fromisoformat(decision["decided_on"]),
-            severity=_optional(Severity, facts.get("severity")),
-            conduct_ended_on=_optional(date.fromisoformat, facts.get("conduct_ended_on")),
+            severity=_convert_optional(Severity, facts.get("severity")),
+            conduct_ended_on=_convert_optional(date.fromisoformat, facts.get("conduct_ended_on")),
             conduct_continues=bool(facts.get("conduct_continues")),
-            effective_from=_optional(date.fromisoformat, facts.get("effective_from")),
+            effective_from=_convert_optional(date.fromisoformat, facts.get("effective_from")),
             effective_until=until
             if isinstance(until, Unset)
-            else _optional(date.fromisoformat, until),
+            else _convert_optional(date.fromisoformat, until),
             person_roles=frozenset(PersonRole(person["role"]) for person in persons),
-            disclosure_class=_optional(DisclosureClass, disclosure.get("class")),
+            disclosure_class=_convert_optional(DisclosureClass, disclosure.get("class")),
             exemption=disclosure.get("exemption"),
             exemption_basis=disclosure.get("basis"),
             unintentional=bool(facts.get("unintentional")),
             extended="extension" in facts,
             restored_on=restored_on,
-            police=police,
+            issued_by_police=issued_by_police,
         )
 
 
@@ -157,13 +159,13 @@ class Ruling:
         )
 
 
-def examine(
-    case: Case,
+def apply_law(
+    facts: DecisionFacts,
     list_type: ListType,
     today: date,
     *,
-    correcting: bool = False,
-    conduct_went_on: bool = False,
+    is_correction: bool = False,
+    conduct_was_continuing: bool = False,
 ) -> Ruling:
     """Apply the law of one list type to a case.
 
@@ -175,50 +177,50 @@ def examine(
         InvalidPayload: faults that the facts alone show.
         Refused: what the law or the list type stands against (see the subclasses).
     """
-    if not correcting:
+    if not is_correction:
         require_in_force(list_type, today)
-    if case.penalty_law is PenaltyLaw.public_security:
+    if facts.penalty_law is PenaltyLaw.public_security:
         raise SealedRecord
-    if case.subject_kind not in list_type.subject_kinds:
+    if facts.subject_kind not in list_type.subject_kinds:
         raise SubjectKindNotAllowed(allowed=list(list_type.subject_kinds))
-    severity = case.severity or list_type.severity
+    severity = facts.severity or list_type.severity
     if severity is None and list_type.kind is ListKind.black:
         severity = Severity.serious
     faults = [
-        *_date_faults(case, today, conduct_went_on=conduct_went_on),
-        *_fact_faults(case, list_type, severity),
+        *_find_date_faults(facts, today, conduct_was_continuing=conduct_was_continuing),
+        *_find_fact_faults(facts, list_type, severity),
     ]
     if faults:
         raise InvalidPayload(faults=faults)
-    _require_adult(case)
-    effective_from = case.effective_from or case.decided_on
+    _require_adult(facts)
+    effective_from = facts.effective_from or facts.decided_on
     return Ruling(
         effective_from=effective_from,
-        effective_until=_last_day(case, list_type, case.restored_on or effective_from),
-        cap_ends_on=_cap(case, list_type),
+        effective_until=_determine_last_day(facts, list_type, facts.restored_on or effective_from),
+        cap_ends_on=_determine_cap_end(facts, list_type),
         severity=severity,
-        disclosure_class=disclosure_class(
-            case.subject_kind,
-            case.disclosure_class,
+        disclosure_class=determine_disclosure_class(
+            facts.subject_kind,
+            facts.disclosure_class,
             list_type,
-            gentle=case.unintentional and severity is Severity.minor,
+            is_minor_unintentional=facts.unintentional and severity is Severity.minor,
         ),
     )
 
 
-def later(day: date, span: Span) -> date:
+def add_span(day: date, span: Span) -> date:
     """The corresponding day a span later; the month's last where there is none (民法典 202)."""
-    return _later(day, span.years, span.months)
+    return _add_years_and_months(day, span.years, span.months)
 
 
 # The decisions of a file share their days.
 @lru_cache(maxsize=4096)
-def _later(day: date, years: int, months: int = 0) -> date:
+def _add_years_and_months(day: date, years: int, months: int = 0) -> date:
     return day + relativedelta(years=years, months=months)
 
 
-def _optional(make: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor and its argument
-    return None if value is None else make(value)
+def _convert_optional(convert: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor and its argument
+    return None if value is None else convert(value)
 
 
 def require_in_force(list_type: ListType, today: date) -> None:
@@ -227,13 +229,15 @@ def require_in_force(list_type: ListType, today: date) -> None:
     Raises:
         ListTypeNotInForce: names the list type.
     """
-    if not list_type.applies_on(today):
+    if not list_type.is_in_force_on(today):
         raise ListTypeNotInForce(list_type=list_type.code)
 
 
-def _date_faults(case: Case, today: date, *, conduct_went_on: bool) -> list[Fault]:
+def _find_date_faults(
+    facts: DecisionFacts, today: date, *, conduct_was_continuing: bool
+) -> list[Fault]:
     faults = []
-    if case.decided_on > today:
+    if facts.decided_on > today:
         faults.append(
             Fault(
                 "/decision/decided_on",
@@ -241,8 +245,8 @@ def _date_faults(case: Case, today: date, *, conduct_went_on: bool) -> list[Faul
                 Sentence("The decision day lies in the future", "决定日期晚于今天"),
             )
         )
-    latest_end = today if conduct_went_on else case.decided_on
-    if case.conduct_ended_on is not None and case.conduct_ended_on > latest_end:
+    latest_end = today if conduct_was_continuing else facts.decided_on
+    if facts.conduct_ended_on is not None and facts.conduct_ended_on > latest_end:
         faults.append(
             Fault(
                 "/conduct_ended_on",
@@ -254,8 +258,8 @@ def _date_faults(case: Case, today: date, *, conduct_went_on: bool) -> list[Faul
                 ),
             )
         )
-    start = case.effective_from or case.decided_on
-    if isinstance(case.effective_until, date) and case.effective_until < start:
+    start = facts.effective_from or facts.decided_on
+    if isinstance(facts.effective_until, date) and facts.effective_until < start:
         faults.append(
             Fault(
                 "/effective_until",
@@ -266,10 +270,12 @@ def _date_faults(case: Case, today: date, *, conduct_went_on: bool) -> list[Faul
     return faults
 
 
-def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> list[Fault]:
+def _find_fact_faults(
+    facts: DecisionFacts, list_type: ListType, severity: Severity | None
+) -> list[Fault]:
     faults = []
-    person = case.subject_kind is SubjectKind.natural_person
-    if not case.identified and (list_type.requires_identifier or person):
+    is_person = facts.subject_kind is SubjectKind.natural_person
+    if not facts.has_identifier and (list_type.requires_identifier or is_person):
         faults.append(
             Fault(
                 "/subject/identifiers",
@@ -279,7 +285,7 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 ),
             )
         )
-    if person and case.birth_date is None:
+    if is_person and facts.birth_date is None:
         faults.append(
             Fault(
                 "/subject/birth_date",
@@ -291,7 +297,7 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 ),
             )
         )
-    if case.conduct_continues and case.conduct_ended_on is not None:
+    if facts.conduct_continues and facts.conduct_ended_on is not None:
         faults.append(
             Fault(
                 "/conduct_continues",
@@ -299,8 +305,8 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
                 Sentence("Conduct that has ended does not continue", "行为已终了，不能同时持续"),
             )
         )
-    penalty = case.decision_kind is DecisionKind.administrative_penalty
-    if case.police and penalty and case.penalty_law is None:
+    is_penalty = facts.decision_kind is DecisionKind.administrative_penalty
+    if facts.issued_by_police and is_penalty and facts.penalty_law is None:
         faults.append(
             Fault(
                 "/decision/penalty_law",
@@ -312,9 +318,11 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
             )
         )
     if list_type.kind is ListKind.black:
-        faults.extend(_black_faults(case, severity))
-    exempt = case.disclosure_class is DisclosureClass.exempt
-    if exempt != (case.exemption is not None) or exempt != (case.exemption_basis is not None):
+        faults.extend(_find_black_list_faults(facts, severity))
+    is_exempt = facts.disclosure_class is DisclosureClass.exempt
+    if is_exempt != (facts.exemption is not None) or is_exempt != (
+        facts.exemption_basis is not None
+    ):
         faults.append(
             Fault(
                 "/disclosure",
@@ -328,9 +336,9 @@ def _fact_faults(case: Case, list_type: ListType, severity: Severity | None) -> 
     return faults
 
 
-def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
+def _find_black_list_faults(facts: DecisionFacts, severity: Severity | None) -> list[Fault]:
     faults = []
-    if case.conduct_ended_on is None and not case.conduct_continues:
+    if facts.conduct_ended_on is None and not facts.conduct_continues:
         faults.append(
             Fault(
                 "/conduct_ended_on",
@@ -341,8 +349,12 @@ def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
                 ),
             )
         )
-    serious = severity is Severity.serious
-    if serious and case.subject_kind in ORGANIZATIONS and not case.person_roles & HEADS:
+    is_serious = severity is Severity.serious
+    if (
+        is_serious
+        and facts.subject_kind in KINDS_WITH_RESPONSIBLE_PERSON
+        and not facts.person_roles & HEAD_ROLES
+    ):
         faults.append(
             Fault(
                 "/responsible_persons",
@@ -357,32 +369,32 @@ def _black_faults(case: Case, severity: Severity | None) -> list[Fault]:
     return faults
 
 
-def _require_adult(case: Case) -> None:
-    if case.birth_date is None:
+def _require_adult(facts: DecisionFacts) -> None:
+    if facts.birth_date is None:
         return
-    acted_on = case.conduct_ended_on or case.decided_on
-    if _later(case.birth_date, ADULT_AGE) > acted_on:
+    conduct_day = facts.conduct_ended_on or facts.decided_on
+    if _add_years_and_months(facts.birth_date, ADULT_AGE) > conduct_day:
         raise MinorSubject
 
 
-def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | None:
-    if isinstance(case.effective_until, Unset):
+def _determine_last_day(facts: DecisionFacts, list_type: ListType, term_start: date) -> date | None:
+    if isinstance(facts.effective_until, Unset):
         if list_type.term is not None:
-            last_day = later(effective_from, list_type.term)
-            _require_writable(last_day)
+            last_day = add_span(term_start, list_type.term)
+            _require_supported_date(last_day)
             return last_day
-        _require_open_term(list_type)
+        _require_open_term_allowed(list_type)
         return None
-    if case.effective_until is None:
-        _require_open_term(list_type)
+    if facts.effective_until is None:
+        _require_open_term_allowed(list_type)
         return None
-    black = list_type.kind is ListKind.black
-    longest = list_type.maximum_term or (list_type.term if black else None)
-    latest_day = later(effective_from, longest) if longest is not None else None
-    if latest_day is not None and case.extended and list_type.maximum_term is None:
+    is_black = list_type.kind is ListKind.black
+    max_term = list_type.maximum_term or (list_type.term if is_black else None)
+    latest_day = add_span(term_start, max_term) if max_term is not None else None
+    if latest_day is not None and facts.extended and list_type.maximum_term is None:
         # An extension lengthens the term, but never beyond the longest that the list type knows.
-        latest_day = later(latest_day, list_type.extension or Span())
-    if latest_day is not None and case.effective_until > latest_day:
+        latest_day = add_span(latest_day, list_type.extension or Span())
+    if latest_day is not None and facts.effective_until > latest_day:
         latest = latest_day.isoformat()
         raise TermNotAllowed(
             Sentence(
@@ -391,20 +403,20 @@ def _last_day(case: Case, list_type: ListType, effective_from: date) -> date | N
             ),
             latest=latest,
         )
-    return case.effective_until
+    return facts.effective_until
 
 
-def _require_writable(last_day: date) -> None:
-    if last_day > LAST_DAY:
+def _require_supported_date(last_day: date) -> None:
+    if last_day > MAX_DATE:
         raise TermNotAllowed(
             Sentence(
-                f"The term would run beyond {LAST_DAY}, the last day that can be written",
-                f"有效期止将晚于可填写的最后日期 {LAST_DAY}",
+                f"The term would run beyond {MAX_DATE}, the last day that can be written",
+                f"有效期止将晚于可填写的最后日期 {MAX_DATE}",
             )
         )
 
 
-def _require_open_term(list_type: ListType) -> None:
+def _require_open_term_allowed(list_type: ListType) -> None:
     if not list_type.open_term:
         raise TermNotAllowed(
             Sentence(
@@ -414,20 +426,20 @@ def _require_open_term(list_type: ListType) -> None:
         )
 
 
-def _cap(case: Case, list_type: ListType) -> date | None:
-    reward = list_type.kind is ListKind.red
-    if reward or list_type.cap_exempt or case.conduct_continues:
+def _determine_cap_end(facts: DecisionFacts, list_type: ListType) -> date | None:
+    is_red = list_type.kind is ListKind.red
+    if is_red or list_type.cap_exempt or facts.conduct_continues:
         return None
     # Conduct whose end is not told had ended when it was decided on: nothing stays for ever.
-    return _later(case.conduct_ended_on or case.decided_on, CAP_YEARS)
+    return _add_years_and_months(facts.conduct_ended_on or facts.decided_on, CAP_YEARS)
 
 
-def disclosure_class(
+def determine_disclosure_class(
     kind: SubjectKind,
-    wanted: DisclosureClass | None,
+    requested_class: DisclosureClass | None,
     list_type: ListType,
     *,
-    gentle: bool = False,
+    is_minor_unintentional: bool = False,
 ) -> DisclosureClass:
     """Who may read an entry about such a subject: what its department wants, or the list type's.
 
@@ -437,8 +449,10 @@ def disclosure_class(
     Raises:
         PublicationNotAllowed: natural persons are not published by this list type.
     """
-    barred = kind is SubjectKind.natural_person and not list_type.publishes_natural_persons
-    if wanted is DisclosureClass.public and barred:
+    is_publication_barred = (
+        kind is SubjectKind.natural_person and not list_type.publishes_natural_persons
+    )
+    if requested_class is DisclosureClass.public and is_publication_barred:
         raise PublicationNotAllowed(
             Sentence(
                 "Public credit information of natural persons is not published unless the State"
@@ -447,8 +461,10 @@ def disclosure_class(
                 "（山东省社会信用条例第二十条）；请使用 restricted",
             )
         )
-    if wanted is not None:
-        return wanted
-    if (barred or gentle) and list_type.default_disclosure is DisclosureClass.public:
+    if requested_class is not None:
+        return requested_class
+    if (
+        is_publication_barred or is_minor_unintentional
+    ) and list_type.default_disclosure is DisclosureClass.public:
         return DisclosureClass.restricted
     return list_type.default_disclosure

@@ -43,7 +43,7 @@ class Deadline:
     provisional: bool
 
 
-class Arrival(NamedTuple):
+class WorkingDayResult(NamedTuple):
     """Where a count of working days ends, and whether a year on the way is not yet announced."""
 
     day: date
@@ -56,10 +56,10 @@ class Calendar:
 
     years: Mapping[int, CalendarYear] = field(default_factory=dict)
     version: str = ""
-    _last_days: dict[tuple[date, int], date] = field(
+    _last_day_cache: dict[tuple[date, int], date] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
-    _deadlines: dict[date, Deadline] = field(
+    _deadline_cache: dict[date, Deadline] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
@@ -75,7 +75,7 @@ class Calendar:
         year = self.years.get(day.year)
         return year is not None and year.announced
 
-    def add_working_days(self, start: date, count: int) -> Arrival:
+    def add_working_days(self, start: date, count: int) -> WorkingDayResult:
         """Find the `count`-th working day after `start`, which is itself not counted.
 
         Raises:
@@ -85,32 +85,32 @@ class Calendar:
         if count < 1:
             raise ValueError("At least one working day is counted")
         announced = True
-        for day in _days_after(start):
+        for day in _iterate_days_after(start):
             announced = announced and self.is_announced(day)
             count -= self.is_working_day(day)
             if count == 0:
-                return Arrival(day, not announced)
+                return WorkingDayResult(day, not announced)
         raise ValueError("The working days run past the end of the calendar")
 
-    def deadline(self, decided_on: date) -> Deadline:
+    def compute_deadline(self, decided_on: date) -> Deadline:
         """Set the clock of a decision: the seventh working day after it.
 
         Raises:
             ValueError: the decision is dated at the very end of the year 9999.
         """
         # The decisions of a file share their days, so each is counted once.
-        known = self._deadlines.get(decided_on)
-        if known is None:
-            arrival = self.add_working_days(decided_on, DISCLOSURE_WORKING_DAYS)
-            known = Deadline(decided_on, arrival.day, arrival.provisional)
-            self._deadlines[decided_on] = known
-        return known
+        cached = self._deadline_cache.get(decided_on)
+        if cached is None:
+            result = self.add_working_days(decided_on, DISCLOSURE_WORKING_DAYS)
+            cached = Deadline(decided_on, result.day, result.provisional)
+            self._deadline_cache[decided_on] = cached
+        return cached
 
-    def working_days_left(self, today: date, deadline: date) -> int:
+    def count_working_days_left(self, today: date, deadline: date) -> int:
         """Count the working days after today, the deadline's own included; 0 on it and after it."""
-        return sum(map(self.is_working_day, _path(today, deadline)))
+        return sum(map(self.is_working_day, _iterate_days(today, deadline)))
 
-    def last_day_within(self, today: date, count: int) -> date:
+    def find_last_day_within(self, today: date, count: int) -> date:
         """Find the last day up to which at most `count` working days remain from today.
 
         The twin of `working_days_left` for queries: what is due from today up to this day has no
@@ -120,41 +120,41 @@ class Calendar:
             ValueError: as `add_working_days`.
         """
         # Asked for every entry of an export with the same day, so it is worked out once.
-        asked = (today, count)
-        if asked not in self._last_days:
-            self._last_days[asked] = self.add_working_days(today, count + 1).day - ONE_DAY
-        return self._last_days[asked]
+        key = (today, count)
+        if key not in self._last_day_cache:
+            self._last_day_cache[key] = self.add_working_days(today, count + 1).day - ONE_DAY
+        return self._last_day_cache[key]
 
 
-def changed_days(old: Calendar, new: Calendar) -> frozenset[date]:
+def find_changed_days(old: Calendar, new: Calendar) -> frozenset[date]:
     """Find the days that the two calendars count differently, or hold differently for settled."""
     return frozenset(
         day
         for year in old.years.keys() | new.years.keys()
         if old.years.get(year) != new.years.get(year)
-        for day in _path(date(year, 1, 1), date(year, 12, 31), including_start=True)
-        if _differs(day, old, new)
+        for day in _iterate_days(date(year, 1, 1), date(year, 12, 31), including_start=True)
+        if _is_day_changed(day, old, new)
     )
 
 
-def touches(decided_on: date, deadline: date, old: Calendar, new: Calendar) -> bool:
+def is_deadline_affected(decided_on: date, deadline: date, old: Calendar, new: Calendar) -> bool:
     """Tell whether a day between decision and deadline changed, so that it must be counted anew.
 
     Where none did, both calendars give the same deadline, provisional or not.
     """
-    return any(_differs(day, old, new) for day in _path(decided_on, deadline))
+    return any(_is_day_changed(day, old, new) for day in _iterate_days(decided_on, deadline))
 
 
-def _differs(day: date, old: Calendar, new: Calendar) -> bool:
+def _is_day_changed(day: date, old: Calendar, new: Calendar) -> bool:
     return old.is_working_day(day) != new.is_working_day(day) or (
         old.is_announced(day) != new.is_announced(day)
     )
 
 
-def _path(start: date, end: date, *, including_start: bool = False) -> Iterator[date]:
+def _iterate_days(start: date, end: date, *, including_start: bool = False) -> Iterator[date]:
     first = 0 if including_start else 1
     return (start + timedelta(days=days) for days in range(first, (end - start).days + 1))
 
 
-def _days_after(start: date) -> Iterator[date]:
-    return _path(start, date.max)
+def _iterate_days_after(start: date) -> Iterator[date]:
+    return _iterate_days(start, date.max)

@@ -10,13 +10,13 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from app.errors import Sentence, TermNotAllowed
-from app.rules.admission import Ruling, later
+from app.rules.admission import Ruling, add_span
 from app.rules.law import ListType
 from app.rules.status import Term
 
 
-def within_consecutive_cap(
-    ruling: Ruling, list_type: ListType, others: Iterable[Term], *, named: bool
+def apply_consecutive_cap(
+    ruling: Ruling, list_type: ListType, other_terms: Iterable[Term], *, is_last_day_given: bool
 ) -> Ruling:
     """Keep a subject's time on a list within the list type's cap on consecutive periods.
 
@@ -29,16 +29,20 @@ def within_consecutive_cap(
     """
     if list_type.consecutive_cap is None:
         return ruling
-    others = [term for term in others if _stood(term)]
-    began = stay_began(ruling.effective_from, others)
-    latest = later(began, list_type.consecutive_cap)
-    if not named and (ruling.effective_until is None or ruling.effective_until > latest):
+    other_terms = [term for term in other_terms if _was_ever_in_effect(term)]
+    period_start = find_period_start(ruling.effective_from, other_terms)
+    latest = add_span(period_start, list_type.consecutive_cap)
+    if not is_last_day_given and (
+        ruling.effective_until is None or ruling.effective_until > latest
+    ):
         ruling = replace(ruling, effective_until=latest)
-    require_within_cap(ruling.term, list_type, others)
+    require_within_consecutive_cap(ruling.term, list_type, other_terms)
     return ruling
 
 
-def require_within_cap(term: Term, list_type: ListType, others: Iterable[Term]) -> None:
+def require_within_consecutive_cap(
+    term: Term, list_type: ListType, other_terms: Iterable[Term]
+) -> None:
     """Refuse a term that makes the subject's unbroken stay on the list too long.
 
     Raises:
@@ -46,10 +50,12 @@ def require_within_cap(term: Term, list_type: ListType, others: Iterable[Term]) 
     """
     if list_type.consecutive_cap is None:
         return
-    others = [other for other in others if _stood(other)]
-    latest = later(stay_began(term.effective_from, others), list_type.consecutive_cap)
-    over_from = stay_over_from(term, others)
-    too_long = over_from is None or over_from > latest + timedelta(days=1)
+    other_terms = [other for other in other_terms if _was_ever_in_effect(other)]
+    latest = add_span(
+        find_period_start(term.effective_from, other_terms), list_type.consecutive_cap
+    )
+    day_after_period = find_day_after_period(term, other_terms)
+    too_long = day_after_period is None or day_after_period > latest + timedelta(days=1)
     if too_long or latest < term.effective_from:
         raise TermNotAllowed(
             Sentence(
@@ -60,46 +66,55 @@ def require_within_cap(term: Term, list_type: ListType, others: Iterable[Term]) 
         )
 
 
-def _stood(term: Term) -> bool:
+def _was_ever_in_effect(term: Term) -> bool:
     """Tell whether there was a day on which an entry of that term stood."""
-    ended = term.ends_on is not None and term.ends_on <= term.effective_from
-    return not term.void and not ended
+    ended_at_once = term.ends_on is not None and term.ends_on <= term.effective_from
+    return not term.void and not ended_at_once
 
 
-def stay_began(effective_from: date, others: Iterable[Term]) -> date:
+def find_period_start(effective_from: date, other_terms: Iterable[Term]) -> date:
     """The first day of the unbroken stay on a list that an entry from that day on belongs to."""
-    began = effective_from
-    for term in sorted(filter(_stood, others), key=lambda term: term.effective_from, reverse=True):
-        reaches = term.ends_on is None or term.ends_on >= began
-        if reaches and term.effective_from < began:
-            began = term.effective_from
-    return began
+    period_start = effective_from
+    for term in sorted(
+        filter(_was_ever_in_effect, other_terms), key=lambda term: term.effective_from, reverse=True
+    ):
+        is_adjacent = term.ends_on is None or term.ends_on >= period_start
+        if is_adjacent and term.effective_from < period_start:
+            period_start = term.effective_from
+    return period_start
 
 
-def stay_over_from(term: Term, others: Iterable[Term]) -> date | None:
+def find_day_after_period(term: Term, other_terms: Iterable[Term]) -> date | None:
     """The first day after the unbroken stay that a term belongs to; None where it is open."""
-    over = term.ends_on
-    for other in sorted(filter(_stood, others), key=lambda term: term.effective_from):
-        if over is None:
+    day_after_period = term.ends_on
+    for other in sorted(
+        filter(_was_ever_in_effect, other_terms), key=lambda term: term.effective_from
+    ):
+        if day_after_period is None:
             return None
-        reaches_beyond = other.ends_on is None or other.ends_on > over
-        if other.effective_from <= over and reaches_beyond:
-            over = other.ends_on
-    return over
+        reaches_beyond = other.ends_on is None or other.ends_on > day_after_period
+        if other.effective_from <= day_after_period and reaches_beyond:
+            day_after_period = other.ends_on
+    return day_after_period
 
 
-def within_stay(
-    last_day: date | None, effective_from: date, list_type: ListType, others: Iterable[Term]
+def limit_last_day_to_cap(
+    last_day: date | None, effective_from: date, list_type: ListType, other_terms: Iterable[Term]
 ) -> date | None:
     """The last day, moved forward where the cap on consecutive periods demands it."""
     if list_type.consecutive_cap is None:
         return last_day
-    latest = later(stay_began(effective_from, others), list_type.consecutive_cap)
+    latest = add_span(find_period_start(effective_from, other_terms), list_type.consecutive_cap)
     return latest if last_day is None else min(last_day, latest)
 
 
-def extended_until(
-    term: Term, wanted: date, list_type: ListType, *, extended_before: bool, began_on: date
+def validate_extended_last_day(
+    term: Term,
+    requested_last_day: date,
+    list_type: ListType,
+    *,
+    was_extended: bool,
+    term_start: date,
 ) -> date:
     """The last day of a term, running from `began_on`, that a decision lengthens.
 
@@ -107,7 +122,7 @@ def extended_until(
         TermNotAllowed: the list type knows no extension, the term is open, it was extended once
             already, or the day lies outside of what the list type allows.
     """
-    if list_type.extension is None or term.effective_until is None or extended_before:
+    if list_type.extension is None or term.effective_until is None or was_extended:
         raise TermNotAllowed(
             Sentence(
                 "The term cannot be extended: the list type allows none, it is open, or it was"
@@ -115,10 +130,10 @@ def extended_until(
                 "不能延长期限：该名单类型不允许延长、期限未定或已延长过",
             )
         )
-    latest = later(term.effective_until, list_type.extension)
+    latest = add_span(term.effective_until, list_type.extension)
     if list_type.maximum_term is not None:
-        latest = min(latest, later(began_on, list_type.maximum_term))
-    if not term.effective_until < wanted <= latest:
+        latest = min(latest, add_span(term_start, list_type.maximum_term))
+    if not term.effective_until < requested_last_day <= latest:
         raise TermNotAllowed(
             Sentence(
                 f"The new last day lies after {term.effective_until} and is {latest} at the latest",
@@ -126,4 +141,4 @@ def extended_until(
             ),
             latest=latest.isoformat(),
         )
-    return wanted
+    return requested_last_day

@@ -38,7 +38,7 @@ class DisclosureState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Publication:
+class ChannelPublication:
     """What is known of one channel; `judged_by` is the deadline that its day is held against."""
 
     required: bool
@@ -46,34 +46,34 @@ class Publication:
     url: str | None = None
     recorded_at: str | None = None
     withdrawn_on: date | None = None
-    judged_by: date | None = None
+    applicable_deadline: date | None = None
 
-    def stands(self, ended_on: date | None) -> bool:
+    def fulfills_duty(self, ended_on: date | None) -> bool:
         """Tell whether it fulfilled the duty: withdrawn only once the entry itself had ended."""
         if self.published_on is None:
             return False
         return self.withdrawn_on is None or (ended_on is not None and ended_on <= self.withdrawn_on)
 
     @property
-    def late(self) -> bool:
+    def is_late(self) -> bool:
         """True where it was published after the day that it is judged by."""
         return (
             self.published_on is not None
-            and self.judged_by is not None
-            and self.published_on > self.judged_by
+            and self.applicable_deadline is not None
+            and self.published_on > self.applicable_deadline
         )
 
     @property
-    def on_show(self) -> bool:
+    def is_currently_published(self) -> bool:
         """True while it can be read there."""
         return self.published_on is not None and self.withdrawn_on is None
 
 
-Channels = Mapping[Channel, Publication]
+Channels = Mapping[Channel, ChannelPublication]
 
 # An export reads three of them for each entry, most of them the same.
-_NOT_PUBLISHED = {required: Publication(required=required) for required in (True, False)}
-_CHANNELS = {channel.value: channel for channel in Channel}
+_NOT_PUBLISHED = {required: ChannelPublication(required=required) for required in (True, False)}
+_CHANNELS_BY_NAME = {channel.value: channel for channel in Channel}
 
 
 class TakeDown(StrEnum):
@@ -91,9 +91,9 @@ class Fulfilment:
     published_late: bool | None
 
 
-def channels_for(usccs: list[str]) -> dict[Channel, Publication]:
+def build_channels_for_codes(usccs: list[str]) -> dict[Channel, ChannelPublication]:
     """The empty channels of a new entry; enterprises (USCC 9…) also go to the third one."""
-    return empty_channels(enterprise=is_enterprise(usccs))
+    return build_empty_channels(is_enterprise_subject=is_enterprise(usccs))
 
 
 def is_enterprise(usccs: Iterable[str]) -> bool:
@@ -101,67 +101,71 @@ def is_enterprise(usccs: Iterable[str]) -> bool:
     return any(code.startswith("9") for code in usccs)
 
 
-def empty_channels(*, enterprise: bool) -> dict[Channel, Publication]:
+def build_empty_channels(*, is_enterprise_subject: bool) -> dict[Channel, ChannelPublication]:
     """The channels on which nothing is published yet."""
     return {
-        channel: Publication(
-            required=enterprise or channel is not Channel.enterprise_publicity_shandong
+        channel: ChannelPublication(
+            required=is_enterprise_subject or channel is not Channel.enterprise_publicity_shandong
         )
         for channel in Channel
     }
 
 
-def on_show(channels: Channels) -> bool:
+def is_published_on_any_channel(channels: Channels) -> bool:
     """Tell whether the entry can be read on any channel, required or not."""
-    return any(channel.on_show for channel in channels.values())
+    return any(channel.is_currently_published for channel in channels.values())
 
 
-def take_down_by(first: date, calendar: Calendar) -> date:
+def compute_take_down_deadline(first_day: date, calendar: Calendar) -> date:
     """The last day for taking an entry down that may not be public from `first` on."""
-    return calendar.add_working_days(first, TAKE_DOWN_WORKING_DAYS).day
+    return calendar.add_working_days(first_day, TAKE_DOWN_WORKING_DAYS).day
 
 
-def overdue_since(today: date, calendar: Calendar) -> date:
+def find_latest_overdue_first_day(today: date, calendar: Calendar) -> date:
     """The latest first day whose time for taking down is over by today; for the SQL twin."""
-    first = today
-    while take_down_by(first, calendar) >= today:
-        first -= timedelta(days=1)
-    return first
+    first_day = today
+    while compute_take_down_deadline(first_day, calendar) >= today:
+        first_day -= timedelta(days=1)
+    return first_day
 
 
-def fulfilment(channels: Channels, ended_on: date | None) -> Fulfilment:
+def compute_fulfilment(channels: Channels, ended_on: date | None) -> Fulfilment:
     """Sum the required channels up; `ended_on` is the first day the entry was over, if any."""
     required = [channel for channel in channels.values() if channel.required]
-    days = [channel.published_on for channel in required if channel.stands(ended_on)]
+    days = [channel.published_on for channel in required if channel.fulfills_duty(ended_on)]
     if len(days) < len(required):
         return Fulfilment(published_on=None, published_late=None)
     return Fulfilment(
         published_on=max(day for day in days if day is not None),
-        published_late=any(channel.late for channel in required),
+        published_late=any(channel.is_late for channel in required),
     )
 
 
-def rejudged(channels: Channels, deadline: date, *, grace: bool) -> dict[Channel, Publication]:
+def apply_new_deadline(
+    channels: Channels, deadline: date, *, keep_later_deadline: bool
+) -> dict[Channel, ChannelPublication]:
     """The channels held against a new deadline.
 
     With `grace` (a calendar notice) each keeps the later of its old and the new one; without (the
     decision day itself was wrong) the new one alone counts.
     """
 
-    def judge(publication: Publication) -> Publication:
-        if publication.judged_by is None:
+    def update_publication(publication: ChannelPublication) -> ChannelPublication:
+        if publication.applicable_deadline is None:
             return publication
-        by = max(publication.judged_by, deadline) if grace else deadline
-        return replace(publication, judged_by=by)
+        new_deadline = (
+            max(publication.applicable_deadline, deadline) if keep_later_deadline else deadline
+        )
+        return replace(publication, applicable_deadline=new_deadline)
 
-    return {channel: judge(publication) for channel, publication in channels.items()}
+    return {channel: update_publication(publication) for channel, publication in channels.items()}
 
 
-def state_on(
+def compute_disclosure_state(
     *,
     disclosure_class: DisclosureClass,
     deadline: date,
-    fulfilled: Fulfilment,
+    fulfilment: Fulfilment,
     ended_on: date | None,
     void: bool,
     day: date,
@@ -175,58 +179,58 @@ def state_on(
     """
     if disclosure_class is not DisclosureClass.public or void:
         return DisclosureState.not_required
-    if fulfilled.published_on is not None:
-        return DisclosureState.late if fulfilled.published_late else DisclosureState.on_time
+    if fulfilment.published_on is not None:
+        return DisclosureState.late if fulfilment.published_late else DisclosureState.on_time
     if ended_on is not None and ended_on <= min(day, deadline):
         return DisclosureState.not_required
-    return open_state(deadline, day, calendar)
+    return compute_unpublished_state(deadline, day, calendar)
 
 
-def open_state(deadline: date, day: date, calendar: Calendar) -> DisclosureState:
+def compute_unpublished_state(deadline: date, day: date, calendar: Calendar) -> DisclosureState:
     """The state of a channel that was not yet published."""
     if day > deadline:
         return DisclosureState.overdue
-    if deadline <= calendar.last_day_within(day, DUE_SOON_WORKING_DAYS):
+    if deadline <= calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS):
         return DisclosureState.due_soon
     return DisclosureState.pending
 
 
-def read_channels(stored: Mapping[str, Any]) -> dict[Channel, Publication]:
+def parse_channels(stored: Mapping[str, Any]) -> dict[Channel, ChannelPublication]:
     """Channels from their stored form."""
-    return {_CHANNELS[name]: _publication(item) for name, item in stored.items()}
+    return {_CHANNELS_BY_NAME[name]: _parse_publication(item) for name, item in stored.items()}
 
 
-def _publication(item: Mapping[str, Any]) -> Publication:
+def _parse_publication(item: Mapping[str, Any]) -> ChannelPublication:
     if all(value is None for name, value in item.items() if name != "required"):
         return _NOT_PUBLISHED[item["required"]]
-    return Publication(
+    return ChannelPublication(
         required=item["required"],
-        published_on=_day(item["published_on"]),
+        published_on=_parse_day(item["published_on"]),
         url=item["url"],
         recorded_at=item["recorded_at"],
-        withdrawn_on=_day(item["withdrawn_on"]),
-        judged_by=_day(item["judged_by"]),
+        withdrawn_on=_parse_day(item["withdrawn_on"]),
+        applicable_deadline=_parse_day(item["judged_by"]),
     )
 
 
-def write_channels(channels: Channels) -> dict[str, Any]:
+def serialize_channels(channels: Channels) -> dict[str, Any]:
     """Channels in their stored form."""
     return {
         channel.value: {
             "required": item.required,
-            "published_on": _text(item.published_on),
+            "published_on": _format_day(item.published_on),
             "url": item.url,
             "recorded_at": item.recorded_at,
-            "withdrawn_on": _text(item.withdrawn_on),
-            "judged_by": _text(item.judged_by),
+            "withdrawn_on": _format_day(item.withdrawn_on),
+            "judged_by": _format_day(item.applicable_deadline),
         }
         for channel, item in channels.items()
     }
 
 
-def _day(text: str | None) -> date | None:
+def _parse_day(text: str | None) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _text(day: date | None) -> str | None:
+def _format_day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()

@@ -13,31 +13,31 @@ from uuid import UUID
 
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
+from app.rules.names import fold_name
 
-Key = tuple[str, str]
+LookupKey = tuple[str, str]
 """(scheme, look-up key): the number itself for organisations, a blind index for persons."""
 
 # A subject that is known by name alone is found by a pseudo-scheme over its kind and name.
 NAME_SCHEME = "name"
 
 
-def name_only_key(kind: SubjectKind, name: str) -> Key:
+def build_name_only_key(kind: SubjectKind, name: str) -> LookupKey:
     """Under which key a subject without identifiers is found."""
-    return NAME_SCHEME, f"{kind}:{name_key(name)}"
+    return NAME_SCHEME, f"{kind}:{fold_name(name)}"
 
 
-def keys_told(subject: Mapping[str, Any]) -> set[Key]:
+def extract_lookup_keys(subject: Mapping[str, Any]) -> set[LookupKey]:
     """Every key that recorded facts give a subject; a USCC also gives the org code inside it."""
     identifiers = subject.get("identifiers", ())
     if not identifiers:
-        return {name_only_key(SubjectKind(subject["kind"]), subject["name"])}
+        return {build_name_only_key(SubjectKind(subject["kind"]), subject["name"])}
     keys = {(item["scheme"], item.get("key") or item["number"]) for item in identifiers}
     inner = {Identifier(Scheme.uscc, key).org_code for scheme, key in keys if scheme == Scheme.uscc}
     return keys | {(Scheme.org_code.value, str(code)) for code in inner}
 
 
-class Said(NamedTuple):
+class SubjectDescription(NamedTuple):
     """What one version of an entry says of its subject."""
 
     entry_id: UUID
@@ -46,7 +46,7 @@ class Said(NamedTuple):
     subject: Mapping[str, Any]
 
 
-class Name(NamedTuple):
+class DatedName(NamedTuple):
     """A name as it was written, and the latest decision that gave it."""
 
     name: str
@@ -64,46 +64,53 @@ class Identity:
     """
 
     kind: SubjectKind
-    name: Name
-    keys: frozenset[Key]
-    names: Mapping[str, Name]
+    name: DatedName
+    keys: frozenset[LookupKey]
+    names: Mapping[str, DatedName]
 
 
-def identity_of(said: Iterable[Said]) -> Identity | None:
+def derive_identity(descriptions: Iterable[SubjectDescription]) -> Identity | None:
     """Work out who a subject is; None where no decision on it stands.
 
     Args:
         said: all versions of its entries that are known, in the order in which they were recorded.
     """
-    by_entry: dict[UUID, list[tuple[int, Said]]] = {}
-    for place, one in enumerate(said):
-        by_entry.setdefault(one.entry_id, []).append((place, one))
+    by_entry: dict[UUID, list[tuple[int, SubjectDescription]]] = {}
+    for position, description in enumerate(descriptions):
+        by_entry.setdefault(description.entry_id, []).append((position, description))
     standing = [versions for versions in by_entry.values() if not versions[-1][1].void]
     if not standing:
         return None
-    _, _, latest = max(map(_last_said, standing), key=lambda found: found[:2])
-    names: dict[str, Name] = {}
-    for _, one in (item for versions in standing for item in versions):
-        key, given = name_key(one.subject["name"]), Name(one.subject["name"], one.decided_on)
-        if key not in names or names[key].as_of <= given.as_of:
-            names[key] = given
+    _, _, latest = max(map(_find_current_description, standing), key=lambda found: found[:2])
+    names: dict[str, DatedName] = {}
+    for _, description in (item for versions in standing for item in versions):
+        key, dated_name = (
+            fold_name(description.subject["name"]),
+            DatedName(description.subject["name"], description.decided_on),
+        )
+        if key not in names or names[key].as_of <= dated_name.as_of:
+            names[key] = dated_name
     return Identity(
         kind=SubjectKind(latest.subject["kind"]),
-        name=Name(latest.subject["name"], latest.decided_on),
-        keys=frozenset().union(*(keys_told(versions[-1][1].subject) for versions in standing)),
+        name=DatedName(latest.subject["name"], latest.decided_on),
+        keys=frozenset().union(
+            *(extract_lookup_keys(versions[-1][1].subject) for versions in standing)
+        ),
         names=names,
     )
 
 
-def _last_said(versions: list[tuple[int, Said]]) -> tuple[date, int, Said]:
+def _find_current_description(
+    versions: list[tuple[int, SubjectDescription]],
+) -> tuple[date, int, SubjectDescription]:
     """What an entry says now, by its day of decision and since when it has said so.
 
     A version that only tells of a publication names nobody anew: it must not make the name of an
     older decision of the same day the present one again.
     """
-    place, last = versions[-1]
-    for before, one in reversed(versions):
-        if (one.decided_on, one.subject["name"]) != (last.decided_on, last.subject["name"]):
+    position, last = versions[-1]
+    for earlier_position, earlier in reversed(versions):
+        if (earlier.decided_on, earlier.subject["name"]) != (last.decided_on, last.subject["name"]):
             break
-        place = before
-    return last.decided_on, place, last
+        position = earlier_position
+    return last.decided_on, position, last

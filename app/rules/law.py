@@ -11,8 +11,8 @@ from datetime import date
 from enum import StrEnum
 from typing import ClassVar
 
-POLICE = "public_security"
-FORBID_UNKNOWN: dict[str, str] = {"extra": "forbid"}
+POLICE_FUNCTION = "public_security"
+FORBID_UNKNOWN_FIELDS: dict[str, str] = {"extra": "forbid"}
 
 
 class ListKind(StrEnum):
@@ -76,11 +76,11 @@ class Level(StrEnum):
 class Validity:
     """Days on which a row of the catalogue applies; both ends count, None is open."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     valid_from: date | None = None
     valid_until: date | None = None
 
-    def holds_on(self, day: date) -> bool:
+    def is_valid_on(self, day: date) -> bool:
         """Tell whether the row applies on `day`."""
         return (self.valid_from is None or self.valid_from <= day) and (
             self.valid_until is None or day <= self.valid_until
@@ -111,7 +111,7 @@ class Department(Validity):
 class Place:
     """A district, county-level city or zone, by its GB/T 2260 code where it has one."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     code: str
     name: str
 
@@ -120,7 +120,7 @@ class Place:
 class PlannedBody:
     """A department as the plan names it within one domain, the plan's own spelling kept."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     department: str
     named: str
 
@@ -129,7 +129,7 @@ class PlannedBody:
 class Domain:
     """One of the 18 governance domains of the plan (枣文明委〔2019〕2号, part 二)."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     code: str
     number: int
     name: str
@@ -144,7 +144,7 @@ class Domain:
 class Issuer:
     """Who may put a subject on a list: a function of government, from a level upwards."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     function: str
     levels: tuple[Level, ...] = (Level.county, Level.city)
 
@@ -153,7 +153,7 @@ class Issuer:
 class Span:
     """A length of time in years and months, counted as 民法典 202 counts them."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     years: int = 0
     months: int = 0
 
@@ -263,16 +263,16 @@ class ListType(Validity):
     in_force: bool = False
     note: str | None = None
 
-    def applies_on(self, day: date) -> bool:
+    def is_in_force_on(self, day: date) -> bool:
         """Tell whether pushes are taken and effects follow on `day`."""
-        return self.in_force and self.legal_reference is not None and self.holds_on(day)
+        return self.in_force and self.legal_reference is not None and self.is_valid_on(day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
     """What an office decides when it asks (山东省社会信用条例 Art 22)."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     code: str
     name: str
     legal_reference: str
@@ -313,7 +313,7 @@ class MeasureRule(Validity):
 class Catalogue:
     """All of the law that the registry works by, at one version; each is equal to itself alone."""
 
-    __pydantic_config__: ClassVar = FORBID_UNKNOWN
+    __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     version: str = ""
     places: Mapping[str, Place] = field(default_factory=dict)
     departments: Mapping[str, Department] = field(default_factory=dict)
@@ -324,34 +324,35 @@ class Catalogue:
     measure_rules: Mapping[str, MeasureRule] = field(default_factory=dict)
     repair_rules: Mapping[str, RepairRule] = field(default_factory=dict)
 
-    def repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
+    def find_repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
         """The rule of repair for an entry of that day; a special one before the general."""
         rules = [
             rule
             for rule in self.repair_rules.values()
-            if rule.holds_on(decided_on) and (not rule.list_types or list_type in rule.list_types)
+            if rule.is_valid_on(decided_on)
+            and (not rule.list_types or list_type in rule.list_types)
         ]
         return min(rules, key=lambda rule: not rule.list_types, default=None)
 
-    def department_named(self, text: str) -> Department | None:
+    def find_department(self, name_or_code: str) -> Department | None:
         """The department of that code, name or alias; the plan itself spells some in two ways."""
-        if text in self.departments:
-            return self.departments[text]
+        if name_or_code in self.departments:
+            return self.departments[name_or_code]
         return next(
             (
                 department
                 for department in self.departments.values()
-                if text == department.name or text in department.aliases
+                if name_or_code == department.name or name_or_code in department.aliases
             ),
             None,
         )
 
-    def is_police(self, department: str) -> bool:
+    def is_police_department(self, department: str) -> bool:
         """Tell whether a body also gives public-security penalties, which are sealed by law."""
         body = self.departments.get(department)
-        return body is not None and POLICE in body.functions
+        return body is not None and POLICE_FUNCTION in body.functions
 
-    def may_issue(self, department: Department, list_type: ListType) -> bool:
+    def is_issuer(self, department: Department, list_type: ListType) -> bool:
         """Tell whether the department's function and level make it an issuer of the list type."""
         return any(
             issuer.function in department.functions and department.level in issuer.levels

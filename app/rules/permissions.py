@@ -40,7 +40,7 @@ class Permission(StrEnum):
     submission_write = "submission:write"
 
 
-GRANTS: Mapping[Role, frozenset[Permission]] = {
+PERMISSIONS_BY_ROLE: Mapping[Role, frozenset[Permission]] = {
     Role.approver: frozenset(
         {
             Permission.catalogue_read,
@@ -108,9 +108,9 @@ GRANTS: Mapping[Role, frozenset[Permission]] = {
 }
 
 # Roles that act for one department, so their keys must name it.
-DEPARTMENTAL = frozenset({Role.approver, Role.department})
+DEPARTMENT_ROLES = frozenset({Role.approver, Role.department})
 # Roles that see every department's entries, ended ones included.
-OVERSIGHT = frozenset({Role.auditor, Role.operator})
+OVERSIGHT_ROLES = frozenset({Role.auditor, Role.operator})
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +124,24 @@ class Caller:
     person: str | None = None
     """Whose hands the key is in, where it is bound to a person."""
 
-    def may(self, permission: Permission) -> bool:
+    def has_permission(self, permission: Permission) -> bool:
         """Tell whether the caller's role grants the permission."""
-        return permission in GRANTS[self.role]
+        return permission in PERMISSIONS_BY_ROLE[self.role]
 
     @property
-    def oversees(self) -> bool:
+    def has_oversight(self) -> bool:
         """True for those who see every department's entries."""
-        return self.role in OVERSIGHT
+        return self.role in OVERSIGHT_ROLES
 
     @property
-    def sees_sealed(self) -> bool:
+    def can_read_sealed(self) -> bool:
         """True for those who see entries on the wrong subject."""
         return self.role is Role.auditor
 
     @property
-    def scope(self) -> dict[str, str]:
+    def department_filter(self) -> dict[str, str]:
         """The filter that keeps a list to what the caller may read whole: its own department's."""
-        return {} if self.oversees else {"within": self.department or ""}
+        return {} if self.has_oversight else {"within": self.department or ""}
 
     def acts_for(self, department: str) -> bool:
         """Tell whether the caller may act, and read all, in that department's name."""
@@ -150,4 +150,4 @@ class Caller:
         )
 
 
-COMMAND_LINE = Caller(None, "command line", Role.operator)
+COMMAND_LINE_CALLER = Caller(None, "command line", Role.operator)

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from dateutil.relativedelta import relativedelta
 
-from app.rules.admission import LAST_DAY, later
+from app.rules.admission import MAX_DATE, add_span
 from app.rules.law import (
     Bar,
     CountedFrom,
@@ -23,7 +23,7 @@ from app.rules.law import (
     Severity,
 )
 from app.rules.status import Status, Term
-from app.rules.transitions import MOVES, Action
+from app.rules.transitions import TRANSITIONS, Action
 
 OBJECTION_WORKING_DAYS = 3
 ASSISTED_OBJECTION_WORKING_DAYS = 7
@@ -50,7 +50,7 @@ class CaseState(StrEnum):
     taken_back = "taken_back"
 
 
-class Step(StrEnum):
+class CaseStep(StrEnum):
     """What is done with a case."""
 
     assistance = "assistance"
@@ -60,15 +60,15 @@ class Step(StrEnum):
     taking_back = "taking_back"
 
 
-BEFORE: Mapping[tuple[CaseKind, Step], frozenset[CaseState]] = {
-    (CaseKind.objection, Step.assistance): frozenset({CaseState.received}),
-    (CaseKind.objection, Step.decision): frozenset({CaseState.received}),
-    (CaseKind.repair, Step.acceptance): frozenset({CaseState.received}),
-    (CaseKind.repair, Step.prolongation): frozenset({CaseState.accepted}),
-    (CaseKind.repair, Step.decision): frozenset({CaseState.accepted}),
-    (CaseKind.repair, Step.taking_back): frozenset({CaseState.approved}),
+ALLOWED_STATES: Mapping[tuple[CaseKind, CaseStep], frozenset[CaseState]] = {
+    (CaseKind.objection, CaseStep.assistance): frozenset({CaseState.received}),
+    (CaseKind.objection, CaseStep.decision): frozenset({CaseState.received}),
+    (CaseKind.repair, CaseStep.acceptance): frozenset({CaseState.received}),
+    (CaseKind.repair, CaseStep.prolongation): frozenset({CaseState.accepted}),
+    (CaseKind.repair, CaseStep.decision): frozenset({CaseState.accepted}),
+    (CaseKind.repair, CaseStep.taking_back): frozenset({CaseState.approved}),
 }
-OPEN = frozenset({CaseState.received, CaseState.accepted})
+OPEN_STATES = frozenset({CaseState.received, CaseState.accepted})
 
 
 class Unmet(StrEnum):
@@ -91,19 +91,19 @@ class Unmet(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Offer:
+class RepairMaterials:
     """What an application brings: the means with the day on which each was done, and a promise."""
 
     means: Mapping[Means, date]
-    promised: bool
+    has_promise: bool
     circumstances: frozenset[Bar]
 
 
-NOTHING = Offer(means={}, promised=False, circumstances=frozenset())
+NO_MATERIALS = RepairMaterials(means={}, has_promise=False, circumstances=frozenset())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class RepairCandidate:
     """An entry, as far as repair asks about it.
 
     Attributes:
@@ -131,90 +131,110 @@ class Repairability:
 
     rule: RepairRule | None
     severity: Severity | None
-    gentle: bool
+    is_simplified: bool
     means: tuple[Means, ...]
     earliest_on: date | None
     unmet: tuple[Unmet, ...]
 
 
-def assess(entry: Standing, rule: RepairRule | None, offer: Offer, today: date) -> Repairability:
+def assess_repairability(
+    candidate: RepairCandidate, rule: RepairRule | None, materials: RepairMaterials, today: date
+) -> Repairability:
     """Explain whether the entry may be repaired today with what is offered.
 
     Minor conduct that was not intended takes the gentle path, unless its sector has a rule of its
     own: no waiting, any one of the means, no promise (枣文明委〔2019〕2号 四.1;
     国办发〔2025〕22号).
     """
-    kind, severity = entry.list_type.kind, entry.severity
-    shut: list[Unmet] = []
-    if kind is ListKind.red or not entry.list_type.repairable or rule is None:
-        shut.append(Unmet.not_repairable)
-    if entry.status not in MOVES[Action.repair].allowed:
-        shut.append(Unmet.ended)
-    if entry.term.lapsed_from is not None:
-        shut.append(Unmet.false_materials_before)
+    kind, severity = candidate.list_type.kind, candidate.severity
+    exclusions: list[Unmet] = []
+    if kind is ListKind.red or not candidate.list_type.repairable or rule is None:
+        exclusions.append(Unmet.not_repairable)
+    if candidate.status not in TRANSITIONS[Action.repair].allowed_statuses:
+        exclusions.append(Unmet.ended)
+    if candidate.term.lapsed_from is not None:
+        exclusions.append(Unmet.false_materials_before)
     if rule is not None and (severity or Severity.general) not in rule.minimum:
-        shut.append(Unmet.class_excluded)
-    if rule is None or shut:
+        exclusions.append(Unmet.class_excluded)
+    if rule is None or exclusions:
         return Repairability(
             rule=rule,
             severity=severity,
-            gentle=False,
+            is_simplified=False,
             means=(),
             earliest_on=None,
-            unmet=tuple(dict.fromkeys(shut)),
+            unmet=tuple(dict.fromkeys(exclusions)),
         )
-    gentle = severity is Severity.minor and entry.unintentional and not rule.list_types
-    earliest_on = _earliest(entry, rule, offer, today, gentle=gentle)
-    unmet = [*_missing(rule, offer, gentle=gentle), *_barred(entry, rule, offer)]
+    is_simplified = severity is Severity.minor and candidate.unintentional and not rule.list_types
+    earliest_on = _compute_earliest_day(
+        candidate, rule, materials, today, is_simplified=is_simplified
+    )
+    unmet = [
+        *_find_missing_materials(rule, materials, is_simplified=is_simplified),
+        *_find_bars(candidate, rule, materials),
+    ]
     if earliest_on is not None and today < earliest_on:
         unmet.append(Unmet.too_early)
     return Repairability(
         rule=rule,
         severity=severity,
-        gentle=gentle,
-        means=tuple(Means) if gentle else rule.means,
+        is_simplified=is_simplified,
+        means=tuple(Means) if is_simplified else rule.means,
         earliest_on=earliest_on,
         unmet=tuple(unmet),
     )
 
 
-def _earliest(
-    entry: Standing, rule: RepairRule, offer: Offer, today: date, *, gentle: bool
+def _compute_earliest_day(
+    candidate: RepairCandidate,
+    rule: RepairRule,
+    materials: RepairMaterials,
+    today: date,
+    *,
+    is_simplified: bool,
 ) -> date | None:
-    if gentle:
+    if is_simplified:
         return today
-    minimum = rule.minimum[entry.severity or Severity.general]
+    minimum = rule.minimum[candidate.severity or Severity.general]
     match rule.counted_from:
         case CountedFrom.publication:
-            start = entry.published_on or entry.decided_on
+            start = candidate.published_on or candidate.decided_on
         case CountedFrom.decision:
-            start = entry.decided_on
+            start = candidate.decided_on
         case CountedFrom.correction:
-            corrected_on = offer.means.get(Means.correction)
+            corrected_on = materials.means.get(Means.correction)
             if corrected_on is None:
                 return None
             # Listed since: what was corrected before the listing counts from the listing.
-            start = max(corrected_on, entry.term.effective_from)
-    floor = entry.list_type.minimum_publication
-    if rule.list_types or entry.list_type.kind is not ListKind.black or floor is None:
-        return later(start, minimum)
+            start = max(corrected_on, candidate.term.effective_from)
+    minimum_publication = candidate.list_type.minimum_publication
+    if (
+        rule.list_types
+        or candidate.list_type.kind is not ListKind.black
+        or minimum_publication is None
+    ):
+        return add_span(start, minimum)
     # The general rule over a list whose own rule says how long it is public at least.
-    return max(later(start, minimum), later(start, floor))
+    return max(add_span(start, minimum), add_span(start, minimum_publication))
 
 
-def _missing(rule: RepairRule, offer: Offer, *, gentle: bool) -> Iterable[Unmet]:
-    if gentle:
-        return () if offer.means else (Unmet.means_missing,)
-    missing = [Unmet(f"{means}_missing") for means in rule.means if means not in offer.means]
-    return missing if offer.promised else [*missing, Unmet.promise_missing]
+def _find_missing_materials(
+    rule: RepairRule, materials: RepairMaterials, *, is_simplified: bool
+) -> Iterable[Unmet]:
+    if is_simplified:
+        return () if materials.means else (Unmet.means_missing,)
+    missing = [Unmet(f"{means}_missing") for means in rule.means if means not in materials.means]
+    return missing if materials.has_promise else [*missing, Unmet.promise_missing]
 
 
-def _barred(entry: Standing, rule: RepairRule, offer: Offer) -> Iterable[Unmet]:
-    circumstances = offer.circumstances | ({Bar.repeated} if entry.listed_again else set())
+def _find_bars(
+    candidate: RepairCandidate, rule: RepairRule, materials: RepairMaterials
+) -> Iterable[Unmet]:
+    circumstances = materials.circumstances | ({Bar.repeated} if candidate.listed_again else set())
     return [Unmet(bar.value) for bar in rule.barred if bar in circumstances]
 
 
-def renewed_until(term: Term, list_type: ListType, today: date) -> date | None:
+def compute_renewed_last_day(term: Term, list_type: ListType, today: date) -> date | None:
     """The last day of a term that begins anew today, as long as it was before.
 
     After a repair by false materials start and end are computed anew (人力资源和社会保障部令第45号
@@ -222,9 +242,13 @@ def renewed_until(term: Term, list_type: ListType, today: date) -> date | None:
     """
     if term.effective_until is None:
         return None
-    began = term.effective_from
-    if list_type.term is not None and term.effective_until == later(began, list_type.term):
-        renewed = later(today, list_type.term)  # the same, also where a month's end was cut off
+    original_start = term.effective_from
+    if list_type.term is not None and term.effective_until == add_span(
+        original_start, list_type.term
+    ):
+        new_last_day = add_span(
+            today, list_type.term
+        )  # the same, also where a month's end was cut off
     else:
-        renewed = today + relativedelta(term.effective_until, began)
-    return min(renewed, LAST_DAY)
+        new_last_day = today + relativedelta(term.effective_until, original_start)
+    return min(new_last_day, MAX_DATE)

@@ -31,7 +31,7 @@ class Removal(StrEnum):
 
 
 # Entries that are over; their dishonesty is no longer shown, used or exported by default.
-ENDED = frozenset({Status.expired, Status.removed})
+ENDED_STATUSES = frozenset({Status.expired, Status.removed})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,21 +68,21 @@ class Term:
     def ends_on(self) -> date | None:
         """The first day on which it is over, by whatever ended it first; None if nothing does."""
         last_day = self.last_day
-        over = None if last_day is None else last_day + ONE_DAY
-        ends = (self.exited_on, self.revoked_on, self.repaired_on, over)
+        after_last_day = None if last_day is None else last_day + ONE_DAY
+        ends = (self.exited_on, self.revoked_on, self.repaired_on, after_last_day)
         return min((day for day in ends if day is not None), default=None)
 
-    def removal_on(self, day: date) -> Removal | None:
+    def find_removal_on(self, day: date) -> Removal | None:
         """What has removed the entry on that day; a revocation outweighs the rest."""
         if self.void or (self.revoked_on is not None and self.revoked_on <= day):
             return Removal.revoked
-        if (self.repaired_on is not None and self.repaired_on <= day) or self.lapsed_on(day):
+        if (self.repaired_on is not None and self.repaired_on <= day) or self.is_lapsed_on(day):
             return Removal.repaired
         if self.exited_on is not None and self.exited_on <= day:
             return Removal.exited
         return None
 
-    def lapsed_on(self, day: date) -> bool:
+    def is_lapsed_on(self, day: date) -> bool:
         """Tell whether it counted as repaired that day, by a repair that was taken back later."""
         if self.lapsed_from is None or self.lapsed_until is None:
             return False
@@ -95,19 +95,21 @@ class Term:
         return first < min(ends) if ends else True
 
 
-def status_on(term: Term, kind: ListKind, day: date, *, black_active: bool) -> Status:
+def compute_status(
+    term: Term, kind: ListKind, day: date, *, has_active_black_entry: bool
+) -> Status:
     """The status on a day.
 
     `black_active` says whether the subject has a black entry active on that day: a red entry is
     then suspended (发改财金规〔2017〕1798号: who is on a black list is not kept on a red one).
     """
-    if term.removal_on(day) is not None:
+    if term.find_removal_on(day) is not None:
         return Status.removed
     last_day = term.last_day
     if last_day is not None and day > last_day:
         return Status.expired
     if day < term.effective_from:
         return Status.scheduled
-    if kind is ListKind.red and black_active:
+    if kind is ListKind.red and has_active_black_entry:
         return Status.suspended
     return Status.active

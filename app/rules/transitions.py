@@ -31,7 +31,7 @@ class Action(StrEnum):
     recompute = "recompute"
 
 
-class Who(StrEnum):
+class AllowedActor(StrEnum):
     """Who may do it."""
 
     issuer = "its department, or the credit office for it"
@@ -41,7 +41,7 @@ class Who(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Move:
+class Transition:
     """What an action does, and what allows it.
 
     Attributes:
@@ -52,122 +52,139 @@ class Move:
         clock: within which time it is to be done, where a rule says so.
     """
 
-    allowed: frozenset[Status]
-    leads_to: Status | None = None
-    who: Who = Who.issuer
+    allowed_statuses: frozenset[Status]
+    next_status: Status | None = None
+    allowed_actor: AllowedActor = AllowedActor.issuer
     legal_basis: str
-    clock: str | None = None
+    time_limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class DayMove:
+class AutomaticTransition:
     """What a day, or another entry, does to an entry without anybody's doing."""
 
     before: Status
     after: Status
-    when: str
+    condition: str
 
 
-EVERY = frozenset(Status)
-NOT_ENDED = frozenset({Status.scheduled, Status.active, Status.suspended})
+ALL_STATUSES = frozenset(Status)
+NOT_ENDED_STATUSES = frozenset({Status.scheduled, Status.active, Status.suspended})
 
-MOVES: Mapping[Action, Move] = {
-    Action.record: Move(
-        allowed=frozenset(),
+TRANSITIONS: Mapping[Action, Transition] = {
+    Action.record: Transition(
+        allowed_statuses=frozenset(),
         legal_basis="枣文明委〔2019〕2号 三.3; 山东省社会信用条例 Art 16",
-        clock="published within 7 working days of the decision",
+        time_limit="published within 7 working days of the decision",
     ),
-    Action.correct: Move(allowed=EVERY, legal_basis="山东省社会信用条例 Art 16, 39"),
-    Action.extend: Move(
-        allowed=NOT_ENDED, legal_basis="the list type's rule (`extension` in the catalogue)"
+    Action.correct: Transition(
+        allowed_statuses=ALL_STATUSES, legal_basis="山东省社会信用条例 Art 16, 39"
     ),
-    Action.exit: Move(
-        allowed=NOT_ENDED,
-        leads_to=Status.removed,
+    Action.extend: Transition(
+        allowed_statuses=NOT_ENDED_STATUSES,
+        legal_basis="the list type's rule (`extension` in the catalogue)",
+    ),
+    Action.exit: Transition(
+        allowed_statuses=NOT_ENDED_STATUSES,
+        next_status=Status.removed,
         legal_basis="发改财金规〔2017〕1798号; 枣文明委〔2019〕2号 四.1",
-        clock="taken down within 3 working days",
+        time_limit="taken down within 3 working days",
     ),
-    Action.revoke: Move(
-        allowed=EVERY,
-        leads_to=Status.removed,
+    Action.revoke: Transition(
+        allowed_statuses=ALL_STATUSES,
+        next_status=Status.removed,
         legal_basis="行政处罚法 Art 48; 山东省社会信用条例 Art 40",
-        clock="taken down within 3 working days",
+        time_limit="taken down within 3 working days",
     ),
-    Action.reverse: Move(
-        allowed=EVERY,
-        leads_to=Status.removed,
+    Action.reverse: Transition(
+        allowed_statuses=ALL_STATUSES,
+        next_status=Status.removed,
         legal_basis="山东省社会信用条例 Art 16, 39",
-        clock="a whole submission, while nothing later rests on it",
+        time_limit="a whole submission, while nothing later rests on it",
     ),
-    Action.repair: Move(
-        allowed=frozenset({Status.scheduled, Status.active}),
-        leads_to=Status.removed,
-        who=Who.two_persons,
+    Action.repair: Transition(
+        allowed_statuses=frozenset({Status.scheduled, Status.active}),
+        next_status=Status.removed,
+        allowed_actor=AllowedActor.two_persons,
         legal_basis="信用修复管理办法 (国家发展改革委令第36号); 山东省社会信用条例 Art 41",
-        clock="accepted within 3, decided within 10 working days (the catalogue's repair rules)",
+        time_limit="accepted within 3, decided within 10 working days (the catalogue's repair rules)",
     ),
-    Action.restore: Move(
-        allowed=frozenset({Status.removed}),
-        leads_to=Status.active,
-        who=Who.person,
+    Action.restore: Transition(
+        allowed_statuses=frozenset({Status.removed}),
+        next_status=Status.active,
+        allowed_actor=AllowedActor.person,
         legal_basis="人力资源和社会保障部令第45号 Art 15; 信用修复管理办法",
     ),
-    Action.dispute: Move(
-        allowed=EVERY,
+    Action.dispute: Transition(
+        allowed_statuses=ALL_STATUSES,
         legal_basis="山东省社会信用条例 Art 39",
-        clock="answered within 3 working days, 7 where another unit must help",
+        time_limit="answered within 3 working days, 7 where another unit must help",
     ),
-    Action.settle: Move(allowed=EVERY, legal_basis="山东省社会信用条例 Art 39"),
-    Action.publish: Move(
-        allowed=NOT_ENDED, legal_basis="枣文明委〔2019〕2号 三.3; 山东省社会信用条例 Art 24"
+    Action.settle: Transition(
+        allowed_statuses=ALL_STATUSES, legal_basis="山东省社会信用条例 Art 39"
     ),
-    Action.withdraw: Move(
-        allowed=EVERY, legal_basis="行政处罚法 Art 48; 山东省社会信用条例 Art 24, 40"
+    Action.publish: Transition(
+        allowed_statuses=NOT_ENDED_STATUSES,
+        legal_basis="枣文明委〔2019〕2号 三.3; 山东省社会信用条例 Art 24",
     ),
-    Action.recompute: Move(
-        allowed=EVERY, who=Who.registry, legal_basis="the State Council's notice of days off"
+    Action.withdraw: Transition(
+        allowed_statuses=ALL_STATUSES,
+        legal_basis="行政处罚法 Art 48; 山东省社会信用条例 Art 24, 40",
+    ),
+    Action.recompute: Transition(
+        allowed_statuses=ALL_STATUSES,
+        allowed_actor=AllowedActor.registry,
+        legal_basis="the State Council's notice of days off",
     ),
 }
 
-DAY_MOVES = (
-    DayMove(Status.scheduled, Status.active, "its first day"),
-    DayMove(Status.active, Status.expired, "the day after its last, by term or by the 5 years"),
-    DayMove(Status.active, Status.suspended, "a red one, while its subject has a black one active"),
-    DayMove(Status.suspended, Status.active, "once no black one is active any more"),
-    DayMove(Status.suspended, Status.expired, "the day after its last"),
+AUTOMATIC_TRANSITIONS = (
+    AutomaticTransition(Status.scheduled, Status.active, "its first day"),
+    AutomaticTransition(
+        Status.active, Status.expired, "the day after its last, by term or by the 5 years"
+    ),
+    AutomaticTransition(
+        Status.active, Status.suspended, "a red one, while its subject has a black one active"
+    ),
+    AutomaticTransition(Status.suspended, Status.active, "once no black one is active any more"),
+    AutomaticTransition(Status.suspended, Status.expired, "the day after its last"),
 )
 
 
-def require(action: Action, status: Status, caller: Caller, department: str) -> None:
+def require_transition_allowed(
+    action: Action, status: Status, caller: Caller, department: str
+) -> None:
     """Let an action pass, or not.
 
     Raises:
         EntryNotFound: the caller does not act for the entry's department.
         TransitionRefused: the status does not allow it; says which ones would.
     """
-    move = MOVES[action]
+    transition = TRANSITIONS[action]
     if not caller.acts_for(department):
         raise EntryNotFound
-    if status not in move.allowed:
-        allowed = ", ".join(sorted(move.allowed))
+    if status not in transition.allowed_statuses:
+        allowed = ", ".join(sorted(transition.allowed_statuses))
         raise TransitionRefused(
             Sentence(
                 f"The entry is {status}; this is possible while it is {allowed}",
                 f"条目当前状态为 {status}；仅在以下状态可操作：{allowed}",
             ),
             entry_status=status,
-            legal_basis=move.legal_basis,
+            legal_basis=transition.legal_basis,
         )
 
 
-def diagram() -> Iterator[str]:
+def build_state_diagram() -> Iterator[str]:
     """The table as lines of a Mermaid state diagram; an action that moves nothing is not drawn."""
     yield "stateDiagram-v2"
     for first in (Status.scheduled, Status.active):
         yield f"    [*] --> {first}: {Action.record}"
-    for day_move in DAY_MOVES:
-        yield f"    {day_move.before} --> {day_move.after}: {day_move.when}"
-    for action, move in MOVES.items():
+    for automatic in AUTOMATIC_TRANSITIONS:
+        yield f"    {automatic.before} --> {automatic.after}: {automatic.condition}"
+    for action, transition in TRANSITIONS.items():
         for status in Status:
-            if move.leads_to is not None and status in move.allowed - {move.leads_to}:
-                yield f"    {status} --> {move.leads_to}: {action}"
+            if transition.next_status is not None and status in transition.allowed_statuses - {
+                transition.next_status
+            }:
+                yield f"    {status} --> {transition.next_status}: {action}"

@@ -31,7 +31,7 @@ class Standing(StrEnum):
     unresolved = "unresolved"
 
 
-class Fact(NamedTuple):
+class JudgedEntry(NamedTuple):
     """One entry as the verdict reads it."""
 
     entry_id: str
@@ -70,24 +70,33 @@ class Verdict(NamedTuple):
     disputed: bool
 
 
-NOTHING = Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
+EMPTY_VERDICT = Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
 
-GIVEN_BY = {ListKind.red: MeasureKind.reward, ListKind.black: MeasureKind.punishment}
+MEASURE_KIND_BY_LIST_KIND = {
+    ListKind.red: MeasureKind.reward,
+    ListKind.black: MeasureKind.punishment,
+}
 
 
-def judge(facts: Iterable[Fact], matter: str | None, catalogue: Catalogue, day: date) -> Verdict:
+def compute_verdict(
+    entries: Iterable[JudgedEntry], matter: str | None, catalogue: Catalogue, day: date
+) -> Verdict:
     """Judge a subject by its entries on a day.
 
     Active entries count, of list types that have a legal reference and are in force; records never
     do. Black wins: rewards are then said to be suppressed, those of suspended red entries too.
     """
-    counting = [fact for fact in facts if _counts(fact, catalogue, day)]
-    if not counting:
-        return NOTHING
-    blacks = [fact for fact in counting if fact.kind is ListKind.black]
-    reds = [fact for fact in counting if fact.kind is ListKind.red]
-    measures = [measure for fact in blacks for measure in _measures(fact, matter, catalogue, day)]
-    rewards = [measure for fact in reds for measure in _measures(fact, matter, catalogue, day)]
+    counted_entries = [fact for fact in entries if _is_counted(fact, catalogue, day)]
+    if not counted_entries:
+        return EMPTY_VERDICT
+    blacks = [fact for fact in counted_entries if fact.kind is ListKind.black]
+    reds = [fact for fact in counted_entries if fact.kind is ListKind.red]
+    measures = [
+        measure for fact in blacks for measure in _build_measures(fact, matter, catalogue, day)
+    ]
+    rewards = [
+        measure for fact in reds for measure in _build_measures(fact, matter, catalogue, day)
+    ]
     if blacks:
         standing, suppressed = Standing.black, rewards
     else:
@@ -104,36 +113,36 @@ def judge(facts: Iterable[Fact], matter: str | None, catalogue: Catalogue, day: 
             )
             for reward in suppressed
         ),
-        disputed=any(fact.disputed for fact in counting),
+        disputed=any(fact.disputed for fact in counted_entries),
     )
 
 
-def _counts(fact: Fact, catalogue: Catalogue, day: date) -> bool:
-    if fact.status not in {Status.active, Status.suspended}:
+def _is_counted(entry: JudgedEntry, catalogue: Catalogue, day: date) -> bool:
+    if entry.status not in {Status.active, Status.suspended}:
         return False
-    list_type = catalogue.list_types.get(fact.list_type)
-    return list_type is not None and list_type.applies_on(day)
+    list_type = catalogue.list_types.get(entry.list_type)
+    return list_type is not None and list_type.is_in_force_on(day)
 
 
-def _measures(
-    fact: Fact, matter: str | None, catalogue: Catalogue, day: date
+def _build_measures(
+    entry: JudgedEntry, matter: str | None, catalogue: Catalogue, day: date
 ) -> Iterable[AppliedMeasure]:
-    for measure, rule in _following(
-        catalogue, day, matter, fact.kind, fact.list_type, fact.severity
+    for measure, rule in _find_measures_with_rules(
+        catalogue, day, matter, entry.kind, entry.list_type, entry.severity
     ):
         yield AppliedMeasure(
             code=measure.code,
             name=measure.name,
             kind=measure.kind,
             obligation=rule.obligation,
-            entry_id=fact.entry_id,
+            entry_id=entry.entry_id,
             legal_basis=rule.legal_reference,
         )
 
 
 # Whole catalogues are walked for it, and few kinds of entry are asked about over and over.
 @lru_cache(maxsize=4096)
-def _following(
+def _find_measures_with_rules(
     catalogue: Catalogue,
     day: date,
     matter: str | None,
@@ -145,17 +154,17 @@ def _following(
     rules = (
         (catalogue.measures[rule.measure], rule)
         for rule in catalogue.measure_rules.values()
-        if _follows(rule, list_type, severity, matter) and rule.holds_on(day)
+        if _is_rule_applicable(rule, list_type, severity, matter) and rule.is_valid_on(day)
     )
-    given = GIVEN_BY.get(kind)
+    measure_kind = MEASURE_KIND_BY_LIST_KIND.get(kind)
     return tuple(
         (measure, rule)
         for measure, rule in rules
-        if measure.kind is given and measure.holds_on(day)
+        if measure.kind is measure_kind and measure.is_valid_on(day)
     )
 
 
-def _follows(
+def _is_rule_applicable(
     rule: MeasureRule, list_type: str, severity: Severity | None, matter: str | None
 ) -> bool:
     return (

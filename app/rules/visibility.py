@@ -4,26 +4,26 @@ from enum import StrEnum
 
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Caller, Role
-from app.rules.status import ENDED, Status
+from app.rules.status import ENDED_STATUSES, Status
 
 
-class Sight(StrEnum):
+class AccessLevel(StrEnum):
     """How much of an entry somebody sees."""
 
     full = "full"
-    outline = "outline"
+    summary = "outline"
     """That it stands and what follows from it, without text or issuer."""
-    hidden = "hidden"
+    none = "hidden"
 
 
-def sight(
+def determine_access_level(
     caller: Caller,
     *,
     department: str,
     disclosure_class: DisclosureClass,
     status: Status,
     void: bool,
-) -> Sight:
+) -> AccessLevel:
     """What the caller sees.
 
     - An entry on the wrong subject is sealed to all but auditors.
@@ -36,11 +36,11 @@ def sight(
     SQL twin, for those who see whole lists: `app/entries/store.py`, `visible_to`.
     """
     if void:
-        return Sight.full if caller.sees_sealed else Sight.hidden
-    if caller.oversees or caller.acts_for(department):
-        return Sight.full
-    if status in ENDED:
-        return Sight.hidden
+        return AccessLevel.full if caller.can_read_sealed else AccessLevel.none
+    if caller.has_oversight or caller.acts_for(department):
+        return AccessLevel.full
+    if status in ENDED_STATUSES:
+        return AccessLevel.none
     if caller.role is Role.subscriber:
-        return Sight.full if disclosure_class is DisclosureClass.public else Sight.hidden
-    return Sight.outline if disclosure_class is DisclosureClass.exempt else Sight.full
+        return AccessLevel.full if disclosure_class is DisclosureClass.public else AccessLevel.none
+    return AccessLevel.summary if disclosure_class is DisclosureClass.exempt else AccessLevel.full

@@ -11,8 +11,8 @@ from app.audit import store as audit
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
-from app.rules.permissions import COMMAND_LINE, DEPARTMENTAL, Caller, Role
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Caller, Role
+from app.rules.personal_numbers import contains_personal_number
 from app.security import store
 
 KEY_PREFIX = "rbk_"
@@ -46,11 +46,11 @@ def create(
                 f"A name has 1 to {LONGEST_NAME} characters", f"名称应为 1 至 {LONGEST_NAME} 个字符"
             )
         )
-    if any(map(holds_personal_number, texts)):
+    if any(map(contains_personal_number, texts)):
         raise InvalidPayload(
             Sentence("A name holds no personal identity number", "名称中不得含有个人身份号码")
         )
-    if role in DEPARTMENTAL and department is None:
+    if role in DEPARTMENT_ROLES and department is None:
         raise InvalidPayload(
             Sentence(f"A key of role {role} needs a department", f"角色 {role} 的密钥须指定部门")
         )
@@ -74,7 +74,8 @@ def create(
         )
         detail = {"role": role, "department": department}
         audit.record_changes(
-            connection, [audit.row(COMMAND_LINE, now, "key_created", "done", key_id, **detail)]
+            connection,
+            [audit.row(COMMAND_LINE_CALLER, now, "key_created", "done", key_id, **detail)],
         )
 
     registry.write(work)
@@ -89,7 +90,7 @@ def revoke(registry: Registry, key_id: UUID) -> bool:
         if not store.revoke(connection, key_id, now):
             return False
         audit.record_changes(
-            connection, [audit.row(COMMAND_LINE, now, "key_revoked", "done", key_id)]
+            connection, [audit.row(COMMAND_LINE_CALLER, now, "key_revoked", "done", key_id)]
         )
         return True
 

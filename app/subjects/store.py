@@ -31,22 +31,22 @@ from app.db.prepared import Prepared, among, as_text, insert_many, insert_or
 from app.db.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 from app.errors import IdentifierConflict
 from app.registry import LawMoved
-from app.rules.identifiers import Identifier, Scheme, parse
+from app.rules.identifiers import Identifier, Scheme, parse_identifier
 from app.rules.identity import NAME_SCHEME as NAME_SCHEME  # noqa: PLC0414 - re-exported
-from app.rules.identity import Identity, Name, Said, name_only_key
-from app.rules.identity import Key as Key  # noqa: PLC0414 - re-exported
+from app.rules.identity import DatedName, Identity, SubjectDescription, build_name_only_key
+from app.rules.identity import LookupKey as LookupKey  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
+from app.rules.names import fold_name
 
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
 
 
-class Raced(LawMoved):
+class SubjectInsertConflict(LawMoved):
     """Another change made the same subject first; start over and find it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class SubjectClaim:
     """Whom a push says it is about, and the day of the decision that says so."""
 
     kind: SubjectKind
@@ -56,7 +56,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class RecordedSubject:
     """A recorded subject, locked."""
 
     id: UUID
@@ -65,47 +65,47 @@ class Known:
     name_as_of: date
 
 
-def key_of(identifier: Identifier, secrets: Secrets) -> Key:
+def build_lookup_key(identifier: Identifier, secrets: Secrets) -> LookupKey:
     """Under which key the identifier is found."""
     number = identifier.number
-    if identifier.personal:
+    if identifier.is_personal:
         number = secrets.blind_index(identifier.scheme, number)
     return identifier.scheme.value, number
 
 
-def keys_asked(identifier: Identifier, secrets: Secrets) -> list[Key]:
+def build_query_keys(identifier: Identifier, secrets: Secrets) -> list[LookupKey]:
     """Under which keys to look for a number, the surest first; a USCC also by its org code."""
-    keys = [key_of(identifier, secrets)]
-    inner = identifier.org_code
-    if inner is not None:
-        keys.append((Scheme.org_code.value, inner))
+    keys = [build_lookup_key(identifier, secrets)]
+    org_code = identifier.org_code
+    if org_code is not None:
+        keys.append((Scheme.org_code.value, org_code))
     return keys
 
 
-def asked_digest(secrets: Secrets, identifier: Identifier | None, name: str | None) -> str:
+def compute_query_digest(secrets: Secrets, identifier: Identifier | None, name: str | None) -> str:
     """A keyed digest of whom somebody asked for: it finds a subject's checks, and tells no number.
 
     A number counts before the name that was sent beside it.
     """
     if identifier is not None:
         return secrets.digest("asked", f"{identifier.scheme.value}\0{identifier.number}".encode())
-    return secrets.digest("asked", f"name\0{name_key(name or '')}".encode())
+    return secrets.digest("asked", f"name\0{fold_name(name or '')}".encode())
 
 
-def keys_of(claim: Claim, secrets: Secrets) -> dict[Key, Identifier | None]:
+def build_claim_keys(claim: SubjectClaim, secrets: Secrets) -> dict[LookupKey, Identifier | None]:
     """Every key that the claim gives the subject; a USCC also gives the org code inside it."""
     if not claim.identifiers:
-        return {name_only_key(claim.kind, claim.name): None}
-    keys: dict[Key, Identifier | None] = {}
+        return {build_name_only_key(claim.kind, claim.name): None}
+    keys: dict[LookupKey, Identifier | None] = {}
     for identifier in claim.identifiers:
-        keys[key_of(identifier, secrets)] = identifier
+        keys[build_lookup_key(identifier, secrets)] = identifier
         if identifier.org_code is not None:
-            inner = Identifier(Scheme.org_code, identifier.org_code)
-            keys[key_of(inner, secrets)] = inner
+            org_code_identifier = Identifier(Scheme.org_code, identifier.org_code)
+            keys[build_lookup_key(org_code_identifier, secrets)] = org_code_identifier
     return keys
 
 
-def under(keys: Collection[Key]) -> ColumnElement[bool]:
+def match_lookup_keys(keys: Collection[LookupKey]) -> ColumnElement[bool]:
     """Identifiers under keys (and others, where several schemes are asked for at once)."""
     return and_(
         # Both columns, for the index begins with the scheme.
@@ -114,41 +114,45 @@ def under(keys: Collection[Key]) -> ColumnElement[bool]:
     )
 
 
-def find(connection: Connection, keys: Collection[Key]) -> dict[Key, UUID]:
+def find_subject_ids(connection: Connection, keys: Collection[LookupKey]) -> dict[LookupKey, UUID]:
     """The recorded subjects behind keys."""
-    return dict(_bearers(connection, keys, SubjectIdentifier.current.is_(True)))
+    return dict(_find_key_owners(connection, keys, SubjectIdentifier.current.is_(True)))
 
 
-def ever_found(connection: Connection, keys: Collection[Key]) -> list[tuple[Key, UUID]]:
+def find_historical_by_keys(
+    connection: Connection, keys: Collection[LookupKey]
+) -> list[tuple[LookupKey, UUID]]:
     """Every subject that a key ever meant, though no decision may stand that says so."""
-    return _bearers(connection, keys)
+    return _find_key_owners(connection, keys)
 
 
-def ever_named(connection: Connection, names: Collection[str]) -> list[tuple[str, UUID]]:
+def find_historical_by_names(
+    connection: Connection, name_keys: Collection[str]
+) -> list[tuple[str, UUID]]:
     """Every subject that ever had one of the names, given by their keys."""
     rows = connection.execute(
         select(SubjectName.name_key, SubjectName.subject_id)
-        .where(SubjectName.name_key.in_(names))
+        .where(SubjectName.name_key.in_(name_keys))
         .order_by(SubjectName.subject_id)
     )
     return [(row.name_key, row.subject_id) for row in rows]
 
 
-def _bearers(
-    connection: Connection, keys: Collection[Key], *conditions: ColumnElement[bool]
-) -> list[tuple[Key, UUID]]:
+def _find_key_owners(
+    connection: Connection, keys: Collection[LookupKey], *conditions: ColumnElement[bool]
+) -> list[tuple[LookupKey, UUID]]:
     rows = connection.execute(
         select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, SubjectIdentifier.subject_id)
-        .where(under(keys), *conditions)
+        .where(match_lookup_keys(keys), *conditions)
         .order_by(SubjectIdentifier.id)
     )
     found = [((row.scheme, row.lookup_key), row.subject_id) for row in rows]
     return [(key, subject_id) for key, subject_id in found if key in keys]
 
 
-def find_known(
-    connection: Connection, keys: Collection[Key], *, locking: bool
-) -> tuple[dict[Key, UUID], dict[UUID, Known]]:
+def find_recorded_subjects(
+    connection: Connection, keys: Collection[LookupKey], *, for_update: bool
+) -> tuple[dict[LookupKey, UUID], dict[UUID, RecordedSubject]]:
     """The recorded subjects behind keys, locked as `lock` does it unless nothing will be written.
 
     Who waits here while a revocation frees a number finds it freed: PostgreSQL holds the conditions
@@ -156,46 +160,46 @@ def find_known(
     subject first, as everywhere, lest two wait for each other.
     """
     query = (
-        select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, *_KNOWN)
+        select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, *_RECORDED_COLUMNS)
         .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(under(keys), SubjectIdentifier.current)
+        .where(match_lookup_keys(keys), SubjectIdentifier.current)
         .order_by(Subject.id)
     )
-    if locking:
+    if for_update:
         query = query.with_for_update(key_share=True, of=[Subject, SubjectIdentifier])
     rows = connection.execute(query).all()
-    found = {(row.scheme, row.lookup_key): _known(row) for row in rows}
+    found = {(row.scheme, row.lookup_key): _build_recorded_subject(row) for row in rows}
     owners = {key: known.id for key, known in found.items() if key in keys}
     return owners, {known.id: known for known in found.values()}
 
 
-def lock(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Known]:
+def lock_subjects(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, RecordedSubject]:
     """Lock subjects, always in the order of their ids, so that no two writers wait in a ring.
 
     Without this lock two changes that do not see each other both pass the red/black cross-check.
     SQLite has no row locks and needs none: its writer is alone.
     """
     rows = connection.execute(
-        select(*_KNOWN)
+        select(*_RECORDED_COLUMNS)
         .where(Subject.id.in_(set(ids)))
         .order_by(Subject.id)
         .with_for_update(key_share=True)
     )
-    return {row.id: _known(row) for row in rows}
+    return {row.id: _build_recorded_subject(row) for row in rows}
 
 
-_KNOWN = (Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
+_RECORDED_COLUMNS = (Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
 
 
-def _known(row: Any) -> Known:  # noqa: ANN401 - any row with those columns
-    return Known(row.id, SubjectKind(row.kind), row.name_key, row.name_as_of)
+def _build_recorded_subject(row: Any) -> RecordedSubject:  # noqa: ANN401 - any row with those columns
+    return RecordedSubject(row.id, SubjectKind(row.kind), row.name_key, row.name_as_of)
 
 
-def add(
+def add_subjects(
     connection: Connection,
     secrets: Secrets,
-    new: Mapping[UUID, Claim],
-    keys: Mapping[Key, tuple[UUID, Identifier | None]],
+    new_subjects: Mapping[UUID, SubjectClaim],
+    keys: Mapping[LookupKey, tuple[UUID, Identifier | None]],
     at: datetime,
 ) -> None:
     """Add new subjects and new keys of subjects.
@@ -211,38 +215,47 @@ def add(
                 "id": subject_id,
                 "kind": claim.kind.value,
                 "name": claim.name,
-                "name_key": name_key(claim.name),
+                "name_key": fold_name(claim.name),
                 "name_as_of": claim.decided_on,
                 "created_at": at,
             }
-            for subject_id, claim in sorted(new.items(), key=itemgetter(0))
+            for subject_id, claim in sorted(new_subjects.items(), key=itemgetter(0))
         ],
     )
-    _add_keys(connection, secrets, keys, [owner for owner, _ in keys.values() if owner not in new])
+    _add_lookup_keys(
+        connection,
+        secrets,
+        keys,
+        [owner for owner, _ in keys.values() if owner not in new_subjects],
+    )
 
 
-def _add_keys(
+def _add_lookup_keys(
     connection: Connection,
     secrets: Secrets,
-    keys: Mapping[Key, tuple[UUID, Identifier | None]],
-    known: Collection[UUID],
+    keys: Mapping[LookupKey, tuple[UUID, Identifier | None]],
+    known_ids: Collection[UUID],
 ) -> None:
-    back = _take_back(connection, keys, known) if known else set()
-    rows = [_identifier_row(key, *keys[key], secrets) for key in sorted(keys) if key not in back]
+    reactivated = _reactivate_keys(connection, keys, known_ids) if known_ids else set()
+    rows = [
+        _build_identifier_row(key, *keys[key], secrets)
+        for key in sorted(keys)
+        if key not in reactivated
+    ]
     try:
         # Sorted, so that two changes that add the same keys wait one for the other, not in a ring.
         insert_many(connection, SubjectIdentifier, rows)
-    except IntegrityError as broken:
-        if getattr(broken.orig, "sqlstate", None) == UNIQUE_VIOLATION:
-            raise Raced from None
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+            raise SubjectInsertConflict from None
         raise
 
 
-def _take_back(
+def _reactivate_keys(
     connection: Connection,
-    keys: Mapping[Key, tuple[UUID, Identifier | None]],
-    known: Collection[UUID],
-) -> set[Key]:
+    keys: Mapping[LookupKey, tuple[UUID, Identifier | None]],
+    known_ids: Collection[UUID],
+) -> set[LookupKey]:
     """Let keys that known subjects once had be current again; say which those are.
 
     Another subject that takes one of them at the same time breaks the unique index, and this change
@@ -255,68 +268,80 @@ def _take_back(
             SubjectIdentifier.scheme,
             SubjectIdentifier.lookup_key,
         ).where(
-            SubjectIdentifier.subject_id.in_(known), under(keys.keys()), ~SubjectIdentifier.current
+            SubjectIdentifier.subject_id.in_(known_ids),
+            match_lookup_keys(keys.keys()),
+            ~SubjectIdentifier.current,
         )
     )
-    had = {((row.scheme, row.lookup_key), row.subject_id): row.id for row in rows}
-    back = {key: had[key, owner] for key, (owner, _) in keys.items() if (key, owner) in had}
-    if back:
+    former_row_ids = {((row.scheme, row.lookup_key), row.subject_id): row.id for row in rows}
+    reactivated = {
+        key: former_row_ids[key, owner]
+        for key, (owner, _) in keys.items()
+        if (key, owner) in former_row_ids
+    }
+    if reactivated:
         connection.execute(
             update(SubjectIdentifier)
-            .where(SubjectIdentifier.id.in_(back.values()))
+            .where(SubjectIdentifier.id.in_(reactivated.values()))
             .values(current=True)
         )
-    return set(back)
+    return set(reactivated)
 
 
-def _identifier_row(
-    key: Key, subject_id: UUID, identifier: Identifier | None, secrets: Secrets
+def _build_identifier_row(
+    key: LookupKey, subject_id: UUID, identifier: Identifier | None, secrets: Secrets
 ) -> dict[str, Any]:
     row_id = uuid7()
     sealed: Sealed | None = None
-    if identifier is not None and identifier.personal:
+    if identifier is not None and identifier.is_personal:
         sealed = secrets.seal(identifier.number, bound_to=f"{row_id}:{identifier.scheme}")
     return {
         "id": row_id,
         "subject_id": subject_id,
         "scheme": key[0],
         "lookup_key": key[1],
-        "shown": "" if identifier is None else identifier.shown,
+        "shown": "" if identifier is None else identifier.display_number,
         "ciphertext": sealed and sealed.ciphertext,
         "key_id": sealed and sealed.key_id,
         "current": True,
     }
 
 
-def name_subjects(
-    connection: Connection, named: Sequence[tuple[UUID, Claim]], known: Mapping[UUID, Known]
+def record_subject_names(
+    connection: Connection,
+    claims: Sequence[tuple[UUID, SubjectClaim]],
+    recorded: Mapping[UUID, RecordedSubject],
 ) -> None:
     """Keep every name that a decision gave; the latest decision's is the present one.
 
     Subjects that are not `known` were added in this transaction, and have no names yet.
     """
-    in_order = sorted(named, key=lambda item: item[1].decided_on)
-    given = {
-        (subject_id, name_key(claim.name)): Name(claim.name, claim.decided_on)
-        for subject_id, claim in in_order
+    ordered_claims = sorted(claims, key=lambda item: item[1].decided_on)
+    dated_names = {
+        (subject_id, fold_name(claim.name)): DatedName(claim.name, claim.decided_on)
+        for subject_id, claim in ordered_claims
     }
     insert_many(
         connection,
         SubjectName,
-        _name_rows({of: name for of, name in given.items() if of[0] not in known}),
+        _build_name_rows({of: name for of, name in dated_names.items() if of[0] not in recorded}),
     )
-    _keep_names(
+    _upsert_names(
         connection,
         {
             (subject_id, key): name
-            for (subject_id, key), name in given.items()
-            if subject_id in known and known[subject_id].name_key != key
+            for (subject_id, key), name in dated_names.items()
+            if subject_id in recorded and recorded[subject_id].name_key != key
         },
     )
-    for subject_id, claim in dict(in_order).items():
-        key, subject = name_key(claim.name), known.get(subject_id)
-        newer = subject is not None and claim.decided_on >= subject.name_as_of
-        if subject and newer and (subject.name_key, subject.name_as_of) != (key, claim.decided_on):
+    for subject_id, claim in dict(ordered_claims).items():
+        key, subject = fold_name(claim.name), recorded.get(subject_id)
+        is_newer = subject is not None and claim.decided_on >= subject.name_as_of
+        if (
+            subject
+            and is_newer
+            and (subject.name_key, subject.name_as_of) != (key, claim.decided_on)
+        ):
             connection.execute(
                 update(Subject)
                 .where(Subject.id == subject_id)
@@ -324,8 +349,8 @@ def name_subjects(
             )
 
 
-def _keep_names(connection: Connection, names: Mapping[tuple[UUID, str], Name]) -> None:
-    rows = _name_rows(names)
+def _upsert_names(connection: Connection, names: Mapping[tuple[UUID, str], DatedName]) -> None:
+    rows = _build_name_rows(names)
     if not rows:
         return
     statement = insert_or(connection, SubjectName)
@@ -340,20 +365,20 @@ def _keep_names(connection: Connection, names: Mapping[tuple[UUID, str], Name]) 
     )
 
 
-def _name_rows(names: Mapping[tuple[UUID, str], Name]) -> list[dict[str, Any]]:
+def _build_name_rows(names: Mapping[tuple[UUID, str], DatedName]) -> list[dict[str, Any]]:
     return [
         {
             "subject_id": subject_id,
             "name_key": key,
-            "name": given.name,
-            "as_of": given.as_of,
+            "name": dated_name.name,
+            "as_of": dated_name.as_of,
             "current": True,
         }
-        for (subject_id, key), given in sorted(names.items(), key=itemgetter(0))
+        for (subject_id, key), dated_name in sorted(names.items(), key=itemgetter(0))
     ]
 
 
-def let_be_found(
+def add_name_only_key(
     connection: Connection, secrets: Secrets, subject_id: UUID, kind: SubjectKind, name: str
 ) -> None:
     """Let a subject that is known by name alone be found by a further name.
@@ -361,17 +386,17 @@ def let_be_found(
     Raises:
         IdentifierConflict: another subject is known by that name alone.
     """
-    key = name_only_key(kind, name)
-    owner = find(connection, [key]).get(key)
+    key = build_name_only_key(kind, name)
+    owner = find_subject_ids(connection, [key]).get(key)
     if owner is None:
-        _add_keys(connection, secrets, {key: (subject_id, None)}, {subject_id})
+        _add_lookup_keys(connection, secrets, {key: (subject_id, None)}, {subject_id})
     elif owner != subject_id:
         raise IdentifierConflict
 
 
-def said_of(
+def read_subject_descriptions(
     connection: Connection, ids: Iterable[UUID], seq: int | None = None
-) -> dict[UUID, list[Said]]:
+) -> dict[UUID, list[SubjectDescription]]:
     """What versions of entries say of subjects, oldest first: all, or those known at a number."""
     version = EntryVersion
     query = (
@@ -387,13 +412,13 @@ def said_of(
     )
     if seq is not None:
         query = query.where(version.seq <= seq)
-    found: dict[UUID, list[Said]] = {}
-    for subject_id, *said in connection.execute(query):
-        found.setdefault(subject_id, []).append(Said(*said))
+    found: dict[UUID, list[SubjectDescription]] = {}
+    for subject_id, *values in connection.execute(query):
+        found.setdefault(subject_id, []).append(SubjectDescription(*values))
     return found
 
 
-def settle(connection: Connection, subject_id: UUID, identity: Identity | None) -> None:
+def apply_identity(connection: Connection, subject_id: UUID, identity: Identity | None) -> None:
     """Leave a locked subject the numbers and names of its identity, and no others.
 
     None, where no decision on it stands, leaves it as a shell that neither number nor name finds.
@@ -415,16 +440,16 @@ def settle(connection: Connection, subject_id: UUID, identity: Identity | None) 
     )
     if identity is None:
         return
-    _keep_names(connection, {(subject_id, key): given for key, given in identity.names.items()})
+    _upsert_names(connection, {(subject_id, key): given for key, given in identity.names.items()})
     name, as_of = identity.name
     connection.execute(
         update(Subject)
         .where(Subject.id == subject_id)
-        .values(kind=identity.kind, name=name, name_key=name_key(name), name_as_of=as_of)
+        .values(kind=identity.kind, name=name, name_key=fold_name(name), name_as_of=as_of)
     )
 
 
-def birth_date(
+def read_birth_date(
     connection: Connection, secrets: Secrets, subject_id: UUID, today: date
 ) -> date | None:
     """The birth date inside a person's sealed number; None where no number shows one."""
@@ -439,19 +464,19 @@ def birth_date(
     )
     for row in rows:
         number = secrets.open(Sealed(row.ciphertext, row.key_id), bound_to=f"{row.id}:{row.scheme}")
-        shown = parse(Scheme(row.scheme), number, today=today).birth_date
-        if shown is not None:
-            return shown
+        found_birth_date = parse_identifier(Scheme(row.scheme), number, today=today).birth_date
+        if found_birth_date is not None:
+            return found_birth_date
     return None
 
 
 # --- reading -------------------------------------------------------------
 
 
-PRESENT_NAMES = Prepared(
+CURRENT_NAMES = Prepared(
     select(as_text(Subject.id), Subject.kind, Subject.name).where(among(Subject.id, "ids"))
 )
-PRESENT_NUMBERS = Prepared(
+CURRENT_IDENTIFIERS = Prepared(
     select(
         as_text(SubjectIdentifier.subject_id),
         SubjectIdentifier.scheme,
@@ -477,10 +502,10 @@ FORMER_NAMES = Prepared(
 )
 
 
-def profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
+def read_profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str, Any]]:
     """Subjects as an answer shows them: names old and new, identifiers, persons' masked."""
-    wanted = list(ids)
-    if not wanted:
+    subject_ids = list(ids)
+    if not subject_ids:
         return {}
     found: dict[UUID, dict[str, Any]] = {
         (identity := UUID(subject_id)): {
@@ -490,17 +515,19 @@ def profiles(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, dict[str
             "former_names": [],
             "identifiers": [],
         }
-        for subject_id, kind, name in PRESENT_NAMES.rows(connection, ids=wanted)
+        for subject_id, kind, name in CURRENT_NAMES.rows(connection, ids=subject_ids)
     }
-    for subject_id, scheme, shown, personal in PRESENT_NUMBERS.rows(connection, ids=wanted):
-        kept = "masked" if personal else "number"
-        found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, kept: shown})
-    for subject_id, name in FORMER_NAMES.rows(connection, ids=wanted):
+    for subject_id, scheme, shown, personal in CURRENT_IDENTIFIERS.rows(
+        connection, ids=subject_ids
+    ):
+        number_key = "masked" if personal else "number"
+        found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, number_key: shown})
+    for subject_id, name in FORMER_NAMES.rows(connection, ids=subject_ids):
         found[UUID(subject_id)]["former_names"].append(name)
     return found
 
 
-def names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, set[str]]:
+def read_folded_names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, set[str]]:
     """The keys of every name, old and new, of subjects."""
     found: dict[UUID, set[str]] = {}
     for row in connection.execute(

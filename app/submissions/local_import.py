@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from app.registry import Registry
-from app.rules.permissions import COMMAND_LINE
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import service, store, views
 from app.submissions.processing import dispatch
 from app.submissions.schemas import Result, RowOutcome, State
@@ -43,7 +43,7 @@ def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
         finally:
             done.set()
             watcher.join()
-    ended = service.find(registry, COMMAND_LINE, row.id)
+    ended = service.find(registry, COMMAND_LINE_CALLER, row.id)
     _tell(registry, ended)
     return ended
 
@@ -56,11 +56,11 @@ def _see_through(registry: Registry, row: SubmissionRow, worker: str) -> None:
             sleep(LOOK_SECONDS)
         else:
             dispatch.work_on(registry, mine)
-        row = service.find(registry, COMMAND_LINE, row.id)
+        row = service.find(registry, COMMAND_LINE_CALLER, row.id)
 
 
 def _receive(registry: Registry, file: Path, wish: Wish, worker: str) -> SubmissionRow:
-    submission_id = service.begin(registry, COMMAND_LINE, wish)
+    submission_id = service.begin(registry, COMMAND_LINE_CALLER, wish)
     keeper = Keeper(registry, submission_id)
     try:
         with file.open("rb") as content:
@@ -89,7 +89,7 @@ def _watch(
     registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, done: threading.Event
 ) -> None:
     while not done.wait(LOOK_SECONDS):
-        row = service.find(registry, COMMAND_LINE, submission_id)
+        row = service.find(registry, COMMAND_LINE_CALLER, submission_id)
         bar.update(task, completed=row.bytes_read, description=_described(row))
 
 

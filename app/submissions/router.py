@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.http.deps import WRITE_TURN, Admission, RegistryDep, needs
@@ -199,9 +199,9 @@ def list_submissions(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.SubmissionPage:
     """Submissions by page, the newest first; a department sees its own."""
-    if not caller.oversees and department not in {None, caller.department}:
+    if not caller.has_oversight and department not in {None, caller.department}:
         raise errors.NotYourDepartment
-    whose = department if caller.oversees else caller.department
+    whose = department if caller.has_oversight else caller.department
     with registry.database.reading() as connection:
         rows = store.page(
             connection,
@@ -227,16 +227,16 @@ def list_submissions(
 def download_template(caller: Reader, registry: RegistryDep, list_type: Code = None) -> Response:
     """A workbook to fill in: explained headings, drop-downs, examples on their own sheet."""
     with registry.database.reading() as connection:
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
         today = registry.clock.today()
     offered = [
         item
         for item in catalogue.list_types.values()
-        if item.applies_on(today)
+        if item.is_in_force_on(today)
         and list_type in {None, item.code}
         and (
             caller.department is None
-            or catalogue.may_issue(catalogue.departments[caller.department], item)
+            or catalogue.is_issuer(catalogue.departments[caller.department], item)
         )
     ]
     if list_type is not None and not offered:

@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.db.engines import Connection
 from app.errors import (
     Busy,
@@ -24,7 +24,7 @@ from app.errors import (
 )
 from app.http.schemas import current_request_id
 from app.registry import Registry
-from app.rules.names import name_key
+from app.rules.names import fold_name
 from app.rules.permissions import Caller, Role
 from app.submissions import store
 from app.submissions.processing import reversal
@@ -66,7 +66,7 @@ def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
     """
     department = _department(caller, wish.department)
     with registry.database.reading() as connection:
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
         if store.unfinished(connection, caller) >= MOST_UNFINISHED:
             raise Busy(TOO_MANY_FILES, retry_after=30)
     faults = _faults(wish, department)
@@ -235,7 +235,7 @@ def _require_another(caller: Caller, key_id: UUID | None, person: str | None) ->
     if caller.person is None:
         raise PersonKeyRequired
     same_key = caller.id is not None and caller.id == key_id
-    if same_key or (person and name_key(person) == name_key(caller.person)):
+    if same_key or (person and fold_name(person) == fold_name(caller.person)):
         raise SamePerson
 
 
@@ -343,7 +343,7 @@ def _own(connection: Connection, caller: Caller, submission_id: UUID) -> Submiss
 
 
 def _visible(row: SubmissionRow | None, caller: Caller) -> SubmissionRow:
-    if row is None or not (caller.oversees or row.department == caller.department):
+    if row is None or not (caller.has_oversight or row.department == caller.department):
         raise SubmissionNotFound
     return row
 

@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.audit.store import ANSWERED, add_access, row
-from app.calendar.notices import statutory_years
-from app.catalogue.service import add_department, enable
+from app.calendar.notices import build_statutory_years
+from app.catalogue.service import add_department, put_list_type_in_force
 from app.checks.store import sort_results
 from app.disclosure.service import load_year
 from app.rules.calendar import CalendarYear
@@ -123,12 +123,12 @@ def test_a_key_that_cannot_be_ended_leaves_nothing(world: World) -> None:
 
 def notice_of_2027() -> CalendarYear:
     """A day-off notice that moves nothing but what was provisional before."""
-    [year] = statutory_years(2027, 2027)
+    [year] = build_statutory_years(2027, 2027)
     return replace(year, announced=True, source="国办发明电〔2026〕1号(合成)")
 
 
 def test_the_law_changes_on_the_trail(world: World) -> None:
-    enable(world.registry, "charity.red", "某某条例第一条")
+    put_list_type_in_force(world.registry, "charity.red", "某某条例第一条")
     add_department(world.registry, "shanting_hr", "山亭区人力资源和社会保障局", "human_resources")
     load_year(world.registry, notice_of_2027())
     assert only(world, "list_type_enabled")["target"] == "catalogue/2"

@@ -9,8 +9,13 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from app.catalogue.service import add_department, enable, load_file, read_sections
-from app.catalogue.store import current_catalogue
+from app.catalogue.service import (
+    add_department,
+    load_catalogue_file,
+    put_list_type_in_force,
+    read_sections,
+)
+from app.catalogue.store import read_current_catalogue
 from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.registry import read_head
@@ -71,7 +76,7 @@ def refused(answer: httpx.Response) -> tuple[int, str]:
 
 def faults_of(world: World, file: Path) -> dict[str, str]:
     with pytest.raises(InvalidPayload) as refusal:
-        load_file(world.registry, file)
+        load_catalogue_file(world.registry, file)
     return {fault.pointer: fault.code for fault in refusal.value.faults}
 
 
@@ -81,7 +86,7 @@ def faults_of(world: World, file: Path) -> dict[str, str]:
 def test_a_new_measure_follows_from_the_next_check_on(world: World, tmp_path: Path) -> None:
     world.record()
     before = checked(world)
-    assert load_file(world.registry, written(tmp_path, NEW_MEASURE)) == 2
+    assert load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE)) == 2
     after = checked(world)
     assert (before["catalogue_version"], after["catalogue_version"]) == ("1", "2")
     assert measures(after) == measures(before) | {"site_visit"}
@@ -106,7 +111,7 @@ def test_a_new_measure_follows_from_the_next_check_on(world: World, tmp_path: Pa
 def test_a_file_replaces_by_code_and_leaves_the_rest(world: World, tmp_path: Path) -> None:
     before = world.api().get("/v1/measures").json()["measures"]
     renamed = {**before[0], "name": "另一名称"}
-    load_file(world.registry, written(tmp_path, {"measures": [renamed]}))
+    load_catalogue_file(world.registry, written(tmp_path, {"measures": [renamed]}))
     after = world.api().get("/v1/measures").json()["measures"]
     assert after == [renamed, *before[1:]]
     assert len(world.api().get("/v1/domains").json()["domains"]) == 18
@@ -118,7 +123,7 @@ def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
     entry = world.record()
     assert checked(world)["results"][0]["standing"] == "black"
     ended = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-21"}
-    load_file(world.registry, written(tmp_path, {"list_types": [ended]}))
+    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ended]}))
     found = checked(world)["results"][0]
     assert (found["standing"], found["measures"]) == ("none", [])
     answer = world.api().post("/v1/entries", json=push(source_ref="new", subject=organisation(1)))
@@ -138,7 +143,7 @@ def test_a_list_type_is_in_force_on_its_last_day_and_not_on_the_next(
 ) -> None:
     world.record()
     ending = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-22"}
-    load_file(world.registry, written(tmp_path, {"list_types": [ending]}))
+    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ending]}))
     assert checked(world)["results"][0]["standing"] == "black"
     world.clock.move_to(date(2026, 11, 23))
     assert checked(world)["results"][0]["standing"] == "none"
@@ -284,26 +289,28 @@ def test_a_repair_rule_may_wait_for_nothing_and_hold_for_one_day(tmp_path: Path)
 def test_a_new_repair_rule_holds_from_the_next_version_on(world: World, tmp_path: Path) -> None:
     def codes() -> dict[str, str]:
         with world.registry.database.reading() as connection:
-            law = current_catalogue(world.registry, connection)
+            law = read_current_catalogue(world.registry, connection)
         found = {
-            code: law.repair_rule(code, date(2026, 11, 22))
+            code: law.find_repair_rule(code, date(2026, 11, 22))
             for code in ("transport.black", "charity.black")
         }
         return {code: rule.code for code, rule in found.items() if rule}
 
     general = {"transport.black": "general_ndrc_36", "charity.black": "general_ndrc_36"}
     assert codes() == general
-    assert load_file(world.registry, written(tmp_path, {"repair_rules": [REPAIR_RULE]})) == 2
+    assert (
+        load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": [REPAIR_RULE]})) == 2
+    )
     assert codes() == general | {"transport.black": "transport"}
     # By the same code it is replaced: it competes with nobody.
     ended = REPAIR_RULE | {"valid_until": "2026-11-21"}
-    assert load_file(world.registry, written(tmp_path, {"repair_rules": [ended]})) == 3
+    assert load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": [ended]})) == 3
     assert codes() == general
 
 
 def test_two_repair_rules_never_hold_for_one_decision(world: World, tmp_path: Path) -> None:
     def load(*rules: dict[str, Any]) -> int:
-        return load_file(world.registry, written(tmp_path, {"repair_rules": list(rules)}))
+        return load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": list(rules)}))
 
     later = REPAIR_RULE | {"code": "later", "valid_from": "2027-01-01"}
     for rules, named in (
@@ -364,14 +371,14 @@ def test_a_catalogue_that_names_what_it_lacks_is_refused(world: World, tmp_path:
         ({"departments": [body | {"place": "999999"}]}, "place 999999"),
     ):
         with pytest.raises(InvalidPayload) as refusal:
-            load_file(world.registry, written(tmp_path, document))
+            load_catalogue_file(world.registry, written(tmp_path, document))
         assert missing in refusal.value.detail.en, document
     assert version(world) == "1"
 
 
 def test_every_change_of_the_law_is_on_record(world: World, tmp_path: Path) -> None:
-    load_file(world.registry, written(tmp_path, NEW_MEASURE))
-    enable(world.registry, "poverty_relief.black", "某法第一条")
+    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
+    put_list_type_in_force(world.registry, "poverty_relief.black", "某法第一条")
     add_department(world.registry, "new_office", "新局", None)
     with world.registry.database.reading() as connection:
         rows = connection.execute(
@@ -395,7 +402,7 @@ def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: Wor
     facts = push(list_type="poverty_relief.black", subject=organisation(1))
     api = world.api("department", "poverty_relief_office")
     assert refused(api.post("/v1/entries", json=facts)) == (409, "list_type_not_in_force")
-    assert enable(world.registry, "poverty_relief.black", " 某法第一条 ") == 2
+    assert put_list_type_in_force(world.registry, "poverty_relief.black", " 某法第一条 ") == 2
     shown = list_type(world, "poverty_relief.black")
     assert (shown["in_force"], shown["legal_reference"]) == (True, "某法第一条")
     assert api.post("/v1/entries", json=facts).status_code == 201
@@ -410,7 +417,7 @@ def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: Wor
 def test_nothing_is_enabled_without_a_law_or_a_list(world: World) -> None:
     for code, reference in (("poverty_relief.black", "  "), ("poverty_relief.grey", "某法")):
         with pytest.raises(InvalidPayload):
-            enable(world.registry, code, reference)
+            put_list_type_in_force(world.registry, code, reference)
     assert version(world) == "1"
 
 
@@ -460,7 +467,7 @@ def test_the_level_makes_the_issuer_too(world: World, tmp_path: Path) -> None:
     city_only = list_type(world, "wage_arrears.black") | {
         "issuers": [{"function": "human_resources", "levels": ["city"]}]
     }
-    load_file(world.registry, written(tmp_path, {"list_types": [city_only]}))
+    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [city_only]}))
     district = world.api("department", "shizhong_hr")
     assert refused(district.post("/v1/entries", json=push())) == (403, "not_your_list")
     assert world.api().post("/v1/entries", json=push()).status_code == 201
@@ -473,7 +480,7 @@ def test_a_body_that_no_longer_exists_issues_nothing(world: World, tmp_path: Pat
         "functions": ["human_resources"],
         "valid_until": "2026-11-21",
     }
-    load_file(world.registry, written(tmp_path, {"departments": [gone]}))
+    load_catalogue_file(world.registry, written(tmp_path, {"departments": [gone]}))
     assert refused(world.api().post("/v1/entries", json=push())) == (403, "not_your_list")
 
 
@@ -498,7 +505,7 @@ def test_a_department_needs_a_free_code_of_the_right_form_a_name_and_a_parent_th
 
 def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) -> None:
     world.record()
-    load_file(world.registry, written(tmp_path, NEW_MEASURE))
+    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
     world.record(
         **red(
             source_ref="red",
@@ -521,7 +528,7 @@ def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) 
 
 def test_an_entry_names_the_law_that_it_was_decided_by(world: World, tmp_path: Path) -> None:
     first = world.record(subject=subject())
-    load_file(world.registry, written(tmp_path, NEW_MEASURE))
+    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
     second = world.record(source_ref="second", subject=organisation(1))
     with world.registry.database.reading() as connection:
         found = dict(

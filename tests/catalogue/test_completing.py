@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from app.catalogue import service, store
-from app.catalogue.service import complete, enable
-from app.catalogue.store import catalogue_at, current_catalogue
+from app.catalogue.service import add_missing_shipped_items, put_list_type_in_force
+from app.catalogue.store import read_catalogue_at, read_current_catalogue
 from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from app.registry import Registry, read_head
 from app.rules.law import Catalogue, Span
@@ -61,8 +61,8 @@ def make_old(world: World) -> None:
 def law(registry: Registry, version: int | None = None) -> Catalogue:
     with registry.database.reading() as connection:
         if version is not None:
-            return catalogue_at(registry, connection, version)
-        return current_catalogue(registry, connection)
+            return read_catalogue_at(registry, connection, version)
+        return read_current_catalogue(registry, connection)
 
 
 @contextmanager
@@ -87,7 +87,7 @@ COMPLETED = (2, "command line", "completed by a newer release")
 
 
 def test_a_database_of_this_release_lacks_nothing(world: World) -> None:
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     assert versions(world) == [SHIPPED]
 
 
@@ -100,7 +100,7 @@ def test_an_old_database_gets_the_new_section_the_missing_items_and_the_new_fiel
     assert old.repair_rules == {}
     assert old.list_types["telecom_fraud.black"].consecutive_cap is None
     assert "honours_priority" not in old.measures
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     new = law(world.registry)
     assert new.version == "2"
     for section in store.ITEM_CLASSES:
@@ -118,15 +118,15 @@ def test_an_old_database_gets_the_new_section_the_missing_items_and_the_new_fiel
 
 def test_the_version_before_can_still_be_read(world: World) -> None:
     make_old(world)
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     with beside(world) as fresh:
         old = law(fresh, 1)
         assert (old.version, old.repair_rules) == ("1", {})
         assert old.list_types["judgment_defaulting.black"].extension is None
-        assert old.repair_rule("wage_arrears.black", date(2026, 11, 22)) is None
+        assert old.find_repair_rule("wage_arrears.black", date(2026, 11, 22)) is None
         new = law(fresh)
         assert new.list_types["judgment_defaulting.black"].extension == Span(years=3)
-        rule = new.repair_rule("wage_arrears.black", date(2026, 11, 22))
+        rule = new.find_repair_rule("wage_arrears.black", date(2026, 11, 22))
         assert rule is not None
         assert rule.code == "wage_arrears"
 
@@ -142,7 +142,7 @@ def test_what_an_operator_changed_stays(world: World) -> None:
                 version=1, kind="matters", code="own_matter", position=999, body=own
             )
         )
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     new = law(world.registry)
     telecom = new.list_types["telecom_fraud.black"]
     assert (telecom.term, telecom.note) == (Span(years=2), "own note")
@@ -155,7 +155,7 @@ def test_a_field_that_was_kept_empty_is_not_filled(world: World) -> None:
     make_old(world)
     alter(world, "telecom_fraud.black", consecutive_cap=None)
     alter(world, "wage_arrears.black", extension={"years": 1, "months": 0})
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     new = law(world.registry)
     assert new.list_types["telecom_fraud.black"].consecutive_cap is None
     assert new.list_types["wage_arrears.black"].extension == Span(years=1)
@@ -164,17 +164,17 @@ def test_a_field_that_was_kept_empty_is_not_filled(world: World) -> None:
 
 def test_completing_again_does_nothing(world: World) -> None:
     make_old(world)
-    complete(world.registry)
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
+    add_missing_shipped_items(world.registry)
     with beside(world) as fresh:
-        complete(fresh)
+        add_missing_shipped_items(fresh)
     assert versions(world) == [SHIPPED, COMPLETED]
 
 
 def test_an_operator_who_is_first_completes_it_before_the_change(world: World) -> None:
     make_old(world)
-    assert enable(world.registry, "poverty_relief.black", "某法第一条") == 3
-    complete(world.registry)
+    assert put_list_type_in_force(world.registry, "poverty_relief.black", "某法第一条") == 3
+    add_missing_shipped_items(world.registry)
     enabled = (3, "command line", "poverty_relief.black: 某法第一条")
     assert versions(world) == [SHIPPED, COMPLETED, enabled]
     new = law(world.registry)
@@ -185,7 +185,7 @@ def test_an_operator_who_is_first_completes_it_before_the_change(world: World) -
 def test_an_entry_of_before_is_answered_for_after(world: World) -> None:
     make_old(world)
     entry = world.record()
-    complete(world.registry)
+    add_missing_shipped_items(world.registry)
     again = world.api().post("/v1/entries", json=push())
     assert (again.status_code, again.json()["id"]) == (200, entry["id"])
 
@@ -195,7 +195,7 @@ def test_two_processes_at_once_complete_it_once(
 ) -> None:
     make_old(world)
     both_have_looked = Barrier(2)
-    plain = store.additions
+    plain = store.find_missing_items
     looks: list[int] = []
 
     def look(*arguments: Any) -> Any:
@@ -205,9 +205,9 @@ def test_two_processes_at_once_complete_it_once(
             both_have_looked.wait(10)
         return found
 
-    monkeypatch.setattr(service.store, "additions", look)
+    monkeypatch.setattr(service.store, "find_missing_items", look)
     with beside(world) as one, beside(world) as other, ThreadPoolExecutor(2) as pool:
-        for done in [pool.submit(complete, registry) for registry in (one, other)]:
+        for done in [pool.submit(add_missing_shipped_items, registry) for registry in (one, other)]:
             done.result()
     assert versions(world) == [SHIPPED, COMPLETED]
     assert looks[:2] == [4, 4]

@@ -144,7 +144,7 @@ def functions_in_force() -> set[str]:
     return {
         function
         for department in DEPARTMENTS
-        if department.holds_on(TODAY)
+        if department.is_valid_on(TODAY)
         for function in department.functions
     }
 
@@ -260,8 +260,8 @@ def test_a_body_that_has_ended_has_a_successor_without_a_gap() -> None:
     for department in ended:
         assert department.successor is not None
         assert department.valid_until is not None
-        assert DEPARTMENT[department.successor].holds_on(department.valid_until)
-        assert DEPARTMENT[department.successor].holds_on(TODAY)
+        assert DEPARTMENT[department.successor].is_valid_on(department.valid_until)
+        assert DEPARTMENT[department.successor].is_valid_on(TODAY)
 
 
 def test_following_successors_comes_to_an_end() -> None:
@@ -304,7 +304,7 @@ def test_the_list_types_in_force_are_exactly_those_with_a_basis() -> None:
     assert {list_type.code for list_type in LIST_TYPES if list_type.in_force} == (
         BLACK_IN_FORCE | RED_IN_FORCE | records
     )
-    assert {code for code in LIST_TYPE if LIST_TYPE[code].applies_on(TODAY)} == (
+    assert {code for code in LIST_TYPE if LIST_TYPE[code].is_in_force_on(TODAY)} == (
         BLACK_IN_FORCE | RED_IN_FORCE | records
     )
 
@@ -353,7 +353,7 @@ def test_every_list_type_can_be_issued_by_a_department_in_force_today() -> None:
         assert any(
             issuer.function in department.functions and department.level in issuer.levels
             for department in DEPARTMENTS
-            if department.holds_on(TODAY)
+            if department.is_valid_on(TODAY)
             for issuer in list_type.issuers
         ), list_type.code
 
@@ -747,7 +747,7 @@ def test_special_repair_rules_are_for_list_types_that_can_be_repaired() -> None:
 def test_the_special_rule_outweighs_the_general_one_of_the_day_of_the_decision(
     code: str, decided_on: str, rule: str
 ) -> None:
-    found = LAW.repair_rule(code, date.fromisoformat(decided_on))
+    found = LAW.find_repair_rule(code, date.fromisoformat(decided_on))
     assert found is not None
     assert found.code == rule
 
@@ -756,21 +756,21 @@ def test_the_order_of_the_rules_decides_nothing() -> None:
     turned = Catalogue(repair_rules=dict(reversed(REPAIR_RULE.items())))
     for day in (date(2019, 3, 6), date(2026, 3, 31), date(2026, 4, 1)):
         for code in LIST_TYPE:
-            found = LAW.repair_rule(code, day)
+            found = LAW.find_repair_rule(code, day)
             assert found is not None, (code, day)
-            assert turned.repair_rule(code, day) == found, (code, day)
+            assert turned.find_repair_rule(code, day) == found, (code, day)
 
 
 def test_without_rules_nothing_is_found() -> None:
-    assert Catalogue().repair_rule("wage_arrears.black", date(2026, 11, 22)) is None
+    assert Catalogue().find_repair_rule("wage_arrears.black", date(2026, 11, 22)) is None
     bare = Catalogue(repair_rules={"wage_arrears": REPAIR_RULE["wage_arrears"]})
-    assert bare.repair_rule("tax_fraud.black", date(2026, 11, 22)) is None
+    assert bare.find_repair_rule("tax_fraud.black", date(2026, 11, 22)) is None
 
 
 def test_every_list_type_that_can_be_repaired_has_a_rule_for_the_class_of_its_own() -> None:
     for code, list_type in LIST_TYPE.items():
         if list_type.repairable:
             for day in (date(2026, 3, 31), date(2026, 4, 1)):
-                rule = LAW.repair_rule(code, day)
+                rule = LAW.find_repair_rule(code, day)
                 assert rule is not None
                 assert list_type.severity in rule.minimum

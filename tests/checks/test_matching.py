@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from tests.support.facts import BUILDER, PERSON, asked, check, person, red, subject
 from tests.support.numbers import org_code, resident_id, uscc
 from tests.support.world import World
@@ -25,7 +25,7 @@ def codes(result: dict[str, Any]) -> list[str]:
 @pytest.fixture
 def society(world: World) -> dict[str, Any]:
     """A black entry on somebody who is known by name alone."""
-    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     return world.record(
         world.api(department="civil_affairs"),
         list_type="illegal_social_organizations.black",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from app.db.tables import Check
 from tests.support.facts import PERSON, asked, check, person, red, subject
 from tests.support.numbers import org_code, resident_id, uscc
@@ -225,7 +225,7 @@ def test_the_law_is_that_of_the_moment(world: World) -> None:
     world.record(**red())
     version = told(world)["catalogue_version"]
     pinned = written(world)
-    enable(world.registry, "charity.red", "某某条例第一条")
+    put_list_type_in_force(world.registry, "charity.red", "某某条例第一条")
     assert told(world)["catalogue_version"] != version
     assert examined(world, known_at=pinned)["catalogue_version"] == version
 
@@ -325,7 +325,7 @@ def test_a_person_was_known_by_the_wrong_name_until_it_was_void(world: World) ->
 
 
 def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -> None:
-    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     whom = {"kind": "unincorporated_organization", "name": "旧研究会", "identifiers": []}
     civil = world.api("department", "civil_affairs")
     entry = world.record(civil, list_type="illegal_social_organizations.black", subject=whom)

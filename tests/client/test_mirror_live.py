@@ -17,7 +17,7 @@ import httpx
 import orjson
 import pytest
 
-from app.calendar.notices import read_notice
+from app.calendar.notices import read_calendar_notice
 from app.client.mirror import keep
 from app.disclosure.service import load_year
 from app.exports.service import start_epoch
@@ -133,7 +133,7 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
             days = chance.choice([1, 1, 2, 7, 30])
             world.clock.move_to(world.clock.today() + timedelta(days))
         if turn == 60:
-            load_year(world.registry, read_notice(notice))
+            load_year(world.registry, read_calendar_notice(notice))
         if chance.random() < 0.02:
             start_epoch(world.registry)
         if chance.random() < 0.15:

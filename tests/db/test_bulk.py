@@ -27,7 +27,7 @@ from app.db.tables import (
 from app.entries import store as entry_store
 from app.entries.recording.batch import Recorded, record_all
 from app.entries.schemas import EntryPush
-from app.rules.permissions import COMMAND_LINE
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.subjects import store as subject_store
 from tests.support.facts import organisation, push, resident_id
 from tests.support.world import World
@@ -66,7 +66,7 @@ def pushes(refs: str = "R", count: int = MANY, **changes: Any) -> list[EntryPush
 
 
 def record(world: World, pushed: list[EntryPush]) -> list[Recorded]:
-    outcomes = record_all(world.registry, COMMAND_LINE, pushed)
+    outcomes = record_all(world.registry, COMMAND_LINE_CALLER, pushed)
     assert all(isinstance(outcome, Recorded) for outcome in outcomes), outcomes
     return [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
 

@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from fastapi import FastAPI
 from sqlalchemy import inspect, text
 
-from app.catalogue.service import initialise
+from app.catalogue.service import initialize_registry
 from app.checks import result_indexing
 from app.checks.store import sort_results
 from app.db import migrations
@@ -94,7 +94,7 @@ def test_down_to_nothing_and_up_again(scratch: Settings) -> None:
 def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, address: str) -> None:
     migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
-        initialise(registry)
+        initialize_registry(registry)
     world = open_world(scratch, app, address)
     assert world.api().post("/v1/entries", json=push()).status_code == 201
     world.close()
@@ -105,7 +105,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
 ) -> None:
     migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
-        initialise(registry)
+        initialize_registry(registry)
     world = open_world(scratch, app, address)
     wrong = world.record(source_ref="W", subject=subject(name="错的公司"))
     revocation = {"reason": "错", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -128,7 +128,7 @@ def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is sorted in by itself
     migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
-        initialise(registry)
+        initialize_registry(registry)
     world = open_world(scratch, app, address)
     world.record()
     looked_up = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}

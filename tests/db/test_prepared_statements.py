@@ -18,7 +18,7 @@ from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from app.entries import store as entries
 from app.http.problems import from_database
 from app.registry import read_head
-from app.subjects.store import Key
+from app.subjects.store import LookupKey
 from tests.support.asking import answered, on_record
 from tests.support.facts import PERSON, asked, subject
 from tests.support.numbers import org_code, uscc
@@ -88,7 +88,7 @@ def listed(world: World, serials: range) -> dict[int, dict[str, Any]]:
 
 def test_ten_thousand_keys_find_what_is_recorded_under_them_and_nothing_else(world: World) -> None:
     known = listed(world, range(0, 50, 10))
-    keys: list[Key] = [("uscc", uscc(serial)) for serial in range(MANY)]
+    keys: list[LookupKey] = [("uscc", uscc(serial)) for serial in range(MANY)]
     keys += [("org_code", org_code(serial)) for serial in range(MANY)]
     with world.registry.database.reading() as connection:
         found = checks.match_keys(connection, keys)
@@ -148,7 +148,7 @@ def test_odd_texts_are_compared_as_they_are(world: World) -> None:
 
 
 def test_a_read_sees_one_moment_whatever_is_recorded_meanwhile(world: World) -> None:
-    keys: list[Key] = [("uscc", uscc(1))]
+    keys: list[LookupKey] = [("uscc", uscc(1))]
     with world.registry.database.reading() as connection:
         before = read_head(connection)
         listed(world, range(1, 2))

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
-from app.catalogue.store import current_calendar
+from app.catalogue.store import read_current_calendar
 from app.db.engines import Connection
 from app.db.tables import EntryVersion, Subject
 from app.disclosure.store import state_expression
@@ -20,14 +20,14 @@ from app.entries.store import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,
+    ChannelPublication,
     DisclosureState,
-    Publication,
-    fulfilment,
-    state_on,
-    write_channels,
+    compute_disclosure_state,
+    compute_fulfilment,
+    serialize_channels,
 )
 from app.rules.law import DisclosureClass, ListKind
-from app.rules.status import ENDED, Status, Term, status_on
+from app.rules.status import ENDED_STATUSES, Status, Term, compute_status
 from tests.support.world import World
 
 START = date(2026, 11, 20)
@@ -189,14 +189,14 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
             for row, (in_sql, not_ended, running) in found:
                 kind = ListKind(row.kind)
                 black_active = any(
-                    status_on(term, BLACK, on, black_active=False) is Status.active
+                    compute_status(term, BLACK, on, has_active_black_entry=False) is Status.active
                     for term in blacks.get(row.subject_id, ())
                 )
-                expected = status_on(row.term, kind, on, black_active=black_active)
+                expected = compute_status(row.term, kind, on, has_active_black_entry=black_active)
                 assert in_sql == expected, (row.term, kind, on)
                 assert row.status(on) is expected, (row.term, kind, on)
                 assert bool(row.black_active) is (kind is RED and black_active)
-                assert bool(not_ended) is (expected not in ENDED), (row.term, on)
+                assert bool(not_ended) is (expected not in ENDED_STATUSES), (row.term, on)
                 assert bool(running) is (expected in {Status.active, Status.suspended})
 
 
@@ -278,12 +278,14 @@ def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: W
             terms_by_id = {row.id: row.term for row, _ in found}
             for row, (in_sql,) in found:
                 black_active = any(
-                    status_on(terms_by_id[neighbour], BLACK, on, black_active=False)
+                    compute_status(terms_by_id[neighbour], BLACK, on, has_active_black_entry=False)
                     is Status.active
                     for neighbour, version in newest.items()
                     if version["kind"] == BLACK and version["subject_id"] == row.subject_id
                 )
-                expected = status_on(row.term, ListKind(row.kind), on, black_active=black_active)
+                expected = compute_status(
+                    row.term, ListKind(row.kind), on, has_active_black_entry=black_active
+                )
                 assert in_sql == expected == row.status(on), (seq, on)
 
 
@@ -309,15 +311,19 @@ def endings(deadline: date) -> Iterator[dict[str, Any]]:
     yield {"revoked_on": after, "cap_ends_on": after}
 
 
-def channels_published(deadline: date) -> Iterator[dict[Channel, Publication]]:
+def channels_published(deadline: date) -> Iterator[dict[Channel, ChannelPublication]]:
     """Never, in part, in time, late, by grace, and withdrawn again."""
     late = deadline + timedelta(days=1)
     in_time = deadline - timedelta(days=2)
-    not_required = Publication(required=False)
+    not_required = ChannelPublication(required=False)
 
-    def said(on: date | None, by: date = deadline, withdrawn: date | None = None) -> Publication:
+    def said(
+        on: date | None, by: date = deadline, withdrawn: date | None = None
+    ) -> ChannelPublication:
         judged = None if on is None else by
-        return Publication(required=True, published_on=on, judged_by=judged, withdrawn_on=withdrawn)
+        return ChannelPublication(
+            required=True, published_on=on, applicable_deadline=judged, withdrawn_on=withdrawn
+        )
 
     for site, city in (
         (said(None), said(None)),
@@ -332,7 +338,7 @@ def channels_published(deadline: date) -> Iterator[dict[Channel, Publication]]:
 
 def calendar_of(world: World) -> Calendar:
     with world.registry.database.reading() as connection:
-        return current_calendar(world.registry, connection)
+        return read_current_calendar(world.registry, connection)
 
 
 def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(world: World) -> None:
@@ -340,7 +346,7 @@ def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(worl
     for deadline, kept, void in product(DEADLINES, DisclosureClass, (False, True)):
         for ends, channels in product(endings(deadline), channels_published(deadline)):
             term = Term(effective_from=date(2026, 9, 1), void=void, **ends)
-            done = fulfilment(channels, term.ends_on)
+            done = compute_fulfilment(channels, term.ends_on)
             rows.add(
                 rows.subject(),
                 RECORD,
@@ -348,7 +354,7 @@ def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(worl
                 deadline=deadline,
                 void=void,
                 effective_from=date(2026, 9, 1),
-                channels=write_channels(channels),
+                channels=serialize_channels(channels),
                 published_on=done.published_on,
                 published_late=done.published_late,
                 **ends,
@@ -361,10 +367,10 @@ def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(worl
             found = read(connection, on, None, state_expression(on, calendar))
             assert len(found) == len(rows.entries)
             for row, (in_sql,) in found:
-                by_rule = state_on(
+                by_rule = compute_disclosure_state(
                     disclosure_class=row.disclosure,
                     deadline=row.deadline,
-                    fulfilled=fulfilment(row.publications, row.term.ends_on),
+                    fulfilment=compute_fulfilment(row.publications, row.term.ends_on),
                     ended_on=row.term.ends_on,
                     void=row.void,
                     day=on,
@@ -379,13 +385,15 @@ def test_the_view_shows_the_worst_of_its_channels(world: World) -> None:
     rows = Rows()
     for deadline in DEADLINES:
         for ends, channels in product(endings(deadline), channels_published(deadline)):
-            done = fulfilment(channels, Term(effective_from=date(2026, 9, 1), **ends).ends_on)
+            done = compute_fulfilment(
+                channels, Term(effective_from=date(2026, 9, 1), **ends).ends_on
+            )
             rows.add(
                 rows.subject(),
                 RECORD,
                 deadline=deadline,
                 effective_from=date(2026, 9, 1),
-                channels=write_channels(channels),
+                channels=serialize_channels(channels),
                 published_on=done.published_on,
                 published_late=done.published_late,
                 **ends,

@@ -16,7 +16,7 @@ from sqlalchemy import select
 import app.disclosure.service
 import app.entries.changes.next_version
 import app.entries.recording.batch
-from app.calendar.notices import read_notice
+from app.calendar.notices import read_calendar_notice
 from app.db.tables import CalendarVersion, EntryVersion
 from app.disclosure.service import load_year
 from app.errors import InvalidPayload
@@ -42,7 +42,7 @@ def load(world: World, tmp_path: Path, notice: dict[str, Any]) -> tuple[int, int
     """As `redblack calendar load` does it."""
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(notice, allow_unicode=True), encoding="utf-8")
-    return load_year(world.registry, read_notice(file))
+    return load_year(world.registry, read_calendar_notice(file))
 
 
 def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict[str, Any]:
@@ -429,7 +429,7 @@ def test_a_notice_with_faults_is_refused_and_each_is_named(
     file = tmp_path / "notice.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidPayload) as refusal:
-        read_notice(file)
+        read_calendar_notice(file)
     faults = [f"{fault.pointer} {fault.sentence.en}" for fault in refusal.value.faults]
     assert any(told in one for one in [refusal.value.detail.en, *faults]), faults
 

@@ -11,8 +11,8 @@ import httpx
 import pytest
 import yaml
 
-from app.catalogue.service import enable, load_file
-from app.catalogue.store import current_catalogue, items_adapter
+from app.catalogue.service import load_catalogue_file, put_list_type_in_force
+from app.catalogue.store import build_items_adapter, read_current_catalogue
 from app.rules.law import Span
 from tests.support.facts import BUILDER, OTHER, PERSON, licence, penalty, person, push, resident_id
 from tests.support.problems import refused, told, written
@@ -347,11 +347,11 @@ def test_a_correction_is_ruled_by_the_law_of_the_recording(world: World, tmp_pat
     entry = world.record(effective_until=None)
     shorter = tmp_path / "law.yaml"
     with world.registry.database.reading() as connection:
-        wage = current_catalogue(world.registry, connection).list_types["wage_arrears.black"]
+        wage = read_current_catalogue(world.registry, connection).list_types["wage_arrears.black"]
     one_year = replace(wage, term=Span(years=1), maximum_term=Span(years=1))
-    [body] = items_adapter("list_types").dump_python((one_year,), mode="json")
+    [body] = build_items_adapter("list_types").dump_python((one_year,), mode="json")
     shorter.write_text(yaml.safe_dump({"list_types": [body]}, allow_unicode=True))
-    load_file(world.registry, shorter)
+    load_catalogue_file(world.registry, shorter)
     view = done(
         world.api(), entry, "corrections", {"reason": "x", "changes": {"remark": "补充说明"}}
     )
@@ -361,9 +361,11 @@ def test_a_correction_is_ruled_by_the_law_of_the_recording(world: World, tmp_pat
 def test_two_changes_of_the_law_at_once_are_both_kept(world: World) -> None:
     with ThreadPoolExecutor() as pool:
         codes = ("finance.black", "charity.black")
-        list(pool.map(lambda code: enable(world.registry, code, "某法第一条"), codes))
+        list(
+            pool.map(lambda code: put_list_type_in_force(world.registry, code, "某法第一条"), codes)
+        )
     with world.registry.database.reading() as connection:
-        law = current_catalogue(world.registry, connection)
+        law = read_current_catalogue(world.registry, connection)
     assert all(law.list_types[code].in_force for code in codes)
 
 

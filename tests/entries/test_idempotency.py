@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.service import load_file
+from app.catalogue.service import load_catalogue_file
 from tests.support.facts import PERSON, licence, penalty, person, push, subject
 from tests.support.problems import refused, written
 from tests.support.world import World
@@ -193,7 +193,7 @@ list_types:
 """,
         "utf-8",
     )
-    load_file(world.registry, repealed)
+    load_catalogue_file(world.registry, repealed)
     another = world.api().post("/v1/entries", json=push(source_ref="B"))
     refused(another, 409, "list_type_not_in_force")
     answer = world.api().post("/v1/entries", json=push())

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from app.db.tables import SubjectIdentifier, SubjectName
 from app.entries.changes import next_version
 from tests.support.facts import PERSON, asked, check, decision, person, push, subject
@@ -265,7 +265,7 @@ def test_a_plain_revocation_takes_nothing_back(world: World) -> None:
 
 @pytest.fixture
 def civil(world: World) -> httpx.Client:
-    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     return world.api("department", "civil_affairs")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app.catalogue.service import enable
-from app.catalogue.store import current_calendar
+from app.catalogue.service import put_list_type_in_force
+from app.catalogue.store import read_current_calendar
 from app.demo.synthetic import uscc
 from app.disclosure.service import load_year
 from app.entries import store
@@ -183,7 +183,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
         json={"channel": "department_site", "published_on": "2026-11-22"},
     )
     assert (corrected.status_code, published.status_code) == (200, 200)
-    enable(world.registry, "charity.black", "《慈善法》")
+    put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
     # A day is amended so that a deadline comes nearer: what was due then stays as it was shown.
     load_year(world.registry, amended_year(world, date(2026, 11, 29)))
     world.clock.move_to(date(2026, 12, 2))
@@ -196,7 +196,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
 
 def amended_year(world: World, made_working: date) -> CalendarYear:
     with world.registry.database.reading() as connection:
-        year = current_calendar(world.registry, connection).years[made_working.year]
+        year = read_current_calendar(world.registry, connection).years[made_working.year]
     return replace(year, working_days=year.working_days | {made_working})
 
 

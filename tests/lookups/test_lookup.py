@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from tests.support.facts import BUILDER, PERSON, penalty, person, red, subject
 from tests.support.numbers import org_code, uscc
 from tests.support.world import World
@@ -99,7 +99,7 @@ def test_a_bad_number_is_a_fault(world: World) -> None:
 
 
 def test_a_name_alone_shows_who_bears_it(world: World) -> None:
-    enable(world.registry, "illegal_social_organizations.black", "某某条例第一条")
+    put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     world.record(
         world.api(department="civil_affairs"),
         list_type="illegal_social_organizations.black",

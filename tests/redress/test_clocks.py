@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from app.calendar.notices import read_notice
+from app.calendar.notices import read_calendar_notice
 from app.disclosure.service import load_year
 from app.redress.due_days import recount
 from tests.support.cases import objection, opened, step, told
@@ -36,7 +36,7 @@ def test_open_cases_are_counted_anew_and_closed_ones_are_not(world: World, tmp_p
     told(step(world.api(), cases[2], "decision", rejected, 2))
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(NOTICE), encoding="utf-8")
-    load_year(world.registry, read_notice(file))
+    load_year(world.registry, read_calendar_notice(file))
     assert recount(world.registry) == 2
     assert recount(world.registry) == 0  # done again it moves nothing
     listed = told(world.api().get("/v1/objections"))["cases"]

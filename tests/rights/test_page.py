@@ -16,8 +16,8 @@ from app.rules.admission import DecisionKind, PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
-from app.rules.personal_numbers import holds_personal_number
-from app.rules.redress import CaseKind, CaseState, Step
+from app.rules.personal_numbers import contains_personal_number
+from app.rules.redress import CaseKind, CaseState, CaseStep
 from app.rules.status import Removal, Status
 from app.rules.transitions import Action
 from app.rules.verdict import Standing
@@ -137,7 +137,7 @@ def test_no_personal_number_is_on_it(world: World) -> None:
     for body in (None, of_person()):
         report = issued(world, body)
         for text in (str(report), Page(page_of(world, report)).text):
-            assert not holds_personal_number(text)
+            assert not contains_personal_number(text)
             assert PERSON[6:14] not in text
 
 
@@ -159,7 +159,7 @@ def test_no_personal_number_is_on_it(world: World) -> None:
         ("action", Action),
         ("case", CaseKind),
         ("case_state", CaseState),
-        ("step", Step),
+        ("step", CaseStep),
         ("standing", Standing),
     ],
 )

@@ -15,15 +15,15 @@ from app.errors import (
     TermNotAllowed,
 )
 from app.rules.admission import (
-    HEADS,
+    HEAD_ROLES,
     UNSET,
-    Case,
+    DecisionFacts,
     DecisionKind,
     PenaltyLaw,
     PersonRole,
     Ruling,
-    examine,
-    later,
+    add_span,
+    apply_law,
 )
 from app.rules.law import (
     DisclosureClass,
@@ -42,10 +42,10 @@ DAYS = some.dates(date(1990, 1, 1), date(2060, 12, 31))
 ORGANISATION, PERSON = SubjectKind.legal_person, SubjectKind.natural_person
 
 
-def case(**changes: Any) -> Case:
+def case(**changes: Any) -> DecisionFacts:
     facts: dict[str, Any] = {
         "subject_kind": ORGANISATION,
-        "identified": True,
+        "has_identifier": True,
         "birth_date": None,
         "decision_kind": DecisionKind.list_decision,
         "penalty_law": None,
@@ -60,7 +60,7 @@ def case(**changes: Any) -> Case:
         "exemption": None,
         "exemption_basis": None,
     }
-    return Case(**(facts | changes))
+    return DecisionFacts(**(facts | changes))
 
 
 def list_type(**changes: Any) -> ListType:
@@ -80,7 +80,7 @@ def list_type(**changes: Any) -> ListType:
 
 
 def ruled(law: ListType | None = None, **changes: Any) -> Ruling:
-    return examine(case(**changes), law or list_type(), TODAY)
+    return apply_law(case(**changes), law or list_type(), TODAY)
 
 
 def faults(law: ListType | None = None, **changes: Any) -> dict[str, str]:
@@ -122,14 +122,14 @@ def test_an_entry_is_in_force_from_its_decision_unless_it_says_otherwise() -> No
 def test_a_span_ends_on_the_corresponding_day_or_the_months_last(
     start: date, span: Span, end: date
 ) -> None:
-    assert later(start, span) == end
+    assert add_span(start, span) == end
 
 
 @given(DAYS, some.integers(0, 10), some.integers(0, 24))
 def test_a_span_never_skips_a_month_nor_exceeds_the_day(
     start: date, years: int, months: int
 ) -> None:
-    end = later(start, Span(years=years, months=months))
+    end = add_span(start, Span(years=years, months=months))
     passed = (end.year - start.year) * 12 + end.month - start.month
     assert passed == years * 12 + months
     assert end.day == start.day or (end + timedelta(days=1)).day == 1
@@ -264,14 +264,14 @@ def test_a_list_type_says_which_subjects_it_takes() -> None:
 
 
 def test_a_subject_without_identifier_needs_a_list_type_that_allows_it() -> None:
-    assert faults(identified=False) == {"identifier_missing": "/subject/identifiers"}
-    ruled(list_type(requires_identifier=False), identified=False)
+    assert faults(has_identifier=False) == {"identifier_missing": "/subject/identifiers"}
+    ruled(list_type(requires_identifier=False), has_identifier=False)
 
 
 @pytest.mark.parametrize("role", PersonRole)
 def test_a_serious_black_entry_on_an_organisation_names_its_head(role: PersonRole) -> None:
     facts = {"severity": Severity.serious, "person_roles": frozenset({role})}
-    if role in HEADS:
+    if role in HEAD_ROLES:
         ruled(**facts)
     else:
         assert faults(**facts) == {"responsible_person_missing": "/responsible_persons"}
@@ -330,7 +330,7 @@ def test_every_fault_is_named_at_once() -> None:
         decided_on=TODAY + timedelta(days=3),
         effective_until=TODAY,
         conduct_ended_on=None,
-        identified=False,
+        has_identifier=False,
         person_roles=frozenset(),
         exemption="trade_secret",
     )
@@ -368,9 +368,9 @@ def test_a_list_type_that_is_not_in_force_takes_no_push_but_stays_correctable(
 ) -> None:
     law = list_type(**changes)
     with pytest.raises(ListTypeNotInForce) as refusal:
-        examine(case(), law, TODAY)
+        apply_law(case(), law, TODAY)
     assert refusal.value.members["list_type"] == law.code
-    assert examine(case(), law, TODAY, correcting=True) == ruled()
+    assert apply_law(case(), law, TODAY, is_correction=True) == ruled()
 
 
 def test_a_list_type_applies_on_its_first_and_on_its_last_day() -> None:
@@ -432,7 +432,7 @@ def test_a_case_is_read_from_sealed_facts() -> None:
         "responsible_persons": [{"role": "legal_representative", "name": "-"}],
         "conduct_ended_on": "2026-10-31",
     }
-    assert Case.of(facts, None) == case()
+    assert DecisionFacts.from_facts(facts, None) == case()
 
 
 def test_an_open_term_and_a_term_left_out_are_two_things() -> None:
@@ -440,7 +440,9 @@ def test_an_open_term_and_a_term_left_out_are_two_things() -> None:
         "subject": {"kind": "legal_person", "name": "-"},
         "decision": {"kind": "list_decision", "number": "-", "decided_on": "2026-11-20"},
     }
-    assert Case.of(facts, None).effective_until is UNSET
-    assert Case.of({**facts, "effective_until": None}, None).effective_until is None
-    read = Case.of({**facts, "effective_until": "2027-01-01"}, None)
+    assert DecisionFacts.from_facts(facts, None).effective_until is UNSET
+    assert (
+        DecisionFacts.from_facts({**facts, "effective_until": None}, None).effective_until is None
+    )
+    read = DecisionFacts.from_facts({**facts, "effective_until": "2027-01-01"}, None)
     assert read.effective_until == date(2027, 1, 1)

@@ -11,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 from pydantic import ValidationError
 
-from app.calendar.notices import YearNotice, announced_years, statutory_years
+from app.calendar.notices import CalendarNotice, build_statutory_years, read_announced_years
 from app.rules.calendar import (
     DISCLOSURE_WORKING_DAYS,
     Calendar,
     CalendarYear,
-    changed_days,
-    touches,
+    find_changed_days,
+    is_deadline_affected,
 )
 
 ONE_DAY = timedelta(days=1)
@@ -25,8 +25,8 @@ VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "deadlines.json").read_text(encoding="utf-8")
 )
 # The tests stand at the end of 2026, whatever later years a newer table announces.
-PAST = [year for year in announced_years() if year.year <= 2026]
-SHIPPED = Calendar({year.year: year for year in [*PAST, *statutory_years(2027, 2031)]}, "1")
+PAST = [year for year in read_announced_years() if year.year <= 2026]
+SHIPPED = Calendar({year.year: year for year in [*PAST, *build_statutory_years(2027, 2031)]}, "1")
 NOTICE_2027: dict[str, Any] = {
     "year": 2027,
     # Made up for the tests; the real one is not announced yet.
@@ -39,7 +39,7 @@ NOTICE_2027: dict[str, Any] = {
     "source": "a notice for tests",
 }
 AMENDED = Calendar(
-    {**SHIPPED.years, 2027: YearNotice.model_validate(NOTICE_2027).calendar_year()}, "2"
+    {**SHIPPED.years, 2027: CalendarNotice.model_validate(NOTICE_2027).to_calendar_year()}, "2"
 )
 DAYS = some.dates(date(2004, 1, 1), date(2032, 12, 31))
 
@@ -48,43 +48,46 @@ def path(start: date, end: date) -> list[date]:
     return [start + timedelta(days=days) for days in range(1, (end - start).days + 1)]
 
 
-def notice_with(**changes: object) -> YearNotice:
-    return YearNotice.model_validate({**NOTICE_2027, **changes})
+def notice_with(**changes: object) -> CalendarNotice:
+    return CalendarNotice.model_validate({**NOTICE_2027, **changes})
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["decided_on"])
 def test_every_vector_has_its_deadline(case: dict[str, str]) -> None:
-    deadline = SHIPPED.deadline(date.fromisoformat(case["decided_on"]))
+    deadline = SHIPPED.compute_deadline(date.fromisoformat(case["decided_on"]))
     assert deadline.deadline == date.fromisoformat(case["deadline"])
     assert deadline.decided_on == date.fromisoformat(case["decided_on"])
     assert not deadline.provisional
 
 
 def test_the_first_decision_whose_path_leads_into_an_unannounced_year_is_provisional() -> None:
-    assert not SHIPPED.deadline(date(2026, 12, 22)).provisional
-    provisional = SHIPPED.deadline(date(2026, 12, 23))
+    assert not SHIPPED.compute_deadline(date(2026, 12, 22)).provisional
+    provisional = SHIPPED.compute_deadline(date(2026, 12, 23))
     assert provisional.provisional
     assert provisional.deadline == date(2027, 1, 4)
 
 
 @given(DAYS)
 def test_a_deadline_is_a_working_day_with_seven_working_days_up_to_it(decided_on: date) -> None:
-    deadline = SHIPPED.deadline(decided_on).deadline
+    deadline = SHIPPED.compute_deadline(decided_on).deadline
     assert SHIPPED.is_working_day(deadline)
     assert sum(map(SHIPPED.is_working_day, path(decided_on, deadline))) == 7
-    assert SHIPPED.working_days_left(decided_on, deadline) == DISCLOSURE_WORKING_DAYS == 7
+    assert SHIPPED.count_working_days_left(decided_on, deadline) == DISCLOSURE_WORKING_DAYS == 7
 
 
 @given(DAYS)
 def test_a_later_decision_never_has_an_earlier_deadline(decided_on: date) -> None:
-    assert SHIPPED.deadline(decided_on).deadline <= SHIPPED.deadline(decided_on + ONE_DAY).deadline
+    assert (
+        SHIPPED.compute_deadline(decided_on).deadline
+        <= SHIPPED.compute_deadline(decided_on + ONE_DAY).deadline
+    )
 
 
 @given(DAYS)
 def test_a_deadline_is_provisional_if_and_only_if_its_path_is_not_all_announced(
     decided_on: date,
 ) -> None:
-    found = SHIPPED.deadline(decided_on)
+    found = SHIPPED.compute_deadline(decided_on)
     announced = all(map(SHIPPED.is_announced, path(decided_on, found.deadline)))
     assert found.provisional is not announced
 
@@ -92,8 +95,8 @@ def test_a_deadline_is_provisional_if_and_only_if_its_path_is_not_all_announced(
 def test_the_decision_day_itself_may_lie_in_an_unannounced_year() -> None:
     # Only the days after it are counted.
     only_2026 = Calendar({2026: SHIPPED.years[2026]})
-    assert not only_2026.deadline(date(2025, 12, 31)).provisional
-    assert only_2026.deadline(date(2025, 12, 30)).provisional
+    assert not only_2026.compute_deadline(date(2025, 12, 31)).provisional
+    assert only_2026.compute_deadline(date(2025, 12, 30)).provisional
 
 
 @given(DAYS)
@@ -107,7 +110,7 @@ def test_a_year_without_a_row_is_counted_by_plain_weeks() -> None:
     assert empty.is_working_day(date(2026, 10, 1))
     assert not empty.is_working_day(date(2026, 10, 3))
     assert not empty.is_announced(date(2026, 10, 1))
-    assert empty.deadline(date(2026, 10, 1)).provisional
+    assert empty.compute_deadline(date(2026, 10, 1)).provisional
 
 
 @given(DAYS, some.integers(1, 30))
@@ -127,21 +130,21 @@ def test_fewer_than_one_working_day_is_not_counted(count: int) -> None:
 @pytest.mark.parametrize("decided_on", [date.max, date(9999, 12, 30), date(9999, 12, 23)])
 def test_the_end_of_time_is_a_value_error(decided_on: date) -> None:
     with pytest.raises(ValueError, match="past the end"):
-        SHIPPED.deadline(decided_on)
+        SHIPPED.compute_deadline(decided_on)
 
 
 def test_the_first_and_nearly_the_last_day_of_time_have_a_deadline() -> None:
-    assert Calendar().deadline(date.min).deadline == date(1, 1, 10)
-    assert Calendar().deadline(date(9999, 12, 22)).deadline == date.max
+    assert Calendar().compute_deadline(date.min).deadline == date(1, 1, 10)
+    assert Calendar().compute_deadline(date(9999, 12, 22)).deadline == date.max
 
 
 def test_no_working_day_is_left_on_the_last_day_and_after_it() -> None:
     deadline = date(2026, 3, 2)
-    assert SHIPPED.working_days_left(deadline, deadline) == 0
-    assert SHIPPED.working_days_left(deadline + ONE_DAY, deadline) == 0
-    assert SHIPPED.working_days_left(date.max, deadline) == 0
+    assert SHIPPED.count_working_days_left(deadline, deadline) == 0
+    assert SHIPPED.count_working_days_left(deadline + ONE_DAY, deadline) == 0
+    assert SHIPPED.count_working_days_left(date.max, deadline) == 0
     # 2026-02-28 is a Saturday that is worked.
-    assert SHIPPED.working_days_left(date(2026, 2, 27), deadline) == 2
+    assert SHIPPED.count_working_days_left(date(2026, 2, 27), deadline) == 2
 
 
 @given(DAYS, some.integers(0, 8), some.integers(0, 40))
@@ -149,15 +152,15 @@ def test_the_last_day_within_is_the_twin_of_the_working_days_left(
     today: date, count: int, ahead: int
 ) -> None:
     deadline = today + timedelta(days=ahead)
-    near = SHIPPED.working_days_left(today, deadline) <= count
-    assert near is (deadline <= SHIPPED.last_day_within(today, count))
+    near = SHIPPED.count_working_days_left(today, deadline) <= count
+    assert near is (deadline <= SHIPPED.find_last_day_within(today, count))
 
 
 def test_announcing_a_year_changes_all_of_its_days_and_no_other() -> None:
-    changed = changed_days(SHIPPED, AMENDED)
+    changed = find_changed_days(SHIPPED, AMENDED)
     assert len(changed) == 365
     assert {day.year for day in changed} == {2027}
-    assert changed == changed_days(AMENDED, SHIPPED)
+    assert changed == find_changed_days(AMENDED, SHIPPED)
 
 
 def test_amending_an_announced_year_changes_the_amended_days_only() -> None:
@@ -165,32 +168,34 @@ def test_amending_an_announced_year_changes_the_amended_days_only() -> None:
     amended = CalendarYear(
         2027, earlier.off_days | {date(2027, 3, 1)}, earlier.working_days, True, "amended"  # noqa: FBT003
     )  # fmt: skip
-    assert changed_days(AMENDED, Calendar({**AMENDED.years, 2027: amended})) == {date(2027, 3, 1)}
+    assert find_changed_days(AMENDED, Calendar({**AMENDED.years, 2027: amended})) == {
+        date(2027, 3, 1)
+    }
 
 
 def test_another_source_or_version_alone_changes_nothing() -> None:
     earlier = AMENDED.years[2027]
     renamed = CalendarYear(2027, earlier.off_days, earlier.working_days, True, "renamed")  # noqa: FBT003
-    assert not changed_days(AMENDED, Calendar({**AMENDED.years, 2027: renamed}, "3"))
+    assert not find_changed_days(AMENDED, Calendar({**AMENDED.years, 2027: renamed}, "3"))
 
 
 @given(some.dates(date(2026, 10, 1), date(2028, 3, 1)))
 def test_a_path_touches_a_change_if_and_only_if_a_changed_day_lies_on_it(decided_on: date) -> None:
-    changed = changed_days(SHIPPED, AMENDED)
-    deadline = SHIPPED.deadline(decided_on).deadline
+    changed = find_changed_days(SHIPPED, AMENDED)
+    deadline = SHIPPED.compute_deadline(decided_on).deadline
     expected = not changed.isdisjoint(path(decided_on, deadline))
-    assert touches(decided_on, deadline, SHIPPED, AMENDED) is expected
+    assert is_deadline_affected(decided_on, deadline, SHIPPED, AMENDED) is expected
 
 
 @given(some.dates(date(2026, 10, 1), date(2028, 3, 1)))
 def test_a_path_that_touches_no_change_keeps_its_deadline(decided_on: date) -> None:
-    before = SHIPPED.deadline(decided_on)
-    if not touches(decided_on, before.deadline, SHIPPED, AMENDED):
-        assert AMENDED.deadline(decided_on) == before
+    before = SHIPPED.compute_deadline(decided_on)
+    if not is_deadline_affected(decided_on, before.deadline, SHIPPED, AMENDED):
+        assert AMENDED.compute_deadline(decided_on) == before
 
 
 def test_the_shipped_years_are_announced_and_name_their_notices() -> None:
-    years = {year.year: year for year in announced_years()}
+    years = {year.year: year for year in read_announced_years()}
     assert sorted(years) == list(range(2004, max(years) + 1))
     assert max(years) >= 2026
     assert all(year.announced for year in years.values())
@@ -210,7 +215,7 @@ def test_the_shipped_year_2026_is_the_notice() -> None:
 
 
 def test_years_to_come_have_the_statutory_holidays_and_nothing_guessed() -> None:
-    (year,) = statutory_years(2027, 2027)
+    (year,) = build_statutory_years(2027, 2027)
     assert not year.announced
     assert not year.working_days
     assert sorted(year.off_days) == [
@@ -225,30 +230,30 @@ def test_years_to_come_have_the_statutory_holidays_and_nothing_guessed() -> None
 
 
 def test_every_year_to_come_has_thirteen_statutory_days_or_twelve_where_two_coincide() -> None:
-    for year in statutory_years(2027, 2100):
+    for year in build_statutory_years(2027, 2100):
         assert len(year.off_days) in {12, 13}, year.year
 
 
 def test_statutory_days_of_an_announced_year_are_all_off_in_it() -> None:
-    for year in statutory_years(2025, 2026):
+    for year in build_statutory_years(2025, 2026):
         assert year.off_days < SHIPPED.years[year.year].off_days
         assert len(year.off_days) == 13
 
 
 def test_years_without_a_lunar_calendar_are_left_out() -> None:
-    assert statutory_years(2101, 2105) == []
+    assert build_statutory_years(2101, 2105) == []
 
 
 def test_a_notice_reads_the_same_from_json_and_from_yaml() -> None:
-    from_json = YearNotice.model_validate_json(json.dumps(NOTICE_2027))
+    from_json = CalendarNotice.model_validate_json(json.dumps(NOTICE_2027))
     days = NOTICE_2027["off_days"]
     unquoted = f"year: 2027\nsource: a notice for tests\noff_days: [{', '.join(days)}]\n"
-    from_yaml = YearNotice.model_validate(
+    from_yaml = CalendarNotice.model_validate(
         yaml.safe_load(unquoted + "working_days: [2027-02-14, 2027-10-10]")
     )
     assert from_yaml == from_json
-    assert from_json.calendar_year().announced
-    assert from_json.calendar_year().source == "a notice for tests"
+    assert from_json.to_calendar_year().announced
+    assert from_json.to_calendar_year().source == "a notice for tests"
 
 
 @pytest.mark.parametrize(

@@ -5,25 +5,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.calendar.notices import announced_years
+from app.calendar.notices import read_announced_years
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,
+    ChannelPublication,
     DisclosureState,
     Fulfilment,
-    Publication,
-    channels_for,
-    fulfilment,
-    open_state,
-    read_channels,
-    rejudged,
-    state_on,
-    write_channels,
+    apply_new_deadline,
+    build_channels_for_codes,
+    compute_disclosure_state,
+    compute_fulfilment,
+    compute_unpublished_state,
+    parse_channels,
+    serialize_channels,
 )
 from app.rules.law import DisclosureClass
 
 SITE, CITY, ENTERPRISE = Channel
-CALENDAR = Calendar({year.year: year for year in announced_years() if year.year <= 2026}, "1")
+CALENDAR = Calendar({year.year: year for year in read_announced_years() if year.year <= 2026}, "1")
 DEADLINE = date(2026, 10, 12)
 """Of a decision of 2026-09-25, over the October holiday and the worked Saturday after it."""
 DAYS = some.dates(date(2026, 9, 25), date(2026, 11, 10))
@@ -34,12 +34,14 @@ def day(number: int) -> date:
     return DEADLINE + timedelta(days=number)
 
 
-def published(on: date | None, withdrawn: date | None = None, by: date = DEADLINE) -> Publication:
-    return Publication(
+def published(
+    on: date | None, withdrawn: date | None = None, by: date = DEADLINE
+) -> ChannelPublication:
+    return ChannelPublication(
         required=True,
         published_on=on,
         withdrawn_on=withdrawn,
-        judged_by=None if on is None else by,
+        applicable_deadline=None if on is None else by,
     )
 
 
@@ -52,7 +54,7 @@ def state(on: date, **changes: object) -> DisclosureState:
         "void": False,
         "calendar": CALENDAR,
     }
-    return state_on(day=on, **(facts | changes))  # type: ignore[arg-type]
+    return compute_disclosure_state(day=on, **(facts | changes))  # type: ignore[arg-type]
 
 
 # --- channels ------------------------------------------------------------
@@ -73,14 +75,14 @@ def state(on: date, **changes: object) -> DisclosureState:
 def test_the_enterprise_channel_is_required_where_the_uscc_begins_with_9_and_only_there(
     usccs: list[str], *, enterprise: bool
 ) -> None:
-    required = {channel: item.required for channel, item in channels_for(usccs).items()}
+    required = {channel: item.required for channel, item in build_channels_for_codes(usccs).items()}
     assert required == {SITE: True, CITY: True, ENTERPRISE: enterprise}
 
 
 def test_new_channels_hold_no_publication() -> None:
     assert all(
-        item == Publication(required=item.required)
-        for item in channels_for(["91370403MB000CT75T"]).values()
+        item == ChannelPublication(required=item.required)
+        for item in build_channels_for_codes(["91370403MB000CT75T"]).values()
     )
 
 
@@ -88,7 +90,7 @@ def test_new_channels_hold_no_publication() -> None:
     some.dictionaries(
         some.sampled_from(Channel),
         some.builds(
-            Publication,
+            ChannelPublication,
             required=some.booleans(),
             published_on=some.none() | DAYS,
             url=some.none() | some.text(max_size=20),
@@ -98,8 +100,10 @@ def test_new_channels_hold_no_publication() -> None:
         ),
     )
 )
-def test_channels_read_back_as_they_were_written(channels: dict[Channel, Publication]) -> None:
-    assert read_channels(write_channels(channels)) == channels
+def test_channels_read_back_as_they_were_written(
+    channels: dict[Channel, ChannelPublication],
+) -> None:
+    assert parse_channels(serialize_channels(channels)) == channels
 
 
 # --- fulfilment ----------------------------------------------------------
@@ -108,26 +112,26 @@ def test_channels_read_back_as_they_were_written(channels: dict[Channel, Publica
 def test_the_duty_is_met_on_the_day_the_last_required_channel_has_it() -> None:
     channels = {SITE: published(day(-3)), CITY: published(day(-1))}
     expected = Fulfilment(published_on=day(-1), published_late=False)
-    assert fulfilment(channels, None) == expected
+    assert compute_fulfilment(channels, None) == expected
 
 
 def test_a_publication_on_the_last_day_is_in_time_and_the_day_after_is_late() -> None:
     channels = {SITE: published(day(0)), CITY: published(day(0))}
-    assert fulfilment(channels, None).published_late is False
+    assert compute_fulfilment(channels, None).published_late is False
     channels[CITY] = published(day(1))
-    assert fulfilment(channels, None).published_late is True
+    assert compute_fulfilment(channels, None).published_late is True
 
 
 def test_the_duty_is_not_met_while_one_required_channel_lacks_it() -> None:
-    assert fulfilment({SITE: published(day(-3)), CITY: published(None)}, None) == NOT_YET
+    assert compute_fulfilment({SITE: published(day(-3)), CITY: published(None)}, None) == NOT_YET
 
 
 def test_a_channel_that_is_not_required_neither_helps_nor_hurts() -> None:
-    late = Publication(required=False, published_on=day(5), judged_by=DEADLINE)
+    late = ChannelPublication(required=False, published_on=day(5), applicable_deadline=DEADLINE)
     channels = {SITE: published(day(-1)), CITY: published(day(-2)), ENTERPRISE: late}
     expected = Fulfilment(published_on=day(-1), published_late=False)
-    assert fulfilment(channels, None) == expected
-    assert fulfilment(
+    assert compute_fulfilment(channels, None) == expected
+    assert compute_fulfilment(
         {SITE: published(None), CITY: published(day(-2)), ENTERPRISE: late}, None
     ) == (NOT_YET)
 
@@ -139,7 +143,7 @@ def test_a_withdrawal_undoes_a_publication_unless_the_entry_had_ended(
     ended_on: int | None, *, stands: bool
 ) -> None:
     taken_down = published(day(-1), withdrawn=day(3))
-    assert taken_down.stands(None if ended_on is None else day(ended_on)) is stands
+    assert taken_down.fulfills_duty(None if ended_on is None else day(ended_on)) is stands
 
 
 # --- a new deadline ------------------------------------------------------
@@ -148,21 +152,23 @@ def test_a_withdrawal_undoes_a_publication_unless_the_entry_had_ended(
 @given(DAYS, DAYS, DAYS)
 def test_with_grace_what_was_in_time_stays_in_time(on: date, shown: date, new: date) -> None:
     before = {SITE: published(on, by=shown)}
-    after = rejudged(before, new, grace=True)
-    assert after[SITE].judged_by == max(shown, new)
-    assert after[SITE].late <= before[SITE].late
+    after = apply_new_deadline(before, new, keep_later_deadline=True)
+    assert after[SITE].applicable_deadline == max(shown, new)
+    assert after[SITE].is_late <= before[SITE].is_late
 
 
 @given(DAYS, DAYS, DAYS)
 def test_without_grace_the_new_deadline_alone_counts(on: date, shown: date, new: date) -> None:
-    [judged] = rejudged({SITE: published(on, by=shown)}, new, grace=False).values()
-    assert judged.late is (on > new)
+    [judged] = apply_new_deadline(
+        {SITE: published(on, by=shown)}, new, keep_later_deadline=False
+    ).values()
+    assert judged.is_late is (on > new)
 
 
 @pytest.mark.parametrize("grace", [False, True])
 def test_a_channel_without_a_publication_is_not_judged(*, grace: bool) -> None:
     empty = {SITE: published(None)}
-    assert rejudged(empty, day(9), grace=grace) == empty
+    assert apply_new_deadline(empty, day(9), keep_later_deadline=grace) == empty
 
 
 # --- states --------------------------------------------------------------
@@ -183,12 +189,12 @@ def test_the_state_walks_from_pending_over_due_soon_to_overdue() -> None:
 
 @given(DAYS)
 def test_due_soon_means_two_working_days_or_less(on: date) -> None:
-    left = CALENDAR.working_days_left(on, DEADLINE)
+    left = CALENDAR.count_working_days_left(on, DEADLINE)
     if on > DEADLINE:
         expected = DisclosureState.overdue
     else:
         expected = DisclosureState.due_soon if left <= 2 else DisclosureState.pending
-    assert open_state(DEADLINE, on, CALENDAR) is expected
+    assert compute_unpublished_state(DEADLINE, on, CALENDAR) is expected
 
 
 @given(some.lists(some.none() | DAYS, min_size=3, max_size=3), DAYS)
@@ -198,14 +204,14 @@ def test_the_state_is_the_worst_of_the_required_channels(
     said = [None if on is None or on > today else on for on in days]
     channels = dict(zip(Channel, map(published, said), strict=True))
 
-    def one(publication: Publication) -> DisclosureState:
+    def one(publication: ChannelPublication) -> DisclosureState:
         if publication.published_on is None:
-            return open_state(DEADLINE, today, CALENDAR)
-        return DisclosureState.late if publication.late else DisclosureState.on_time
+            return compute_unpublished_state(DEADLINE, today, CALENDAR)
+        return DisclosureState.late if publication.is_late else DisclosureState.on_time
 
     order = list(DisclosureState)
     worst = max((one(item) for item in channels.values()), key=order.index)
-    assert state(today, fulfilled=fulfilment(channels, None)) is worst
+    assert state(today, fulfilled=compute_fulfilment(channels, None)) is worst
 
 
 @given(today=DAYS, on=some.none() | DAYS, late=some.booleans(), void=some.booleans())

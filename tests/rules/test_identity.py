@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from app.rules.identity import Identity, Said, identity_of, keys_told
+from app.rules.identity import Identity, SubjectDescription, derive_identity, extract_lookup_keys
 from app.rules.law import SubjectKind
 from tests.support.numbers import org_code, uscc
 
@@ -16,20 +16,20 @@ CODE = {"scheme": "org_code", "number": org_code(1)}
 
 def said(
     entry: UUID, day: int, name: str = "甲公司", *numbers: dict[str, Any], void: bool = False
-) -> Said:
+) -> SubjectDescription:
     subject = {"kind": "legal_person", "name": name, "identifiers": [*(numbers or (CODE,))]}
-    return Said(entry, void=void, decided_on=date(2026, 11, day), subject=subject)
+    return SubjectDescription(entry, void=void, decided_on=date(2026, 11, day), subject=subject)
 
 
-def known(*versions: Said) -> Identity:
-    identity = identity_of(versions)
+def known(*versions: SubjectDescription) -> Identity:
+    identity = derive_identity(versions)
     assert identity is not None
     return identity
 
 
 def test_nobody_is_named_by_nothing_or_by_void_entries_alone() -> None:
-    assert identity_of([]) is None
-    assert identity_of([said(ONE, 1), said(ONE, 1, void=True)]) is None
+    assert derive_identity([]) is None
+    assert derive_identity([said(ONE, 1), said(ONE, 1, void=True)]) is None
 
 
 def test_the_latest_decision_names_the_subject_whenever_it_was_recorded() -> None:
@@ -70,9 +70,9 @@ def test_a_void_entry_takes_back_its_numbers_and_all_its_names() -> None:
 
 
 def test_a_name_alone_is_known_as_it_reads_now() -> None:
-    def alone(entry: UUID, name: str) -> Said:
+    def alone(entry: UUID, name: str) -> SubjectDescription:
         subject = {"kind": "unincorporated_organization", "name": name}
-        return Said(entry, void=False, decided_on=date(2026, 11, 2), subject=subject)
+        return SubjectDescription(entry, void=False, decided_on=date(2026, 11, 2), subject=subject)
 
     renamed = known(alone(ONE, "旧会"), alone(ONE, "新会"))
     assert renamed.keys == {("name", "unincorporated_organization:新会")}
@@ -101,4 +101,4 @@ def test_recorded_facts_give_the_keys_that_the_push_gave(
     identifier: dict[str, str], keys: set[tuple[str, str]]
 ) -> None:
     told = {"kind": "legal_person", "name": "甲", "identifiers": [identifier]}
-    assert keys_told(told) == keys
+    assert extract_lookup_keys(told) == keys

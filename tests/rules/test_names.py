@@ -6,7 +6,7 @@ from hypothesis import example, given
 from hypothesis import strategies as some
 
 from app.rules import names
-from app.rules.names import name_key
+from app.rules.names import fold_name
 
 
 @pytest.mark.parametrize(
@@ -30,8 +30,8 @@ from app.rules.names import name_key
     ],
 )
 def test_spellings_of_one_name_are_the_same(one: str, other: str) -> None:
-    assert name_key(one) == name_key(other)
-    assert name_key(one) == name_key(other)
+    assert fold_name(one) == fold_name(other)
+    assert fold_name(one) == fold_name(other)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_spellings_of_one_name_are_the_same(one: str, other: str) -> None:
     ],
 )
 def test_different_names_stay_different(one: str, other: str) -> None:
-    assert name_key(one) != name_key(other)
+    assert fold_name(one) != fold_name(other)
 
 
 @given(some.text())
@@ -54,18 +54,18 @@ def test_different_names_stay_different(one: str, other: str) -> None:
 @example("ΐ ḍ̇")
 @example("中\u3000.国")
 def test_the_key_of_a_key_is_itself(name: str) -> None:
-    assert name_key(name_key(name)) == name_key(name)
+    assert fold_name(fold_name(name)) == fold_name(name)
 
 
 @given(some.text(), some.sampled_from([" ", "\u3000", "\t", "\u00a0", "\u200b"]), some.integers(0))
 def test_blanks_change_no_key(name: str, blank: str, at: int) -> None:
     at %= len(name) + 1
-    assert name_key(name[:at] + blank + name[at:]) == name_key(name)
+    assert fold_name(name[:at] + blank + name[at:]) == fold_name(name)
 
 
 @given(some.text())
 def test_full_width_and_half_width_have_one_key(name: str) -> None:
-    assert name_key(unicodedata.normalize("NFKC", name)) == name_key(name)
+    assert fold_name(unicodedata.normalize("NFKC", name)) == fold_name(name)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_full_width_and_half_width_have_one_key(name: str) -> None:
 )
 def test_recorded_names_keep_their_keys(name: str, key: str) -> None:
     # As databases hold them: another key would find nobody again.
-    assert name_key(name) == key
+    assert fold_name(name) == key
 
 
 def test_every_character_folds_by_its_category_however_often_it_is_asked_for() -> None:
@@ -90,6 +90,6 @@ def test_every_character_folds_by_its_category_however_often_it_is_asked_for() -
     for character in map(chr, range(sys.maxunicode + 1)):
         dot = "·" if character in "·•‧∙⋅・᛫⸱ꞏ" else None
         folded = dot or changed.get(unicodedata.category(character), character)
-        assert character.translate(names._FOLDS) == folded
-        assert character.translate(names._FOLDS) == folded
-    assert len(names._FOLDS) <= names.MOST_FOLDS_KEPT
+        assert character.translate(names._FOLD_TABLE) == folded
+        assert character.translate(names._FOLD_TABLE) == folded
+    assert len(names._FOLD_TABLE) <= names.MAX_CACHED_FOLDS

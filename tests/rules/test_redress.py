@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.service import SHIPPED, read_sections
-from app.catalogue.store import merged
+from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.store import merge_sections
 from app.rules.law import (
     Bar,
     Catalogue,
@@ -25,21 +25,21 @@ from app.rules.law import (
     SubjectKind,
 )
 from app.rules.redress import (
-    BEFORE,
-    NOTHING,
-    OPEN,
+    ALLOWED_STATES,
+    NO_MATERIALS,
+    OPEN_STATES,
     CaseKind,
     CaseState,
-    Offer,
+    CaseStep,
     Repairability,
-    Standing,
-    Step,
+    RepairCandidate,
+    RepairMaterials,
     Unmet,
-    assess,
-    renewed_until,
+    assess_repairability,
+    compute_renewed_last_day,
 )
 from app.rules.status import Status, Term
-from app.rules.transitions import MOVES, Action
+from app.rules.transitions import TRANSITIONS, Action
 
 TODAY = date(2026, 11, 22)
 DECIDED = date(2026, 1, 10)
@@ -69,7 +69,7 @@ def list_type(**changes: Any) -> ListType:
     return ListType(**(law | changes))
 
 
-def entry(**changes: Any) -> Standing:
+def entry(**changes: Any) -> RepairCandidate:
     facts: dict[str, Any] = {
         "list_type": list_type(),
         "severity": GENERAL,
@@ -80,16 +80,20 @@ def entry(**changes: Any) -> Standing:
         "unintentional": False,
         "listed_again": False,
     }
-    return Standing(**(facts | changes))
+    return RepairCandidate(**(facts | changes))
 
 
-def offer(corrected_on: date | None = DECIDED, **changes: Any) -> Offer:
+def offer(corrected_on: date | None = DECIDED, **changes: Any) -> RepairMaterials:
     means = {} if corrected_on is None else {Means.correction: corrected_on}
-    return replace(Offer(means=means, promised=True, circumstances=frozenset()), **changes)
+    return replace(
+        RepairMaterials(means=means, has_promise=True, circumstances=frozenset()), **changes
+    )
 
 
-def found(by: RepairRule | None = None, bring: Offer | None = None, **facts: Any) -> Repairability:
-    return assess(entry(**facts), by or rule(), bring or offer(), TODAY)
+def found(
+    by: RepairRule | None = None, bring: RepairMaterials | None = None, **facts: Any
+) -> Repairability:
+    return assess_repairability(entry(**facts), by or rule(), bring or offer(), TODAY)
 
 
 # --- every condition, one by one -----------------------------------------
@@ -98,7 +102,7 @@ COUNTED_FROM_CORRECTION = rule(counted_from=CountedFrom.correction)
 BARRED = rule(barred=tuple(Bar))
 ALL_MEANS = rule(means=tuple(Means))
 
-UNMET: dict[Unmet, list[tuple[RepairRule, Offer, dict[str, Any]]]] = {
+UNMET: dict[Unmet, list[tuple[RepairRule, RepairMaterials, dict[str, Any]]]] = {
     Unmet.not_repairable: [
         (rule(), offer(), {"list_type": list_type(kind=ListKind.red)}),
         (rule(), offer(), {"list_type": list_type(repairable=False)}),
@@ -123,7 +127,7 @@ UNMET: dict[Unmet, list[tuple[RepairRule, Offer, dict[str, Any]]]] = {
     Unmet.training_missing: [(rule(means=(Means.correction, Means.training)), offer(), {})],
     Unmet.public_welfare_missing: [(rule(means=(Means.public_welfare,)), offer(), {})],
     Unmet.means_missing: [(rule(), offer(NEVER), {"severity": MINOR, "unintentional": True})],
-    Unmet.promise_missing: [(rule(), offer(promised=False), {})],
+    Unmet.promise_missing: [(rule(), offer(has_promise=False), {})],
     Unmet.repeated: [
         (BARRED, offer(circumstances=frozenset({Bar.repeated})), {}),
         (BARRED, offer(), {"listed_again": True}),
@@ -162,13 +166,13 @@ def test_a_condition_that_alone_is_not_met_is_named_alone(unmet: Unmet) -> None:
 
 
 def test_without_a_rule_nothing_is_repairable() -> None:
-    told = assess(entry(), None, offer(), TODAY)
+    told = assess_repairability(entry(), None, offer(), TODAY)
     assert (told.rule, told.unmet) == (None, (Unmet.not_repairable,))
 
 
 def test_all_that_is_missing_is_named_at_once() -> None:
     by = rule(means=tuple(Means), barred=tuple(Bar))
-    bring = replace(NOTHING, circumstances=frozenset(Bar))
+    bring = replace(NO_MATERIALS, circumstances=frozenset(Bar))
     assert set(found(by, bring, decided_on=TODAY).unmet) == {
         Unmet.correction_missing,
         Unmet.removal_of_effect_missing,
@@ -188,8 +192,8 @@ def test_a_way_that_is_shut_is_not_described_further() -> None:
         {"term": lapsed},
         {"list_type": list_type(kind=ListKind.red)},
     ):
-        told = found(bring=NOTHING, **facts)
-        assert (told.means, told.earliest_on, told.gentle) == ((), None, False)
+        told = found(bring=NO_MATERIALS, **facts)
+        assert (told.means, told.earliest_on, told.is_simplified) == ((), None, False)
         assert Unmet.promise_missing not in told.unmet
 
 
@@ -219,7 +223,7 @@ def test_circumstances_bar_only_where_the_rule_says_so() -> None:
 def test_the_statuses_that_bar_repair_are_those_of_the_transitions() -> None:
     for status in Status:
         ended = Unmet.ended in found(status=status).unmet
-        assert ended is (status not in MOVES[Action.repair].allowed)
+        assert ended is (status not in TRANSITIONS[Action.repair].allowed_statuses)
 
 
 # --- from when -----------------------------------------------------------
@@ -290,7 +294,7 @@ def test_what_was_corrected_before_the_listing_counts_from_the_listing() -> None
 
 
 def test_as_long_as_nothing_is_corrected_no_first_day_can_be_told() -> None:
-    told = found(COUNTED_FROM_CORRECTION, NOTHING)
+    told = found(COUNTED_FROM_CORRECTION, NO_MATERIALS)
     assert told.earliest_on is None
     assert Unmet.correction_missing in told.unmet
     assert Unmet.too_early not in told.unmet
@@ -301,11 +305,13 @@ def test_it_is_too_early_exactly_before_the_first_day(decided: date, severity: S
     told = found(decided_on=decided, severity=severity)
     assert told.earliest_on is not None
     assert (Unmet.too_early in told.unmet) is (told.earliest_on > TODAY)
-    on_that_day = assess(
+    on_that_day = assess_repairability(
         entry(decided_on=decided, severity=severity), rule(), offer(), told.earliest_on
     )
     eve = told.earliest_on - timedelta(days=1)
-    the_day_before = assess(entry(decided_on=decided, severity=severity), rule(), offer(), eve)
+    the_day_before = assess_repairability(
+        entry(decided_on=decided, severity=severity), rule(), offer(), eve
+    )
     assert Unmet.too_early not in on_that_day.unmet
     assert Unmet.too_early in the_day_before.unmet
 
@@ -326,22 +332,22 @@ def test_the_general_rule_waits_for_what_a_black_list_is_public_at_least() -> No
 
 @pytest.mark.parametrize("means", Means)
 def test_minor_conduct_not_intended_is_met_gently(means: Means) -> None:
-    bring = Offer(means={means: TODAY}, promised=False, circumstances=frozenset())
-    told = assess(
+    bring = RepairMaterials(means={means: TODAY}, has_promise=False, circumstances=frozenset())
+    told = assess_repairability(
         entry(severity=MINOR, unintentional=True, decided_on=TODAY),
         rule(minimum={MINOR: Span(months=6)}, means=(Means.correction, Means.training)),
         bring,
         TODAY,
     )
-    assert (told.gentle, told.unmet, told.earliest_on) == (True, (), TODAY)
+    assert (told.is_simplified, told.unmet, told.earliest_on) == (True, (), TODAY)
     assert set(told.means) == set(Means)
 
 
 def test_conduct_that_is_intended_or_not_minor_takes_the_usual_path() -> None:
     for severity, unintentional in product((MINOR, GENERAL, SERIOUS, None), (False, True)):
-        told = found(bring=offer(promised=False), severity=severity, unintentional=unintentional)
-        assert told.gentle is (severity is MINOR and unintentional)
-        assert (Unmet.promise_missing in told.unmet) is not told.gentle
+        told = found(bring=offer(has_promise=False), severity=severity, unintentional=unintentional)
+        assert told.is_simplified is (severity is MINOR and unintentional)
+        assert (Unmet.promise_missing in told.unmet) is not told.is_simplified
 
 
 def test_a_bar_of_the_rule_stands_on_the_gentle_path_too() -> None:
@@ -352,11 +358,11 @@ def test_a_bar_of_the_rule_stands_on_the_gentle_path_too() -> None:
 # --- the shipped rules ---------------------------------------------------
 
 
-SHIPPED_LAW = merged(Catalogue(), read_sections(SHIPPED / "repair_rules.yaml"))
+SHIPPED_LAW = merge_sections(Catalogue(), read_sections(SHIPPED_DIRECTORY / "repair_rules.yaml"))
 
 
 def shipped(list_type_: str, decided_on: date) -> RepairRule:
-    by = SHIPPED_LAW.repair_rule(list_type_, decided_on)
+    by = SHIPPED_LAW.find_repair_rule(list_type_, decided_on)
     assert by is not None
     return by
 
@@ -389,7 +395,7 @@ def test_the_rule_of_the_day_of_the_decision_counts(
     list_type_: str, decided: date, severity: Severity, earliest: date
 ) -> None:
     """Published on 2026-04-20, corrected on 2026-05-01."""
-    told = assess(
+    told = assess_repairability(
         entry(
             list_type=list_type(code=list_type_),
             decided_on=decided,
@@ -425,43 +431,50 @@ def test_a_rule_of_the_list_type_outweighs_the_general_one() -> None:
 def test_a_restored_term_is_the_list_types_from_today() -> None:
     term = Term(effective_from=DECIDED, effective_until=date(2029, 1, 10))
     law = list_type(term=Span(years=3))
-    assert renewed_until(term, law, TODAY) == date(2029, 11, 22)
-    assert renewed_until(term, law, date(2024, 2, 29)) == date(2027, 2, 28)
+    assert compute_renewed_last_day(term, law, TODAY) == date(2029, 11, 22)
+    assert compute_renewed_last_day(term, law, date(2024, 2, 29)) == date(2027, 2, 28)
 
 
 def test_an_open_term_stays_open() -> None:
     for law in (list_type(open_term=True), list_type(term=Span(years=3), open_term=True)):
-        assert renewed_until(Term(effective_from=DECIDED), law, TODAY) is None
+        assert compute_renewed_last_day(Term(effective_from=DECIDED), law, TODAY) is None
 
 
 def test_a_term_that_was_named_begins_anew_with_its_length() -> None:
     term = Term(effective_from=date(2026, 1, 10), effective_until=date(2026, 3, 11))
-    assert renewed_until(term, list_type(), TODAY) == date(2027, 1, 23)  # two months and a day
+    assert compute_renewed_last_day(term, list_type(), TODAY) == date(
+        2027, 1, 23
+    )  # two months and a day
 
 
 # --- steps ---------------------------------------------------------------
 
 STEPS = {
-    CaseKind.objection: {Step.assistance, Step.decision},
-    CaseKind.repair: {Step.acceptance, Step.prolongation, Step.decision, Step.taking_back},
+    CaseKind.objection: {CaseStep.assistance, CaseStep.decision},
+    CaseKind.repair: {
+        CaseStep.acceptance,
+        CaseStep.prolongation,
+        CaseStep.decision,
+        CaseStep.taking_back,
+    },
 }
 
 
 def test_every_step_of_every_kind_says_where_it_may_be_taken_from() -> None:
-    assert set(BEFORE) == {(kind, step) for kind in CaseKind for step in STEPS[kind]}
-    assert set(Step) == set().union(*STEPS.values())
-    assert all(BEFORE.values())
+    assert set(ALLOWED_STATES) == {(kind, step) for kind in CaseKind for step in STEPS[kind]}
+    assert set(CaseStep) == set().union(*STEPS.values())
+    assert all(ALLOWED_STATES.values())
 
 
 def test_only_a_repair_that_was_approved_is_taken_up_again_after_its_end() -> None:
-    closed = set(CaseState) - OPEN
-    for (kind, step), states in BEFORE.items():
+    closed = set(CaseState) - OPEN_STATES
+    for (kind, step), states in ALLOWED_STATES.items():
         after_the_end = states & closed
-        expected = {CaseState.approved} if step is Step.taking_back else set()
+        expected = {CaseState.approved} if step is CaseStep.taking_back else set()
         assert after_the_end == expected, (kind, step)
 
 
 def test_an_objection_is_answered_from_where_it_is_received_and_repair_is_not() -> None:
-    assert CaseState.received in BEFORE[CaseKind.objection, Step.decision]
-    assert CaseState.received not in BEFORE[CaseKind.repair, Step.decision]
-    assert BEFORE[CaseKind.repair, Step.prolongation] == {CaseState.accepted}
+    assert CaseState.received in ALLOWED_STATES[CaseKind.objection, CaseStep.decision]
+    assert CaseState.received not in ALLOWED_STATES[CaseKind.repair, CaseStep.decision]
+    assert ALLOWED_STATES[CaseKind.repair, CaseStep.prolongation] == {CaseState.accepted}

@@ -7,7 +7,7 @@ from itertools import product
 import pytest
 
 from app.rules.law import ListKind
-from app.rules.status import Removal, Status, Term, status_on
+from app.rules.status import Removal, Status, Term, compute_status
 
 START = date(2026, 11, 20)
 
@@ -64,7 +64,7 @@ def stands(term: Term, on: date) -> bool:
 
 
 def status(term: Term, on: date, kind: ListKind = ListKind.black, *, black: bool = False) -> Status:
-    return status_on(term, kind, on, black_active=black)
+    return compute_status(term, kind, on, has_active_black_entry=black)
 
 
 def test_an_entry_is_active_exactly_on_the_days_that_no_fact_stands_against() -> None:
@@ -82,7 +82,7 @@ def test_what_removed_it_is_told_in_one_order() -> None:
             expected = Removal.exited
         else:
             expected = None
-        assert term.removal_on(on) is expected, (term, on)
+        assert term.find_removal_on(on) is expected, (term, on)
         assert (status(term, on) is Status.removed) is (expected is not None)
 
 
@@ -121,9 +121,9 @@ def test_half_a_gap_is_none() -> None:
 
 def test_an_end_that_came_within_the_gap_outweighs_it_only_as_a_revocation() -> None:
     gap = {"effective_from": day(0), "lapsed_from": day(2), "lapsed_until": day(6)}
-    assert Term(**gap, revoked_on=day(4)).removal_on(day(4)) is Removal.revoked
-    assert Term(**gap, exited_on=day(4)).removal_on(day(4)) is Removal.repaired
-    assert Term(**gap, exited_on=day(4)).removal_on(day(6)) is Removal.exited
+    assert Term(**gap, revoked_on=day(4)).find_removal_on(day(4)) is Removal.revoked
+    assert Term(**gap, exited_on=day(4)).find_removal_on(day(4)) is Removal.repaired
+    assert Term(**gap, exited_on=day(4)).find_removal_on(day(6)) is Removal.exited
 
 
 def test_what_is_lapsed_is_not_active_black_so_it_suspends_nobody() -> None:

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 
 from app.rules.law import ListKind
-from app.rules.status import ENDED, Removal, Status, Term, status_on
+from app.rules.status import ENDED_STATUSES, Removal, Status, Term, compute_status
 
 START = date(2026, 11, 20)
 
@@ -50,7 +50,7 @@ def stands(term: Term, on: date) -> bool:
 
 
 def status(term: Term, on: date, kind: ListKind = ListKind.black, *, black: bool = False) -> Status:
-    return status_on(term, kind, on, black_active=black)
+    return compute_status(term, kind, on, has_active_black_entry=black)
 
 
 def test_an_entry_is_active_exactly_on_the_days_that_no_fact_stands_against() -> None:
@@ -84,7 +84,7 @@ def test_only_a_red_entry_that_stands_is_suspended_by_a_black_one() -> None:
 def test_an_entry_that_has_ended_never_stands_again() -> None:
     for term in EVERY_TERM:
         statuses = [status(term, on) for on in SPAN]
-        ended = [found in ENDED for found in statuses]
+        ended = [found in ENDED_STATUSES for found in statuses]
         assert ended == sorted(ended), term
 
 
@@ -145,15 +145,15 @@ def test_a_revocation_outweighs_an_exit(
         exited_on=None if exited is None else day(exited),
         revoked_on=None if revoked is None else day(revoked),
     )
-    assert term.removal_on(day(on)) is expected
+    assert term.find_removal_on(day(on)) is expected
 
 
 def test_the_end_is_the_first_day_from_which_it_is_over() -> None:
     for term in EVERY_TERM:
         if term.void:
             continue
-        over = [on for on in SPAN if status(term, on) in ENDED]
-        begun = [on for on in over if on >= term.effective_from or term.removal_on(on)]
+        over = [on for on in SPAN if status(term, on) in ENDED_STATUSES]
+        begun = [on for on in over if on >= term.effective_from or term.find_removal_on(on)]
         if term.ends_on is None:
             assert not over
         elif term.ends_on >= term.effective_from:

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from app.errors import TermNotAllowed
-from app.rules.admission import Ruling, later
+from app.rules.admission import Ruling, add_span
 from app.rules.consecutive_terms import (
-    extended_until,
-    require_within_cap,
-    stay_began,
-    within_consecutive_cap,
-    within_stay,
+    apply_consecutive_cap,
+    find_period_start,
+    limit_last_day_to_cap,
+    require_within_consecutive_cap,
+    validate_extended_last_day,
 )
 from app.rules.law import DisclosureClass, Issuer, ListKind, ListType, Severity, Span, SubjectKind
 from app.rules.status import Term
@@ -62,19 +62,19 @@ NEXT = date(2026, 1, 12)
 
 def test_entries_that_follow_each_other_are_one_stay_in_whatever_order_they_are_read() -> None:
     for others in permutations([FIRST, SECOND]):
-        assert stay_began(NEXT, others) == FIRST.effective_from
+        assert find_period_start(NEXT, others) == FIRST.effective_from
 
 
 def test_one_free_day_breaks_the_stay() -> None:
-    assert stay_began(NEXT + DAY, [FIRST, SECOND]) == NEXT + DAY
-    assert stay_began(NEXT, [FIRST, term(date(2024, 1, 12), date(2026, 1, 11))]) == (
+    assert find_period_start(NEXT + DAY, [FIRST, SECOND]) == NEXT + DAY
+    assert find_period_start(NEXT, [FIRST, term(date(2024, 1, 12), date(2026, 1, 11))]) == (
         date(2024, 1, 12)
     )
 
 
 def test_an_entry_that_overlaps_belongs_to_the_stay() -> None:
-    assert stay_began(date(2025, 5, 1), [FIRST, SECOND]) == FIRST.effective_from
-    assert stay_began(date(2025, 5, 1), [term(date(2023, 1, 1))]) == date(2023, 1, 1)
+    assert find_period_start(date(2025, 5, 1), [FIRST, SECOND]) == FIRST.effective_from
+    assert find_period_start(date(2025, 5, 1), [term(date(2023, 1, 1))]) == date(2023, 1, 1)
 
 
 def test_a_short_entry_within_a_long_one_hides_it_not() -> None:
@@ -83,26 +83,26 @@ def test_a_short_entry_within_a_long_one_hides_it_not() -> None:
         term(date(2022, 1, 1), date(2023, 1, 1)),
     )
     for others in permutations([long, short]):
-        assert stay_began(NEXT, others) == date(2020, 1, 1)
+        assert find_period_start(NEXT, others) == date(2020, 1, 1)
 
 
 @pytest.mark.parametrize("ends", ["exited_on", "revoked_on", "repaired_on", "cap_ends_on"])
 def test_an_entry_that_ended_early_reaches_as_far_as_it_stood(ends: str) -> None:
     over = date(2026, 1, 12) - (DAY if ends == "cap_ends_on" else 0 * DAY)
     left = term(date(2024, 1, 11), date(2029, 1, 11), **{ends: over})
-    assert stay_began(NEXT, [left]) == date(2024, 1, 11)
-    assert stay_began(NEXT + DAY, [left]) == NEXT + DAY
+    assert find_period_start(NEXT, [left]) == date(2024, 1, 11)
+    assert find_period_start(NEXT + DAY, [left]) == NEXT + DAY
 
 
 def test_an_entry_that_never_stood_belongs_to_no_stay() -> None:
     void = term(date(2024, 1, 11), date(2026, 1, 11), void=True)
     at_once = term(date(2025, 1, 11), None, revoked_on=date(2025, 1, 11))
     before = term(date(2026, 1, 11), None, revoked_on=date(2025, 6, 1))
-    assert stay_began(NEXT, [void, at_once, before]) == NEXT
+    assert find_period_start(NEXT, [void, at_once, before]) == NEXT
 
 
 def test_what_begins_later_does_not_begin_the_stay() -> None:
-    assert stay_began(NEXT, [term(NEXT), term(NEXT + DAY)]) == NEXT
+    assert find_period_start(NEXT, [term(NEXT), term(NEXT + DAY)]) == NEXT
 
 
 DAYS = some.integers(0, 40).map(lambda number: date(2026, 1, 1) + timedelta(days=number))
@@ -134,7 +134,7 @@ def test_the_stay_reaches_back_over_days_on_which_some_entry_stood(
     began = first
     while listed(began - DAY):
         began -= DAY
-    assert stay_began(first, others) == began
+    assert find_period_start(first, others) == began
 
 
 # --- the cap -------------------------------------------------------------
@@ -143,29 +143,33 @@ def test_the_stay_reaches_back_over_days_on_which_some_entry_stood(
 def test_a_list_without_a_cap_leaves_terms_as_they_are() -> None:
     free = law(consecutive_cap=None)
     asked = ruling(NEXT, date(2099, 1, 1))
-    assert within_consecutive_cap(asked, free, [FIRST, SECOND], named=True) is asked
-    require_within_cap(term(NEXT), free, [FIRST, SECOND])
-    assert within_stay(None, NEXT, free, [FIRST]) is None
-    assert within_stay(date(2099, 1, 1), NEXT, free, [FIRST]) == date(2099, 1, 1)
+    assert apply_consecutive_cap(asked, free, [FIRST, SECOND], is_last_day_given=True) is asked
+    require_within_consecutive_cap(term(NEXT), free, [FIRST, SECOND])
+    assert limit_last_day_to_cap(None, NEXT, free, [FIRST]) is None
+    assert limit_last_day_to_cap(date(2099, 1, 1), NEXT, free, [FIRST]) == date(2099, 1, 1)
 
 
 def test_the_last_day_of_the_cap_is_allowed_and_the_next_is_not() -> None:
     latest = date(2027, 1, 10)
     for named in (False, True):
         asked = ruling(NEXT, latest)
-        assert within_consecutive_cap(asked, law(), [FIRST, SECOND], named=named) is asked
-    require_within_cap(term(NEXT, latest), law(), [FIRST, SECOND])
+        assert (
+            apply_consecutive_cap(asked, law(), [FIRST, SECOND], is_last_day_given=named) is asked
+        )
+    require_within_consecutive_cap(term(NEXT, latest), law(), [FIRST, SECOND])
     with pytest.raises(TermNotAllowed) as refusal:
-        within_consecutive_cap(ruling(NEXT, latest + DAY), law(), [FIRST, SECOND], named=True)
+        apply_consecutive_cap(
+            ruling(NEXT, latest + DAY), law(), [FIRST, SECOND], is_last_day_given=True
+        )
     assert refusal.value.members["latest"] == "2027-01-10"
     with pytest.raises(TermNotAllowed) as refusal:
-        require_within_cap(term(NEXT, latest + DAY), law(), [FIRST, SECOND])
+        require_within_consecutive_cap(term(NEXT, latest + DAY), law(), [FIRST, SECOND])
     assert refusal.value.members["latest"] == "2027-01-10"
 
 
 def test_a_last_day_that_follows_from_the_list_types_term_is_moved_forward() -> None:
-    moved = within_consecutive_cap(
-        ruling(NEXT, date(2029, 1, 12)), law(), [FIRST, SECOND], named=False
+    moved = apply_consecutive_cap(
+        ruling(NEXT, date(2029, 1, 12)), law(), [FIRST, SECOND], is_last_day_given=False
     )
     assert (moved.effective_from, moved.effective_until) == (NEXT, date(2027, 1, 10))
     assert moved.severity is Severity.general
@@ -173,12 +177,12 @@ def test_a_last_day_that_follows_from_the_list_types_term_is_moved_forward() -> 
 
 def test_an_open_term_is_given_the_caps_last_day_or_refused() -> None:
     asked = ruling(NEXT, None)
-    assert within_consecutive_cap(asked, law(), [], named=False).effective_until == later(
-        NEXT, FIVE
-    )
+    assert apply_consecutive_cap(
+        asked, law(), [], is_last_day_given=False
+    ).effective_until == add_span(NEXT, FIVE)
     for refuse in (
-        lambda: within_consecutive_cap(asked, law(), [], named=True),
-        lambda: require_within_cap(term(NEXT), law(), []),
+        lambda: apply_consecutive_cap(asked, law(), [], is_last_day_given=True),
+        lambda: require_within_consecutive_cap(term(NEXT), law(), []),
     ):
         with pytest.raises(TermNotAllowed):
             refuse()
@@ -188,18 +192,20 @@ def test_where_the_cap_is_used_up_not_a_day_is_left() -> None:
     used_up = term(date(2021, 1, 11), date(2026, 1, 11))
     for named in (False, True):
         with pytest.raises(TermNotAllowed) as refusal:
-            within_consecutive_cap(ruling(NEXT, NEXT), law(), [used_up], named=named)
+            apply_consecutive_cap(ruling(NEXT, NEXT), law(), [used_up], is_last_day_given=named)
         assert refusal.value.members["latest"] == "2026-01-11"
     # Of one day more, that day is left.
     almost = term(date(2021, 1, 12), date(2026, 1, 11))
-    left = within_consecutive_cap(ruling(NEXT, date(2029, 1, 12)), law(), [almost], named=False)
+    left = apply_consecutive_cap(
+        ruling(NEXT, date(2029, 1, 12)), law(), [almost], is_last_day_given=False
+    )
     assert left.effective_until == NEXT
 
 
 def test_the_cap_ends_on_the_months_last_day_where_there_is_no_corresponding_one() -> None:
     first = term(date(2024, 2, 29), date(2027, 2, 28))
-    moved = within_consecutive_cap(
-        ruling(date(2027, 3, 1), date(2030, 3, 1)), law(), [first], named=False
+    moved = apply_consecutive_cap(
+        ruling(date(2027, 3, 1), date(2030, 3, 1)), law(), [first], is_last_day_given=False
     )
     assert moved.effective_until == date(2029, 2, 28)
 
@@ -215,7 +221,7 @@ def test_the_cap_ends_on_the_months_last_day_where_there_is_no_corresponding_one
 def test_a_restored_term_ends_with_the_stay_at_the_latest(
     last_day: date | None, expected: date
 ) -> None:
-    assert within_stay(last_day, NEXT, law(), [FIRST, SECOND]) == expected
+    assert limit_last_day_to_cap(last_day, NEXT, law(), [FIRST, SECOND]) == expected
 
 
 # --- lengthening ---------------------------------------------------------
@@ -230,7 +236,7 @@ def extended(
     wanted: date, by: ListType = EXTENDABLE, running: Term = RUNNING, *, before: bool = False
 ) -> date:
     began = running.effective_from
-    return extended_until(running, wanted, by, extended_before=before, began_on=began)
+    return validate_extended_last_day(running, wanted, by, was_extended=before, term_start=began)
 
 
 def too_far(wanted: date, **more: Any) -> str | None:

@@ -4,11 +4,17 @@ from datetime import date, timedelta
 
 import pytest
 
-from app.calendar.notices import announced_years, statutory_years
+from app.calendar.notices import build_statutory_years, read_announced_years
 from app.rules.calendar import Calendar
-from app.rules.disclosure import Channel, Publication, on_show, overdue_since, take_down_by
+from app.rules.disclosure import (
+    Channel,
+    ChannelPublication,
+    compute_take_down_deadline,
+    find_latest_overdue_first_day,
+    is_published_on_any_channel,
+)
 
-YEARS = [*announced_years(), *statutory_years(2027, 2028)]
+YEARS = [*read_announced_years(), *build_statutory_years(2027, 2028)]
 CALENDAR = Calendar({year.year: year for year in YEARS}, "1")
 DAY = timedelta(days=1)
 EVERY_DAY_OF_2026 = [date(2026, 1, 1) + number * DAY for number in range(365)]
@@ -27,39 +33,39 @@ EVERY_DAY_OF_2026 = [date(2026, 1, 1) + number * DAY for number in range(365)]
     ],
 )
 def test_it_comes_down_by_the_third_working_day(first: date, due: date) -> None:
-    assert take_down_by(first, CALENDAR) == due
+    assert compute_take_down_deadline(first, CALENDAR) == due
 
 
 def test_the_last_day_is_a_working_day_with_two_others_before_it() -> None:
     for first in EVERY_DAY_OF_2026:
-        due = take_down_by(first, CALENDAR)
+        due = compute_take_down_deadline(first, CALENDAR)
         assert CALENDAR.is_working_day(due)
-        assert CALENDAR.working_days_left(first, due) == 3
+        assert CALENDAR.count_working_days_left(first, due) == 3
 
 
 def test_what_is_overdue_since_is_the_latest_first_day_whose_time_is_over() -> None:
     for today in EVERY_DAY_OF_2026:
         around = [today - number * DAY for number in range(-3, 25)]
-        over = [first for first in around if take_down_by(first, CALENDAR) < today]
-        assert overdue_since(today, CALENDAR) == max(over), today
+        over = [first for first in around if compute_take_down_deadline(first, CALENDAR) < today]
+        assert find_latest_overdue_first_day(today, CALENDAR) == max(over), today
 
 
 def test_overdue_and_due_divide_all_first_days_by_that_day() -> None:
     for today in EVERY_DAY_OF_2026[::5]:
-        late = overdue_since(today, CALENDAR)
+        late = find_latest_overdue_first_day(today, CALENDAR)
         for number in range(25):
             first = today - number * DAY
-            overdue = take_down_by(first, CALENDAR) < today
+            overdue = compute_take_down_deadline(first, CALENDAR) < today
             assert overdue is (first <= late), (today, first)
 
 
 def test_an_entry_is_on_show_while_it_can_be_read_on_any_channel_required_or_not() -> None:
     site, city, enterprise = Channel
-    never = Publication(required=True)
-    shown = Publication(required=False, published_on=date(2026, 11, 2))
-    taken = Publication(
+    never = ChannelPublication(required=True)
+    shown = ChannelPublication(required=False, published_on=date(2026, 11, 2))
+    taken = ChannelPublication(
         required=True, published_on=date(2026, 11, 2), withdrawn_on=date(2026, 11, 2)
     )
-    assert not on_show({})
-    assert not on_show({site: never, city: taken, enterprise: never})
-    assert on_show({site: never, city: taken, enterprise: shown})
+    assert not is_published_on_any_channel({})
+    assert not is_published_on_any_channel({site: never, city: taken, enterprise: never})
+    assert is_published_on_any_channel({site: never, city: taken, enterprise: shown})

@@ -5,17 +5,24 @@ from pathlib import Path
 import pytest
 
 from app.errors import EntryNotFound, TransitionRefused
-from app.rules.permissions import COMMAND_LINE, Caller, Role
-from app.rules.status import ENDED, Status
-from app.rules.transitions import DAY_MOVES, MOVES, NOT_ENDED, Action, diagram, require
+from app.rules.permissions import COMMAND_LINE_CALLER, Caller, Role
+from app.rules.status import ENDED_STATUSES, Status
+from app.rules.transitions import (
+    AUTOMATIC_TRANSITIONS,
+    NOT_ENDED_STATUSES,
+    TRANSITIONS,
+    Action,
+    build_state_diagram,
+    require_transition_allowed,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 ISSUER = Caller(None, "hr", Role.department, "human_resources")
 
 
 def test_every_action_has_a_move_with_its_basis() -> None:
-    assert set(MOVES) == set(Action)
-    assert all(move.legal_basis.strip() for move in MOVES.values())
+    assert set(TRANSITIONS) == set(Action)
+    assert all(move.legal_basis.strip() for move in TRANSITIONS.values())
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.record])
@@ -23,13 +30,13 @@ def test_every_action_has_a_move_with_its_basis() -> None:
 def test_an_action_is_possible_in_the_statuses_of_the_table_alone(
     action: Action, status: Status
 ) -> None:
-    if status in MOVES[action].allowed:
-        require(action, status, ISSUER, "human_resources")
+    if status in TRANSITIONS[action].allowed_statuses:
+        require_transition_allowed(action, status, ISSUER, "human_resources")
         return
     with pytest.raises(TransitionRefused) as refused:
-        require(action, status, ISSUER, "human_resources")
+        require_transition_allowed(action, status, ISSUER, "human_resources")
     assert refused.value.members["entry_status"] == status
-    assert refused.value.members["legal_basis"] == MOVES[action].legal_basis
+    assert refused.value.members["legal_basis"] == TRANSITIONS[action].legal_basis
 
 
 @pytest.mark.parametrize(
@@ -42,26 +49,28 @@ def test_an_action_is_possible_in_the_statuses_of_the_table_alone(
     ],
 )
 def test_nobody_else_moves_an_entry(caller: Caller) -> None:
-    for action, move in MOVES.items():
-        for status in move.allowed:
+    for action, move in TRANSITIONS.items():
+        for status in move.allowed_statuses:
             with pytest.raises(EntryNotFound):
-                require(action, status, caller, "human_resources")
+                require_transition_allowed(action, status, caller, "human_resources")
 
 
 def test_the_credit_office_acts_for_a_department() -> None:
-    require(Action.correct, Status.active, COMMAND_LINE, "human_resources")
+    require_transition_allowed(
+        Action.correct, Status.active, COMMAND_LINE_CALLER, "human_resources"
+    )
 
 
 def test_what_is_over_is_not_ended_extended_or_published_again() -> None:
     for action in (Action.exit, Action.repair, Action.extend, Action.publish):
-        assert MOVES[action].allowed <= NOT_ENDED
-    assert MOVES[Action.restore].allowed == {Status.removed}
-    assert not NOT_ENDED & ENDED
+        assert TRANSITIONS[action].allowed_statuses <= NOT_ENDED_STATUSES
+    assert TRANSITIONS[Action.restore].allowed_statuses == {Status.removed}
+    assert not NOT_ENDED_STATUSES & ENDED_STATUSES
 
 
 def test_no_day_brings_back_what_is_over() -> None:
-    assert all(move.before not in ENDED for move in DAY_MOVES)
+    assert all(move.before not in ENDED_STATUSES for move in AUTOMATIC_TRANSITIONS)
 
 
 def test_the_readme_draws_the_table() -> None:
-    assert "```mermaid\n" + "\n".join(diagram()) + "\n```" in README.read_text("utf-8")
+    assert "```mermaid\n" + "\n".join(build_state_diagram()) + "\n```" in README.read_text("utf-8")

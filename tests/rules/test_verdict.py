@@ -21,7 +21,7 @@ from app.rules.law import (
     SubjectKind,
 )
 from app.rules.status import Status
-from app.rules.verdict import Fact, Standing, Verdict, judge
+from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
 
 DAY = date(2026, 11, 22)
 MATTERS = ("bidding", "honours")
@@ -92,7 +92,7 @@ def laws(draw: some.DrawFn) -> Catalogue:
 
 
 @some.composite
-def subjects(draw: some.DrawFn) -> list[Fact]:
+def subjects(draw: some.DrawFn) -> list[JudgedEntry]:
     """The entries of one subject, their statuses as the status rule gives them."""
     drawn = draw(
         some.lists(
@@ -109,7 +109,7 @@ def subjects(draw: some.DrawFn) -> list[Fact]:
     )
     black = any(LISTS[code] == "black" and status is Status.active for code, status, *_ in drawn)
     return [
-        Fact(
+        JudgedEntry(
             entry_id=f"entry {number}",
             list_type=code,
             kind=ListKind(LISTS[code]),
@@ -160,8 +160,8 @@ def rule(measure: str, **changes: object) -> MeasureRule:
 PLAIN = law(reward=rule("green_channel"), punishment=rule("restrict_bidding"))
 
 
-def fact(kind: str, **changes: object) -> Fact:
-    plain = Fact(
+def fact(kind: str, **changes: object) -> JudgedEntry:
+    plain = JudgedEntry(
         entry_id=f"a {kind} entry",
         list_type=f"wages.{kind}",
         kind=ListKind(kind),
@@ -179,13 +179,15 @@ def codes(verdict: Verdict) -> list[str]:
 # --- standing ------------------------------------------------------------
 
 
-def stands(found: Fact, catalogue: Catalogue) -> bool:
-    return found.status is Status.active and catalogue.list_types[found.list_type].applies_on(DAY)
+def stands(found: JudgedEntry, catalogue: Catalogue) -> bool:
+    return found.status is Status.active and catalogue.list_types[found.list_type].is_in_force_on(
+        DAY
+    )
 
 
 @given(subjects(), laws(), ASKED)
-def test_black_wins(facts: list[Fact], catalogue: Catalogue, matter: str | None) -> None:
-    verdict = judge(facts, matter, catalogue, DAY)
+def test_black_wins(facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None) -> None:
+    verdict = compute_verdict(facts, matter, catalogue, DAY)
     kinds = {found.kind for found in facts if stands(found, catalogue)}
     if ListKind.black in kinds:
         assert verdict.standing is Standing.black
@@ -197,16 +199,16 @@ def test_black_wins(facts: list[Fact], catalogue: Catalogue, matter: str | None)
 
 @given(subjects(), laws(), ASKED)
 def test_rewards_are_said_to_be_suppressed_where_the_subject_is_black_and_only_there(
-    facts: list[Fact], catalogue: Catalogue, matter: str | None
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
-    verdict = judge(facts, matter, catalogue, DAY)
+    verdict = compute_verdict(facts, matter, catalogue, DAY)
     without = [found for found in facts if found.kind is not ListKind.black]
     revived = [
         found._replace(status=Status.active) if found.status is Status.suspended else found
         for found in without
     ]
     if verdict.standing is Standing.black:
-        due = judge(revived, matter, catalogue, DAY).measures
+        due = compute_verdict(revived, matter, catalogue, DAY).measures
         assert [(item.code, item.entry_id) for item in verdict.suppressed] == [
             (item.code, item.entry_id) for item in due
         ]
@@ -217,49 +219,57 @@ def test_rewards_are_said_to_be_suppressed_where_the_subject_is_black_and_only_t
 
 
 @given(subjects(), laws(), ASKED)
-def test_records_never_matter(facts: list[Fact], catalogue: Catalogue, matter: str | None) -> None:
+def test_records_never_matter(
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
+) -> None:
     without = [found for found in facts if found.kind is not ListKind.record]
     all_disputed = [
         found._replace(disputed=True) if found.kind is ListKind.record else found for found in facts
     ]
-    verdict = judge(without, matter, catalogue, DAY)
+    verdict = compute_verdict(without, matter, catalogue, DAY)
     for some_facts in (facts, all_disputed):
-        judged = judge(some_facts, matter, catalogue, DAY)
+        judged = compute_verdict(some_facts, matter, catalogue, DAY)
         assert judged._replace(disputed=False) == verdict._replace(disputed=False)
 
 
 @given(subjects(), laws(), ASKED)
 def test_a_list_type_that_is_not_in_force_gives_nothing(
-    facts: list[Fact], catalogue: Catalogue, matter: str | None
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
-    applying = [found for found in facts if catalogue.list_types[found.list_type].applies_on(DAY)]
-    assert judge(facts, matter, catalogue, DAY) == judge(applying, matter, catalogue, DAY)
+    applying = [
+        found for found in facts if catalogue.list_types[found.list_type].is_in_force_on(DAY)
+    ]
+    assert compute_verdict(facts, matter, catalogue, DAY) == compute_verdict(
+        applying, matter, catalogue, DAY
+    )
 
 
 @given(subjects(), laws(), ASKED)
 def test_an_entry_that_is_over_or_not_yet_begun_gives_nothing(
-    facts: list[Fact], catalogue: Catalogue, matter: str | None
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
     running = [found for found in facts if found.status in {Status.active, Status.suspended}]
-    assert judge(facts, matter, catalogue, DAY) == judge(running, matter, catalogue, DAY)
+    assert compute_verdict(facts, matter, catalogue, DAY) == compute_verdict(
+        running, matter, catalogue, DAY
+    )
 
 
 @given(subjects(), laws(), ASKED)
 def test_every_measure_names_a_law_and_an_entry_and_a_rule_that_holds(
-    facts: list[Fact], catalogue: Catalogue, matter: str | None
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
-    verdict = judge(facts, matter, catalogue, DAY)
+    verdict = compute_verdict(facts, matter, catalogue, DAY)
     by_id = {found.entry_id: found for found in facts}
     for measure in verdict.measures:
         giver = by_id[measure.entry_id]
         assert measure.legal_basis.strip()
         assert stands(giver, catalogue)
-        assert catalogue.measures[measure.code].holds_on(DAY)
+        assert catalogue.measures[measure.code].is_valid_on(DAY)
         assert any(
             one.measure == measure.code
             and one.legal_reference == measure.legal_basis
             and one.obligation is measure.obligation
-            and one.holds_on(DAY)
+            and one.is_valid_on(DAY)
             and (not one.matters or matter is None or matter in one.matters)
             and (not one.list_types or giver.list_type in one.list_types)
             for one in catalogue.measure_rules.values()
@@ -269,15 +279,15 @@ def test_every_measure_names_a_law_and_an_entry_and_a_rule_that_holds(
 @settings(max_examples=50)
 @given(subjects(), laws(), ASKED, some.randoms())
 def test_the_order_of_entries_changes_nothing_but_the_order_of_measures(
-    facts: list[Fact],
+    facts: list[JudgedEntry],
     catalogue: Catalogue,
     matter: str | None,
     chance: object,
 ) -> None:
-    verdict = judge(facts, matter, catalogue, DAY)
+    verdict = compute_verdict(facts, matter, catalogue, DAY)
     shuffled = list(facts)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    again = judge(shuffled, matter, catalogue, DAY)
+    again = compute_verdict(shuffled, matter, catalogue, DAY)
     assert again.standing is verdict.standing
     assert again.disputed is verdict.disputed
     assert set(again.measures) == set(verdict.measures)
@@ -288,34 +298,36 @@ def test_the_order_of_entries_changes_nothing_but_the_order_of_measures(
 
 @given(subjects(), laws(), ASKED, some.integers(1, 4))
 def test_nothing_is_counted_more_of_the_same_changes_no_standing_and_no_kind_of_measure(
-    facts: list[Fact], catalogue: Catalogue, matter: str | None, times: int
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None, times: int
 ) -> None:
     more = [
         found._replace(entry_id=f"{found.entry_id} copy {number}")
         for found in facts
         for number in range(times)
     ]
-    verdict, again = (judge(some_facts, matter, catalogue, DAY) for some_facts in (facts, more))
+    verdict, again = (
+        compute_verdict(some_facts, matter, catalogue, DAY) for some_facts in (facts, more)
+    )
     assert again.standing is verdict.standing
     assert set(codes(again)) == set(codes(verdict))
     assert {item.code for item in again.suppressed} == {item.code for item in verdict.suppressed}
 
 
 def test_nobody_has_no_standing() -> None:
-    verdict = judge([], "bidding", PLAIN, DAY)
+    verdict = compute_verdict([], "bidding", PLAIN, DAY)
     assert verdict == Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
 
 
 def test_a_suspended_red_entry_alone_is_no_red_standing() -> None:
     suspended = fact("red", status=Status.suspended)
-    verdict = judge([suspended], "bidding", PLAIN, DAY)
+    verdict = compute_verdict([suspended], "bidding", PLAIN, DAY)
     assert (verdict.standing, verdict.measures) == (Standing.none, ())
 
 
 def test_an_entry_of_a_list_type_that_the_catalogue_lacks_gives_nothing() -> None:
-    assert judge([fact("black", list_type="gone.black")], "bidding", PLAIN, DAY).standing is (
-        Standing.none
-    )
+    assert compute_verdict(
+        [fact("black", list_type="gone.black")], "bidding", PLAIN, DAY
+    ).standing is (Standing.none)
 
 
 def test_minor_entries_do_not_add_up_to_a_serious_one() -> None:
@@ -323,7 +335,7 @@ def test_minor_entries_do_not_add_up_to_a_serious_one() -> None:
         serious=rule("restrict_bidding", severities=(Severity.serious,)),
     )
     minors = [fact("black", entry_id=str(number), severity=Severity.minor) for number in range(10)]
-    verdict = judge(minors, "bidding", catalogue, DAY)
+    verdict = compute_verdict(minors, "bidding", catalogue, DAY)
     assert (verdict.standing, verdict.measures) == (Standing.black, ())
 
 
@@ -331,14 +343,14 @@ def test_minor_entries_do_not_add_up_to_a_serious_one() -> None:
 
 
 def test_a_red_list_gives_rewards_and_a_black_one_punishments() -> None:
-    assert codes(judge([fact("red")], "bidding", PLAIN, DAY)) == ["green_channel"]
-    assert codes(judge([fact("black")], "bidding", PLAIN, DAY)) == ["restrict_bidding"]
-    assert codes(judge([fact("record")], "bidding", PLAIN, DAY)) == []
+    assert codes(compute_verdict([fact("red")], "bidding", PLAIN, DAY)) == ["green_channel"]
+    assert codes(compute_verdict([fact("black")], "bidding", PLAIN, DAY)) == ["restrict_bidding"]
+    assert codes(compute_verdict([fact("record")], "bidding", PLAIN, DAY)) == []
 
 
 def test_a_rule_without_a_law_gives_no_measure() -> None:
     catalogue = law(bare=rule("restrict_bidding", legal_reference=" "))
-    assert judge([fact("black")], "bidding", catalogue, DAY).measures == ()
+    assert compute_verdict([fact("black")], "bidding", catalogue, DAY).measures == ()
 
 
 @pytest.mark.parametrize(
@@ -360,7 +372,7 @@ def test_a_measure_follows_where_its_rule_holds(
     changes: dict[str, object], *, follows: bool
 ) -> None:
     catalogue = law(punishment=rule("restrict_bidding", **changes))
-    assert codes(judge([fact("black")], "bidding", catalogue, DAY)) == (
+    assert codes(compute_verdict([fact("black")], "bidding", catalogue, DAY)) == (
         ["restrict_bidding"] if follows else []
     )
 
@@ -370,7 +382,7 @@ def test_without_a_matter_the_measures_of_every_matter_are_told() -> None:
         one=rule("restrict_bidding", matters=("bidding",)),
         other=rule("restrict_honours", matters=("honours",)),
     )
-    assert codes(judge([fact("black")], None, catalogue, DAY)) == [
+    assert codes(compute_verdict([fact("black")], None, catalogue, DAY)) == [
         "restrict_bidding",
         "restrict_honours",
     ]
@@ -378,12 +390,12 @@ def test_without_a_matter_the_measures_of_every_matter_are_told() -> None:
 
 def test_each_entry_gives_its_own_measure_and_is_named_by_it() -> None:
     blacks = [fact("black"), fact("black", entry_id="another", list_type="tax.black")]
-    verdict = judge(blacks, "bidding", PLAIN, DAY)
+    verdict = compute_verdict(blacks, "bidding", PLAIN, DAY)
     assert [measure.entry_id for measure in verdict.measures] == ["a black entry", "another"]
 
 
 def test_a_dispute_is_marked_and_lifts_nothing() -> None:
-    verdict = judge([fact("black", disputed=True)], "bidding", PLAIN, DAY)
+    verdict = compute_verdict([fact("black", disputed=True)], "bidding", PLAIN, DAY)
     assert verdict.disputed
     assert verdict.standing is Standing.black
     assert codes(verdict) == ["restrict_bidding"]
@@ -391,12 +403,14 @@ def test_a_dispute_is_marked_and_lifts_nothing() -> None:
 
 @pytest.mark.parametrize("over", [Status.expired, Status.removed, Status.scheduled])
 def test_a_dispute_on_what_does_not_count_is_no_mark(over: Status) -> None:
-    assert not judge([fact("black", disputed=True, status=over)], "bidding", PLAIN, DAY).disputed
+    assert not compute_verdict(
+        [fact("black", disputed=True, status=over)], "bidding", PLAIN, DAY
+    ).disputed
 
 
 def test_what_is_suppressed_names_the_black_entry() -> None:
     facts = [fact("red", status=Status.suspended), fact("black"), fact("record")]
-    verdicts = [judge(order, "bidding", PLAIN, DAY) for order in permutations(facts)]
+    verdicts = [compute_verdict(order, "bidding", PLAIN, DAY) for order in permutations(facts)]
     for verdict in verdicts:
         [suppressed] = verdict.suppressed
         assert suppressed.code == "green_channel"

@@ -4,8 +4,8 @@ import pytest
 
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Caller, Role
-from app.rules.status import ENDED, Status
-from app.rules.visibility import Sight, sight
+from app.rules.status import ENDED_STATUSES, Status
+from app.rules.visibility import AccessLevel, determine_access_level
 
 OWN, OTHER = "human_resources", "finance_bureau"
 
@@ -24,8 +24,8 @@ EVERY = list(product(CALLERS, DisclosureClass, Status))
 
 def seen(
     who: str, disclosure_class: DisclosureClass, status: Status, *, void: bool = False
-) -> Sight:
-    return sight(
+) -> AccessLevel:
+    return determine_access_level(
         CALLERS[who],
         department=OWN,
         disclosure_class=disclosure_class,
@@ -39,16 +39,16 @@ def test_who_sees_how_much_stands_in_one_table(
     who: str, disclosure_class: DisclosureClass, status: Status
 ) -> None:
     if who in WHOLE_ALSO_AFTER_THE_END:
-        expected = Sight.full
-    elif status in ENDED:
-        expected = Sight.hidden
+        expected = AccessLevel.full
+    elif status in ENDED_STATUSES:
+        expected = AccessLevel.none
     elif who == "a subscriber":
         public = disclosure_class is DisclosureClass.public
-        expected = Sight.full if public else Sight.hidden
+        expected = AccessLevel.full if public else AccessLevel.none
     elif disclosure_class is DisclosureClass.exempt:
-        expected = Sight.outline
+        expected = AccessLevel.summary
     else:
-        expected = Sight.full
+        expected = AccessLevel.full
     assert seen(who, disclosure_class, status) is expected
 
 
@@ -56,7 +56,7 @@ def test_who_sees_how_much_stands_in_one_table(
 def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(
     who: str, disclosure_class: DisclosureClass, status: Status
 ) -> None:
-    expected = Sight.full if who == "an auditor" else Sight.hidden
+    expected = AccessLevel.full if who == "an auditor" else AccessLevel.none
     assert seen(who, disclosure_class, status, void=True) is expected
 
 
@@ -64,6 +64,6 @@ def test_ended_dishonesty_is_never_shown_to_those_who_decide_about_the_subject()
     for who, disclosure_class, status in product(
         ("an approver", "an approver of its department", "another department", "a subscriber"),
         DisclosureClass,
-        ENDED,
+        ENDED_STATUSES,
     ):
-        assert seen(who, disclosure_class, status) is Sight.hidden
+        assert seen(who, disclosure_class, status) is AccessLevel.none

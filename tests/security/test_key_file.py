@@ -12,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
-from app.catalogue.service import initialise
+from app.catalogue.service import initialize_registry
 from app.crypto import KeyFileError, Secrets
 from app.db.tables import SealingKey
 from app.errors import SecretKeyMismatch
@@ -87,7 +87,7 @@ def test_with_the_right_key_file_it_answers_again(
 
 def test_another_key_file_is_not_adopted(world: World, stranger: Registry) -> None:
     with pytest.raises(SecretKeyMismatch):
-        initialise(stranger)
+        initialize_registry(stranger)
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o606])
@@ -140,7 +140,7 @@ def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
     registry = opened(world, both)
     try:
         assert registry.verify() is None
-        initialise(registry)
+        initialize_registry(registry)
         equip(app, registry)
         # A correction reads the birth date inside the number that the old key sealed.
         corrected = world.api().post(
@@ -200,7 +200,7 @@ def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(world: World) 
     with world.registry.database.reading() as connection:
         for entry in (first, second):
             with pytest.raises(KeyFileError):
-                subjects.birth_date(
+                subjects.read_birth_date(
                     connection,
                     world.registry.secrets,
                     UUID(entry["subject"]["id"]),

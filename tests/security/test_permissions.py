@@ -3,7 +3,7 @@
 import pytest
 from fastapi import FastAPI
 
-from app.rules.permissions import GRANTS, Permission, Role
+from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from tests.support.document import address_of, body_of, operations, permission_of
 from tests.support.world import World
 
@@ -25,8 +25,8 @@ def test_every_operation_but_the_public_ones_asks_for_one_permission(app: FastAP
 def test_every_permission_is_asked_for_and_granted_somewhere(app: FastAPI) -> None:
     asked = {permission_of(each) for _, _, each in operations(app) if each["security"]}
     assert asked == set(Permission)
-    assert set().union(*GRANTS.values()) == set(Permission)
-    assert set(GRANTS) == set(Role)
+    assert set().union(*PERMISSIONS_BY_ROLE.values()) == set(Permission)
+    assert set(PERMISSIONS_BY_ROLE) == set(Role)
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -48,7 +48,7 @@ def test_a_role_may_what_the_table_grants_and_nothing_else(
         )
         assert answer.status_code < 500, (method, path, answer.text)
         told = (role, method, path, answer.status_code)
-        if needed not in GRANTS[role]:
+        if needed not in PERMISSIONS_BY_ROLE[role]:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), told
         elif needed is Permission.check_create and role is not Role.approver:
             # The present is for approvers; the others re-examine the past with the same operation.
@@ -64,7 +64,7 @@ def test_the_lack_of_a_permission_comes_before_every_fault(
 ) -> None:
     api = world.api(role)
     for method, path, operation in operations(app):
-        if operation["security"] == [] or permission_of(operation) in GRANTS[role]:
+        if operation["security"] == [] or permission_of(operation) in PERMISSIONS_BY_ROLE[role]:
             continue
         bent = path.replace("{code}", "x").replace("{entry_id}", "y").replace("{check_id}", "z")
         answer = api.request(

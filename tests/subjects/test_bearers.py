@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from stdnum.iso7064 import mod_11_10
 
-from app.catalogue.service import enable
+from app.catalogue.service import put_list_type_in_force
 from app.checks.matching import Matching
 from app.checks.questions import Question, question_about
 from app.entries import store
@@ -25,8 +25,8 @@ from app.entries.recording.batch import record
 from app.entries.schemas import Correction, EntryPush, Revocation, RevocationCode
 from app.errors import IdentifierConflict, SubjectKindConflict
 from app.registry import read_head
-from app.rules.identifiers import Scheme, parse
-from app.rules.permissions import COMMAND_LINE
+from app.rules.identifiers import Scheme, parse_identifier
+from app.rules.permissions import COMMAND_LINE_CALLER
 from tests.support.facts import decision, push
 from tests.support.numbers import uscc
 from tests.support.world import World
@@ -189,7 +189,7 @@ class Play:
             decision=decision(f"2026-11-{day}"),
         )
         try:
-            outcome = record(self.registry, COMMAND_LINE, EntryPush(**body)).entry_id
+            outcome = record(self.registry, COMMAND_LINE_CALLER, EntryPush(**body)).entry_id
         except (IdentifierConflict, SubjectKindConflict) as refused:
             outcome: Any = type(refused)
         if outcome in {IdentifierConflict, SubjectKindConflict}:
@@ -221,7 +221,7 @@ class Play:
         row = self.row(entry.id)
         order = Correction(reason="更正", changes=facts)
         try:
-            correct(self.registry, COMMAND_LINE, entry.id, order, row.version)
+            correct(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
         except IdentifierConflict:
             assert others
             assert not entry.numbers
@@ -238,7 +238,7 @@ class Play:
         if row.revoked_on is not None and not code.voids:
             return
         order = Revocation(reason="撤销", reason_code=code, revoked_on="2026-11-22")
-        revoke(self.registry, COMMAND_LINE, entry.id, order, row.version)
+        revoke(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
         last = entry.readings[-1]
         made = Reading(self.row(entry.id).seq, last.name, last.day, void=code.voids)
         entry.readings.append(made)
@@ -251,9 +251,9 @@ class Play:
         """The registry means today, or meant at a change number, whom the model says."""
         seq = self.seq() if known_seq is None else known_seq
         names = [self.name(which) for which in range(3)]
-        nobodys = parse(Scheme.uscc, uscc(99_999_999), today=TODAY)
+        nobodys = parse_identifier(Scheme.uscc, uscc(99_999_999), today=TODAY)
         numbers = [
-            parse(Scheme(scheme), number, today=TODAY)
+            parse_identifier(Scheme(scheme), number, today=TODAY)
             for scheme, number in map(self.number, NUMBERS)
         ]
         alone = [Question("", None, name) for name in names]
@@ -298,7 +298,7 @@ class Play:
 
 @pytest.fixture
 def listing(world: World) -> World:
-    enable(world.registry, LIST_TYPE, "某某条例第一条")
+    put_list_type_in_force(world.registry, LIST_TYPE, "某某条例第一条")
     return world
 
 

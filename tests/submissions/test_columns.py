@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.service import SHIPPED, read_sections
-from app.catalogue.store import merged
+from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.store import merge_sections
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS
@@ -31,7 +31,7 @@ LIST = "wage_arrears.black"
 def shipped() -> Catalogue:
     catalogue = Catalogue()
     for name in ("places", "departments", "domains", "list_types"):
-        catalogue = merged(catalogue, read_sections(SHIPPED / f"{name}.yaml"))
+        catalogue = merge_sections(catalogue, read_sections(SHIPPED_DIRECTORY / f"{name}.yaml"))
     return catalogue
 
 

@@ -14,7 +14,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from app.registry import Registry
-from app.rules.permissions import COMMAND_LINE
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.schemas import State
@@ -197,7 +197,7 @@ def test_an_import_of_what_another_works_on_takes_over_when_that_one_is_gone(
     rows = bodies(range(3))
     registry.settings.submission_lease_seconds = 1.5
     wish = Wish(list_type="wage_arrears.black", department="human_resources")
-    name = service.begin(registry, COMMAND_LINE, wish)
+    name = service.begin(registry, COMMAND_LINE_CALLER, wish)
     keeper = Keeper(registry, name)
     keeper.keep(ndjson(rows))
     service.arrived(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")

@@ -2,12 +2,12 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.service import SHIPPED, read_sections
-from app.catalogue.store import merged
+from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.store import merge_sections
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.rules.law import Catalogue
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.personal_numbers import contains_personal_number
 from app.submissions.formats.cells import Cell
 from app.submissions.mapping.exchange_fields import FIELDS, source_reference
 from app.submissions.mapping.header import HEADINGS, forms
@@ -21,7 +21,7 @@ PENALTY, LICENCE = "environment.penalty", "environment.licence"
 def shipped() -> Catalogue:
     catalogue = Catalogue()
     for name in ("places", "departments", "domains", "list_types"):
-        catalogue = merged(catalogue, read_sections(SHIPPED / f"{name}.yaml"))
+        catalogue = merge_sections(catalogue, read_sections(SHIPPED_DIRECTORY / f"{name}.yaml"))
     return catalogue
 
 
@@ -289,7 +289,7 @@ def test_a_reference_is_short_and_holds_no_personal_number() -> None:
     assert one == source_reference({"decision_number": "1号", "name": "张 某"})
     assert one == source_reference({"decision_number": "1号", "name": "张某", "uscc": facts.PERSON})
     assert one is not None
-    assert not holds_personal_number(one)
+    assert not contains_personal_number(one)
     assert not any(each.isdigit() for each in one.partition("-")[2])
     assert source_reference({"name": "张某"}) is None
     assert read({**NEW_PENALTY, "source_ref": "A-1"}).body["source_ref"] == "A-1"

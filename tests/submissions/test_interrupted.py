@@ -24,7 +24,7 @@ import pytest
 
 from app.demo.synthetic import uscc
 from app.registry import Registry
-from app.rules.permissions import COMMAND_LINE
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.processing import dispatch, full_replace, reversal, row_by_row
@@ -278,7 +278,7 @@ def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: Wo
 
 
 def store_of_half_a_file(world: World) -> UUID:
-    submission_id = service.begin(world.registry, COMMAND_LINE, Wish())
+    submission_id = service.begin(world.registry, COMMAND_LINE_CALLER, Wish())
     Keeper(world.registry, submission_id).keep(ndjson(sent_rows(10)))
     return submission_id
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from stdnum.iso7064 import mod_11_2
 
-from app.rules.identifiers import org_code_check, uscc_check
+from app.rules.identifiers import compute_org_code_check_character, compute_uscc_check_character
 
 BUILDER = "91370403MB000CT75T"
 OTHER = "93370404MA3T000257"
@@ -148,8 +148,8 @@ def resident_id(born: str = "19850612", serial: str = "001", region: str = "3704
 
 def uscc(prefix: str = "91370403", serial: str = "MB000CT7") -> str:
     """A valid unified social credit code over an organisation's eight characters."""
-    body = f"{prefix}{serial}{org_code_check(serial)}"
-    return body + uscc_check(body)
+    body = f"{prefix}{serial}{compute_org_code_check_character(serial)}"
+    return body + compute_uscc_check_character(body)
 
 
 def licence(**changes: Any) -> dict[str, Any]:

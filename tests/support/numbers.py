@@ -4,7 +4,7 @@ from datetime import date
 
 from stdnum.iso7064 import mod_11_2
 
-from app.rules.identifiers import org_code_check, uscc_check
+from app.rules.identifiers import compute_org_code_check_character, compute_uscc_check_character
 
 XUECHENG = "370403"
 
@@ -12,8 +12,8 @@ XUECHENG = "370403"
 def uscc(serial: int, authority: str = "9") -> str:
     """The unified social credit code of the `serial`-th enterprise (9…) or other body."""
     inner = f"{serial:08d}"
-    body = f"{authority}1{XUECHENG}{inner}{org_code_check(inner)}"
-    return body + uscc_check(body)
+    body = f"{authority}1{XUECHENG}{inner}{compute_org_code_check_character(inner)}"
+    return body + compute_uscc_check_character(body)
 
 
 def resident_id(serial: int, born: date = date(1985, 6, 12)) -> str:
@@ -30,4 +30,4 @@ def org_code(serial: int) -> str:
 def shop_uscc(serial: int) -> str:
     """The unified social credit code of the `serial`-th individual business (92…)."""
     body = f"92{uscc(serial)[2:17]}"
-    return body + uscc_check(body)
+    return body + compute_uscc_check_character(body)

@@ -15,7 +15,7 @@ import psycopg
 import uvicorn
 from fastapi import FastAPI
 
-from app.catalogue.service import initialise
+from app.catalogue.service import initialize_registry
 from app.checks.pipeline import Desk
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
@@ -155,7 +155,7 @@ class Templates:
             settings = self._settings_in(self._home, self._address("registry_template"))
         registry = Registry.open(settings)
         migrations.upgrade(settings)
-        initialise(registry)
+        initialize_registry(registry)
         registry.close()
         self._ready.add(backend)
 

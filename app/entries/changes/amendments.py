@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import Law, catalogue_at
+from app.catalogue.store import Law, read_catalogue_at
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.db.engines import Connection
@@ -25,11 +25,15 @@ from app.entries.store import EntryRow
 from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.http.schemas import FIRST_DAY
 from app.registry import Registry
-from app.rules.admission import Case, Ruling, examine
-from app.rules.consecutive_terms import extended_until, require_within_cap, within_consecutive_cap
-from app.rules.cross_check import require_no_black
-from app.rules.disclosure import rejudged
-from app.rules.identity import Said, identity_of, name_only_key
+from app.rules.admission import DecisionFacts, Ruling, apply_law
+from app.rules.consecutive_terms import (
+    apply_consecutive_cap,
+    require_within_consecutive_cap,
+    validate_extended_last_day,
+)
+from app.rules.cross_check import require_no_black_entry
+from app.rules.disclosure import apply_new_deadline
+from app.rules.identity import SubjectDescription, build_name_only_key, derive_identity
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action
@@ -103,16 +107,20 @@ def with_facts(
     if facts == row.facts:
         return None
     # By the law that the entry was decided by: a typing slip put right is no new sentence.
-    then = catalogue_at(registry, connection, row.catalogue_version)
+    then = read_catalogue_at(registry, connection, row.catalogue_version)
     law = replace(law, catalogue=then, catalogue_version=row.catalogue_version)
     list_type = then.list_types[row.list_type]
-    police = then.is_police(row.department)
+    police = then.is_police_department(row.department)
     born = _birth_date(registry, connection, row, law)
-    case = Case.of(facts, born, police=police, restored_on=row.lapsed_until)
+    case = DecisionFacts.from_facts(
+        facts, born, issued_by_police=police, restored_on=row.lapsed_until
+    )
     ruling = _examine_changes(case, list_type, law.today, row, place)
     others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
     same_list = store.others_on_the_list(row, others)
-    ruling = within_consecutive_cap(ruling, list_type, same_list, named="effective_until" in facts)
+    ruling = apply_consecutive_cap(
+        ruling, list_type, same_list, is_last_day_given="effective_until" in facts
+    )
     for ended_on in (row.exited_on, row.revoked_on, row.repaired_on, row.lapsed_from):
         if ended_on is not None:
             require_within(case.decided_on, FIRST_DAY, ended_on, f"{place}/decision/decided_on")
@@ -125,7 +133,7 @@ def with_facts(
     # A suspended entry stays correctable; only another term needs days without a black entry.
     if list_type.kind is ListKind.red and term != row.term:
         blacks = [other.term for other in others if other.kind is ListKind.black]
-        require_no_black(term, blacks, law.today)
+        require_no_black_entry(term, blacks, law.today)
     _require_free_name(connection, row, facts)
     if not rehearsing:
         _rename(registry, connection, row, facts, case.decided_on)
@@ -139,8 +147,8 @@ def with_facts(
         decided_at = f"{place}/decision/decided_on"
         require_within(case.decided_on, FIRST_DAY, min(published), decided_at)
     started_on = row.lapsed_until or case.decided_on
-    due = law.calendar.deadline(started_on)
-    channels = rejudged(row.publications, due.deadline, grace=False)
+    due = law.calendar.compute_deadline(started_on)
+    channels = apply_new_deadline(row.publications, due.deadline, keep_later_deadline=False)
     received_on = civil_day(row.received_at)
     return (
         decided
@@ -150,11 +158,11 @@ def with_facts(
 
 
 def _examine_changes(
-    case: Case, list_type: ListType, today: date, row: EntryRow, place: str
+    case: DecisionFacts, list_type: ListType, today: date, row: EntryRow, place: str
 ) -> Ruling:
     try:
         went_on = bool(row.facts.get("conduct_continues"))
-        return examine(case, list_type, today, correcting=True, conduct_went_on=went_on)
+        return apply_law(case, list_type, today, is_correction=True, conduct_was_continuing=went_on)
     except InvalidPayload as wrong:
         # Places in the body that brings the correction.
         raise InvalidPayload(
@@ -166,7 +174,7 @@ def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: 
     subject = row.facts["subject"]
     if subject["kind"] != SubjectKind.natural_person:
         return None
-    shown = subjects.birth_date(connection, registry.secrets, row.subject_id, law.today)
+    shown = subjects.read_birth_date(connection, registry.secrets, row.subject_id, law.today)
     sent = subject.get("birth_date")
     return shown or (sent and date.fromisoformat(sent))
 
@@ -175,8 +183,8 @@ def _require_free_name(connection: Connection, row: EntryRow, facts: Mapping[str
     subject = facts["subject"]
     if subject.get("identifiers") or subject["name"] == row.facts["subject"]["name"]:
         return
-    key = name_only_key(SubjectKind(subject["kind"]), subject["name"])
-    if subjects.find(connection, [key]).get(key, row.subject_id) != row.subject_id:
+    key = build_name_only_key(SubjectKind(subject["kind"]), subject["name"])
+    if subjects.find_subject_ids(connection, [key]).get(key, row.subject_id) != row.subject_id:
         raise IdentifierConflict
 
 
@@ -196,10 +204,12 @@ def _rename(
         return
     if not subject.get("identifiers"):
         kind = SubjectKind(subject["kind"])
-        subjects.let_be_found(connection, registry.secrets, row.subject_id, kind, subject["name"])
-    said = subjects.said_of(connection, [row.subject_id])[row.subject_id]
-    anew = Said(row.id, void=False, decided_on=decided_on, subject=subject)
-    subjects.settle(connection, row.subject_id, identity_of([*said, anew]))
+        subjects.add_name_only_key(
+            connection, registry.secrets, row.subject_id, kind, subject["name"]
+        )
+    said = subjects.read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
+    anew = SubjectDescription(row.id, void=False, decided_on=decided_on, subject=subject)
+    subjects.apply_identity(connection, row.subject_id, derive_identity([*said, anew]))
 
 
 def revoke(
@@ -234,9 +244,9 @@ def revoked(
     if row.revoked_on is not None and not code.voids:
         raise TransitionRefused
     if code.voids:
-        said = subjects.said_of(connection, [row.subject_id])[row.subject_id]
+        said = subjects.read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
         others = [one for one in said if one.entry_id != row.id]
-        subjects.settle(connection, row.subject_id, identity_of(others))
+        subjects.apply_identity(connection, row.subject_id, derive_identity(others))
     return ended_values(row, law.today, revoked_on=revoked_on, void=code.voids)
 
 
@@ -270,12 +280,12 @@ def extend(
         decided_on = order.decision.decided_on
         require_within(decided_on, row.decided_on, law.today, "/decision/decided_on")
         list_type = law.catalogue.list_types[row.list_type]
-        last_day = extended_until(
+        last_day = validate_extended_last_day(
             row.term,
             order.effective_until,
             list_type,
-            extended_before="extension" in row.facts,
-            began_on=row.lapsed_until or row.effective_from,
+            was_extended="extension" in row.facts,
+            term_start=row.lapsed_until or row.effective_from,
         )
         told = order.model_dump(mode="json")
         facts = {
@@ -285,7 +295,7 @@ def extend(
         }
         others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
         term = replace(row.term, effective_until=last_day)
-        require_within_cap(term, list_type, store.others_on_the_list(row, others))
+        require_within_consecutive_cap(term, list_type, store.others_on_the_list(row, others))
         barred = barred_from(row, row.disclosure, law.today)
         return {
             "facts": facts,

@@ -22,7 +22,7 @@ from app.errors import EntryNotFound, Fault, InvalidPayload, Sentence, StaleVers
 from app.registry import Registry, take_sequence
 from app.rules.law import ListKind
 from app.rules.permissions import Caller
-from app.rules.transitions import Action, require
+from app.rules.transitions import Action, require_transition_allowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
             raise StaleVersion(current_version=row.version)
         day = order.status_on or law.today
         then = row if day == law.today else store.get(connection, entry_id, day)
-        require(order.action, (then or row).status(day), caller, row.department)
+        require_transition_allowed(order.action, (then or row).status(day), caller, row.department)
         differing = order.apply(connection, row, law)
         if differing is None:
             return

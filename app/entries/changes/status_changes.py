@@ -14,7 +14,7 @@ from app.entries import store
 from app.entries.store import Neighbour
 from app.registry import Registry, claim_day, read_head, take_sequence
 from app.rules.law import ListKind
-from app.rules.status import Status, Term, status_on
+from app.rules.status import Status, Term, compute_status
 
 BY_DAY = "day"
 BY_ENTRY = "entry"
@@ -50,12 +50,13 @@ def _active_blacks(neighbours: Iterable[Neighbour], day: date) -> list[UUID]:
         item.entry_id
         for item in neighbours
         if item.kind is ListKind.black
-        and status_on(item.term, ListKind.black, day, black_active=False) is Status.active
+        and compute_status(item.term, ListKind.black, day, has_active_black_entry=False)
+        is Status.active
     ]
 
 
 def _red_status(term: Term, day: date, *, black_active: bool) -> Status:
-    return status_on(term, ListKind.red, day, black_active=black_active)
+    return compute_status(term, ListKind.red, day, has_active_black_entry=black_active)
 
 
 def turn_to_today(registry: Registry) -> None:
@@ -150,7 +151,7 @@ def _moved(
     term: Term, kind: ListKind, days: tuple[date, date], black: tuple[bool, bool]
 ) -> tuple[Status, Status]:
     then, now = (
-        status_on(term, kind, day, black_active=active)
+        compute_status(term, kind, day, has_active_black_entry=active)
         for day, active in zip(days, black, strict=True)
     )
     return then, now

@@ -42,16 +42,16 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry, take_sequence
-from app.rules.admission import Case, Ruling, examine, require_in_force
-from app.rules.consecutive_terms import within_consecutive_cap
-from app.rules.cross_check import require_no_black
+from app.rules.admission import DecisionFacts, Ruling, apply_law, require_in_force
+from app.rules.consecutive_terms import apply_consecutive_cap
+from app.rules.cross_check import require_no_black_entry
 from app.rules.disclosure import is_enterprise
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import Catalogue, ListKind, ListType
 from app.rules.permissions import Caller, Role
 from app.rules.transitions import Action
 from app.subjects import store as subjects
-from app.subjects.store import Claim, Key
+from app.subjects.store import LookupKey, SubjectClaim
 
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
@@ -198,11 +198,11 @@ class _Batch:
     connection: Connection = field(init=False)
     law: Law = field(init=False)
     replays: dict[tuple[str, str], store.Replay] = field(default_factory=dict)
-    owners: dict[Key, UUID] = field(default_factory=dict)
-    locked: dict[UUID, subjects.Known] = field(default_factory=dict)
+    owners: dict[LookupKey, UUID] = field(default_factory=dict)
+    locked: dict[UUID, subjects.RecordedSubject] = field(default_factory=dict)
     neighbours: dict[UUID, list[Neighbour]] = field(default_factory=dict)
-    new_subjects: dict[UUID, Claim] = field(default_factory=dict)
-    new_keys: dict[Key, tuple[UUID, Identifier | None]] = field(default_factory=dict)
+    new_subjects: dict[UUID, SubjectClaim] = field(default_factory=dict)
+    new_keys: dict[LookupKey, tuple[UUID, Identifier | None]] = field(default_factory=dict)
     replaced: set[UUID] = field(default_factory=set)
     accepted: list[_Accepted] = field(default_factory=list)
 
@@ -229,8 +229,8 @@ class _Batch:
     def _read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
         keys = {key for item in proposed for key in item.keys}
-        owners, known = subjects.find_known(
-            self.connection, keys - self.owners.keys(), locking=self.locking
+        owners, known = subjects.find_recorded_subjects(
+            self.connection, keys - self.owners.keys(), for_update=self.locking
         )
         self.owners |= owners
         new = known.keys() - self.locked.keys()
@@ -264,22 +264,24 @@ class _Batch:
         list_type = _require_list_type(self.law.catalogue, proposal.list_type)
         require_in_force(list_type, self.law.today)
         _require_issuer(self.law, proposal.department, list_type)
-        police = self.law.catalogue.is_police(proposal.department)
-        case = Case.of(proposal.facts, proposal.birth_date, police=police)
-        ruling = examine(case, list_type, self.law.today)
+        police = self.law.catalogue.is_police_department(proposal.department)
+        case = DecisionFacts.from_facts(
+            proposal.facts, proposal.birth_date, issued_by_police=police
+        )
+        ruling = apply_law(case, list_type, self.law.today)
         if proposal.replaces is not None:
             self._require_replaced(proposal, proposal.replaces)
         subject_id = self._subject_of(proposal)
         entry_id = uuid7()
         others = self.neighbours.setdefault(subject_id, [])
-        ruling = within_consecutive_cap(
+        ruling = apply_consecutive_cap(
             ruling,
             list_type,
             [other.term for other in others if other.list_type == list_type.code],
-            named="effective_until" in proposal.facts,
+            is_last_day_given="effective_until" in proposal.facts,
         )
         if list_type.kind is ListKind.red:
-            require_no_black(
+            require_no_black_entry(
                 ruling.term,
                 [other.term for other in others if other.kind is ListKind.black],
                 self.law.today,
@@ -350,7 +352,7 @@ class _Batch:
 
     def _schemes_of(self, subject_id: UUID) -> set[str]:
         added = {scheme for (scheme, _), (owner, _) in self.new_keys.items() if owner == subject_id}
-        recorded = subjects.profiles(self.connection, [subject_id]).get(subject_id)
+        recorded = subjects.read_profiles(self.connection, [subject_id]).get(subject_id)
         return added | {item["scheme"] for item in (recorded or {"identifiers": ()})["identifiers"]}
 
     def write(self) -> None:
@@ -358,9 +360,11 @@ class _Batch:
         if not self.accepted:
             return
         connection, law = self.connection, self.law
-        subjects.add(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
+        subjects.add_subjects(
+            connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at
+        )
         named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
-        subjects.name_subjects(connection, named, self.locked)
+        subjects.record_subject_names(connection, named, self.locked)
         turned = self._turned()
         first, at = take_sequence(
             connection,
@@ -476,14 +480,14 @@ def _require_list_type(catalogue: Catalogue, code: str) -> ListType:
 
 def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
     department = law.catalogue.departments.get(code)
-    if department is None or not department.holds_on(law.today):
+    if department is None or not department.is_valid_on(law.today):
         raise NotYourList(
             Sentence(
                 "The department is not in the catalogue, or no longer exists",
                 "部门不在目录中，或已撤销",
             )
         )
-    if not law.catalogue.may_issue(department, list_type):
+    if not law.catalogue.is_issuer(department, list_type):
         raise NotYourList
 
 

@@ -13,10 +13,10 @@ from uuid import UUID
 from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
 from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
-from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse
+from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.law import SubjectKind
-from app.rules.names import name_key
-from app.subjects.store import Claim, Key, keys_of
+from app.rules.names import fold_name
+from app.subjects.store import LookupKey, SubjectClaim, build_claim_keys
 
 # Where an entry is kept and under which reference stands in columns of its own.
 NOT_FACTS = {"department", "source_ref"}
@@ -40,8 +40,8 @@ class Proposal:
     source_ref: str
     list_type: str
     replaces: UUID | None
-    claim: Claim
-    keys: Mapping[Key, Identifier | None]
+    claim: SubjectClaim
+    keys: Mapping[LookupKey, Identifier | None]
     birth_date: date | None
     persons: tuple[Person, ...]
     facts: dict[str, Any]
@@ -66,7 +66,7 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
     birth_date = reader.birth_date(push.subject.birth_date, identifiers)
     reader.raise_faults()
     _require_one_organisation(identifiers)
-    claim = Claim(
+    claim = SubjectClaim(
         push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
     )
     return Proposal(
@@ -75,7 +75,7 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
         list_type=push.list_type,
         replaces=push.replaces,
         claim=claim,
-        keys=keys_of(claim, secrets),
+        keys=build_claim_keys(claim, secrets),
         birth_date=birth_date,
         persons=persons,
         facts=facts,
@@ -210,7 +210,7 @@ class _Reader:
 
     def check_name(self, name: str) -> None:
         """A subject without a number is found by its kind and name together."""
-        if len(name_key(name)) > LONGEST_NAME_ALONE:
+        if len(fold_name(name)) > LONGEST_NAME_ALONE:
             self._faults.append(
                 Fault(
                     "/subject/name",
@@ -240,16 +240,16 @@ class _Reader:
 
     def _read(self, item: Mapping[str, Any], pointer: str) -> Identifier | None:
         try:
-            return parse(Scheme(item["scheme"]), item["number"], today=self._today)
+            return parse_identifier(Scheme(item["scheme"]), item["number"], today=self._today)
         except InvalidIdentifier as wrong:
             self._faults.append(Fault(pointer, "invalid_identifier", wrong.sentence))
             return None
 
     def _sealed(self, identifier: Identifier) -> dict[str, str]:
-        if not identifier.personal:
+        if not identifier.is_personal:
             return {"scheme": identifier.scheme.value, "number": identifier.number}
         return {
             "scheme": identifier.scheme.value,
-            "masked": identifier.shown,
+            "masked": identifier.display_number,
             "key": self._secrets.blind_index(identifier.scheme, identifier.number),
         }

@@ -12,7 +12,13 @@ from app.crypto import Secrets, fingerprint
 from app.entries.recording.proposals import Person
 from app.entries.store import EntryRow
 from app.rules.admission import Ruling
-from app.rules.disclosure import Channels, empty_channels, fulfilment, on_show, write_channels
+from app.rules.disclosure import (
+    Channels,
+    build_empty_channels,
+    compute_fulfilment,
+    is_published_on_any_channel,
+    serialize_channels,
+)
 from app.rules.law import DisclosureClass
 from app.rules.status import Term
 
@@ -41,7 +47,7 @@ def decided_values(
 
 def clock_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
     """Columns of the 7-working-day clock."""
-    due = law.calendar.deadline(decided_on)
+    due = law.calendar.compute_deadline(decided_on)
     return {
         "deadline": due.deadline,
         "provisional": due.provisional,
@@ -57,20 +63,24 @@ def channel_values(
 
     `barred_from` is the day from which the entry may not be public, whatever its term.
     """
-    fulfilled = fulfilment(channels, term.ends_on)
+    fulfilled = compute_fulfilment(channels, term.ends_on)
     ends = [day for day in (term.ends_on, barred_from) if day is not None]
     return {
-        "channels": write_channels(channels),
+        "channels": serialize_channels(channels),
         "published_on": fulfilled.published_on,
         "published_late": fulfilled.published_late,
-        "take_down_from": min(ends, default=None) if on_show(channels) else None,
+        "take_down_from": min(ends, default=None)
+        if is_published_on_any_channel(channels)
+        else None,
     }
 
 
 @cache
 def first_channel_values(*, enterprise: bool) -> Mapping[str, Any]:
     """Columns of the channels of a new entry: nothing is published yet, whatever its term."""
-    return channel_values(empty_channels(enterprise=enterprise), Term(effective_from=date.min))
+    return channel_values(
+        build_empty_channels(is_enterprise_subject=enterprise), Term(effective_from=date.min)
+    )
 
 
 def ended_values(row: EntryRow, today: date, **ends: Any) -> dict[str, Any]:  # noqa: ANN401

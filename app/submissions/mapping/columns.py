@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from app.errors import Sentence
 from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
-from app.rules.identifiers import PERSONAL, Scheme
+from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, Severity, SubjectKind
 from app.submissions.formats.cells import Cell
 from app.submissions.mapping import exchange_fields, values
@@ -37,7 +37,7 @@ SCHEMES: Labels = {
     Scheme.foreign_permanent_resident: ("外国人永久居留身份证", "外国人永久居留证"),
 }
 PERSONAL_SCHEMES: Labels = {
-    scheme: labels for scheme, labels in SCHEMES.items() if scheme in PERSONAL
+    scheme: labels for scheme, labels in SCHEMES.items() if scheme in PERSON_SCHEMES
 }
 DECISION_KINDS: Labels = {
     DecisionKind.list_decision: ("列入决定",),

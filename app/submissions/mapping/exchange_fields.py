@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import Fault, InvalidPayload, Sentence
-from app.rules.identifiers import PERSONAL, Scheme, is_uscc, normal_form
+from app.rules.identifiers import PERSON_SCHEMES, Scheme, is_uscc, normalize_number
 from app.rules.law import Catalogue, Department, ListKind, SubjectKind
-from app.rules.names import name_key
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.names import fold_name
+from app.rules.personal_numbers import contains_personal_number
 from app.submissions.mapping.values import Said, Unreadable, folded
 
 NOTE = "note:"
@@ -280,7 +280,7 @@ def settle(said: Said, catalogue: Catalogue, department: str | None, family: Fam
     for key in [key for key in said.values if key.startswith(NOTE)]:
         said.notes.append((key.removeprefix(NOTE), said.take(key), said.places[key]))
     for _, text, place in said.notes:
-        if holds_personal_number(text):
+        if contains_personal_number(text):
             unreadable = Unreadable("personal_number_in_text", NUMBER_IN_REMARK)
             said.refused.append(("/remark", place, unreadable))
 
@@ -311,7 +311,7 @@ def _settle_department(said: Said, catalogue: Catalogue, submitting: str | None)
 
 
 def _department(catalogue: Catalogue, written: str) -> Department | None:
-    return catalogue.department_named(written) or catalogue.department_named(folded(written))
+    return catalogue.find_department(written) or catalogue.find_department(folded(written))
 
 
 def _became(catalogue: Catalogue, named: Department, code: str | None) -> bool:
@@ -376,7 +376,7 @@ shop that is called an organisation contradicts itself."""
 
 def kind_of(uscc: str | None) -> SubjectKind:
     """What a 法人及非法人组织 is, as far as its credit code tells; else a legal person."""
-    code = normal_form(uscc) if uscc else ""
+    code = normalize_number(uscc) if uscc else ""
     if is_uscc(code) and code.startswith(UNINCORPORATED):
         return SubjectKind.unincorporated_organization
     return SubjectKind.legal_person
@@ -387,9 +387,9 @@ def _unwritten_kind(values: Mapping[str, object]) -> str | None:
     numbers = values.keys() & set(Scheme)
     if not numbers or "identifier_number" in values:
         return None
-    if numbers <= PERSONAL:
+    if numbers <= PERSON_SCHEMES:
         return SubjectKind.natural_person
-    shop = normal_form(str(values.get("uscc", ""))).startswith(SHOP)
+    shop = normalize_number(str(values.get("uscc", ""))).startswith(SHOP)
     return SubjectKind.individual_business if shop else ORGANISATION
 
 
@@ -427,7 +427,7 @@ def _put(said: Said, key: str, value: str) -> None:
 
 def _say_which_law(said: Said, catalogue: Catalogue, department: str | None) -> None:
     body = department or said.values.get("department") or ""
-    police = catalogue.is_police(body)
+    police = catalogue.is_police_department(body)
     named_police = "公安" in said.values.get("organ", "")
     if not police and not named_police:
         _put(said, "penalty_law", "administrative")
@@ -462,13 +462,13 @@ def _subject_key(values: Mapping[str, object]) -> str | None:
     numbers: list[tuple[object, object]] = [
         (scheme, values.get(scheme)) for scheme in ORGANISATION_NUMBERS
     ]
-    if values.get("identifier_scheme") not in {None, *PERSONAL}:
+    if values.get("identifier_scheme") not in {None, *PERSON_SCHEMES}:
         numbers.append((values["identifier_scheme"], values.get("identifier_number")))
     for scheme, number in numbers:
-        if isinstance(number, str) and not holds_personal_number(number):
-            return f"{scheme}:{normal_form(number)}"
+        if isinstance(number, str) and not contains_personal_number(number):
+            return f"{scheme}:{normalize_number(number)}"
     name = values.get("name")
-    return f"name:{name_key(name)}" if isinstance(name, str) else None
+    return f"name:{fold_name(name)}" if isinstance(name, str) else None
 
 
 OTHER_CATEGORY = re.compile("其他[-—－:：]")

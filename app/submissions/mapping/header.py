@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Fault, Sentence
-from app.rules.personal_numbers import holds_personal_number
+from app.rules.personal_numbers import contains_personal_number
 from app.submissions.formats.cells import Cell, Spoilt
 from app.submissions.mapping import exchange_fields, values
 from app.submissions.mapping.columns import AMOUNTS, COLUMNS, IGNORED, MORE, READERS
@@ -124,7 +124,7 @@ def tellable(cell: Cell) -> str:
     if not isinstance(cell, str) or blank(cell):
         return ""
     text = "".join(each for each in cell if each.isprintable()).strip()
-    return "?" if not text or holds_personal_number(cell) else text[:SHOWN_CHARACTERS]
+    return "?" if not text or contains_personal_number(cell) else text[:SHOWN_CHARACTERS]
 
 
 def _quoted(cell: Cell, place: int) -> Sentence:

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.errors import Fault, Sentence
 from app.rules.admission import PersonRole
-from app.rules.identifiers import Scheme, normal_form
+from app.rules.identifiers import Scheme, normalize_number
 from app.rules.law import SubjectKind
 from app.submissions.mapping import exchange_fields
 from app.submissions.mapping.columns import COLUMNS, ELSEWHERE, PERSONS, POINTERS
@@ -275,7 +275,7 @@ def _masked(identifier: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 def _scheme_told(number: str, kind: str) -> Scheme | None:
     """What scheme a number is of, where the subject's kind and the number's length say it."""
-    written = normal_form(number)
+    written = normalize_number(number)
     if kind == SubjectKind.natural_person:
         if len(written) != RESIDENT_LENGTH:
             return None

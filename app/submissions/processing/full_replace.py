@@ -31,7 +31,7 @@ from app.errors import (
     SubjectFixed,
 )
 from app.rules.law import DisclosureClass
-from app.rules.status import ENDED, Status
+from app.rules.status import ENDED_STATUSES, Status
 from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.submissions import store
@@ -208,7 +208,7 @@ def _against(
     """A row against the entry of its reference: unchanged, refused, or what is to be corrected."""
     if recorded.void or recorded.list_type != proposal.list_type:
         return EntryConflict(entry_id=str(recorded.id))
-    if recorded.status(law.today) in ENDED:
+    if recorded.status(law.today) in ENDED_STATUSES:
         return InvalidPayload(faults=[ENTRY_ENDED])
     try:
         differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
@@ -224,7 +224,7 @@ def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
     delayed = begun and after.status(law.today) is Status.scheduled
     public = DisclosureClass.public
     hidden = recorded.disclosure is public and after.disclosure is not public
-    return after.status(law.today) in ENDED or delayed or hidden
+    return after.status(law.today) in ENDED_STATUSES or delayed or hidden
 
 
 def _differing(
@@ -298,7 +298,9 @@ def _carry_out(job: Job, plan: Plan) -> None:
         law = read_law(job.registry, connection)
         gone = entries.current(connection, plan.missing, law.today)
         # All at once and first, in their order (see `working`).
-        subjects.lock(connection, plan.subjects | {row.subject_id for row in gone.values()})
+        subjects.lock_subjects(
+            connection, plan.subjects | {row.subject_id for row in gone.values()}
+        )
         standing = store.standing(
             connection, sent.department or "", sent.list_type or "", law.today
         )
@@ -358,7 +360,7 @@ def _corrected(
 def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
     law = read_law(job.registry, connection)
     rows = entries.lock_all(connection, ids, law.today)
-    leaving = [row for row in rows.values() if row.status(law.today) not in ENDED]
+    leaving = [row for row in rows.values() if row.status(law.today) not in ENDED_STATUSES]
     made = [
         _next(job, row, Action.exit, ended_values(row, law.today, exited_on=_last_day(row, law)))
         for row in leaving

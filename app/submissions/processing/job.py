@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.audit import store as audit
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.db.engines import Connection
 from app.entries.recording.batch import Recorded, propose_all
 from app.entries.recording.proposals import Proposal
@@ -61,7 +61,7 @@ class Job:
     def __post_init__(self) -> None:
         registry, row = self.registry, self.row
         with registry.database.reading() as connection:
-            catalogue = current_catalogue(registry, connection)
+            catalogue = read_current_catalogue(registry, connection)
             batches, last_row = store.last_batch(connection, row.id)
         self.progress = Progress(batches, last_row, row.rows_read)
         self.file = replace(file_of(registry, row, catalogue), waiting=self.renew)

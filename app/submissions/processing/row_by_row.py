@@ -243,7 +243,7 @@ def _rehearsed(job: Job, row: Row, outcome: Outcome) -> Result:
 def _turn_on(job: Job, held: Held) -> None:
     def whole(connection: Connection) -> None:
         # All at once and first, in their order, so that two such files do not wait for each other.
-        subjects.lock(connection, held.rehearsal.subjects)
+        subjects.lock_subjects(connection, held.rehearsal.subjects)
         outcomes = record_in(job.registry, connection, job.row.caller, held.proposed, stop=True)
         if isinstance(outcomes[-1], RegistryError):
             raise NotWhole

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.catalogue.store import current_catalogue
+from app.catalogue.store import read_current_catalogue
 from app.errors import Sentence, SubmissionUnderWay
 from app.registry import Registry
 from app.submissions import store
@@ -25,7 +25,7 @@ def refused_rows(registry: Registry, row: SubmissionRow) -> bytes:
     """
     with registry.database.reading() as connection:
         kept = store.part(connection, row.id, 0) is not None
-        catalogue = current_catalogue(registry, connection)
+        catalogue = read_current_catalogue(registry, connection)
     if row.format not in TABLES or row.finished_at is None or not kept:
         raise SubmissionUnderWay(NO_TABLE, state=row.state)
     file = file_of(registry, row, catalogue)
