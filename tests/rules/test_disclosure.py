@@ -49,7 +49,7 @@ def state(on: date, **changes: object) -> DisclosureState:
     facts: dict[str, object] = {
         "disclosure_class": DisclosureClass.public,
         "deadline": DEADLINE,
-        "fulfilled": NOT_YET,
+        "fulfilment": NOT_YET,
         "ended_on": None,
         "void": False,
         "calendar": CALENDAR,
@@ -96,7 +96,7 @@ def test_new_channels_hold_no_publication() -> None:
             url=some.none() | some.text(max_size=20),
             recorded_at=some.none() | some.just("2026-11-22T02:00:00.001Z"),
             withdrawn_on=some.none() | DAYS,
-            judged_by=some.none() | DAYS,
+            applicable_deadline=some.none() | DAYS,
         ),
     )
 )
@@ -211,7 +211,7 @@ def test_the_state_is_the_worst_of_the_required_channels(
 
     order = list(DisclosureState)
     worst = max((one(item) for item in channels.values()), key=order.index)
-    assert state(today, fulfilled=compute_fulfilment(channels, None)) is worst
+    assert state(today, fulfilment=compute_fulfilment(channels, None)) is worst
 
 
 @given(today=DAYS, on=some.none() | DAYS, late=some.booleans(), void=some.booleans())
@@ -220,9 +220,9 @@ def test_restricted_exempt_and_void_entries_owe_nothing_whatever_happened(
 ) -> None:
     done = Fulfilment(published_on=on, published_late=None if on is None else late)
     for kept in (DisclosureClass.restricted, DisclosureClass.exempt):
-        found = state(today, disclosure_class=kept, fulfilled=done, void=void)
+        found = state(today, disclosure_class=kept, fulfilment=done, void=void)
         assert found is DisclosureState.not_required
-    assert state(today, fulfilled=done, void=True) is DisclosureState.not_required
+    assert state(today, fulfilment=done, void=True) is DisclosureState.not_required
 
 
 def test_an_entry_that_ended_by_its_deadline_need_not_be_published_any_more() -> None:
@@ -240,13 +240,13 @@ def test_what_was_published_stays_said_after_the_end() -> None:
     for late, expected in ((False, DisclosureState.on_time), (True, DisclosureState.late)):
         done = Fulfilment(published_on=day(-1), published_late=late)
         for ended in (day(-3), day(0), day(3)):
-            assert state(day(30), fulfilled=done, ended_on=ended) is expected
+            assert state(day(30), fulfilment=done, ended_on=ended) is expected
 
 
 def test_a_duty_never_gets_better_by_waiting() -> None:
     order = list(DisclosureState)
     for ended, late in product((None, day(1)), (None, False, True)):
         done = NOT_YET if late is None else Fulfilment(published_on=day(-9), published_late=late)
-        walk = [state(day(number), fulfilled=done, ended_on=ended) for number in range(-17, 20)]
+        walk = [state(day(number), fulfilment=done, ended_on=ended) for number in range(-17, 20)]
         positions = [order.index(found) for found in walk]
         assert positions == sorted(positions)
