@@ -241,7 +241,7 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
     ]
     if list_type is not None and not offered:
         raise InvalidPayload(faults=[Fault("?list_type", "unknown_value", service.NO_LIST_TYPE)])
-    return _workbook(templates.template(offered, COLUMNS), "template.xlsx")
+    return _workbook(templates.build_template(offered, COLUMNS), "template.xlsx")
 
 
 @router.get(
@@ -300,7 +300,7 @@ def stream_results(
 def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep) -> Response:
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
     row = service.find(registry, caller, submission_id)
-    content = refused_rows.refused_rows(registry, row)
+    content = refused_rows.build_workbook(registry, row)
     audit.record_access(registry, caller, "submission_refused_read", submission_id)
     return _workbook(content, f"refused-{submission_id}.xlsx")
 

@@ -13,16 +13,22 @@ from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS
 from app.rules.law import Catalogue
-from app.submissions.formats.cells import Cell, Spoilt
-from app.submissions.formats.source_file import File
-from app.submissions.formats.source_file import Row as SentRow
+from app.submissions.formats.cells import Cell, CellError
+from app.submissions.formats.source_file import SourceFile
+from app.submissions.formats.source_file import SourceRow as SentRow
 from app.submissions.mapping import values
 from app.submissions.mapping.columns import COLUMNS
 from app.submissions.mapping.exchange_fields import FIELDS
-from app.submissions.mapping.header import HEADINGS, _known, forms, is_header, is_trailer
-from app.submissions.mapping.row_builder import Row
+from app.submissions.mapping.header import (
+    HEADING_BY_FORM,
+    _generate_known_headings,
+    generate_lookup_forms,
+    is_header,
+    is_trailer,
+)
+from app.submissions.mapping.row_builder import MappedRow
 from app.submissions.mapping.table import Table
-from app.submissions.mapping.values import OPEN, Unreadable
+from app.submissions.mapping.values import OPEN_ENDED, UnreadableCell
 from tests.support import facts, numbers
 
 LIST = "wage_arrears.black"
@@ -50,11 +56,13 @@ NEEDED: dict[str, Cell] = {
 
 
 def table(*headings: Cell, list_type: str | None = LIST) -> Table:
-    return Table.of(headings, list_type=list_type, catalogue=LAW)
+    return Table.from_header(headings, list_type=list_type, catalogue=LAW)
 
 
-def read(cells: dict[str, Cell], *, list_type: str | None = LIST, by: str | None = None) -> Row:
-    return table(*cells, list_type=list_type).row(list(cells.values()), department=by)
+def read(
+    cells: dict[str, Cell], *, list_type: str | None = LIST, by: str | None = None
+) -> MappedRow:
+    return table(*cells, list_type=list_type).build_row(list(cells.values()), department=by)
 
 
 def body(**cells: Cell) -> dict[str, Any]:
@@ -78,8 +86,8 @@ def refused(*headings: Cell, list_type: str | None = LIST) -> list[tuple[str, st
 
 def test_no_heading_means_two_things() -> None:
     meanings: dict[str, str] = {}
-    for written, heading in _known():
-        for form in list(forms(written))[:2]:
+    for written, heading in _generate_known_headings():
+        for form in list(generate_lookup_forms(written))[:2]:
             assert meanings.setdefault(form, heading.key) == heading.key, written
 
 
@@ -110,7 +118,11 @@ def test_a_header_has_three_known_headings() -> None:
     ],
 )
 def test_a_heading_is_known_however_it_is_written(written: str, key: str) -> None:
-    assert {HEADINGS[form].key for form in forms(written) if form in HEADINGS} == {key}
+    assert {
+        HEADING_BY_FORM[form].key
+        for form in generate_lookup_forms(written)
+        if form in HEADING_BY_FORM
+    } == {key}
 
 
 def test_brackets_that_change_the_meaning_are_read() -> None:
@@ -153,7 +165,9 @@ def test_a_known_heading_is_kept_as_it_was_sent() -> None:
 
 
 def test_every_wrong_heading_is_told() -> None:
-    assert [fault[:2] for fault in refused("主体名称", "企业名称", "某某列", Spoilt.merged, 7)] == [
+    assert [
+        fault[:2] for fault in refused("主体名称", "企业名称", "某某列", CellError.merged, 7)
+    ] == [
         ("/columns/2", "column_twice"),
         ("/columns/3", "unknown_column"),
         ("/columns/4", "merged_cell"),
@@ -174,7 +188,7 @@ def test_an_amount_names_its_unit() -> None:
 
 
 def test_cells_below_no_heading_are_told() -> None:
-    row = table(*NEEDED, None, "序号").row([*NEEDED.values(), "?", 1, " ", 5])
+    row = table(*NEEDED, None, "序号").build_row([*NEEDED.values(), "?", 1, " ", 5])
     assert [(each.pointer, each.code) for each in row.faults] == [
         ("/columns/10", "cell_without_heading"),
         ("/columns/13", "cell_without_heading"),
@@ -182,7 +196,7 @@ def test_cells_below_no_heading_are_told() -> None:
 
 
 def test_returned_workbooks_and_row_counts_are_taken() -> None:
-    assert "原文件行号" not in body(原文件行号=7, 退回原因=Spoilt.formula, 序号=1)
+    assert "原文件行号" not in body(原文件行号=7, 退回原因=CellError.formula, 序号=1)
 
 
 # --- cells ---------------------------------------------------------------
@@ -197,7 +211,7 @@ def test_returned_workbooks_and_row_counts_are_taken() -> None:
     ],
 )
 def test_a_day_is_read(cell: Cell) -> None:
-    assert values.day(cell) == "2026-11-20"
+    assert values.read_day(cell) == "2026-11-20"
 
 
 @pytest.mark.parametrize(
@@ -211,16 +225,16 @@ def test_a_day_is_read(cell: Cell) -> None:
                 *("明天", 19999, 80001, True, 2026.11, "2026-11/20", "261120", "2026-11-20Z"),
             )
         ),
-        (Spoilt.formula, "formula_cell"),
-        (Spoilt.merged, "merged_cell"),
-        (Spoilt.error, "error_cell"),
+        (CellError.formula, "formula_cell"),
+        (CellError.merged, "merged_cell"),
+        (CellError.error, "error_cell"),
         ("#REF!", "error_cell"),
         ("######", "error_cell"),
     ],
 )
 def test_what_is_no_day_is_told(cell: Cell, code: str) -> None:
-    with pytest.raises(Unreadable) as refusal:
-        values.day(cell)
+    with pytest.raises(UnreadableCell) as refusal:
+        values.read_day(cell)
     assert refusal.value.code == code
 
 
@@ -228,7 +242,7 @@ def test_what_is_no_day_is_told(cell: Cell, code: str) -> None:
     "cell", ["2099/12/31", "9999-12-31", "20991231", "长期", date(2099, 12, 31)]
 )
 def test_an_open_last_day(cell: Cell) -> None:
-    assert values.last_day(cell) is OPEN
+    assert values.read_last_day(cell) is OPEN_ENDED
     assert body(有效期止=cell)["effective_until"] is None
 
 
@@ -250,17 +264,17 @@ def test_an_open_last_day(cell: Cell) -> None:
     ],
 )
 def test_an_amount_is_exact(cell: Cell, unit: str, amount: str) -> None:
-    assert values.amount(cell, unit) == amount
+    assert values.read_amount(cell, unit) == amount
 
 
 @pytest.mark.parametrize("cell", ["两千", "1,5", True, date(2026, 1, 1), "1e3", "约2000"])
 def test_what_is_no_amount_is_told(cell: Cell) -> None:
-    with pytest.raises(Unreadable, match="invalid_amount"):
-        values.amount(cell)
+    with pytest.raises(UnreadableCell, match="invalid_amount"):
+        values.read_amount(cell)
 
 
 @pytest.mark.parametrize(
-    "cell", ["3.70402E+17", "3.7E17", 370402198506120000, 3.7e17, 1.5, True, Spoilt.lost_digits]
+    "cell", ["3.70402E+17", "3.7E17", 370402198506120000, 3.7e17, 1.5, True, CellError.lost_digits]
 )
 def test_a_damaged_number_is_told(cell: Cell) -> None:
     assert told(身份证号=cell) == [("/subject/identifiers/1/number", "number_damaged")]
@@ -277,7 +291,7 @@ def test_a_damaged_number_is_told(cell: Cell) -> None:
     ],
 )
 def test_a_number_is_plain_text(cell: Cell, number: str) -> None:
-    assert values.number(cell) == number
+    assert values.read_number(cell) == number
 
 
 def test_texts() -> None:
@@ -390,7 +404,7 @@ def test_departments_and_list_types_must_be_those_of_the_submission() -> None:
 def test_places_lead_back_to_columns() -> None:
     cells: dict[str, Cell] = {
         **NEEDED,
-        "组织机构代码": Spoilt.merged,
+        "组织机构代码": CellError.merged,
         "工商注册号": "1",
         "法定代表人": "张某",
         "法定代表人证件号码": "370402",
@@ -400,7 +414,7 @@ def test_places_lead_back_to_columns() -> None:
     headings = list(cells)
 
     def heading(pointer: str) -> str | None:
-        place = row.column_of(pointer)
+        place = row.find_column(pointer)
         return None if place is None else headings[place]
 
     assert heading("/subject/identifiers/0/number") == "统一社会信用代码"
@@ -416,13 +430,13 @@ def test_places_lead_back_to_columns() -> None:
     assert heading("/effective_until") is None
     assert heading("") is None
     whole = table(*cells)
-    assert whole.column_of("/subject/identifiers/1", list(cells.values())) == 10
+    assert whole.find_column("/subject/identifiers/1", list(cells.values())) == 10
 
 
 # --- our own export ------------------------------------------------------
 
 
-def exported(**changes: str) -> Row:
+def exported(**changes: str) -> MappedRow:
     cells = dict.fromkeys(CSV_COLUMNS, "") | {
         "id": "01930f2e-7a3c-7c1e-9f00-3b0c9a1d2e4f",
         "version": "2",
@@ -450,7 +464,9 @@ def exported(**changes: str) -> Row:
         "channels": "[]",
         **changes,
     }
-    return Table.of(tuple(cells), list_type=None, catalogue=LAW).row(list(cells.values()))
+    return Table.from_header(tuple(cells), list_type=None, catalogue=LAW).build_row(
+        list(cells.values())
+    )
 
 
 def test_an_export_can_be_submitted_again() -> None:
@@ -468,7 +484,7 @@ def test_an_export_can_be_submitted_again() -> None:
 def test_what_is_over_is_not_submitted_as_new(changes: dict[str, str]) -> None:
     row = exported(**changes)
     assert [fault.code for fault in row.faults] == ["not_in_force"]
-    assert CSV_COLUMNS[row.column_of(row.faults[0].pointer) or 0] in {"status", "void"}
+    assert CSV_COLUMNS[row.find_column(row.faults[0].pointer) or 0] in {"status", "void"}
 
 
 def test_masked_numbers_are_not_submitted() -> None:
@@ -510,7 +526,7 @@ CELLS = some.one_of(
     some.booleans(),
     some.dates(),
     some.datetimes(),
-    some.sampled_from(Spoilt),
+    some.sampled_from(CellError),
     some.just(10**5000),
     some.sampled_from(["[[", '[{"masked":1}]', "[1]", "{}", "null", "2026-11-20", "是", "自然人"]),
     some.sampled_from([facts.PERSON, facts.BUILDER, "1", "法人及非法人组织", "removed", "公安局"]),
@@ -541,12 +557,12 @@ PARTS_BESIDE = some.tuples(
 def test_no_cells_raise(sent: tuple[list[Cell], tuple[str, ...]]) -> None:
     cells, header = sent
     understood = table(*header, list_type="wage_arrears.penalty")
-    row = understood.row(cells, department="tax")
+    row = understood.build_row(cells, department="tax")
     for fault in row.faults:
         assert fault.code
-        place = row.column_of(fault.pointer)
+        place = row.find_column(fault.pointer)
         assert place is not None
-    table(*header, list_type="wage_arrears.penalty").row(list(reversed(cells)))
+    table(*header, list_type="wage_arrears.penalty").build_row(list(reversed(cells)))
 
 
 @given(some.lists(CELLS, max_size=12))
@@ -557,7 +573,7 @@ def test_no_header_raises_but_a_refusal(cells: list[Cell]) -> None:
 
 
 LINES = some.text(some.characters(categories=["L"]), min_size=1, max_size=20).filter(
-    lambda text: values.plain(text) == text
+    lambda text: values.read_text(text) == text
 )
 
 
@@ -611,7 +627,11 @@ def sent(*items: dict[str, Any], list_type: str = "environment.penalty") -> list
     """The rows of some objects, a line each; an array of them must give the same."""
     lines, array = "\n".join(map(json.dumps, items)).encode(), json.dumps(items).encode()
     rows, of_array = (
-        list(File(lambda whole=whole: [whole], LAW, list_type, "ecology_environment").rows())
+        list(
+            SourceFile(
+                lambda whole=whole: [whole], LAW, list_type, "ecology_environment"
+            ).read_rows()
+        )
         for whole in (lines, array)
     )
     assert [each[:4] for each in rows] == [each[:4] for each in of_array]
@@ -624,7 +644,7 @@ def test_exchange_fields_are_taken_as_keys() -> None:
         assert row.faults == ()
         push = EntryPush.model_validate(row.body)
         assert push.decision.number == FIELDS_SENT["CF_WSH"]
-        assert row.heading_of("/decision/number") == "CF_WSH"
+        assert row.find_heading("/decision/number") == "CF_WSH"
 
 
 def test_what_is_wrong_with_exchange_fields_as_keys_is_told_by_row() -> None:
@@ -665,22 +685,22 @@ TITLE = "枣庄市拖欠农民工工资失信联合惩戒对象名单"
 def test_a_text_is_read_as_it_was_written(text: str, encoding: str) -> None:
     content = text.encode(encoding)
     pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
-    told = File(lambda: pieces, LAW, None, None)._encoding()
+    told = SourceFile(lambda: pieces, LAW, None, None)._detect_encoding()
     assert content.decode(told) == text
 
 
 @pytest.mark.parametrize("end", range(1, 36))
 def test_a_text_that_was_cut_off_is_not_read_as_another(end: int) -> None:
     content = "name,reason\n张某,拖欠\n李,欠薪".encode()[:-end]
-    file = File(lambda: [content], LAW, None, None)
+    file = SourceFile(lambda: [content], LAW, None, None)
     try:
         content.decode()
     except UnicodeDecodeError:
         with pytest.raises(InvalidPayload) as refusal:
-            file._encoding()
+            file._detect_encoding()
         assert refusal.value.told == "unknown_encoding"
     else:
-        assert file._encoding() == "utf-8-sig"
+        assert file._detect_encoding() == "utf-8-sig"
 
 
 @pytest.mark.parametrize("at", range(len("张某".encode())))
@@ -688,4 +708,4 @@ def test_a_text_that_lacks_a_byte_is_not_read_as_another(at: int) -> None:
     name = "张某".encode()
     content = b"name\n" + name[:at] + name[at + 1 :] + ",李某\n王某,赵某\n".encode()
     with pytest.raises(InvalidPayload, match="invalid_payload"):
-        File(lambda: [content], LAW, None, None)._encoding()
+        SourceFile(lambda: [content], LAW, None, None)._detect_encoding()

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.submissions.mapping.columns import COLUMNS
-from app.submissions.mapping.exchange_fields import FIELDS, NOTE
+from app.submissions.mapping.exchange_fields import FIELDS, NOTE_PREFIX
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "columns.md"
 ABOUT = """\
@@ -55,7 +55,11 @@ def our_columns() -> Iterator[str]:
 def exchange_fields() -> Iterator[str]:
     for field in FIELDS:
         codes = " ".join(f"`{code}`" for code in field.codes)
-        becomes = f"备注：{field.key.removeprefix(NOTE)}" if NOTE in field.key else f"`{field.key}`"
+        becomes = (
+            f"备注：{field.key.removeprefix(NOTE_PREFIX)}"
+            if NOTE_PREFIX in field.key
+            else f"`{field.key}`"
+        )
         yield f"| {codes} | {'、'.join(field.headings)} | {becomes} |\n"
 
 

@@ -9,9 +9,9 @@ from app.errors import InvalidPayload
 from app.rules.law import Catalogue
 from app.rules.personal_numbers import contains_personal_number
 from app.submissions.formats.cells import Cell
-from app.submissions.mapping.exchange_fields import FIELDS, source_reference
-from app.submissions.mapping.header import HEADINGS, forms
-from app.submissions.mapping.row_builder import Row
+from app.submissions.mapping.exchange_fields import FIELDS, build_source_reference
+from app.submissions.mapping.header import HEADING_BY_FORM, generate_lookup_forms
+from app.submissions.mapping.row_builder import MappedRow
 from app.submissions.mapping.table import Table
 from tests.support import facts, numbers
 
@@ -103,9 +103,11 @@ NEW_LICENCE: dict[str, Cell] = {
 }
 
 
-def read(cells: dict[str, Cell], *, list_type: str | None = PENALTY, by: str | None = None) -> Row:
-    table = Table.of(tuple(cells), list_type=list_type, catalogue=LAW)
-    return table.row(list(cells.values()), department=by)
+def read(
+    cells: dict[str, Cell], *, list_type: str | None = PENALTY, by: str | None = None
+) -> MappedRow:
+    table = Table.from_header(tuple(cells), list_type=list_type, catalogue=LAW)
+    return table.build_row(list(cells.values()), department=by)
 
 
 def body(cells: dict[str, Cell], *, list_type: str = PENALTY, by: str | None = None) -> Any:
@@ -205,9 +207,9 @@ def test_nothing_that_was_written_is_lost() -> None:
 def test_every_code_of_the_tables_is_known() -> None:
     for field in FIELDS:
         for written in (*field.codes, *field.headings):
-            assert any(form in HEADINGS for form in forms(written)), written
+            assert any(form in HEADING_BY_FORM for form in generate_lookup_forms(written)), written
     for suffix in ("ZDM", "GSDJ", "SFZ", "SHXYM", "SWDJ"):
-        assert f"xkxdr{suffix.lower()}" in HEADINGS
+        assert f"xkxdr{suffix.lower()}" in HEADING_BY_FORM
 
 
 def test_generations_may_be_mixed_in_one_table() -> None:
@@ -282,16 +284,20 @@ def test_one_document_may_punish_several() -> None:
 
 
 def test_a_reference_is_short_and_holds_no_personal_number() -> None:
-    reference = source_reference({"decision_number": "号" * 128, "name": "张某"})
+    reference = build_source_reference({"decision_number": "号" * 128, "name": "张某"})
     assert reference is not None
     assert len(reference) == 80
-    one = source_reference({"decision_number": "1号", "name": "张某", "resident_id": facts.PERSON})
-    assert one == source_reference({"decision_number": "1号", "name": "张 某"})
-    assert one == source_reference({"decision_number": "1号", "name": "张某", "uscc": facts.PERSON})
+    one = build_source_reference(
+        {"decision_number": "1号", "name": "张某", "resident_id": facts.PERSON}
+    )
+    assert one == build_source_reference({"decision_number": "1号", "name": "张 某"})
+    assert one == build_source_reference(
+        {"decision_number": "1号", "name": "张某", "uscc": facts.PERSON}
+    )
     assert one is not None
     assert not contains_personal_number(one)
     assert not any(each.isdigit() for each in one.partition("-")[2])
-    assert source_reference({"name": "张某"}) is None
+    assert build_source_reference({"name": "张某"}) is None
     assert read({**NEW_PENALTY, "source_ref": "A-1"}).body["source_ref"] == "A-1"
 
 
@@ -302,7 +308,7 @@ def test_another_departments_penalty_is_refused() -> None:
     assert codes(NEW_PENALTY, by="ecology_environment") == []
     assert codes(NEW_PENALTY, by="tax") == ["other_department"]
     row = read(NEW_PENALTY, by="tax")
-    assert row.column_of("/department") == list(NEW_PENALTY).index("CF_CFJG")
+    assert row.find_column("/department") == list(NEW_PENALTY).index("CF_CFJG")
 
 
 def test_a_former_name_is_the_same_department() -> None:
@@ -326,7 +332,7 @@ def test_police_bodies_say_under_which_law_they_punished() -> None:
 def test_a_revoked_penalty_is_not_submitted(state: Cell) -> None:
     row = read({**OLD_PENALTY, "CF_ZT": state})
     assert [(each.pointer, each.code) for each in row.faults] == [("", "not_in_force")]
-    assert row.column_of("") == list(OLD_PENALTY).index("CF_ZT")
+    assert row.find_column("") == list(OLD_PENALTY).index("CF_ZT")
 
 
 def test_state_1_of_a_licence_depends_on_the_generation() -> None:
@@ -420,11 +426,11 @@ def test_the_variant_of_the_representatives_number() -> None:
         "/responsible_persons/0/identifier/number",
         "number_damaged",
     )
-    assert damaged.column_of(fault.pointer) == len(variant) - 1
+    assert damaged.find_column(fault.pointer) == len(variant) - 1
 
 
 def test_a_personal_number_does_not_reach_the_remark() -> None:
     row = read({**NEW_PENALTY, "CF_XDR_SWDJ": facts.PERSON})
     assert [each.code for each in row.faults] == ["personal_number_in_text"]
-    assert row.column_of("/remark") == list(NEW_PENALTY).index("CF_XDR_SWDJ")
+    assert row.find_column("/remark") == list(NEW_PENALTY).index("CF_XDR_SWDJ")
     assert facts.PERSON not in str([each.sentence for each in row.faults])

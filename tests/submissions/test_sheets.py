@@ -12,10 +12,15 @@ import pytest
 from python_calamine import CalamineWorkbook
 
 from app.errors import Sentence
-from app.submissions.formats.cells import Cell, Spoilt
-from app.submissions.formats.xlsx import read
+from app.submissions.formats.cells import Cell, CellError
+from app.submissions.formats.xlsx import read_workbook
 from app.submissions.workbooks import templates
-from app.submissions.workbooks.templates import RETURN_COLUMNS, MarkedRow, marked, template
+from app.submissions.workbooks.templates import (
+    RETURN_COLUMNS,
+    RefusedRow,
+    build_refused_rows_workbook,
+    build_template,
+)
 
 
 @dataclass(frozen=True)
@@ -24,11 +29,11 @@ class Made:
     heading: str
     required: bool = False
     choices: tuple[str, ...] = ()
-    form: Literal["text", "date", "number", "code"] = "text"
+    cell_format: Literal["text", "date", "number", "code"] = "text"
     example: str = ""
 
     @property
-    def about(self) -> Sentence:
+    def description(self) -> Sentence:
         return Sentence(f"about {self.key}", f"关于{self.heading}")
 
 
@@ -39,12 +44,12 @@ class Listed:
 
 
 COLUMNS = (
-    Made("list_type", "名单类型", required=True, form="code", example="wage_arrears.black"),
+    Made("list_type", "名单类型", required=True, cell_format="code", example="wage_arrears.black"),
     Made("name", "主体名称", required=True, example="枣庄某某建筑有限公司"),
-    Made("kind", "主体类别", choices=("法人", "自然人"), form="code", example="法人"),
-    Made("uscc", "统一社会信用代码", form="number", example="91370403MB000CT75T"),
-    Made("person_kind", "责任人类别", choices=("法人", "自然人"), form="code"),
-    Made("decided_on", "决定日期", required=True, form="date", example="2026-11-20"),
+    Made("kind", "主体类别", choices=("法人", "自然人"), cell_format="code", example="法人"),
+    Made("uscc", "统一社会信用代码", cell_format="number", example="91370403MB000CT75T"),
+    Made("person_kind", "责任人类别", choices=("法人", "自然人"), cell_format="code"),
+    Made("decided_on", "决定日期", required=True, cell_format="date", example="2026-11-20"),
 )
 LIST_TYPES = (
     Listed("wage_arrears.black", "拖欠农民工工资失信联合惩戒对象名单"),
@@ -61,7 +66,7 @@ def is_header(cells: Sequence[Cell]) -> bool:
 
 
 def read_back(data: bytes) -> list[tuple[int, list[Cell]]]:
-    return list(read([data], is_header=is_header))
+    return list(read_workbook([data], is_header=is_header))
 
 
 def sheet(data: bytes, name: str) -> list[list[object]]:
@@ -75,7 +80,7 @@ def part(data: bytes, name: str) -> str:
 
 @pytest.fixture(scope="module")
 def given() -> bytes:
-    return template(LIST_TYPES, COLUMNS)
+    return build_template(LIST_TYPES, COLUMNS)
 
 
 # --- the template ------------------------------------------------------------
@@ -113,7 +118,7 @@ def test_coded_columns_are_chosen_from_lists(given: bytes) -> None:
 def test_no_row_of_options_can_be_taken_for_headings() -> None:
     schemes = ("统一社会信用代码", "主体名称", "决定日期")
     alike = tuple(Made(f"c{n}", f"列{n}", choices=schemes[n:] + schemes[:n]) for n in range(3))
-    assert read_back(template(LIST_TYPES, COLUMNS + alike))[1:] == []
+    assert read_back(build_template(LIST_TYPES, COLUMNS + alike))[1:] == []
 
 
 def test_days_are_checked_and_every_column_says_what_it_is_for(given: bytes) -> None:
@@ -124,7 +129,7 @@ def test_days_are_checked_and_every_column_says_what_it_is_for(given: bytes) -> 
     assert xml.count("promptTitle=") == len(COLUMNS)
     notes = part(given, "xl/comments1.xml")
     for column in COLUMNS:
-        chinese, english = notes.index(column.about.zh), notes.index(column.about.en)
+        chinese, english = notes.index(column.description.zh), notes.index(column.description.en)
         assert chinese < english
     assert notes.count("必填。") == 3
     assert notes.count("选填。") == 3
@@ -167,7 +172,7 @@ def test_the_notes_say_what_matters(given: bytes) -> None:
 
 
 def test_columns_without_choices_or_words_are_taken(given: bytes) -> None:
-    bare = template((), (Made("list_type", "名单类型"), Made("x", "备" * 200)))
+    bare = build_template((), (Made("list_type", "名单类型"), Made("x", "备" * 200)))
     assert sheet(bare, "数据") == [["名单类型", "备" * 200]]
     assert "<dataValidation" in part(bare, "xl/worksheets/sheet1.xml")
 
@@ -176,16 +181,18 @@ def test_columns_without_choices_or_words_are_taken(given: bytes) -> None:
 
 
 def returned() -> bytes:
-    return marked(
+    return build_refused_rows_workbook(
         ["主体名称", "统一社会信用代码", "决定日期", "金额", "备注"],
         [
-            MarkedRow(
+            RefusedRow(
                 3,
                 ["甲公司", "91370403MB000CT750", date(2026, 11, 20), 0.0000001, "=1+1"],
                 {1: WRONG, None: ROW_WRONG},
             ),
-            MarkedRow(7, ["@乙", Spoilt.formula, datetime(2026, 11, 20, 9), 12, None], {1: WRONG}),  # noqa: DTZ001
-            MarkedRow(9, ["+丙", None, "-", True], {4: WRONG, 99: WRONG}),
+            RefusedRow(
+                7, ["@乙", CellError.formula, datetime(2026, 11, 20, 9), 12, None], {1: WRONG}
+            ),  # noqa: DTZ001
+            RefusedRow(9, ["+丙", None, "-", True], {4: WRONG, 99: WRONG}),
         ],
     )
 
@@ -238,9 +245,9 @@ def test_faulty_cells_are_filled_and_say_why() -> None:
 
 def test_a_corrected_return_that_is_refused_again_has_each_added_column_once() -> None:
     header, *rows = (cells for _, cells in read_back(returned()))
-    again = marked(
+    again = build_refused_rows_workbook(
         [str(cell) for cell in header],
-        [MarkedRow(number, cells, {1: WRONG}) for number, cells in enumerate(rows, 2)],
+        [RefusedRow(number, cells, {1: WRONG}) for number, cells in enumerate(rows, 2)],
     )
     twice = read_back(again)
     assert twice[0][1] == header
@@ -248,7 +255,9 @@ def test_a_corrected_return_that_is_refused_again_has_each_added_column_once() -
 
 
 def test_texts_of_any_length_and_kind_are_taken() -> None:
-    data = marked(["主体名称", "决定日期"], [MarkedRow(2, ["长" * 40_000, "_x0041_\x01\v"], {})])
+    data = build_refused_rows_workbook(
+        ["主体名称", "决定日期"], [RefusedRow(2, ["长" * 40_000, "_x0041_\x01\v"], {})]
+    )
     cells = sheet(data, "数据")[1]
     assert len(str(cells[0])) == 32_767
     assert "_x0041_" in str(cells[1])
@@ -257,12 +266,19 @@ def test_texts_of_any_length_and_kind_are_taken() -> None:
 def test_more_rows_than_anybody_mends_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "MOST_MARKED_ROWS", 3)
     monkeypatch.setattr(templates, "MOST_COMMENTS", 2)
-    rows = [MarkedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
-    data = marked(["主体名称", "决定日期"], rows)
+    rows = [RefusedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
+    data = build_refused_rows_workbook(["主体名称", "决定日期"], rows)
     assert [number for number, _ in read_back(data)] == [1, 2, 3, 4]
     assert "逐行结果" in str(sheet(data, "说明"))
     assert part(data, "xl/comments1.xml").count("<comment ") == 2
-    assert len(CalamineWorkbook.from_filelike(BytesIO(marked(["a"], []))).sheet_names) == 1
+    assert (
+        len(
+            CalamineWorkbook.from_filelike(
+                BytesIO(build_refused_rows_workbook(["a"], []))
+            ).sheet_names
+        )
+        == 1
+    )
 
 
 def test_nothing_is_written_to_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -272,4 +288,4 @@ def test_nothing_is_written_to_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.mkstemp", written)
     monkeypatch.setattr("tempfile.mkdtemp", written)
     returned()
-    template(LIST_TYPES, COLUMNS)
+    build_template(LIST_TYPES, COLUMNS)

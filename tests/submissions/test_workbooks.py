@@ -19,8 +19,8 @@ import xlsxwriter
 
 from app.errors import InvalidPayload
 from app.submissions.formats import xlsx
-from app.submissions.formats.cells import Cell, Spoilt
-from app.submissions.formats.xlsx import LIMITS, REFUSALS, Limits, read
+from app.submissions.formats.cells import Cell, CellError
+from app.submissions.formats.xlsx import DEFAULT_LIMITS, REFUSALS, WorkbookLimits, read_workbook
 
 HEADER = ["主体名称", "决定日期"]
 SHEET = "xl/worksheets/sheet1.xml"
@@ -55,8 +55,8 @@ def pieces(data: bytes, size: int = 1 << 16) -> Iterator[bytes]:
         yield data[at : at + size]
 
 
-def rows(data: bytes, limits: Limits = LIMITS) -> list[tuple[int, list[Cell]]]:
-    return list(read(pieces(data), is_header=is_header, limits=limits))
+def rows(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> list[tuple[int, list[Cell]]]:
+    return list(read_workbook(pieces(data), is_header=is_header, limits=limits))
 
 
 def cells(data: bytes) -> list[Cell]:
@@ -64,7 +64,7 @@ def cells(data: bytes) -> list[Cell]:
     return rows(data)[1][1]
 
 
-def refused(data: bytes, limits: Limits = LIMITS) -> str:
+def refused(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> str:
     with pytest.raises(InvalidPayload) as caught:
         rows(data, limits)
     (fault,) = caught.value.faults
@@ -158,9 +158,9 @@ def test_numbers_are_whole_where_they_can_be_and_say_when_they_are_damaged() -> 
     ]
     assert all(type(cell) is int for cell in cells(table([12, -3.0, 370402850612001])))
     long = [10**15, 370402198506120013, -(10**16), 1e20, 3.7e17]
-    assert cells(table(long)) == [Spoilt.lost_digits] * 5
+    assert cells(table(long)) == [CellError.lost_digits] * 5
     by_hand = with_rows('<row r="2"><c r="A2"><v>3.7E+2</v></c><c r="B2"><v>1e999</v></c></row>')
-    assert cells(by_hand) == [370, Spoilt.lost_digits]
+    assert cells(by_hand) == [370, CellError.lost_digits]
 
 
 def test_a_fraction_keeps_what_computing_left_behind() -> None:
@@ -214,7 +214,7 @@ def test_formulas_are_told_whatever_they_gave() -> None:
         sheet.write_formula(3, 0, '=""', None, "")
         sheet.write_array_formula("A5:B6", "{=TODAY()}", None, 46000)
 
-    shown = Spoilt.formula
+    shown = CellError.formula
     assert rows(workbook(fill))[1:] == [
         (2, ["甲", shown, shown, shown, "末"]),
         (5, [shown, shown]),
@@ -229,7 +229,7 @@ def test_a_shared_formula_is_one_in_each_of_its_cells() -> None:
         '<row r="3"><c r="A3" t="inlineStr"><is><t>乙</t></is></c>'
         '<c r="B3"><f t="shared" si="0"/><v>2</v></c></row>'
     )
-    assert rows(data)[1:] == [(2, ["甲", Spoilt.formula]), (3, ["乙", Spoilt.formula])]
+    assert rows(data)[1:] == [(2, ["甲", CellError.formula]), (3, ["乙", CellError.formula])]
 
 
 def test_cells_without_a_reference_are_counted() -> None:
@@ -237,7 +237,7 @@ def test_cells_without_a_reference_are_counted() -> None:
         "<row><c><v>1</v></c><c><f>A2</f><v>1</v></c></row>"
         '<row><c r="B3"><v>1</v></c><c t="e"><v>#N/A</v></c></row>'
     )
-    assert rows(data)[1:] == [(2, [1, Spoilt.formula]), (3, [None, 1, Spoilt.error])]
+    assert rows(data)[1:] == [(2, [1, CellError.formula]), (3, [None, 1, CellError.error])]
 
 
 def test_formulas_are_found_whatever_prefix_the_elements_have() -> None:
@@ -248,7 +248,7 @@ def test_formulas_are_found_whatever_prefix_the_elements_have() -> None:
         '</x:row><x:row r="2"><x:c r="A2"><x:f>1</x:f><x:v>1</x:v></x:c></x:row></x:sheetData>'
         "</x:worksheet>"
     )
-    assert cells(repacked(plain, **{SHEET: xml.encode()})) == [Spoilt.formula]
+    assert cells(repacked(plain, **{SHEET: xml.encode()})) == [CellError.formula]
 
 
 def test_error_values_are_told() -> None:
@@ -256,7 +256,7 @@ def test_error_values_are_told() -> None:
         '<row r="2"><c r="A2" t="e"><v>#N/A</v></c><c r="B2"><v>1</v></c></row>'
         '<row r="3"><c r="A3"><v>1</v></c><c r="C3" t="e"><v>#REF!</v></c></row>'
     )
-    assert rows(data)[1:] == [(2, [Spoilt.error, 1]), (3, [1, None, Spoilt.error])]
+    assert rows(data)[1:] == [(2, [CellError.error, 1]), (3, [1, None, CellError.error])]
 
 
 def test_each_cell_of_a_merged_range_is_told_below_the_header_alone() -> None:
@@ -267,7 +267,7 @@ def test_each_cell_of_a_merged_range_is_told_below_the_header_alone() -> None:
         sheet.merge_range("B3:C4", "合并")
         sheet.merge_range("A6:B8", "以上属实")
 
-    shown = Spoilt.merged
+    shown = CellError.merged
     assert rows(workbook(fill)) == [
         (2, [*HEADER, "备注"]),
         (3, ["甲", shown, shown]),
@@ -434,7 +434,7 @@ def test_a_part_of_a_thousand_times_its_size_is_refused_though_small() -> None:
 
 def test_a_package_of_too_many_parts_is_refused() -> None:
     many = {f"xl/media/{n}.bin": b"" for n in range(30)}
-    few = replace(LIMITS, parts=25)
+    few = replace(DEFAULT_LIMITS, parts=25)
     assert refused(repacked(table(["甲"]), **many), few) == "zip_bomb"
 
 
@@ -460,20 +460,20 @@ def test_a_sheet_that_needs_more_memory_than_there_is_is_refused() -> None:
     rather = with_rows(
         '<row r="2"><c r="A2"><v>1</v></c></row><row r="300000"><c r="CV300000"><v>1</v></c></row>'
     )
-    assert refused(rather, replace(LIMITS, memory=256 << 20)) == "too_large_inside"
+    assert refused(rather, replace(DEFAULT_LIMITS, memory_bytes=256 << 20)) == "too_large_inside"
 
 
 def test_a_sheet_that_needs_more_time_than_there_is_is_refused() -> None:
     slow = with_rows(
         '<row r="2"><c r="A2"><v>1</v></c></row><row r="999999"><c r="J999999"><v>1</v></c></row>'
     )
-    assert refused(slow, replace(LIMITS, cpu_seconds=1)) == "too_large_inside"
-    assert refused(slow, replace(LIMITS, seconds=0.5)) == "too_large_inside"
+    assert refused(slow, replace(DEFAULT_LIMITS, cpu_seconds=1)) == "too_large_inside"
+    assert refused(slow, replace(DEFAULT_LIMITS, wait_seconds=0.5)) == "too_large_inside"
 
 
 def test_a_row_of_more_bytes_than_are_taken_is_refused() -> None:
     wide = table([f"{n}" * 1000 for n in range(300)])
-    assert refused(wide, replace(LIMITS, line=100_000)) == "too_large_inside"
+    assert refused(wide, replace(DEFAULT_LIMITS, line_bytes=100_000)) == "too_large_inside"
 
 
 # --- the process ----------------------------------------------------------------
@@ -487,7 +487,7 @@ def test_twenty_thousand_rows_pass_through_little_memory() -> None:
     data = many(20_000)
     tracemalloc.start()
     count = 0
-    for number, _ in read(pieces(data), is_header=is_header):
+    for number, _ in read_workbook(pieces(data), is_header=is_header):
         count += 1
         assert number == count
     peak = tracemalloc.get_traced_memory()[1]
@@ -498,7 +498,7 @@ def test_twenty_thousand_rows_pass_through_little_memory() -> None:
 
 def test_rows_that_are_left_unread_leave_no_process() -> None:
     before = children()
-    stream = read(pieces(many(20_000)), is_header=is_header)
+    stream = read_workbook(pieces(many(20_000)), is_header=is_header)
     assert next(stream)[0] == 1
     assert len(children() - before) == 1
     stream.close()  # type: ignore[attr-defined]
@@ -511,7 +511,7 @@ def test_a_file_that_breaks_off_on_its_way_leaves_no_process() -> None:
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
-        list(read(broken(), is_header=is_header))
+        list(read_workbook(broken(), is_header=is_header))
 
 
 def test_a_reader_who_fails_leaves_no_process() -> None:
@@ -519,13 +519,13 @@ def test_a_reader_who_fails_leaves_no_process() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        list(read(pieces(table(["甲"])), is_header=fails))
+        list(read_workbook(pieces(table(["甲"])), is_header=fails))
 
 
 def test_the_child_knows_no_secret_of_the_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REDBLACK_SECRET_KEY_FILE", "/somewhere")
     monkeypatch.setenv("PGPASSWORD", "secret")
-    stream = read(pieces(many(20_000)), is_header=is_header)
+    stream = read_workbook(pieces(many(20_000)), is_header=is_header)
     before = children()
     next(stream)
     (child,) = children() - before
@@ -537,7 +537,7 @@ def test_the_child_knows_no_secret_of_the_registry(monkeypatch: pytest.MonkeyPat
 
 
 def test_the_child_may_not_write_files_nor_dump_its_memory() -> None:
-    stream = read(pieces(many(20_000)), is_header=is_header)
+    stream = read_workbook(pieces(many(20_000)), is_header=is_header)
     before = children()
     next(stream)
     (child,) = children() - before
@@ -546,8 +546,8 @@ def test_the_child_may_not_write_files_nor_dump_its_memory() -> None:
     limits = {line[:26].strip(): line[26:].split()[0] for line in told}
     assert limits["Max core file size"] == "0"
     assert limits["Max file size"] == "0"
-    assert limits["Max cpu time"] == str(LIMITS.cpu_seconds)
-    assert limits["Max address space"] == str(LIMITS.memory)
+    assert limits["Max cpu time"] == str(DEFAULT_LIMITS.cpu_seconds)
+    assert limits["Max address space"] == str(DEFAULT_LIMITS.memory_bytes)
 
 
 def test_a_child_that_does_not_start_is_no_fault_of_the_file(
@@ -566,7 +566,12 @@ def test_the_child_imports_no_framework() -> None:
 
 
 def test_the_child_ends_with_its_parent() -> None:
-    asked = [sys.executable, "-m", "app.submissions.formats.xlsx", json.dumps(asdict(LIMITS))]
+    asked = [
+        sys.executable,
+        "-m",
+        "app.submissions.formats.xlsx",
+        json.dumps(asdict(DEFAULT_LIMITS)),
+    ]
     ran = subprocess.run(asked, input=b"", capture_output=True, timeout=20, check=False)
     assert ran.stdout.startswith(b'["ready"]\n')
     assert json.loads(ran.stdout.splitlines()[-1]) == ["refused", "unreadable_workbook"]

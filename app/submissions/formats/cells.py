@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 
-class Spoilt(StrEnum):
+class CellError(StrEnum):
     """Why nobody can say what a cell holds."""
 
     formula = "formula"
@@ -17,5 +17,5 @@ class Spoilt(StrEnum):
     """A number of more than 15 digits, the last of which a spreadsheet has made zeros."""
 
 
-Cell = str | int | float | bool | date | datetime | Spoilt | None
+Cell = str | int | float | bool | date | datetime | CellError | None
 """A value as the file gives it (a text from CSV); None where there is nothing but blanks."""

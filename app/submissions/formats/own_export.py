@@ -11,11 +11,13 @@ from typing import Any
 
 from app.errors import Fault, InvalidPayload, Sentence
 
-ENTRY = frozenset({"id", "version", "seq", "list_type", "subject", "decision", "disclosure"})
-ITEMS: Mapping[bool, str] = {True: "entries.item", False: "item"}
+EXPORTED_ENTRY_FIELDS = frozenset(
+    {"id", "version", "seq", "list_type", "subject", "decision", "disclosure"}
+)
+ITEM_PATHS: Mapping[bool, str] = {True: "entries.item", False: "item"}
 """Where the rows of a JSON document stand: in one of our exports, and in a plain array."""
-DOCUMENT = re.compile(rb'\{\s*"(?:meta|entries)"\s*:')
-SAME = (
+EXPORT_DOCUMENT_START = re.compile(rb'\{\s*"(?:meta|entries)"\s*:')
+COPIED_FIELDS = (
     "list_type",
     "source_ref",
     "department",
@@ -35,7 +37,7 @@ SAME = (
 )
 
 
-NOT_WHOLE = Fault(
+INCOMPLETE_EXPORT = Fault(
     "",
     "export_not_whole",
     Sentence(
@@ -45,33 +47,35 @@ NOT_WHOLE = Fault(
 )
 
 
-class Trailer:
+class TrailerVerifier:
     """Counts and digests the lines of an export, to hold them against its trailer."""
 
     def __init__(self) -> None:
         self._count = 0
         self._digest = hashlib.sha256()
 
-    def count(self, line: bytes) -> None:
+    def add_line(self, line: bytes) -> None:
         """One more line, as it stands in the file."""
         self._count += 1
         self._digest.update(line + b"\n")
 
     @staticmethod
-    def is_trailer(sent: Any) -> bool:  # noqa: ANN401 - any JSON value
+    def is_trailer(line: Any) -> bool:  # noqa: ANN401 - any JSON value
         """Tell whether a line is a trailer and no row."""
-        return isinstance(sent, dict) and sent.keys() == {"trailer"}
+        return isinstance(line, dict) and line.keys() == {"trailer"}
 
-    def require_whole(self, sent: Mapping[str, Any]) -> None:
+    def require_complete(self, line: Mapping[str, Any]) -> None:
         """Refuse an export that lacks a line, or has another one than it was written with.
 
         Raises:
             InvalidPayload: count or digest differ.
         """
-        trailer = sent["trailer"]
-        told = (trailer.get("count"), trailer.get("sha256")) if isinstance(trailer, dict) else ()
-        if told != (self._count, self._digest.hexdigest()):
-            raise InvalidPayload(faults=[NOT_WHOLE])
+        trailer = line["trailer"]
+        declared = (
+            (trailer.get("count"), trailer.get("sha256")) if isinstance(trailer, dict) else ()
+        )
+        if declared != (self._count, self._digest.hexdigest()):
+            raise InvalidPayload(faults=[INCOMPLETE_EXPORT])
 
 
 def require_count(trailer: Sequence[object], rows: int) -> None:
@@ -81,33 +85,33 @@ def require_count(trailer: Sequence[object], rows: int) -> None:
         InvalidPayload: its trailer names another count.
     """
     if str(rows) not in {str(cell) for cell in trailer[1:2]}:
-        raise InvalidPayload(faults=[NOT_WHOLE])
+        raise InvalidPayload(faults=[INCOMPLETE_EXPORT])
 
 
-def count_of(trailer: Any) -> Any:  # noqa: ANN401 - any JSON value
+def read_row_count(trailer: Any) -> Any:  # noqa: ANN401 - any JSON value
     """How many rows the trailer of a JSON export names, if it is one."""
     return trailer.get("count") if isinstance(trailer, dict) else None
 
 
-def is_document(start: bytes) -> bool:
+def is_export_document(start: bytes) -> bool:
     """Tell whether a JSON text begins as an export does."""
-    return DOCUMENT.match(start) is not None
+    return EXPORT_DOCUMENT_START.match(start) is not None
 
 
-def is_entry(sent: Mapping[str, Any]) -> bool:
+def is_exported_entry(value: Mapping[str, Any]) -> bool:
     """Tell whether an object is an exported entry and no push."""
-    return sent.keys() >= ENTRY
+    return value.keys() >= EXPORTED_ENTRY_FIELDS
 
 
-def body_of(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
+def build_push(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
     """The push that an exported entry rests on, or why it cannot be one.
 
     A masked number cannot be sent again: responsible persons come with their names alone, and a
     person's entry not at all.
     """
     try:
-        faults = _faults(entry)
-        return (None if faults else _body(entry)), faults
+        faults = _find_faults(entry)
+        return (None if faults else _build_body(entry)), faults
     except (AttributeError, KeyError, TypeError):
         return None, [
             Fault(
@@ -118,7 +122,7 @@ def body_of(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault
         ]
 
 
-def _faults(entry: Mapping[str, Any]) -> list[Fault]:
+def _find_faults(entry: Mapping[str, Any]) -> list[Fault]:
     if entry.get("removal") is not None or entry.get("status") == "removed" or entry.get("void"):
         return [
             Fault(
@@ -144,20 +148,20 @@ def _faults(entry: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def _body(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _build_body(entry: Mapping[str, Any]) -> dict[str, Any]:
     subject, disclosure = entry["subject"], entry["disclosure"]
-    body = {name: entry.get(name) for name in SAME}
+    body = {name: entry.get(name) for name in COPIED_FIELDS}
     until = body.pop("effective_until")
-    said = {name: value for name, value in body.items() if value not in (None, False)}
+    given = {name: value for name, value in body.items() if value not in (None, False)}
     exemption = {name: disclosure[name] for name in ("exemption", "basis") if disclosure.get(name)}
     return {
-        **said,
-        "decision": _told(entry["decision"]),
+        **given,
+        "decision": _drop_nulls(entry["decision"]),
         "effective_until": until,
         "subject": {
             "kind": subject["kind"],
             "name": subject["name"],
-            "identifiers": [_told(item) for item in subject["identifiers"]],
+            "identifiers": [_drop_nulls(item) for item in subject["identifiers"]],
         },
         "responsible_persons": [
             {"role": person["role"], "name": person["name"]}
@@ -167,5 +171,5 @@ def _body(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _told(part: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in part.items() if value is not None}
+def _drop_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -21,34 +21,38 @@ from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
 from app.submissions.formats import own_export, xlsx
-from app.submissions.formats.cells import Cell, Spoilt
+from app.submissions.formats.cells import Cell, CellError
 from app.submissions.mapping.header import is_header, is_trailer
 from app.submissions.mapping.table import Table
 from app.submissions.schemas import FileFormat
 
-LONGEST_ROW = 1_000_000
+MAX_ROW_SIZE = 1_000_000
 """Bytes of one row of JSON, or characters of one record of CSV, over however many lines."""
-DEEPEST = 100
+MAX_DEPTH = 100
 """Arrays and objects within each other; a row needs six."""
-HEADER_WITHIN = 10
+HEADER_SEARCH_ROWS = 10
 """A title or a note may stand above the headings, but not a page of them."""
-ZIP, OLE, UTF16 = b"PK", b"\xd0\xcf\x11\xe0", (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # of which one begins as UTF-16 does
-CHINESE = re.compile("[\u3000-\u9fff\uff00-\uffef]")
-FOUR_CHINESE = re.compile(CHINESE.pattern + "{4}")
-MOST_SETS_OF_KEYS = 20
+ZIP_SIGNATURE, OLE_SIGNATURE, UTF16_BOMS = (
+    b"PK",
+    b"\xd0\xcf\x11\xe0",
+    (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+)
+UTF32_BOMS = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # of which one begins as UTF-16 does
+CHINESE_CHARACTER = re.compile("[\u3000-\u9fff\uff00-\uffef]")
+FOUR_CHINESE_CHARACTERS = re.compile(CHINESE_CHARACTER.pattern + "{4}")
+MAX_CACHED_KEY_SETS = 20
 """So many different sets of keys of one file are remembered, each with the table that it makes."""
-GOES_ON = (b"{", b"[", b",", b":")
+CONTINUED_LINE_ENDS = (b"{", b"[", b",", b":")
 """How a line ends behind which its object goes on."""
-ESCAPED_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FORMULA_SIGNS = tuple("=+-@")
-INVISIBLE = "\u200b\u200c\u200d\u2060\ufeff"
+INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff"
 
-Pieces = Callable[[], Iterable[bytes]]
+ChunkReader = Callable[[], Iterable[bytes]]
 """The file from its beginning, piece by piece; it may be asked for more than once."""
 
 
-class Row(NamedTuple):
+class SourceRow(NamedTuple):
     """One row as it was sent.
 
     Attributes:
@@ -63,14 +67,14 @@ class Row(NamedTuple):
     body: Any
     faults: tuple[Fault, ...] = ()
     cells: tuple[Cell, ...] = ()
-    heading_of: Callable[[str], str | None] = lambda _: None
+    find_heading: Callable[[str], str | None] = lambda _: None
 
 
-Refusal = tuple[str, str, str]
+FileRefusal = tuple[str, str, str]
 """A code, and the sentence in English and in Chinese."""
 
 
-class Unreadable(InvalidPayload):
+class UnreadableFile(InvalidPayload):
     """The file cannot be read, or not beyond some row."""
 
     def __init__(self, code: str, en: str, zh: str) -> None:
@@ -78,258 +82,268 @@ class Unreadable(InvalidPayload):
 
 
 @dataclass(slots=True)
-class File:
+class SourceFile:
     """A file to be read, for the list and the department that its sender named."""
 
-    pieces: Pieces
+    read_chunks: ChunkReader
     catalogue: Catalogue
     list_type: str | None
     department: str | None
-    waiting: Callable[[], None] = lambda: None
+    on_wait: Callable[[], None] = lambda: None
     """Called now and then while nothing comes of the file: of a large workbook, of blank rows."""
     format: FileFormat | None = field(init=False, default=None)
     table: Table | None = field(init=False, default=None)
-    consumed: int = field(init=False, default=0)
+    bytes_read: int = field(init=False, default=0)
     """How many of its bytes were read by now."""
-    _tables: dict[tuple[str, ...], Table | InvalidPayload] = field(init=False, default_factory=dict)
+    _table_by_keys: dict[tuple[str, ...], Table | InvalidPayload] = field(
+        init=False, default_factory=dict
+    )
 
-    def rows(self) -> Iterator[Row]:
+    def read_rows(self) -> Iterator[SourceRow]:
         """Every row in order.
 
         Raises:
             InvalidPayload: the file cannot be read, or not any further.
         """
-        self.consumed, self.table = 0, None
-        self.format = recognise(next(iter(self.pieces()), b""))
+        self.bytes_read, self.table = 0, None
+        self.format = detect_format(next(iter(self.read_chunks()), b""))
         row = None
-        for row in self._rows_of(self.format):
+        for row in self._read_rows_of_format(self.format):
             yield row
         if row is None:
-            raise Unreadable(*EMPTY)
+            raise UnreadableFile(*EMPTY)
 
-    def _rows_of(self, file_format: FileFormat) -> Iterator[Row]:
+    def _read_rows_of_format(self, file_format: FileFormat) -> Iterator[SourceRow]:
         match file_format:
             case FileFormat.ndjson:
-                return self._lines()
+                return self._read_ndjson_rows()
             case FileFormat.json:
-                return self._items()
+                return self._read_json_rows()
             case FileFormat.csv:
-                return self._tabular(self._records())
+                return self._read_table_rows(self._read_csv_records())
             case FileFormat.xlsx:
-                return self._tabular(
-                    xlsx.read(self.pieces(), is_header=is_header, waiting=self.waiting)
+                return self._read_table_rows(
+                    xlsx.read_workbook(
+                        self.read_chunks(), is_header=is_header, on_wait=self.on_wait
+                    )
                 )
 
     # --- JSON ------------------------------------------------------------
 
-    def _lines(self) -> Iterator[Row]:
-        self._require_lines()
-        trailer = own_export.Trailer()
+    def _read_ndjson_rows(self) -> Iterator[SourceRow]:
+        self._require_object_per_line()
+        trailer = own_export.TrailerVerifier()
         for number, line in enumerate(self._split_lines(), start=1):
             if not line or line.isspace():
                 continue
             try:
-                sent = orjson.loads(line)
+                value = orjson.loads(line)
             except orjson.JSONDecodeError:
-                yield Row(number, None, (NOT_JSON,))
+                yield SourceRow(number, None, (LINE_NOT_JSON,))
                 continue
-            if trailer.is_trailer(sent):
-                trailer.require_whole(sent)
+            if trailer.is_trailer(value):
+                trailer.require_complete(value)
                 continue
-            trailer.count(line)
-            yield self._json_row(number, sent)
+            trailer.add_line(line)
+            yield self._build_json_row(number, value)
 
-    def _require_lines(self) -> None:
+    def _require_object_per_line(self) -> None:
         """Refuse one object that is written over many lines; it would be a refusal for each."""
         lines = (line for line in self._split_lines() if line and not line.isspace())
         first = next(lines, b"")
-        if first.rstrip().endswith(GOES_ON):
+        if first.rstrip().endswith(CONTINUED_LINE_ENDS):
             second = next(lines, None)  # where it is a row, only the first is damaged
             if second is not None and not _is_object(second):
-                raise Unreadable(*OVER_MANY_LINES)
-        self.consumed = 0
+                raise UnreadableFile(*OBJECT_OVER_MANY_LINES)
+        self.bytes_read = 0
 
     def _split_lines(self) -> Iterator[bytes]:
-        rest = b""
-        for number, piece in enumerate(self.pieces()):
-            plain = piece.removeprefix(codecs.BOM_UTF8) if number == 0 else piece
-            *lines, rest = (rest + plain).split(b"\n")
+        remainder = b""
+        for number, chunk in enumerate(self.read_chunks()):
+            content = chunk.removeprefix(codecs.BOM_UTF8) if number == 0 else chunk
+            *lines, remainder = (remainder + content).split(b"\n")
             for line in lines:
-                self.consumed += len(line) + 1
+                self.bytes_read += len(line) + 1
                 yield line
-            if len(rest) > LONGEST_ROW:
-                raise Unreadable(*ROW_TOO_LONG)
-        if rest:
-            self.consumed += len(rest)
-            yield rest
+            if len(remainder) > MAX_ROW_SIZE:
+                raise UnreadableFile(*ROW_TOO_LONG)
+        if remainder:
+            self.bytes_read += len(remainder)
+            yield remainder
 
-    def _items(self) -> Iterator[Row]:
-        source = _Counting(self.pieces())
+    def _read_json_rows(self) -> Iterator[SourceRow]:
+        source = _BoundedRowReader(self.read_chunks())
         number = 0
         try:
-            place = own_export.ITEMS[self._is_export()]
-            events = _parser_for(self.pieces()).basic_parse(source, use_float=True)
-            items = ijson.items(ijson.parse(_bounded_in_depth(events)), place)
+            item_path = own_export.ITEM_PATHS[self._is_json_export()]
+            events = _choose_parser(self.read_chunks()).basic_parse(source, use_float=True)
+            items = ijson.items(ijson.parse(_limit_depth(events)), item_path)
             for number, item in enumerate(items, start=1):
-                self.consumed = source.begin_row()
-                yield self._json_row(number, item)
+                self.bytes_read = source.begin_row()
+                yield self._build_json_row(number, item)
         except (ijson.JSONError, ValueError):  # letters that are none are a ValueError
-            raise Unreadable(
+            raise UnreadableFile(
                 "malformed_json",
                 f"The JSON breaks off or is damaged behind item {number}",
                 f"第 {number} 项之后的 JSON 不完整或已损坏",
             ) from None
-        if self._is_export():
-            file = io.BufferedReader(_Raw(self.pieces(), lambda _: None))
+        if self._is_json_export():
+            file = io.BufferedReader(_ChunkStream(self.read_chunks(), lambda _: None))
             for trailer in ijson.items(file, "trailer"):
-                own_export.require_count((trailer, own_export.count_of(trailer)), number)
+                own_export.require_count((trailer, own_export.read_row_count(trailer)), number)
 
-    def _is_export(self) -> bool:
-        return next(iter(self.pieces()), b"").removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+    def _is_json_export(self) -> bool:
+        return (
+            next(iter(self.read_chunks()), b"").removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"{"
+        )
 
-    def _json_row(self, number: int, sent: Any) -> Row:  # noqa: ANN401 - any JSON value
-        if not isinstance(sent, dict):
-            return Row(number, None, (NOT_AN_OBJECT,))
-        if own_export.is_entry(sent):
-            body, faults = own_export.body_of(sent)
-            return Row(number, body, tuple(faults))
-        table = self._table_of_keys(sent)
+    def _build_json_row(self, number: int, value: Any) -> SourceRow:  # noqa: ANN401 - any JSON value
+        if not isinstance(value, dict):
+            return SourceRow(number, None, (ROW_NOT_AN_OBJECT,))
+        if own_export.is_exported_entry(value):
+            body, faults = own_export.build_push(value)
+            return SourceRow(number, body, tuple(faults))
+        table = self._find_table_for_keys(value)
         if table is None:
-            return Row(number, sent)
+            return SourceRow(number, value)
         if isinstance(table, InvalidPayload):
-            return Row(number, None, table.faults)
-        return self._table_row(table, number, list(sent.values()))
+            return SourceRow(number, None, table.faults)
+        return self._build_table_row(table, number, list(value.values()))
 
-    def _table_of_keys(self, sent: dict[str, Any]) -> Table | InvalidPayload | None:
+    def _find_table_for_keys(self, item: dict[str, Any]) -> Table | InvalidPayload | None:
         """The table that a flat object is a row of, or why it is of none; None where it is a push.
 
         So a system sends what its own table holds: {"CF_WSH": "…", "CF_JDRQ": "…"}.
         """
-        if any(isinstance(value, dict | list) for value in sent.values()):
+        if any(isinstance(value, dict | list) for value in item.values()):
             return None
-        keys = tuple(sent)
-        if keys not in self._tables:
+        keys = tuple(item)
+        if keys not in self._table_by_keys:
             # Some of our headings are also fields of a push, which may lack what is no plain value.
             if not is_header([key for key in keys if key not in EntryPush.model_fields]):
                 return None
-            if len(self._tables) >= MOST_SETS_OF_KEYS:
-                self._tables.clear()
+            if len(self._table_by_keys) >= MAX_CACHED_KEY_SETS:
+                self._table_by_keys.clear()
             try:
-                table = Table.of(keys, list_type=self.list_type, catalogue=self.catalogue)
+                table = Table.from_header(keys, list_type=self.list_type, catalogue=self.catalogue)
             except InvalidPayload as refusal:
-                self._tables[keys] = refusal
+                self._table_by_keys[keys] = refusal
             else:
-                self._tables[keys] = table
-        return self._tables[keys]
+                self._table_by_keys[keys] = table
+        return self._table_by_keys[keys]
 
     # --- tables ----------------------------------------------------------
 
-    def _tabular(self, records: Iterator[tuple[int, list[Cell]]]) -> Iterator[Row]:
-        above = 0
+    def _read_table_rows(self, records: Iterator[tuple[int, list[Cell]]]) -> Iterator[SourceRow]:
+        rows_above_header = 0
         for number, cells in records:
             if self.table is None:
                 if is_header(cells):
-                    self.table = Table.of(cells, list_type=self.list_type, catalogue=self.catalogue)
-                elif (above := above + 1) >= HEADER_WITHIN:
-                    raise Unreadable(*NO_HEADER)
+                    self.table = Table.from_header(
+                        cells, list_type=self.list_type, catalogue=self.catalogue
+                    )
+                elif (rows_above_header := rows_above_header + 1) >= HEADER_SEARCH_ROWS:
+                    raise UnreadableFile(*HEADER_NOT_FOUND)
             elif any(cell is not None for cell in cells):
-                yield self._table_row(self.table, number, cells)
+                yield self._build_table_row(self.table, number, cells)
             else:
-                self.waiting()
-        if self.table is None and above:
-            raise Unreadable(*NO_HEADER)
+                self.on_wait()
+        if self.table is None and rows_above_header:
+            raise UnreadableFile(*HEADER_NOT_FOUND)
 
-    def _table_row(self, table: Table, number: int, cells: list[Cell]) -> Row:
+    def _build_table_row(self, table: Table, number: int, cells: list[Cell]) -> SourceRow:
         if any(cell is not None for cell in cells[len(table.header) :]):
-            return Row(number, None, (TOO_MANY_CELLS,), tuple(cells))
-        read = table.row(cells, department=self.department)
+            return SourceRow(number, None, (TOO_MANY_CELLS,), tuple(cells))
+        mapped = table.build_row(cells, department=self.department)
 
-        def heading_of(pointer: str) -> str | None:
-            place = read.column_of(pointer)
-            return None if place is None else table.header[place]
+        def find_heading(pointer: str) -> str | None:
+            column_index = mapped.find_column(pointer)
+            return None if column_index is None else table.header[column_index]
 
-        return Row(number, read.body, tuple(read.faults), tuple(cells), heading_of)
+        return SourceRow(number, mapped.body, tuple(mapped.faults), tuple(cells), find_heading)
 
-    def _records(self) -> Iterator[tuple[int, list[Cell]]]:
+    def _read_csv_records(self) -> Iterator[tuple[int, list[Cell]]]:
         text = io.TextIOWrapper(
-            io.BufferedReader(_Raw(self.pieces(), self._consume)),
-            encoding=self._encoding(),
+            io.BufferedReader(_ChunkStream(self.read_chunks(), self._add_bytes_read)),
+            encoding=self._detect_encoding(),
             newline="",
         )
-        bounded = _bounded(text)
-        first = list(islice(bounded, HEADER_WITHIN))
-        lines = _LinesOfRecords(chain(first, bounded))
-        records = csv.reader(lines, delimiter=_delimiter(first), strict=True)
+        bounded_lines = _read_bounded_lines(text)
+        first_lines = list(islice(bounded_lines, HEADER_SEARCH_ROWS))
+        lines = _BoundedRecordLines(chain(first_lines, bounded_lines))
+        records = csv.reader(lines, delimiter=_detect_delimiter(first_lines), strict=True)
         number = 0
         try:
             for number, record in enumerate(records, start=1):
                 lines.begin_record()
-                cells = [_text_cell(cell) for cell in record]
+                cells = [_parse_csv_cell(cell) for cell in record]
                 if is_trailer(cells):
                     own_export.require_count(cells, number - 2)  # neither the headings nor itself
-                    if any(_text_cell(cell) is not None for behind in records for cell in behind):
-                        raise InvalidPayload(faults=[own_export.NOT_WHOLE])
+                    if any(
+                        _parse_csv_cell(cell) is not None for behind in records for cell in behind
+                    ):
+                        raise InvalidPayload(faults=[own_export.INCOMPLETE_EXPORT])
                     return
                 yield number, cells
         except csv.Error:
-            raise Unreadable(
+            raise UnreadableFile(
                 "malformed_csv",
                 f"The table cannot be read behind row {number}; look for an unpaired quote",
                 f"第 {number} 行之后无法读取，请检查引号是否成对",
             ) from None
 
-    def _consume(self, size: int) -> None:
-        self.consumed += size
+    def _add_bytes_read(self, size: int) -> None:
+        self.bytes_read += size
 
-    def _encoding(self) -> str:
-        start = next(iter(self.pieces()), b"")
-        if start.startswith(UTF32):
-            raise Unreadable(*NEITHER_ENCODING)
-        if start.startswith(UTF16):
-            if self._is_in("utf-16"):
+    def _detect_encoding(self) -> str:
+        start = next(iter(self.read_chunks()), b"")
+        if start.startswith(UTF32_BOMS):
+            raise UnreadableFile(*UNKNOWN_ENCODING)
+        if start.startswith(UTF16_BOMS):
+            if self._is_encoded_in("utf-16"):
                 return "utf-16"
-            raise Unreadable(*NEITHER_ENCODING)
-        if self._is_in("utf-8"):
+            raise UnreadableFile(*UNKNOWN_ENCODING)
+        if self._is_encoded_in("utf-8"):
             return "utf-8-sig"
-        if start.startswith(codecs.BOM_UTF8) or _was_utf8(self.pieces()):
-            raise Unreadable(*DAMAGED_TEXT)
-        if self._is_in("gb18030"):
+        if start.startswith(codecs.BOM_UTF8) or _is_damaged_utf8(self.read_chunks()):
+            raise UnreadableFile(*DAMAGED_TEXT)
+        if self._is_encoded_in("gb18030"):
             return "gb18030"
-        raise Unreadable(*NEITHER_ENCODING)
+        raise UnreadableFile(*UNKNOWN_ENCODING)
 
-    def _is_in(self, encoding: str) -> bool:
+    def _is_encoded_in(self, encoding: str) -> bool:
         decoder = codecs.getincrementaldecoder(encoding)()
         try:
-            for piece in self.pieces():
-                decoder.decode(piece)
+            for chunk in self.read_chunks():
+                decoder.decode(chunk)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return False
         return True
 
 
-def recognise(start: bytes) -> FileFormat:
+def detect_format(start: bytes) -> FileFormat:
     """What a file is, by its first bytes.
 
     Raises:
         InvalidPayload: it is empty, or of a kind that is known not to be taken.
     """
-    plain = start.removeprefix(codecs.BOM_UTF8).lstrip()
-    if not plain:
-        raise Unreadable(*EMPTY)
-    if start.startswith((ZIP, OLE)):
+    content = start.removeprefix(codecs.BOM_UTF8).lstrip()
+    if not content:
+        raise UnreadableFile(*EMPTY)
+    if start.startswith((ZIP_SIGNATURE, OLE_SIGNATURE)):
         return FileFormat.xlsx  # what it really is, its reader says
     if start.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
-        raise Unreadable(
+        raise UnreadableFile(
             "not_a_table",
             "This is a document or a picture; send a table (XLSX, CSV) or JSON",
             "这是文档或图片，请提交表格（XLSX、CSV）或 JSON 文件",
         )
-    if plain.startswith(b"["):
+    if content.startswith(b"["):
         return FileFormat.json
-    if plain.startswith(b"{"):
+    if content.startswith(b"{"):
         # The one object that an export in JSON is begins so; any other begins a line.
-        return FileFormat.json if own_export.is_document(plain) else FileFormat.ndjson
+        return FileFormat.json if own_export.is_export_document(content) else FileFormat.ndjson
     return FileFormat.csv
 
 
@@ -340,49 +354,49 @@ def _is_object(line: bytes) -> bool:
         return False
 
 
-def _bounded_in_depth(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+def _limit_depth(events: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
     # Whoever follows them keeps the path to each: that of 100,000 brackets would fill the memory.
     depth = 0
     for event in events:
         if event[0] in {"start_map", "start_array"}:
             depth += 1
-            if depth > DEEPEST:
-                raise Unreadable(*TOO_DEEP)
+            if depth > MAX_DEPTH:
+                raise UnreadableFile(*TOO_DEEP)
         elif event[0] in {"end_map", "end_array"}:
             depth -= 1
         yield event
 
 
-def _parser_for(pieces: Iterable[bytes]) -> Any:  # noqa: ANN401 - a module of ijson's
+def _choose_parser(chunks: Iterable[bytes]) -> Any:  # noqa: ANN401 - a module of ijson's
     """The quick parser, unless there are letters written as two escaped halves.
 
     It puts a ? in the place of half a letter; the slower one keeps it, and its row is refused.
     """
-    before = b""
-    for piece in pieces:
-        if ESCAPED_HALF.search(before + piece):
+    previous_end = b""
+    for chunk in chunks:
+        if ESCAPED_SURROGATE.search(previous_end + chunk):
             return ijson.get_backend("python")
-        before = piece[-4:]
+        previous_end = chunk[-4:]
     return ijson
 
 
-def _text_cell(cell: str) -> Cell:
-    text = cell.strip().strip(INVISIBLE).strip()
+def _parse_csv_cell(cell: str) -> Cell:
+    text = cell.strip().strip(INVISIBLE_CHARACTERS).strip()
     if not text or all(unicodedata.category(each)[0] in "CZ" for each in text):
         return None
     if text.startswith('="') and text.endswith('"'):
         return text[2:-1].strip() or None  # how a table is told to leave a number as it is
     if text.startswith("'") and (text[1:2] in FORMULA_SIGNS or text[1:2].isdecimal()):
         return text[1:]  # likewise; our own export writes it before what looks like a formula
-    return Spoilt.formula if text.startswith("=") else text
+    return CellError.formula if text.startswith("=") else text
 
 
-def _delimiter(lines: list[str]) -> str:
+def _detect_delimiter(lines: list[str]) -> str:
     """What parts most cells in a line that may be the headings'."""
     return max((",", "\t", ";", "|"), key=lambda sign: max(line.count(sign) for line in lines))
 
 
-def _was_utf8(pieces: Iterable[bytes]) -> bool:
+def _is_damaged_utf8(chunks: Iterable[bytes]) -> bool:
     """Tell whether a text that cannot be read as UTF-8 was some: cut off, damaged, or mixed.
 
     GB 18030 mostly fails as UTF-8 at its first Chinese letter, and hardly ever gives Chinese: one
@@ -390,44 +404,44 @@ def _was_utf8(pieces: Iterable[bytes]) -> bool:
     not found. A failure at the very end is half a letter.
     """
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    first = found = lost = 0
-    for piece in pieces:
-        text = decoder.decode(piece)
-        if not lost:
-            first += len(CHINESE.findall(text.partition("\ufffd")[0]))
-        if first >= SURELY_UTF8 or FOUR_CHINESE.search(text):
+    found_before_damage = found = damaged = 0
+    for chunk in chunks:
+        text = decoder.decode(chunk)
+        if not damaged:
+            found_before_damage += len(CHINESE_CHARACTER.findall(text.partition("\ufffd")[0]))
+        if found_before_damage >= MIN_CHINESE_FOR_UTF8 or FOUR_CHINESE_CHARACTERS.search(text):
             return True
-        found += len(CHINESE.findall(text))
-        lost += text.count("\ufffd")
-    return lost == 0 or found > lost
+        found += len(CHINESE_CHARACTER.findall(text))
+        damaged += text.count("\ufffd")
+    return damaged == 0 or found > damaged
 
 
-SURELY_UTF8 = 2
+MIN_CHINESE_FOR_UTF8 = 2
 """Chinese letters before the first that cannot be read; a single one may be chance."""
 
 
-def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
-    while line := text.readline(LONGEST_ROW):
-        if len(line) >= LONGEST_ROW:
-            raise Unreadable(*ROW_TOO_LONG)
+def _read_bounded_lines(text: io.TextIOWrapper) -> Iterator[str]:
+    while line := text.readline(MAX_ROW_SIZE):
+        if len(line) >= MAX_ROW_SIZE:
+            raise UnreadableFile(*ROW_TOO_LONG)
         yield line
 
 
-class _LinesOfRecords:
+class _BoundedRecordLines:
     """Lines for who puts them together to records, which may be no longer than a row."""
 
     def __init__(self, lines: Iterator[str]) -> None:
         self._lines = lines
         self._size = 0
 
-    def __iter__(self) -> "_LinesOfRecords":
+    def __iter__(self) -> "_BoundedRecordLines":
         return self
 
     def __next__(self) -> str:
         line = next(self._lines)
         self._size += len(line)
-        if self._size > LONGEST_ROW:
-            raise Unreadable(*ROW_TOO_LONG)
+        if self._size > MAX_ROW_SIZE:
+            raise UnreadableFile(*ROW_TOO_LONG)
         return line
 
     def begin_record(self) -> None:
@@ -435,13 +449,13 @@ class _LinesOfRecords:
         self._size = 0
 
 
-class _Raw(io.RawIOBase):
+class _ChunkStream(io.RawIOBase):
     """Pieces as a file that is read from front to back."""
 
-    def __init__(self, pieces: Iterable[bytes], consumed: Callable[[int], None]) -> None:
-        self._pieces = iter(pieces)
-        self._left = memoryview(b"")
-        self._consumed = consumed
+    def __init__(self, chunks: Iterable[bytes], on_read: Callable[[int], None]) -> None:
+        self._chunks = iter(chunks)
+        self._remaining = memoryview(b"")
+        self._on_read = on_read
 
     def readable(self) -> bool:
         """It is."""
@@ -449,75 +463,75 @@ class _Raw(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - a writable buffer
         """Fill the buffer as far as the present piece goes."""
-        if not self._left:
-            self._left = memoryview(next(self._pieces, b""))
-        size = min(len(buffer), len(self._left))
-        buffer[:size], self._left = self._left[:size], self._left[size:]
-        self._consumed(size)
+        if not self._remaining:
+            self._remaining = memoryview(next(self._chunks, b""))
+        size = min(len(buffer), len(self._remaining))
+        buffer[:size], self._remaining = self._remaining[:size], self._remaining[size:]
+        self._on_read(size)
         return size
 
 
-class _Counting:
+class _BoundedRowReader:
     """Pieces as ijson reads them, no further into one row than a row may be long."""
 
-    def __init__(self, pieces: Iterable[bytes]) -> None:
-        self._file = io.BufferedReader(_Raw(pieces, self._consume))
-        self._read = 0
-        self._row_began = 0
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._file = io.BufferedReader(_ChunkStream(chunks, self._add_bytes_read))
+        self._bytes_read = 0
+        self._row_start = 0
 
     def read(self, size: int) -> bytes:
         """The next bytes."""
-        if self._read - self._row_began > 2 * LONGEST_ROW:
-            raise Unreadable(*ROW_TOO_LONG)
+        if self._bytes_read - self._row_start > 2 * MAX_ROW_SIZE:
+            raise UnreadableFile(*ROW_TOO_LONG)
         return self._file.read(size)
 
     def begin_row(self) -> int:
         """A row was read; how many bytes that took from the beginning."""
-        self._row_began = self._read
-        return self._read
+        self._row_start = self._bytes_read
+        return self._bytes_read
 
-    def _consume(self, size: int) -> None:
-        self._read += size
+    def _add_bytes_read(self, size: int) -> None:
+        self._bytes_read += size
 
 
 # No exceptions: one that is kept keeps the frames, and all in them, where it was raised last.
-EMPTY: Refusal = ("empty_file", "The file holds no row", "文件中没有数据行")
-ROW_TOO_LONG: Refusal = (
+EMPTY: FileRefusal = ("empty_file", "The file holds no row", "文件中没有数据行")
+ROW_TOO_LONG: FileRefusal = (
     "row_too_long",
     "A row is longer than a megabyte; is it one line a row?",
     "有一行超过 1 MB，请确认每行一条记录",
 )
-OVER_MANY_LINES: Refusal = (
+OBJECT_OVER_MANY_LINES: FileRefusal = (
     "malformed_json",
     "An object is written over many lines: send one object a line, or an array [{…}, {…}]",
     "一个 JSON 对象被写成了多行：请每行写一个完整的对象，或以数组 [{…}, {…}] 形式提交",
 )
-NEITHER_ENCODING: Refusal = (
+UNKNOWN_ENCODING: FileRefusal = (
     "unknown_encoding",
     "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
     "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
 )
-DAMAGED_TEXT: Refusal = (
+DAMAGED_TEXT: FileRefusal = (
     "unknown_encoding",
     "The text is cut off, damaged or mixes encodings; save it again as CSV UTF-8",
     "文本不完整、已损坏或混用了多种编码，请重新另存为“CSV UTF-8”格式",
 )
-TOO_DEEP: Refusal = (
+TOO_DEEP: FileRefusal = (
     "too_deep",
     "The JSON is nested too deeply to be a row",
     "JSON 嵌套层级过深，无法作为数据行读取",
 )
-NO_HEADER: Refusal = (
+HEADER_NOT_FOUND: FileRefusal = (
     "no_header_row",
     "No row of headings was found among the first ten; use the template's",
     "前 10 行中未找到表头（如：主体名称、决定日期），请使用模板中的表头",
 )
-NOT_JSON = Fault(
+LINE_NOT_JSON = Fault(
     "",
     "malformed_json",
     Sentence("The line is no JSON in UTF-8", "该行不是有效的 JSON（须为 UTF-8 编码）"),
 )
-NOT_AN_OBJECT = Fault(
+ROW_NOT_AN_OBJECT = Fault(
     "", "wrong_type", Sentence("A row is an object: {…}", "每行应为一个 JSON 对象：{…}")
 )
 TOO_MANY_CELLS = Fault(

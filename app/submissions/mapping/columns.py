@@ -14,19 +14,19 @@ from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, Severity, SubjectKind
 from app.submissions.formats.cells import Cell
 from app.submissions.mapping import exchange_fields, values
-from app.submissions.mapping.exchange_fields import NOTE, ORGANISATION, Field
+from app.submissions.mapping.exchange_fields import ANY_ORGANISATION, NOTE_PREFIX, ExchangeField
 
-Form = Literal["text", "date", "number", "code"]
+CellFormat = Literal["text", "date", "number", "code"]
 Labels = Mapping[str, Sequence[str]]
 """Codes, each with the words for it, of which the first is shown."""
 
-KINDS: Labels = {
+SUBJECT_KIND_LABELS: Labels = {
     SubjectKind.legal_person: ("法人", "02", "2"),
     SubjectKind.unincorporated_organization: ("非法人组织", "03", "3"),
     SubjectKind.individual_business: ("个体工商户", "04", "4"),
     SubjectKind.natural_person: ("自然人", "01", "1", "个人"),
 }
-SCHEMES: Labels = {
+SCHEME_LABELS: Labels = {
     Scheme.uscc: ("统一社会信用代码",),
     Scheme.org_code: ("组织机构代码",),
     Scheme.registration_no: ("工商注册号", "营业执照注册号"),
@@ -36,10 +36,10 @@ SCHEMES: Labels = {
     Scheme.taiwan_permit: ("台湾居民来往大陆通行证", "台湾通行证", "台胞证"),
     Scheme.foreign_permanent_resident: ("外国人永久居留身份证", "外国人永久居留证"),
 }
-PERSONAL_SCHEMES: Labels = {
-    scheme: labels for scheme, labels in SCHEMES.items() if scheme in PERSON_SCHEMES
+PERSONAL_SCHEME_LABELS: Labels = {
+    scheme: labels for scheme, labels in SCHEME_LABELS.items() if scheme in PERSON_SCHEMES
 }
-DECISION_KINDS: Labels = {
+DECISION_KIND_LABELS: Labels = {
     DecisionKind.list_decision: ("列入决定",),
     DecisionKind.administrative_penalty: ("行政处罚决定", "行政处罚"),
     DecisionKind.administrative_licence: ("行政许可决定", "行政许可"),
@@ -47,36 +47,36 @@ DECISION_KINDS: Labels = {
     DecisionKind.honour: ("表彰奖励", "表彰", "荣誉"),
     DecisionKind.other: ("其他",),
 }
-PENALTY_LAWS: Labels = {
+PENALTY_LAW_LABELS: Labels = {
     PenaltyLaw.administrative: ("行政处罚法", "行政处罚"),
     PenaltyLaw.public_security: ("治安管理处罚法", "治安管理处罚"),
     PenaltyLaw.other: ("其他法律", "其他"),
 }
-SEVERITIES: Labels = {
+SEVERITY_LABELS: Labels = {
     Severity.minor: ("轻微", "轻微失信"),
     Severity.general: ("一般", "一般失信"),
     Severity.serious: ("严重", "严重失信"),
 }
-DISCLOSURE_CLASSES: Labels = {
+DISCLOSURE_CLASS_LABELS: Labels = {
     DisclosureClass.public: ("公开", "可向社会公开"),
     DisclosureClass.restricted: ("政务共享", "特定范围内公开"),
     DisclosureClass.exempt: ("不予公开", "不可公开"),
 }
-EXEMPTIONS: Labels = {
+EXEMPTION_LABELS: Labels = {
     "state_secret": ("国家秘密",),
     "trade_secret": ("商业秘密",),
     "personal_privacy": ("个人隐私",),
     "other": ("其他依法不予公开", "其他"),
 }
-ROLES: Labels = {
+PERSON_ROLE_LABELS: Labels = {
     PersonRole.legal_representative: ("法定代表人",),
     PersonRole.person_in_charge: ("主要负责人", "负责人"),
     PersonRole.actual_controller: ("实际控制人",),
     PersonRole.business_owner: ("经营者",),
     PersonRole.directly_responsible: ("直接责任人员", "直接责任人"),
 }
-PERSONS = ("legal_representative", "person_1", "person_2", "person_3")
-YES_OR_NO = ("是", "否")
+PERSON_KEY_PREFIXES = ("legal_representative", "person_1", "person_2", "person_3")
+YES_NO_CHOICES = ("是", "否")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,68 +96,89 @@ class Column:
     key: str
     heading: str
     pointer: str
-    about: Sentence
+    description: Sentence
     example: str = ""
     aliases: tuple[str, ...] = ()
     required: bool = False
     choices: tuple[str, ...] = ()
-    form: Form = "text"
-    read: Callable[[Cell], Any] = field(default=values.plain, repr=False, compare=False)
+    cell_format: CellFormat = "text"
+    read_cell: Callable[[Cell], Any] = field(default=values.read_text, repr=False, compare=False)
 
 
-def _code(
+def _build_code_column(
     key: str,
     heading: str,
     pointer: str,
     labels: Labels,
-    about: Sentence,
+    description: Sentence,
     *,
     aliases: tuple[str, ...] = (),
     required: bool = False,
-    more: Labels = MappingProxyType({}),
+    unlisted_labels: Labels = MappingProxyType({}),
 ) -> Column:
     """A column of coded values; `more` are taken too, but not offered."""
     choices = tuple(words[0] for words in labels.values())
-    read = values.choice({**labels, **more})
+    read = values.build_choice_reader({**labels, **unlisted_labels})
     return Column(
-        key, heading, pointer, about, choices[0], aliases, required, choices, "code", read
+        key, heading, pointer, description, choices[0], aliases, required, choices, "code", read
     )
 
 
-def _truth(key: str, heading: str, about: Sentence, *aliases: str) -> Column:
+def _build_boolean_column(key: str, heading: str, description: Sentence, *aliases: str) -> Column:
     return Column(
         key,
         heading,
         f"/{key}",
-        about,
+        description,
         "否",
         aliases,
-        choices=YES_OR_NO,
-        form="code",
-        read=values.truth,
+        choices=YES_NO_CHOICES,
+        cell_format="code",
+        read_cell=values.read_boolean,
     )
 
 
-def _day(
+def _build_day_column(
     key: str,
     heading: str,
     pointer: str,
-    about: Sentence,
+    description: Sentence,
     *aliases: str,
     example: str = "2026-11-20",
     required: bool = False,
-    read: Callable[[Cell], Any] = values.day,
+    read_cell: Callable[[Cell], Any] = values.read_day,
 ) -> Column:
-    return Column(key, heading, pointer, about, example, aliases, required, form="date", read=read)
+    return Column(
+        key,
+        heading,
+        pointer,
+        description,
+        example,
+        aliases,
+        required,
+        cell_format="date",
+        read_cell=read_cell,
+    )
 
 
-def _amount(key: str, heading: str, pointer: str, about: Sentence, *aliases: str) -> Column:
-    return Column(key, heading, pointer, about, "0.2", aliases, form="number", read=values.amount)
+def _build_amount_column(
+    key: str, heading: str, pointer: str, description: Sentence, *aliases: str
+) -> Column:
+    return Column(
+        key,
+        heading,
+        pointer,
+        description,
+        "0.2",
+        aliases,
+        cell_format="number",
+        read_cell=values.read_amount,
+    )
 
 
-def _identifier(scheme: Scheme, example: str, *aliases: str) -> Column:
-    labels = SCHEMES[scheme]
-    about = Sentence(
+def _build_identifier_column(scheme: Scheme, example: str, *aliases: str) -> Column:
+    labels = SCHEME_LABELS[scheme]
+    description = Sentence(
         f"The subject's number ({scheme}); format the column as text",
         "主体的证件号码，单元格须为文本格式",
     )
@@ -165,23 +186,23 @@ def _identifier(scheme: Scheme, example: str, *aliases: str) -> Column:
         scheme.value,
         labels[0],
         "/subject/identifiers",
-        about,
+        description,
         example,
         (*labels[1:], *aliases),
-        read=values.number,
+        read_cell=values.read_number,
     )
 
 
-def _person(place: int) -> Iterator[Column]:
-    key, heading, pointer = f"person_{place}", f"责任人{place}", "/responsible_persons"
-    first = place == 1
-    yield _code(
+def _build_person_columns(position: int) -> Iterator[Column]:
+    key, heading, pointer = f"person_{position}", f"责任人{position}", "/responsible_persons"
+    is_first = position == 1
+    yield _build_code_column(
         f"{key}_role",
         f"{heading}角色",
         pointer,
-        ROLES,
+        PERSON_ROLE_LABELS,
         Sentence("What the person is to the organisation", "责任人与该单位的关系"),
-        aliases=("责任人角色", "责任人职务") if first else (),
+        aliases=("责任人角色", "责任人职务") if is_first else (),
     )
     yield Column(
         f"{key}_name",
@@ -189,15 +210,15 @@ def _person(place: int) -> Iterator[Column]:
         pointer,
         Sentence("A person whom the entry names", "条目载明的责任人姓名"),
         "李某",
-        ("责任人姓名", "责任人") if first else (),
+        ("责任人姓名", "责任人") if is_first else (),
     )
-    yield _code(
+    yield _build_code_column(
         f"{key}_scheme",
         f"{heading}证件类型",
         pointer,
-        PERSONAL_SCHEMES,
+        PERSONAL_SCHEME_LABELS,
         Sentence("The kind of that person's number", "责任人证件类型"),
-        aliases=("责任人证件类型",) if first else (),
+        aliases=("责任人证件类型",) if is_first else (),
     )
     yield Column(
         f"{key}_number",
@@ -205,8 +226,8 @@ def _person(place: int) -> Iterator[Column]:
         pointer,
         Sentence("That person's number; format the column as text", "责任人证件号码，文本格式"),
         "",
-        ("责任人证件号码",) if first else (),
-        read=values.number,
+        ("责任人证件号码",) if is_first else (),
+        read_cell=values.read_number,
     )
 
 
@@ -238,14 +259,14 @@ COLUMNS: tuple[Column, ...] = (
         "市人力资源和社会保障局",
         ("认定单位", "列入部门", "作出决定机关(列入)", "rdbm", "rd_mc", "IDENTIFICATION_DEPT"),
     ),
-    _code(
-        "kind", "主体类别", "/subject/kind", KINDS,
+    _build_code_column(
+        "kind", "主体类别", "/subject/kind", SUBJECT_KIND_LABELS,
         Sentence(
             "法人及非法人组织 is taken, and told apart by the credit code where that can be",
             "也可填“法人及非法人组织”，由统一社会信用代码判断，判断不出的按法人登记",
         ),
         aliases=("主体类型", "ztlb", "subject_kind"), required=True,
-        more={ORGANISATION: ("法人及非法人组织",)},
+        unlisted_labels={ANY_ORGANISATION: ("法人及非法人组织",)},
     ),
     Column(
         "name", "主体名称", "/subject/name",
@@ -257,16 +278,16 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _identifier(Scheme.uscc, "91370403MB000CT75T", "tyshxydm", "社会信用代码", "信用代码"),
-    _identifier(Scheme.org_code, "MB000CT75"),
-    _identifier(Scheme.registration_no, ""),
-    _identifier(Scheme.resident_id, ""),
-    _identifier(Scheme.passport, ""),
-    _identifier(Scheme.hk_macao_permit, ""),
-    _identifier(Scheme.taiwan_permit, ""),
-    _identifier(Scheme.foreign_permanent_resident, ""),
-    _code(
-        "identifier_scheme", "证件类型", "/subject/identifiers", SCHEMES,
+    _build_identifier_column(Scheme.uscc, "91370403MB000CT75T", "tyshxydm", "社会信用代码", "信用代码"),
+    _build_identifier_column(Scheme.org_code, "MB000CT75"),
+    _build_identifier_column(Scheme.registration_no, ""),
+    _build_identifier_column(Scheme.resident_id, ""),
+    _build_identifier_column(Scheme.passport, ""),
+    _build_identifier_column(Scheme.hk_macao_permit, ""),
+    _build_identifier_column(Scheme.taiwan_permit, ""),
+    _build_identifier_column(Scheme.foreign_permanent_resident, ""),
+    _build_code_column(
+        "identifier_scheme", "证件类型", "/subject/identifiers", SCHEME_LABELS,
         Sentence("The kind of the next column's number", "与“证件号码”列配对填写"),
         aliases=("主体证件类型",),
     ),
@@ -281,9 +302,9 @@ COLUMNS: tuple[Column, ...] = (
             *("主体证件号码", "证件号", "zjhm", "xydm", "统一社会信用代码/身份证号"),
             "身份证号/社会信用代码/组织机构代码/工商注册号",
         ),
-        read=values.number,
+        read_cell=values.read_number,
     ),
-    _day(
+    _build_day_column(
         "birth_date", "出生日期", "/subject/birth_date",
         Sentence(
             "Of a natural person whose number does not show it", "证件号码不含出生日期的自然人填写"
@@ -299,11 +320,11 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _code(
-        "decision_kind", "决定类型", "/decision/kind", DECISION_KINDS,
+    _build_code_column(
+        "decision_kind", "决定类型", "/decision/kind", DECISION_KIND_LABELS,
         Sentence("What sort of decision it is", "决定的种类"), required=True,
     ),
-    _day(
+    _build_day_column(
         "decided_on", "决定日期", "/decision/decided_on",
         Sentence(
             "The day of the decision; the 7 working days are counted from it",
@@ -312,8 +333,8 @@ COLUMNS: tuple[Column, ...] = (
         *("认定日期", "认定时间", "列入决定日期", "rdrq", "rdsj", "IDENTIFICATION_DATE"),
         required=True,
     ),
-    _code(
-        "penalty_law", "处罚法律类别", "/decision/penalty_law", PENALTY_LAWS,
+    _build_code_column(
+        "penalty_law", "处罚法律类别", "/decision/penalty_law", PENALTY_LAW_LABELS,
         Sentence(
             "Under which law it was punished; public-security bodies must say",
             "行政处罚所依据的法律；公安机关必填",
@@ -339,42 +360,42 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _code(
-        "severity", "失信程度", "/severity", SEVERITIES,
+    _build_code_column(
+        "severity", "失信程度", "/severity", SEVERITY_LABELS,
         Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
         aliases=("严重程度",),
     ),
-    _day(
+    _build_day_column(
         "conduct_ended_on", "行为终了日期", "/conduct_ended_on",
         Sentence("When the conduct ended; a black entry needs it", "行为终了之日；黑名单须填写"),
         example="2026-10-31",
     ),
-    _truth(
+    _build_boolean_column(
         "conduct_continues", "行为是否持续",
         Sentence("Whether the conduct goes on", "失信行为尚未终了的填“是”"), "行为持续",
     ),
-    _day(
+    _build_day_column(
         "effective_from", "有效期起", "/effective_from",
         Sentence("Left out: the day of the decision", "不填时为决定日期"),
         *("有效期自", "生效日期", "列入日期", "列入时间", "列入名单时间", "列入黑名单日期"),
         "列入红名单日期",
     ),
-    _day(
+    _build_day_column(
         "effective_until", "有效期止", "/effective_until",
         Sentence(
             "The last day in force; 长期 or 2099-12-31 for an open term; left out: the list type's",
             "有效期最后一日；无期限填“长期”或 2099-12-31；不填时按名单类型的规定",
         ),
         *("有效期至", "有效期截止日期", "yxqz", "EXPIRATION_DATE"),
-        read=values.last_day,
+        read_cell=values.read_last_day,
         example="2029-11-20",
     ),
-    _code(
-        "disclosure_class", "公开类型", "/disclosure/class", DISCLOSURE_CLASSES,
+    _build_code_column(
+        "disclosure_class", "公开类型", "/disclosure/class", DISCLOSURE_CLASS_LABELS,
         Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
     ),
-    _code(
-        "disclosure_exemption", "不予公开事由", "/disclosure/exemption", EXEMPTIONS,
+    _build_code_column(
+        "disclosure_exemption", "不予公开事由", "/disclosure/exemption", EXEMPTION_LABELS,
         Sentence("Needed where nothing is published", "公开类型为“不予公开”时必填"),
     ),
     Column(
@@ -388,16 +409,16 @@ COLUMNS: tuple[Column, ...] = (
         ),
         "张某", ("法定代表人(负责人)", "法定代表人或负责人", "fddbr", "LEGAL_REPRESENTATIVE"),
     ),
-    _code(
+    _build_code_column(
         "legal_representative_scheme", "法定代表人证件类型", "/responsible_persons",
-        PERSONAL_SCHEMES, Sentence("The kind of that number", "法定代表人的证件类型"),
+        PERSONAL_SCHEME_LABELS, Sentence("The kind of that number", "法定代表人的证件类型"),
     ),
     Column(
         "legal_representative_number", "法定代表人证件号码", "/responsible_persons",
         Sentence("Format the column as text", "单元格须为文本格式"), "", ("法定代表人证件号",),
-        read=values.number,
+        read_cell=values.read_number,
     ),
-    *(column for place in (1, 2, 3) for column in _person(place)),
+    *(column for place in (1, 2, 3) for column in _build_person_columns(place)),
     Column(
         "penalty_conduct", "违法行为类型", "/penalty/conduct",
         Sentence("Of a penalty: the sort of conduct", "行政处罚填写"), "",
@@ -405,17 +426,17 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "penalty_categories", "处罚类别", "/penalty/categories",
         Sentence("Of a penalty; several are parted by ；", "行政处罚填写；多个类别以“；”分隔"),
-        "罚款", ("处罚种类",), read=exchange_fields.categories(values.plain),
+        "罚款", ("处罚种类",), read_cell=exchange_fields.build_categories_reader(values.read_text),
     ),
     Column(
         "penalty_content", "处罚内容", "/penalty/content",
         Sentence("Of a penalty: what it consists of", "行政处罚填写"), "",
     ),
-    _amount(
+    _build_amount_column(
         "penalty_fine", "罚款金额（万元）", "/penalty/fine",
         Sentence("In 万元; 2000 yuan are 0.2", "单位为万元，2000 元填 0.2"), "罚款",
     ),
-    _amount(
+    _build_amount_column(
         "penalty_confiscated", "没收金额（万元）", "/penalty/confiscated",
         Sentence("In 万元", "没收违法所得、没收非法财物的金额，单位为万元"),
         "没收违法所得、没收非法财物金额", "没收违法所得、没收非法财物的金额",
@@ -445,7 +466,7 @@ COLUMNS: tuple[Column, ...] = (
         Sentence("Of a licence", "行政许可填写"), "",
     ),
     Column("remark", "备注", "/remark", Sentence("Anything else", "其他需要说明的情况"), ""),
-    _truth(
+    _build_boolean_column(
         "unintentional", "非主观故意",
         Sentence("Minor conduct that was not intended", "轻微且非主观故意的失信行为填“是”"),
     ),
@@ -460,19 +481,21 @@ COLUMNS: tuple[Column, ...] = (
 )  # fmt: skip
 
 # What our own export writes as JSON into one cell, and what other systems have beside ours.
-NESTED: Mapping[str, str] = {
+POINTER_BY_NESTED_KEY: Mapping[str, str] = {
     "subject_identifiers": "/subject/identifiers",
     "responsible_persons": "/responsible_persons",
     "penalty": "/penalty",
     "licence": "/licence",
 }
-MORE: tuple[Field, ...] = (
-    *(Field(key, headings=(key,)) for key in NESTED),
-    Field("status", headings=("status",)),
-    Field("void", headings=("void",)),
-    Field(NOTE + "认定单位统一社会信用代码", headings=("rd_xydm", "认定单位统一社会信用代码")),
+EXTRA_FIELDS: tuple[ExchangeField, ...] = (
+    *(ExchangeField(key, headings=(key,)) for key in POINTER_BY_NESTED_KEY),
+    ExchangeField("status", headings=("status",)),
+    ExchangeField("void", headings=("void",)),
+    ExchangeField(
+        NOTE_PREFIX + "认定单位统一社会信用代码", headings=("rd_xydm", "认定单位统一社会信用代码")
+    ),
 )
-IGNORED = (
+IGNORED_HEADINGS = (
     *("id", "version", "seq", "list", "domain", "subject_id", "ends_by_law_on", "restored_on"),
     *("extension", "received_at", "recorded_at", "on", "in_force", "removal", "disputed"),
     *("deadline", "provisional", "calendar_version", "reported", "disclosure_state", "take_down"),
@@ -481,21 +504,23 @@ IGNORED = (
     *("原文件行号", "退回原因", "序号", "行号"),
 )
 
-READERS: Mapping[str, Callable[[Cell], Any]] = {
-    **{column.key: column.read for column in COLUMNS},
-    **dict.fromkeys(NESTED, values.nested),
-    "legal_representative_resident_id": values.number,
-    "void": values.truth,
+CELL_READERS: Mapping[str, Callable[[Cell], Any]] = {
+    **{column.key: column.read_cell for column in COLUMNS},
+    **dict.fromkeys(POINTER_BY_NESTED_KEY, values.read_nested_json),
+    "legal_representative_resident_id": values.read_number,
+    "void": values.read_boolean,
 }
-POINTERS: Mapping[str, str] = {
+POINTER_BY_KEY: Mapping[str, str] = {
     **{column.key: column.pointer for column in COLUMNS},
-    **NESTED,
+    **POINTER_BY_NESTED_KEY,
     "legal_representative_resident_id": "/responsible_persons",
     **dict.fromkeys(("organ",), "/department"),
     "penalty_result": "/penalty/content",
     "scope": "/disclosure/class",
     "degree": "/severity",
 }
-ELSEWHERE = frozenset({"/subject/identifiers", "/responsible_persons", "/subject/kind", "/remark"})
+COMPOSED_POINTERS = frozenset(
+    {"/subject/identifiers", "/responsible_persons", "/subject/kind", "/remark"}
+)
 """Parts that more than one column makes."""
-AMOUNTS = frozenset(column.key for column in COLUMNS if column.form == "number")
+AMOUNT_KEYS = frozenset(column.key for column in COLUMNS if column.cell_format == "number")

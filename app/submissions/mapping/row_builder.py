@@ -9,13 +9,18 @@ from app.rules.admission import PersonRole
 from app.rules.identifiers import Scheme, normalize_number
 from app.rules.law import SubjectKind
 from app.submissions.mapping import exchange_fields
-from app.submissions.mapping.columns import COLUMNS, ELSEWHERE, PERSONS, POINTERS
-from app.submissions.mapping.exchange_fields import ORGANISATION
-from app.submissions.mapping.values import OPEN, Said, Unreadable
+from app.submissions.mapping.columns import (
+    COLUMNS,
+    COMPOSED_POINTERS,
+    PERSON_KEY_PREFIXES,
+    POINTER_BY_KEY,
+)
+from app.submissions.mapping.exchange_fields import ANY_ORGANISATION
+from app.submissions.mapping.values import OPEN_ENDED, ParsedRow, UnreadableCell
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class MappedRow:
     """What a row became.
 
     Attributes:
@@ -27,26 +32,30 @@ class Row:
 
     body: dict[str, Any]
     faults: list[Fault]
-    sources: Mapping[str, int]
+    column_by_pointer: Mapping[str, int]
     """Pointers of this row, and the columns (from 0) that they came from."""
-    usual: Mapping[str, int]
+    default_column_by_pointer: Mapping[str, int]
     """The same of the whole table, for what this row leaves out."""
 
-    def column_of(self, pointer: str) -> int | None:
+    def find_column(self, pointer: str) -> int | None:
         """The column (from 0) that a place in the body came from, or would have.
 
         The longest pointer that leads there; else the first column below it.
         """
-        for pointers in (self.sources, self.usual):
-            above = pointer
-            while above:
-                if above in pointers:
-                    return pointers[above]
-                above = above.rpartition("/")[0]
-        if pointer in self.sources:
-            return self.sources[pointer]
-        below = (place for each, place in self.usual.items() if each.startswith(f"{pointer}/"))
-        return min(below, default=None) if pointer else None
+        for pointers in (self.column_by_pointer, self.default_column_by_pointer):
+            prefix = pointer
+            while prefix:
+                if prefix in pointers:
+                    return pointers[prefix]
+                prefix = prefix.rpartition("/")[0]
+        if pointer in self.column_by_pointer:
+            return self.column_by_pointer[pointer]
+        columns_below = (
+            place
+            for each, place in self.default_column_by_pointer.items()
+            if each.startswith(f"{pointer}/")
+        )
+        return min(columns_below, default=None) if pointer else None
 
 
 SCHEME_MISSING = Sentence(
@@ -54,170 +63,186 @@ SCHEME_MISSING = Sentence(
     "请填写证件类型，或将号码填入对应证件的列",
 )
 NUMBER_MISSING = Sentence("A kind of number without a number", "已填证件类型，未填证件号码")
-MASKED = Sentence(
+NUMBER_MASKED = Sentence(
     "The export shows this number masked: put the whole number in its place",
     "导出文件中的证件号码已遮盖：请补填完整号码",
 )
-NO_LIST = Sentence(
+LIST_EXPECTED = Sentence(
     "This column is one of an export, and holds a list: […]",
     "该列为导出文件的列，内容须为列表：[…]",
 )
-LENGTHS: Mapping[int, Scheme] = {
+SCHEME_BY_LENGTH: Mapping[int, Scheme] = {
     18: Scheme.uscc,
     15: Scheme.registration_no,
     9: Scheme.org_code,
 }
 """An organisation's number says by its length which it is."""
-RESIDENT_LENGTH = 18
+RESIDENT_ID_LENGTH = 18
 
 
-class Assembly:
+class RowBuilder:
     """Puts together what a row says."""
 
-    def __init__(self, said: Said) -> None:
-        self._said = said
+    def __init__(self, parsed: ParsedRow) -> None:
+        self._parsed = parsed
         self._body: dict[str, Any] = {"subject": {}, "decision": {}}
-        self._sources: dict[str, int] = {}
+        self._column_by_pointer: dict[str, int] = {}
         self._faults: list[Fault] = []
 
-    def row(self, usual: Mapping[str, int]) -> Row:
+    def build(self, default_column_by_pointer: Mapping[str, int]) -> MappedRow:
         """The body, what is wrong, and where all of it came from."""
         for column in COLUMNS:
-            if column.pointer not in ELSEWHERE:
-                self._put_plain(column.key, column.pointer)
+            if column.pointer not in COMPOSED_POINTERS:
+                self._put_value(column.key, column.pointer)
         for key in ("penalty", "licence"):
-            self._put_plain(key, f"/{key}")
+            self._put_value(key, f"/{key}")
         self._put_kind()
         self._put_identifiers()
         self._put_persons()
         self._put_remark()
-        for pointer, place, unreadable in self._said.refused:
-            self._refuse(pointer, place, unreadable)
-        self._refuse_the_rest()
-        return Row(self._body, self._faults, self._sources, usual)
+        for pointer, column_index, unreadable in self._parsed.row_faults:
+            self._add_fault(pointer, column_index, unreadable)
+        self._add_remaining_faults()
+        return MappedRow(
+            self._body, self._faults, self._column_by_pointer, default_column_by_pointer
+        )
 
-    def _refuse(self, pointer: str, place: int, unreadable: Unreadable) -> None:
-        self._sources[pointer] = place
+    def _add_fault(self, pointer: str, column_index: int, unreadable: UnreadableCell) -> None:
+        self._column_by_pointer[pointer] = column_index
         self._faults.append(Fault(pointer, unreadable.code, unreadable.sentence))
 
-    def _refuse_unread(self, key: str, pointer: str) -> bool:
-        unreadable = self._said.unread.pop(key, None)
+    def _add_unreadable_fault(self, key: str, pointer: str) -> bool:
+        unreadable = self._parsed.unreadable.pop(key, None)
         if unreadable is not None:
-            self._refuse(pointer, self._said.places[key], unreadable)
+            self._add_fault(pointer, self._parsed.columns[key], unreadable)
         return unreadable is not None
 
-    def _refuse_the_rest(self) -> None:
-        for key in list(self._said.unread):
-            place = self._said.places[key]
-            self._refuse_unread(key, POINTERS.get(key, f"/columns/{place + 1}"))
+    def _add_remaining_faults(self) -> None:
+        for key in list(self._parsed.unreadable):
+            column_index = self._parsed.columns[key]
+            self._add_unreadable_fault(key, POINTER_BY_KEY.get(key, f"/columns/{column_index + 1}"))
 
-    def _put_plain(self, key: str, pointer: str) -> None:
-        if self._refuse_unread(key, pointer) or key not in self._said.values:
+    def _put_value(self, key: str, pointer: str) -> None:
+        if self._add_unreadable_fault(key, pointer) or key not in self._parsed.values:
             return
-        value = self._said.values[key]
-        part, _, name = pointer[1:].rpartition("/")
-        whole = self._body.setdefault(part, {}) if part else self._body
-        if isinstance(whole, dict):  # a part may have come whole, from an export
-            whole[name] = None if value is OPEN else value
-        if key in self._said.places:
-            self._sources[pointer] = self._said.places[key]
+        value = self._parsed.values[key]
+        parent_name, _, name = pointer[1:].rpartition("/")
+        parent = self._body.setdefault(parent_name, {}) if parent_name else self._body
+        if isinstance(parent, dict):  # a part may have come whole, from an export
+            parent[name] = None if value is OPEN_ENDED else value
+        if key in self._parsed.columns:
+            self._column_by_pointer[pointer] = self._parsed.columns[key]
 
     def _put_kind(self) -> None:
-        if self._refuse_unread("kind", "/subject/kind"):
+        if self._add_unreadable_fault("kind", "/subject/kind"):
             return
-        said = self._said
-        kind = said.values.get("kind")
-        if kind == ORGANISATION:
-            kind = exchange_fields.kind_of(said.values.get("uscc"))
+        parsed = self._parsed
+        kind = parsed.values.get("kind")
+        if kind == ANY_ORGANISATION:
+            kind = exchange_fields.infer_organisation_kind(parsed.values.get("uscc"))
         if kind is not None:
             self._body["subject"]["kind"] = str(kind)
-            first = next((key for key in ("kind", *Scheme) if key in said.places), None)
-            if first is not None:
-                self._sources["/subject/kind"] = said.places[first]
+            first_key = next((key for key in ("kind", *Scheme) if key in parsed.columns), None)
+            if first_key is not None:
+                self._column_by_pointer["/subject/kind"] = parsed.columns[first_key]
 
     # The subject's numbers
 
     def _put_identifiers(self) -> None:
         found = [
-            ({"scheme": scheme.value, "number": self._said.values[scheme]}, scheme.value)
+            ({"scheme": scheme.value, "number": self._parsed.values[scheme]}, scheme.value)
             for scheme in Scheme
-            if scheme in self._said.values
+            if scheme in self._parsed.values
         ]
-        exported = self._said.values.get("subject_identifiers")
+        exported = self._parsed.values.get("subject_identifiers")
         if isinstance(exported, list):
             found += [(each, "subject_identifiers") for each in exported]
         elif exported is not None:
-            self._said.unread["subject_identifiers"] = Unreadable("malformed_cell", NO_LIST)
-        pair = self._pair("identifier", str(self._body["subject"].get("kind", "")))
-        if pair is not None:
-            found.append((pair, "identifier_number"))
-        whole = [each for each in found if not _masked(each[0])]
-        for position, (identifier, key) in enumerate(whole):
+            self._parsed.unreadable["subject_identifiers"] = UnreadableCell(
+                "malformed_cell", LIST_EXPECTED
+            )
+        paired = self._build_paired_identifier(
+            "identifier", str(self._body["subject"].get("kind", ""))
+        )
+        if paired is not None:
+            found.append((paired, "identifier_number"))
+        unmasked = [each for each in found if not _is_masked(each[0])]
+        for position, (identifier, key) in enumerate(unmasked):
             self._body["subject"].setdefault("identifiers", []).append(identifier)
-            self._sources[f"/subject/identifiers/{position}"] = self._said.places[key]
-        self._refuse_identifiers(len(whole), sum(map(_masked, (each for each, _ in found))))
+            self._column_by_pointer[f"/subject/identifiers/{position}"] = self._parsed.columns[key]
+        self._add_identifier_faults(
+            len(unmasked), sum(map(_is_masked, (each for each, _ in found)))
+        )
 
-    def _refuse_identifiers(self, following: int, masked: int) -> None:
+    def _add_identifier_faults(self, next_position: int, masked_count: int) -> None:
         """Name what is wrong behind the good ones, so that each pointer is one column's."""
         pointer = "/subject/identifiers"
-        for _ in range(masked):
-            place = self._said.places["subject_identifiers"]
-            unreadable = Unreadable("number_masked", MASKED)
-            self._refuse(f"{pointer}/{following}/number", place, unreadable)
-            following += 1
+        for _ in range(masked_count):
+            column_index = self._parsed.columns["subject_identifiers"]
+            unreadable = UnreadableCell("number_masked", NUMBER_MASKED)
+            self._add_fault(f"{pointer}/{next_position}/number", column_index, unreadable)
+            next_position += 1
         for key in (*Scheme, "identifier_number", "identifier_scheme", "subject_identifiers"):
             part = "scheme" if key == "identifier_scheme" else "number"
-            following += self._refuse_unread(key, f"{pointer}/{following}/{part}")
+            next_position += self._add_unreadable_fault(key, f"{pointer}/{next_position}/{part}")
 
-    def _pair(self, prefix: str, kind: str) -> dict[str, str] | None:
+    def _build_paired_identifier(self, prefix: str, subject_kind: str) -> dict[str, str] | None:
         """A number and its kind, which the number's length may tell."""
-        said = self._said
-        scheme, number = said.values.get(f"{prefix}_scheme"), said.values.get(f"{prefix}_number")
+        parsed = self._parsed
+        scheme, number = (
+            parsed.values.get(f"{prefix}_scheme"),
+            parsed.values.get(f"{prefix}_number"),
+        )
         if number is None:
-            if scheme is not None and f"{prefix}_number" not in said.unread:
-                place = said.places[f"{prefix}_scheme"]
-                said.places[f"{prefix}_number"] = place
-                said.unread[f"{prefix}_number"] = Unreadable("number_missing", NUMBER_MISSING)
+            if scheme is not None and f"{prefix}_number" not in parsed.unreadable:
+                column_index = parsed.columns[f"{prefix}_scheme"]
+                parsed.columns[f"{prefix}_number"] = column_index
+                parsed.unreadable[f"{prefix}_number"] = UnreadableCell(
+                    "number_missing", NUMBER_MISSING
+                )
             return None
-        if f"{prefix}_scheme" in said.unread:
+        if f"{prefix}_scheme" in parsed.unreadable:
             return None
-        told = scheme or _scheme_told(number, kind)
-        if told is None:
-            said.places[f"{prefix}_scheme"] = said.places[f"{prefix}_number"]
-            said.unread[f"{prefix}_scheme"] = Unreadable("scheme_missing", SCHEME_MISSING)
+        resolved_scheme = scheme or _infer_scheme(number, subject_kind)
+        if resolved_scheme is None:
+            parsed.columns[f"{prefix}_scheme"] = parsed.columns[f"{prefix}_number"]
+            parsed.unreadable[f"{prefix}_scheme"] = UnreadableCell("scheme_missing", SCHEME_MISSING)
             return None
-        return {"scheme": str(told), "number": number}
+        return {"scheme": str(resolved_scheme), "number": number}
 
     # Persons
 
     def _put_persons(self) -> None:
-        exported = self._said.values.get("responsible_persons")
+        exported = self._parsed.values.get("responsible_persons")
         if isinstance(exported, list):
             for each in exported:
                 self._put_exported_person(each)
         elif exported is not None:
             self._body["responsible_persons"] = exported
             return
-        for prefix in PERSONS:
+        for prefix in PERSON_KEY_PREFIXES:
             self._put_person(prefix)
 
-    def _next_person(self) -> str:
+    def _build_next_person_pointer(self) -> str:
         return f"/responsible_persons/{len(self._body.get('responsible_persons', []))}"
 
     def _put_exported_person(self, person: Any) -> None:  # noqa: ANN401 - any JSON value
-        pointer, place = self._next_person(), self._said.places["responsible_persons"]
-        self._sources[pointer] = place
-        if isinstance(person, dict) and _masked(person.get("identifier")):
+        pointer, column_index = (
+            self._build_next_person_pointer(),
+            self._parsed.columns["responsible_persons"],
+        )
+        self._column_by_pointer[pointer] = column_index
+        if isinstance(person, dict) and _is_masked(person.get("identifier")):
             # An export masks it for good: the person comes with the name alone (`exported.py`).
             person = {name: value for name, value in person.items() if name != "identifier"}
         self._body.setdefault("responsible_persons", []).append(person)
 
     def _put_person(self, prefix: str) -> None:
-        said = self._said
-        head = prefix == "legal_representative"
-        name_key = prefix if head else f"{prefix}_name"
-        identifier, number_key = self._number_of_person(prefix)
-        pointer = self._next_person()
+        parsed = self._parsed
+        is_representative = prefix == "legal_representative"
+        name_key = prefix if is_representative else f"{prefix}_name"
+        identifier, number_key = self._build_person_identifier(prefix)
+        pointer = self._build_next_person_pointer()
         keys = {
             "name": name_key,
             "role": f"{prefix}_role",
@@ -226,59 +251,69 @@ class Assembly:
         }
         person: dict[str, Any] = {"identifier": identifier} if identifier else {}
         for part in ("name", "role"):
-            if keys[part] in said.values:
-                person[part] = said.values[keys[part]]
-        if head and person:
-            person["role"] = self._role_of_head()
+            if keys[part] in parsed.values:
+                person[part] = parsed.values[keys[part]]
+        if is_representative and person:
+            person["role"] = self._determine_representative_role()
         for part, key in keys.items():
-            if key in said.places:
-                self._sources[f"{pointer}/{part}"] = said.places[key]
-                self._sources.setdefault(pointer, said.places[key])
-        refused = [self._refuse_unread(key, f"{pointer}/{part}") for part, key in keys.items()]
-        if person or any(refused):
+            if key in parsed.columns:
+                self._column_by_pointer[f"{pointer}/{part}"] = parsed.columns[key]
+                self._column_by_pointer.setdefault(pointer, parsed.columns[key])
+        has_faults = [
+            self._add_unreadable_fault(key, f"{pointer}/{part}") for part, key in keys.items()
+        ]
+        if person or any(has_faults):
             # Kept though it may be empty, so that the places of those behind it stand.
             self._body.setdefault("responsible_persons", []).append(person)
 
-    def _number_of_person(self, prefix: str) -> tuple[dict[str, str] | None, str]:
-        said = self._said
-        resident = f"{prefix}_resident_id"  # CF_FR_SFZH
-        if resident in said.unread or (
-            resident in said.values and f"{prefix}_number" not in said.values
+    def _build_person_identifier(self, prefix: str) -> tuple[dict[str, str] | None, str]:
+        parsed = self._parsed
+        resident_key = f"{prefix}_resident_id"  # CF_FR_SFZH
+        if resident_key in parsed.unreadable or (
+            resident_key in parsed.values and f"{prefix}_number" not in parsed.values
         ):
-            number = said.values.get(resident)
+            number = parsed.values.get(resident_key)
             identifier = {"scheme": Scheme.resident_id.value, "number": number} if number else None
-            return identifier, resident
-        return self._pair(prefix, SubjectKind.natural_person), f"{prefix}_number"
+            return identifier, resident_key
+        return self._build_paired_identifier(prefix, SubjectKind.natural_person), f"{prefix}_number"
 
-    def _role_of_head(self) -> str:
+    def _determine_representative_role(self) -> str:
         """The head of a shop is its owner (双公示: 个体工商户填经营者)."""
-        shop = self._body["subject"].get("kind") == SubjectKind.individual_business
-        return str(PersonRole.business_owner if shop else PersonRole.legal_representative)
+        is_individual_business = (
+            self._body["subject"].get("kind") == SubjectKind.individual_business
+        )
+        return str(
+            PersonRole.business_owner if is_individual_business else PersonRole.legal_representative
+        )
 
     # The remark
 
     def _put_remark(self) -> None:
-        self._put_plain("remark", "/remark")
-        said = self._said
-        if not said.notes:
+        self._put_value("remark", "/remark")
+        parsed = self._parsed
+        if not parsed.notes:
             return
-        own = str(self._body.get("remark", ""))
-        ended = own if not own or own.endswith(tuple("；;。.！!")) else f"{own}；"
-        notes = "".join(f"{label}：{text}；" for label, text, _ in said.notes)
-        self._body["remark"] = ended + notes
-        self._sources.setdefault("/remark", said.notes[0][2])
+        own_remark = str(self._body.get("remark", ""))
+        own_sentence = (
+            own_remark
+            if not own_remark or own_remark.endswith(tuple("；;。.！!"))
+            else f"{own_remark}；"
+        )
+        notes = "".join(f"{label}：{text}；" for label, text, _ in parsed.notes)
+        self._body["remark"] = own_sentence + notes
+        self._column_by_pointer.setdefault("/remark", parsed.notes[0][2])
 
 
-def _masked(identifier: Any) -> bool:  # noqa: ANN401 - any JSON value
+def _is_masked(identifier: Any) -> bool:  # noqa: ANN401 - any JSON value
     return isinstance(identifier, dict) and "masked" in identifier
 
 
-def _scheme_told(number: str, kind: str) -> Scheme | None:
+def _infer_scheme(number: str, subject_kind: str) -> Scheme | None:
     """What scheme a number is of, where the subject's kind and the number's length say it."""
-    written = normalize_number(number)
-    if kind == SubjectKind.natural_person:
-        if len(written) != RESIDENT_LENGTH:
+    normalized = normalize_number(number)
+    if subject_kind == SubjectKind.natural_person:
+        if len(normalized) != RESIDENT_ID_LENGTH:
             return None
-        foreign = written.startswith("9")
-        return Scheme.foreign_permanent_resident if foreign else Scheme.resident_id
-    return LENGTHS.get(len(written)) if kind else None
+        is_foreign = normalized.startswith("9")
+        return Scheme.foreign_permanent_resident if is_foreign else Scheme.resident_id
+    return SCHEME_BY_LENGTH.get(len(normalized)) if subject_kind else None

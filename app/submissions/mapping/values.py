@@ -16,46 +16,48 @@ from typing import Any
 import orjson
 
 from app.errors import Sentence
-from app.submissions.formats.cells import Cell, Spoilt
+from app.submissions.formats.cells import Cell, CellError
 
-SAYS_NOTHING = frozenset({"", "/", "\\", "-", "--", "—", "——", "无"})
+EMPTY_TEXTS = frozenset({"", "/", "\\", "-", "--", "—", "——", "无"})
 """What clerks write into a cell that the standard leaves empty."""
 
-SHORT = 4
-INVISIBLE_ENDS = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
-MOST_DIGITS = 15
+MAX_EMPTY_TEXT_LENGTH = 4
+INVISIBLE_EDGE_CHARACTERS = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
+MAX_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; the rest it makes zeros."""
-SCIENTIFIC = re.compile(r"[0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]{1,3}|[0-9]+\.[0-9]+[Ee][0-9]{1,3}")
+SCIENTIFIC_NOTATION = re.compile(
+    r"[0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]{1,3}|[0-9]+\.[0-9]+[Ee][0-9]{1,3}"
+)
 ERROR_VALUES = frozenset(
     {"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
 )
-NARROW = re.compile("##+")  # what a spreadsheet shows where a column is too narrow
-AS_TEXT = re.compile('="([^"]*)"|[\'‘’`](.*)')
+COLUMN_TOO_NARROW = re.compile("##+")  # what a spreadsheet shows where a column is too narrow
+QUOTED_NUMBER = re.compile('="([^"]*)"|[\'‘’`](.*)')
 """How people keep a spreadsheet from taking a number for one: ="…", or a quote before it."""
 
-DAY = re.compile(
+DAY_PATTERN = re.compile(
     r"([0-9]{4})(?:-([0-9]{1,2})-|/([0-9]{1,2})/|\.([0-9]{1,2})\.|年([0-9]{1,2})月)"
     r"([0-9]{1,2})日?(?:[T ]+[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?"
 )
 EIGHT_DIGITS = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})")
-SERIAL_DAY = re.compile(
+SERIAL_DAY_NUMBER = re.compile(
     r"(?:[2-7][0-9]{4}|80000)(?:\.[0-9]+)?"
 )  # 1954 to 2119, as spreadsheets count
 OPEN_DAYS = frozenset({"2099-12-31", "9999-12-31"})  # 双公示: 长期 is written 2099/12/31
 OPEN_WORDS = frozenset({"长期", "长期有效", "永久", "永久有效", "无期限", "无固定期限"})
 
-AMOUNT = re.compile(
+AMOUNT_PATTERN = re.compile(
     r"[¥￥]?(-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,20})(?:\.[0-9]{1,20})?)(万元|万|元)?"
 )
-EXACT = Context(prec=60)
+EXACT_CONTEXT = Context(prec=60)
 WAN, YUAN = "万元", "元"
-TRUTHS: Mapping[str, bool] = {
+BOOLEAN_WORDS: Mapping[str, bool] = {
     **dict.fromkeys(("是", "true", "1", "y", "yes", "真"), True),
     **dict.fromkeys(("否", "false", "0", "n", "no", "假"), False),
 }
 
 
-class Unreadable(ValueError):
+class UnreadableCell(ValueError):
     """A cell whose value nobody can say for certain; the sentence never repeats it."""
 
     def __init__(self, code: str, sentence: Sentence) -> None:
@@ -64,57 +66,57 @@ class Unreadable(ValueError):
         self.sentence = sentence
 
 
-DAMAGED = Sentence(
+NUMBER_DAMAGED = Sentence(
     "A spreadsheet has taken the number apart (more than 15 digits, or 3.7E+17): make the cell"
     " text and write the number again",
     "号码被表格软件当作数值处理，末几位已丢失：请把单元格设为文本格式后重新填写",
 )
-SPOILT: Mapping[Spoilt, tuple[str, Sentence]] = {
-    Spoilt.formula: (
+CELL_ERROR_FAULTS: Mapping[CellError, tuple[str, Sentence]] = {
+    CellError.formula: (
         "formula_cell",
         Sentence(
             "The cell holds a formula: paste its value instead",
             "单元格中是公式：请复制后以“数值”方式粘贴",
         ),
     ),
-    Spoilt.merged: (
+    CellError.merged: (
         "merged_cell",
         Sentence(
             "The cell is merged with others: unmerge them and write the value into each row",
             "单元格已合并：请取消合并，并在每一行分别填写",
         ),
     ),
-    Spoilt.error: (
+    CellError.error: (
         "error_cell",
         Sentence(
             "The cell shows a spreadsheet error: write the value itself",
             "单元格显示为错误值：请改填实际内容",
         ),
     ),
-    Spoilt.lost_digits: ("number_damaged", DAMAGED),
+    CellError.lost_digits: ("number_damaged", NUMBER_DAMAGED),
 }
-NO_DAY = Sentence(
+INVALID_DAY = Sentence(
     "A day is written with the year in four digits, then month and day: 2026-11-20",
     "日期须按四位年份、月、日的顺序填写，例如 2026-11-20",
 )
-DAY_COUNTED = Sentence(
+DAY_AS_SERIAL_NUMBER = Sentence(
     "This number may be a day as spreadsheets count them: format the cell as a date, or write"
     " 2026-11-20",
     "该数值可能是表格软件的日期序号：请把单元格设为日期格式，或按 2026-11-20 的样式填写",
 )
-NO_AMOUNT = Sentence("An amount is written as a number: 0.2", "金额请填写数字，例如 0.2")
+INVALID_AMOUNT = Sentence("An amount is written as a number: 0.2", "金额请填写数字，例如 0.2")
 
 
-def plain(cell: Cell) -> str | None:
+def read_text(cell: Cell) -> str | None:
     """What the cell says in letters and digits; None where it says nothing.
 
     Raises:
         Unreadable: it is spoilt, or a number or day that a spreadsheet may have altered.
     """
-    if isinstance(cell, Spoilt):
-        raise Unreadable(*SPOILT[cell])
+    if isinstance(cell, CellError):
+        raise UnreadableCell(*CELL_ERROR_FAULTS[cell])
     if isinstance(cell, date):
-        raise Unreadable(
+        raise UnreadableCell(
             "date_not_text",
             Sentence(
                 "A spreadsheet has made a day of this: make the cell text and write it again",
@@ -125,54 +127,56 @@ def plain(cell: Cell) -> str | None:
         return None
     if isinstance(cell, bool):
         return "是" if cell else "否"
-    return _said(cell) if isinstance(cell, str) else _written(cell)
+    return _drop_empty(cell) if isinstance(cell, str) else _format_number(cell)
 
 
-def _said(text: str) -> str | None:
-    stripped = text.strip().strip(INVISIBLE_ENDS).strip()
-    if stripped in SAYS_NOTHING or (len(stripped) <= SHORT and folded(stripped) in SAYS_NOTHING):
+def _drop_empty(text: str) -> str | None:
+    stripped = text.strip().strip(INVISIBLE_EDGE_CHARACTERS).strip()
+    if stripped in EMPTY_TEXTS or (
+        len(stripped) <= MAX_EMPTY_TEXT_LENGTH and fold_text(stripped) in EMPTY_TEXTS
+    ):
         return None
-    if stripped.upper() in ERROR_VALUES or NARROW.fullmatch(stripped):
-        raise Unreadable(*SPOILT[Spoilt.error])
-    if SCIENTIFIC.fullmatch(stripped):
-        raise Unreadable("number_damaged", DAMAGED)
+    if stripped.upper() in ERROR_VALUES or COLUMN_TOO_NARROW.fullmatch(stripped):
+        raise UnreadableCell(*CELL_ERROR_FAULTS[CellError.error])
+    if SCIENTIFIC_NOTATION.fullmatch(stripped):
+        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
     return stripped
 
 
-def _written(number: float) -> str:
+def _format_number(number: float) -> str:
     """A number as a spreadsheet shows it, unless it cannot hold all of its digits."""
     if isinstance(number, float) and not math.isfinite(number):
-        raise Unreadable(*SPOILT[Spoilt.error])
-    if abs(number) >= 10**MOST_DIGITS:
-        raise Unreadable("number_damaged", DAMAGED)
+        raise UnreadableCell(*CELL_ERROR_FAULTS[CellError.error])
+    if abs(number) >= 10**MAX_DIGITS:
+        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
     whole = int(number)
-    return str(whole) if whole == number else f"{number:.{MOST_DIGITS}g}"
+    return str(whole) if whole == number else f"{number:.{MAX_DIGITS}g}"
 
 
-def folded(text: str) -> str:
+def fold_text(text: str) -> str:
     """Full width, letter case, blanks and invisible characters undone, for comparing."""
-    plainer = unicodedata.normalize("NFKC", text).casefold()
-    if plainer.isalnum():  # nothing to leave out
-        return plainer
+    normalized = unicodedata.normalize("NFKC", text).casefold()
+    if normalized.isalnum():  # nothing to leave out
+        return normalized
     return "".join(
-        each for each in plainer if not each.isspace() and unicodedata.category(each) != "Cf"
+        each for each in normalized if not each.isspace() and unicodedata.category(each) != "Cf"
     )
 
 
-def number(cell: Cell) -> str | None:
+def read_number(cell: Cell) -> str | None:
     """An identity number. One with leading zeros lost is too short, and its scheme's check tells.
 
     Raises:
         Unreadable: as `plain`, and where the cell holds no whole number.
     """
     if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
-        raise Unreadable("number_damaged", DAMAGED)
-    text = plain(cell)
-    quoted = AS_TEXT.fullmatch(text) if text else None
-    return plain(quoted[1] or quoted[2]) if quoted else text
+        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
+    text = read_text(cell)
+    quoted = QUOTED_NUMBER.fullmatch(text) if text else None
+    return read_text(quoted[1] or quoted[2]) if quoted else text
 
 
-def day(cell: Cell) -> str | None:
+def read_day(cell: Cell) -> str | None:
     """A day as `YYYY-MM-DD`, however its numbers are parted; a time of day behind it is dropped.
 
     Raises:
@@ -180,42 +184,44 @@ def day(cell: Cell) -> str | None:
     """
     if isinstance(cell, date):
         return f"{cell.year:04}-{cell.month:02}-{cell.day:02}"
-    text = plain(cell) if not isinstance(cell, bool) else "?"
+    text = read_text(cell) if not isinstance(cell, bool) else "?"
     if text is None:
         return None
-    written = unicodedata.normalize("NFKC", text).strip()
-    if SERIAL_DAY.fullmatch(written):
-        raise Unreadable("date_as_number", DAY_COUNTED)
-    found = DAY.fullmatch(written) or EIGHT_DIGITS.fullmatch(written)
-    if found is None:
-        raise Unreadable("invalid_date", NO_DAY)
-    year, month, day_of_month = (int(part) for part in found.groups() if part is not None)
+    normalized = unicodedata.normalize("NFKC", text).strip()
+    if SERIAL_DAY_NUMBER.fullmatch(normalized):
+        raise UnreadableCell("date_as_number", DAY_AS_SERIAL_NUMBER)
+    match = DAY_PATTERN.fullmatch(normalized) or EIGHT_DIGITS.fullmatch(normalized)
+    if match is None:
+        raise UnreadableCell("invalid_date", INVALID_DAY)
+    year, month, day_of_month = (int(part) for part in match.groups() if part is not None)
     try:
         return date(year, month, day_of_month).isoformat()
     except ValueError:
-        raise Unreadable("invalid_date", Sentence("There is no such day", "日期不存在")) from None
+        raise UnreadableCell(
+            "invalid_date", Sentence("There is no such day", "日期不存在")
+        ) from None
 
 
-class Open:
+class OpenEnded:
     """A last day that the sender leaves open: 长期, or the standard's 2099/12/31."""
 
 
-OPEN = Open()
+OPEN_ENDED = OpenEnded()
 
 
-def last_day(cell: Cell) -> str | Open | None:
+def read_last_day(cell: Cell) -> str | OpenEnded | None:
     """The last day of a term, or that it has none.
 
     Raises:
         Unreadable: as `day`.
     """
-    if isinstance(cell, str) and folded(cell) in OPEN_WORDS:
-        return OPEN
-    read = day(cell)
-    return OPEN if read in OPEN_DAYS else read
+    if isinstance(cell, str) and fold_text(cell) in OPEN_WORDS:
+        return OPEN_ENDED
+    last_day = read_day(cell)
+    return OPEN_ENDED if last_day in OPEN_DAYS else last_day
 
 
-def amount(cell: Cell, unit: str = WAN) -> str | None:
+def read_amount(cell: Cell, unit: str = WAN) -> str | None:
     """An amount in 万元, exactly, as a decimal text; `unit` is what the column is in.
 
     A unit in the cell outweighs the column's. How many decimals are too many, and whether it may be
@@ -225,23 +231,23 @@ def amount(cell: Cell, unit: str = WAN) -> str | None:
         Unreadable: it is no number.
     """
     if isinstance(cell, bool | date):
-        raise Unreadable("invalid_amount", NO_AMOUNT)
-    text = plain(cell)
+        raise UnreadableCell("invalid_amount", INVALID_AMOUNT)
+    text = read_text(cell)
     if text is None:
         return None
     if not isinstance(cell, str):
         text = f"{Decimal(text):f}"
-    found = AMOUNT.fullmatch(folded(text))
-    if found is None:
-        raise Unreadable("invalid_amount", NO_AMOUNT)
-    exact = Decimal(found[1].replace(",", ""))
-    if (found[2] or unit) == YUAN:
-        exact = exact.scaleb(-4, EXACT)
-    written = f"{exact:f}"
-    return written.rstrip("0").rstrip(".") if "." in written else written
+    match = AMOUNT_PATTERN.fullmatch(fold_text(text))
+    if match is None:
+        raise UnreadableCell("invalid_amount", INVALID_AMOUNT)
+    value = Decimal(match[1].replace(",", ""))
+    if (match[2] or unit) == YUAN:
+        value = value.scaleb(-4, EXACT_CONTEXT)
+    formatted = f"{value:f}"
+    return formatted.rstrip("0").rstrip(".") if "." in formatted else formatted
 
 
-def truth(cell: Cell) -> bool | None:
+def read_boolean(cell: Cell) -> bool | None:
     """Yes or no.
 
     Raises:
@@ -249,46 +255,48 @@ def truth(cell: Cell) -> bool | None:
     """
     if isinstance(cell, bool):
         return cell
-    text = plain(cell)
+    text = read_text(cell)
     if text is None:
         return None
-    if folded(text) not in TRUTHS:
-        raise Unreadable("unknown_value", Sentence("Write 是 or 否", "请填写“是”或“否”"))
-    return TRUTHS[folded(text)]
+    if fold_text(text) not in BOOLEAN_WORDS:
+        raise UnreadableCell("unknown_value", Sentence("Write 是 or 否", "请填写“是”或“否”"))
+    return BOOLEAN_WORDS[fold_text(text)]
 
 
-def choice(values: Mapping[str, Sequence[str]]) -> Callable[[Cell], str | None]:
+def build_choice_reader(values: Mapping[str, Sequence[str]]) -> Callable[[Cell], str | None]:
     """A reader of coded values: by code, or by any of its labels, of which the first is shown."""
-    known = {
-        folded(written): value for value, labels in values.items() for written in (value, *labels)
+    value_by_text = {
+        fold_text(written): value
+        for value, labels in values.items()
+        for written in (value, *labels)
     }
-    shown = "、".join(labels[0] for labels in values.values())
-    unknown = Sentence(f"One of: {', '.join(values)}", f"只能填写：{shown}")
+    shown_labels = "、".join(labels[0] for labels in values.values())
+    unknown = Sentence(f"One of: {', '.join(values)}", f"只能填写：{shown_labels}")
 
-    def read(cell: Cell) -> str | None:
-        text = plain(cell)
+    def read_choice(cell: Cell) -> str | None:
+        text = read_text(cell)
         if text is None:
             return None
-        if folded(text) not in known:
-            raise Unreadable("unknown_value", unknown)
-        return known[folded(text)]
+        if fold_text(text) not in value_by_text:
+            raise UnreadableCell("unknown_value", unknown)
+        return value_by_text[fold_text(text)]
 
-    return read
+    return read_choice
 
 
-def nested(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
+def read_nested_json(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
     """A part that an export writes as JSON into one cell.
 
     Raises:
         Unreadable: it is no JSON text.
     """
-    text = plain(cell)
+    text = read_text(cell)
     if text is None:
         return None
     try:
         return orjson.loads(text)
     except ValueError:
-        raise Unreadable(
+        raise UnreadableCell(
             "malformed_cell",
             Sentence(
                 "This column is one of an export, and the cell is not as the export wrote it",
@@ -297,17 +305,17 @@ def nested(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
         ) from None
 
 
-def remark(cell: Cell) -> str | None:
+def read_remark(cell: Cell) -> str | None:
     """A text or a day, as it is to stand in a remark.
 
     Raises:
         Unreadable: as `plain`.
     """
-    return day(cell) if isinstance(cell, date) else plain(cell)
+    return read_day(cell) if isinstance(cell, date) else read_text(cell)
 
 
 @dataclass(slots=True)
-class Said:
+class ParsedRow:
     """What the cells of one row say, before it is put together.
 
     Attributes:
@@ -320,36 +328,36 @@ class Said:
     """
 
     values: dict[str, Any] = field(default_factory=dict)
-    places: dict[str, int] = field(default_factory=dict)
-    unread: dict[str, Unreadable] = field(default_factory=dict)
+    columns: dict[str, int] = field(default_factory=dict)
+    unreadable: dict[str, UnreadableCell] = field(default_factory=dict)
     notes: list[tuple[str, str, int]] = field(default_factory=list)
-    refused: list[tuple[str, int, Unreadable]] = field(default_factory=list)
-    written: set[str] = field(default_factory=set)
+    row_faults: list[tuple[str, int, UnreadableCell]] = field(default_factory=list)
+    editions: set[str] = field(default_factory=set)
 
-    def take(self, key: str) -> Any:  # noqa: ANN401 - whatever the column's reader gives
+    def pop(self, key: str) -> Any:  # noqa: ANN401 - whatever the column's reader gives
         """Take a value out, None where there is none."""
         return self.values.pop(key, None)
 
-    def add(self, key: str, value: Any, place: int) -> None:  # noqa: ANN401 - as `take`
+    def add(self, key: str, value: Any, column_index: int) -> None:  # noqa: ANN401 - as `take`
         """Put a value in; two columns of the same meaning must not contradict each other."""
         if key in self.values and self.values[key] != value:
             if isinstance(value, list):  # CF_CFLB1 and CF_CFLB2
                 self.values[key] += [each for each in value if each not in self.values[key]]
                 return
-            self.refuse(key, place, "columns_differ", CONTRADICTION)
+            self.mark_unreadable(key, column_index, "columns_differ", CONTRADICTING_COLUMNS)
             return
-        if key not in self.unread:
+        if key not in self.unreadable:
             self.values[key] = value
-            self.places[key] = place
+            self.columns[key] = column_index
 
-    def refuse(self, key: str, place: int, code: str, sentence: Sentence) -> None:
+    def mark_unreadable(self, key: str, column_index: int, code: str, sentence: Sentence) -> None:
         """Say why a value is not to be had."""
         self.values.pop(key, None)
-        self.unread[key] = Unreadable(code, sentence)
-        self.places[key] = place
+        self.unreadable[key] = UnreadableCell(code, sentence)
+        self.columns[key] = column_index
 
 
-CONTRADICTION = Sentence(
+CONTRADICTING_COLUMNS = Sentence(
     "Two columns that mean the same hold different values: leave one of them empty",
     "含义相同的两列内容不一致：请只保留一列的内容",
 )

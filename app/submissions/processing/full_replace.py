@@ -35,7 +35,7 @@ from app.rules.status import ENDED_STATUSES, Status
 from app.rules.transitions import Action
 from app.subjects import store as subjects
 from app.submissions import store
-from app.submissions.formats.source_file import Row
+from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import row_results
 from app.submissions.processing.job import Job, Outcome
 from app.submissions.schemas import Result, RowOutcome, State
@@ -57,7 +57,7 @@ class Plan:
     """What a full list does, with its rows and what each of them proposes."""
 
     standing: list[UUID]
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SourceRow] = field(default_factory=list)
     proposed: list[Proposal | RegistryError] = field(default_factory=list)
     kept: set[UUID] = field(default_factory=set)
     new: set[int] = field(default_factory=set)
@@ -150,7 +150,7 @@ def _judge(
     job: Job,
     connection: Connection,
     plan: Plan,
-    rows: Sequence[Row],
+    rows: Sequence[SourceRow],
     proposed: Sequence[Proposal | RegistryError],
     outcomes: Sequence[Outcome],
 ) -> list[Result]:
@@ -342,7 +342,7 @@ def _corrected(
     law: Law,
     recorded: EntryRow,
     proposal: Proposal,
-    row: Row,
+    row: SourceRow,
     made: list[NextVersion],
 ) -> Result:
     """Put the next version of an entry to those that are made, if the row says anything new."""

@@ -19,7 +19,7 @@ from app.errors import Fault, InvalidPayload, RegistryError, Sentence
 from app.registry import Registry
 from app.rules.law import Catalogue
 from app.submissions import store
-from app.submissions.formats.source_file import File, Row
+from app.submissions.formats.source_file import SourceFile, SourceRow
 from app.submissions.processing import row_results
 from app.submissions.schemas import Mode, Result, RowOutcome, State
 from app.submissions.store import SubmissionRow
@@ -52,7 +52,7 @@ class Job:
     registry: Registry
     row: SubmissionRow
     stopping: threading.Event = field(default_factory=threading.Event)
-    file: File = field(init=False)
+    file: SourceFile = field(init=False)
     progress: Progress = field(init=False)
     _renewed_at: float = field(init=False, default_factory=time.monotonic)
     _made_up: set[UUID] = field(init=False, default_factory=set)
@@ -64,11 +64,11 @@ class Job:
             catalogue = read_current_catalogue(registry, connection)
             batches, last_row = store.last_batch(connection, row.id)
         self.progress = Progress(batches, last_row, row.rows_read)
-        self.file = replace(file_of(registry, row, catalogue), waiting=self.renew)
+        self.file = replace(file_of(registry, row, catalogue), on_wait=self.renew)
 
     # --- rows ------------------------------------------------------------
 
-    def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[Row]]:
+    def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[SourceRow]]:
         """The rows behind a number, some at a time.
 
         Raises:
@@ -78,7 +78,7 @@ class Job:
         rows = self._behind(after)
         while True:
             self.heed()
-            some: list[Row] = []
+            some: list[SourceRow] = []
             try:
                 some.extend(islice(rows, size()))
             except InvalidPayload:
@@ -98,14 +98,14 @@ class Job:
         if self.stopping.is_set():
             raise ToldToStop
 
-    def _behind(self, after: int) -> Iterator[Row]:
-        for row in self.file.rows():
+    def _behind(self, after: int) -> Iterator[SourceRow]:
+        for row in self.file.read_rows():
             if row.number > after:
                 yield row
             else:
                 self.renew()  # to come back to where another was may take longer than a lease
 
-    def propose(self, rows: Sequence[Row]) -> list[Proposal | RegistryError]:
+    def propose(self, rows: Sequence[SourceRow]) -> list[Proposal | RegistryError]:
         """What the rows would have recorded."""
         sent = self.row
         pushes = [
@@ -114,7 +114,7 @@ class Job:
         ]
         return propose_all(self.registry, sent.caller, pushes)
 
-    def answer(self, row: Row, outcome: Outcome, *, recorded: bool = True) -> Result:
+    def answer(self, row: SourceRow, outcome: Outcome, *, recorded: bool = True) -> Result:
         """What a row is told; the id of an entry that is not recorded yet is nobody's business."""
         if isinstance(outcome, RegistryError):
             return row_results.refused(row, outcome)
@@ -190,7 +190,7 @@ class Job:
         lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
         held: dict[str, Any] = {
             "leased_until": self.registry.clock.now() + lease,
-            "bytes_read": min(self.file.consumed, self.row.bytes),
+            "bytes_read": min(self.file.bytes_read, self.row.bytes),
         }
         if self.file.format is not None:
             held["format"] = self.file.format.value
@@ -241,10 +241,10 @@ class Job:
         self.registry.write(lambda connection: self.finish(connection, state, **values))
 
 
-def file_of(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> File:
+def file_of(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
     """The file of a submission, to be read for the list and department that it was sent for."""
-    return File(
-        pieces=lambda: pieces(registry, row),
+    return SourceFile(
+        read_chunks=lambda: pieces(registry, row),
         catalogue=catalogue,
         list_type=row.list_type,
         department=row.department,

@@ -30,7 +30,7 @@ from app.errors import (
 from app.http.schemas import set_request_id
 from app.registry import Registry
 from app.subjects import store as subjects
-from app.submissions.formats.source_file import Row
+from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal, row_results
 from app.submissions.processing.job import Job, Outcome, Progress, ToldToStop
 from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
@@ -154,7 +154,7 @@ def _end_behind_last(job: Job) -> None:
 
 
 def _record(
-    job: Job, rows: Sequence[Row], proposed: Sequence[Proposal | RegistryError], *, stop: bool
+    job: Job, rows: Sequence[SourceRow], proposed: Sequence[Proposal | RegistryError], *, stop: bool
 ) -> tuple[float, int]:
     """Record one step; how many seconds others had to wait for it, and how many were refused.
 
@@ -205,7 +205,7 @@ class Held:
     """Rows that were found sound together, and what they propose."""
 
     rehearsal: Rehearsal
-    rows: list[Row] = field(default_factory=list)
+    rows: list[SourceRow] = field(default_factory=list)
     proposed: list[Proposal | RegistryError] = field(default_factory=list)
 
 
@@ -233,7 +233,7 @@ def _rehearse(job: Job) -> Held | None:
     return held if sound else None
 
 
-def _rehearsed(job: Job, row: Row, outcome: Outcome) -> Result:
+def _rehearsed(job: Job, row: SourceRow, outcome: Outcome) -> Result:
     result = job.answer(row, outcome, recorded=False)
     if result["outcome"] == RowOutcome.accepted and not job.row.dry_run:
         return result | {"outcome": RowOutcome.sound.value}

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, RegistryError, Sentence
 from app.http.validation import from_validation
-from app.submissions.formats.source_file import Row
-from app.submissions.mapping.table import ROW_FAULTS
+from app.submissions.formats.source_file import SourceRow
+from app.submissions.mapping.table import MAX_ROW_FAULTS
 from app.submissions.schemas import Result, RowOutcome
 
 HeadingOf = Callable[[str], str | None]
@@ -20,7 +20,7 @@ FILE_FAULTS = 50
 
 
 def push_of(
-    row: Row, *, list_type: str | None, department: str | None
+    row: SourceRow, *, list_type: str | None, department: str | None
 ) -> EntryPush | InvalidPayload:
     """The push that a row makes, for the list and department of its submission; or its faults."""
     if not isinstance(row.body, dict):
@@ -41,7 +41,7 @@ def push_of(
 
 
 def stands(
-    row: Row, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
+    row: SourceRow, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
 ) -> Result:
     """The answer for a row that stands."""
     told: Result = {"row": row.number, "source_ref": reference_of(row), "outcome": outcome.value}
@@ -50,9 +50,9 @@ def stands(
     return told if version is None else told | {"version": version}
 
 
-def refused(row: Row, refusal: RegistryError) -> Result:
+def refused(row: SourceRow, refusal: RegistryError) -> Result:
     """The answer for a row that does not."""
-    errors = faults_of(refusal, row.heading_of, most=ROW_FAULTS)
+    errors = faults_of(refusal, row.find_heading, most=MAX_ROW_FAULTS)
     told: Result = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
     if all(item.pointer != "/source_ref" for item in refusal.faults):  # told or not
         told["source_ref"] = reference_of(row)
@@ -102,13 +102,13 @@ def problem_of(refusal: RegistryError) -> dict[str, Any]:
     }
 
 
-def reference_of(row: Row) -> str | None:
+def reference_of(row: SourceRow) -> str | None:
     """The sender's reference of a row, where it is one."""
     sent = row.body.get("source_ref") if isinstance(row.body, dict) else None
     return sent.strip() if isinstance(sent, str) and len(sent) <= LONGEST_REFERENCE else None
 
 
-def without_content(row: Row) -> Row:
+def without_content(row: SourceRow) -> SourceRow:
     """A row as its answer needs it, to be kept by the thousand."""
     return row._replace(body={"source_ref": reference_of(row)}, cells=())
 

@@ -7,67 +7,71 @@ from app.catalogue.store import read_current_catalogue
 from app.errors import Sentence, SubmissionUnderWay
 from app.registry import Registry
 from app.submissions import store
-from app.submissions.formats.source_file import File
+from app.submissions.formats.source_file import SourceFile
 from app.submissions.processing.job import file_of
 from app.submissions.schemas import FileFormat, RowOutcome
 from app.submissions.store import SubmissionRow
 from app.submissions.workbooks import templates
-from app.submissions.workbooks.templates import MarkedRow
+from app.submissions.workbooks.templates import RefusedRow
 
-TABLES = frozenset({FileFormat.csv, FileFormat.xlsx})
+TABLE_FORMATS = frozenset({FileFormat.csv, FileFormat.xlsx})
 
 
-def refused_rows(registry: Registry, row: SubmissionRow) -> bytes:
+def build_workbook(registry: Registry, row: SubmissionRow) -> bytes:
     """The workbook.
 
     Raises:
         SubmissionUnderWay: the file is no table, is not read yet, or is not kept any more.
     """
     with registry.database.reading() as connection:
-        kept = store.part(connection, row.id, 0) is not None
+        is_file_kept = store.part(connection, row.id, 0) is not None
         catalogue = read_current_catalogue(registry, connection)
-    if row.format not in TABLES or row.finished_at is None or not kept:
-        raise SubmissionUnderWay(NO_TABLE, state=row.state)
+    if row.format not in TABLE_FORMATS or row.finished_at is None or not is_file_kept:
+        raise SubmissionUnderWay(NO_REFUSED_ROWS_WORKBOOK, state=row.state)
     file = file_of(registry, row, catalogue)
-    marked = _marked(registry, row, file)
-    first = next(marked, None)  # the headings are known once the first row was read
-    rows = marked if first is None else _behind(first, marked)
-    return templates.marked(file.table.header if file.table else (), rows)
+    refused = _iterate_refused_rows(registry, row, file)
+    first = next(refused, None)  # the headings are known once the first row was read
+    rows = refused if first is None else _prepend(first, refused)
+    return templates.build_refused_rows_workbook(file.table.header if file.table else (), rows)
 
 
-def _behind(first: MarkedRow, others: Iterator[MarkedRow]) -> Iterator[MarkedRow]:
+def _prepend(first: RefusedRow, following: Iterator[RefusedRow]) -> Iterator[RefusedRow]:
     yield first
-    yield from others
+    yield from following
 
 
-def _marked(registry: Registry, row: SubmissionRow, file: File) -> Iterator[MarkedRow]:
-    refused = (
+def _iterate_refused_rows(
+    registry: Registry, row: SubmissionRow, file: SourceFile
+) -> Iterator[RefusedRow]:
+    refused_results = (
         result
         for batch in store.all_batches(registry, row.id, refused=True)
         for result in batch.results
         if result["outcome"] == RowOutcome.refused
     )
-    rows = file.rows()
-    for result in refused:
-        for sent in rows:
-            if sent.number == result["row"]:
-                yield MarkedRow(sent.number, sent.cells, _faults(file, result))
+    rows = file.read_rows()
+    for result in refused_results:
+        for source_row in rows:
+            if source_row.number == result["row"]:
+                yield RefusedRow(source_row.number, source_row.cells, _group_faults(file, result))
                 break
 
 
-def _faults(file: File, result: Mapping[str, Any]) -> dict[int | None, Sentence]:
+def _group_faults(file: SourceFile, result: Mapping[str, Any]) -> dict[int | None, Sentence]:
     header = file.table.header if file.table else ()
-    said: dict[int | None, list[Sentence]] = {}
+    sentences_by_column: dict[int | None, list[Sentence]] = {}
     for error in result["errors"]:
-        place = header.index(error["column"]) if error.get("column") in header else None
-        said.setdefault(place, []).append(Sentence(error["sentence_en"], error["sentence"]))
+        column_index = header.index(error["column"]) if error.get("column") in header else None
+        sentences_by_column.setdefault(column_index, []).append(
+            Sentence(error["sentence_en"], error["sentence"])
+        )
     return {
         place: Sentence("; ".join(item.en for item in items), "；".join(item.zh for item in items))
-        for place, items in said.items()
+        for place, items in sentences_by_column.items()
     }
 
 
-NO_TABLE = Sentence(
+NO_REFUSED_ROWS_WORKBOOK = Sentence(
     "Only a finished CSV or XLSX submission, whose file is still kept, has a workbook to mend",
     "仅已处理完毕且原文件仍在保存期内的 CSV 或 XLSX 批次可下载退回表",
 )

@@ -19,12 +19,12 @@ from xlsxwriter.utility import xl_rowcol_to_cell  # type: ignore[import-untyped]
 from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 from app.errors import Sentence
-from app.submissions.formats.cells import Cell, Spoilt
-from app.submissions.formats.xlsx import EXAMPLES
+from app.submissions.formats.cells import Cell, CellError
+from app.submissions.formats.xlsx import EXAMPLE_SHEET
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
-DATA, NOTES, OPTIONS = "数据", "说明", "选项"
+DATA_SHEET, NOTES_SHEET, OPTIONS_SHEET = "数据", "说明", "选项"
 ROW_COLUMN, REASON_COLUMN = "原文件行号", "退回原因"
 RETURN_COLUMNS = (ROW_COLUMN, REASON_COLUMN)
 """Headings that `marked` adds: intake leaves these columns out."""
@@ -32,23 +32,23 @@ RETURN_COLUMNS = (ROW_COLUMN, REASON_COLUMN)
 LIST_TYPE_KEY = "list_type"
 """The key of the column whose choices are the list types."""
 
-MOST_MARKED_ROWS = 10_000
+MAX_REFUSED_ROWS = 10_000
 """Refused rows in one workbook, some 100 MB while it is made; nobody mends more of them by hand."""
-MOST_COMMENTS = 10_000
+MAX_COMMENTS = 10_000
 """A spreadsheet program grows slow with more; the last column names the reasons all the same."""
 
 LAST_ROW = (1 << 20) - 1  # from 0
-LONGEST_CELL = 32_767
-LONGEST_TITLE, LONGEST_MESSAGE = 32, 255
-MOST_COLUMNS = (1 << 14) - len(RETURN_COLUMNS)
-EARLIEST = date(1949, 10, 1)
+MAX_CELL_LENGTH = 32_767
+MAX_TITLE_LENGTH, MAX_MESSAGE_LENGTH = 32, 255
+MAX_SOURCE_COLUMNS = (1 << 14) - len(RETURN_COLUMNS)
+EARLIEST_DAY = date(1949, 10, 1)
 
-TEXT = 49
+TEXT_FORMAT = 49
 """The number of the built-in format `@`: a spreadsheet keeps every digit of what is typed there."""
-DAY = "yyyy-mm-dd"
+DAY_FORMAT = "yyyy-mm-dd"
 
-GUIDE = f"""填写说明
-1. 只在“{DATA}”工作表中填写；“{EXAMPLES}”“{OPTIONS}”和本页仅供参考，不会被读取为数据。
+GUIDE_LINES = f"""填写说明
+1. 只在“{DATA_SHEET}”工作表中填写；“{EXAMPLE_SHEET}”“{OPTIONS_SHEET}”和本页仅供参考，不会被读取为数据。
 2. 每行填写一份决定；同一主体有多份决定的，分行填写。请勿合并单元格，请勿使用公式。
 3. 深色表头为必填列。各列顺序可以调整，但请勿改名；不需要的选填列可以留空或删除。
 4. 自作出决定之日起 7 个工作日内须完成公示，请及时报送；逾期报送会被记录。
@@ -60,7 +60,7 @@ GUIDE = f"""填写说明
 直接重新提交，“{ROW_COLUMN}”“{REASON_COLUMN}”两列不必删除；已登记的行重复提交不会重复登记。
 
 Notes
-Fill in the sheet {DATA} only; the others are for reference and are not read.
+Fill in the sheet {DATA_SHEET} only; the others are for reference and are not read.
 One decision per row; no merged cells, no formulas. Columns with a dark heading are required.
 Decisions are published within 7 working days from the day they are made: send them in time.
 Identifiers and document numbers are texts; a spreadsheet drops digits of long numbers.
@@ -69,14 +69,14 @@ Valid rows are recorded. The others come back marked, to be corrected and sent a
 """.split("\n")
 
 
-CUT_SHORT = f"""\
-本文件只列出前 {MOST_MARKED_ROWS} 行被退回的数据；其余各行请见该次提交的逐行结果。
-Only the first {MOST_MARKED_ROWS} refused rows are given here; the results of the submission name \
+TRUNCATION_NOTE = f"""\
+本文件只列出前 {MAX_REFUSED_ROWS} 行被退回的数据；其余各行请见该次提交的逐行结果。
+Only the first {MAX_REFUSED_ROWS} refused rows are given here; the results of the submission name \
 every one.\
 """.split("\n")
 
 
-_ALIKE = {
+_SHARED_EXAMPLE_VALUES = {
     "kind": "法人",
     "decision_kind": "列入决定",
     "decided_on": "2026-11-20",
@@ -88,7 +88,7 @@ _ALIKE = {
 }
 EXAMPLE_ROWS: tuple[Mapping[str, str], ...] = (
     {
-        **_ALIKE,
+        **_SHARED_EXAMPLE_VALUES,
         "source_ref": "HR-2026-000123",
         "name": "枣庄某某建筑有限公司",
         "uscc": "91370403MB000CT75T",
@@ -97,7 +97,7 @@ EXAMPLE_ROWS: tuple[Mapping[str, str], ...] = (
         "legal_representative": "张某",
     },
     {
-        **_ALIKE,
+        **_SHARED_EXAMPLE_VALUES,
         "source_ref": "HR-2026-000124",
         "kind": "自然人",
         "name": "李某",
@@ -108,7 +108,7 @@ EXAMPLE_ROWS: tuple[Mapping[str, str], ...] = (
 """An organisation and a person, by the keys of columns; both are invented."""
 
 
-class Column(Protocol):
+class TemplateColumn(Protocol):
     """A column of the template."""
 
     @property
@@ -124,7 +124,7 @@ class Column(Protocol):
         """Whether every row needs it."""
 
     @property
-    def about(self) -> Sentence:
+    def description(self) -> Sentence:
         """What it is filled in with."""
 
     @property
@@ -132,7 +132,7 @@ class Column(Protocol):
         """The Chinese labels of a coded column; none where it is free."""
 
     @property
-    def form(self) -> Literal["text", "date", "number", "code"]:
+    def cell_format(self) -> Literal["text", "date", "number", "code"]:
         """How its cells are written."""
 
     @property
@@ -152,7 +152,7 @@ class NamedListType(Protocol):
         """Its name in Chinese."""
 
 
-class MarkedRow(NamedTuple):
+class RefusedRow(NamedTuple):
     """A refused row.
 
     Attributes:
@@ -161,7 +161,7 @@ class MarkedRow(NamedTuple):
         faults: what is wrong, by the index of the column; None for the row as a whole.
     """
 
-    row: int
+    number: int
     cells: Sequence[Cell]
     faults: Mapping[int | None, Sentence]
 
@@ -169,9 +169,9 @@ class MarkedRow(NamedTuple):
 # --- the template --------------------------------------------------------
 
 
-def template(
+def build_template(
     list_types: Sequence[NamedListType],
-    columns: Sequence[Column],
+    columns: Sequence[TemplateColumn],
     examples: Sequence[Mapping[str, str]] = EXAMPLE_ROWS,
 ) -> bytes:
     """The workbook that a clerk fills in.
@@ -181,94 +181,119 @@ def template(
         columns: in the order that they are to have.
         examples: rows that would be taken, by the keys of the columns; the list type is put in.
     """
-    made = BytesIO()
-    book = xlsxwriter.Workbook(made, {"in_memory": True})
-    names = _names(list_types)
+    buffer = BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    names = _build_code_by_choice(list_types)
     choices = [tuple(names if each.key == LIST_TYPE_KEY else each.choices) for each in columns]
 
-    data = book.add_worksheet(DATA)
-    _head(book, data, columns)
-    _write_notes(book, book.add_worksheet(NOTES), GUIDE)
-    shown = book.add_worksheet(EXAMPLES)
-    _head(book, shown, columns)
+    data_sheet = book.add_worksheet(DATA_SHEET)
+    _write_header(book, data_sheet, columns)
+    _write_notes(book, book.add_worksheet(NOTES_SHEET), GUIDE_LINES)
+    example_sheet = book.add_worksheet(EXAMPLE_SHEET)
+    _write_header(book, example_sheet, columns)
     with_list_type = [{LIST_TYPE_KEY: next(iter(names), ""), **each} for each in examples]
-    _write_examples(book, shown, columns, with_list_type)
-    ranges = _write_options(book.add_worksheet(OPTIONS), columns, choices, names)
-    for at, column in enumerate(columns):
-        data.data_validation(1, at, LAST_ROW, at, _validation(column, ranges.get(choices[at])))
+    _write_examples(book, example_sheet, columns, with_list_type)
+    ranges = _write_options(book.add_worksheet(OPTIONS_SHEET), columns, choices, names)
+    for index, column in enumerate(columns):
+        data_sheet.data_validation(
+            1, index, LAST_ROW, index, _build_validation(column, ranges.get(choices[index]))
+        )
     book.close()
-    return made.getvalue()
+    return buffer.getvalue()
 
 
-def _names(list_types: Sequence[NamedListType]) -> dict[str, str]:
+def _build_code_by_choice(list_types: Sequence[NamedListType]) -> dict[str, str]:
     """The codes by what a clerk chooses: the name, or the code where the name says too little."""
-    met = Counter(each.name for each in list_types)
-    return {each.name if met[each.name] == 1 else each.code: each.code for each in list_types}
+    name_counts = Counter(each.name for each in list_types)
+    return {
+        each.name if name_counts[each.name] == 1 else each.code: each.code for each in list_types
+    }
 
 
-def _head(book: xlsxwriter.Workbook, sheet: Worksheet, columns: Sequence[Column]) -> None:
+def _write_header(
+    book: xlsxwriter.Workbook, sheet: Worksheet, columns: Sequence[TemplateColumn]
+) -> None:
     """Headings, each with what it means, and under them the format that keeps digits whole."""
-    required, optional = _heading(book, "#1F4E79", "#FFFFFF"), _heading(book, "#DDEBF7", "#000000")
-    formats = {form: book.add_format({"num_format": form}) for form in (TEXT, DAY)}
-    for at, column in enumerate(columns):
+    required, optional = (
+        _build_heading_format(book, "#1F4E79", "#FFFFFF"),
+        _build_heading_format(book, "#DDEBF7", "#000000"),
+    )
+    formats = {form: book.add_format({"num_format": form}) for form in (TEXT_FORMAT, DAY_FORMAT)}
+    for index, column in enumerate(columns):
         width = max(14, min(32, 2 * len(column.heading) + 4))
-        sheet.set_column(at, at, width, formats[DAY if column.form == "date" else TEXT])
-        sheet.write_string(0, at, column.heading, required if column.required else optional)
-        _comment(sheet, 0, at, _explained(column))
+        sheet.set_column(
+            index,
+            index,
+            width,
+            formats[DAY_FORMAT if column.cell_format == "date" else TEXT_FORMAT],
+        )
+        sheet.write_string(0, index, column.heading, required if column.required else optional)
+        _write_comment(sheet, 0, index, _build_explanation(column))
     sheet.set_row(0, 24)
     sheet.freeze_panes(1, 0)
 
 
-def _heading(book: xlsxwriter.Workbook, fill: str, ink: str) -> Format:
+def _build_heading_format(book: xlsxwriter.Workbook, fill_color: str, font_color: str) -> Format:
     return book.add_format(
-        {"bold": True, "bg_color": fill, "font_color": ink, "border": 1, "valign": "vcenter"}
+        {
+            "bold": True,
+            "bg_color": fill_color,
+            "font_color": font_color,
+            "border": 1,
+            "valign": "vcenter",
+        }
     )
 
 
-def _explained(column: Column) -> str:
-    need = Sentence("Required.", "必填。") if column.required else Sentence("Optional.", "选填。")
+def _build_explanation(column: TemplateColumn) -> str:
+    necessity = (
+        Sentence("Required.", "必填。") if column.required else Sentence("Optional.", "选填。")
+    )
     example = f"示例：{column.example}" if column.example else ""
-    chinese, english = need.zh + column.about.zh, f"{need.en} {column.about.en} ({column.key})"
+    chinese, english = (
+        necessity.zh + column.description.zh,
+        f"{necessity.en} {column.description.en} ({column.key})",
+    )
     return "\n".join(filter(None, (chinese, example, english)))
 
 
-def _comment(sheet: Worksheet, row: int, column: int, text: str) -> None:
+def _write_comment(sheet: Worksheet, row: int, column: int, text: str) -> None:
     lines = sum(1 + len(line) // 20 for line in text.split("\n"))
     size = {"x_scale": 2.2, "y_scale": max(1, min(6, lines / 4))}
-    sheet.write_comment(row, column, text[:LONGEST_CELL], size)
+    sheet.write_comment(row, column, text[:MAX_CELL_LENGTH], size)
 
 
-def _validation(column: Column, options: str | None) -> dict[str, object]:
+def _build_validation(column: TemplateColumn, options: str | None) -> dict[str, object]:
     """A drop-down where the choices are given; what to write, in any case."""
-    shown: dict[str, object] = {
-        "input_title": column.heading[:LONGEST_TITLE],
-        "input_message": _explained(column).partition("\n")[0][:LONGEST_MESSAGE],
+    input_hint: dict[str, object] = {
+        "input_title": column.heading[:MAX_TITLE_LENGTH],
+        "input_message": _build_explanation(column).partition("\n")[0][:MAX_MESSAGE_LENGTH],
     }
     if options is not None:
-        return shown | {
+        return input_hint | {
             "validate": "list",
             "source": options,
             "error_title": "请从下拉列表中选择",
-            "error_message": f"该列只能填写列表中的选项，全部选项见“{OPTIONS}”工作表。",
+            "error_message": f"该列只能填写列表中的选项，全部选项见“{OPTIONS_SHEET}”工作表。",
         }
-    if column.form == "date":
-        return shown | {
+    if column.cell_format == "date":
+        return input_hint | {
             "validate": "date",
             "criteria": ">=",
-            "value": EARLIEST,
+            "value": EARLIEST_DAY,
             # Only a warning: some days may also be left open, in words.
             "error_type": "warning",
             "error_title": "请核对日期",
             "error_message": "请按 2026-11-20 的样式填写日期。",
         }
-    return shown | {"validate": "any"}
+    return input_hint | {"validate": "any"}
 
 
 def _write_options(
     sheet: Worksheet,
-    columns: Sequence[Column],
+    columns: Sequence[TemplateColumn],
     choices: Sequence[tuple[str, ...]],
-    codes: Mapping[str, str],
+    code_by_choice: Mapping[str, str],
 ) -> dict[tuple[str, ...], str]:
     """Every list of choices, and where it stands.
 
@@ -276,21 +301,21 @@ def _write_options(
     schemes of identifiers are columns too.
     """
     headings: dict[tuple[str, ...], list[str]] = {}
-    for column, listed in zip(columns, choices, strict=True):
-        if listed:
-            headings.setdefault(listed, []).append(column.heading)
+    for column, options in zip(columns, choices, strict=True):
+        if options:
+            headings.setdefault(options, []).append(column.heading)
     ranges: dict[tuple[str, ...], str] = {}
     row = 0
     sheet.set_column(0, 1, 48)
-    for listed, named in headings.items():
-        sheet.write_string(row, 0, f"选项：{'、'.join(named)}")
-        first, last = row + 1, row + len(listed)
-        for at, value in enumerate(listed, first):
-            sheet.write_string(at, 0, value)
-            if listed == tuple(codes):
-                sheet.write_string(at, 1, codes[value])
+    for options, column_headings in headings.items():
+        sheet.write_string(row, 0, f"选项：{'、'.join(column_headings)}")
+        first, last = row + 1, row + len(options)
+        for option_row, value in enumerate(options, first):
+            sheet.write_string(option_row, 0, value)
+            if options == tuple(code_by_choice):
+                sheet.write_string(option_row, 1, code_by_choice[value])
         ends = (xl_rowcol_to_cell(at, 0, row_abs=True, col_abs=True) for at in (first, last))
-        ranges[listed] = f"='{OPTIONS}'!{':'.join(ends)}"
+        ranges[options] = f"='{OPTIONS_SHEET}'!{':'.join(ends)}"
         row = last + 2
     return ranges
 
@@ -298,26 +323,28 @@ def _write_options(
 def _write_examples(
     book: xlsxwriter.Workbook,
     sheet: Worksheet,
-    columns: Sequence[Column],
+    columns: Sequence[TemplateColumn],
     examples: Sequence[Mapping[str, str]],
 ) -> None:
     """Rows that are plainly no data."""
     grey = {"italic": True, "font_color": "#7F7F7F"}
-    text, day = (book.add_format({**grey, "num_format": form}) for form in (TEXT, DAY))
+    text, day = (
+        book.add_format({**grey, "num_format": form}) for form in (TEXT_FORMAT, DAY_FORMAT)
+    )
     for row, example in enumerate(examples, 1):
-        for at, column in enumerate(columns):
+        for index, column in enumerate(columns):
             value = example.get(column.key, "")
-            found = _day(value) if column.form == "date" else None
-            if found is not None:
-                sheet.write_datetime(row, at, found, day)
+            day_value = _parse_day(value) if column.cell_format == "date" else None
+            if day_value is not None:
+                sheet.write_datetime(row, index, day_value, day)
             elif value:
-                sheet.write_string(row, at, value, text)
-    note = f"以上各行为示例，不会被读取；请在“{DATA}”工作表中填写。"
+                sheet.write_string(row, index, value, text)
+    note = f"以上各行为示例，不会被读取；请在“{DATA_SHEET}”工作表中填写。"
     sheet.write_string(len(examples) + 2, 0, note, text)
     sheet.set_tab_color("#A6A6A6")
 
 
-def _day(text: str) -> datetime | None:
+def _parse_day(text: str) -> datetime | None:
     try:
         return datetime.combine(date.fromisoformat(text), time.min)
     except ValueError:
@@ -334,30 +361,32 @@ def _write_notes(book: xlsxwriter.Workbook, sheet: Worksheet, lines: Iterable[st
 # --- refused rows ---------------------------------------------------------
 
 
-def marked(header: Sequence[str], rows: Iterable[MarkedRow]) -> bytes:
+def build_refused_rows_workbook(header: Sequence[str], rows: Iterable[RefusedRow]) -> bytes:
     """The refused rows under their own headings, with what is wrong marked and said.
 
     Every cell is text, so a text that begins like a formula stays one. A cell that could not be
     read is left empty. Of more than `MOST_MARKED_ROWS` rows the first are given, and a note says
     so.
     """
-    made = BytesIO()
-    book = xlsxwriter.Workbook(made, {"in_memory": True})
-    sheet = book.add_worksheet(DATA)
+    buffer = BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True})
+    sheet = book.add_worksheet(DATA_SHEET)
     # Those of an earlier return are not returned twice.
-    kept = [at for at, heading in enumerate(header) if heading.strip() not in RETURN_COLUMNS]
-    kept = kept[:MOST_COLUMNS]
-    writer = _MarkedSheet(book, sheet, header, kept)
-    coming = iter(rows)
-    for place, row in enumerate(islice(coming, MOST_MARKED_ROWS), 1):
-        writer.write(place, row)
-    if next(coming, None) is not None:
-        _write_notes(book, book.add_worksheet(NOTES), CUT_SHORT)
+    kept_columns = [
+        at for at, heading in enumerate(header) if heading.strip() not in RETURN_COLUMNS
+    ]
+    kept_columns = kept_columns[:MAX_SOURCE_COLUMNS]
+    writer = _RefusedRowsSheet(book, sheet, header, kept_columns)
+    remaining_rows = iter(rows)
+    for position, row in enumerate(islice(remaining_rows, MAX_REFUSED_ROWS), 1):
+        writer.write_row(position, row)
+    if next(remaining_rows, None) is not None:
+        _write_notes(book, book.add_worksheet(NOTES_SHEET), TRUNCATION_NOTE)
     book.close()
-    return made.getvalue()
+    return buffer.getvalue()
 
 
-class _MarkedSheet:
+class _RefusedRowsSheet:
     """The one sheet of a workbook of refused rows."""
 
     def __init__(
@@ -365,40 +394,47 @@ class _MarkedSheet:
         book: xlsxwriter.Workbook,
         sheet: Worksheet,
         header: Sequence[str],
-        kept: Sequence[int],
+        kept_columns: Sequence[int],
     ) -> None:
-        self._sheet, self._header, self._kept = sheet, header, kept
-        self._comments = 0
-        self._text = book.add_format({"num_format": TEXT})
-        self._faulty = book.add_format({"num_format": TEXT, "bg_color": "#FFC7CE"})
-        self._reason = book.add_format(
-            {"num_format": TEXT, "font_color": "#9C0006", "text_wrap": True, "valign": "top"}
+        self._sheet, self._header, self._kept_columns = sheet, header, kept_columns
+        self._comment_count = 0
+        self._text_format = book.add_format({"num_format": TEXT_FORMAT})
+        self._fault_format = book.add_format({"num_format": TEXT_FORMAT, "bg_color": "#FFC7CE"})
+        self._reason_format = book.add_format(
+            {"num_format": TEXT_FORMAT, "font_color": "#9C0006", "text_wrap": True, "valign": "top"}
         )
-        given = _heading(book, "#DDEBF7", "#000000")
-        added = _heading(book, "#7F7F7F", "#FFFFFF")
-        for place, at in enumerate(kept):
-            self._write(0, place, header[at], given)
-        for place, heading in enumerate(RETURN_COLUMNS, len(kept)):
-            self._write(0, place, heading, added)
-        sheet.set_column(0, max(len(kept) - 1, 0), 18, self._text)
-        sheet.set_column(len(kept), len(kept), 12, self._text)
-        sheet.set_column(len(kept) + 1, len(kept) + 1, 60, self._text)
+        source_heading_format = _build_heading_format(book, "#DDEBF7", "#000000")
+        added_heading_format = _build_heading_format(book, "#7F7F7F", "#FFFFFF")
+        for place, at in enumerate(kept_columns):
+            self._write_cell(0, place, header[at], source_heading_format)
+        for place, heading in enumerate(RETURN_COLUMNS, len(kept_columns)):
+            self._write_cell(0, place, heading, added_heading_format)
+        sheet.set_column(0, max(len(kept_columns) - 1, 0), 18, self._text_format)
+        sheet.set_column(len(kept_columns), len(kept_columns), 12, self._text_format)
+        sheet.set_column(len(kept_columns) + 1, len(kept_columns) + 1, 60, self._text_format)
         sheet.freeze_panes(1, 0)
 
-    def write(self, place: int, row: MarkedRow) -> None:
+    def write_row(self, position: int, row: RefusedRow) -> None:
         """Put a row at that place under the headings."""
-        for column, at in enumerate(self._kept):
-            text = _as_text(row.cells[at]) if at < len(row.cells) else ""
+        for column, at in enumerate(self._kept_columns):
+            text = _format_cell(row.cells[at]) if at < len(row.cells) else ""
             fault = row.faults.get(at)
             if text or fault is not None:
-                self._write(place, column, text, self._text if fault is None else self._faulty)
-            if fault is not None and self._comments < MOST_COMMENTS:
-                self._comments += 1
-                _comment(self._sheet, place, column, f"{fault.zh}\n{fault.en}")
-        self._write(place, len(self._kept), str(row.row), self._text)
-        self._write(place, len(self._kept) + 1, self._reasons(row), self._reason)
+                self._write_cell(
+                    position,
+                    column,
+                    text,
+                    self._text_format if fault is None else self._fault_format,
+                )
+            if fault is not None and self._comment_count < MAX_COMMENTS:
+                self._comment_count += 1
+                _write_comment(self._sheet, position, column, f"{fault.zh}\n{fault.en}")
+        self._write_cell(position, len(self._kept_columns), str(row.number), self._text_format)
+        self._write_cell(
+            position, len(self._kept_columns) + 1, self._format_reasons(row), self._reason_format
+        )
 
-    def _reasons(self, row: MarkedRow) -> str:
+    def _format_reasons(self, row: RefusedRow) -> str:
         return "；".join(
             f"{self._header[at].strip()}：{sentence.zh}"
             if at is not None and at < len(self._header)
@@ -406,17 +442,17 @@ class _MarkedSheet:
             for at, sentence in row.faults.items()
         )
 
-    def _write(self, row: int, column: int, text: str, form: Format) -> None:
+    def _write_cell(self, row: int, column: int, text: str, cell_format: Format) -> None:
         if text:
-            self._sheet.write_string(row, column, text[:LONGEST_CELL], form)
+            self._sheet.write_string(row, column, text[:MAX_CELL_LENGTH], cell_format)
         else:
-            self._sheet.write_blank(row, column, None, form)
+            self._sheet.write_blank(row, column, None, cell_format)
 
 
-def _as_text(cell: Cell) -> str:
+def _format_cell(cell: Cell) -> str:
     """The cell as it can be read again from a text."""
     match cell:
-        case None | Spoilt():
+        case None | CellError():
             return ""
         case bool():
             return "是" if cell else "否"
