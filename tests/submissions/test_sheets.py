@@ -264,8 +264,8 @@ def test_texts_of_any_length_and_kind_are_taken() -> None:
 
 
 def test_more_rows_than_anybody_mends_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "MOST_MARKED_ROWS", 3)
-    monkeypatch.setattr(templates, "MOST_COMMENTS", 2)
+    monkeypatch.setattr(templates, "MAX_REFUSED_ROWS", 3)
+    monkeypatch.setattr(templates, "MAX_COMMENTS", 2)
     rows = [RefusedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
     data = build_refused_rows_workbook(["主体名称", "决定日期"], rows)
     assert [number for number, _ in read_back(data)] == [1, 2, 3, 4]
