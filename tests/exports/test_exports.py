@@ -415,7 +415,7 @@ def test_a_failure_half_way_leaves_the_file_without_its_trailer(
             raise OSError("the disk went away")
         return plain(row, *given)
 
-    monkeypatch.setattr(snapshot, "is_own_export", failing)
+    monkeypatch.setattr(snapshot, "exported", failing)
     received: list[bytes] = []
     with (
         world.api("auditor").stream("GET", ADDRESS) as answer,

@@ -577,7 +577,7 @@ def test_a_failure_of_ours_tells_nothing_of_its_inside(
         raise RuntimeError("the inside of the registry")
 
     api = world.api()
-    monkeypatch.setattr(world.registry, "write_row", fail)
+    monkeypatch.setattr(world.registry, "write", fail)
     answer = api.post(ENTRIES, json=push())
     refused(answer, 500, "internal_error")
     assert "inside" not in answer.text

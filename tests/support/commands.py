@@ -62,5 +62,5 @@ def command_over(
         opened.append(plain())
         return opened[-1]
 
-    monkeypatch.setattr(main, "_current", remember)
+    monkeypatch.setattr(main, "_open", remember)
     return Command(monkeypatch, capsys, opened)
