@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.support import postgres, scratch
-from tests.support.world import Templates, World, describe_app, open_world, served
+from tests.support.world import Templates, World, describe_app, served
 
 SCRATCH = scratch.choose()
 
@@ -29,9 +29,13 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
     home: Path = tmp_path_factory.mktemp("registries")
     if "postgresql" in DATABASES:
         with postgres.started() as address:
-            yield Templates(home, address)
+            made = Templates(home, address)
+            yield made
+            made.close()
     else:
-        yield Templates(home, None)
+        made = Templates(home, None)
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="session")
@@ -56,8 +60,5 @@ def backend(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def world(backend: str, templates: Templates, app: FastAPI, address: str) -> Iterator[World]:
     """A registry of the test's own, on the database of this run."""
-    settings = templates.settings(backend)
-    opened = open_world(settings, app, address)
-    yield opened
-    opened.close()
-    templates.drop(settings)
+    with templates.lend(backend, app, address) as opened:
+        yield opened

@@ -1,5 +1,6 @@
 """A registry to test: a database of its own, a clock that stands still, an app that is served."""
 
+import os
 import shutil
 import threading
 import time
@@ -14,14 +15,20 @@ import httpx
 import psycopg
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app.catalogue.service import initialize_registry
+from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.checks.pipeline import Desk
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
 from app.db import migrations
+from app.db.engines import Database, DatabaseError
+from app.db.tables.base import Base
 from app.main import create_app, equip, front
 from app.registry import Registry
+from app.rules.calendar import Calendar
+from app.rules.law import Catalogue
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.settings import Settings
@@ -29,6 +36,10 @@ from tests.support.facts import push
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Ten in the morning in Zaozhuang, a Sunday; the 2026 notice is loaded, that of 2027 is not."""
+
+
+MAX_LOANS = 100
+"""Tests on one database: rows that were deleted stay in the files of PostgreSQL for a while."""
 
 
 class StandingClock(Clock):
@@ -85,10 +96,15 @@ class World:
         return dict(answer.json())
 
     def close(self) -> None:
+        """Close the clients, the work under way and the registry."""
+        self.release()
+        self.registry.close()
+
+    def release(self) -> None:
+        """Close the clients and the work under way; the database stays open for the next test."""
         for client in self._opened:
             client.close()
         self.desk.close()
-        self.registry.close()
 
 
 @contextmanager
@@ -115,7 +131,13 @@ def served(app: FastAPI) -> Iterator[str]:
 
 
 class Templates:
-    """Empty registries, made once by the migrations and copied for every test."""
+    """Empty registries, made once by the migrations and copied for tests.
+
+    A test that only needs a registry borrows one (`lend`): its database is emptied for the next
+    test instead of being made anew, because engines, compiled statements and connections cost more
+    than most tests. A test that starts processes or damages files takes a copy of its own
+    (`settings`).
+    """
 
     def __init__(self, home: Path, postgres: str | None) -> None:
         self._home = home
@@ -123,7 +145,8 @@ class Templates:
         self._made = 0
         self._key = home / "secret.key"
         Secrets.make(self._key)
-        self._ready: set[str] = set()
+        self._ready: dict[str, Pristine] = {}
+        self._idle: dict[str, Lent] = {}
 
     def settings(self, backend: str) -> Settings:
         """Settings of a fresh copy."""
@@ -138,12 +161,41 @@ class Templates:
         return self._settings_in(self._home, self._address(name))
 
     def drop(self, settings: Settings) -> None:
-        """Let a copy go."""
+        """Remove a copy."""
         if settings.embedded:
             shutil.rmtree(settings.data_dir, ignore_errors=True)
             return
         with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{settings.url.database}" WITH (FORCE)')
+
+    @contextmanager
+    def lend(self, backend: str, app: FastAPI, address: str) -> Iterator[World]:
+        """Lend an empty registry behind a served app for as long as the block runs."""
+        lent = self._idle.pop(backend, None)
+        if lent is None:
+            settings = self.settings(backend)
+            lent = Lent(settings, Database(settings))
+        pristine = self._ready[backend]
+        clock = StandingClock()
+        secrets = Secrets.read(self._key)
+        registry = Registry(lent.settings.model_copy(), secrets, lent.database, clock)
+        registry.catalogues.update(pristine.catalogues)
+        registry.calendars.update(pristine.calendars)
+        equip(app, registry)
+        assert registry.verify() is None
+        world = World(registry, clock, address, app.state.desk)
+        yield world
+        world.release()
+        if lent.restore(pristine):
+            self._idle[backend] = lent
+        else:
+            lent.database.close()
+            self.drop(lent.settings)
+
+    def close(self) -> None:
+        """Close what is lent out no more."""
+        for lent in self._idle.values():
+            lent.database.close()
 
     def _prepare(self, backend: str) -> None:
         if backend in self._ready:
@@ -156,8 +208,14 @@ class Templates:
         registry = Registry.open(settings)
         migrations.upgrade(settings)
         initialize_registry(registry)
+        with registry.database.reading() as connection:
+            read_current_catalogue(registry, connection)
+            read_current_calendar(registry, connection)
+        rows = {} if settings.embedded else _copy_out(registry.database)
         registry.close()
-        self._ready.add(backend)
+        self._ready[backend] = Pristine(
+            self._home / "sqlite", rows, registry.catalogues, registry.calendars
+        )
 
     def _settings_in(self, directory: Path, url: str = "") -> Settings:
         return Settings(
@@ -177,6 +235,85 @@ class Templates:
     def _address(self, database: str) -> str:
         assert self._postgres is not None
         return self._postgres.replace("/postgres?", f"/{database}?")
+
+
+@dataclass(frozen=True)
+class Pristine:
+    """A registry as the migrations leave it: its files (SQLite), or its rows by table."""
+
+    directory: Path
+    rows: dict[str, bytes]
+    catalogues: dict[int, Catalogue]
+    calendars: dict[int, Calendar]
+
+
+@dataclass
+class Lent:
+    """A database that tests borrow one after the other."""
+
+    settings: Settings
+    database: Database
+    borrowed: int = 0
+
+    def restore(self, pristine: Pristine) -> bool:
+        """Bring the database back to its pristine state; False where a new one is needed."""
+        self.borrowed += 1
+        if self.borrowed == MAX_LOANS:
+            return False
+        try:
+            if self.settings.embedded:
+                self._restore_files(pristine.directory)
+            else:
+                self._restore_rows(pristine.rows)
+        except (OSError, DatabaseError):
+            return False
+        return True
+
+    def _restore_files(self, pristine: Path) -> None:
+        for gate in self.database._gates:
+            os.fstat(gate._file)  # fails where a test closed the database
+        for engine in (
+            self.database._reads,
+            self.database._answers,
+            self.database._writes,
+            self.database._ledger,
+            self.database._ledger_reads,
+        ):
+            engine.dispose()
+        home = Path(self.settings.data_dir)
+        for file in home.iterdir():
+            if file.is_dir():
+                shutil.rmtree(file)
+            elif file.suffix != ".lock":
+                file.unlink()
+        for file in pristine.iterdir():
+            if file.suffix != ".lock":
+                shutil.copyfile(file, home / file.name)
+        self.database._opened.clear()
+
+    def _restore_rows(self, rows: dict[str, bytes]) -> None:
+        with self.database.writing() as connection:
+            connection.execute(text("SET LOCAL lock_timeout = '1s'"))
+            tables = Base.metadata.sorted_tables
+            connection.execute(text(";".join(f"DELETE FROM {table}" for table in reversed(tables))))
+            driver = connection.connection.driver_connection
+            assert driver is not None
+            for table in tables:
+                if str(table) in rows:
+                    with driver.cursor().copy(f"COPY {table} FROM STDIN") as copy:
+                        copy.write(rows[str(table)])
+
+
+def _copy_out(database: Database) -> dict[str, bytes]:
+    found = {}
+    with database.reading() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        for table in Base.metadata.sorted_tables:
+            with driver.cursor().copy(f"COPY {table} TO STDOUT") as copy:
+                if data := b"".join(copy):
+                    found[str(table)] = data
+    return found
 
 
 def open_world(settings: Settings, app: FastAPI, address: str) -> World:
