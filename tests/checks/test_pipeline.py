@@ -225,7 +225,7 @@ def test_a_check_that_cannot_be_put_on_record_fails_alone(
 def test_a_check_without_its_results_is_not_on_record_at_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receipts, "compute_query_digest", lambda *_: None)
+    monkeypatch.setattr(receipts, "asked_digest", lambda *_: None)
     refused(ask(world.api("approver"), check(one(1))), 500, "internal_error")
     assert on_record(world) == {}
     assert results_on_record(world.registry) == {}

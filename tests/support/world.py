@@ -15,7 +15,7 @@ import httpx
 import psycopg
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import Engine, text
 
 from app.catalogue.service import initialize_registry
 from app.catalogue.store import read_current_calendar, read_current_catalogue
@@ -38,6 +38,7 @@ NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Ten in the morning in Zaozhuang, a Sunday; the 2026 notice is loaded, that of 2027 is not."""
 
 
+IDLE_SECONDS = 5.0
 MAX_LOANS = 100
 """Tests on one database: rows that were deleted stay in the files of PostgreSQL for a while."""
 
@@ -261,6 +262,7 @@ class Lent:
         if self.borrowed == MAX_LOANS:
             return False
         try:
+            self._wait_until_idle()
             if self.settings.embedded:
                 self._restore_files(pristine.directory)
             else:
@@ -269,16 +271,28 @@ class Lent:
             return False
         return True
 
+    def _engines(self) -> tuple[Engine, ...]:
+        database = self.database
+        return (
+            database._reads,
+            database._answers,
+            database._writes,
+            database._ledger,
+            database._ledger_reads,
+        )
+
+    def _wait_until_idle(self) -> None:
+        # A client that hung up does not end the thread that works for it.
+        give_up = time.monotonic() + IDLE_SECONDS
+        while any(engine.pool.checkedout() for engine in self._engines()):  # type: ignore[attr-defined]
+            if time.monotonic() > give_up:
+                return
+            time.sleep(0.005)
+
     def _restore_files(self, pristine: Path) -> None:
         for gate in self.database._gates:
             os.fstat(gate._file)  # fails where a test closed the database
-        for engine in (
-            self.database._reads,
-            self.database._answers,
-            self.database._writes,
-            self.database._ledger,
-            self.database._ledger_reads,
-        ):
+        for engine in self._engines():
             engine.dispose()
         home = Path(self.settings.data_dir)
         for file in home.iterdir():
