@@ -17,21 +17,21 @@ from starlette.routing import BaseRoute
 from app import logs
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
-from app.checks.pipeline import Desk
+from app.checks.pipeline import CheckRoute, Desk, answer_request
 from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
 from app.http import health, problems
-from app.http.deps import Admission, Attempts
-from app.http.fastpath import Front
+from app.http.fastpath import CheckFastPath
 from app.http.middleware import BodyLimits, Envelope, Metrics
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
 from app.rights import router as rights_router
-from app.security.keys import Recogniser
-from app.security.refusals import account_for
+from app.security.authenticators import KeyAuthenticator
+from app.security.limits import WriteLimiter
+from app.security.refusals import audit_refusal
 from app.settings import Settings
 from app.submissions import router as submissions_router
 from app.submissions.processing.dispatch import Dispatcher
@@ -93,7 +93,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         health.router,
     ):
         app.router.routes[:] = [*app.router.routes, *map(_named, router.routes)]
-    problems.install(app, account_for)
+    problems.install(app, audit_refusal)
     limits = settings or Settings()
     app.add_middleware(
         BodyLimits,
@@ -101,7 +101,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         files=limits.submission_limit_bytes + FORM_BYTES,
     )
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
-    app.add_middleware(Envelope, metrics=app.state.metrics, account_for=account_for)
+    app.add_middleware(Envelope, metrics=app.state.metrics, audit_refusal=audit_refusal)
     describe(app)
     return app
 
@@ -117,9 +117,8 @@ def equip(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None
     """Give the app an open registry and what hangs on it."""
     limits = registry.settings
     app.state.registry = registry
-    app.state.recogniser = Recogniser(registry)
-    app.state.attempts = Attempts(limits.attempts_per_minute)
-    app.state.admission = Admission(
+    app.state.authenticator = KeyAuthenticator(registry)
+    app.state.write_limiter = WriteLimiter(
         limits.write_slots, limits.write_queue, limits.write_wait_seconds
     )
     app.state.desk = Desk(registry)
@@ -176,7 +175,7 @@ _EVERYWHERE_TEXT: Mapping[int, str] = {
 }
 
 
-def serve_app() -> Front:
+def serve_app() -> CheckFastPath:
     """For uvicorn's workers (`--factory`): settings from the environment."""
     settings = Settings()
     logs.configure(settings.log_level)
@@ -188,10 +187,13 @@ def serve_app() -> Front:
     return served
 
 
-def front(app: FastAPI, settings: Settings) -> Front:
-    """The app as it is served."""
-    return Front(
+def front(app: FastAPI, settings: Settings) -> CheckFastPath:
+    """Return the app as it is served: checks before FastAPI's layers."""
+    return CheckFastPath(
         app,
+        next(route for route in app.router.routes if isinstance(route, CheckRoute)),
+        answer_request,
+        audit_refusal=audit_refusal,
         body_limit=settings.body_limit_bytes,
         gzip_from=GZIP_FROM_BYTES,
         gzip_level=GZIP_LEVEL,

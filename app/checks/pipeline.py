@@ -4,9 +4,9 @@
     Desk.answer       past, large, or together with whoever waits
     answer_together   in a thread: one snapshot, the verdicts, one commit for all of a group
 
-What is answered is written down first. Checks that come while others are answered share the next
-group (`app/jobs/batching.py`). FastAPI describes this operation and does not run it: its dependencies,
-threads and response models take longer than the check.
+The receipt is recorded before the answer is sent. Checks that arrive while others are answered
+share the next batch (`app/jobs/batching.py`). FastAPI describes this operation and does not run it:
+its dependencies, threads and response models take longer than the check.
 """
 
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ from app.checks.schemas import CheckRequest
 from app.clock import civil_day
 from app.db.engines import DatabaseError, is_away
 from app.errors import Forbidden, Malformed, RegistryError
-from app.http.deps import caller_of
+from app.http.deps import authenticate
 from app.http.middleware import header
 from app.http.problems import prefers_chinese
 from app.http.schemas import current_request_id
@@ -59,9 +59,9 @@ class Inquiry(NamedTuple):
 
 
 class CheckRoute(APIRoute):
-    """FastAPI describes the operation, and does not run it: `app.http.fastpath` is the way that is served.
+    """The route of checks: FastAPI describes it, and `app.http.fastpath` serves it.
 
-    Who serves the FastAPI app by itself gets the same answers.
+    The FastAPI app without the fast path gives the same answers.
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,9 +80,9 @@ async def answer_request(scope: Scope, receive: Receive) -> Response:
     """From the request to the response.
 
     Raises:
-        RegistryError: it is not answered; see `Desk.answer`, `caller_of` and `read_body`.
+        RegistryError: it is not answered; see `Desk.answer`, `authenticate` and `read_body`.
     """
-    caller = await caller_of(scope, [Permission.check_create])
+    caller = await authenticate(scope, [Permission.check_create])
     asked = read_body(REQUEST, await _body(receive), header(scope, b"content-type"))
     chinese = prefers_chinese(header(scope, b"accept-language"))
     desk: Desk = scope["app"].state.desk

@@ -14,7 +14,7 @@ from app.entries.projections import disclosure_view, take_down_view
 from app.entries.router import IfMatch, present
 from app.entries.schemas import EntryView
 from app.entries.store import EntryRow
-from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import make_cursor, read_cursor, read_version
 from app.rules.calendar import Calendar
@@ -43,7 +43,7 @@ TELLING = problems(
 @router.post(
     "/entries/{entry_id}/disclosures",
     response_model=EntryView,
-    dependencies=[needs(Permission.disclosure_write), WRITE_TURN],
+    dependencies=[needs(Permission.disclosure_write), WRITE_SLOT],
     responses=TELLING,
 )
 def record_publication(
@@ -63,7 +63,7 @@ def record_publication(
 @router.post(
     "/entries/{entry_id}/withdrawals",
     response_model=EntryView,
-    dependencies=[needs(Permission.disclosure_write), WRITE_TURN],
+    dependencies=[needs(Permission.disclosure_write), WRITE_SLOT],
     responses=TELLING,
 )
 def record_withdrawal(

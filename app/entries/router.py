@@ -15,7 +15,7 @@ from app.entries.changes import amendments
 from app.entries.changes.status_changes import turn_to_today
 from app.entries.recording import batch
 from app.entries.store import EntryRow
-from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import (
     Day,
@@ -75,7 +75,7 @@ CHANGING = problems(
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses={
         200: {"model": schemas.EntryView, "description": "The very same was recorded before"},
         **RECORDING,
@@ -244,7 +244,7 @@ def _because(turn: store.TurnRow) -> str:
 @router.post(
     "/{entry_id}/corrections",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def correct_entry(
@@ -263,7 +263,7 @@ def correct_entry(
 @router.post(
     "/{entry_id}/revocations",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING,
 )
 def revoke_entry(
@@ -282,7 +282,7 @@ def revoke_entry(
 @router.post(
     "/{entry_id}/exits",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING,
 )
 def exit_entry(
@@ -301,7 +301,7 @@ def exit_entry(
 @router.post(
     "/{entry_id}/extensions",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_TURN],
+    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING | problems(errors.TermNotAllowed),
 )
 def extend_entry(

@@ -1,51 +1,67 @@
-"""What is served: checks go straight to their endpoint, everything else through FastAPI.
+"""The fast path: checks go straight to their endpoint, all other requests through FastAPI.
 
-The layers of a FastAPI app take longer than a whole check. Beside its answer, a check gets from
+The layers of a FastAPI app take longer than a whole check. Apart from its answer, a check gets from
 them what every request gets: an id, its line in the log, its metrics, the limit of a body's size,
-compression where it is asked for, and problem documents. Nothing else may take this way.
+compression on request, and problem documents. No other route may take this path.
 """
 
+from collections.abc import Awaitable, Callable
+
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.checks.pipeline import CheckRoute, answer_request
 from app.errors import BodyTooLarge
 from app.http.middleware import Envelope, header
-from app.http.problems import response_to
-from app.security.refusals import account_for
+from app.http.problems import AuditRefusal, response_to
+
+Endpoint = Callable[[Scope, Receive], Awaitable[Response]]
 
 
-class Front:
-    """An ASGI app before the FastAPI app."""
+class CheckFastPath:
+    """An ASGI app in front of the FastAPI app."""
 
-    def __init__(self, app: FastAPI, *, body_limit: int, gzip_from: int, gzip_level: int) -> None:
+    def __init__(
+        self,
+        app: FastAPI,
+        route: APIRoute,
+        endpoint: Endpoint,
+        *,
+        audit_refusal: AuditRefusal,
+        body_limit: int,
+        gzip_from: int,
+        gzip_level: int,
+    ) -> None:
         self._app = app
-        self._route = next(route for route in app.router.routes if isinstance(route, CheckRoute))
+        self._route = route
+        self._endpoint = endpoint
+        self._audit_refusal = audit_refusal
         self._body_limit = body_limit
         metrics = app.state.metrics
-        self._plain = Envelope(self._check, metrics, account_for)
-        packed: ASGIApp = GZipMiddleware(self._check, gzip_from, gzip_level)
-        self._packed = Envelope(packed, metrics, account_for)
+        self._plain = Envelope(self._serve, metrics, audit_refusal)
+        packed: ASGIApp = GZipMiddleware(self._serve, gzip_from, gzip_level)
+        self._packed = Envelope(packed, metrics, audit_refusal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request, or the life of the app."""
-        checks = scope["type"] == "http" and scope["path"] == self._route.path
-        if not checks or scope["method"] != "POST":
+        """Serve a request, or the lifespan of the app."""
+        fast = scope["type"] == "http" and scope["path"] == self._route.path
+        if not fast or scope["method"] != "POST":
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, self._route
         packing = "gzip" in (header(scope, b"accept-encoding") or "")
         await (self._packed if packing else self._plain)(scope, receive, send)
 
-    async def _check(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await answer_request(scope, self._limited(scope, receive))
-        except Exception as error:  # noqa: BLE001 - told as a problem, and logged there
+            response = await self._endpoint(scope, self._limited(scope, receive))
+        except Exception as error:  # noqa: BLE001 - becomes a problem document, and is logged there
             response = await run_in_threadpool(
-                response_to, Request(scope, receive), error, account_for
+                response_to, Request(scope, receive), error, self._audit_refusal
             )
         await response(scope, receive, send)
 

@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
-from app.http.problems import MEDIA_TYPE, AccountFor, prefers_chinese, problem_response
+from app.http.problems import MEDIA_TYPE, AuditRefusal, prefers_chinese, problem_response
 from app.http.schemas import set_request_id
 from app.rules.personal_numbers import contains_personal_number
 
@@ -84,9 +84,9 @@ class BodyLimits:
 class Envelope:
     """ASGI middleware; plain functions over messages, because it is on the way of every check."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, account_for: AccountFor) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, audit_refusal: AuditRefusal) -> None:
         self.app = app
-        self.account_for = account_for
+        self.audit_refusal = audit_refusal
         self.metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +126,7 @@ class Envelope:
         try:
             refusal = _refusal_of(scope)
             if refusal is not None:
-                await refuse(await run_in_threadpool(self.account_for, Request(scope), refusal))
+                await refuse(await run_in_threadpool(self.audit_refusal, Request(scope), refusal))
             else:
                 await self.app(scope, receive, send_problems)
         finally:

@@ -25,7 +25,7 @@ from app.http.validation import from_validation
 
 log = logging.getLogger("redblack.problems")
 
-AccountFor = Callable[[Request, RegistryError], RegistryError]
+AuditRefusal = Callable[[Request, RegistryError], RegistryError]
 """Writes a refusal down, and gives the one to answer with."""
 
 MEDIA_TYPE = "application/problem+json"
@@ -131,7 +131,7 @@ def _allowed(request: Request) -> str:
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
 
-def response_to(request: Request, raised: Exception, account_for: AccountFor) -> Response:
+def response_to(request: Request, raised: Exception, audit_refusal: AuditRefusal) -> Response:
     """The problem document of whatever was raised; it is written down first, so not on the loop."""
     if isinstance(raised, RegistryError):
         error = raised
@@ -141,16 +141,16 @@ def response_to(request: Request, raised: Exception, account_for: AccountFor) ->
         log.error("unforeseen %s", type(raised).__name__, exc_info=raised)
         error = errors.InternalError()
     return problem_response(
-        account_for(request, error),
+        audit_refusal(request, error),
         chinese=prefers_chinese(request.headers.get("Accept-Language")),
     )
 
 
-def install(app: FastAPI, account_for: AccountFor) -> None:
-    """Answer every error with a problem document; `account_for` writes it down first."""
+def install(app: FastAPI, audit_refusal: AuditRefusal) -> None:
+    """Answer every error with a problem document; `audit_refusal` writes it down first."""
 
     def answer(request: Request, raised: Exception) -> Response:
-        return response_to(request, raised, account_for)
+        return response_to(request, raised, audit_refusal)
 
     # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.
     @app.exception_handler(RegistryError)

@@ -16,7 +16,7 @@ from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.router import IfMatch, sees_whole
 from app.entries.store import EntryRow
-from app.http.deps import WRITE_TURN, RegistryDep, needs
+from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import make_cursor, read_cursor, read_version
 from app.redress import objections, repairs, schemas, store
@@ -39,7 +39,7 @@ DECIDING = STEPPING | problems(
     errors.BadVersionTag, errors.VersionRequired, errors.StaleVersion, errors.TransitionRefused
 )
 BY_PERSON = problems(errors.NotYourDepartment, errors.PersonKeyRequired)
-TURN = [needs(Permission.redress_write), WRITE_TURN]
+TURN = [needs(Permission.redress_write), WRITE_SLOT]
 
 
 # --- objections ----------------------------------------------------------

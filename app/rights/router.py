@@ -10,7 +10,7 @@ from app import errors
 from app.audit import store as audit
 from app.crypto import canonical
 from app.errors import ReportNotFound, TooManyAttempts
-from app.http.deps import RegistryDep, needs, refuse_unknown
+from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
 from app.rights import page, schemas, service
 from app.rules.permissions import Caller, Permission
@@ -99,6 +99,6 @@ def verify_own_report(
     verification = service.verify(registry, verification_code)
     if verification is None:
         # Counted as an attempt without a key, so that guessing ends; true codes are answered still.
-        refusal = refuse_unknown(request)
+        refusal = request.app.state.authenticator.refuse_unknown(request)
         raise refusal if isinstance(refusal, TooManyAttempts) else ReportNotFound()
     return verification

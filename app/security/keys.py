@@ -2,7 +2,6 @@
 
 import hashlib
 import secrets
-import time
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -11,12 +10,11 @@ from app.audit import store as audit
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
-from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Caller, Role
+from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Role
 from app.rules.personal_numbers import contains_personal_number
 from app.security import store
 
 KEY_PREFIX = "rbk_"
-CACHED_KEYS = 10_000
 LONGEST_NAME = 80
 
 
@@ -95,34 +93,3 @@ def revoke(registry: Registry, key_id: UUID) -> bool:
         return True
 
     return registry.write(work)
-
-
-class Recogniser:
-    """Remembers for a moment whose key it is, so that a check does not ask twice a second."""
-
-    def __init__(self, registry: Registry) -> None:
-        self._registry = registry
-        self._seen: dict[str, tuple[Caller, float]] = {}
-
-    def remembered(self, key: str) -> Caller | None:
-        """The caller, where the key was looked up within `key_cache_seconds`."""
-        seen = self._seen.get(key_hash(key))
-        if seen is None:
-            return None
-        caller, looked_up = seen
-        fresh = time.monotonic() - looked_up < self._registry.settings.key_cache_seconds
-        return caller if fresh else None
-
-    def look_up(self, key: str) -> Caller | None:
-        """The caller as the database knows it now."""
-        looked_up = time.monotonic()
-        digest = key_hash(key)
-        with self._registry.database.reading() as connection:
-            caller = store.find(connection, digest)
-        if caller is None:
-            self._seen.pop(digest, None)
-        else:
-            if len(self._seen) >= CACHED_KEYS:
-                self._seen.clear()
-            self._seen[digest] = (caller, looked_up)
-        return caller

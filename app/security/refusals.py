@@ -13,30 +13,29 @@ from app.errors import (
     Unauthenticated,
     Unavailable,
 )
-from app.http.deps import key_shown, refuse_unknown
-from app.rules.permissions import Caller
-from app.security.keys import Recogniser
+from app.security.authenticators import KeyAuthenticator
 
 log = logging.getLogger("redblack.access")
 
 # Answered before a caller is known, or because nobody can be.
-NOBODYS = (Unauthenticated, TooManyAttempts, Unavailable)
+UNATTRIBUTED = (Unauthenticated, TooManyAttempts, Unavailable)
 
 
-def account_for(request: Request, error: RegistryError) -> RegistryError:
+def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
     """Write a refusal down, in a transaction of its own; give the error to answer with.
 
     That is another one where nobody is known: the body is parsed before the key is looked at, so a
     broken body without a valid key comes here as broken, and leaves as unauthenticated; so does
     whatever else was refused to somebody who showed a key that is none.
     """
-    if isinstance(error, NOBODYS):
+    if isinstance(error, UNATTRIBUTED):
         return error
     try:
-        caller = getattr(request.state, "caller", None) or _key_holder(request)
+        authenticator: KeyAuthenticator = request.app.state.authenticator
+        caller = getattr(request.state, "caller", None) or authenticator.caller_of(request)
         if caller is None:
             unseen = isinstance(error, MalformedJson) or "Authorization" in request.headers
-            return refuse_unknown(request) if unseen else error
+            return authenticator.refuse_unknown(request) if unseen else error
         route = request.scope.get("route")
         audit.record_refusal(
             request.app.state.registry,
@@ -49,11 +48,3 @@ def account_for(request: Request, error: RegistryError) -> RegistryError:
         # The refusal itself must reach its reader even when the trail cannot be written.
         log.error("a refusal could not be recorded: %s", type(away).__name__)  # noqa: TRY400
     return error
-
-
-def _key_holder(request: Request) -> Caller | None:
-    if not request.app.state.registry.ready:
-        return None
-    key = key_shown(request.scope)
-    recogniser: Recogniser = request.app.state.recogniser
-    return (recogniser.remembered(key) or recogniser.look_up(key)) if key else None

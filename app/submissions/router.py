@@ -12,7 +12,7 @@ from app.audit import store as audit
 from app.catalogue.store import read_current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
-from app.http.deps import WRITE_TURN, Admission, RegistryDep, needs
+from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
 from app.http.schemas import Line, make_cursor, read_id_cursor
 from app.http.streaming import Stream
@@ -139,8 +139,8 @@ async def submit_file(
 
 async def _in_turn(request: Request, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     """Write once, in a turn of its own: none is held while a sender is waited for."""
-    admission: Admission = request.app.state.admission
-    async with admission.turn():
+    slots: WriteSlots = request.app.state.write_limiter
+    async with slots.slot():
         return await run_in_threadpool(write, *args, **kwargs)
 
 
@@ -308,7 +308,7 @@ def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep)
 @router.post(
     "/{submission_id}/approvals",
     response_model=schemas.SubmissionView,
-    dependencies=[needs(Permission.submission_write), WRITE_TURN],
+    dependencies=[needs(Permission.submission_write), WRITE_SLOT],
     responses=STEPPING | problems(errors.PersonKeyRequired, errors.SamePerson),
 )
 def approve_submission(
@@ -327,7 +327,7 @@ def approve_submission(
 @router.post(
     "/{submission_id}/reversals",
     response_model=schemas.SubmissionView,
-    dependencies=[needs(Permission.submission_write), WRITE_TURN],
+    dependencies=[needs(Permission.submission_write), WRITE_SLOT],
     responses=STEPPING | problems(errors.BuiltUpon),
 )
 def reverse_submission(

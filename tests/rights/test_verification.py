@@ -7,8 +7,8 @@ from fastapi import FastAPI
 
 from app.db.tables import UnknownCaller
 from app.errors import NotReady
-from app.http.deps import Attempts
 from app.rights.verification_code import ALPHABET, make_code, read_code
+from app.security.limits import FailedAttempts
 from tests.support.facts import person
 from tests.support.problems import refused
 from tests.support.reports import NAME, issued, of_person
@@ -117,7 +117,7 @@ def test_with_a_key_an_unknown_code_is_not_found_either(world: World) -> None:
 
 
 def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: FastAPI) -> None:
-    app.state.attempts = Attempts(3)
+    app.state.authenticator.attempts = FailedAttempts(3)
     code = issued(world)["verification_code"]
     nobody = world.client(None)
     statuses = [nobody.get(path_of(UNKNOWN)).status_code for _ in range(5)]

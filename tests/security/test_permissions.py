@@ -77,7 +77,7 @@ def test_the_lack_of_a_permission_comes_before_every_fault(
 
 
 def test_without_a_key_every_operation_is_closed(world: World, app: FastAPI) -> None:
-    app.state.attempts._limit = 1_000
+    app.state.authenticator.attempts._limit = 1_000
     nobody = world.client(None)
     for method, path, operation in operations(app):
         answer = nobody.request(method, address_of(path), json=body_of(app, operation))

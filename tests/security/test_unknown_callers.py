@@ -6,13 +6,13 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.tables import UnknownCaller
-from app.http.deps import Attempts
+from app.security.limits import FailedAttempts
 from tests.support.world import World
 
 
 @pytest.fixture(autouse=True)
 def few(world: World, app: FastAPI) -> None:
-    app.state.attempts = Attempts(3)
+    app.state.authenticator.attempts = FailedAttempts(3)
 
 
 def counted(world: World) -> list[Any]:

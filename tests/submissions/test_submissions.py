@@ -18,8 +18,8 @@ from sqlalchemy import select
 from app.db.engines import Connection
 from app.db.tables import Submission, SubmissionBatch, SubmissionPart
 from app.errors import Busy
-from app.http.deps import Admission
 from app.registry import Registry
+from app.security.limits import WriteLimiter
 from app.submissions import router, service
 from app.submissions.processing import dispatch, row_by_row
 from app.submissions.upload.receive import PART_BYTES
@@ -404,7 +404,7 @@ def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> N
         assert send(api, content, digest=right).json()["state"] == "done"
 
 
-class Turnstile(Admission):
+class Turnstile(WriteLimiter):
     """One writer at a time; lets so many in and is full then, and knows whether one is inside."""
 
     def __init__(self, turns: int) -> None:
@@ -413,11 +413,11 @@ class Turnstile(Admission):
         self.inside = False
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[None]:
         if self.turns == 0:
             raise Busy(retry_after=1)
         self.turns -= 1
-        async with super().turn():
+        async with super().slot():
             self.inside = True
             yield
             self.inside = False
@@ -427,7 +427,7 @@ def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waite
     world: World, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, other, content = world.api(), world.api("operator"), ndjson(rows(2_000))
-    turnstile = app.state.admission = Turnstile(turns=20)
+    turnstile = app.state.write_limiter = Turnstile(turns=20)
     inside: list[bool] = []
     write = type(world.registry).write
 
@@ -453,7 +453,7 @@ def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waite
 def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: FastAPI) -> None:
     api, content = world.api(), ndjson([row(1)])
     for turns in range(4):  # to begin it, to keep it, to queue it, to work it off
-        app.state.admission = Turnstile(turns)
+        app.state.write_limiter = Turnstile(turns)
         answer = send(api, content)
         refused(answer, 503, "busy")
         assert answer.headers["Retry-After"] == "1"
@@ -462,7 +462,7 @@ def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: Fas
                 len(connection.execute(select(each)).all()) for each in (Submission, SubmissionPart)
             ]
         assert kept == ([1, 1] if turns == 3 else [0, 0])  # what arrived goes on without its sender
-    app.state.admission = Turnstile(turns=2)
+    app.state.write_limiter = Turnstile(turns=2)
     answer = send(api, ndjson([row(2)]), digest="sha-256=::")
     refused(answer, 422, "digest_differs", "header:Content-Digest")
     assert len(api.get(SUBMISSIONS).json()["submissions"]) == 1

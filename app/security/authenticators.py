@@ -1,0 +1,91 @@
+"""Authentication of requests by API key."""
+
+import time
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.types import Scope
+
+from app.audit import store as audit
+from app.errors import RegistryError, TooManyAttempts, Unauthenticated
+from app.http.middleware import header
+from app.registry import Registry
+from app.rules.permissions import Caller
+from app.security import store
+from app.security.keys import key_hash
+from app.security.limits import FailedAttempts
+
+MAX_CACHED_KEYS = 10_000
+
+
+class KeyAuthenticator:
+    """The callers behind API keys, cached for `key_cache_seconds`: a check reads no key row."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self.attempts = FailedAttempts(registry.settings.attempts_per_minute)
+        self._cache: dict[str, tuple[Caller, float]] = {}
+
+    async def identify(self, scope: Scope) -> Caller:
+        """Return the caller behind the key of a request.
+
+        Raises:
+            SecretKeyMismatch, NotReady: the registry may answer nothing.
+            Unauthenticated, TooManyAttempts: the request has no valid key.
+        """
+        if not self._registry.ready:
+            await run_in_threadpool(self._registry.require_ready)
+        caller = None
+        key = read_key(scope)
+        if key is not None:
+            caller = self.cached(key)
+            if caller is None:
+                caller = await run_in_threadpool(self.authenticate, key)
+        if caller is None:
+            raise await run_in_threadpool(self.refuse_unknown, Request(scope))
+        return caller
+
+    def caller_of(self, request: Request) -> Caller | None:
+        """Return the caller behind the key of a request; None without a valid key."""
+        if not self._registry.ready:
+            return None
+        key = read_key(request.scope)
+        return (self.cached(key) or self.authenticate(key)) if key else None
+
+    def cached(self, key: str) -> Caller | None:
+        """Return the caller if the key was read from the database within `key_cache_seconds`."""
+        found = self._cache.get(key_hash(key))
+        if found is None:
+            return None
+        caller, read_at = found
+        fresh = time.monotonic() - read_at < self._registry.settings.key_cache_seconds
+        return caller if fresh else None
+
+    def authenticate(self, key: str) -> Caller | None:
+        """Return the caller as the database has it now; None for an unknown or revoked key."""
+        read_at = time.monotonic()
+        digest = key_hash(key)
+        with self._registry.database.reading() as connection:
+            caller = store.find(connection, digest)
+        if caller is None:
+            self._cache.pop(digest, None)
+        else:
+            if len(self._cache) >= MAX_CACHED_KEYS:
+                self._cache.clear()
+            self._cache[digest] = (caller, read_at)
+        return caller
+
+    def refuse_unknown(self, request: Request) -> RegistryError:
+        """Count an attempt without a valid key; return the refusal for its response."""
+        source = request.client.host if request.client else "unknown"
+        if self.attempts.exceeded(source, self._registry.clock.now()):
+            # Past the limit the count in the ledger stays as it is: a flood must not become writes.
+            return TooManyAttempts()
+        audit.count_unknown_caller(self._registry, source)
+        return Unauthenticated()
+
+
+def read_key(scope: Scope) -> str | None:
+    """Return the bearer key of a request (RFC 6750, 2.1); None if it has none."""
+    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    return key.strip() or None if scheme.lower() == "bearer" else None
