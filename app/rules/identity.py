@@ -73,7 +73,8 @@ def derive_identity(descriptions: Iterable[SubjectDescription]) -> Identity | No
     """Work out who a subject is; None where no decision on it stands.
 
     Args:
-        said: all versions of its entries that are known, in the order in which they were recorded.
+        descriptions: the subject as each known version of its entries describes it, in the order
+            of recording.
     """
     by_entry: dict[UUID, list[tuple[int, SubjectDescription]]] = {}
     for position, description in enumerate(descriptions):

@@ -107,7 +107,9 @@ TRANSITIONS: Mapping[Action, Transition] = {
         next_status=Status.removed,
         allowed_actor=AllowedActor.two_persons,
         legal_basis="信用修复管理办法 (国家发展改革委令第36号); 山东省社会信用条例 Art 41",
-        time_limit="accepted within 3, decided within 10 working days (the catalogue's repair rules)",
+        time_limit=(
+            "accepted within 3, decided within 10 working days (the catalogue's repair rules)"
+        ),
     ),
     Action.restore: Transition(
         allowed_statuses=frozenset({Status.removed}),

@@ -42,6 +42,7 @@ def stranger(world: World, app: FastAPI, tmp_path: Path) -> Iterator[Registry]:
     registry = opened(world, tmp_path / "other.key")
     equip(app, registry)
     yield registry
+    app.state.desk.close()
     registry.close()
 
 

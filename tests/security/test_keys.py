@@ -117,6 +117,7 @@ def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key
             assert status_of(elsewhere) == 401
             elsewhere.close()
     finally:
+        other.state.desk.close()
         registry.close()
 
 

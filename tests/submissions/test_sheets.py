@@ -190,7 +190,9 @@ def returned() -> bytes:
                 {1: WRONG, None: ROW_WRONG},
             ),
             RefusedRow(
-                7, ["@乙", CellError.formula, datetime(2026, 11, 20, 9), 12, None], {1: WRONG}
+                7,
+                ["@乙", CellError.formula, datetime(2026, 11, 20, 9), 12, None],
+                {1: WRONG},  # noqa: DTZ001
             ),
             RefusedRow(9, ["+丙", None, "-", True], {4: WRONG, 99: WRONG}),
         ],

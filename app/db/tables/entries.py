@@ -39,8 +39,9 @@ class Entry(Base):
 class EntryVersion(Base):
     """One whole state of an entry, known from `seq` until `superseded_seq`.
 
-    `facts` is the decision as the department sent it (`app/entries/recording/proposals.py`), personal numbers
-    sealed away. The dated columns are those facts with the law applied, for the rules' SQL twins.
+    `facts` is the decision as the department sent it (`app/entries/recording/proposals.py`), with
+    personal numbers encrypted. The dated columns are those facts with the law applied, for the SQL
+    twins of the rules.
     """
 
     __tablename__ = "entry_versions"

@@ -278,7 +278,9 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _build_identifier_column(Scheme.uscc, "91370403MB000CT75T", "tyshxydm", "社会信用代码", "信用代码"),
+    _build_identifier_column(
+        Scheme.uscc, "91370403MB000CT75T", "tyshxydm", "社会信用代码", "信用代码"
+    ),
     _build_identifier_column(Scheme.org_code, "MB000CT75"),
     _build_identifier_column(Scheme.registration_no, ""),
     _build_identifier_column(Scheme.resident_id, ""),
