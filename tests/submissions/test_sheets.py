@@ -191,8 +191,8 @@ def returned() -> bytes:
             ),
             RefusedRow(
                 7,
-                ["@乙", CellError.formula, datetime(2026, 11, 20, 9), 12, None],
-                {1: WRONG},  # noqa: DTZ001
+                ["@乙", CellError.formula, datetime(2026, 11, 20, 9), 12, None],  # noqa: DTZ001
+                {1: WRONG},
             ),
             RefusedRow(9, ["+丙", None, "-", True], {4: WRONG, 99: WRONG}),
         ],
