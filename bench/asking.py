@@ -19,107 +19,107 @@ from typing import Any
 
 import orjson
 
-from bench.machine import percentile
-from bench.rows import name, number
+from bench.machine import compute_percentile
+from bench.rows import build_row_name, build_row_uscc
 
 CONNECTIONS = 4
-A_SECOND = 40.0
+QUESTIONS_PER_SECOND = 40.0
 """Questions a second, of all connections together."""
-NEVER_LISTED = 9_000_000
+FIRST_UNLISTED_SERIAL = 9_000_000
 """From this serial on nothing is imported: they are asked for, and nothing is on file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Timetable:
+class CheckSchedule:
     """Whom to ask, with which key, and about which listed serials (from 0)."""
 
     address: str
     key: str
-    listed: int
+    listed_count: int
 
 
 @dataclass(slots=True)
-class Answers:
+class PacedResults:
     """Latencies in seconds, and answers that were wrong or did not come."""
 
     latencies: list[float] = field(default_factory=list)
     errors: int = 0
 
-    def percentile(self, share: float) -> float:
+    def compute_percentile_ms(self, share: float) -> float:
         """The latency in milliseconds that this share of the answers did not exceed."""
-        return 1000 * percentile(sorted(self.latencies), share)
+        return 1000 * compute_percentile(sorted(self.latencies), share)
 
 
 @contextmanager
-def asking(timetable: Timetable) -> Iterator[Answers]:
+def run_paced_checks(schedule: CheckSchedule) -> Iterator[PacedResults]:
     """Ask until the block ends; the answers are there once it has ended."""
     spawn = multiprocessing.get_context("spawn")
-    over, (ours, theirs) = spawn.Event(), spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_ask_all, args=(timetable, over, theirs), daemon=True)
-    answers = Answers()
+    is_over, (receiver, sender) = spawn.Event(), spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_run_all_connections, args=(schedule, is_over, sender), daemon=True)
+    results = PacedResults()
     process.start()
-    theirs.close()
+    sender.close()
     try:
-        ours.recv()  # it is up: what it takes to start is no part of what is measured
-        yield answers
-        over.set()
-        told = ours.recv()
-        answers.latencies, answers.errors = told.latencies, told.errors
+        receiver.recv()  # it is up: what it takes to start is no part of what is measured
+        yield results
+        is_over.set()
+        received = receiver.recv()
+        results.latencies, results.errors = received.latencies, received.errors
     finally:
-        over.set()
+        is_over.set()
         process.join(30)
         process.kill()
 
 
-def _ask_all(timetable: Timetable, over: Event, told: Connection) -> None:
-    told.send(None)
+def _run_all_connections(schedule: CheckSchedule, is_over: Event, sender: Connection) -> None:
+    sender.send(None)
     with ThreadPoolExecutor(CONNECTIONS) as pool:
-        began = time.perf_counter()
-        parts = list(
-            pool.map(lambda place: _ask(timetable, over, began, place), range(CONNECTIONS))
+        started = time.perf_counter()
+        results = list(
+            pool.map(lambda place: _run_connection(schedule, is_over, started, place), range(CONNECTIONS))
         )
-    latencies = [latency for part in parts for latency in part.latencies]
-    told.send(Answers(latencies, sum(part.errors for part in parts)))
+    latencies = [latency for part in results for latency in part.latencies]
+    sender.send(PacedResults(latencies, sum(part.errors for part in results)))
 
 
-def _ask(timetable: Timetable, over: Event, began: float, place: int) -> Answers:
+def _run_connection(schedule: CheckSchedule, is_over: Event, started: float, connection_index: int) -> PacedResults:
     """Keep one connection's timetable."""
-    answers, random = Answers(), Random(place)  # noqa: S311 - no secrets
-    every = CONNECTIONS / A_SECOND
-    due = began + place / A_SECOND
-    with closing(HTTPConnection(timetable.address.removeprefix("http://"), timeout=60)) as line:
-        while not over.is_set():
+    results, random = PacedResults(), Random(connection_index)  # noqa: S311 - no secrets
+    interval = CONNECTIONS / QUESTIONS_PER_SECOND
+    due = started + connection_index / QUESTIONS_PER_SECOND
+    with closing(HTTPConnection(schedule.address.removeprefix("http://"), timeout=60)) as connection:
+        while not is_over.is_set():
             time.sleep(max(0, due - time.perf_counter()))
-            serial, standing = whom(random, timetable.listed)
-            right = _answered(line, timetable.key, serial, standing)
-            answers.latencies.append(time.perf_counter() - due)
-            answers.errors += not right
-            due += every
-    return answers
+            serial, standing = pick_subject(random, schedule.listed_count)
+            is_correct = _is_answered_correctly(connection, schedule.key, serial, standing)
+            results.latencies.append(time.perf_counter() - due)
+            results.errors += not is_correct
+            due += interval
+    return results
 
 
-def whom(random: Random, listed: int) -> tuple[int, str]:
+def pick_subject(random: Random, listed_count: int) -> tuple[int, str]:
     """A serial and its standing: every second one is listed."""
     if random.random() < 0.5:  # noqa: PLR2004 - half
-        return random.randrange(listed), "black"
-    return NEVER_LISTED + random.randrange(1_000_000), "none"
+        return random.randrange(listed_count), "black"
+    return FIRST_UNLISTED_SERIAL + random.randrange(1_000_000), "none"
 
 
-def _answered(line: HTTPConnection, key: str, serial: int, standing: str) -> bool:
+def _is_answered_correctly(connection: HTTPConnection, key: str, serial: int, standing: str) -> bool:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
-        line.request("POST", "/v1/checks", orjson.dumps(question(serial)), headers)
-        answer = line.getresponse()
+        connection.request("POST", "/v1/checks", orjson.dumps(build_check_body(serial)), headers)
+        answer = connection.getresponse()
         body = answer.read()
     except (HTTPException, OSError):
-        line.close()
+        connection.close()
         return False
     return answer.status < 300 and orjson.loads(body)["results"][0]["standing"] == standing  # noqa: PLR2004
 
 
-def question(serial: int) -> dict[str, Any]:
+def build_check_body(serial: int) -> dict[str, Any]:
     """A check of one subject, as an approval system sends it."""
-    subject = {"ref": "1", "scheme": "uscc", "number": number(serial), "name": name(serial)}
+    subject = {"ref": "1", "scheme": "uscc", "number": build_row_uscc(serial), "name": build_row_name(serial)}
     return {
         "matter": "bidding",
         "purpose": "side-by-side benchmark",

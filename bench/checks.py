@@ -15,65 +15,65 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.checks_report import summed_up, tell, versions
-from bench.comparing import Key, meanwhile
-from bench.loading import client
-from bench.machine import BenchError, end_on_termination
+from bench.checks_report import build_results, print_report, read_versions
+from bench.comparing import Key, build_import_goals
+from bench.loading import run_client
+from bench.machine import BenchError, exit_on_sigterm
 from bench.peers import pocketbase
-from bench.report import RESULTS, held, keep, say
-from bench.rows import today
-from bench.sides import ASKS_POCKETBASE, WORKS, Wanted, filled, turns_of
-from bench.turns import Figures, Turn
+from bench.report import RESULTS, read_results, write_results, print_progress
+from bench.rows import compute_today
+from bench.sides import WORKS_WITH_POCKETBASE, WORKS, BenchmarkPlan, fill_sides, serve_sides
+from bench.turns import Figures, Measurement
 
-FEWEST = 1_000
+MIN_ENTRIES = 1_000
 """Entries: a large check asks for 250 that are listed, and none twice."""
 DATABASES = ("sqlite", "postgresql")
 
 EXPORT_SECONDS = 300
 """Exports of a million entries take minutes: no further round of them once they took so long."""
 
-Found = dict[Key, list[Figures]]
+FiguresByKey = dict[Key, list[Figures]]
 """The figures of every round, by size, work and side."""
 
 
-def measure(wanted: Wanted, rounds: int) -> tuple[Found, dict[str, str]]:
+def measure(plan: BenchmarkPlan, rounds: int) -> tuple[FiguresByKey, dict[str, str]]:
     """Every side in turn, as many rounds as asked for, size by size; and the releases measured."""
-    found: Found = {}
-    with filled(wanted) as sides, client() as asking:
-        for size in wanted.sizes:
-            with turns_of(sides, asking, size) as turns:
-                _measure_all(turns, size, rounds, found)
-        released = {} if sides.server is None else {"postgresql": sides.server.version()}
-    if wanted.asks_pocketbase:
-        released["pocketbase"] = pocketbase.version(wanted.pocketbase, wanted.home)
-    return found, versions(released)
+    figures_by_key: FiguresByKey = {}
+    with fill_sides(plan) as sides, run_client() as load_client:
+        for size in plan.sizes:
+            with serve_sides(sides, load_client, size) as turns:
+                _measure_all(turns, size, rounds, figures_by_key)
+        release_by_name = {} if sides.server is None else {"postgresql": sides.server.read_version()}
+    if plan.uses_pocketbase:
+        release_by_name["pocketbase"] = pocketbase.read_version(plan.pocketbase, plan.home)
+    return figures_by_key, read_versions(release_by_name)
 
 
-def _measure_all(turns: Sequence[Turn], size: int, rounds: int, found: Found) -> None:
-    exporting = 0.0
-    for number in range(1, rounds + 1):
-        where, enough = f"{size:,} entries, round {number} of {rounds}", exporting > EXPORT_SECONDS
-        if enough and any(turn.work == "export" for turn in turns):
-            say(f"{where}: no export any more, for they took {exporting:.0f} seconds already")
-        for turn in turns:
-            if turn.work == "export" and enough:
+def _measure_all(measurements: Sequence[Measurement], size: int, rounds: int, figures_by_key: FiguresByKey) -> None:
+    export_seconds = 0.0
+    for round_number in range(1, rounds + 1):
+        position, skips_exports = f"{size:,} entries, round {round_number} of {rounds}", export_seconds > EXPORT_SECONDS
+        if skips_exports and any(turn.work == "export" for turn in measurements):
+            print_progress(f"{position}: no export any more, for they took {export_seconds:.0f} seconds already")
+        for measurement in measurements:
+            if measurement.work == "export" and skips_exports:
                 continue
-            began = time.monotonic()
-            figures = turn.measure(number)
-            if turn.work == "export":
-                exporting += time.monotonic() - began
-            found.setdefault((size, turn.work, turn.side), []).append(figures)
-            _say(where, turn, figures)
+            started = time.monotonic()
+            figures = measurement.measure(round_number)
+            if measurement.work == "export":
+                export_seconds += time.monotonic() - started
+            figures_by_key.setdefault((size, measurement.work, measurement.side), []).append(figures)
+            _print_figures(position, measurement, figures)
 
 
-def _say(where: str, turn: Turn, figures: Figures) -> None:
+def _print_figures(position: str, measurement: Measurement, figures: Figures) -> None:
     latency = "" if figures.p50 is None else f", p50 {figures.p50:.2f} ms, p99 {figures.p99:.2f} ms"
     cores = "" if figures.server_cores is None else f", {figures.server_cores:.2f} cores"
     wrong = f", {figures.errors} errors" if figures.errors else ""
-    say(f"{where}: {turn.work}, {turn.side}: {figures.rate:,.0f} a second{latency}{cores}{wrong}")
+    print_progress(f"{position}: {measurement.work}, {measurement.side}: {figures.rate:,.0f} a second{latency}{cores}{wrong}")
 
 
-def _asked() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.checks", description="Benchmark of checks")
     parser.add_argument(
         "--sizes", nargs="+", type=int, default=[100_000, 1_000_000], help="entries, at least 1000"
@@ -89,27 +89,27 @@ def _asked() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, print the table and write the results; everything made meanwhile is gone then."""
-    asked = _asked()
-    if min(asked.sizes) < FEWEST:
-        raise BenchError(f"at least {FEWEST} entries are needed")
-    end_on_termination()
-    works = frozenset(asked.only)
+    arguments = _parse_arguments()
+    if min(arguments.sizes) < MIN_ENTRIES:
+        raise BenchError(f"at least {MIN_ENTRIES} entries are needed")
+    exit_on_sigterm()
+    works = frozenset(arguments.only)
     home = Path(tempfile.mkdtemp(prefix="redblack-bench-"))
     # At the very end: PostgreSQL's package, imported later, writes a lock there as it leaves.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     home.chmod(0o755)  # PostgreSQL may run as a user of its own
-    wanted = Wanted(
+    plan = BenchmarkPlan(
         home=home,
-        on=today(),
+        day=compute_today(),
         works=works,
-        databases=asked.databases,
-        sizes=sorted(set(asked.sizes)),
-        seconds=asked.seconds,
-        pocketbase=pocketbase.find(asked.pocketbase) if works & ASKS_POCKETBASE else Path(),
+        databases=arguments.databases,
+        sizes=sorted(set(arguments.sizes)),
+        seconds=arguments.seconds,
+        pocketbase=pocketbase.find_executable(arguments.pocketbase) if works & WORKS_WITH_POCKETBASE else Path(),
     )
-    found, released = measure(wanted, asked.rounds)
-    keep("checks", summed_up(found, released, asked.seconds), asked.output)
-    tell(found, meanwhile(held("submissions", asked.output) or {}))
+    figures_by_key, release_by_name = measure(plan, arguments.rounds)
+    write_results("checks", build_results(figures_by_key, release_by_name, arguments.seconds), arguments.output)
+    print_report(figures_by_key, build_import_goals(read_results("submissions", arguments.output) or {}))
 
 
 if __name__ == "__main__":

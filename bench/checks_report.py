@@ -7,11 +7,11 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from bench.comparing import Goal, Key, goals
+from bench.comparing import Goal, Key, compute_goals
 from bench.features import FEATURES
-from bench.machine import every_core
-from bench.report import MEGABYTE, show, tenths, told, whole
-from bench.turns import CONNECTIONS, FEW_CONNECTIONS, Figures, medians
+from bench.machine import share_all_cores
+from bench.report import MEGABYTE, print_table, format_tenths, format_or_dash, format_whole
+from bench.turns import CONNECTIONS, FEW_CONNECTIONS, Figures, compute_medians
 
 TITLES = {
     "check": "check",
@@ -47,91 +47,91 @@ NOTES = (
 LIBRARIES = ("asyncpg", "fastapi", "httptools", "psycopg", "sqlalchemy", "uvicorn", "uvloop")
 
 
-def versions(further: Mapping[str, str]) -> dict[str, str]:
+def read_versions(other_versions: Mapping[str, str]) -> dict[str, str]:
     """The releases that were measured."""
-    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    return found | {name: version(name) for name in LIBRARIES} | dict(further)
+    version_by_name = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    return version_by_name | {name: version(name) for name in LIBRARIES} | dict(other_versions)
 
 
-def summed_up(
-    found: Mapping[Key, Sequence[Figures]], released: Mapping[str, str], seconds: float
+def build_results(
+    figures_by_key: Mapping[Key, Sequence[Figures]], release_by_name: Mapping[str, str], seconds: float
 ) -> dict[str, Any]:
     """What is kept: medians, ratios, and the single values of every round."""
-    middles = {key: medians(rounds) for key, rounds in found.items()}
+    medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
     return {
         "measured": [
             {
                 "size": size,
                 "work": work,
                 "side": side,
-                "median": _rounded(middles[size, work, side]),
-                "rounds": list(map(_rounded, rounds)),
+                "median": _round_figures(medians_by_key[size, work, side]),
+                "rounds": list(map(_round_figures, rounds)),
             }
-            for (size, work, side), rounds in found.items()
+            for (size, work, side), rounds in figures_by_key.items()
         ],
-        "goals": [goal.told() for goal in goals(middles)],
+        "goals": [goal.to_dict() for goal in compute_goals(medians_by_key)],
         "features": FEATURES,
-        "versions": dict(released),
-        "cores": len(every_core().server),
+        "versions": dict(release_by_name),
+        "cores": len(share_all_cores().server),
         "connections": {"ordinary": CONNECTIONS, "many": FEW_CONNECTIONS},
         "seconds": seconds,
-        "rounds": max(map(len, found.values()), default=0),
+        "rounds": max(map(len, figures_by_key.values()), default=0),
     }
 
 
-def _rounded(figures: Figures) -> dict[str, float]:
+def _round_figures(figures: Figures) -> dict[str, float]:
     return {name: round(value, 3) for name, value in asdict(figures).items() if value is not None}
 
 
-def tell(found: Mapping[Key, Sequence[Figures]], imports: Sequence[Goal]) -> None:
+def print_report(figures_by_key: Mapping[Key, Sequence[Figures]], import_goals: Sequence[Goal]) -> None:
     """Print the table: each side as it was measured, and below it what its ratios are."""
-    middles = {key: medians(rounds) for key, rounds in found.items()}
-    reached = goals(middles)
+    medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
+    goals = compute_goals(medians_by_key)
     lines = []
-    for size in sorted({size for size, _, _ in found}):
+    for size in sorted({size for size, _, _ in figures_by_key}):
         lines.append([f"{size:,} entries", *[""] * (len(COLUMNS) - 1)])
         for work in TITLES:
-            for key, figures in middles.items():
+            for key, figures in medians_by_key.items():
                 if key[:2] == (size, work):
-                    lines.append(_measured(key, figures))
-                    lines += [_ratio(one) for one in reached if _key(one) == key]
-    for goal in imports:
+                    lines.append(_build_figures_line(key, figures))
+                    lines += [_build_ratio_line(one) for one in goals if _read_goal_key(one) == key]
+    for goal in import_goals:
         lines.append([f"{goal.size:,} imported", *[""] * (len(COLUMNS) - 1)])
         lines.append([TITLES["import"], goal.side, *[""] * (len(COLUMNS) - 2)])
-        lines.append(_ratio(goal))
-    rounds = max(map(len, found.values()), default=0)
-    show(
+        lines.append(_build_ratio_line(goal))
+    rounds = max(map(len, figures_by_key.values()), default=0)
+    print_table(
         f"Checks side by side, medians of {rounds} round(s)",
         COLUMNS,
         lines,
         NOTES,
         width=WIDTH,
-        texts=2,
+        text_column_count=2,
     )
 
 
-def _key(goal: Goal) -> Key:
+def _read_goal_key(goal: Goal) -> Key:
     return goal.size, goal.work, goal.side
 
 
-def _measured(key: Key, figures: Figures) -> list[str]:
+def _build_figures_line(key: Key, figures: Figures) -> list[str]:
     return [
         f"  {TITLES[key[1]]}",
         key[2],
-        whole(figures.rate),
-        told(figures.p50, tenths),
-        told(figures.p99, tenths),
-        whole(figures.memory / MEGABYTE),
-        whole(figures.errors),
+        format_whole(figures.rate),
+        format_or_dash(figures.p50, format_tenths),
+        format_or_dash(figures.p99, format_tenths),
+        format_whole(figures.memory / MEGABYTE),
+        format_whole(figures.errors),
         *[""] * 4,
     ]
 
 
-def _ratio(goal: Goal) -> list[str]:
+def _build_ratio_line(goal: Goal) -> list[str]:
     value = f"{goal.value:.2f}" if goal.unit == "times" else f"{goal.value:.0f} {goal.unit}"
     values = [value, "" if goal.by_core is None else f"{goal.by_core:.2f}"]
     if goal.needed is None:
         return ["", f"  by {goal.against}", *[""] * 5, *values, "", ""]
     needed = f"{'≤' if goal.at_most else '≥'} {goal.needed:g}"
-    reached = "yes" if goal.reached else "no"
+    reached = "yes" if goal.is_reached else "no"
     return ["", f"  by {goal.against}", *[""] * 5, *values, needed, reached]

@@ -29,45 +29,45 @@ from app.rules.names import fold_name
 from bench import rows
 from bench.machine import BenchError
 
-PATTERNS = rows.DECIDED_OVER_DAYS
+PATTERN_COUNT = rows.DECIDED_OVER_DAYS
 """Decisions that are recorded by the API. Behind them days and trades begin again."""
-BATCH = 5_000
-NO_PATTERN = frozenset({"registry_state", "api_keys", "sealing_keys"})
+BATCH_SIZE = 5_000
+UNCOPIED_TABLES = frozenset({"registry_state", "api_keys", "sealing_keys"})
 
 Row = tuple[str | bytes | int | None, ...]
-Marks = Mapping[str, str]
+DecisionValues = Mapping[str, str]
 """What is another in every decision, by name."""
 
 
-class Store(Protocol):
+class RegistryStore(Protocol):
     """A database of a registry that does not run, seen as its driver sees it."""
 
     def read(self, table: Table) -> list[Row]:
         """All rows, with the columns in the table's order."""
 
-    def write(self, table: Table, made: Iterable[Row]) -> None:
+    def write(self, table: Table, new_rows: Iterable[Row]) -> None:
         """Add rows."""
 
-    def finish(self, seq: int) -> None:
+    def finish(self, last_seq: int) -> None:
         """Set the newest change number, and leave the database as it is to be served."""
 
 
-def clone(store: Store, secrets: Secrets, on: date, size: int) -> None:
+def clone_decisions(store: RegistryStore, secrets: Secrets, day: date, size: int) -> None:
     """Copy what was recorded for the first decisions until there are `size` of them.
 
     Raises:
         BenchError: what was recorded cannot be made from what differs between decisions.
     """
     tables = [table for table in Base.metadata.sorted_tables if table.schema != LEDGER]
-    found = {table: store.read(table) for table in tables if table.name not in NO_PATTERN}
-    patterns = [_pattern(found, secrets, on, serial) for serial in range(PATTERNS)]
-    for first in range(PATTERNS, size, BATCH):
-        made: dict[Table, list[Row]] = {}
-        for serial in range(first, min(first + BATCH, size)):
-            patterns[serial % PATTERNS].add_to(made, secrets, on, serial)
+    recorded_rows = {table: store.read(table) for table in tables if table.name not in UNCOPIED_TABLES}
+    patterns = [_build_pattern(recorded_rows, secrets, day, serial) for serial in range(PATTERN_COUNT)]
+    for first in range(PATTERN_COUNT, size, BATCH_SIZE):
+        new_rows: dict[Table, list[Row]] = {}
+        for serial in range(first, min(first + BATCH_SIZE, size)):
+            patterns[serial % PATTERN_COUNT].add_rows(new_rows, secrets, day, serial)
         for table in tables:
-            if table in made:
-                store.write(table, made[table])
+            if table in new_rows:
+                store.write(table, new_rows[table])
     store.finish(size)
 
 
@@ -75,183 +75,183 @@ def clone(store: Store, secrets: Secrets, on: date, size: int) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Head:
+class _ResponsiblePerson:
     """The number of the person who answers for a decision."""
 
     number: str
 
-    def key(self, secrets: Secrets) -> str:
+    def compute_lookup_key(self, secrets: Secrets) -> str:
         return secrets.blind_index(Scheme.resident_id, self.number)
 
-    def sealed(self, secrets: Secrets, entry_id: str) -> str:
+    def seal_number(self, secrets: Secrets, entry_id: str) -> str:
         bound_to = f"{UUID(entry_id)}:{Scheme.resident_id}"
         return secrets.seal(self.number, bound_to=bound_to).ciphertext.hex()
 
 
-def _marks(secrets: Secrets, on: date, serial: int) -> tuple[dict[str, str], _Head]:
-    sent = rows.row(serial, on)
-    [person] = sent["responsible_persons"]
-    head, uscc, name = _Head(person["identifier"]["number"]), rows.number(serial), rows.name(serial)
-    marks = {
+def _build_decision_values(secrets: Secrets, day: date, serial: int) -> tuple[dict[str, str], _ResponsiblePerson]:
+    body = rows.build_row(serial, day)
+    [person] = body["responsible_persons"]
+    responsible_person, uscc, name = _ResponsiblePerson(person["identifier"]["number"]), rows.build_row_uscc(serial), rows.build_row_name(serial)
+    values = {
         "uscc": uscc,
         "org_code": uscc[8:17],
         "name": name,
         "name_key": fold_name(name),
-        "source_ref": sent["source_ref"],
-        "case_ref": sent["case_ref"],
-        "decision": sent["decision"]["number"],
+        "source_ref": body["source_ref"],
+        "case_ref": body["case_ref"],
+        "decision": body["decision"]["number"],
         "head": person["name"],
-        "head_key": head.key(secrets),
+        "head_key": responsible_person.compute_lookup_key(secrets),
     }
-    return marks, head
+    return values, responsible_person
 
 
-def _with_id(marks: dict[str, str], name: str, new: UUID) -> None:
+def _add_id(values: dict[str, str], name: str, new_id: UUID) -> None:
     """A UUID is written with dashes or without, by database and column."""
-    marks[name], marks[f"{name}_hex"] = str(new), new.hex
+    values[name], values[f"{name}_hex"] = str(new_id), new_id.hex
 
 
 # --- patterns ------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class _Pattern:
+class _DecisionPattern:
     """The rows of one decision, with places for what differs."""
 
-    ids: list[str]
-    entry: str
+    id_names: list[str]
+    entry_id_name: str
     """Which of the ids is the entry's: its person's number is sealed for that."""
-    facts: str
+    facts_template: str
     """The canonical form of what was decided, for its digest."""
-    made: list[tuple[Table, Callable[[Marks], Row]]] = field(default_factory=list)
+    row_builders: list[tuple[Table, Callable[[DecisionValues], Row]]] = field(default_factory=list)
 
-    def add_to(self, made: dict[Table, list[Row]], secrets: Secrets, on: date, serial: int) -> None:
+    def add_rows(self, new_rows: dict[Table, list[Row]], secrets: Secrets, day: date, serial: int) -> None:
         """The rows of another decision."""
-        marks, head = _marks(secrets, on, serial)
-        for name in self.ids:
-            _with_id(marks, name, uuid7())
-        marks["ciphertext"] = head.sealed(secrets, marks[self.entry])
-        marks["seq"] = str(serial + 1)
-        marks["digest"] = hashlib.sha256((self.facts % marks).encode()).hexdigest()
-        for table, row in self.made:
-            made.setdefault(table, []).append(row(marks))
+        values, responsible_person = _build_decision_values(secrets, day, serial)
+        for name in self.id_names:
+            _add_id(values, name, uuid7())
+        values["ciphertext"] = responsible_person.seal_number(secrets, values[self.entry_id_name])
+        values["seq"] = str(serial + 1)
+        values["digest"] = hashlib.sha256((self.facts_template % values).encode()).hexdigest()
+        for table, row in self.row_builders:
+            new_rows.setdefault(table, []).append(row(values))
 
 
-def _pattern(
-    found: Mapping[Table, Sequence[Row]], secrets: Secrets, on: date, serial: int
-) -> _Pattern:
-    marks, _ = _marks(secrets, on, serial)
-    by_name = {table.name: table for table in found}
+def _build_pattern(
+    recorded_rows: Mapping[Table, Sequence[Row]], secrets: Secrets, day: date, serial: int
+) -> _DecisionPattern:
+    values, _ = _build_decision_values(secrets, day, serial)
+    by_name = {table.name: table for table in recorded_rows}
     entries, versions, persons = map(
         by_name.__getitem__, ("entries", "entry_versions", "entry_persons")
     )
-    [entry] = _holding(found, entries, marks["source_ref"])
-    entry_id = _plain(_value(entries, entry, "id"))
-    subject_id = _plain(_value(entries, entry, "subject_id"))
-    [version] = _holding(found, versions, entry_id)
-    [person] = _holding(found, persons, entry_id)
-    own_rows = list(_rows_of(found, {entry_id, subject_id}))
+    [entry] = _find_rows_with_value(recorded_rows, entries, values["source_ref"])
+    entry_id = _normalize_uuid(_read_value(entries, entry, "id"))
+    subject_id = _normalize_uuid(_read_value(entries, entry, "subject_id"))
+    [version] = _find_rows_with_value(recorded_rows, versions, entry_id)
+    [person] = _find_rows_with_value(recorded_rows, persons, entry_id)
+    own_rows = list(_find_rows_with_ids(recorded_rows, {entry_id, subject_id}))
     ids: list[str] = []
     for table, row in own_rows:
         if "id" in table.columns and isinstance(table.columns["id"].type, Uuid):
             ids.append(f"id_{len(ids)}")
-            _with_id(marks, ids[-1], UUID(str(row[_place(table, "id")])))
-    text = canonical(orjson.loads(str(_value(versions, version, "facts")))).decode()
-    marks["digest"] = hashlib.sha256(text.encode()).hexdigest()
-    if marks["digest"] != _value(versions, version, "facts_digest"):
+            _add_id(values, ids[-1], UUID(str(row[_find_column_index(table, "id")])))
+    text = canonical(orjson.loads(str(_read_value(versions, version, "facts")))).decode()
+    values["digest"] = hashlib.sha256(text.encode()).hexdigest()
+    if values["digest"] != _read_value(versions, version, "facts_digest"):
         raise BenchError("the digest of an entry's facts is not the one of its version")
-    marks["ciphertext"] = _hex(_value(persons, person, "ciphertext"))
-    marks["seq"] = str(_value(versions, version, "seq"))
-    named = next(name for name in ids if marks[f"{name}_hex"] == entry_id)
-    pattern = _Pattern(ids, named, _with_places(text, marks))
+    values["ciphertext"] = _format_hex(_read_value(persons, person, "ciphertext"))
+    values["seq"] = str(_read_value(versions, version, "seq"))
+    entry_id_name = next(name for name in ids if values[f"{name}_hex"] == entry_id)
+    pattern = _DecisionPattern(ids, entry_id_name, _insert_placeholders(text, values))
     for table, row in own_rows:
-        maker = _maker(table, _newest(table, row, found[table]), marks)
-        if maker(marks) != _newest(table, row, found[table]):
+        row_builder = _create_row_builder(table, _set_newest_instants(table, row, recorded_rows[table]), values)
+        if row_builder(values) != _set_newest_instants(table, row, recorded_rows[table]):
             raise BenchError(f"a row of {table.name} cannot be copied")
-        pattern.made.append((table, maker))
+        pattern.row_builders.append((table, row_builder))
     return pattern
 
 
-def _rows_of(found: Mapping[Table, Sequence[Row]], ids: set[str]) -> Iterator[tuple[Table, Row]]:
+def _find_rows_with_ids(recorded_rows: Mapping[Table, Sequence[Row]], ids: set[str]) -> Iterator[tuple[Table, Row]]:
     """The rows in which an id of the decision stands, in whichever table."""
-    for table, held in found.items():
-        for row in held:
-            if any(_plain(value) in ids for value in row):
+    for table, table_rows in recorded_rows.items():
+        for row in table_rows:
+            if any(_normalize_uuid(value) in ids for value in row):
                 yield table, row
 
 
-def _holding(found: Mapping[Table, Sequence[Row]], table: Table, wanted: str) -> list[Row]:
-    return [row for row in found[table] if any(_plain(value) == wanted for value in row)]
+def _find_rows_with_value(recorded_rows: Mapping[Table, Sequence[Row]], table: Table, wanted: str) -> list[Row]:
+    return [row for row in recorded_rows[table] if any(_normalize_uuid(value) == wanted for value in row)]
 
 
-def _maker(table: Table, row: Row, marks: Marks) -> Callable[[Marks], Row]:
+def _create_row_builder(table: Table, row: Row, recorded_values: DecisionValues) -> Callable[[DecisionValues], Row]:
     """What makes the same row for other marks."""
-    made: list[Callable[[Marks], str | bytes | int | None] | None] = []
+    value_builders: list[Callable[[DecisionValues], str | bytes | int | None] | None] = []
     for column, value in zip(table.columns, row, strict=True):
-        numbered = column.name == "seq" and isinstance(column.type, BigInteger)
-        made.append(_maker_of(value, marks, numbered=numbered))
-    moving = [(place, maker) for place, maker in enumerate(made) if maker is not None]
+        is_seq = column.name == "seq" and isinstance(column.type, BigInteger)
+        value_builders.append(_create_value_builder(value, recorded_values, is_seq=is_seq))
+    changing_values = [(place, maker) for place, maker in enumerate(value_builders) if maker is not None]
 
-    def make(others: Marks) -> Row:
+    def build_row(new_values: DecisionValues) -> Row:
         values = list(row)
-        for place, maker in moving:
-            values[place] = maker(others)
+        for place, maker in changing_values:
+            values[place] = maker(new_values)
         return tuple(values)
 
-    return make
+    return build_row
 
 
-def _maker_of(
-    value: str | bytes | int | None, marks: Marks, *, numbered: bool
-) -> Callable[[Marks], str | bytes | int | None] | None:
-    if numbered:
+def _create_value_builder(
+    value: str | bytes | int | None, recorded_values: DecisionValues, *, is_seq: bool
+) -> Callable[[DecisionValues], str | bytes | int | None] | None:
+    if is_seq:
         # The number, or the text of it where the driver copies texts.
-        return (lambda others: int(others["seq"])) if isinstance(value, int) else _seq_text
+        return (lambda others: int(others["seq"])) if isinstance(value, int) else _read_seq_text
     if isinstance(value, bytes):
         return lambda others: bytes.fromhex(others["ciphertext"])
     if not isinstance(value, str):
         return None
-    pattern = _with_places(value, marks)
+    pattern = _insert_placeholders(value, recorded_values)
     if pattern == value.replace("%", "%%"):
         return None
     return lambda others: pattern % others
 
 
-def _seq_text(marks: Marks) -> str:
-    return marks["seq"]
+def _read_seq_text(values: DecisionValues) -> str:
+    return values["seq"]
 
 
-def _with_places(text: str, marks: Marks) -> str:
+def _insert_placeholders(text: str, values: DecisionValues) -> str:
     """Put a place for each mark; the longest first, for a USCC holds an organisation code."""
-    named = {value: name for name, value in marks.items() if name != "seq"}
-    longest_first = sorted(named, key=len, reverse=True)
+    name_by_value = {value: name for name, value in values.items() if name != "seq"}
+    longest_first = sorted(name_by_value, key=len, reverse=True)
     finder = re.compile("|".join(map(re.escape, longest_first)))
-    return finder.sub(lambda found: f"%({named[found[0]]})s", text.replace("%", "%%"))
+    return finder.sub(lambda found: f"%({name_by_value[found[0]]})s", text.replace("%", "%%"))
 
 
-def _newest(table: Table, row: Row, held: Sequence[Row]) -> Row:
+def _set_newest_instants(table: Table, row: Row, table_rows: Sequence[Row]) -> Row:
     """The row with the newest instants of its table in place of its own."""
     values = list(row)
     for place, column in enumerate(table.columns):
         if isinstance(column.type, Instant) and values[place] is not None:
-            values[place] = max(str(one[place]) for one in held)
+            values[place] = max(str(other_row[place]) for other_row in table_rows)
     return tuple(values)
 
 
-def _place(table: Table, name: str) -> int:
+def _find_column_index(table: Table, name: str) -> int:
     return list(table.columns.keys()).index(name)
 
 
-def _value(table: Table, row: Row, name: str) -> str | bytes | int | None:
-    return row[_place(table, name)]
+def _read_value(table: Table, row: Row, name: str) -> str | bytes | int | None:
+    return row[_find_column_index(table, name)]
 
 
-def _plain(value: Any) -> str:  # noqa: ANN401 - any value of a driver
+def _normalize_uuid(value: Any) -> str:  # noqa: ANN401 - any value of a driver
     """A UUID without its dashes; other values as they are."""
     text = str(value)
     return text.replace("-", "") if len(text) == 36 else text  # noqa: PLR2004 - of a UUID
 
 
-def _hex(value: str | bytes | int | None) -> str:
+def _format_hex(value: str | bytes | int | None) -> str:
     """Bytes as digits, whether the driver gives bytes or (COPY) their text."""
     return value.hex() if isinstance(value, bytes) else str(value).rpartition("x")[2]

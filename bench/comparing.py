@@ -5,16 +5,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from bench.report import MEGABYTE
-from bench.sides import ASGI, FASTAPI, NAMES, POCKETBASE, TUTORIAL
+from bench.sides import ASGI, FASTAPI, REGISTRY_NAMES, POCKETBASE, TUTORIAL
 from bench.turns import Figures
 
 Key = tuple[int, str, str]
 """Size, work and side."""
 Medians = Mapping[Key, Figures]
 
-SQLITE, POSTGRESQL = NAMES["sqlite"], NAMES["postgresql"]
-COMMANDS = {SQLITE: "sqlite3", POSTGRESQL: "psql"}
-FLAT_BYTES = 32 * MEGABYTE
+SQLITE, POSTGRESQL = REGISTRY_NAMES["sqlite"], REGISTRY_NAMES["postgresql"]
+EXPORT_COMMANDS = {SQLITE: "sqlite3", POSTGRESQL: "psql"}
+MAX_EXPORT_MEMORY_BYTES = 32 * MEGABYTE
 """An export whose server grows by no more holds pages, and not the whole."""
 
 
@@ -41,13 +41,13 @@ class Goal:
     unit: str = "times"
 
     @property
-    def reached(self) -> bool | None:
+    def is_reached(self) -> bool | None:
         """Whether it is what it must be."""
         if self.needed is None:
             return None
         return self.value <= self.needed if self.at_most else self.value >= self.needed
 
-    def told(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """As the results keep it."""
         return {
             "size": self.size,
@@ -60,23 +60,23 @@ class Goal:
             "aim": self.aim,
             "at_most": self.at_most,
             "unit": self.unit,
-            "reached": self.reached,
+            "reached": self.is_reached,
         }
 
 
-def goals(found: Medians) -> list[Goal]:
+def compute_goals(medians: Medians) -> list[Goal]:
     """Every ratio both sides of which were measured."""
-    sizes = sorted({size for size, _, _ in found})
-    return [goal for size in sizes for made in GOALS for goal in made(found, size)]
+    sizes = sorted({size for size, _, _ in medians})
+    return [goal for size in sizes for build_goals in GOAL_BUILDERS for goal in build_goals(medians, size)]
 
 
-def meanwhile(submissions: Mapping[str, Any]) -> list[Goal]:
+def build_import_goals(submissions: Mapping[str, Any]) -> list[Goal]:
     """How long checks take while a file is imported, as `bench.submissions` kept it."""
     return [
         Goal(
             size=submissions["rows"],
             work="import",
-            side=NAMES[database],
+            side=REGISTRY_NAMES[database],
             against="idle: p99 of a check",
             value=checks["p99_ratio"],
             needed=5,
@@ -86,7 +86,7 @@ def meanwhile(submissions: Mapping[str, Any]) -> list[Goal]:
     ]
 
 
-def _rates(
+def _build_rate_comparison(
     work: str,
     side: str,
     against: str,
@@ -97,9 +97,9 @@ def _rates(
 ) -> Callable[[Medians, int], list[Goal]]:
     """A rate by another one."""
 
-    def made(found: Medians, size: int) -> list[Goal]:
-        ours = found.get((size, work, side))
-        theirs = found.get((size, against_work or work, against))
+    def build_goals(medians: Medians, size: int) -> list[Goal]:
+        ours = medians.get((size, work, side))
+        theirs = medians.get((size, against_work or work, against))
         if ours is None or theirs is None:
             return []
         by_core = None
@@ -118,14 +118,14 @@ def _rates(
             )
         ]
 
-    return made
+    return build_goals
 
 
-def _growth(side: str) -> Callable[[Medians, int], list[Goal]]:
+def _build_growth_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
     """What a check takes on the largest by what it takes on a small one."""
 
-    def made(found: Medians, size: int) -> list[Goal]:
-        large, small = found.get((size, "check", side)), found.get((size, "growth", side))
+    def build_goals(medians: Medians, size: int) -> list[Goal]:
+        large, small = medians.get((size, "check", side)), medians.get((size, "growth", side))
         if large is None or small is None or large.p50 is None or not small.p50:
             return []
         by_core = None
@@ -144,14 +144,14 @@ def _growth(side: str) -> Callable[[Medians, int], list[Goal]]:
             )
         ]
 
-    return made
+    return build_goals
 
 
-def _memory(side: str) -> Callable[[Medians, int], list[Goal]]:
+def _build_memory_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
     """Whether an export's server holds pages or the whole."""
 
-    def made(found: Medians, size: int) -> list[Goal]:
-        export = found.get((size, "export", side))
+    def build_goals(medians: Medians, size: int) -> list[Goal]:
+        export = medians.get((size, "export", side))
         if export is None or export.memory_above_idle is None:
             return []
         return [
@@ -161,54 +161,54 @@ def _memory(side: str) -> Callable[[Medians, int], list[Goal]]:
                 side=side,
                 against="itself idle: memory above",
                 value=export.memory_above_idle / MEGABYTE,
-                needed=FLAT_BYTES / MEGABYTE,
+                needed=MAX_EXPORT_MEMORY_BYTES / MEGABYTE,
                 at_most=True,
                 unit="MB",
             )
         ]
 
-    return made
+    return build_goals
 
 
-def _workers(found: Medians, size: int) -> list[Goal]:
+def _compare_workers(medians: Medians, size: int) -> list[Goal]:
     """Two workers on two cores: what the server's own processor time came to, and raw rates.
 
     On two cores the client and the database take of what two workers would have; one worker has
     its core for itself. So each is held against the processor time that it had: answers a second of
     two whole cores by those of one.
     """
-    one, two = found.get((size, "check", POSTGRESQL)), found.get((size, "workers", POSTGRESQL))
+    one, two = medians.get((size, "check", POSTGRESQL)), medians.get((size, "workers", POSTGRESQL))
     if one is None or two is None or not one.rate_by_server_core or not two.rate_by_server_core:
         return []
-    fair = 2 * two.rate_by_server_core / one.rate_by_server_core
-    counted = Goal(
+    ratio_by_core = 2 * two.rate_by_server_core / one.rate_by_server_core
+    goal_by_core = Goal(
         size=size,
         work="workers",
         side=POSTGRESQL,
         against="one worker, a core for a core",
-        value=fair,
+        value=ratio_by_core,
         needed=1.6,
     )
-    raw = two.rate / one.rate
-    return [replace(counted, against="one worker, as they come", value=raw, needed=None), counted]
+    raw_ratio = two.rate / one.rate
+    return [replace(goal_by_core, against="one worker, as they come", value=raw_ratio, needed=None), goal_by_core]
 
 
-GOALS: Sequence[Callable[[Medians, int], list[Goal]]] = (
-    _rates("check", SQLITE, POCKETBASE, 1.5, aim=2),
-    _rates("check", POSTGRESQL, TUTORIAL, 2),
-    _rates("check", SQLITE, FASTAPI),
-    _rates("check", SQLITE, ASGI),
-    _rates("check", POSTGRESQL, FASTAPI),
-    _rates("check", POSTGRESQL, ASGI),
-    _rates("many", SQLITE, POCKETBASE, 20, aim=40, against_work="check"),
-    _rates("many", POSTGRESQL, POCKETBASE, 20, aim=40, against_work="check"),
-    _rates("subject", SQLITE, FASTAPI, 0.6),
-    _rates("subject", POSTGRESQL, FASTAPI, 0.6),
-    _rates("export", SQLITE, COMMANDS[SQLITE], 0.5),
-    _rates("export", POSTGRESQL, COMMANDS[POSTGRESQL], 0.5),
-    _memory(SQLITE),
-    _memory(POSTGRESQL),
-    _growth(SQLITE),
-    _growth(POSTGRESQL),
-    _workers,
+GOAL_BUILDERS: Sequence[Callable[[Medians, int], list[Goal]]] = (
+    _build_rate_comparison("check", SQLITE, POCKETBASE, 1.5, aim=2),
+    _build_rate_comparison("check", POSTGRESQL, TUTORIAL, 2),
+    _build_rate_comparison("check", SQLITE, FASTAPI),
+    _build_rate_comparison("check", SQLITE, ASGI),
+    _build_rate_comparison("check", POSTGRESQL, FASTAPI),
+    _build_rate_comparison("check", POSTGRESQL, ASGI),
+    _build_rate_comparison("many", SQLITE, POCKETBASE, 20, aim=40, against_work="check"),
+    _build_rate_comparison("many", POSTGRESQL, POCKETBASE, 20, aim=40, against_work="check"),
+    _build_rate_comparison("subject", SQLITE, FASTAPI, 0.6),
+    _build_rate_comparison("subject", POSTGRESQL, FASTAPI, 0.6),
+    _build_rate_comparison("export", SQLITE, EXPORT_COMMANDS[SQLITE], 0.5),
+    _build_rate_comparison("export", POSTGRESQL, EXPORT_COMMANDS[POSTGRESQL], 0.5),
+    _build_memory_comparison(SQLITE),
+    _build_memory_comparison(POSTGRESQL),
+    _build_growth_comparison(SQLITE),
+    _build_growth_comparison(POSTGRESQL),
+    _compare_workers,
 )

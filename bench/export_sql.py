@@ -198,38 +198,38 @@ SELECT json_build_object(
   'void', void, 'catalogue_version', catalogue_version::text)
 FROM owed{ordered}) TO STDOUT
 """
-FEW = " AND e.id IN (SELECT id FROM entries ORDER BY id LIMIT {limit})"
-INSTANT = """'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'"""
+FIRST_ENTRIES_CONDITION = " AND e.id IN (SELECT id FROM entries ORDER BY id LIMIT {limit})"
+INSTANT_FORMAT = """'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'"""
 
 
-def query(database: str, day: date, due_soon_until: date, limit: int | None = None) -> str:
+def build_query(database: str, day: date, due_soon_until: date, limit: int | None = None) -> str:
     """The query for a day; its lines are JSON.
 
     All of them come in whichever order is the fastest, the first few in that of an export.
     """
-    asked = {
+    values = {
         "day": day.isoformat(),
         "due_soon_until": due_soon_until.isoformat(),
-        "few": "" if limit is None else FEW.format(limit=limit),
+        "few": "" if limit is None else FIRST_ENTRIES_CONDITION.format(limit=limit),
         "ordered": "" if limit is None else " ORDER BY entry_id",
     }
     if database == "postgresql":
-        return POSTGRESQL.format(**asked, instant=INSTANT)
+        return POSTGRESQL.format(**values, instant=INSTANT_FORMAT)
     ids = {"id": "entry_id", "replaces": "replaces", "subject_id": "subject_id"}
-    marks = {name: name for name in ("disputed", "provisional", "void")}
-    marks |= {name: f"facts ->> '$.{name}'" for name in ("conduct_continues", "unintentional")}
+    booleans = {name: name for name in ("disputed", "provisional", "void")}
+    booleans |= {name: f"facts ->> '$.{name}'" for name in ("conduct_continues", "unintentional")}
     return SQLITE.format(
-        **asked,
-        **{name: _dashed(column) for name, column in ids.items()},
-        **{name: _truth(column) for name, column in marks.items()},
+        **values,
+        **{name: _format_uuid(column) for name, column in ids.items()},
+        **{name: _format_boolean(column) for name, column in booleans.items()},
     )
 
 
-def _dashed(column: str) -> str:
+def _format_uuid(column: str) -> str:
     """SQLite holds a UUID as 32 digits; an export writes it with dashes."""
     parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
     return " || '-' || ".join(f"substr({column}, {first}, {length})" for first, length in parts)
 
 
-def _truth(column: str) -> str:
+def _format_boolean(column: str) -> str:
     return f"json(iif({column}, 'true', 'false'))"

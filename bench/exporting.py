@@ -23,34 +23,34 @@ from app.catalogue.store import read_current_calendar
 from app.registry import Registry
 from app.rules.disclosure import DUE_SOON_WORKING_DAYS
 from app.settings import Settings
-from bench.export_sql import query
-from bench.machine import BenchError, Share, running_on, watched
-from bench.registry import Founded, Served
-from bench.turns import Figures, move
+from bench.export_sql import build_query
+from bench.machine import BenchError, CoreShare, run_on_cores, watch_memory
+from bench.registry import PreparedRegistry, ServedRegistry
+from bench.turns import Figures, set_cpu_affinity
 
 PATH = "/v1/exports/entries?scope=all"
-COMPARED = 300
+COMPARED_LINES = 300
 """So many lines are held against each other: those that were recorded, and copies of them."""
-PART_BYTES = 1 << 20
-MEMORY_EVERY_SECONDS = 0.1
+CHUNK_BYTES = 1 << 20
+MEMORY_SAMPLE_SECONDS = 0.1
 IDLE_SAMPLES = 10
-LONGEST_TRAILER = 4096
+MAX_TRAILER_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _StreamSummary:
     """What was read of a stream: lines, and what the last one says."""
 
-    lines: int
-    last: bytes
+    line_count: int
+    last_line: bytes
 
 
-def _read(parts: Iterable[bytes]) -> _Read:
+def _read_stream(chunks: Iterable[bytes]) -> _StreamSummary:
     lines, tail = 0, b""
-    for part in parts:
-        lines += part.count(b"\n")
-        tail = (tail + part[-LONGEST_TRAILER:])[-LONGEST_TRAILER:]
-    return _Read(lines, tail.rstrip(b"\n").rpartition(b"\n")[2])
+    for chunk in chunks:
+        lines += chunk.count(b"\n")
+        tail = (tail + chunk[-MAX_TRAILER_BYTES:])[-MAX_TRAILER_BYTES:]
+    return _StreamSummary(lines, tail.rstrip(b"\n").rpartition(b"\n")[2])
 
 
 # --- the registry --------------------------------------------------------
@@ -61,9 +61,9 @@ class RegistryExport:
     """The registry's own export, pulled by an auditor."""
 
     side: str
-    registry: Served
+    registry: ServedRegistry
     size: int
-    share: Share
+    share: CoreShare
     database_pid: int | None
     work: str = "export"
 
@@ -71,35 +71,35 @@ class RegistryExport:
         """Pull all of it."""
         del round_number
         if self.database_pid is not None:
-            move(self.database_pid, self.share.others)
+            set_cpu_affinity(self.database_pid, self.share.others)
         with (
-            running_on(self.share.others),
-            watched(self.registry.pid, every=MEMORY_EVERY_SECONDS, at_rest=IDLE_SAMPLES) as memory,
+            run_on_cores(self.share.others),
+            watch_memory(self.registry.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=IDLE_SAMPLES) as memory,
         ):
-            began = time.perf_counter()
+            started = time.perf_counter()
             with self._stream() as parts:
-                read = _read(parts)
-            seconds = time.perf_counter() - began
-        told = orjson.loads(read.last).get("trailer") or {"count": 0}
-        counted = read.lines - 1  # the trailer is a line of its own
-        missing = max(abs(self.size - counted), abs(self.size - told["count"]))
-        return _figures(self.size / seconds, memory.peak, memory.above_idle, missing)
+                summary = _read_stream(parts)
+            seconds = time.perf_counter() - started
+        trailer = orjson.loads(summary.last_line).get("trailer") or {"count": 0}
+        counted = summary.line_count - 1  # the trailer is a line of its own
+        missing = max(abs(self.size - counted), abs(self.size - trailer["count"]))
+        return _build_figures(self.size / seconds, memory.peak_bytes, memory.bytes_above_idle, missing)
 
-    def first(self, count: int) -> list[dict[str, Any]]:
+    def read_first(self, count: int) -> list[dict[str, Any]]:
         """The first lines, read."""
         with self._stream() as parts:
-            return _first(parts, count)
+            return _parse_first_lines(parts, count)
 
     @contextmanager
     def _stream(self) -> Iterator[Iterator[bytes]]:
         headers = {"Authorization": f"Bearer {self.registry.auditor_key}"}
         address = self.registry.address.removeprefix("http://")
-        with closing(HTTPConnection(address, timeout=600)) as line:
-            line.request("GET", PATH, headers=headers)
-            answer = line.getresponse()
+        with closing(HTTPConnection(address, timeout=600)) as connection:
+            connection.request("GET", PATH, headers=headers)
+            answer = connection.getresponse()
             if answer.status != 200:  # noqa: PLR2004 - OK
                 raise BenchError(f"an export was answered {answer.status}")
-            yield iter(lambda: answer.read1(PART_BYTES), b"")
+            yield iter(lambda: answer.read1(CHUNK_BYTES), b"")
 
 
 # --- the database's own command ------------------------------------------
@@ -110,9 +110,9 @@ class CommandExport:
     """The same lines made in SQL; `arguments` gives the command for a limit or for all."""
 
     side: str
-    arguments: Callable[[int | None], Sequence[str | Path]]
+    build_arguments: Callable[[int | None], Sequence[str | Path]]
     size: int
-    share: Share
+    share: CoreShare
     database_pid: int | None
     work: str = "export"
 
@@ -120,36 +120,36 @@ class CommandExport:
         """Run it to its end."""
         del round_number
         if self.database_pid is not None:
-            move(self.database_pid, self.share.others)
-        with running_on(self.share.others):
-            began = time.perf_counter()
+            set_cpu_affinity(self.database_pid, self.share.others)
+        with run_on_cores(self.share.others):
+            started = time.perf_counter()
             with (
-                self._started(None) as (process, output),
-                watched(process.pid, every=MEMORY_EVERY_SECONDS, at_rest=0) as memory,
+                self._start(None) as (process, output),
+                watch_memory(process.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=0) as memory,
             ):
-                read = _read(iter(lambda: output.read(PART_BYTES), b""))
-                seconds = time.perf_counter() - began
+                summary = _read_stream(iter(lambda: output.read(CHUNK_BYTES), b""))
+                seconds = time.perf_counter() - started
         if process.returncode:
-            raise BenchError(f"{self.side} failed: {self._said()}")
-        return _figures(self.size / seconds, memory.peak, None, abs(self.size - read.lines))
+            raise BenchError(f"{self.side} failed: {self._read_error_output()}")
+        return _build_figures(self.size / seconds, memory.peak_bytes, None, abs(self.size - summary.line_count))
 
-    def first(self, count: int) -> list[dict[str, Any]]:
+    def read_first(self, count: int) -> list[dict[str, Any]]:
         """The first lines, read.
 
         Raises:
             BenchError: the command failed.
         """
-        with self._started(count) as (process, output):
-            lines = _first(iter(lambda: output.read(PART_BYTES), b""), count)
+        with self._start(count) as (process, output):
+            lines = _parse_first_lines(iter(lambda: output.read(CHUNK_BYTES), b""), count)
         if process.returncode:
-            raise BenchError(f"{self.side} failed: {self._said()}")
+            raise BenchError(f"{self.side} failed: {self._read_error_output()}")
         return lines
 
     @contextmanager
-    def _started(self, limit: int | None) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
-        with running_on(self.share.server):
+    def _start(self, limit: int | None) -> Iterator[tuple[subprocess.Popen[bytes], IO[bytes]]]:
+        with run_on_cores(self.share.server):
             process = subprocess.Popen(  # noqa: S603 - a command of this machine, named here
-                list(self.arguments(limit)),
+                list(self.build_arguments(limit)),
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 bufsize=0,
@@ -159,14 +159,14 @@ class CommandExport:
             yield process, process.stdout
             process.stdout.close()
 
-    def _said(self) -> str:
+    def _read_error_output(self) -> str:
         done = subprocess.run(  # noqa: S603 - as above
-            list(self.arguments(1)), capture_output=True, check=False, text=True
+            list(self.build_arguments(1)), capture_output=True, check=False, text=True
         )
         return done.stderr[-1000:]
 
 
-def _figures(rate: float, memory: int, above_idle: int | None, errors: int) -> Figures:
+def _build_figures(rate: float, memory: int, above_idle: int | None, errors: int) -> Figures:
     return Figures(
         rate=rate,
         p50=None,
@@ -180,10 +180,10 @@ def _figures(rate: float, memory: int, above_idle: int | None, errors: int) -> F
     )
 
 
-def _first(parts: Iterable[bytes], count: int) -> list[dict[str, Any]]:
+def _parse_first_lines(chunks: Iterable[bytes], count: int) -> list[dict[str, Any]]:
     text = b""
-    for part in parts:
-        text += part
+    for chunk in chunks:
+        text += chunk
         if text.count(b"\n") > count:
             break
     return [orjson.loads(line) for line in islice(text.split(b"\n"), count)]
@@ -192,7 +192,7 @@ def _first(parts: Iterable[bytes], count: int) -> list[dict[str, Any]]:
 # --- both ----------------------------------------------------------------
 
 
-def by_command(database: str, registry: Founded, own: RegistryExport) -> CommandExport | None:
+def build_command_export(database: str, registry: PreparedRegistry, registry_export: RegistryExport) -> CommandExport | None:
     """The command beside a registry's export, proved to say the same; None where there is none.
 
     Raises:
@@ -202,38 +202,38 @@ def by_command(database: str, registry: Founded, own: RegistryExport) -> Command
     command = shutil.which(name)
     if command is None:
         return None
-    lines = own.first(COMPARED)
-    on = date.fromisoformat(lines[0]["on"])
-    due_soon_until = _due_soon_until(registry, on)
+    lines = registry_export.read_first(COMPARED_LINES)
+    day = date.fromisoformat(lines[0]["on"])
+    due_soon_until = _compute_due_soon_until(registry, day)
     address = registry.environment["REDBLACK_DATABASE_URL"]
     file = registry.home / "var" / "registry.sqlite3"
-    before = (
+    fixed_arguments = (
         [command, "-readonly", file] if database == "sqlite" else [command, "-Xq", address, "-c"]
     )
-    made = CommandExport(
+    command_export = CommandExport(
         side=name,
-        arguments=lambda limit: [*before, query(database, on, due_soon_until, limit)],
-        size=own.size,
-        share=own.share,
-        database_pid=own.database_pid,
+        build_arguments=lambda limit: [*fixed_arguments, build_query(database, day, due_soon_until, limit)],
+        size=registry_export.size,
+        share=registry_export.share,
+        database_pid=registry_export.database_pid,
     )
-    for ours, theirs in zip(lines, made.first(COMPARED), strict=True):
+    for ours, theirs in zip(lines, command_export.read_first(COMPARED_LINES), strict=True):
         if ours != theirs:
             differing = [member for member in ours if ours[member] != theirs.get(member)]
             raise BenchError(f"{name} makes other lines than the registry: {differing}")
-    return made
+    return command_export
 
 
-def _due_soon_until(registry: Founded, on: date) -> date:
+def _compute_due_soon_until(registry: PreparedRegistry, day: date) -> date:
     """The last deadline that counts as due soon on a day, by the registry's own calendar."""
     environment = registry.environment
-    opened = Registry.open(
+    opened_registry = Registry.open(
         Settings(
             data_dir=Path(environment["REDBLACK_DATA_DIR"]),
             database_url=environment["REDBLACK_DATABASE_URL"],
             secret_key_file=Path(environment["REDBLACK_SECRET_KEY_FILE"]),
         )
     )
-    with closing(opened), opened.database.reading() as connection:
-        calendar = read_current_calendar(opened, connection)
-    return calendar.find_last_day_within(on, DUE_SOON_WORKING_DAYS)
+    with closing(opened_registry), opened_registry.database.reading() as connection:
+        calendar = read_current_calendar(opened_registry, connection)
+    return calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS)

@@ -1,11 +1,11 @@
 """What each side does for an answer, and what it leaves out: without it no ratio means anything."""
 
 from app.settings import Settings
-from bench.sides import ASGI, FASTAPI, NAMES, POCKETBASE, TUTORIAL
+from bench.sides import ASGI, FASTAPI, REGISTRY_NAMES, POCKETBASE, TUTORIAL
 
-LEDGER = Settings.model_fields["ledger_synchronous"].default
+LEDGER_SYNCHRONOUS = Settings.model_fields["ledger_synchronous"].default
 
-REGISTRY = [
+REGISTRY_FEATURES = [
     "a key with role and department, looked up and judged for every request",
     "each subject found by number, held against its names, and by name alone where there is none",
     "status on the day, verdict for the matter, measures with their legal basis",
@@ -15,13 +15,13 @@ REGISTRY = [
 ]
 
 FEATURES = {
-    NAMES["sqlite"]: [
-        *REGISTRY,
-        f"SQLite: WAL, synchronous = {LEDGER} for checks and audit, the setting that ships",
+    REGISTRY_NAMES["sqlite"]: [
+        *REGISTRY_FEATURES,
+        f"SQLite: WAL, synchronous = {LEDGER_SYNCHRONOUS} for checks and audit, the setting that ships",
         "`normal` keeps them when the process is killed, `full` through a power cut",
     ],
-    NAMES["postgresql"]: [
-        *REGISTRY,
+    REGISTRY_NAMES["postgresql"]: [
+        *REGISTRY_FEATURES,
         "PostgreSQL as shipped: fsync on, synchronous_commit on; 400 connections allowed",
     ],
     POCKETBASE: [

@@ -11,49 +11,49 @@ import orjson
 
 from app.crypto import Secrets
 from bench import rows
-from bench.cloning import PATTERNS, clone
+from bench.cloning import PATTERN_COUNT, clone_decisions
 from bench.databases import Database
-from bench.machine import BenchError, Share
+from bench.machine import BenchError, CoreShare
 from bench.peers import applications, pocketbase
-from bench.registry import Founded, embedded, found
-from bench.stores import postgresql_store, sqlite_store
+from bench.registry import PreparedRegistry, build_embedded_database, prepare_registry
+from bench.stores import open_postgresql_store, open_sqlite_store
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
+class FillOrder:
     """With what each side is filled, and on which cores it runs meanwhile."""
 
-    on: date
+    day: date
     size: int
-    share: Share
+    share: CoreShare
 
-    def records(self) -> Iterator[dict[str, Any]]:
+    def build_records(self) -> Iterator[dict[str, Any]]:
         """The decisions as the peers keep them."""
         for serial in range(self.size):
-            yield pocketbase.record(rows.row(serial, self.on))
+            yield pocketbase.build_record(rows.build_row(serial, self.day))
 
 
-def fill_registry(home: Path, database: Database | None, filling: Filling) -> Founded:
+def fill_registry(home: Path, database: Database | None, order: FillOrder) -> PreparedRegistry:
     """A new registry with so many decisions; without a database the embedded one."""
     home.mkdir(mode=0o755)
-    registry = found(home, database or embedded(home))
-    _record(registry, filling)
+    registry = prepare_registry(home, database or build_embedded_database(home))
+    _record_first_decisions(registry, order)
     secrets = Secrets.read(home / "secret.key")
     if database is None:
-        store = sqlite_store(home / "var" / "registry.sqlite3")
+        store = open_sqlite_store(home / "var" / "registry.sqlite3")
     else:
-        store = postgresql_store(database.address)
-    with store as opened:
-        clone(opened, secrets, filling.on, filling.size)
+        store = open_postgresql_store(database.address)
+    with store as opened_store:
+        clone_decisions(opened_store, secrets, order.day, order.size)
     return registry
 
 
-def _record(registry: Founded, filling: Filling) -> None:
+def _record_first_decisions(registry: PreparedRegistry, order: FillOrder) -> None:
     """Record the first decisions as a department does."""
-    with registry.serving(filling.share.server) as served, served.department() as client:
-        for serial in range(PATTERNS):
+    with registry.serve(order.share.server) as served, served.open_department_client() as client:
+        for serial in range(PATTERN_COUNT):
             # Through JSON, for days are written as texts.
-            body = orjson.dumps(rows.row(serial, filling.on))
+            body = orjson.dumps(rows.build_row(serial, order.day))
             answer = client.post(
                 "/v1/entries", content=body, headers={"Content-Type": "application/json"}
             )
@@ -61,15 +61,15 @@ def _record(registry: Founded, filling: Filling) -> None:
                 raise BenchError(f"a decision was answered {answer.status_code}: {answer.text}")
 
 
-def fill_pocketbase(home: Path, command: Path, filling: Filling) -> None:
+def fill_pocketbase(home: Path, command: Path, order: FillOrder) -> None:
     """A new PocketBase with so many records."""
-    with pocketbase.serving(home, command, filling.share.server):
+    with pocketbase.serve_new(home, command, order.share.server):
         pass
-    pocketbase.put(home, filling.records())
+    pocketbase.insert_records(home, order.build_records())
 
 
-def fill_tutorial(home: Path, database: Database, filling: Filling) -> None:
+def fill_tutorial(home: Path, database: Database, order: FillOrder) -> None:
     """The database of the tutorial's app with so many rows."""
-    with applications.tutorial(home, database, filling.share.server):
+    with applications.serve_tutorial(home, database, order.share.server):
         pass
-    applications.put(database, filling.records())
+    applications.insert_records(database, order.build_records())

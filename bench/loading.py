@@ -20,12 +20,12 @@ from typing import Any
 import psutil  # type: ignore[import-untyped]  # it ships no types
 import uvloop
 
-from bench.machine import BenchError, Cores, percentile, running_on
+from bench.machine import BenchError, Cores, compute_percentile, run_on_cores
 
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-HEAD_ENDS = b"\r\n\r\n"
-RIGHT = b"HTTP/1.1 200"
-MOST_SECONDS = 120
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+HEADER_END = b"\r\n\r\n"
+OK_STATUS_LINE = b"HTTP/1.1 200"
+MAX_WAIT_SECONDS = 120
 """Longest wait for answers that are under way when the time is up."""
 BUSY_SHARE = 0.9
 """From this share of its cores' time on it may be the client that is slow, and not the server."""
@@ -36,8 +36,8 @@ class Request:
     """What is sent, and what the answer must hold, so many times, to be the right one."""
 
     content: bytes
-    sign: bytes
-    count: int = 1
+    expected_text: bytes
+    expected_count: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,14 +50,14 @@ class Load:
     address: str
     requests: Sequence[Request]
     connections: int
-    warm_seconds: float
+    warm_up_seconds: float
     seconds: float
     cores: Cores
     processes: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class LoadResult:
     """What came of a load: answers a second, milliseconds, errors, and seconds of processor time.
 
     Everything but `errors` is of the time after the warm-up; `answers` may hold parts of some.
@@ -69,48 +69,48 @@ class Outcome:
     answers: float
     errors: int
     seconds: float
-    worked: dict[str, float]
+    cpu_seconds: dict[str, float]
 
-    def busy(self, cores: int) -> float:
+    def compute_busy_share(self, cores: int) -> float:
         """The share of its cores' time that the client, and what else ran there, took."""
-        beside = sum(seconds for name, seconds in self.worked.items() if name != "server")
-        return beside / (self.seconds * cores)
+        other_seconds = sum(seconds for name, seconds in self.cpu_seconds.items() if name != "server")
+        return other_seconds / (self.seconds * cores)
 
 
-class Client:
+class LoadClient:
     """The process that asks, as whoever measures sees it."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
 
-    def ask(self, load: Load) -> Outcome:
+    def run_load(self, load: Load) -> LoadResult:
         """Put a load on a server.
 
         Raises:
             BenchError: it answered in a way that is not understood, or not at all.
         """
         try:
-            self._line.send(load)
-            told = self._line.recv()
+            self._connection.send(load)
+            result = self._connection.recv()
         except (EOFError, OSError) as ended:
             raise BenchError("the client has ended") from ended
-        if isinstance(told, Outcome):
-            return told
-        raise BenchError(str(told))
+        if isinstance(result, LoadResult):
+            return result
+        raise BenchError(str(result))
 
 
 @contextmanager
-def client() -> Iterator[Client]:
+def run_client() -> Iterator[LoadClient]:
     """Run the process that asks until the block ends."""
     spawn = multiprocessing.get_context("spawn")
-    ours, theirs = spawn.Pipe()
-    process = spawn.Process(target=_work, args=(theirs,), daemon=True)
+    own_end, child_end = spawn.Pipe()
+    process = spawn.Process(target=_serve_loads, args=(child_end,), daemon=True)
     process.start()
-    theirs.close()
+    child_end.close()
     try:
-        yield Client(ours)
+        yield LoadClient(own_end)
     finally:
-        ours.close()
+        own_end.close()
         process.join(5)
         process.kill()
 
@@ -118,185 +118,185 @@ def client() -> Iterator[Client]:
 # --- in the process of its own -------------------------------------------
 
 
-def _work(line: Connection) -> None:
+def _serve_loads(connection: Connection) -> None:
     while True:
         try:
-            load: Load = line.recv()
+            load: Load = connection.recv()
         except (EOFError, KeyboardInterrupt):
             return
         gc.collect()
         gc.disable()  # answers are kept until the end, and looking through them takes time
         try:
-            with running_on(load.cores):
-                line.send(uvloop.run(_Asking(load).run()))
+            with run_on_cores(load.cores):
+                connection.send(uvloop.run(_LoadRun(load).run()))
         except KeyboardInterrupt:
             return
         except (BenchError, OSError, TimeoutError) as failed:
-            line.send(str(failed) or type(failed).__name__)
+            connection.send(str(failed) or type(failed).__name__)
         finally:
             gc.enable()
 
 
-class _Asking:
+class _LoadRun:
     """One load: the connections share it, and note here what was answered when."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
-        self.next = 0
-        self.going = True
-        self.lost = 0
+        self.request_count = 0
+        self.is_running = True
+        self.lost_count = 0
         self.failure: str | None = None
-        self.under_way = 0
-        self.over = asyncio.Event()
-        self.opening: set[asyncio.Future[None]] = set()
-        self.answered: list[tuple[int, float, float, bytes]] = []
+        self.pending_count = 0
+        self.finished = asyncio.Event()
+        self.connecting: set[asyncio.Future[None]] = set()
+        self.answers: list[tuple[int, float, float, bytes]] = []
         """Which request, when it was sent, when it was answered, and the answer."""
 
-    async def run(self) -> Outcome:
+    async def run(self) -> LoadResult:
         """Warm up, measure, and look at the answers."""
         load = self.load
         for _ in range(load.connections):
             await self.connect()
-        await asyncio.sleep(load.warm_seconds)
-        trees = {name: _tree(pid) for name, pid in load.processes.items()}
-        before, own = {name: _worked(tree) for name, tree in trees.items()}, time.process_time()
-        began = time.perf_counter()
+        await asyncio.sleep(load.warm_up_seconds)
+        process_trees = {name: _list_process_tree(pid) for name, pid in load.processes.items()}
+        seconds_before, own_seconds_before = {name: _sum_cpu_seconds(tree) for name, tree in process_trees.items()}, time.process_time()
+        started = time.perf_counter()
         await asyncio.sleep(load.seconds)
-        over = time.perf_counter()
-        worked = {name: _worked(tree) - before[name] for name, tree in trees.items()}
-        worked["client"] = time.process_time() - own
-        self.going = False
-        self.look_whether_over()
-        async with asyncio.timeout(MOST_SECONDS):
-            await self.over.wait()
+        ended = time.perf_counter()
+        cpu_seconds = {name: _sum_cpu_seconds(tree) - seconds_before[name] for name, tree in process_trees.items()}
+        cpu_seconds["client"] = time.process_time() - own_seconds_before
+        self.is_running = False
+        self.finish_if_done()
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            await self.finished.wait()
         if self.failure is not None:
             raise BenchError(self.failure)
-        return self._outcome(began, over, worked)
+        return self._build_result(started, ended, cpu_seconds)
 
     async def connect(self) -> None:
         """Open a connection, which begins to ask."""
         name, _, port = self.load.address.removeprefix("http://").partition(":")
-        await asyncio.get_running_loop().create_connection(lambda: _Line(self), name, int(port))
+        await asyncio.get_running_loop().create_connection(lambda: _HttpConnection(self), name, int(port))
 
-    def hung_up(self) -> None:
+    def handle_disconnect(self) -> None:
         """Count a question that a server hung up on, and go on over a new connection."""
-        self.lost += 1
-        self.under_way -= 1
-        if self.going and self.failure is None:
-            opening = asyncio.ensure_future(self.connect())
-            self.opening.add(opening)  # a task that nobody holds may be collected
-            opening.add_done_callback(self.opening.discard)
-        self.look_whether_over()
+        self.lost_count += 1
+        self.pending_count -= 1
+        if self.is_running and self.failure is None:
+            connecting = asyncio.ensure_future(self.connect())
+            self.connecting.add(connecting)  # a task that nobody holds may be collected
+            connecting.add_done_callback(self.connecting.discard)
+        self.finish_if_done()
 
-    def look_whether_over(self) -> None:
+    def finish_if_done(self) -> None:
         """Note when the last answer has come after the time was up, or that all is in vain."""
-        if self.failure is not None or not (self.going or self.under_way):
-            self.over.set()
+        if self.failure is not None or not (self.is_running or self.pending_count):
+            self.finished.set()
 
-    def _outcome(self, began: float, over: float, worked: dict[str, float]) -> Outcome:
+    def _build_result(self, started: float, ended: float, cpu_seconds: dict[str, float]) -> LoadResult:
         requests = self.load.requests
-        wrong = sum(not _is_right(requests[place], answer) for place, _, _, answer in self.answered)
-        measured = [(sent, at) for _, sent, at, _ in self.answered if at > began and sent < over]
+        wrong_count = sum(not _is_expected(requests[place], answer) for place, _, _, answer in self.answers)
+        measured = [(sent, at) for _, sent, at, _ in self.answers if at > started and sent < ended]
         if not measured:
-            raise BenchError(f"no answer in {over - began:.1f} seconds")
+            raise BenchError(f"no answer in {ended - started:.1f} seconds")
         latencies = sorted(1000 * (at - sent) for sent, at in measured)
         # An answer that lay partly within the time counts by that part: large ones are few.
-        answers = sum((min(at, over) - max(sent, began)) / (at - sent) for sent, at in measured)
-        return Outcome(
-            rate=answers / (over - began),
-            p50=percentile(latencies, 0.5),
-            p99=percentile(latencies, 0.99),
-            answers=answers,
-            errors=wrong + self.lost,
-            seconds=over - began,
-            worked=worked,
+        answer_count = sum((min(at, ended) - max(sent, started)) / (at - sent) for sent, at in measured)
+        return LoadResult(
+            rate=answer_count / (ended - started),
+            p50=compute_percentile(latencies, 0.5),
+            p99=compute_percentile(latencies, 0.99),
+            answers=answer_count,
+            errors=wrong_count + self.lost_count,
+            seconds=ended - started,
+            cpu_seconds=cpu_seconds,
         )
 
 
-class _Line(asyncio.Protocol):
+class _HttpConnection(asyncio.Protocol):
     """One connection: sends a request, waits for the end of its answer, sends the next."""
 
-    __slots__ = ("asking", "held", "missing", "parts", "place", "sent", "transport", "waiting")
+    __slots__ = ("load_run", "partial_head", "missing_bytes", "parts", "request_index", "sent_at", "transport", "is_waiting")
 
-    def __init__(self, asking: _Asking) -> None:
-        self.asking = asking
-        self.held = b""  # of a head that has not come whole
+    def __init__(self, load_run: _LoadRun) -> None:
+        self.load_run = load_run
+        self.partial_head = b""  # of a head that has not come whole
         self.parts: list[bytes] = []
-        self.missing = 0
-        self.waiting = False
+        self.missing_bytes = 0
+        self.is_waiting = False
 
     def connection_made(self, transport: Any) -> None:  # noqa: ANN401 - uvloop's own
         """Begin to ask."""
         self.transport = transport
-        self._ask()
+        self._send_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """A server that hangs up on a question has not answered it."""
         del exc
-        if self.waiting:
-            self.asking.hung_up()
+        if self.is_waiting:
+            self.load_run.handle_disconnect()
 
     def data_received(self, data: bytes) -> None:
         """Take in a part of an answer, mostly the whole of it."""
-        if self.missing:
+        if self.missing_bytes:
             self.parts.append(data)
-            self.missing -= len(data)
-            if not self.missing:
-                self._answered(b"".join(self.parts))
+            self.missing_bytes -= len(data)
+            if not self.missing_bytes:
+                self._record_answer(b"".join(self.parts))
             return
-        if self.held:
-            data, self.held = self.held + data, b""
-        ends = data.find(HEAD_ENDS)
-        if ends < 0:
-            self.held = data
+        if self.partial_head:
+            data, self.partial_head = self.partial_head + data, b""
+        head_end = data.find(HEADER_END)
+        if head_end < 0:
+            self.partial_head = data
             return
-        length = LENGTH.search(data, 0, ends)
+        length = CONTENT_LENGTH.search(data, 0, head_end)
         if length is None:
             self._fail("an answer without content-length")
             return
-        self.missing = ends + len(HEAD_ENDS) + int(length[1]) - len(data)
-        if self.missing > 0:
+        self.missing_bytes = head_end + len(HEADER_END) + int(length[1]) - len(data)
+        if self.missing_bytes > 0:
             self.parts = [data]
-        elif self.missing == 0:
-            self._answered(data)
+        elif self.missing_bytes == 0:
+            self._record_answer(data)
         else:
             self._fail("an answer that is longer than it says")
 
-    def _answered(self, answer: bytes) -> None:
-        asking = self.asking
-        asking.answered.append((self.place, self.sent, time.perf_counter(), answer))
-        asking.under_way -= 1
-        self.waiting = False
-        if asking.going:
-            self._ask()
+    def _record_answer(self, answer: bytes) -> None:
+        load_run = self.load_run
+        load_run.answers.append((self.request_index, self.sent_at, time.perf_counter(), answer))
+        load_run.pending_count -= 1
+        self.is_waiting = False
+        if load_run.is_running:
+            self._send_request()
         else:
             self.transport.close()
-            asking.look_whether_over()
+            load_run.finish_if_done()
 
-    def _ask(self) -> None:
-        asking = self.asking
-        self.place = asking.next % len(asking.load.requests)
-        asking.next += 1
-        asking.under_way += 1
-        self.waiting = True
-        self.sent = time.perf_counter()
-        self.transport.write(asking.load.requests[self.place].content)
+    def _send_request(self) -> None:
+        load_run = self.load_run
+        self.request_index = load_run.request_count % len(load_run.load.requests)
+        load_run.request_count += 1
+        load_run.pending_count += 1
+        self.is_waiting = True
+        self.sent_at = time.perf_counter()
+        self.transport.write(load_run.load.requests[self.request_index].content)
 
-    def _fail(self, why: str) -> None:
-        self.asking.failure = self.asking.failure or why
+    def _fail(self, reason: str) -> None:
+        self.load_run.failure = self.load_run.failure or reason
         self.transport.close()
 
 
-def _is_right(request: Request, answer: bytes) -> bool:
-    return answer.startswith(RIGHT) and answer.count(request.sign) == request.count
+def _is_expected(request: Request, answer: bytes) -> bool:
+    return answer.startswith(OK_STATUS_LINE) and answer.count(request.expected_text) == request.expected_count
 
 
-def _tree(pid: int) -> list[psutil.Process]:
+def _list_process_tree(pid: int) -> list[psutil.Process]:
     root = psutil.Process(pid)
     return [root, *root.children(recursive=True)]
 
 
-def _worked(processes: Iterable[psutil.Process]) -> float:
+def _sum_cpu_seconds(processes: Iterable[psutil.Process]) -> float:
     """The seconds of processor time that processes took so far; one that has ended took none."""
     seconds = 0.0
     for process in processes:

@@ -31,75 +31,75 @@ class BenchError(Exception):
     """What was to be measured did not run; the sentence says which part."""
 
 
-def percentile(ranked: Sequence[float], share: float) -> float:
+def compute_percentile(ascending_values: Sequence[float], share: float) -> float:
     """The value, of ascending ones, that this share of them does not exceed; none gives none."""
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else math.nan
+    return ascending_values[max(0, math.ceil(share * len(ascending_values)) - 1)] if ascending_values else math.nan
 
 
 # --- cores ---------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class CoreShare:
     """Which cores the measured server gets, and which all others (client, database server)."""
 
     server: Cores
     others: Cores
 
 
-def every_core() -> Share:
+def share_all_cores() -> CoreShare:
     """Server and client share all cores, as on a small machine in use."""
     usable = frozenset(os.sched_getaffinity(0))
-    return Share(usable, usable)
+    return CoreShare(usable, usable)
 
 
-def one_core() -> Share:
+def reserve_one_core() -> CoreShare:
     """The server has one core for itself; on a machine of one core there is no other."""
     usable = frozenset(os.sched_getaffinity(0))
     own = frozenset({max(usable)})
-    return Share(own, usable - own or own)
+    return CoreShare(own, usable - own or own)
 
 
 @contextmanager
-def running_on(cores: Cores) -> Iterator[None]:
+def run_on_cores(cores: Cores) -> Iterator[None]:
     """This thread, and every thread and process that it starts meanwhile, runs on these cores."""
-    before = os.sched_getaffinity(0)
+    previous_cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        os.sched_setaffinity(0, previous_cores)
 
 
 # --- memory --------------------------------------------------------------
 
 
 @dataclass(slots=True)
-class Memory:
+class MemoryUsage:
     """Proportional set size (PSS) of a process and all its children together, in bytes.
 
     Pages that processes share count once in all, so the sum over a tree is what the tree costs.
     """
 
     pid: int
-    idle: int = 0
-    peak: int = 0
+    idle_bytes: int = 0
+    peak_bytes: int = 0
     samples: list[int] = field(default_factory=list)
 
     @property
-    def above_idle(self) -> int:
+    def bytes_above_idle(self) -> int:
         """How much more than when idle it held at its fullest."""
-        return max(0, self.peak - self.idle)
+        return max(0, self.peak_bytes - self.idle_bytes)
 
-    def sample(self) -> int:
+    def take_sample(self) -> int:
         """What the tree holds now."""
         root = psutil.Process(self.pid)
-        held = sum(map(_proportional, [root, *root.children(recursive=True)]))
-        self.peak = max(self.peak, held)
-        return held
+        used_bytes = sum(map(_read_proportional_set_size, [root, *root.children(recursive=True)]))
+        self.peak_bytes = max(self.peak_bytes, used_bytes)
+        return used_bytes
 
 
-def _proportional(process: psutil.Process) -> int:
+def _read_proportional_set_size(process: psutil.Process) -> int:
     try:
         return int(process.memory_full_info().pss)
     except psutil.NoSuchProcess:  # it ended between being listed and being asked
@@ -107,33 +107,33 @@ def _proportional(process: psutil.Process) -> int:
 
 
 @contextmanager
-def watched(
-    pid: int, *, every: float = SAMPLE_SECONDS, at_rest: int = IDLE_SAMPLES
-) -> Iterator[Memory]:
+def watch_memory(
+    pid: int, *, interval_seconds: float = SAMPLE_SECONDS, idle_samples: int = IDLE_SAMPLES
+) -> Iterator[MemoryUsage]:
     """Sample the memory of a process tree until the block ends; idle is what it was just before.
 
     `every` is in seconds: a sample takes milliseconds of a core, which a client may want itself.
     """
-    memory = Memory(pid)
-    over = threading.Event()
-    before = []
-    for _ in range(at_rest):
-        before.append(memory.sample())
-        time.sleep(every)
-    memory.idle = memory.peak = int(median(before)) if before else 0
-    sampler = threading.Thread(target=_sample_until, args=(memory, over, every), daemon=True)
+    memory = MemoryUsage(pid)
+    is_over = threading.Event()
+    idle_sizes = []
+    for _ in range(idle_samples):
+        idle_sizes.append(memory.take_sample())
+        time.sleep(interval_seconds)
+    memory.idle_bytes = memory.peak_bytes = int(median(idle_sizes)) if idle_sizes else 0
+    sampler = threading.Thread(target=_sample_until, args=(memory, is_over, interval_seconds), daemon=True)
     sampler.start()
     try:
         yield memory
     finally:
-        over.set()
+        is_over.set()
         sampler.join()
 
 
-def _sample_until(memory: Memory, over: threading.Event, every: float) -> None:
-    while not over.wait(every):
+def _sample_until(memory: MemoryUsage, is_over: threading.Event, interval_seconds: float) -> None:
+    while not is_over.wait(interval_seconds):
         try:
-            memory.sample()
+            memory.take_sample()
         except psutil.NoSuchProcess:
             return
 
@@ -141,12 +141,12 @@ def _sample_until(memory: Memory, over: threading.Event, every: float) -> None:
 # --- processes -----------------------------------------------------------
 
 
-def command(name: str) -> Path:
+def find_command(name: str) -> Path:
     """A command of the environment that this runs in."""
     return Path(sys.executable).with_name(name)
 
 
-def run(arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str, str]) -> str:
+def run_command(arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str, str]) -> str:
     """Run a command to its end and give what it printed.
 
     Raises:
@@ -167,13 +167,13 @@ def run(arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str
 
 
 @contextmanager
-def served(
+def run_server(
     arguments: Sequence[str | Path],
     *,
     home: Path,
     environment: Mapping[str, str],
     cores: Cores,
-    ready: str,
+    readiness_url: str,
 ) -> Iterator[int]:
     """Run a server on some cores, from when `ready` answers 200 until the block ends; its pid.
 
@@ -181,23 +181,23 @@ def served(
         BenchError: it did not come up.
     """
     log = home / "server.log"
-    with log.open("ab") as said, running_on(cores):
+    with log.open("ab") as log_file, run_on_cores(cores):
         process = subprocess.Popen(  # noqa: S603 - commands of this environment
-            list(arguments), cwd=home, env=dict(environment), stdout=said, stderr=said
+            list(arguments), cwd=home, env=dict(environment), stdout=log_file, stderr=log_file
         )
     try:
-        _await_readiness(process, ready, log)
+        _wait_until_ready(process, readiness_url, log)
         yield process.pid
     finally:
-        _end(process)
+        _end_process(process)
 
 
-def _await_readiness(process: subprocess.Popen[bytes], ready: str, log: Path) -> None:
-    give_up = time.monotonic() + START_SECONDS
+def _wait_until_ready(process: subprocess.Popen[bytes], readiness_url: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
     with httpx.Client(trust_env=False, timeout=5) as client:
-        while process.poll() is None and time.monotonic() < give_up:
+        while process.poll() is None and time.monotonic() < deadline:
             try:
-                if client.get(ready).status_code == httpx.codes.OK:
+                if client.get(readiness_url).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
                 pass
@@ -205,40 +205,40 @@ def _await_readiness(process: subprocess.Popen[bytes], ready: str, log: Path) ->
     raise BenchError(f"a server did not come up: {log.read_text()[-2000:]}")
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _end_process(process: subprocess.Popen[bytes]) -> None:
     """End a process that was started here, and whatever it started that outlives it."""
     try:
-        family = psutil.Process(process.pid).children(recursive=True)
+        descendants = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
-        family = []
+        descendants = []
     process.terminate()
     try:
         process.wait(END_SECONDS)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    _, left = psutil.wait_procs(family, timeout=5)
-    for child in left:
+    _, survivors = psutil.wait_procs(descendants, timeout=5)
+    for child in survivors:
         child.kill()
 
 
-def end_on_termination() -> None:
+def exit_on_sigterm() -> None:
     """Let a SIGTERM end the run like Ctrl-C does: with what was started ended first."""
 
-    def leave(_number: int, _frame: FrameType | None) -> None:
+    def exit_run(_number: int, _frame: FrameType | None) -> None:
         raise SystemExit(1)
 
-    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGTERM, exit_run)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port of the loopback that nobody listens on now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def size_of(folder: Path) -> int:
+def compute_folder_size(folder: Path) -> int:
     """The bytes of all files in a folder and below, with what SQLite has yet to write back."""
     for log in folder.rglob("*-wal"):
         with closing(sqlite3.connect(log.with_name(log.name.removesuffix("-wal")))) as database:

@@ -10,113 +10,113 @@ from urllib.parse import quote
 
 import orjson
 
-from bench.asking import NEVER_LISTED, question, whom
+from bench.asking import FIRST_UNLISTED_SERIAL, build_check_body, pick_subject
 from bench.loading import Request
 from bench.peers.pocketbase import COLLECTION
-from bench.rows import name, number
+from bench.rows import build_row_name, build_row_uscc
 
-DIFFERENT = 20_000
+REQUEST_COUNT = 20_000
 """So many questions, none like the other, go round; few enough to be made in a second."""
-SUBJECTS = 500
+LARGE_CHECK_SUBJECTS = 500
 """Subjects of one large check."""
-DIFFERENT_LARGE = 40
+LARGE_REQUEST_COUNT = 40
 
-Whom = tuple[int, str]
+SubjectStanding = tuple[int, str]
 """A serial and its standing: black or none."""
 
 
-def asked(listed: int, count: int, seed: int) -> Iterator[Whom]:
+def pick_subjects(listed_count: int, count: int, seed: int) -> Iterator[SubjectStanding]:
     """Subjects to ask for: each listed one below `listed`, or never listed, as chance has it."""
     random = Random(seed)  # noqa: S311 - no secrets
-    return (whom(random, listed) for _ in range(count))
+    return (pick_subject(random, listed_count) for _ in range(count))
 
 
-def one_each(listed: int, seed: int, made: Callable[[int, str], Request]) -> list[Request]:
+def build_requests(listed_count: int, seed: int, build_request: Callable[[int, str], Request]) -> list[Request]:
     """Requests of one subject each."""
-    return [made(serial, standing) for serial, standing in asked(listed, DIFFERENT, seed)]
+    return [build_request(serial, standing) for serial, standing in pick_subjects(listed_count, REQUEST_COUNT, seed)]
 
 
 # --- the registry --------------------------------------------------------
 
 
-def checks(key: str, listed: int, seed: int) -> list[Request]:
+def build_checks(key: str, listed_count: int, seed: int) -> list[Request]:
     """`POST /v1/checks`, one subject in each."""
 
-    def made(serial: int, standing: str) -> Request:
-        return Request(_check(key, question(serial)), _standing(standing))
+    def build_request(serial: int, standing: str) -> Request:
+        return Request(_format_check(key, build_check_body(serial)), _format_standing(standing))
 
-    return one_each(listed, seed, made)
+    return build_requests(listed_count, seed, build_request)
 
 
-def large_checks(key: str, listed: int, seed: int) -> list[Request]:
+def build_large_checks(key: str, listed_count: int, seed: int) -> list[Request]:
     """`POST /v1/checks`, 500 subjects in each: every second one is listed."""
     random = Random(seed)  # noqa: S311 - no secrets
-    return [_large_check(key, listed, random) for _ in range(DIFFERENT_LARGE)]
+    return [_build_large_check(key, listed_count, random) for _ in range(LARGE_REQUEST_COUNT)]
 
 
-def _large_check(key: str, listed: int, random: Random) -> Request:
-    half = SUBJECTS // 2
-    found = random.sample(range(listed), half)
-    others = random.sample(range(NEVER_LISTED, 2 * NEVER_LISTED), half)
-    pairs = zip(found, others, strict=True)
+def _build_large_check(key: str, listed_count: int, random: Random) -> Request:
+    half = LARGE_CHECK_SUBJECTS // 2
+    listed_serials = random.sample(range(listed_count), half)
+    unlisted_serials = random.sample(range(FIRST_UNLISTED_SERIAL, 2 * FIRST_UNLISTED_SERIAL), half)
+    pairs = zip(listed_serials, unlisted_serials, strict=True)
     serials = [serial for pair in pairs for serial in pair]
     subjects = [
-        question(serial)["subjects"][0] | {"ref": str(place)}
+        build_check_body(serial)["subjects"][0] | {"ref": str(place)}
         for place, serial in enumerate(serials, start=1)
     ]
-    return Request(_check(key, question(0) | {"subjects": subjects}), _standing("black"), half)
+    return Request(_format_check(key, build_check_body(0) | {"subjects": subjects}), _format_standing("black"), half)
 
 
-def subjects(key: str, listed: int, seed: int) -> list[Request]:
+def build_subject_reads(key: str, listed_count: int, seed: int) -> list[Request]:
     """`GET /v1/subjects/uscc/{code}` of listed subjects."""
     random = Random(seed)  # noqa: S311 - no secrets
-    serials = [random.randrange(listed) for _ in range(DIFFERENT)]
+    serials = [random.randrange(listed_count) for _ in range(REQUEST_COUNT)]
     return [
-        Request(get(f"/v1/subjects/uscc/{number(serial)}", key), _standing("black"))
+        Request(format_get(f"/v1/subjects/uscc/{build_row_uscc(serial)}", key), _format_standing("black"))
         for serial in serials
     ]
 
 
-def _check(key: str, body: dict[str, Any]) -> bytes:
-    return post("/v1/checks", body, key)
+def _format_check(key: str, body: dict[str, Any]) -> bytes:
+    return format_post("/v1/checks", body, key)
 
 
-def _standing(standing: str) -> bytes:
+def _format_standing(standing: str) -> bytes:
     return b'"standing":"%s"' % standing.encode()
 
 
 # --- the others ----------------------------------------------------------
 
 
-def pocketbase_lookups(listed: int, seed: int) -> list[Request]:
+def build_pocketbase_lookups(listed_count: int, seed: int) -> list[Request]:
     """PocketBase's look-up by a field, as its clients do it: the first record, uncounted."""
 
-    def made(serial: int, standing: str) -> Request:
-        found = f'"uscc":"{number(serial)}"' if standing == "black" else '"items":[]'
-        wanted = quote(f"(uscc='{number(serial)}')")
+    def build_request(serial: int, standing: str) -> Request:
+        found = f'"uscc":"{build_row_uscc(serial)}"' if standing == "black" else '"items":[]'
+        wanted = quote(f"(uscc='{build_row_uscc(serial)}')")
         path = f"/api/collections/{COLLECTION}/records?filter={wanted}&perPage=1&skipTotal=1"
-        return Request(get(path), found.encode())
+        return Request(format_get(path), found.encode())
 
-    return one_each(listed, seed, made)
+    return build_requests(listed_count, seed, build_request)
 
 
-def tutorial_checks(listed: int, seed: int) -> list[Request]:
+def build_tutorial_checks(listed_count: int, seed: int) -> list[Request]:
     """`POST /checks` of the tutorial's app: the entries of one subject."""
 
-    def made(serial: int, standing: str) -> Request:
-        found = f'"uscc":"{number(serial)}"' if standing == "black" else "\r\n\r\n[]"
+    def build_request(serial: int, standing: str) -> Request:
+        found = f'"uscc":"{build_row_uscc(serial)}"' if standing == "black" else "\r\n\r\n[]"
         body = {
-            "uscc": number(serial),
-            "name": name(serial),
+            "uscc": build_row_uscc(serial),
+            "name": build_row_name(serial),
             "purpose": "side-by-side benchmark",
             "case_no": f"BENCH-{serial}",
         }
-        return Request(post("/checks", body), found.encode())
+        return Request(format_post("/checks", body), found.encode())
 
-    return one_each(listed, seed, made)
+    return build_requests(listed_count, seed, build_request)
 
 
-def the_same(requests: Sequence[Request], answer: bytes) -> list[Request]:
+def replace_expected_answer(requests: Sequence[Request], answer: bytes) -> list[Request]:
     """Requests of another side, put to one that gives everybody this answer."""
     return [Request(request.content, answer) for request in requests]
 
@@ -124,18 +124,18 @@ def the_same(requests: Sequence[Request], answer: bytes) -> list[Request]:
 # --- HTTP ----------------------------------------------------------------
 
 
-def get(path: str, key: str | None = None) -> bytes:
+def format_get(path: str, key: str | None = None) -> bytes:
     """A GET as bytes."""
-    return f"GET {path} HTTP/1.1\r\n{_headers(key)}\r\n".encode()
+    return f"GET {path} HTTP/1.1\r\n{_format_headers(key)}\r\n".encode()
 
 
-def post(path: str, body: dict[str, Any], key: str | None = None) -> bytes:
+def format_post(path: str, body: dict[str, Any], key: str | None = None) -> bytes:
     """A POST of JSON as bytes."""
     content = orjson.dumps(body)
     lengths = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
-    return f"POST {path} HTTP/1.1\r\n{_headers(key)}{lengths}\r\n".encode() + content
+    return f"POST {path} HTTP/1.1\r\n{_format_headers(key)}{lengths}\r\n".encode() + content
 
 
-def _headers(key: str | None) -> str:
+def _format_headers(key: str | None) -> str:
     login = "" if key is None else f"Authorization: Bearer {key}\r\n"
     return f"Host: registry.example\r\n{login}"

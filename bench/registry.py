@@ -12,26 +12,26 @@ from typing import Any
 
 import httpx
 
-from bench.databases import Database, cluster
+from bench.databases import Database, run_cluster
 from bench.machine import (
     BenchError,
     Cores,
-    Share,
-    command,
-    free_port,
-    run,
-    served,
-    size_of,
+    CoreShare,
+    find_command,
+    find_free_port,
+    run_command,
+    run_server,
+    compute_folder_size,
 )
 from bench.rows import LIST_TYPE
 
 POLL_SECONDS = 0.2
-PATIENCE_SECONDS = 3600
-FINISHED = frozenset({"done", "stopped", "refused", "lapsed", "reversed", "held"})
+MAX_WAIT_SECONDS = 3600
+FINISHED_STATES = frozenset({"done", "stopped", "refused", "lapsed", "reversed", "held"})
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedRegistry:
     """A registry that runs, with keys of who sends, who asks, and who oversees."""
 
     address: str
@@ -39,9 +39,9 @@ class Served:
     department_key: str
     approver_key: str
     auditor_key: str
-    size: Callable[[], int]
+    measure_size: Callable[[], int]
 
-    def department(self) -> httpx.Client:
+    def open_department_client(self) -> httpx.Client:
         """A client of the department that sends."""
         headers = {"Authorization": f"Bearer {self.department_key}"}
         return httpx.Client(base_url=self.address, headers=headers, timeout=600, trust_env=False)
@@ -51,31 +51,31 @@ class Served:
 
 
 @contextmanager
-def sqlite(home: Path, _share: Share) -> Iterator[Database]:
+def provide_sqlite(home: Path, _share: CoreShare) -> Iterator[Database]:
     """The embedded database, in the process of the registry itself."""
-    yield embedded(home)
+    yield build_embedded_database(home)
 
 
 @contextmanager
-def postgresql(home: Path, share: Share) -> Iterator[Database]:
+def provide_postgresql(home: Path, share: CoreShare) -> Iterator[Database]:
     """A PostgreSQL of its own with its settings as shipped, on the cores not the registry's."""
-    with cluster(home, share) as server:
-        yield server.first
+    with run_cluster(home, share) as server:
+        yield server.default_database
 
 
-def embedded(home: Path) -> Database:
+def build_embedded_database(home: Path) -> Database:
     """The embedded database below a home."""
-    return Database("", partial(size_of, home / "var"))
+    return Database("", partial(compute_folder_size, home / "var"))
 
 
-DATABASES = {"sqlite": sqlite, "postgresql": postgresql}
+DATABASE_PROVIDERS = {"sqlite": provide_sqlite, "postgresql": provide_postgresql}
 
 
 # --- serving -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Founded:
+class PreparedRegistry:
     """A registry that is set up and not served yet, with a key for each thing that is measured."""
 
     home: Path
@@ -83,56 +83,56 @@ class Founded:
     department_key: str
     approver_key: str
     auditor_key: str
-    size: Callable[[], int]
+    measure_size: Callable[[], int]
 
     @contextmanager
-    def serving(self, cores: Cores, workers: int = 1) -> Iterator[Served]:
+    def serve(self, cores: Cores, workers: int = 1) -> Iterator[ServedRegistry]:
         """Serve it with its default settings until the block ends."""
-        port = free_port()
+        port = find_free_port()
         address = f"http://127.0.0.1:{port}"
-        with served(
-            [command("redblack"), "serve", "--port", str(port), "--workers", str(workers)],
+        with run_server(
+            [find_command("redblack"), "serve", "--port", str(port), "--workers", str(workers)],
             home=self.home,
             environment=self.environment,
             cores=cores,
             ready=f"{address}/readyz",
         ) as pid:
-            yield Served(
-                address, pid, self.department_key, self.approver_key, self.auditor_key, self.size
+            yield ServedRegistry(
+                address, pid, self.department_key, self.approver_key, self.auditor_key, self.measure_size
             )
 
 
-def found(home: Path, kept: Database) -> Founded:
+def prepare_registry(home: Path, database: Database) -> PreparedRegistry:
     """Set up a new, empty registry with the commands that an operator uses."""
-    environment = _environment(home, kept)
-    redblack = command("redblack")
-    run([redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment)
-    run([redblack, "db", "upgrade"], home=home, environment=environment)
-    return Founded(
+    environment = _build_environment(home, database)
+    redblack = find_command("redblack")
+    run_command([redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment)
+    run_command([redblack, "db", "upgrade"], home=home, environment=environment)
+    return PreparedRegistry(
         home,
         environment,
-        _key(home, environment, "department", "human_resources"),
-        _key(home, environment, "approver", "finance_bureau"),
-        _key(home, environment, "auditor"),
-        kept.size,
+        _create_key(home, environment, "department", "human_resources"),
+        _create_key(home, environment, "approver", "finance_bureau"),
+        _create_key(home, environment, "auditor"),
+        database.measure_size,
     )
 
 
 @contextmanager
-def serving(home: Path, database: str, share: Share) -> Iterator[Served]:
+def serve_new_registry(home: Path, database: str, share: CoreShare) -> Iterator[ServedRegistry]:
     """Serve a new, empty registry with its default settings until the block ends."""
     home.mkdir(mode=0o755)
     with (
-        DATABASES[database](home, share) as kept,
-        found(home, kept).serving(share.server) as registry,
+        DATABASE_PROVIDERS[database](home, share) as opened_database,
+        prepare_registry(home, opened_database).serve(share.server) as registry,
     ):
         yield registry
 
 
-def _environment(home: Path, database: Database) -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if "REDBLACK" not in name}
-    ours.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    return ours | {
+def _build_environment(home: Path, database: Database) -> dict[str, str]:
+    inherited = {name: value for name, value in os.environ.items() if "REDBLACK" not in name}
+    inherited.pop("PROMETHEUS_MULTIPROC_DIR", None)
+    return inherited | {
         "REDBLACK_DATA_DIR": str(home / "var"),
         "REDBLACK_DATABASE_URL": database.address,
         "REDBLACK_SECRET_KEY_FILE": str(home / "secret.key"),
@@ -140,17 +140,17 @@ def _environment(home: Path, database: Database) -> dict[str, str]:
     }
 
 
-def _key(home: Path, environment: Mapping[str, str], role: str, department: str = "") -> str:
-    asked = ["keys", "create", "--name", "bench", "--role", role]
-    asked += ["--department", department] if department else []
-    return run([command("redblack"), *asked], home=home, environment=environment)
+def _create_key(home: Path, environment: Mapping[str, str], role: str, department: str = "") -> str:
+    arguments = ["keys", "create", "--name", "bench", "--role", role]
+    arguments += ["--department", department] if department else []
+    return run_command([find_command("redblack"), *arguments], home=home, environment=environment)
 
 
 # --- sending -------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentFile:
     """What became of a file that was sent."""
 
     rows: int
@@ -158,18 +158,18 @@ class Sent:
     """As the registry tells it: from `received_at` to `finished_at`."""
     wall_seconds: float
     """As the client sees it: from the first byte sent until the end was read."""
-    errors: int
+    refused_rows: int
     """Rows that were not accepted."""
 
 
-def send(registry: Served, file: Path, rows: int) -> Sent:
+def send_file(registry: ServedRegistry, file: Path, rows: int) -> SentFile:
     """Send an NDJSON file as one submission and wait for its end.
 
     Raises:
         BenchError: it was not taken, or did not end in time.
     """
-    with registry.department() as client, file.open("rb") as body:
-        began = time.perf_counter()
+    with registry.open_department_client() as client, file.open("rb") as body:
+        started = time.perf_counter()
         answer = client.post(
             "/v1/submissions",
             params={"list_type": LIST_TYPE},
@@ -178,17 +178,17 @@ def send(registry: Served, file: Path, rows: int) -> Sent:
         )
         if answer.status_code not in {httpx.codes.OK, httpx.codes.ACCEPTED}:
             raise BenchError(f"a submission was answered {answer.status_code}: {answer.text[:500]}")
-        view = _end_of(client, answer.json())
-        wall = time.perf_counter() - began
-    took = datetime.fromisoformat(view["finished_at"]) - datetime.fromisoformat(view["received_at"])
+        view = _wait_until_finished(client, answer.json())
+        wall_seconds = time.perf_counter() - started
+    duration = datetime.fromisoformat(view["finished_at"]) - datetime.fromisoformat(view["received_at"])
     accepted = int(view["progress"]["accepted"])
-    return Sent(rows, took.total_seconds(), wall, rows - accepted)
+    return SentFile(rows, duration.total_seconds(), wall_seconds, rows - accepted)
 
 
-def _end_of(client: httpx.Client, view: dict[str, Any]) -> dict[str, Any]:
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while view["state"] not in FINISHED:
-        if time.monotonic() > give_up:
+def _wait_until_finished(client: httpx.Client, view: dict[str, Any]) -> dict[str, Any]:
+    deadline = time.monotonic() + MAX_WAIT_SECONDS
+    while view["state"] not in FINISHED_STATES:
+        if time.monotonic() > deadline:
             raise BenchError(f"a submission is still {view['state']}")
         time.sleep(POLL_SECONDS)
         answer = client.get(f"/v1/submissions/{view['id']}")

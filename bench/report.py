@@ -15,35 +15,35 @@ RESULTS = Path(__file__).with_name("results.json")
 MEGABYTE = 1_000_000
 
 
-def show(
+def print_table(
     title: str,
     columns: Sequence[str],
     lines: Sequence[Sequence[str]],
     notes: str,
     *,
     width: int = 110,
-    texts: int = 1,
+    text_column_count: int = 1,
 ) -> None:
     """Print one table, and below it what must be known to read it.
 
     The first `texts` columns hold words, the others figures.
     """
     table = Table(title=title, title_justify="left", caption=notes, caption_justify="left")
-    wrapped = texts == 1  # a second column of words leaves the first no room to share
+    wrapped = text_column_count == 1  # a second column of words leaves the first no room to share
     table.add_column(columns[0], ratio=2 if wrapped else None, no_wrap=not wrapped)
     for place, column in enumerate(columns[1:], start=1):
-        table.add_column(column, justify="left" if place < texts else "right", no_wrap=True)
+        table.add_column(column, justify="left" if place < text_column_count else "right", no_wrap=True)
     for line in lines:
         table.add_row(*line)
     Console(width=width).print(table)
 
 
-def say(what: str) -> None:
+def print_progress(message: str) -> None:
     """Tell on standard error what is at work, for a run takes minutes."""
-    Console(stderr=True).print(what, highlight=False, soft_wrap=True)
+    Console(stderr=True).print(message, highlight=False, soft_wrap=True)
 
 
-def keep(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
+def write_results(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
     """Write the results of one part, and leave those of the others."""
     parts = orjson.loads(file.read_bytes()) if file.exists() else {}
     parts[part] = results
@@ -51,32 +51,32 @@ def keep(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
     file.write_bytes(orjson.dumps(parts, option=style))
 
 
-def held(part: str, file: Path = RESULTS) -> dict[str, Any] | None:
+def read_results(part: str, file: Path = RESULTS) -> dict[str, Any] | None:
     """The results of one part, where it was run."""
     parts: dict[str, dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else {}
     return parts.get(part)
 
 
-def told(value: float | None, form: Callable[[float], str]) -> str:
+def format_or_dash(value: float | None, formatter: Callable[[float], str]) -> str:
     """A figure, or a dash where there is none."""
-    return "–" if value is None else form(value)
+    return "–" if value is None else formatter(value)
 
 
-def whole(value: float) -> str:
+def format_whole(value: float) -> str:
     """A number without decimals, thousands apart."""
     return f"{value:,.0f}"
 
 
-def tenths(value: float) -> str:
+def format_tenths(value: float) -> str:
     """A number with one decimal."""
     return f"{value:,.1f}"
 
 
-def times(value: float) -> str:
+def format_ratio(value: float) -> str:
     """A ratio."""
     return f"x {value:.2f}"
 
 
-def ratio(over: float | None, under: float | None) -> float | None:
+def compute_ratio(numerator: float | None, denominator: float | None) -> float | None:
     """One figure by another; None where one of them was not measured or is nothing."""
-    return None if over is None or not under else round(over / under, 3)
+    return None if numerator is None or not denominator else round(numerator / denominator, 3)

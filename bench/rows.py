@@ -13,54 +13,54 @@ from typing import Any
 import orjson
 from dateutil.relativedelta import relativedelta
 
-from app.demo.synthetic import birthday, organization_name, person_name, resident_id, uscc
+from app.demo.synthetic import build_birth_date, build_organization_name, build_person_name, build_resident_id, build_uscc
 
 LIST_TYPE = "wage_arrears.black"
-HEADS = 5_000_000  # serials of the heads, apart from every organisation's
+LEGAL_REPRESENTATIVE_SERIAL_OFFSET = 5_000_000  # serials of the heads, apart from every organisation's
 DECIDED_OVER_DAYS = 60
 TRADES = ("建筑工程", "装饰装修", "建筑劳务", "市政工程", "园林绿化", "机电安装")
-TERM = relativedelta(years=3)
-CONDUCT_BEFORE = timedelta(days=20)
+ENTRY_TERM = relativedelta(years=3)
+CONDUCT_TO_DECISION = timedelta(days=20)
 REASON = "示例数据:拖欠农民工工资,经责令限期支付逾期未支付"
-BASIS = "拖欠农民工工资失信联合惩戒对象名单管理暂行办法第五条"
-SHANGHAI = timedelta(hours=8)
+LEGAL_BASIS = "拖欠农民工工资失信联合惩戒对象名单管理暂行办法第五条"
+SHANGHAI_OFFSET = timedelta(hours=8)
 
 
-def today() -> date:
+def compute_today() -> date:
     """The civil day in Shanghai, by which the registry counts."""
-    return (datetime.now(UTC) + SHANGHAI).date()
+    return (datetime.now(UTC) + SHANGHAI_OFFSET).date()
 
 
-def number(serial: int) -> str:
+def build_row_uscc(serial: int) -> str:
     """The unified social credit code of a row."""
-    return uscc(serial)
+    return build_uscc(serial)
 
 
-def name(serial: int) -> str:
+def build_row_name(serial: int) -> str:
     """The organisation of a row."""
-    return organization_name(serial, TRADES[serial % len(TRADES)])
+    return build_organization_name(serial, TRADES[serial % len(TRADES)])
 
 
-def row(serial: int, on: date) -> dict[str, Any]:
+def build_row(serial: int, day: date) -> dict[str, Any]:
     """One decision, at most 60 days old on that day."""
-    decided_on = on - timedelta(days=serial % DECIDED_OVER_DAYS)
-    head = HEADS + serial
+    decided_on = day - timedelta(days=serial % DECIDED_OVER_DAYS)
+    representative_serial = LEGAL_REPRESENTATIVE_SERIAL_OFFSET + serial
     return {
         "list_type": LIST_TYPE,
         "source_ref": f"BENCH-{serial:08d}",
         "case_ref": f"BENCH-C-{serial:08d}",
         "subject": {
             "kind": "legal_person",
-            "name": name(serial),
-            "identifiers": [{"scheme": "uscc", "number": number(serial)}],
+            "name": build_row_name(serial),
+            "identifiers": [{"scheme": "uscc", "number": build_row_uscc(serial)}],
         },
         "responsible_persons": [
             {
                 "role": "legal_representative",
-                "name": person_name(head),
+                "name": build_person_name(representative_serial),
                 "identifier": {
                     "scheme": "resident_id",
-                    "number": resident_id(head, birthday(head)),
+                    "number": build_resident_id(representative_serial, build_birth_date(representative_serial)),
                 },
             }
         ],
@@ -70,31 +70,31 @@ def row(serial: int, on: date) -> dict[str, Any]:
             "decided_on": decided_on,
         },
         "reason": REASON,
-        "legal_basis": BASIS,
+        "legal_basis": LEGAL_BASIS,
         "severity": "serious",
-        "conduct_ended_on": decided_on - CONDUCT_BEFORE,
+        "conduct_ended_on": decided_on - CONDUCT_TO_DECISION,
         "effective_from": decided_on,
-        "effective_until": _end_of(decided_on),
+        "effective_until": _compute_last_day(decided_on),
         "disclosure": {"class": "public"},
     }
 
 
 @cache
-def _end_of(decided_on: date) -> date:
+def _compute_last_day(decided_on: date) -> date:
     # Worked out once for each of the few days: it takes as long as a third of a row.
-    return decided_on + TERM
+    return decided_on + ENTRY_TERM
 
 
-def write(file: Path, first: int, count: int) -> Path:
+def write_rows(file: Path, first_serial: int, count: int) -> Path:
     """Write rows as NDJSON, from one serial on."""
-    on = today()
+    day = compute_today()
     with file.open("wb") as lines:
-        for serial in range(first, first + count):
-            lines.write(orjson.dumps(row(serial, on), option=orjson.OPT_APPEND_NEWLINE))
+        for serial in range(first_serial, first_serial + count):
+            lines.write(orjson.dumps(build_row(serial, day), option=orjson.OPT_APPEND_NEWLINE))
     return file
 
 
-def read(file: Path) -> Iterator[dict[str, Any]]:
+def read_rows(file: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file that `write` wrote."""
     with file.open("rb") as lines:
         yield from map(orjson.loads, lines)

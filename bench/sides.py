@@ -10,47 +10,47 @@ from pathlib import Path
 import httpx
 
 from bench import questions
-from bench.asking import question
-from bench.databases import CONNECTIONS, Cluster, Database, cluster
-from bench.exporting import RegistryExport, by_command
-from bench.filling import Filling, fill_pocketbase, fill_registry, fill_tutorial
-from bench.loading import Client, Request
-from bench.machine import Share, every_core, one_core
+from bench.asking import build_check_body
+from bench.databases import CONNECTIONS, Cluster, Database, run_cluster
+from bench.exporting import RegistryExport, build_command_export
+from bench.filling import FillOrder, fill_pocketbase, fill_registry, fill_tutorial
+from bench.loading import LoadClient, Request
+from bench.machine import CoreShare, share_all_cores, reserve_one_core
 from bench.peers import applications, pocketbase
-from bench.registry import Founded, Served
-from bench.report import say
-from bench.rows import number
-from bench.together import Piece, together
-from bench.turns import FEW_CONNECTIONS, Asked, Turn, move
+from bench.registry import PreparedRegistry, ServedRegistry
+from bench.report import print_progress
+from bench.rows import build_row_uscc
+from bench.together import Task, run_parallel
+from bench.turns import FEW_CONNECTIONS, LoadMeasurement, Measurement, set_cpu_affinity
 
-AT_ONCE = 2
-SMALL = 10_000
+MAX_PARALLEL_FILLS = 2
+SMALL_REGISTRY_SIZE = 10_000
 """Entries of the registry that growth is counted from."""
 POCKETBASE, TUTORIAL = "PocketBase", "tutorial app"
 FASTAPI, ASGI = "bare FastAPI", "bare ASGI"
-NAMES = {"sqlite": "registry, SQLite", "postgresql": "registry, PostgreSQL"}
+REGISTRY_NAMES = {"sqlite": "registry, SQLite", "postgresql": "registry, PostgreSQL"}
 WORKS = ("check", "growth", "workers", "many", "subject", "export")
 SIDES = (
-    NAMES["sqlite"],
+    REGISTRY_NAMES["sqlite"],
     POCKETBASE,
     "sqlite3",
-    NAMES["postgresql"],
+    REGISTRY_NAMES["postgresql"],
     TUTORIAL,
     "psql",
     FASTAPI,
     ASGI,
 )
 """In this order they are measured: what is held against each other comes close together."""
-ASKS_POCKETBASE = frozenset({"check", "many"})
-Requests = Callable[[int], Sequence[Request]]
+WORKS_WITH_POCKETBASE = frozenset({"check", "many"})
+RequestFactory = Callable[[int], Sequence[Request]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class BenchmarkPlan:
     """What is to be measured, on what."""
 
     home: Path
-    on: date
+    day: date
     works: frozenset[str]
     databases: Sequence[str]
     sizes: Sequence[int]
@@ -62,261 +62,261 @@ class Wanted:
         """Exports and growth are measured on this size."""
         return max(self.sizes)
 
-    def registry_sizes(self) -> list[int]:
+    def list_registry_sizes(self) -> list[int]:
         """The sizes of registries, that for growth among them."""
-        small = {SMALL} if "growth" in self.works else set()
+        small = {SMALL_REGISTRY_SIZE} if "growth" in self.works else set()
         return sorted({*self.sizes} | small)
 
     @property
-    def checks(self) -> bool:
+    def measures_checks(self) -> bool:
         """Whether checks of one subject are measured: for themselves, or to compare with."""
         return bool(self.works & {"check", "growth", "workers"})
 
     @property
-    def asks_pocketbase(self) -> bool:
+    def uses_pocketbase(self) -> bool:
         """Whether PocketBase is a side: the registry on SQLite is held against it."""
-        return bool(self.works & ASKS_POCKETBASE)
+        return bool(self.works & WORKS_WITH_POCKETBASE)
 
     @property
-    def asks_tutorial(self) -> bool:
+    def uses_tutorial(self) -> bool:
         """Whether the tutorial's app is a side."""
         return "check" in self.works and "postgresql" in self.databases
 
-    def peers(self) -> list[str]:
+    def list_peers(self) -> list[str]:
         """The sides that have entries of their own."""
-        asked = {POCKETBASE: self.asks_pocketbase, TUTORIAL: self.asks_tutorial}
-        return [side for side, is_asked in asked.items() if is_asked]
+        used_by_side = {POCKETBASE: self.uses_pocketbase, TUTORIAL: self.uses_tutorial}
+        return [side for side, is_used in used_by_side.items() if is_used]
 
 
 @dataclass(slots=True)
-class Filled:
+class FilledSides:
     """Every side with its entries in it, not served yet."""
 
-    wanted: Wanted
+    plan: BenchmarkPlan
     server: Cluster | None = None
-    registries: dict[str, Founded] = field(default_factory=dict)
+    registries: dict[str, PreparedRegistry] = field(default_factory=dict)
     tutorials: dict[int, Database] = field(default_factory=dict)
 
-    def fill(self) -> None:
+    def fill_all(self) -> None:
         """Fill all of them, two at a time: what makes the rows is slower than what takes them."""
-        wanted = self.wanted
+        plan = self.plan
         if self.server is not None:
-            move(self.server.pid, every_core().others)
-        largest_first = list(reversed(wanted.registry_sizes()))  # for they take longest
-        pieces = [self._registry(name, size) for size in largest_first for name in wanted.databases]
-        pieces += [self._peer(side, size) for size in wanted.sizes for side in wanted.peers()]
-        for name, result in together(pieces, AT_ONCE):
-            say(f"filled: {name}")
-            if isinstance(result, Founded):
+            set_cpu_affinity(self.server.pid, share_all_cores().others)
+        largest_first = list(reversed(plan.list_registry_sizes()))  # for they take longest
+        tasks = [self._build_registry_task(name, size) for size in largest_first for name in plan.databases]
+        tasks += [self._build_peer_task(side, size) for size in plan.sizes for side in plan.list_peers()]
+        for name, result in run_parallel(tasks, MAX_PARALLEL_FILLS):
+            print_progress(f"filled: {name}")
+            if isinstance(result, PreparedRegistry):
                 self.registries[name] = result
 
-    def registry(self, database: str, size: int) -> Founded:
+    def find_registry(self, database: str, size: int) -> PreparedRegistry:
         """The registry of a size."""
-        return self.registries[_called(NAMES[database], size)]
+        return self.registries[_format_side_name(REGISTRY_NAMES[database], size)]
 
-    def _registry(self, database: str, size: int) -> Piece:
-        home, filling = self.home_of(database, size), self._filling(size)
-        kept = self._database(f"registry_{size}") if database == "postgresql" else None
-        return Piece(_called(NAMES[database], size), fill_registry, (home, kept, filling))
+    def _build_registry_task(self, database: str, size: int) -> Task:
+        home, filling = self.build_home_path(database, size), self._build_fill_order(size)
+        server_database = self._create_database(f"registry_{size}") if database == "postgresql" else None
+        return Task(_format_side_name(REGISTRY_NAMES[database], size), fill_registry, (home, server_database, filling))
 
-    def _peer(self, side: str, size: int) -> Piece:
-        home, filling, name = self.home_of(side, size), self._filling(size), _called(side, size)
+    def _build_peer_task(self, side: str, size: int) -> Task:
+        home, filling, name = self.build_home_path(side, size), self._build_fill_order(size), _format_side_name(side, size)
         if side == POCKETBASE:
-            return Piece(name, fill_pocketbase, (home, self.wanted.pocketbase, filling))
-        self.tutorials[size] = self._database(f"tutorial_{size}")
-        return Piece(name, fill_tutorial, (home, self.tutorials[size], filling))
+            return Task(name, fill_pocketbase, (home, self.plan.pocketbase, filling))
+        self.tutorials[size] = self._create_database(f"tutorial_{size}")
+        return Task(name, fill_tutorial, (home, self.tutorials[size], filling))
 
-    def home_of(self, side: str, size: int) -> Path:
+    def build_home_path(self, side: str, size: int) -> Path:
         """The folder of a side."""
-        return self.wanted.home / f"{side.replace(' ', '-')}-{size}"
+        return self.plan.home / f"{side.replace(' ', '-')}-{size}"
 
-    def _filling(self, size: int) -> Filling:
-        return Filling(self.wanted.on, size, every_core())
+    def _build_fill_order(self, size: int) -> FillOrder:
+        return FillOrder(self.plan.day, size, share_all_cores())
 
-    def _database(self, name: str) -> Database:
+    def _create_database(self, name: str) -> Database:
         assert self.server is not None
-        return self.server.create(name)
+        return self.server.create_database(name)
 
 
-def _called(side: str, size: int) -> str:
+def _format_side_name(side: str, size: int) -> str:
     return f"{side}, {size:,} entries"
 
 
 @contextmanager
-def filled(wanted: Wanted) -> Iterator[Filled]:
+def fill_sides(plan: BenchmarkPlan) -> Iterator[FilledSides]:
     """Fill every side; the server of the databases runs until the block ends."""
     with ExitStack() as stack:
-        found = Filled(wanted)
-        if "postgresql" in wanted.databases:
-            home = wanted.home / "databases"
+        sides = FilledSides(plan)
+        if "postgresql" in plan.databases:
+            home = plan.home / "databases"
             home.mkdir(mode=0o755)
-            found.server = stack.enter_context(cluster(home, one_core(), connections=CONNECTIONS))
-        found.fill()
-        yield found
+            sides.server = stack.enter_context(run_cluster(home, reserve_one_core(), connections=CONNECTIONS))
+        sides.fill_all()
+        yield sides
 
 
 # --- up ------------------------------------------------------------------
 
 
 @contextmanager
-def turns_of(found: Filled, client: Client, size: int) -> Iterator[list[Turn]]:
+def serve_sides(sides: FilledSides, client: LoadClient, size: int) -> Iterator[list[Measurement]]:
     """Serve every side of a size until the block ends: what is measured of them in a round."""
     with ExitStack() as stack:
-        yield _Up(found, client, size, one_core(), stack).turns()
+        yield _ServedSides(sides, client, size, reserve_one_core(), stack).build_measurements()
 
 
 @dataclass(slots=True)
-class _Up:
+class _ServedSides:
     """The sides of one size, served."""
 
-    found: Filled
-    client: Client
+    sides: FilledSides
+    client: LoadClient
     size: int
-    share: Share
+    share: CoreShare
     stack: ExitStack
-    made: list[Turn] = field(default_factory=list)
+    measurements: list[Measurement] = field(default_factory=list)
 
-    def turns(self) -> list[Turn]:
-        wanted = self.found.wanted
-        works, served = wanted.works, {}
-        for database in wanted.databases:
+    def build_measurements(self) -> list[Measurement]:
+        plan = self.sides.plan
+        works, served = plan.works, {}
+        for database in plan.databases:
             registry = self._serve(database, self.size)
             served[database] = registry
-            self._ask_registry(database, registry)
-            if "export" in works and self.size == wanted.largest:
-                self._export(database, registry)
-            if "growth" in works and self.size == wanted.largest:
-                small = registry if self.size == SMALL else self._serve(database, SMALL)
-                requests = partial(questions.checks, small.approver_key, SMALL)
-                self._ask("growth", NAMES[database], small, requests, database=database)
-        if wanted.asks_pocketbase:
-            self._ask_pocketbase()
-        if wanted.asks_tutorial:
-            self._ask_tutorial()
+            self._add_registry(database, registry)
+            if "export" in works and self.size == plan.largest:
+                self._add_exports(database, registry)
+            if "growth" in works and self.size == plan.largest:
+                small = registry if self.size == SMALL_REGISTRY_SIZE else self._serve(database, SMALL_REGISTRY_SIZE)
+                requests = partial(questions.build_checks, small.approver_key, SMALL_REGISTRY_SIZE)
+                self._add_load("growth", REGISTRY_NAMES[database], small, requests, database=database)
+        if plan.uses_pocketbase:
+            self._add_pocketbase()
+        if plan.uses_tutorial:
+            self._add_tutorial()
         if works & {"check", "subject"}:
-            self._ask_floors(next(iter(served.values())))
-        if "workers" in works and "postgresql" in wanted.databases:
-            self._ask_two_workers()
-        return sorted(self.made, key=lambda turn: (WORKS.index(turn.work), SIDES.index(turn.side)))
+            self._add_baselines(next(iter(served.values())))
+        if "workers" in works and "postgresql" in plan.databases:
+            self._add_two_workers()
+        return sorted(self.measurements, key=lambda turn: (WORKS.index(turn.work), SIDES.index(turn.side)))
 
-    def _serve(self, database: str, size: int) -> Served:
-        registry = self.found.registry(database, size)
-        return self.stack.enter_context(registry.serving(self.share.server))
+    def _serve(self, database: str, size: int) -> ServedRegistry:
+        registry = self.sides.find_registry(database, size)
+        return self.stack.enter_context(registry.serve(self.share.server))
 
-    def _ask_registry(self, database: str, registry: Served) -> None:
-        wanted, side = self.found.wanted, NAMES[database]
+    def _add_registry(self, database: str, registry: ServedRegistry) -> None:
+        plan, side = self.sides.plan, REGISTRY_NAMES[database]
         key = registry.approver_key
-        if wanted.checks:
-            self._ask("check", side, registry, self._of(questions.checks, key), database=database)
-        if "many" in wanted.works:
-            requests = self._of(questions.large_checks, key)
-            self._ask("many", side, registry, requests, database=database, large=True)
-        if "subject" in wanted.works:
-            requests = self._of(questions.subjects, key)
-            self._ask("subject", side, registry, requests, database=database)
+        if plan.measures_checks:
+            self._add_load("check", side, registry, self._bind_requests(questions.build_checks, key), database=database)
+        if "many" in plan.works:
+            requests = self._bind_requests(questions.build_large_checks, key)
+            self._add_load("many", side, registry, requests, database=database, large=True)
+        if "subject" in plan.works:
+            requests = self._bind_requests(questions.build_subject_reads, key)
+            self._add_load("subject", side, registry, requests, database=database)
 
-    def _export(self, database: str, registry: Served) -> None:
+    def _add_exports(self, database: str, registry: ServedRegistry) -> None:
         """Export all of it, and the same by the database's own command where there is one."""
-        own = RegistryExport(
-            side=NAMES[database],
+        registry_export = RegistryExport(
+            side=REGISTRY_NAMES[database],
             registry=registry,
             size=self.size,
             share=self.share,
-            database_pid=self._pid(database),
+            database_pid=self._find_database_pid(database),
         )
-        command = by_command(database, self.found.registry(database, self.size), own)
-        self.made.append(own)
-        if command is None:
-            say(f"not measured: no command beside the export of {NAMES[database]}")
+        command_export = build_command_export(database, self.sides.find_registry(database, self.size), registry_export)
+        self.measurements.append(registry_export)
+        if command_export is None:
+            print_progress(f"not measured: no command beside the export of {REGISTRY_NAMES[database]}")
         else:
-            self.made.append(command)
+            self.measurements.append(command_export)
 
-    def _pid(self, database: str) -> int | None:
-        server = self.found.server
+    def _find_database_pid(self, database: str) -> int | None:
+        server = self.sides.server
         return server.pid if database == "postgresql" and server is not None else None
 
-    def _ask_pocketbase(self) -> None:
-        home = self.found.home_of(POCKETBASE, self.size)
-        command = self.found.wanted.pocketbase
+    def _add_pocketbase(self) -> None:
+        home = self.sides.build_home_path(POCKETBASE, self.size)
+        command = self.sides.plan.pocketbase
         served = self.stack.enter_context(
-            pocketbase.serving_again(home, command, self.share.server)
+            pocketbase.serve_existing(home, command, self.share.server)
         )
-        requests = partial(questions.pocketbase_lookups, self.size)
-        self._ask("check", POCKETBASE, served, requests)
+        requests = partial(questions.build_pocketbase_lookups, self.size)
+        self._add_load("check", POCKETBASE, served, requests)
 
-    def _ask_tutorial(self) -> None:
-        home = self.found.home_of(TUTORIAL, self.size)
+    def _add_tutorial(self) -> None:
+        home = self.sides.build_home_path(TUTORIAL, self.size)
         served = self.stack.enter_context(
-            applications.tutorial(home, self.found.tutorials[self.size], self.share.server)
+            applications.serve_tutorial(home, self.sides.tutorials[self.size], self.share.server)
         )
-        requests = partial(questions.tutorial_checks, self.size)
-        self._ask("check", TUTORIAL, served, requests, database="postgresql")
+        requests = partial(questions.build_tutorial_checks, self.size)
+        self._add_load("check", TUTORIAL, served, requests, database="postgresql")
 
-    def _ask_floors(self, registry: Served) -> None:
+    def _add_baselines(self, registry: ServedRegistry) -> None:
         """Ask the floors the very same, for the bytes that the registry answered once."""
-        works, home = self.found.wanted.works, self.found.wanted.home
+        works, home = self.sides.plan.works, self.sides.plan.home
         key = registry.approver_key
-        check, subject = _answers(registry)
-        for side, named in ((FASTAPI, "fastapi_app"), (ASGI, "asgi_app")):
+        check, subject = _read_answers(registry)
+        for side, application_name in ((FASTAPI, "fastapi_app"), (ASGI, "asgi_app")):
             served = self.stack.enter_context(
-                applications.floor(
-                    home / f"{named}-{self.size}", named, check, subject, self.share.server
+                applications.serve_baseline(
+                    home / f"{application_name}-{self.size}", application_name, check, subject, self.share.server
                 )
             )
             if "check" in works:
-                self._ask("check", side, served, self._same(questions.checks, key, check))
+                self._add_load("check", side, served, self._bind_baseline_requests(questions.build_checks, key, check))
             if "subject" in works and side == FASTAPI:
-                self._ask("subject", side, served, self._same(questions.subjects, key, subject))
+                self._add_load("subject", side, served, self._bind_baseline_requests(questions.build_subject_reads, key, subject))
 
-    def _ask_two_workers(self) -> None:
-        share = every_core()
+    def _add_two_workers(self) -> None:
+        share = share_all_cores()
         registry = self.stack.enter_context(
-            self.found.registry("postgresql", self.size).serving(share.server, workers=2)
+            self.sides.find_registry("postgresql", self.size).serve(share.server, workers=2)
         )
-        requests = self._of(questions.checks, registry.approver_key)
-        self._ask(
-            "workers", NAMES["postgresql"], registry, requests, database="postgresql", share=share
+        requests = self._bind_requests(questions.build_checks, registry.approver_key)
+        self._add_load(
+            "workers", REGISTRY_NAMES["postgresql"], registry, requests, database="postgresql", share=share
         )
 
-    def _of(self, made: Callable[[str, int, int], list[Request]], key: str) -> Requests:
-        return partial(made, key, self.size)
+    def _bind_requests(self, build_requests: Callable[[str, int, int], list[Request]], key: str) -> RequestFactory:
+        return partial(build_requests, key, self.size)
 
-    def _same(
-        self, made: Callable[[str, int, int], list[Request]], key: str, answer: bytes
-    ) -> Requests:
-        return lambda seed: questions.the_same(made(key, self.size, seed), answer)
+    def _bind_baseline_requests(
+        self, build_requests: Callable[[str, int, int], list[Request]], key: str, answer: bytes
+    ) -> RequestFactory:
+        return lambda seed: questions.replace_expected_answer(build_requests(key, self.size, seed), answer)
 
-    def _ask(
+    def _add_load(
         self,
         work: str,
         side: str,
-        server: Served | pocketbase.Served | applications.Application,
-        requests: Requests,
+        server: ServedRegistry | pocketbase.ServedPocketbase | applications.Application,
+        requests: RequestFactory,
         *,
         database: str = "",
         large: bool = False,
-        share: Share | None = None,
+        share: CoreShare | None = None,
     ) -> None:
-        asked = Asked(
+        measurement = LoadMeasurement(
             work=work,
             side=side,
             client=self.client,
-            seconds=self.found.wanted.seconds,
+            seconds=self.sides.plan.seconds,
             address=server.address,
             pid=server.pid,
-            database_pid=self._pid(database),
+            database_pid=self._find_database_pid(database),
             requests=requests,
             share=share or self.share,
         )
         if large:
-            asked = replace(asked, connections=FEW_CONNECTIONS, each=questions.SUBJECTS)
-        self.made.append(asked)
+            measurement = replace(measurement, connections=FEW_CONNECTIONS, each=questions.LARGE_CHECK_SUBJECTS)
+        self.measurements.append(measurement)
 
 
-def _answers(registry: Served) -> tuple[bytes, bytes]:
+def _read_answers(registry: ServedRegistry) -> tuple[bytes, bytes]:
     """The bytes of a check and of a subject, both of a listed one."""
     headers = {"Authorization": f"Bearer {registry.approver_key}", "Accept-Encoding": "identity"}
     with httpx.Client(base_url=registry.address, headers=headers, trust_env=False) as client:
-        check = client.post("/v1/checks", json=question(1)).raise_for_status()
-        subject = client.get(f"/v1/subjects/uscc/{number(1)}").raise_for_status()
+        check = client.post("/v1/checks", json=build_check_body(1)).raise_for_status()
+        subject = client.get(f"/v1/subjects/uscc/{build_row_uscc(1)}").raise_for_status()
     return check.content, subject.content

@@ -29,27 +29,27 @@ from statistics import median
 from typing import Any
 
 from bench import rows
-from bench.asking import A_SECOND, CONNECTIONS, Answers, Timetable, asking
+from bench.asking import QUESTIONS_PER_SECOND, CONNECTIONS, PacedResults, CheckSchedule, run_paced_checks
 from bench.machine import (
     BenchError,
-    end_on_termination,
-    every_core,
-    one_core,
-    running_on,
-    watched,
+    exit_on_sigterm,
+    share_all_cores,
+    reserve_one_core,
+    run_on_cores,
+    watch_memory,
 )
 from bench.peers import pocketbase
-from bench.registry import Sent, Served, send, serving
-from bench.report import MEGABYTE, RESULTS, keep, ratio, say, show, tenths, times, told, whole
+from bench.registry import SentFile, ServedRegistry, send_file, serve_new_registry
+from bench.report import MEGABYTE, RESULTS, write_results, compute_ratio, print_progress, print_table, format_tenths, format_ratio, format_or_dash, format_whole
 
 SIDES = ("sqlite", "pocketbase", "postgresql", "checks")
 REGISTRIES = ("sqlite", "postgresql")
-LARGE = 4
+LARGE_FILE_FACTOR = 4
 """How many times the rows of the ordinary file a large one has."""
-WARM_ROWS = 500
+WARM_UP_ROWS = 500
 """Imported first, so that what is loaded once is loaded; and what checks ask about."""
 IDLE_SECONDS = 30
-TOLD_APART = 5
+MAX_P99_RATIO = 5
 """The aim: a check's p99 during an import is at most so many times that of an idle registry."""
 
 FEATURES = {
@@ -76,7 +76,7 @@ FEATURES = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filled:
+class ImportFigures:
     """One import; the registry's own account of its time is `seconds`, the client's `wall`."""
 
     rows_per_second: float
@@ -87,7 +87,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Latencies:
+class CheckLatencies:
     """What checks took in one round, milliseconds; and how many were wrong or not answered."""
 
     idle_p50: float
@@ -103,19 +103,19 @@ class Latencies:
 
 
 @dataclass(frozen=True, slots=True)
-class Bench:
+class ImportBenchmark:
     """What is asked for, and where it happens."""
 
     home: Path
-    rows: int
+    row_count: int
     pocketbase: Path
 
-    def file(self, first: int, count: int) -> Path:
+    def provide_file(self, first_serial: int, count: int) -> Path:
         """A file of rows; the same rows make the same file, so it is written once."""
-        named = self.home / f"{first}-{count}.ndjson"
-        return named if named.exists() else rows.write(named, first, count)
+        path = self.home / f"{first_serial}-{count}.ndjson"
+        return path if path.exists() else rows.write_rows(path, first_serial, count)
 
-    def place(self, side: str) -> Path:
+    def build_server_home(self, side: str) -> Path:
         """A folder of its own for a server."""
         return self.home / f"{side}-{time.monotonic_ns()}"
 
@@ -123,97 +123,97 @@ class Bench:
 # --- imports -------------------------------------------------------------
 
 
-def fill_registry(bench: Bench, database: str, count: int) -> Filled:
+def measure_registry_import(bench: ImportBenchmark, database: str, count: int) -> ImportFigures:
     """Import one file into a new registry on one core."""
-    share = one_core()
-    file = bench.file(WARM_ROWS, count)
-    with serving(bench.place(database), database, share) as registry, running_on(share.others):
-        _warm(bench, registry)
-        with watched(registry.pid) as memory:
-            sent = send(registry, file, count)
-        size = registry.size()
-    return Filled(
+    share = reserve_one_core()
+    file = bench.provide_file(WARM_UP_ROWS, count)
+    with serve_new_registry(bench.build_server_home(database), database, share) as registry, run_on_cores(share.others):
+        _warm_up(bench, registry)
+        with watch_memory(registry.pid) as memory:
+            sent = send_file(registry, file, count)
+        size = registry.measure_size()
+    return ImportFigures(
         rows_per_second=count / sent.seconds,
         wall_rows_per_second=count / sent.wall_seconds,
-        memory_above_idle=memory.above_idle,
+        memory_above_idle=memory.bytes_above_idle,
         database_bytes=size,
-        errors=sent.errors,
+        errors=sent.refused_rows,
     )
 
 
-def _warm(bench: Bench, registry: Served) -> Sent:
-    warm = send(registry, bench.file(0, WARM_ROWS), WARM_ROWS)
-    if warm.errors:
-        raise BenchError(f"{warm.errors} rows of {WARM_ROWS} were refused")
-    return warm
+def _warm_up(bench: ImportBenchmark, registry: ServedRegistry) -> SentFile:
+    sent = send_file(registry, bench.provide_file(0, WARM_UP_ROWS), WARM_UP_ROWS)
+    if sent.refused_rows:
+        raise BenchError(f"{sent.refused_rows} rows of {WARM_UP_ROWS} were refused")
+    return sent
 
 
-def fill_pocketbase(bench: Bench, way: pocketbase.Way) -> Filled:
+def measure_pocketbase_import(bench: ImportBenchmark, method: pocketbase.FillMethod) -> ImportFigures:
     """Fill a new PocketBase on one core, in one way."""
-    share = one_core()
-    wanted = pocketbase.requests(bench.file(WARM_ROWS, bench.rows))
-    warm = pocketbase.requests(bench.file(0, WARM_ROWS))
-    home = bench.place("pocketbase")
+    share = reserve_one_core()
+    requests = pocketbase.build_batch_requests(bench.provide_file(WARM_UP_ROWS, bench.row_count))
+    warm_up_requests = pocketbase.build_batch_requests(bench.provide_file(0, WARM_UP_ROWS))
+    home = bench.build_server_home("pocketbase")
     with (
-        pocketbase.serving(home, bench.pocketbase, share.server) as served,
-        running_on(share.others),
+        pocketbase.serve_new(home, bench.pocketbase, share.server) as served,
+        run_on_cores(share.others),
     ):
-        pocketbase.fill(served, warm, way)
-        with watched(served.pid) as memory:
-            filling = pocketbase.fill(served, wanted, way)
-        errors, size = len(wanted) + len(warm) - served.held(), served.size()
-    rate = len(wanted) / filling.seconds
-    return Filled(
+        pocketbase.fill_collection(served, warm_up_requests, method)
+        with watch_memory(served.pid) as memory:
+            result = pocketbase.fill_collection(served, requests, method)
+        errors, size = len(requests) + len(warm_up_requests) - served.count_records(), served.measure_size()
+    rate = len(requests) / result.seconds
+    return ImportFigures(
         rows_per_second=rate,
         wall_rows_per_second=rate,
-        memory_above_idle=memory.above_idle,
+        memory_above_idle=memory.bytes_above_idle,
         database_bytes=size,
         errors=errors,
     )
 
 
-def best_way(bench: Bench) -> tuple[pocketbase.Way, dict[str, int]]:
+def find_best_method(bench: ImportBenchmark) -> tuple[pocketbase.FillMethod, dict[str, int]]:
     """The fastest way to fill PocketBase here, and the rate of each that was tried."""
-    share = one_core()
-    wanted = pocketbase.requests(bench.file(0, pocketbase.TRIALS))
-    home = bench.place("trials")
+    share = reserve_one_core()
+    requests = pocketbase.build_batch_requests(bench.provide_file(0, pocketbase.TRIAL_RECORD_COUNT))
+    home = bench.build_server_home("trials")
     with (
-        pocketbase.serving(home, bench.pocketbase, share.server) as served,
-        running_on(share.others),
+        pocketbase.serve_new(home, bench.pocketbase, share.server) as served,
+        run_on_cores(share.others),
     ):
-        return pocketbase.best_way(served, wanted)
+        return pocketbase.find_best_method(served, requests)
 
 
 # --- checks --------------------------------------------------------------
 
 
-def feel(bench: Bench, database: str) -> Latencies:
+def measure_checks(bench: ImportBenchmark, database: str) -> CheckLatencies:
     """Ask before, during and after an import, with every core for everybody."""
-    file = bench.file(WARM_ROWS, bench.rows)
-    with serving(bench.place(f"checks-{database}"), database, every_core()) as registry:
-        _warm(bench, registry)
-        timetable = Timetable(registry.address, registry.approver_key, WARM_ROWS)
-        _ask_for(timetable, IDLE_SECONDS / 10)  # what is loaded once is loaded
-        idle = _ask_for(timetable, IDLE_SECONDS)
-        with asking(timetable) as during:
-            sent = send(registry, file, bench.rows)
-        after = _ask_for(timetable, IDLE_SECONDS)
-    return Latencies(
-        idle_p50=idle.percentile(0.5),
-        idle_p99=idle.percentile(0.99),
-        during_p50=during.percentile(0.5),
-        during_p99=during.percentile(0.99),
-        after_p50=after.percentile(0.5),
-        after_p99=after.percentile(0.99),
-        p99_ratio=during.percentile(0.99) / idle.percentile(0.99),
-        import_rows_per_second=bench.rows / sent.wall_seconds,
+    file = bench.provide_file(WARM_UP_ROWS, bench.row_count)
+    with serve_new_registry(bench.build_server_home(f"checks-{database}"), database, share_all_cores()) as registry:
+        _warm_up(bench, registry)
+        schedule = CheckSchedule(registry.address, registry.approver_key, WARM_UP_ROWS)
+        _run_checks_for(schedule, IDLE_SECONDS / 10)  # what is loaded once is loaded
+        idle = _run_checks_for(schedule, IDLE_SECONDS)
+        with run_paced_checks(schedule) as during:
+            sent = send_file(registry, file, bench.row_count)
+        after = _run_checks_for(schedule, IDLE_SECONDS)
+    return CheckLatencies(
+        idle_p50=idle.compute_percentile_ms(0.5),
+        idle_p99=idle.compute_percentile_ms(0.99),
+        during_p50=during.compute_percentile_ms(0.5),
+        during_p99=during.compute_percentile_ms(0.99),
+        after_p50=after.compute_percentile_ms(0.5),
+        after_p99=after.compute_percentile_ms(0.99),
+        p99_ratio=during.compute_percentile_ms(0.99) / idle.compute_percentile_ms(0.99),
+        import_rows_per_second=bench.row_count / sent.wall_seconds,
         answers_during=len(during.latencies),
-        errors=idle.errors + during.errors + after.errors + sent.errors,
+        errors=idle.errors + during.errors + after.errors + sent.refused_rows,
     )
 
 
-def _ask_for(timetable: Timetable, seconds: float) -> Answers:
-    with asking(timetable) as answers:
+def _run_checks_for(schedule: CheckSchedule, seconds: float) -> PacedResults:
+    with run_paced_checks(schedule) as answers:
         time.sleep(seconds)
     return answers
 
@@ -221,104 +221,104 @@ def _ask_for(timetable: Timetable, seconds: float) -> Answers:
 # --- the whole -----------------------------------------------------------
 
 
-def measure(bench: Bench, sides: Sequence[str], rounds: int, *, large: bool) -> dict[str, Any]:
+def measure(bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large: bool) -> dict[str, Any]:
     """Every side in turn, as many rounds as asked for; the medians."""
-    way, tried = best_way(bench) if "pocketbase" in sides else (None, {})
-    imports: dict[str, list[Filled]] = {}
-    checks: dict[str, list[Latencies]] = {}
-    for turn in range(1, rounds + 1):
+    method, rate_by_method = find_best_method(bench) if "pocketbase" in sides else (None, {})
+    imports: dict[str, list[ImportFigures]] = {}
+    checks: dict[str, list[CheckLatencies]] = {}
+    for round_number in range(1, rounds + 1):
         for side in sides:
-            say(f"round {turn} of {rounds}: {side}")
+            print_progress(f"round {round_number} of {rounds}: {side}")
             if side == "checks":
                 for database in REGISTRIES:
-                    checks.setdefault(database, []).append(feel(bench, database))
-            elif side == "pocketbase" and way is not None:
-                imports.setdefault(side, []).append(fill_pocketbase(bench, way))
+                    checks.setdefault(database, []).append(measure_checks(bench, database))
+            elif side == "pocketbase" and method is not None:
+                imports.setdefault(side, []).append(measure_pocketbase_import(bench, method))
             else:
-                imports.setdefault(side, []).append(fill_registry(bench, side, bench.rows))
-    filled = {side: _median(found) for side, found in imports.items()}
+                imports.setdefault(side, []).append(measure_registry_import(bench, side, bench.row_count))
+    filled = {side: _compute_medians(found) for side, found in imports.items()}
     results = {
-        "rows": bench.rows,
-        "row_bytes": _row_bytes(bench),
+        "rows": bench.row_count,
+        "row_bytes": _compute_row_bytes(bench),
         "rounds": rounds,
         "imports": filled,
-        "ratios": _ratios(filled),
-        "checks": {database: _median(found) for database, found in checks.items()},
-        "checks_a_second": A_SECOND,
+        "ratios": _compute_ratios(filled),
+        "checks": {database: _compute_medians(found) for database, found in checks.items()},
+        "checks_a_second": QUESTIONS_PER_SECOND,
         "check_connections": CONNECTIONS,
         "features": FEATURES,
-        "versions": _versions(bench, way is not None),
-        "cores": len(every_core().server),
+        "versions": _read_versions(bench, method is not None),
+        "cores": len(share_all_cores().server),
     }
-    if way is not None:
-        results["pocketbase_way"] = asdict(way)
-        results["pocketbase_tried"] = tried
+    if method is not None:
+        results["pocketbase_way"] = asdict(method)
+        results["pocketbase_tried"] = rate_by_method
     if large:
-        results["large"] = _large(bench, filled)
+        results["large"] = _measure_large_file(bench, filled)
     return results
 
 
-def _median(found: Sequence[Any]) -> dict[str, float]:
+def _compute_medians(rounds: Sequence[Any]) -> dict[str, float]:
     """The median of each figure by itself; errors are added up, never averaged away."""
-    told = [asdict(one) for one in found]
-    figures = {name: round(median(one[name] for one in told), 3) for name in told[0]}
-    return figures | {"errors": sum(one["errors"] for one in told)}
+    figures_of_rounds = [asdict(round_figures) for round_figures in rounds]
+    figures = {name: round(median(one[name] for one in figures_of_rounds), 3) for name in figures_of_rounds[0]}
+    return figures | {"errors": sum(one["errors"] for one in figures_of_rounds)}
 
 
-def _ratios(filled: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
+def _compute_ratios(imports: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
     """The registry by PocketBase: rates as the client sees them, memory and size."""
-    peer = filled.get("pocketbase", {})
+    peer = imports.get("pocketbase", {})
     names = ("wall_rows_per_second", "memory_above_idle", "database_bytes")
     return {
-        side: {name: ratio(filled[side][name], peer.get(name)) for name in names}
+        side: {name: compute_ratio(imports[side][name], peer.get(name)) for name in names}
         for side in REGISTRIES
-        if side in filled
+        if side in imports
     }
 
 
-def _large(bench: Bench, filled: dict[str, dict[str, float]]) -> dict[str, float | None]:
+def _measure_large_file(bench: ImportBenchmark, imports: dict[str, dict[str, float]]) -> dict[str, float | None]:
     """The same on SQLite with a file four times as large: does memory grow with the file?"""
-    ordinary = filled.get("sqlite") or _median([fill_registry(bench, "sqlite", bench.rows)])
-    found = fill_registry(bench, "sqlite", LARGE * bench.rows)
-    return _median([found]) | {
-        "rows": LARGE * bench.rows,
-        "file_bytes": bench.file(WARM_ROWS, LARGE * bench.rows).stat().st_size,
-        "memory_ratio": ratio(found.memory_above_idle, ordinary["memory_above_idle"]),
+    ordinary = imports.get("sqlite") or _compute_medians([measure_registry_import(bench, "sqlite", bench.row_count)])
+    figures = measure_registry_import(bench, "sqlite", LARGE_FILE_FACTOR * bench.row_count)
+    return _compute_medians([figures]) | {
+        "rows": LARGE_FILE_FACTOR * bench.row_count,
+        "file_bytes": bench.provide_file(WARM_UP_ROWS, LARGE_FILE_FACTOR * bench.row_count).stat().st_size,
+        "memory_ratio": compute_ratio(figures.memory_above_idle, ordinary["memory_above_idle"]),
     }
 
 
-def _row_bytes(bench: Bench) -> int:
-    return bench.file(WARM_ROWS, bench.rows).stat().st_size // bench.rows
+def _compute_row_bytes(bench: ImportBenchmark) -> int:
+    return bench.provide_file(WARM_UP_ROWS, bench.row_count).stat().st_size // bench.row_count
 
 
-def _versions(bench: Bench, peer: bool) -> dict[str, str]:  # noqa: FBT001 - was it measured
-    found = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
-    if peer:
-        found["pocketbase"] = pocketbase.version(bench.pocketbase, bench.home)
-    return found
+def _read_versions(bench: ImportBenchmark, is_peer_measured: bool) -> dict[str, str]:  # noqa: FBT001 - was it measured
+    versions = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
+    if is_peer_measured:
+        versions["pocketbase"] = pocketbase.read_version(bench.pocketbase, bench.home)
+    return versions
 
 
 # --- telling -------------------------------------------------------------
 
 
-def tell(results: dict[str, Any]) -> None:
+def print_report(results: dict[str, Any]) -> None:
     """Print the table."""
     columns = ("measured", "on SQLite", "on PostgreSQL", "PocketBase", "SQLite : PocketBase")
-    lines = [*_import_lines(results), *_check_lines(results), *_large_lines(results)]
-    show(_title(results), columns, lines, _notes(results))
+    lines = [*_build_import_lines(results), *_build_check_lines(results), *_build_large_lines(results)]
+    print_table(_format_title(results), columns, lines, _format_notes(results))
 
 
-def _title(results: dict[str, Any]) -> str:
+def _format_title(results: dict[str, Any]) -> str:
     return (
         f"{results['rows']:,} decisions of {results['row_bytes']} bytes in one NDJSON file,"
         f" medians of {results['rounds']} round(s)"
     )
 
 
-def _import_lines(results: dict[str, Any]) -> list[list[str]]:
+def _build_import_lines(results: dict[str, Any]) -> list[list[str]]:
     """What is told of each import: rates, memory, size and errors."""
-    filled = results["imports"]
-    by_pocketbase = results["ratios"].get("sqlite", {})
+    imports = results["imports"]
+    ratios = results["ratios"].get("sqlite", {})
     figures = [
         ("rows/s, as the client sees it", "wall_rows_per_second", 1),
         ("rows/s, from received to finished", "rows_per_second", 1),
@@ -329,54 +329,54 @@ def _import_lines(results: dict[str, Any]) -> list[list[str]]:
     return [
         [
             title,
-            *(_cell(filled.get(side), name, unit) for side in (*REGISTRIES, "pocketbase")),
-            told(by_pocketbase.get(name), times),
+            *(_format_cell(imports.get(side), name, unit) for side in (*REGISTRIES, "pocketbase")),
+            format_or_dash(ratios.get(name), format_ratio),
         ]
         for title, name, unit in figures
     ]
 
 
-def _cell(figures: dict[str, float] | None, name: str, unit: int) -> str:
-    return "–" if figures is None else whole(figures[name] / unit)
+def _format_cell(figures: dict[str, float] | None, name: str, unit: int) -> str:
+    return "–" if figures is None else format_whole(figures[name] / unit)
 
 
-def _check_lines(results: dict[str, Any]) -> list[list[str]]:
+def _build_check_lines(results: dict[str, Any]) -> list[list[str]]:
     checks = results["checks"]
     if not checks:
         return []
     lines = []
     for title, moment in (("idle", "idle"), ("during an import", "during"), ("after it", "after")):
-        told_of = [
+        latencies = [
             f"{checks[database][f'{moment}_p50']:.1f} / {checks[database][f'{moment}_p99']:.1f}"
             for database in REGISTRIES
         ]
-        lines.append([f"a check {title}, p50 / p99 ms", *told_of, "–", "–"])
-    ratios = [times(checks[database]["p99_ratio"]) for database in REGISTRIES]
-    lines.append([f"p99 during : idle (aim: at most {TOLD_APART})", *ratios, "–", "–"])
-    rates = [whole(checks[database]["import_rows_per_second"]) for database in REGISTRIES]
+        lines.append([f"a check {title}, p50 / p99 ms", *latencies, "–", "–"])
+    ratios = [format_ratio(checks[database]["p99_ratio"]) for database in REGISTRIES]
+    lines.append([f"p99 during : idle (aim: at most {MAX_P99_RATIO})", *ratios, "–", "–"])
+    rates = [format_whole(checks[database]["import_rows_per_second"]) for database in REGISTRIES]
     lines.append(["rows/s meanwhile, on every core", *rates, "–", "–"])
-    errors = [whole(checks[database]["errors"]) for database in REGISTRIES]
+    errors = [format_whole(checks[database]["errors"]) for database in REGISTRIES]
     lines.append(["checks wrong or not answered", *errors, "–", "–"])
     return lines
 
 
-def _large_lines(results: dict[str, Any]) -> list[list[str]]:
+def _build_large_lines(results: dict[str, Any]) -> list[list[str]]:
     large = results.get("large")
     if large is None:
         return []
-    file = tenths(large["file_bytes"] / MEGABYTE)
-    memory = whole(large["memory_above_idle"] / MEGABYTE)
+    file = format_tenths(large["file_bytes"] / MEGABYTE)
+    memory = format_whole(large["memory_above_idle"] / MEGABYTE)
     return [
         [f"peak memory for a file of {file} MB, MB", memory, "–", "–", "–"],
         [
             f"the same : that of {results['rows']:,} rows",
-            told(large["memory_ratio"], times),
+            format_or_dash(large["memory_ratio"], format_ratio),
             *"–––",
         ],
     ]
 
 
-def _notes(results: dict[str, Any]) -> str:
+def _format_notes(results: dict[str, Any]) -> str:
     way = results.get("pocketbase_way")
     batches = (
         f" PocketBase: batches of {way['batch']}, {way['connections']} at once, its fastest of"
@@ -392,7 +392,7 @@ def _notes(results: dict[str, Any]) -> str:
     )
 
 
-def _asked() -> argparse.Namespace:
+def _parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.submissions", description="Import benchmark")
     parser.add_argument("--rows", type=int, default=100_000, help="decisions in the file")
     parser.add_argument("--rounds", type=int, default=1, help="how often each side is measured")
@@ -405,17 +405,17 @@ def _asked() -> argparse.Namespace:
 
 def main() -> None:
     """Measure, print the table and write the results; everything made meanwhile is gone then."""
-    asked = _asked()
-    end_on_termination()
-    needs_peer = "pocketbase" in asked.only
-    peer = pocketbase.find(asked.pocketbase) if needs_peer else Path()
+    arguments = _parse_arguments()
+    exit_on_sigterm()
+    needs_peer = "pocketbase" in arguments.only
+    peer = pocketbase.find_executable(arguments.pocketbase) if needs_peer else Path()
     home = Path(tempfile.mkdtemp(prefix="redblack-bench-"))
     # At the very end: PostgreSQL's package, imported later, writes a lock there as it leaves.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     home.chmod(0o755)  # PostgreSQL may run as a user of its own
-    results = measure(Bench(home, asked.rows, peer), asked.only, asked.rounds, large=asked.large)
-    keep("submissions", results, asked.output)
-    tell(results)
+    results = measure(ImportBenchmark(home, arguments.rows, peer), arguments.only, arguments.rounds, large=arguments.large)
+    write_results("submissions", results, arguments.output)
+    print_report(results)
 
 
 if __name__ == "__main__":

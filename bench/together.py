@@ -8,36 +8,36 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any
 
-from bench.machine import END_SECONDS, BenchError, end_on_termination
+from bench.machine import END_SECONDS, BenchError, exit_on_sigterm
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class Task:
     """What is to be done: a function of a module, and what it is given."""
 
     name: str
-    work: Callable[..., Any]
-    given: tuple[Any, ...]
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
 
 
-def together(pieces: Sequence[Piece], at_once: int) -> Iterator[tuple[str, Any]]:
+def run_parallel(tasks: Sequence[Task], max_parallel: int) -> Iterator[tuple[str, Any]]:
     """Do all of them, some at once, begun in this order; each name with what came of it.
 
     Raises:
         BenchError: one of them failed; the others are ended.
     """
-    waiting = deque(pieces)
+    waiting = deque(tasks)
     running: dict[Connection, tuple[str, BaseProcess]] = {}
     try:
         while waiting or running:
-            while waiting and len(running) < at_once:
-                piece = waiting.popleft()
-                told, process = _begun(piece)
-                running[told] = piece.name, process
-            for line in wait(list(running)):
-                assert isinstance(line, Connection)
-                name, process = running.pop(line)
-                yield name, _result(name, line, process)
+            while waiting and len(running) < max_parallel:
+                task = waiting.popleft()
+                receiver, process = _start_task(task)
+                running[receiver] = task.name, process
+            for receiver_with_result in wait(list(running)):
+                assert isinstance(receiver_with_result, Connection)
+                name, process = running.pop(receiver_with_result)
+                yield name, _receive_result(name, receiver_with_result, process)
     finally:
         for _, process in running.values():
             process.terminate()
@@ -46,29 +46,29 @@ def together(pieces: Sequence[Piece], at_once: int) -> Iterator[tuple[str, Any]]
             process.kill()
 
 
-def _begun(piece: Piece) -> tuple[Connection, BaseProcess]:
+def _start_task(task: Task) -> tuple[Connection, BaseProcess]:
     spawn = multiprocessing.get_context("spawn")
-    told, tells = spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_do, args=(piece, tells))
+    receiver, sender = spawn.Pipe(duplex=False)
+    process = spawn.Process(target=_run_task, args=(task, sender))
     process.start()
-    tells.close()
-    return told, process
+    sender.close()
+    return receiver, process
 
 
-def _do(piece: Piece, tells: Connection) -> None:
-    end_on_termination()
+def _run_task(task: Task, sender: Connection) -> None:
+    exit_on_sigterm()
     try:
-        tells.send((True, piece.work(*piece.given)))
+        sender.send((True, task.function(*task.arguments)))
     except BenchError as failed:
-        tells.send((False, str(failed)))
+        sender.send((False, str(failed)))
 
 
-def _result(name: str, told: Connection, process: BaseProcess) -> Any:  # noqa: ANN401 - any work's
+def _receive_result(name: str, receiver: Connection, process: BaseProcess) -> Any:  # noqa: ANN401 - any work's
     try:
-        done, result = told.recv()
+        is_done, result = receiver.recv()
     except EOFError:
-        done, result = False, "ended early"
+        is_done, result = False, "ended early"
     process.join()
-    if not done:
+    if not is_done:
         raise BenchError(f"{name}: {result}")
     return result

@@ -7,14 +7,14 @@ from typing import Protocol
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from bench.loading import BUSY_SHARE, Client, Load, Request
-from bench.machine import Cores, Share, watched
-from bench.report import say
+from bench.loading import BUSY_SHARE, LoadClient, Load, Request
+from bench.machine import Cores, CoreShare, watch_memory
+from bench.report import print_progress
 
 CONNECTIONS = 16
 FEW_CONNECTIONS = 4
 """For large answers: each takes a core for long, and sixteen at once would only queue."""
-MEMORY_EVERY_SECONDS = 0.5
+MEMORY_SAMPLE_SECONDS = 0.5
 """Seldom: a sample takes milliseconds of the core that the client needs."""
 
 
@@ -39,7 +39,7 @@ class Figures:
     """The rate by the processor time that the server took: what a whole core of it would give."""
 
 
-class Turn(Protocol):
+class Measurement(Protocol):
     """What is measured in every round, of which side."""
 
     @property
@@ -55,20 +55,20 @@ class Turn(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class LoadMeasurement:
     """A server that answers as fast as it can."""
 
     work: str
     side: str
-    client: Client
+    client: LoadClient
     seconds: float
     address: str
     pid: int
     database_pid: int | None = None
     requests: Callable[[int], Sequence[Request]]
-    share: Share
+    share: CoreShare
     connections: int = CONNECTIONS
-    each: int = 1
+    subjects_per_answer: int = 1
     """How many subjects one answer is about."""
 
     def measure(self, round_number: int) -> Figures:
@@ -78,33 +78,33 @@ class Asked:
             address=self.address,
             requests=self.requests(round_number),
             connections=self.connections,
-            warm_seconds=self.seconds / 4,
+            warm_up_seconds=self.seconds / 4,
             seconds=self.seconds,
             cores=self.share.others,
             processes={"server": self.pid} | ({} if database is None else {"database": database}),
         )
         if database is not None:
-            move(database, self.share.others)
-        with watched(self.pid, every=MEMORY_EVERY_SECONDS, at_rest=1) as memory:
-            outcome = self.client.ask(load)
-        busy = outcome.busy(len(self.share.others))
-        if busy > BUSY_SHARE and self.share.server != self.share.others:
-            say(f"  {self.work}, {self.side}: the client's cores are {busy:.0%} busy")
-        server = outcome.worked["server"]
+            set_cpu_affinity(database, self.share.others)
+        with watch_memory(self.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=1) as memory:
+            outcome = self.client.run_load(load)
+        busy_share = outcome.compute_busy_share(len(self.share.others))
+        if busy_share > BUSY_SHARE and self.share.server != self.share.others:
+            print_progress(f"  {self.work}, {self.side}: the client's cores are {busy_share:.0%} busy")
+        server_seconds = outcome.cpu_seconds["server"]
         return Figures(
-            rate=outcome.rate * self.each,
+            rate=outcome.rate * self.subjects_per_answer,
             p50=outcome.p50,
             p99=outcome.p99,
-            memory=memory.peak,
+            memory=memory.peak_bytes,
             memory_above_idle=None,
             errors=outcome.errors,
-            server_cores=server / outcome.seconds,
-            beside_cores=busy * len(self.share.others),
-            rate_by_server_core=outcome.answers * self.each / server if server else None,
+            server_cores=server_seconds / outcome.seconds,
+            beside_cores=busy_share * len(self.share.others),
+            rate_by_server_core=outcome.answers * self.subjects_per_answer / server_seconds if server_seconds else None,
         )
 
 
-def move(pid: int, cores: Cores) -> None:
+def set_cpu_affinity(pid: int, cores: Cores) -> None:
     """Let a process tree run on these cores from now on."""
     root = psutil.Process(pid)
     for process in (root, *root.children(recursive=True)):
@@ -115,25 +115,25 @@ def move(pid: int, cores: Cores) -> None:
             continue
 
 
-def medians(found: Sequence[Figures]) -> Figures:
+def compute_medians(rounds: Sequence[Figures]) -> Figures:
     """The median of each figure by itself; errors are added up, and memory is the most."""
 
-    def middle(name: str) -> float | None:
-        values = [getattr(one, name) for one in found]
+    def compute_median(name: str) -> float | None:
+        values = [getattr(one, name) for one in rounds]
         return None if None in values else median(values)
 
-    rate = middle("rate")
+    rate = compute_median("rate")
     assert rate is not None
     return Figures(
         rate=rate,
-        p50=middle("p50"),
-        p99=middle("p99"),
-        memory=max(one.memory for one in found),
-        memory_above_idle=max((one.memory_above_idle or 0 for one in found), default=0)
-        if found[0].memory_above_idle is not None
+        p50=compute_median("p50"),
+        p99=compute_median("p99"),
+        memory=max(one.memory for one in rounds),
+        memory_above_idle=max((one.memory_above_idle or 0 for one in rounds), default=0)
+        if rounds[0].memory_above_idle is not None
         else None,
-        errors=sum(one.errors for one in found),
-        server_cores=middle("server_cores"),
-        beside_cores=middle("beside_cores"),
-        rate_by_server_core=middle("rate_by_server_core"),
+        errors=sum(one.errors for one in rounds),
+        server_cores=compute_median("server_cores"),
+        beside_cores=compute_median("beside_cores"),
+        rate_by_server_core=compute_median("rate_by_server_core"),
     )

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from tests.support import postgres, scratch
-from tests.support.world import Templates, World, describe_app, served
+from tests.support.world import RegistryTemplates, World, create_unbound_app, serve_app
 
 SCRATCH = scratch.choose()
 
@@ -24,16 +24,16 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(scope="session")
-def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RegistryTemplates]:
     """Migrated, empty registries to copy from."""
     home: Path = tmp_path_factory.mktemp("registries")
     if "postgresql" in DATABASES:
-        with postgres.started() as address:
-            made = Templates(home, address)
+        with postgres.run_server() as address:
+            made = RegistryTemplates(home, address)
             yield made
             made.close()
     else:
-        made = Templates(home, None)
+        made = RegistryTemplates(home, None)
         yield made
         made.close()
 
@@ -41,13 +41,13 @@ def templates(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Templates]:
 @pytest.fixture(scope="session")
 def app() -> FastAPI:
     """The one app of the session; each test puts its own registry behind it."""
-    return describe_app()
+    return create_unbound_app()
 
 
 @pytest.fixture(scope="session")
 def address(app: FastAPI) -> Iterator[str]:
     """Where the app is served."""
-    with served(app) as where:
+    with serve_app(app) as where:
         yield where
 
 
@@ -58,7 +58,7 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(backend: str, templates: Templates, app: FastAPI, address: str) -> Iterator[World]:
+def world(backend: str, templates: RegistryTemplates, app: FastAPI, address: str) -> Iterator[World]:
     """A registry of the test's own, on the database of this run."""
     with templates.lend(backend, app, address) as opened:
         yield opened

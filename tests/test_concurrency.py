@@ -11,14 +11,14 @@ from fastapi import FastAPI
 
 from app.catalogue.service import put_list_type_in_force
 from app.clock import Clock
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create
-from tests.support.crowd import Crowd, inspect
-from tests.support.facts import red
-from tests.support.processes import push_today, serving
-from tests.support.world import Templates, World, open_world
+from tests.support.crowd import ConcurrentClients, require_consistent_registry
+from tests.support.facts import build_red_changes
+from tests.support.processes import build_push_today, serve_registry
+from tests.support.world import RegistryTemplates, World, open_world
 
 CLIENTS = 100
 DUELS = 20
@@ -28,38 +28,38 @@ SHARED = 5
 def red_today(number: str, source_ref: str) -> dict[str, Any]:
     today = Clock().today().isoformat()
     decision = {"number": "枣人社信〔2026〕3号", "kind": "honour", "decided_on": today}
-    facts = red(decision=decision, effective_from=today, disclosure={"class": "public"})
-    return push_today(number, **facts | {"source_ref": source_ref})
+    facts = build_red_changes(decision=decision, effective_from=today, disclosure={"class": "public"})
+    return build_push_today(number, **facts | {"source_ref": source_ref})
 
 
-def push_and_check(crowd: Crowd, pusher: httpx.Client, asker: httpx.Client, number: int) -> None:
+def push_and_check(crowd: ConcurrentClients, pusher: httpx.Client, asker: httpx.Client, number: int) -> None:
     """One turn: an entry of its own, half of a duel, a subject of many, a shared reference."""
-    crowd.push(pusher, push_today(uscc(10_000 + number), f"OWN-{number}"))
-    duel = uscc(number % DUELS)
+    crowd.push_entry(pusher, build_push_today(build_uscc(10_000 + number), f"OWN-{number}"))
+    duel = build_uscc(number % DUELS)
     if number % 2 == (number // DUELS) % 2:
-        crowd.push(pusher, red_today(duel, f"DUEL-{number}"))
+        crowd.push_entry(pusher, red_today(duel, f"DUEL-{number}"))
     else:
-        crowd.push(pusher, push_today(duel, f"DUEL-{number}"))
-    verdict = crowd.check(asker, duel)
+        crowd.push_entry(pusher, build_push_today(duel, f"DUEL-{number}"))
+    verdict = crowd.check_subject(asker, duel)
     assert verdict["results"][0]["standing"] in {"none", "red", "black"}
-    shared = uscc(20_000 + number % SHARED)
-    crowd.push(pusher, push_today(shared, f"SHARED-{number}"))
+    shared = build_uscc(20_000 + number % SHARED)
+    crowd.push_entry(pusher, build_push_today(shared, f"SHARED-{number}"))
     # Four clients send the very same; a fifth sends something else under the same reference.
     pair = number // 5
     remark = "另一内容" if number % 5 == 4 else None
-    facts = push_today(uscc(30_000 + pair), f"TWICE-{pair}")
-    crowd.push(pusher, facts if remark is None else facts | {"remark": remark})
-    assert crowd.check(asker, shared)["results"][0]["standing"] == "black"
+    facts = build_push_today(build_uscc(30_000 + pair), f"TWICE-{pair}")
+    crowd.push_entry(pusher, facts if remark is None else facts | {"remark": remark})
+    assert crowd.check_subject(asker, shared)["results"][0]["standing"] == "black"
 
 
-def crowd_of(registry: Registry, address: str) -> Crowd:
+def crowd_of(registry: Registry, address: str) -> ConcurrentClients:
     pusher = create(registry, name="pusher", role=Role.department, department="human_resources")
     asker = create(registry, name="asker", role=Role.approver, department="finance_bureau")
-    return Crowd(address, pusher, asker)
+    return ConcurrentClients(address, pusher, asker)
 
 
-def require_sense(crowd: Crowd, registry: Registry, size: int) -> None:
-    inspect(registry, crowd)
+def require_sense(crowd: ConcurrentClients, registry: Registry, size: int) -> None:
+    require_consistent_registry(registry, crowd)
     references = Counter(view["source_ref"] for view in crowd.recorded)
     assert set(references.values()) == {1}
     for view in crowd.replayed:
@@ -93,7 +93,7 @@ def require_no_contradiction(api: httpx.Client) -> None:
 def test_a_hundred_clients_at_once_lose_and_contradict_nothing(world: World) -> None:
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
-    seconds = crowd.run(push_and_check, CLIENTS)
+    seconds = crowd.run_clients(push_and_check, CLIENTS)
     print(
         f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s:"
         f" {dict(crowd.statuses)}, refused {dict(crowd.refused)}"
@@ -103,26 +103,26 @@ def test_a_hundred_clients_at_once_lose_and_contradict_nothing(world: World) -> 
 
 
 def test_a_full_line_says_when_to_come_back_and_everybody_gets_in(
-    backend: str, templates: Templates, app: FastAPI, address: str
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> None:
-    settings = templates.settings(backend).model_copy(
+    settings = templates.create_copy(backend).model_copy(
         update={"write_slots": 1, "write_queue": 3, "write_wait_seconds": 5}
     )
     world = open_world(settings, app, address)
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
 
-    def push_on(crowd: Crowd, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+    def push_on(crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
         for turn in range(2):
-            crowd.push(pusher, push_today(uscc(number), f"LINE-{number}-{turn}"))
+            crowd.push_entry(pusher, build_push_today(build_uscc(number), f"LINE-{number}-{turn}"))
 
-    crowd.run(push_on, 30)
-    print(f"busy {crowd.busy} times")
-    assert crowd.busy > 0
+    crowd.run_clients(push_on, 30)
+    print(f"busy {crowd.busy_count} times")
+    assert crowd.busy_count > 0
     assert len(crowd.recorded) == 60
-    inspect(world.registry, crowd)
+    require_consistent_registry(world.registry, crowd)
     world.close()
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def test_of_many_changes_from_one_version_a_single_one_is_made(world: World) -> None:
@@ -147,15 +147,15 @@ def test_of_many_changes_from_one_version_a_single_one_is_made(world: World) -> 
 
 
 def test_several_worker_processes_keep_one_line(
-    backend: str, templates: Templates, tmp_path: Path
+    backend: str, templates: RegistryTemplates, tmp_path: Path
 ) -> None:
-    settings = templates.settings(backend)
+    settings = templates.create_copy(backend)
     with (
-        serving(settings, tmp_path, workers=2) as served,
+        serve_registry(settings, tmp_path, workers=2) as served,
         closing(Registry.open(settings)) as registry,
     ):
         crowd = crowd_of(registry, served.address)
-        seconds = crowd.run(push_and_check, 30)
+        seconds = crowd.run_clients(push_and_check, 30)
         print(f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s: {dict(crowd.statuses)}")
         require_sense(crowd, registry, 30)
         with served.client() as api:
@@ -166,7 +166,7 @@ def test_several_worker_processes_keep_one_line(
         assert counted(told, str(status)) == count
     assert "database is locked" not in log
     assert "Traceback" not in log
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def counted(metrics: str, status: str) -> int:
@@ -184,14 +184,14 @@ def test_a_change_of_law_beside_pushes_is_never_half_seen(world: World) -> None:
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
 
-    def push_on(crowd: Crowd, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+    def push_on(crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
         if number == 0:
             for turn in range(5):
                 put_list_type_in_force(world.registry, "charity.black", f"依据{turn}")
             return
         for turn in range(5):
-            crowd.push(pusher, push_today(uscc(number), f"LAW-{number}-{turn}"))
+            crowd.push_entry(pusher, build_push_today(build_uscc(number), f"LAW-{number}-{turn}"))
 
-    crowd.run(push_on, 9)
+    crowd.run_clients(push_on, 9)
     assert len(crowd.recorded) == 40
-    inspect(world.registry, crowd)
+    require_consistent_registry(world.registry, crowd)

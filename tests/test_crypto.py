@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.crypto import KeyFileError, Sealed, SecretKey, Secrets, canonical, fingerprint
-from tests.support.facts import PERSON
+from tests.support.facts import PERSON_RESIDENT_ID
 
 
 @pytest.fixture
@@ -85,15 +85,15 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_number_is_sealed_and_opened(path: Path) -> None:
     secrets = Secrets.read(path)
-    sealed = secrets.seal(PERSON, bound_to="row-1:resident_id")
-    assert PERSON.encode() not in sealed.ciphertext
-    assert secrets.open(sealed, bound_to="row-1:resident_id") == PERSON
-    assert secrets.seal(PERSON, bound_to="row-1:resident_id").ciphertext != sealed.ciphertext
+    sealed = secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id")
+    assert PERSON_RESIDENT_ID.encode() not in sealed.ciphertext
+    assert secrets.open(sealed, bound_to="row-1:resident_id") == PERSON_RESIDENT_ID
+    assert secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id").ciphertext != sealed.ciphertext
 
 
 def test_a_ciphertext_that_was_moved_or_altered_does_not_open(path: Path) -> None:
     secrets = Secrets.read(path)
-    sealed = secrets.seal(PERSON, bound_to="row-1:resident_id")
+    sealed = secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id")
     flipped = bytes([*sealed.ciphertext[:-1], sealed.ciphertext[-1] ^ 1])
     for wrong, row in (
         (sealed, "row-2:resident_id"),
@@ -104,38 +104,38 @@ def test_a_ciphertext_that_was_moved_or_altered_does_not_open(path: Path) -> Non
     ):
         with pytest.raises(KeyFileError) as refused:
             secrets.open(wrong, bound_to=row)
-        assert PERSON not in str(refused.value)
+        assert PERSON_RESIDENT_ID not in str(refused.value)
 
 
 @pytest.mark.parametrize("length", [0, 5, 12, 20])
 def test_a_cut_off_ciphertext_does_not_open(path: Path, length: int) -> None:
     secrets = Secrets.read(path)
-    sealed = secrets.seal(PERSON, bound_to="row")
+    sealed = secrets.seal(PERSON_RESIDENT_ID, bound_to="row")
     with pytest.raises(KeyFileError):
         secrets.open(Sealed(sealed.ciphertext[:length], sealed.key_id), bound_to="row")
 
 
 def test_a_new_key_in_front_seals_and_the_old_one_still_opens(path: Path, tmp_path: Path) -> None:
     before = Secrets.read(path)
-    sealed = before.seal(PERSON, bound_to="row")
+    sealed = before.seal(PERSON_RESIDENT_ID, bound_to="row")
     Secrets.make(tmp_path / "next.key")
     document = json.loads(path.read_text())
     added = json.loads((tmp_path / "next.key").read_text())["encryption"]
     document["encryption"] = [*added, *document["encryption"]]
     after = Secrets.read(rewritten(path, document))
-    assert after.open(sealed, bound_to="row") == PERSON
-    assert after.seal(PERSON, bound_to="row").key_id == document["encryption"][0]["id"]
-    assert after.blind_index("resident_id", PERSON) == before.blind_index("resident_id", PERSON)
+    assert after.open(sealed, bound_to="row") == PERSON_RESIDENT_ID
+    assert after.seal(PERSON_RESIDENT_ID, bound_to="row").key_id == document["encryption"][0]["id"]
+    assert after.blind_index("resident_id", PERSON_RESIDENT_ID) == before.blind_index("resident_id", PERSON_RESIDENT_ID)
 
 
 def test_the_blind_index_is_keyed_and_tells_schemes_apart(path: Path, tmp_path: Path) -> None:
     secrets = Secrets.read(path)
     Secrets.make(tmp_path / "other.key")
     other = Secrets.read(tmp_path / "other.key")
-    index = secrets.blind_index("resident_id", PERSON)
-    assert index == Secrets.read(path).blind_index("resident_id", PERSON)
-    assert index != other.blind_index("resident_id", PERSON)
-    assert index != secrets.blind_index("passport", PERSON)
+    index = secrets.blind_index("resident_id", PERSON_RESIDENT_ID)
+    assert index == Secrets.read(path).blind_index("resident_id", PERSON_RESIDENT_ID)
+    assert index != other.blind_index("resident_id", PERSON_RESIDENT_ID)
+    assert index != secrets.blind_index("passport", PERSON_RESIDENT_ID)
     assert secrets.blind_index("a", "b\0c") != secrets.digest("asked", b"a\0b\0c")
     assert len(index) == 64
 
@@ -145,7 +145,7 @@ def test_recorded_look_up_keys_and_digests_are_found_again() -> None:
     secrets = Secrets(
         SecretKey("i", "blind_index", bytes(range(32))), [SecretKey("s", "encryption", bytes(32))]
     )
-    assert secrets.blind_index("resident_id", PERSON) == (
+    assert secrets.blind_index("resident_id", PERSON_RESIDENT_ID) == (
         "db4601c35adca2cea9b2baa7712b9d1b2ae2f1dead1f84cc9a086a5f09d87f54"
     )
     assert secrets.digest("asked", "name\0甲".encode()) == (

@@ -24,7 +24,7 @@ from app.db.tables import (
     SubjectIdentifier,
 )
 from app.db.tables import SubjectName as NameRow
-from app.demo import load, show_keys, synthetic
+from app.demo import load_demo_data, print_keys, synthetic
 from app.disclosure.store import state_expression
 from app.entries import store
 from app.entries.store import EntryRow
@@ -38,7 +38,7 @@ from app.security.keys import key_hash
 from app.security.store import find
 from app.settings import Settings
 from app.subjects.store import NAME_SCHEME
-from tests.support.world import StandingClock
+from tests.support.world import ManualClock
 
 AUDITOR = Caller(None, "auditor", Role.auditor)
 SUBJECTS = 400
@@ -53,7 +53,7 @@ def opened(directory: Path, key: Path | None = None) -> Registry:
         directory.mkdir(parents=True, exist_ok=True)
         shutil.copy(key, settings.key_path)
     migrations.upgrade(settings)
-    registry = Registry.open(settings, StandingClock())
+    registry = Registry.open(settings, ManualClock())
     initialize_registry(registry)
     assert registry.verify() is None
     return registry
@@ -62,7 +62,7 @@ def opened(directory: Path, key: Path | None = None) -> Registry:
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
     registry = opened(tmp_path_factory.mktemp("demo") / "data")
-    assert load(registry, subjects=SUBJECTS, seed=1) > SUBJECTS
+    assert load_demo_data(registry, subjects=SUBJECTS, seed=1) > SUBJECTS
     yield registry
     registry.close()
 
@@ -221,7 +221,7 @@ def test_what_is_published_was_published_between_the_decision_and_its_record(
 def test_a_second_load_does_nothing(registry: Registry, capsys: pytest.CaptureFixture[str]) -> None:
     with registry.database.reading() as connection:
         before = read_head(connection)
-    assert load(registry, subjects=SUBJECTS, seed=2) == 0
+    assert load_demo_data(registry, subjects=SUBJECTS, seed=2) == 0
     with registry.database.reading() as connection:
         assert read_head(connection) == before
     assert "nothing loaded" in capsys.readouterr().err
@@ -232,7 +232,7 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
 ) -> None:
     other = opened(tmp_path / "data", registry.settings.key_path)
     clock = other.clock
-    assert load(other, subjects=SUBJECTS, seed=1) == len(rows)
+    assert load_demo_data(other, subjects=SUBJECTS, seed=1) == len(rows)
     assert other.clock is clock
     with other.database.reading() as connection:
         again = store.page(connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR)
@@ -250,7 +250,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
     registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "var" / "keys.json"
-    show_keys(registry, file)
+    print_keys(registry, file)
     first = capsys.readouterr().out
     assert file.stat().st_mode & 0o777 == 0o600
     keys = json.loads(file.read_text())
@@ -271,7 +271,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
         ).all()
         found = store.of_subjects(connection, asked, registry.clock.today())
     assert any(row.kind == ListKind.black for row in found)
-    show_keys(registry, file)
+    print_keys(registry, file)
     assert capsys.readouterr().out == first
 
 
@@ -281,27 +281,27 @@ def test_keys_of_another_registry_are_made_anew(
     file = tmp_path / "keys.json"
     file.write_text(json.dumps({"operator": "rbk_of_another_registry"}))
     file.chmod(0o600)
-    show_keys(registry, file)
+    print_keys(registry, file)
     assert "rbk_of_another_registry" not in capsys.readouterr().out
     assert {*json.loads(file.read_text())} == {role.value for role in Role}
     file.chmod(0o644)
     with pytest.raises(KeyFileError):
-        show_keys(registry, file)
+        print_keys(registry, file)
 
 
 def test_synthetic_numbers_are_valid_and_differ() -> None:
     serials = [*range(2_000), 999_999, 5_000_042, 10**7 - 1]
     today = date(2026, 11, 22)
     made = {
-        Scheme.uscc: [synthetic.uscc(serial) for serial in serials],
-        Scheme.org_code: [synthetic.org_code(serial) for serial in serials],
-        Scheme.registration_no: [synthetic.registration_no(serial) for serial in serials],
+        Scheme.uscc: [synthetic.build_uscc(serial) for serial in serials],
+        Scheme.org_code: [synthetic.build_org_code(serial) for serial in serials],
+        Scheme.registration_no: [synthetic.build_registration_no(serial) for serial in serials],
         Scheme.resident_id: [
-            synthetic.resident_id(serial, synthetic.birthday(serial)) for serial in serials
+            synthetic.build_resident_id(serial, synthetic.build_birth_date(serial)) for serial in serials
         ],
     }
     for scheme, numbers in made.items():
         assert len({*numbers}) == len(serials)
         for number in numbers:
             assert parse_identifier(scheme, number, today=today).number == number
-    assert synthetic.organization_name(42, "建筑") == "枣庄示例建筑有限公司00042号"
+    assert synthetic.build_organization_name(42, "建筑") == "枣庄示例建筑有限公司00042号"

@@ -12,13 +12,13 @@ from sqlalchemy import select
 
 from app.checks.pipeline import MANY_SUBJECTS
 from app.db.tables import Check
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.registry import Registry
-from tests.support.asking import results_on_record
-from tests.support.crowd import Crowd, inspect
-from tests.support.facts import asked, check
-from tests.support.processes import make_key, push_today, serving
-from tests.support.world import Templates
+from tests.support.asking import count_recorded_results
+from tests.support.crowd import ConcurrentClients, require_consistent_registry
+from tests.support.facts import build_question, build_check
+from tests.support.processes import create_key, build_push_today, serve_registry
+from tests.support.world import RegistryTemplates
 
 PUSHERS = 5
 CHECKERS = 2
@@ -32,22 +32,22 @@ ENOUGH_CHECKS = 150
 
 
 def test_what_was_acknowledged_survives_a_kill(
-    backend: str, templates: Templates, tmp_path: Path
+    backend: str, templates: RegistryTemplates, tmp_path: Path
 ) -> None:
-    settings = templates.settings(backend)
-    pusher_key = make_key(settings, "department", "human_resources")
-    approver_key = make_key(settings, "approver", "finance_bureau")
+    settings = templates.create_copy(backend)
+    pusher_key = create_key(settings, "department", "human_resources")
+    approver_key = create_key(settings, "approver", "finance_bureau")
     enough = threading.Event()
     corrected: dict[str, int] = {}
 
-    with serving(settings, tmp_path) as served:
-        crowd = Crowd(served.address, pusher_key, approver_key)
+    with serve_registry(settings, tmp_path) as served:
+        crowd = ConcurrentClients(served.address, pusher_key, approver_key)
 
         def push_on(number: int) -> None:
             with served.client(pusher_key) as client:
                 for turn in range(10_000):
-                    facts = push_today(uscc(number * 10_000 + turn), f"KILL-{number}-{turn}")
-                    view = crowd.push(client, facts).json()
+                    facts = build_push_today(build_uscc(number * 10_000 + turn), f"KILL-{number}-{turn}")
+                    view = crowd.push_entry(client, facts).json()
                     change = client.post(
                         f"/v1/entries/{view['id']}/corrections",
                         json={"reason": "更正", "changes": {"remark": "更正后"}},
@@ -61,7 +61,7 @@ def test_what_was_acknowledged_survives_a_kill(
         def check_on(number: int) -> None:
             with served.client(approver_key) as client:
                 for turn in range(10_000):
-                    crowd.check(client, uscc(number * 10_000 + turn))
+                    crowd.check_subject(client, build_uscc(number * 10_000 + turn))
 
         def until_it_dies(work: Callable[[int], None], number: int) -> None:
             try:
@@ -78,8 +78,8 @@ def test_what_was_acknowledged_survives_a_kill(
                 item.result(60)
     print(f"acknowledged: {len(crowd.recorded)} entries, {len(crowd.check_ids)} checks")
 
-    with serving(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
-        inspect(registry, crowd)
+    with serve_registry(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
+        require_consistent_registry(registry, crowd)
         with again.client(pusher_key) as client:
             for view in crowd.recorded:
                 found = read(client, f"/v1/entries/{view['id']}")
@@ -87,24 +87,24 @@ def test_what_was_acknowledged_survives_a_kill(
                 assert found["version"] >= corrected.get(view["id"], 1)
             # The same push again after the restart: recorded once.
             number, turn = crowd.recorded[-1]["source_ref"].split("-")[1:]
-            facts = push_today(uscc(int(number) * 10_000 + int(turn)), f"KILL-{number}-{turn}")
+            facts = build_push_today(build_uscc(int(number) * 10_000 + int(turn)), f"KILL-{number}-{turn}")
             assert client.post("/v1/entries", json=facts).status_code == httpx.codes.OK
         with again.client(approver_key) as client:
             for check_id in crowd.check_ids:
                 assert read(client, f"/v1/checks/{check_id}")["check_id"] == check_id
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def test_every_check_that_was_answered_survives_a_kill(
-    backend: str, templates: Templates, tmp_path: Path
+    backend: str, templates: RegistryTemplates, tmp_path: Path
 ) -> None:
-    settings = templates.settings(backend)
-    key = make_key(settings, "approver", "finance_bureau")
+    settings = templates.create_copy(backend)
+    key = create_key(settings, "approver", "finance_bureau")
     enough, guard = threading.Event(), threading.Lock()
     received: dict[str, dict[str, Any]] = {}
     sent = 0
 
-    with serving(settings, tmp_path) as served:
+    with serve_registry(settings, tmp_path) as served:
 
         def ask_on(number: int) -> None:
             nonlocal sent
@@ -113,10 +113,10 @@ def test_every_check_that_was_answered_survives_a_kill(
                     serial = number * 10_000 + turn
                     # Some are of more subjects than are answered together with others.
                     size = MANY_SUBJECTS + 1 if number == 0 else 1 + turn % 3
-                    subjects = [asked(uscc(serial + n), None, ref=str(n)) for n in range(size)]
+                    subjects = [build_question(build_uscc(serial + n), None, ref=str(n)) for n in range(size)]
                     with guard:
                         sent += 1
-                    answer = client.post("/v1/checks", json=check(*subjects, case_no=f"K-{serial}"))
+                    answer = client.post("/v1/checks", json=build_check(*subjects, case_no=f"K-{serial}"))
                     assert answer.status_code == httpx.codes.OK, answer.text
                     with guard:
                         received[answer.json()["check_id"]] = answer.json()
@@ -132,21 +132,21 @@ def test_every_check_that_was_answered_survives_a_kill(
     print(f"received: {len(received)} checks of {sent}")
     assert len(received) < sent  # it died in the middle
 
-    with serving(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
+    with serve_registry(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
         with again.client(key) as client:
             for check_id, view in received.items():
                 found = read(client, f"/v1/checks/{check_id}")
                 assert found["results"] == view["results"]
-            fresh = client.post("/v1/checks", json=check(asked(uscc(1), None)))
+            fresh = client.post("/v1/checks", json=build_check(build_question(build_uscc(1), None)))
             assert fresh.status_code == httpx.codes.OK
         # What nobody was told may be on record as well, but never the half of it.
         with registry.database.reading_ledger() as connection:
             kept = dict(connection.execute(select(Check.id, Check.answer)).all())
-        assert results_on_record(registry) == {
+        assert count_recorded_results(registry) == {
             check_id: len(answer["results"]) for check_id, answer in kept.items()
         }
         assert len(received) < len(kept) <= sent + 1
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def read(client: httpx.Client, path: str) -> dict[str, Any]:

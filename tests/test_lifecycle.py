@@ -31,21 +31,21 @@ from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
 from app.security.keys import create
 from tests.support import facts
-from tests.support.exported import READERS, read_ndjson
+from tests.support.exported import EXPORT_PARSERS, parse_ndjson
 from tests.support.model import (
     ACTIVE,
     BLACK,
     RECORD,
     RED,
-    STANDING,
+    IN_FORCE_STATUSES,
     SUSPENDED,
-    Entry,
+    ModelEntry,
     Facts,
-    Known,
+    KnownFacts,
     Model,
-    years_later,
+    add_years,
 )
-from tests.support.world import Templates, World, open_world
+from tests.support.world import RegistryTemplates, World, open_world
 
 STEPS = 32
 SETTINGS = settings(
@@ -90,17 +90,17 @@ LISTS = {
 }
 PLAIN: dict[str, Callable[..., dict[str, Any]]] = {
     "black": dict,
-    "red": facts.red,
-    "penalty": facts.penalty,
-    "licence": facts.licence,
+    "red": facts.build_red_changes,
+    "penalty": facts.build_penalty_changes,
+    "licence": facts.build_licence_changes,
 }
 
 SHOP = {
     "kind": "individual_business",
     "name": "薛城区某某饭店",
-    "identifiers": [{"scheme": "uscc", "number": facts.uscc("92370403", "MA3B0001")}],
+    "identifiers": [{"scheme": "uscc", "number": facts.build_uscc("92370403", "MA3B0001")}],
 }
-SUBJECTS = [facts.organisation(1), SHOP, facts.person()]
+SUBJECTS = [facts.build_organisation(1), SHOP, facts.build_person()]
 PERSON = 2
 
 SHOWN: list[dict[str, Any]] = [
@@ -157,8 +157,8 @@ class Follower:
 
     def prove(self, today: date) -> None:
         """Hold the copy to a snapshot, line by line and by its hash."""
-        snapshot = read_ndjson(self.api.get("/v1/changes/snapshot").content)
-        snapshot.prove()
+        snapshot = parse_ndjson(self.api.get("/v1/changes/snapshot").content)
+        snapshot.require_matching_trailer()
         lines = [orjson.dumps(self.copy[name]) for name in sorted(self.copy)]
         assert [orjson.dumps(row) for row in snapshot.rows] == lines
         assert snapshot.trailer == {
@@ -194,7 +194,7 @@ class Done:
     def __repr__(self) -> str:
         return f"<{self.path.rpartition('/')[2]} {self.body} on {self.entry}>"
 
-    entry: Entry
+    entry: ModelEntry
     api: httpx.Client
     path: str
     body: dict[str, Any]
@@ -289,7 +289,7 @@ class Lifecycle:
     def order(
         self,
         deed: str,
-        entry: Entry,
+        entry: ModelEntry,
         body: dict[str, Any],
         refusal: tuple[int, str] | None,
         **learnt: Any,
@@ -301,25 +301,25 @@ class Lifecycle:
         before = self.written
         answer = self.send(api, path, body, version)
         self.note(deed, answer)
-        if refusal is None and entry.now.void:
+        if refusal is None and entry.current_facts.void:
             refusal = (404, "entry_not_found")
         if refusal is not None:
             told(answer, *refusal)
             assert self.written == before
             return False
         assert answer.status_code == 200, answer.text
-        entry.becomes(**learnt)
+        entry.add_knowledge(**learnt)
         self.settle(entry, answer.json())
         voided = bool(learnt.get("void"))
         self.done.append(Done(entry, api, path, body, version, voided))
         return True
 
-    def settle(self, entry: Entry, view: dict[str, Any]) -> None:
+    def settle(self, entry: ModelEntry, view: dict[str, Any]) -> None:
         """Take over the number that the registry gave."""
         assert view["version"] == entry.version
-        entry.known[-1].seq = view["seq"]
+        entry.history[-1].seq = view["seq"]
 
-    def pick(self) -> Entry:
+    def pick(self) -> ModelEntry:
         return self.chance.choice(list(self.model))
 
     def listed(self, api: httpx.Client, **asked: Any) -> dict[str, dict[str, Any]]:
@@ -337,7 +337,7 @@ class Lifecycle:
             }
             for number, subject in enumerate(SUBJECTS)
         ]
-        answer = api.post("/v1/checks", json=facts.check(*asked, matter=matter, **past))
+        answer = api.post("/v1/checks", json=facts.build_check(*asked, matter=matter, **past))
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -366,7 +366,7 @@ class Lifecycle:
         until = self.chance.choice(untils(law, first, today))
         shown = self.chance.choice(SHOWN)
         word = list_type.partition(".")[2]
-        sent: dict[str, Any] = facts.push(**PLAIN[word]())
+        sent: dict[str, Any] = facts.build_push(**PLAIN[word]())
         sent |= {
             "list_type": list_type,
             "source_ref": f"L-{self._count}",
@@ -390,8 +390,8 @@ class Lifecycle:
             sent["case_ref"] = self.chance.choice(["C-1", "C-2"])
         known, refusal = ruled(law, sent, subject, None)
         if not refusal and law.kind == RED:
-            over = known.last and known.last + timedelta(1)
-            if self.model.barred(subject, known.begins, over, today):
+            over = known.last_day and known.last_day + timedelta(1)
+            if self.model.is_barred(subject, known.begins, over, today):
                 refusal = (409, "blacklisted_subject")
         before = self.written
         api = self.people[law.department, "甲"]
@@ -403,7 +403,7 @@ class Lifecycle:
             return
         assert answer.status_code == 201, answer.text
         view = answer.json()
-        entry = Entry(
+        entry = ModelEntry(
             id=view["id"],
             kind=law.kind,
             list_type=list_type,
@@ -411,7 +411,7 @@ class Lifecycle:
             subject=subject,
             decided=decided,
             sent=sent,
-            known=[Known(None, known)],
+            history=[KnownFacts(None, known)],
         )
         self.model.entries[entry.id] = entry
         self.settle(entry, view)
@@ -424,7 +424,7 @@ class Lifecycle:
         changes = self.changes(entry)
         sent, known, refusal = self.corrected(entry, changes)
         body = {"reason": "录入错误", "changes": changes}
-        if refusal is None and not entry.now.void and said(sent) == said(entry.sent):
+        if refusal is None and not entry.current_facts.void and said(sent) == said(entry.sent):
             before = self.written
             api = self.people[entry.department, "乙"]
             answer = self.send(api, f"/v1/entries/{entry.id}/corrections", body, entry.version)
@@ -436,12 +436,12 @@ class Lifecycle:
         if self.order("corrections", entry, body, refusal, **learnt):
             entry.sent = sent
 
-    def changes(self, entry: Entry) -> dict[str, Any]:
+    def changes(self, entry: ModelEntry) -> dict[str, Any]:
         """One fact, right or not."""
         law, today = LISTS[entry.list_type], self.today
         what = self.chance.choice(["until", "until", "begins", "class", "class", "other"])
         if what == "until":
-            first = entry.now.begins
+            first = entry.current_facts.begins
             choice = self.chance.choice(untils(law, first, today)[1:])
             early = self.chance.choice([choice, choice, today - timedelta(3)])
             return {"effective_until": early and early.isoformat()}
@@ -460,27 +460,27 @@ class Lifecycle:
         return self.chance.choice(others)
 
     def corrected(
-        self, entry: Entry, changes: dict[str, Any]
+        self, entry: ModelEntry, changes: dict[str, Any]
     ) -> tuple[dict[str, Any], Facts | None, tuple[int, str] | None]:
         """The facts as corrected, what follows, and what stands against it."""
         sent = {**entry.sent, **changes}
         if "subject" in changes:
             sent["subject"] = {**entry.sent["subject"], **changes["subject"]}
-        if entry.now.void:
+        if entry.current_facts.void:
             return sent, None, (404, "entry_not_found")
         if said(sent) == said(entry.sent):
             return sent, None, None
-        known, refusal = ruled(LISTS[entry.list_type], sent, entry.subject, entry.now)
-        if not refusal and entry.kind == RED and term(known) != term(entry.now):
-            over = known.over
-            if self.model.barred(entry.subject, known.begins, over, self.today):
+        known, refusal = ruled(LISTS[entry.list_type], sent, entry.subject, entry.current_facts)
+        if not refusal and entry.kind == RED and term(known) != term(entry.current_facts):
+            over = known.ended_from
+            if self.model.is_barred(entry.subject, known.begins, over, self.today):
                 refusal = (409, "blacklisted_subject")
         return sent, known, refusal
 
     def extend(self) -> None:
         those = [e for e in self.model if e.list_type.startswith("judgment")]
         entry = self.chance.choice([*those, self.pick()])
-        until, today = entry.now.until, self.today
+        until, today = entry.current_facts.until, self.today
         wanted = (until or today) + timedelta(self.chance.choice([-1, 1, 60, 2000]))
         body = {
             "reason": "妨碍执行",
@@ -489,15 +489,15 @@ class Lifecycle:
             "effective_until": wanted.isoformat(),
         }
         refusal = None
-        if self.model.status(entry, today) not in STANDING:
+        if self.model.compute_status(entry, today) not in IN_FORCE_STATUSES:
             refusal = (409, "transition_refused")
         elif entry.list_type != "judgment_defaulting.black" or until is None:
             refusal = (409, "term_not_allowed")
         else:
-            latest = min(years_later(until, 3), years_later(began_anew(entry.now), 5))
+            latest = min(add_years(until, 3), add_years(began_anew(entry.current_facts), 5))
             if "extension" in entry.sent or not until < wanted <= latest:
                 refusal = (409, "term_not_allowed")
-        if entry.now.void:
+        if entry.current_facts.void:
             refusal = None
         if self.order("extensions", entry, body, refusal, until=wanted):
             entry.sent = entry.sent | {"effective_until": wanted.isoformat(), "extension": "yes"}
@@ -507,8 +507,8 @@ class Lifecycle:
         back = self.chance.choice([-1, 0, 0, 0, 1, 5])
         day = today - timedelta(back)
         refusal = None
-        if not entry.now.void:
-            if self.model.status(entry, today) not in STANDING:
+        if not entry.current_facts.void:
+            if self.model.compute_status(entry, today) not in IN_FORCE_STATUSES:
                 refusal = (409, "transition_refused")
             elif not entry.decided <= day <= today:
                 refusal = (422, "dates_out_of_order")
@@ -522,10 +522,10 @@ class Lifecycle:
         day = today - timedelta(back)
         void = code == "wrong_subject"
         refusal = None
-        if not entry.now.void:
+        if not entry.current_facts.void:
             if not entry.decided <= day <= today:
                 refusal = (422, "dates_out_of_order")
-            elif entry.now.revoked and not void:
+            elif entry.current_facts.revoked and not void:
                 refusal = (409, "transition_refused")
         body = {
             "reason": f"撤销{self.head}",
@@ -575,11 +575,11 @@ class Lifecycle:
         body = {"applicant": APPLICANT, "grounds": f"已于决定前结清{self.head}"}
         answer = self.send(api, path, body)
         self.note("objection", answer)
-        if entry.now.void:
+        if entry.current_facts.void:
             told(answer, 404, "entry_not_found")
             return
-        if not entry.now.disputed:
-            entry.becomes(disputed=True)
+        if not entry.current_facts.disputed:
+            entry.add_knowledge(disputed=True)
         if answer.status_code == 200:  # nothing was recorded meanwhile, so the grounds are the same
             assert answer.json()["id"] in self.cases
             return
@@ -590,14 +590,14 @@ class Lifecycle:
 
     def answer_objection(self, case_id: str) -> None:
         case = self.cases[case_id]
-        entry: Entry = case["entry"]
+        entry: ModelEntry = case["entry"]
         api = self.people[entry.department, "乙"]
         path = f"/v1/entries/{entry.id}/objections/{case_id}"
         if self.chance.randint(0, 4) == 0:
             answer = self.send(api, f"{path}/assistance", {"unit": "住建局", "reason": "核实"})
             self.note("assistance", answer)
             assert answer.status_code == (
-                200 if case["helped"] else 404 if entry.now.void else 200
+                200 if case["helped"] else 404 if entry.current_facts.void else 200
             ), answer.text
             case["helped"] = True if answer.is_success else case["helped"]
             return
@@ -623,11 +623,11 @@ class Lifecycle:
             revocation = {"reason_code": code, "revoked_on": day.isoformat()}
             body |= {"outcome": "upheld", "revocation": revocation}
             learnt = {"revoked": day, "void": code == "wrong_subject"}
-            if entry.now.revoked and not learnt["void"]:
+            if entry.current_facts.revoked and not learnt["void"]:
                 refusal = (409, "transition_refused")
         else:
             makes = not others
-        if entry.now.void:
+        if entry.current_facts.void:
             refusal = (404, "entry_not_found")
         before = self.written
         version = entry.version
@@ -640,7 +640,7 @@ class Lifecycle:
         assert answer.status_code == 200, answer.text
         case["open"] = None
         if makes:
-            entry.becomes(**learnt | {"disputed": others})
+            entry.add_knowledge(**learnt | {"disputed": others})
             entry.sent = sent
         else:
             assert self.written == before
@@ -654,11 +654,11 @@ class Lifecycle:
             self.decide_repair(self.chance.choice(going))
             return
         today = self.today
-        likely = [e for e in self.model if e.kind != RED and self.model.status(e, today) == ACTIVE]
+        likely = [e for e in self.model if e.kind != RED and self.model.compute_status(e, today) == ACTIVE]
         entry = self.chance.choice([*likely * 9, self.pick()])
         api = self.people[entry.department, "甲"]
         done = (
-            max(entry.now.begins, entry.decided) if entry.now.begins <= self.today else self.today
+            max(entry.current_facts.begins, entry.decided) if entry.current_facts.begins <= self.today else self.today
         )
         evidence = {
             "means": "correction",
@@ -671,9 +671,9 @@ class Lifecycle:
         path = f"/v1/entries/{entry.id}/repairs"
         answer = self.send(api, path, body)
         self.note("repair applied", answer)
-        if entry.now.void:
+        if entry.current_facts.void:
             told(answer, 404, "entry_not_found")
-        elif entry.kind == RED or self.model.status(entry, self.today) not in STANDING:
+        elif entry.kind == RED or self.model.compute_status(entry, self.today) not in IN_FORCE_STATUSES:
             if answer.status_code != 200:
                 assert answer.json()["code"] in {"not_repairable", "case_open"}, answer.text
         elif answer.status_code == 201:
@@ -686,7 +686,7 @@ class Lifecycle:
 
     def decide_repair(self, case_id: str) -> None:
         case = self.cases[case_id]
-        entry: Entry = case["entry"]
+        entry: ModelEntry = case["entry"]
         first, second = (self.people[entry.department, name] for name in ("甲", "乙"))
         path = f"/v1/entries/{entry.id}/repairs/{case_id}"
         if case["open"] == "received":
@@ -702,18 +702,18 @@ class Lifecycle:
                 if case["open"] and self.chance.random() < 0.7:
                     self.decide_repair(case_id)
             else:
-                assert answer.status_code == (404 if entry.now.void else 409), answer.text
+                assert answer.status_code == (404 if entry.current_facts.void else 409), answer.text
             return
         outcome = self.chance.choice(["approved", "approved", "refused", "withdrawn"])
         body = {"outcome": outcome, "reasons": "符合条件"}
         before, version = self.written, entry.version
-        if not entry.now.void:
+        if not entry.current_facts.void:
             told(self.send(first, f"{path}/decision", body, version), 409, "same_person")
         assert self.written == before
         answer = self.send(second, f"{path}/decision", body, version)
         self.note(f"repair {outcome}", answer)
         if not answer.is_success:
-            assert answer.status_code == (404 if entry.now.void else 409), answer.text
+            assert answer.status_code == (404 if entry.current_facts.void else 409), answer.text
             assert self.written == before
             return
         self.done.append(Done(entry, second, f"{path}/decision", body, version))
@@ -725,10 +725,10 @@ class Lifecycle:
         [taken] = [step for step in answer.json()["steps"] if step["step"] == "decision"]
         assert set(taken["detail"]["entries"]) == {one.id for one in repaired}
         for one in repaired:
-            one.becomes(repaired=self.today)
+            one.add_knowledge(repaired=self.today)
         case |= {"open": "approved", "on": self.today, "with": repaired[1:]}
 
-    def linked(self, entry: Entry) -> list[Entry]:
+    def linked(self, entry: ModelEntry) -> list[ModelEntry]:
         """Wage arrears of one case are repaired together."""
         if entry.list_type != "wage_arrears.black":
             return []
@@ -738,7 +738,7 @@ class Lifecycle:
             if one is not entry
             and one.list_type == entry.list_type
             and one.sent["case_ref"] == entry.sent["case_ref"]
-            and self.model.status(one, self.today) in STANDING
+            and self.model.compute_status(one, self.today) in IN_FORCE_STATUSES
         ]
 
     def take_back(self) -> None:
@@ -749,14 +749,14 @@ class Lifecycle:
         case = self.cases[case_id]
         if case["on"] == self.today and self.chance.random() < 0.8:
             self.pass_days()  # so that there are days on which it counted as repaired
-        entry: Entry = case["entry"]
+        entry: ModelEntry = case["entry"]
         path = f"/v1/entries/{entry.id}/repairs/{case_id}/taking-back"
         body = {"reasons": "材料虚假"}
         version = entry.version
         api = self.people[entry.department, "甲"]
         answer = self.send(api, path, body, version)
         self.note("repair taken back", answer)
-        if entry.now.void:
+        if entry.current_facts.void:
             told(answer, 404, "entry_not_found")
             return
         assert answer.status_code == 200, answer.text
@@ -782,7 +782,7 @@ class Lifecycle:
                 return  # the same papers of another day are a new case
         before = self.written
         answer = self.send(done.api, done.path, done.body, done.version)
-        void = done.entry.now.void
+        void = done.entry.current_facts.void
         if done.path == "/v1/entries":
             expected = 409 if void else 200
         elif done.of_a_case or done.voided:
@@ -800,7 +800,7 @@ class Lifecycle:
         body = {"reason": "更正", "changes": {"remark": f"新备注{before}"}}
         own = self.people[entry.department, "甲"]
         other = self.people[COURT if entry.department != COURT else TAX, "甲"]
-        if entry.now.void:
+        if entry.current_facts.void:
             told(self.send(own, path, body, entry.version), 404, "entry_not_found")
         else:
             for version in (entry.version - 1, entry.version + 1):
@@ -824,11 +824,11 @@ class Lifecycle:
         new_year = date(today.year + 1, 1, 1)
         days += [new_year - timedelta(1), new_year]
         for entry in self.model:
-            ends = (entry.now.begins, entry.now.last)
+            ends = (entry.current_facts.begins, entry.current_facts.last_day)
             days += [day for end in ends if end for day in (end, end + timedelta(1))]
         later = [day for day in days if today < day <= today + timedelta(400)]
         day = self.chance.choice(later)
-        self.world.clock.move_to(day)
+        self.world.clock.set_day(day)
         self.note("days")
 
     # --- looking -------------------------------------------------------------
@@ -842,16 +842,16 @@ class Lifecycle:
     def look(self, follower: Follower, limit: int) -> None:
         today = self.today
         changes = follower.look(limit)
-        public = self.model.public(today)
-        statuses = self.model.statuses(today)
+        public = self.model.find_public(today)
+        statuses = self.model.compute_statuses(today)
         everybody = follower.role == "auditor"
         for change in changes:
             seen = everybody or change["entry_id"] in public
             assert change["op"] == ("upsert" if seen else "remove"), change
-            assert everybody or self.model.entries[change["entry_id"]].once_public
+            assert everybody or self.model.entries[change["entry_id"]].was_ever_public
         assert follower.copy.keys() == (self.model.entries.keys() if everybody else public)
         for name, entry in follower.copy.items():
-            entry_known = self.model.entries[name].now
+            entry_known = self.model.entries[name].current_facts
             assert entry["status"] == statuses[name]
             assert entry["disputed"] == entry_known.disputed
             assert everybody or not entry_known.void
@@ -860,12 +860,12 @@ class Lifecycle:
 
     def export(self) -> None:
         scope = self.chance.choice(["in_force", "in_force", "all"])
-        kind = self.chance.choice(sorted(READERS))
+        kind = self.chance.choice(sorted(EXPORT_PARSERS))
         rows = self.exported(kind, scope=scope)
         today = self.today
-        expected = self.model.statuses(today)
+        expected = self.model.compute_statuses(today)
         if scope == "in_force":
-            expected = {name: expected[name] for name in self.model.in_force(today)}
+            expected = {name: expected[name] for name in self.model.find_in_force(today)}
         assert rows == expected
         self.observe()
         self.note("export")
@@ -875,16 +875,16 @@ class Lifecycle:
             "/v1/exports/entries", params={"format": kind} | asked
         )
         assert answer.status_code == 200, answer.text
-        read = READERS[kind](answer.content)
-        read.prove()
+        read = EXPORT_PARSERS[kind](answer.content)
+        read.require_matching_trailer()
         return {row["id"]: row["status"] for row in read.rows}
 
     def everything_agrees(self) -> None:
         today, model = self.today, self.model
         self.compare_views()
         # The whole list, to those who may read it, one of them at a time.
-        statuses = model.statuses(today)
-        standing = {name for name in statuses if not model.entries[name].now.void}
+        statuses = model.compute_statuses(today)
+        standing = {name for name in statuses if not model.entries[name].current_facts.void}
         self._steps += 1
         department = (None, HR, TAX, COURT)[self._steps % 4]
         api = self.people[department, "甲"] if department else self.world.api("operator")
@@ -906,21 +906,21 @@ class Lifecycle:
         for entry in self.model:
             view = views[entry.id]
             if entry.id in self._loose and view["version"] == entry.version + 1:
-                entry.becomes()
+                entry.add_knowledge()
             self.settle_or_compare(entry, view)
         self._loose.clear()
-        entry = max(self.model, key=lambda one: one.known[-1].seq or 0, default=None)
+        entry = max(self.model, key=lambda one: one.history[-1].seq or 0, default=None)
         if entry is not None:
             self.compare_readers(entry)
 
-    def settle_or_compare(self, entry: Entry, view: dict[str, Any]) -> None:
+    def settle_or_compare(self, entry: ModelEntry, view: dict[str, Any]) -> None:
         assert view["version"] == entry.version, view
-        if entry.known[-1].seq is None:
+        if entry.history[-1].seq is None:
             self.settle(entry, view)
-        known = entry.now
+        known = entry.current_facts
         assert {
-            "seq": entry.known[-1].seq,
-            "status": self.model.status(entry, self.today),
+            "seq": entry.history[-1].seq,
+            "status": self.model.compute_status(entry, self.today),
             "disputed": known.disputed,
             "effective_from": known.begins.isoformat(),
             "effective_until": known.until and known.until.isoformat(),
@@ -929,11 +929,11 @@ class Lifecycle:
         }.items() <= view.items(), (view, known)
         assert view["disclosure"]["class"] == known.shown_to
 
-    def compare_readers(self, entry: Entry) -> None:
+    def compare_readers(self, entry: ModelEntry) -> None:
         """One entry, to its department, the operator, the auditor, and those who may not."""
         path = f"/v1/entries/{entry.id}"
         other = COURT if entry.department != COURT else HR
-        void = entry.now.void
+        void = entry.current_facts.void
         expected = [
             (self.people[entry.department, "乙"], 404 if void else 200),
             (self.world.api("operator"), 404 if void else 200),
@@ -952,7 +952,7 @@ class Lifecycle:
     def compare_check(self, answer: dict[str, Any], day: date, seq: int | None) -> None:
         assert answer["on"] == day.isoformat()
         for number, result in enumerate(answer["results"]):
-            must = self.model.told(number, day, seq)
+            must = self.model.build_expected_finding(number, day, seq)
             listed = [(one["id"], one["status"], one["disputed"]) for one in result["entries"]]
             assert listed == must.entries
             assert result["found"] == bool(must.entries)
@@ -963,7 +963,7 @@ class Lifecycle:
             codes = {one["code"] for one in result["warnings"]}
             assert codes == ({"disputed"} if must.disputed else set())
             for one in result["entries"]:
-                known = self.model.entries[one["id"]].at(seq)
+                known = self.model.entries[one["id"]].facts_at(seq)
                 assert known is not None
                 assert one["disclosure_class"] == known.shown_to
                 hidden = (one["list_type"], one["department"], one["reason"])
@@ -972,7 +972,7 @@ class Lifecycle:
     # --- the past ------------------------------------------------------------
 
     def remember(self) -> None:
-        kind = self.chance.choice(sorted(READERS))
+        kind = self.chance.choice(sorted(EXPORT_PARSERS))
         scope = self.chance.choice(["in_force", "all"])
         matter = self.chance.choice(["bidding", "permit_review"])
         export = None
@@ -1021,7 +1021,7 @@ class Lifecycle:
             for name, view in then.views.items():
                 for role in ("auditor", "operator"):
                     again = self.world.api(role).get(f"/v1/entries/{name}", params=on | known)
-                    if role == "operator" and self.model.entries[name].now.void:
+                    if role == "operator" and self.model.entries[name].current_facts.void:
                         told(again, 404, "entry_not_found")
                     else:
                         assert again.json() == view
@@ -1035,19 +1035,19 @@ class Lifecycle:
         """Another day by what was known then."""
         on = day.isoformat()
         rows = self.exported("ndjson", scope="all", on=on, known_at=known.at)
-        assert rows == self.model.statuses(day, known.seq)
+        assert rows == self.model.compute_statuses(day, known.seq)
         past = self.check(self.world.api("operator"), on=on, known_seq=known.seq)
         self.compare_check(past, day, known.seq)
 
-    def compare_past(self, entry: Entry, day: date, seq: int) -> None:
+    def compare_past(self, entry: ModelEntry, day: date, seq: int) -> None:
         asked = {"on": day.isoformat(), "known_seq": seq}
         answer = self.world.api("auditor").get(f"/v1/entries/{entry.id}", params=asked)
-        known = entry.at(seq)
+        known = entry.facts_at(seq)
         if known is None:
             told(answer, 404, "entry_not_found")
             return
         view = answer.json()
-        assert view["status"] == self.model.status(entry, day, seq)
+        assert view["status"] == self.model.compute_status(entry, day, seq)
         assert view["disputed"] == known.disputed
         if day <= self.today:
             past = self.check(self.world.api("auditor"), **asked)
@@ -1057,7 +1057,7 @@ class Lifecycle:
 
     def observe(self) -> None:
         """Remember the statuses that somebody was bound to be told of."""
-        statuses = self.model.statuses(self.today)
+        statuses = self.model.compute_statuses(self.today)
         for entry in self.model:
             if entry.kind == RED:
                 seen = self.flips.setdefault(entry.id, [])
@@ -1071,23 +1071,23 @@ class Lifecycle:
             self.look(follower, 3)
         for moment in self.moments[-3:]:
             self.tell_again(moment)
-        turning = {day for entry in self.model for day in turning_days(entry.now)}
+        turning = {day for entry in self.model for day in turning_days(entry.current_facts)}
         past = sorted(day for day in turning if day <= self.today)
         for day in self.chance.sample(past, min(len(past), 6)):
             rows = self.exported("ndjson", scope="all", on=day.isoformat())
-            assert rows == self.model.statuses(day), day
+            assert rows == self.model.compute_statuses(day), day
         for entry in self.model:
             if entry.kind == RED:
                 self.compare_history(entry)
 
-    def compare_history(self, entry: Entry) -> None:
+    def compare_history(self, entry: ModelEntry) -> None:
         answer = self.world.api("auditor").get(f"/v1/entries/{entry.id}/history")
         history = answer.json()
-        assert [one["seq"] for one in history["versions"]] == [one.seq for one in entry.known]
+        assert [one["seq"] for one in history["versions"]] == [one.seq for one in entry.history]
         told_of = []
         for turn in history["turns"]:
             day, seq = date.fromisoformat(turn["day"]), turn["seq"]
-            assert turn["status"] == self.model.status(entry, day, seq), turn
+            assert turn["status"] == self.model.compute_status(entry, day, seq), turn
             if turn["because"] == "day":
                 assert turn["entry_id"] is None
             else:
@@ -1098,7 +1098,7 @@ class Lifecycle:
                 assert turn["because"] == expected
                 cause = self.model.entries[turn["entry_id"]]
                 assert (cause.kind, cause.subject) == (BLACK, entry.subject)
-                active = self.model.status(cause, day, seq) == ACTIVE
+                active = self.model.compute_status(cause, day, seq) == ACTIVE
                 assert active == (turn["status"] == SUSPENDED)
                 told_of.append(turn["status"])
                 self.note(turn["because"])
@@ -1142,8 +1142,8 @@ def after(day: date, *numbers: int) -> list[date]:
 def untils(law: List, first: date, today: date) -> list[Any]:
     """Last days to choose from: black entries mostly end soon, so that red ones come back."""
     soon = [day for day in after(today, 0, 5, 30) if day >= first]
-    far = [years_later(first, 1), years_later(first, law.longest or 3)]
-    bad = [years_later(first, law.longest) + timedelta(1)] if law.longest else []
+    far = [add_years(first, 1), add_years(first, law.longest or 3)]
+    bad = [add_years(first, law.longest) + timedelta(1)] if law.longest else []
     often = {BLACK: soon * 3, RED: far * 3, RECORD: far}[law.kind]
     return ["left out", *often, *soon, *far, *([None] * 2 if law.open else []), *bad, first]
 
@@ -1155,22 +1155,22 @@ def began_anew(known: Facts) -> date:
 
 def as_long_again(begins: date, until: date, today: date, years: int | None) -> date:
     """The last day of a term that is as long as one before."""
-    if years and until == years_later(begins, years):
-        return years_later(today, years)
+    if years and until == add_years(begins, years):
+        return add_years(today, years)
     return today + relativedelta(until, begins)
 
 
 def turning_days(known: Facts) -> list[date]:
     """The days about which an entry changes its status."""
     days = [known.begins, known.exited, known.revoked, known.repaired]
-    days += [known.last and known.last + timedelta(1)]
+    days += [known.last_day and known.last_day + timedelta(1)]
     days += [day for lapse in known.lapses for day in lapse]
     return [around for day in days if day for around in (day - timedelta(1), day)]
 
 
 def conduct_ends(decided: date, today: date) -> list[date]:
     """Before the decision; now and then so long ago that the five years soon end."""
-    caps = [years_later(day, -5) for day in after(today, 0, 20)]
+    caps = [add_years(day, -5) for day in after(today, 0, 20)]
     return [decided - timedelta(20), decided, *(day for day in caps if day <= decided)]
 
 
@@ -1187,12 +1187,12 @@ def ruled(
     until = day("effective_until")
     refusal = None
     if "effective_until" not in sent:
-        until = years_later(anew, law.term) if law.term else None
+        until = add_years(anew, law.term) if law.term else None
     elif until is None and not law.open:
         refusal = (409, "term_not_allowed")
     elif until and until < begins:
         refusal = (422, "dates_out_of_order")
-    elif until and law.longest and until > years_later(anew, law.longest):
+    elif until and law.longest and until > add_years(anew, law.longest):
         refusal = (409, "term_not_allowed")
     shown = sent["disclosure"]["class"]
     if refusal is None and subject == PERSON and shown == "public" and not law.persons_public:
@@ -1201,7 +1201,7 @@ def ruled(
     known = Facts(
         begins=begins,
         until=until,
-        cap=years_later(ended, 5) if ended and law.capped else None,
+        cap=add_years(ended, 5) if ended and law.capped else None,
         shown_to=shown,
         severity=sent.get("severity"),
     )
@@ -1226,18 +1226,18 @@ def told(answer: httpx.Response, status: int, code: str | None) -> None:
 
 
 @pytest.fixture
-def opened(backend: str, templates: Templates, app: FastAPI, address: str) -> Opened:
+def opened(backend: str, templates: RegistryTemplates, app: FastAPI, address: str) -> Opened:
     """Opens a registry of its own for each history."""
 
     @contextmanager
     def opening() -> Any:
-        made = templates.settings(backend)
+        made = templates.create_copy(backend)
         world = open_world(made, app, address)
         try:
             yield world
         finally:
             world.close()
-            templates.drop(made)
+            templates.drop_copy(made)
 
     return opening
 
@@ -1270,11 +1270,11 @@ def turns(world: World, entry: dict[str, Any]) -> list[tuple[str, str, str, str 
 
 
 def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
-    honoured = world.record(**facts.red(effective_until="2027-06-01"))
+    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
     black = world.record()
     asleep = ("2026-11-22", "suspended", "black_entry_active", black["id"])
     assert turns(world, honoured) == [asleep]
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
     answer = world.api().post(
         f"/v1/entries/{black['id']}/exits",
         json={"reason": "提前移出", "exited_on": "2026-12-01"},
@@ -1286,17 +1286,17 @@ def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
 
 
 def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) -> None:
-    honoured = world.record(**facts.red(effective_until="2027-06-01"))
+    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
     black = world.record(effective_from="2026-11-25", effective_until="2026-11-30")
     expected = []
     for day, status, because in (
         (date(2026, 11, 25), "suspended", "black_entry_active"),
         (date(2026, 12, 1), "active", "no_black_entry_active"),
     ):
-        world.clock.move_to(day)
+        world.clock.set_day(day)
         expected.append((day.isoformat(), status, because, black["id"]))
         assert turns(world, honoured) == expected
-    world.clock.move_to(date(2027, 6, 2))
+    world.clock.set_day(date(2027, 6, 2))
     assert turns(world, honoured) == [*expected, ("2027-06-02", "expired", "day", None)]
     # Its department reads the same; of another department's black entry it would not read which.
     own = world.api().get(f"/v1/entries/{honoured['id']}/history").json()["turns"]
@@ -1308,7 +1308,7 @@ def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) ->
 
 
 def test_another_department_learns_why_but_not_which_entry_it_was(world: World) -> None:
-    honoured = world.record(**facts.red(effective_until="2027-06-01"))
+    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
     tax = world.api("department", "tax")
     world.record(tax, list_type="tax_fraud.black", source_ref="T-1", case_ref=None)
     [turn] = world.api().get(f"/v1/entries/{honoured['id']}/history").json()["turns"]
@@ -1318,9 +1318,9 @@ def test_another_department_learns_why_but_not_which_entry_it_was(world: World) 
 def test_a_return_by_the_calendar_is_told_though_the_next_black_entry_comes_first(
     world: World,
 ) -> None:
-    honoured = world.record(**facts.red(effective_until="2027-06-01"))
+    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
     world.record(effective_until="2026-11-30")
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
     changed = {"number": "二号", "kind": "list_decision", "decided_on": "2026-12-02"}
     world.record(source_ref="B-2", decision=changed, effective_from="2026-12-02")
     assert [status for _, status, _, _ in turns(world, honoured)] == [

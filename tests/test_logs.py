@@ -6,7 +6,7 @@ import logging
 import pytest
 
 from app.logs import RedactingFormatter
-from tests.support.facts import PERSON, asked, check, person, push
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_push
 from tests.support.world import World
 
 
@@ -17,7 +17,7 @@ def formatted(message: str, *args: object, error: BaseException | None = None) -
 
 
 @pytest.mark.parametrize(
-    "number", [PERSON, "11010519491231002X", "11010519491231002x", "91370403MB000CT75T"]
+    "number", [PERSON_RESIDENT_ID, "11010519491231002X", "11010519491231002x", "91370403MB000CT75T"]
 )
 def test_what_has_the_shape_of_an_identity_number_is_masked(number: str) -> None:
     personal = number.rstrip("Xx").isdigit()
@@ -30,10 +30,10 @@ def test_what_has_the_shape_of_an_identity_number_is_masked(number: str) -> None
 def test_a_number_in_a_traceback_is_masked() -> None:
     line = ""
     try:
-        int(PERSON + " years")
+        int(PERSON_RESIDENT_ID + " years")
     except ValueError as error:
         line = formatted("unforeseen", error=error)
-    assert PERSON not in line
+    assert PERSON_RESIDENT_ID not in line
     assert "ValueError" in line
 
 
@@ -64,44 +64,44 @@ def test_no_request_brings_a_personal_number_into_the_log(world: World) -> None:
     assert "/v1/checks 200" in log
     assert "/v1/entries 422" in log
     for line in log.splitlines():
-        assert PERSON not in line
+        assert PERSON_RESIDENT_ID not in line
         assert "198506120013" not in line
     assert "/v1/entries?" not in log
 
 
 def _battery(world: World) -> None:
-    headers = {"X-Request-ID": PERSON, "User-Agent": PERSON, "X-Case": PERSON, "Referer": PERSON}
+    headers = {"X-Request-ID": PERSON_RESIDENT_ID, "User-Agent": PERSON_RESIDENT_ID, "X-Case": PERSON_RESIDENT_ID, "Referer": PERSON_RESIDENT_ID}
     for role in ("department", "approver", "auditor", "operator"):
         api = world.api(role)
         for method, path in (
-            ("GET", f"/v1/entries?source_ref={PERSON}"),
-            ("GET", f"/v1/subjects/uscc/{PERSON}"),
-            ("GET", f"/{PERSON}"),
-            ("DELETE", f"/v1/entries/{PERSON}"),
-            ("GET", f"/v1/audit/records?next={PERSON}"),
+            ("GET", f"/v1/entries?source_ref={PERSON_RESIDENT_ID}"),
+            ("GET", f"/v1/subjects/uscc/{PERSON_RESIDENT_ID}"),
+            ("GET", f"/{PERSON_RESIDENT_ID}"),
+            ("DELETE", f"/v1/entries/{PERSON_RESIDENT_ID}"),
+            ("GET", f"/v1/audit/records?next={PERSON_RESIDENT_ID}"),
         ):
             assert api.request(method, path, headers=headers).status_code == 400
         for body in (
-            push(subject=person(), responsible_persons=None),
-            push(source_ref=PERSON),
-            push(reason=PERSON),
-            push(subject=person(PERSON[:-1] + "4")),
-            push() | {PERSON: 1},
-            check(asked(PERSON, "张某", scheme="resident_id")),
-            check(asked(PERSON, PERSON, scheme="resident_id")),
-            check(asked(PERSON, "张某", scheme="uscc", ref=PERSON)),
+            build_push(subject=build_person(), responsible_persons=None),
+            build_push(source_ref=PERSON_RESIDENT_ID),
+            build_push(reason=PERSON_RESIDENT_ID),
+            build_push(subject=build_person(PERSON_RESIDENT_ID[:-1] + "4")),
+            build_push() | {PERSON_RESIDENT_ID: 1},
+            build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
+            build_check(build_question(PERSON_RESIDENT_ID, PERSON_RESIDENT_ID, scheme="resident_id")),
+            build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="uscc", ref=PERSON_RESIDENT_ID)),
             {
                 "scheme": "resident_id",
-                "number": PERSON,
+                "number": PERSON_RESIDENT_ID,
                 "name": "张某",
                 "purpose": "查",
                 "case_no": "1",
             },
-            [PERSON],
+            [PERSON_RESIDENT_ID],
         ):
             for path in ("/v1/entries", "/v1/checks", "/v1/subjects/lookup"):
                 api.post(path, json=body, headers=headers)
-        api.post("/v1/checks", content=f"{{{PERSON}".encode(), headers=headers)
-        api.post("/v1/checks", content=PERSON.encode(), headers={"Content-Type": PERSON})
-        api.get("/v1/matters", headers={"Accept-Language": PERSON, "If-Match": PERSON})
-    world.client(PERSON).get("/v1/matters")
+        api.post("/v1/checks", content=f"{{{PERSON_RESIDENT_ID}".encode(), headers=headers)
+        api.post("/v1/checks", content=PERSON_RESIDENT_ID.encode(), headers={"Content-Type": PERSON_RESIDENT_ID})
+        api.get("/v1/matters", headers={"Accept-Language": PERSON_RESIDENT_ID, "If-Match": PERSON_RESIDENT_ID})
+    world.client(PERSON_RESIDENT_ID).get("/v1/matters")

@@ -12,8 +12,8 @@ from fastapi import FastAPI
 
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.security.keys import create
-from tests.support.commands import Command
-from tests.support.facts import decision, organisation, penalty, push
+from tests.support.commands import CommandRunner
+from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_push
 from tests.support.world import World
 
 COMMITTED = Path(__file__).parent.parent / "openapi" / "registry.v1.json"
@@ -58,8 +58,8 @@ def test_the_committed_document_is_what_the_app_generates(
     monkeypatch.setenv("REDBLACK_WRITE_SLOTS", "no number")  # it needs no settings
     monkeypatch.setenv("REDBLACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
     generated = tmp_path / "generated.json"
-    done = Command(monkeypatch, capsys, [])("openapi", "--output", str(generated))
-    assert (done.code, done.err) == (0, "")
+    done = CommandRunner(monkeypatch, capsys, [])("openapi", "--output", str(generated))
+    assert (done.exit_code, done.stderr) == (0, "")
     assert generated.read_text("utf-8") == COMMITTED.read_text("utf-8"), "run: make openapi"
 
 
@@ -233,7 +233,7 @@ class Stage:
         api = self.world.api()
         if one.path.endswith("/approvals"):  # a full list that lacks what was recorded before
             asked = "mode=replace&list_type=wage_arrears.black&reason=full&rows=1"
-            body = [push(source_ref=f"STAGE-{next(self.serial)}", subject=organisation(99))]
+            body = [build_push(source_ref=f"STAGE-{next(self.serial)}", subject=build_organisation(99))]
             answer = api.post(f"/v1/submissions?{asked}", json=body)
         elif one.path.endswith("/refused.xlsx"):
             headings = "CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_WSH,CF_SY,CF_YJ,CF_JDRQ"
@@ -241,7 +241,7 @@ class Stage:
             asked = "list_type=wage_arrears.penalty"
             answer = api.post(f"/v1/submissions?{asked}", content=table.encode())
         else:
-            body = [push(source_ref=f"STAGE-{next(self.serial)}")]
+            body = [build_push(source_ref=f"STAGE-{next(self.serial)}")]
             answer = api.post("/v1/submissions", json=body)
         assert answer.status_code == 200, answer.text
         return str(answer.json()["id"])
@@ -251,15 +251,15 @@ class Stage:
         changes: dict[str, Any] = {"source_ref": f"STAGE-{next(self.serial)}"}
         if "/repairs" in one.path:  # one entry a subject, for a second one would bar the first
             changes |= {
-                "subject": organisation(next(self.serial)),
+                "subject": build_organisation(next(self.serial)),
                 "case_ref": None,
-                "decision": decision("2026-05-08"),
+                "decision": build_decision("2026-05-08"),
                 "conduct_ended_on": "2026-04-30",
                 "effective_from": "2026-05-08",
                 "effective_until": "2029-05-08",
             }
         if one.path.endswith("/prolongation"):  # the rule of wage arrears knows none
-            changes = penalty(**changes, severity="general")
+            changes = build_penalty_changes(**changes, severity="general")
         if one.path.endswith("/extensions"):
             changes |= {
                 "list_type": "judgment_defaulting.black",

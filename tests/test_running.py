@@ -10,12 +10,12 @@ import psycopg
 from fastapi import FastAPI
 
 from app.crypto import Secrets
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.main import equip
 from app.registry import Registry
-from tests.support.facts import PERSON, push
-from tests.support.processes import make_key, push_today, serving
-from tests.support.world import Templates, World, open_world
+from tests.support.facts import PERSON_RESIDENT_ID, build_push
+from tests.support.processes import create_key, build_push_today, serve_registry
+from tests.support.world import RegistryTemplates, World, open_world
 
 
 def test_alive_and_ready_without_a_key(world: World) -> None:
@@ -25,23 +25,23 @@ def test_alive_and_ready_without_a_key(world: World) -> None:
 
 
 def test_without_its_database_it_lives_answers_503_and_comes_back(
-    backend: str, templates: Templates, tmp_path: Path
+    backend: str, templates: RegistryTemplates, tmp_path: Path
 ) -> None:
-    settings = templates.settings(backend)
-    approver = make_key(settings, "approver", "finance_bureau")
-    department = make_key(settings, "department", "human_resources")
+    settings = templates.create_copy(backend)
+    approver = create_key(settings, "approver", "finance_bureau")
+    department = create_key(settings, "department", "human_resources")
     check = {
         "matter": "bidding",
         "purpose": "投标资格审查",
         "case_no": "ZZ-1",
-        "subjects": [{"scheme": "uscc", "number": uscc(1)}],
+        "subjects": [{"scheme": "uscc", "number": build_uscc(1)}],
     }
     with (
-        serving(settings, tmp_path) as served,
+        serve_registry(settings, tmp_path) as served,
         served.client(approver) as asker,
         served.client(department) as pusher,
     ):
-        assert pusher.post("/v1/entries", json=push_today(uscc(1), "AWAY")).status_code == 201
+        assert pusher.post("/v1/entries", json=build_push_today(build_uscc(1), "AWAY")).status_code == 201
         assert asker.post("/v1/checks", json=check).json()["results"][0]["standing"] == "black"
         with away(backend, templates, settings.data_dir, str(settings.url.database)):
             answer = asker.get("/readyz")
@@ -51,7 +51,7 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
             # Fail closed: an error, never "no entries".
             for answer in (
                 asker.post("/v1/checks", json=check),
-                pusher.post("/v1/entries", json=push_today(uscc(2), "LOST")),
+                pusher.post("/v1/entries", json=build_push_today(build_uscc(2), "LOST")),
                 pusher.get("/v1/entries"),
             ):
                 assert answer.status_code == 503, answer.text
@@ -59,13 +59,13 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
                 assert "none" not in answer.text
         assert asker.get("/readyz").status_code == 200
         assert asker.post("/v1/checks", json=check).json()["results"][0]["standing"] == "black"
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 class away:  # noqa: N801 - reads as a word in `with`
     """The database cannot be reached while the block runs."""
 
-    def __init__(self, backend: str, templates: Templates, directory: Path, name: str) -> None:
+    def __init__(self, backend: str, templates: RegistryTemplates, directory: Path, name: str) -> None:
         self.backend, self.templates = backend, templates
         self.directory, self.name = directory, name
         self.hidden = directory.with_name(f"{directory.name}-away")
@@ -84,7 +84,7 @@ class away:  # noqa: N801 - reads as a word in `with`
             self._allow("true")
 
     def _allow(self, allowed: str) -> None:
-        with psycopg.connect(self.templates._address("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self.templates._build_address("postgres"), autocommit=True) as connection:
             connection.execute(f'ALTER DATABASE "{self.name}" WITH ALLOW_CONNECTIONS {allowed}')
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",
@@ -97,7 +97,7 @@ def test_metrics_count_by_route_and_name_no_caller(world: World) -> None:
     entry = world.record()
     department.get(f"/v1/entries/{entry['id']}")
     department.get("/v1/entries", params={"source_ref": "HR-2026-000123"})
-    department.get(f"/v1/subjects/uscc/{PERSON}")
+    department.get(f"/v1/subjects/uscc/{PERSON_RESIDENT_ID}")
     department.get("/v1/nothing/of/ours")
     answer = department.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
@@ -106,7 +106,7 @@ def test_metrics_count_by_route_and_name_no_caller(world: World) -> None:
     assert re.search(line % (re.escape("/v1/entries/{entry_id}"), 200), told)
     assert re.search(line % ("/v1/entries", 200), told)
     assert re.search(line % ("unrouted", "40[04]"), told)
-    for secret in (entry["id"], PERSON, "HR-2026", "nothing/of"):
+    for secret in (entry["id"], PERSON_RESIDENT_ID, "HR-2026", "nothing/of"):
         assert secret not in told
 
 
@@ -128,7 +128,7 @@ def test_a_request_id_is_kept_or_made(world: World) -> None:
     made = department.get("/v1/domains").headers["X-Request-ID"]
     assert re.fullmatch(r"[0-9a-f-]{36}", made)
     assert made != department.get("/v1/domains").headers["X-Request-ID"]
-    for unusable in ("with blank", "x" * 65, "<script>", PERSON, "名"):
+    for unusable in ("with blank", "x" * 65, "<script>", PERSON_RESIDENT_ID, "名"):
         sent = {"X-Request-ID": unusable.encode()}
         answer = department.get("/v1/domains", headers=sent)
         assert re.fullmatch(r"[0-9a-f-]{36}", answer.headers["X-Request-ID"])
@@ -137,7 +137,7 @@ def test_a_request_id_is_kept_or_made(world: World) -> None:
 
 
 def test_the_request_id_is_on_record(world: World) -> None:
-    world.api().post("/v1/entries", json=push(), headers={"X-Request-ID": "office-44"})
+    world.api().post("/v1/entries", json=build_push(), headers={"X-Request-ID": "office-44"})
     trail = world.api("auditor").get("/v1/audit/records", params={"action": "entry_recorded"})
     assert [record["request_id"] for record in trail.json()["records"]] == ["office-44"]
 
@@ -170,9 +170,9 @@ def test_long_answers_are_packed_where_asked(world: World) -> None:
 
 
 def test_a_key_file_of_another_registry_makes_it_unready(
-    backend: str, templates: Templates, app: FastAPI, address: str, tmp_path: Path
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str, tmp_path: Path
 ) -> None:
-    settings = templates.settings(backend)
+    settings = templates.create_copy(backend)
     world = open_world(settings, app, address)
     key = world.api("auditor").headers["Authorization"].removeprefix("Bearer ")
     Secrets.make(tmp_path / "other.key")
@@ -186,4 +186,4 @@ def test_a_key_file_of_another_registry_makes_it_unready(
                 assert "Retry-After" in answer.headers
             assert client.get("/healthz").status_code == 200
     world.close()
-    templates.drop(settings)
+    templates.drop_copy(settings)

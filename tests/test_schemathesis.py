@@ -19,8 +19,8 @@ from schemathesis.specs.openapi.checks import (
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.submissions import router
 from tests.conftest import DATABASES
-from tests.support.facts import asked, check, person, red
-from tests.support.world import Templates, World, describe_app, open_world
+from tests.support.facts import build_question, build_check, build_person, build_red_changes
+from tests.support.world import RegistryTemplates, World, create_unbound_app, open_world
 
 pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not to be tested")
 
@@ -39,7 +39,7 @@ for media_type in (router.NDJSON, router.XLSX):
     schemathesis.serializer.alias(media_type, "application/octet-stream")
 
 schema = schemathesis.openapi.from_dict(
-    describe_app().openapi(),
+    create_unbound_app().openapi(),
     config=schemathesis.Config.from_dict({"seed": 20261122}),
 )
 bounded = settings(
@@ -52,29 +52,29 @@ bounded = settings(
 
 
 @pytest.fixture(scope="module")
-def stage(templates: Templates, app: FastAPI, address: str) -> Iterator[World]:
+def stage(templates: RegistryTemplates, app: FastAPI, address: str) -> Iterator[World]:
     """A registry with a little of everything, on SQLite."""
-    made = templates.settings("sqlite")
+    made = templates.create_copy("sqlite")
     world = open_world(made, app, address)
     yield world
     world.close()
-    templates.drop(made)
+    templates.drop_copy(made)
 
 
 @pytest.fixture(scope="module")
 def known(stage: World) -> dict[str, str]:
     """What can stand in a path and leads somewhere."""
-    stage.record(**red())
+    stage.record(**build_red_changes())
     entry = stage.record()
-    stage.record(source_ref="P", subject=person(name="李某"), responsible_persons=None)
-    answer = stage.api("approver").post("/v1/checks", json=check(asked()))
+    stage.record(source_ref="P", subject=build_person(name="李某"), responsible_persons=None)
+    answer = stage.api("approver").post("/v1/checks", json=build_check(build_question()))
     sent = stage.api().post("/v1/submissions", content=b"name,source_ref,decided_on\n1,2,3\n")
     return {
         "submission_id": sent.json()["submission_id"],
         "entry_id": entry["id"],
         "subject_id": entry["subject"]["id"],
         "check_id": answer.json()["check_id"],
-        "code": asked()["number"],
+        "code": build_question()["number"],
     }
 
 

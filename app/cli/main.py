@@ -25,8 +25,8 @@ from app.submissions.schemas import CommitRule, Mode, OnError
 if TYPE_CHECKING:
     from app.registry import Registry
 
-URGENCY = 5  # of a worker: answers go before files
-MOST_ROWS = 2_147_483_647  # what the database counts to
+WORKER_NICENESS = 5  # of a worker: answers go before files
+MAX_ROWS = 2_147_483_647  # what the database counts to
 
 app = typer.Typer(
     help="Redblack Registry: red and black lists of a city, on time and provable.",
@@ -61,37 +61,37 @@ def main() -> None:
             name = "_".join(map(str, found["loc"])).upper()
             print(f"redblack: REDBLACK_{name}: {found['msg']}", file=sys.stderr)
         sys.exit(1)
-    except SQLAlchemyError as away:
-        said = str(getattr(away, "orig", None) or away).strip().partition("\n")[0]
-        print(f"redblack: the database does not answer: {said}", file=sys.stderr)
+    except SQLAlchemyError as error:
+        message = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
+        print(f"redblack: the database does not answer: {message}", file=sys.stderr)
         sys.exit(1)
     except (KeyFileError, OSError, ValueError) as wrong:
         print(f"redblack: {wrong}", file=sys.stderr)
         sys.exit(1)
 
 
-def _open() -> "Registry":
+def _open_registry() -> "Registry":
     from app.registry import Registry
 
     settings = Settings()
     if settings.embedded:
-        _prepare(settings)
+        _prepare_database(settings)
     registry = Registry.open(settings)
-    trouble = registry.verify()
-    if trouble is not None:
-        raise trouble
+    error = registry.verify()
+    if error is not None:
+        raise error
     return registry
 
 
-def _prepare(settings: Settings) -> None:
+def _prepare_database(settings: Settings) -> None:
     """Bring the embedded database up by itself; nobody administers it."""
     from app.catalogue.service import add_missing_shipped_items, initialize_registry
     from app.db import migrations
     from app.registry import Registry
 
     # Never beside a database that is there: it was sealed with a key that must be found again.
-    new = settings.embedded and migrations.current_revision(settings) is None
-    if new and settings.secret_key_file is None and not settings.key_path.exists():
+    is_new = settings.embedded and migrations.current_revision(settings) is None
+    if is_new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
     registry = Registry.open(settings)
     migrations.upgrade(settings)
@@ -111,7 +111,7 @@ def serve(
 
     try:
         # Looked at before any worker starts: one that fails to start is started again for ever.
-        registry = _open()
+        registry = _open_registry()
         registry.write(registry.adopt_keys)
         registry.close()
     except SecretKeyMismatch as mismatch:
@@ -144,7 +144,7 @@ def upgrade_database() -> None:
     from app.db import migrations
 
     settings = Settings()
-    _prepare(settings)
+    _prepare_database(settings)
     print(f"schema at {migrations.current_revision(settings)}")
 
 
@@ -161,7 +161,7 @@ def start_epoch() -> None:
     """Mark a restore or failover: from here on numbers may have been used before."""
     from app.exports.service import start_epoch as start
 
-    print(f"epoch {start(_open())}")
+    print(f"epoch {start(_open_registry())}")
 
 
 # --- keys ----------------------------------------------------------------
@@ -180,7 +180,7 @@ def create_key(
     from app.catalogue.service import require_department_code
     from app.security.keys import create
 
-    registry = _open()
+    registry = _open_registry()
     code = require_department_code(registry, department) if department else None
     print(create(registry, name=name, role=role, department=code, person=person))
 
@@ -190,7 +190,7 @@ def list_keys() -> None:
     """Show every key, without the key itself."""
     from app.security.store import all_keys
 
-    with _open().database.reading() as connection:
+    with _open_registry().database.reading() as connection:
         for key in all_keys(connection):
             state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
             columns = (key.id, key.role, key.department or "-", key.name, key.person or "-", state)
@@ -202,7 +202,7 @@ def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
     """End a key; no worker takes it after two seconds."""
     from app.security.keys import revoke
 
-    if not revoke(_open(), key_id):
+    if not revoke(_open_registry(), key_id):
         raise ValueError("no such key in use")
     print("revoked")
 
@@ -226,7 +226,7 @@ def add_department(
     """Add a department below or beside the plan's bodies."""
     from app.catalogue.service import add_department as add
 
-    print(f"catalogue version {add(_open(), code, name, parent)}")
+    print(f"catalogue version {add(_open_registry(), code, name, parent)}")
 
 
 @catalogue.command("load")
@@ -234,7 +234,7 @@ def load_catalogue(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fa
     """Put a file's items into the catalogue, by code."""
     from app.catalogue.service import load_catalogue_file
 
-    print(f"catalogue version {load_catalogue_file(_open(), file)}")
+    print(f"catalogue version {load_catalogue_file(_open_registry(), file)}")
 
 
 @catalogue.command("enable")
@@ -245,7 +245,7 @@ def enable_list_type(
     """Put a list type in force on its legal reference."""
     from app.catalogue.service import put_list_type_in_force
 
-    print(f"catalogue version {put_list_type_in_force(_open(), list_type, legal_reference)}")
+    print(f"catalogue version {put_list_type_in_force(_open_registry(), list_type, legal_reference)}")
 
 
 @calendar.command("load")
@@ -255,7 +255,7 @@ def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=Fal
     from app.disclosure.service import load_year
     from app.redress.due_days import recount
 
-    registry = _open()
+    registry = _open_registry()
     version, recomputed = load_year(registry, read_calendar_notice(file))
     cases = recount(registry)
     print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
@@ -274,12 +274,12 @@ def load_demo(
     port: Annotated[int, typer.Option(help="Where it will be served, for the first curl")] = 8000,
 ) -> None:
     """Fill an empty registry with synthetic data; one that has data is left as it is."""
-    from app.demo import load, show_keys
+    from app.demo import load_demo_data, print_keys
 
-    registry = _open()
-    load(registry, subjects=subjects, seed=seed)
+    registry = _open_registry()
+    load_demo_data(registry, subjects=subjects, seed=seed)
     if keys_file is not None:
-        show_keys(registry, keys_file, port)
+        print_keys(registry, keys_file, port)
 
 
 @app.command()
@@ -307,16 +307,16 @@ def export(
     instant = datetime.fromisoformat(known_at) if known_at else None
     if instant is not None and instant.tzinfo is None:
         raise ValueError("--known-at says its zone: 2026-11-22T08:00:00Z")
-    asked = {"list": kind, "domain": domain, "department": department}
+    given_filters = {"list": kind, "domain": domain, "department": department}
     _, chunks = start(
-        _open(),
+        _open_registry(),
         replace(
             COMMAND_LINE_CALLER, role=Role.auditor
         ),  # the same bytes as over HTTP, sealed ones too
         export_format=format_,
         scope=scope,
         status=status,
-        filters={name: str(value) for name, value in asked.items() if value},
+        filters={name: str(value) for name, value in given_filters.items() if value},
         on=date.fromisoformat(on) if on else None,
         known_at=instant,
     )
@@ -348,17 +348,17 @@ def mirror(
     """Keep a copy of all that a key may see; 1: it is not right or cannot go on, 3: not proved."""
     import signal
 
-    from app.client.mirror import MirrorError, keep, read_key
+    from app.client.mirror import MirrorError, run_mirror, read_key
 
     if follow is not None:  # it ends when it is told to
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         key = read_key(key_file)
-        for told in keep(url, into, key, follow=follow, prove=prove, patience=patience):
-            print(told, flush=True)
+        for line in run_mirror(url, into, key, poll_seconds=follow, prove=prove, max_wait_seconds=patience):
+            print(line, flush=True)
     except MirrorError as ended:
         print(f"redblack: {ended}", file=sys.stderr)
-        raise typer.Exit(ended.code) from None
+        raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
         if follow is None:
             raise
@@ -387,7 +387,7 @@ def push(
     ] = "append",
     reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
     rows: Annotated[
-        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+        int | None, typer.Option(min=0, max=MAX_ROWS, help="How many rows it must have")
     ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Where the answers to refused rows go; it must not exist")
@@ -404,25 +404,25 @@ def push(
 ) -> None:
     """Send a file and see it through; 1: it cannot go on, 3: some rows refused, 4: held."""
     from app.client.mirror import MirrorError, read_key
-    from app.client.push import DeliveryError, Wishes, deliver
+    from app.client.push import PushError, PushOptions, push_file
 
-    wishes = Wishes(list_type, department, dry_run, on_error, commit, mode, reason, rows)
+    options = PushOptions(list_type, department, dry_run, on_error, commit, mode, reason, rows)
     try:
-        told = deliver(
+        lines = push_file(
             url,
             file,
             read_key(key_file),
-            wishes=wishes,
+            options=options,
             results=results,
             refused_workbook=refused_workbook,
-            patience=patience,
+            max_wait_seconds=patience,
             language=language,
         )
-        for line in told:
+        for line in lines:
             print(line, flush=True)
-    except (DeliveryError, MirrorError) as ended:
+    except (PushError, MirrorError) as ended:
         print(f"redblack: {ended}", file=sys.stderr)
-        raise typer.Exit(ended.code) from None
+        raise typer.Exit(ended.exit_code) from None
 
 
 @app.command("import")
@@ -440,7 +440,7 @@ def import_file(
     mode: Annotated[Mode, typer.Option(help="What replace lacks leaves the list")] = Mode.append,
     reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
     rows: Annotated[
-        int | None, typer.Option(min=0, max=MOST_ROWS, help="How many rows it must have")
+        int | None, typer.Option(min=0, max=MAX_ROWS, help="How many rows it must have")
     ] = None,
     results: Annotated[
         Path | None, typer.Option(help="Where every row's answer goes; it must not exist")
@@ -451,8 +451,8 @@ def import_file(
     from app.submissions.local_import import bring_in, code_of, write_results
     from app.submissions.service import Wish
 
-    registry = _open()
-    wish = Wish(
+    registry = _open_registry()
+    options = Wish(
         list_type=list_type,
         department=require_department_code(registry, department) if department else None,
         dry_run=dry_run,
@@ -464,7 +464,7 @@ def import_file(
     )
     if results is not None and results.exists():
         raise ValueError(f"{results} exists")
-    row = bring_in(registry, file, wish)
+    row = bring_in(registry, file, options)
     if results is not None:
         write_results(registry, row, results)
     raise typer.Exit(code_of(row))
@@ -481,7 +481,7 @@ def work_submissions() -> None:
     from app.submissions.processing.dispatch import work_off
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it lets go of what it works on
-    os.nice(URGENCY)
+    os.nice(WORKER_NICENESS)
     settings = Settings()
     logs.configure(settings.log_level)
     registry = Registry.open(settings)  # the server that starts this looked whether it is in order

@@ -30,16 +30,16 @@ from urllib.parse import urlsplit
 import httpx
 import orjson
 
-PAGE_CHANGES = 500
+MAX_PAGE_CHANGES = 500
 BATCH_LINES = 1_000
 TIMEOUTS = httpx.Timeout(60, connect=10)
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-TRIES = 5
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
+MAX_ATTEMPTS = 5
 """Proofs under which the registry moved, or snapshots that led nowhere, before it gives up."""
 
 APPLICATION_ID = 0x52424D31  # "RBM1": tells a mirror from any other SQLite file
-ENTRIES = "(id TEXT PRIMARY KEY, body BLOB NOT NULL)"
-POSITION = """(
+ENTRIES_COLUMNS = "(id TEXT PRIMARY KEY, body BLOB NOT NULL)"
+POSITION_COLUMNS = """(
     one INTEGER PRIMARY KEY CHECK (one = 1), url TEXT NOT NULL,
     epoch INTEGER, after INTEGER, as_of_day TEXT,
     proved_seq INTEGER, proved_on TEXT, proved_sha256 TEXT, proved_at TEXT
@@ -51,28 +51,28 @@ T = TypeVar("T")
 class MirrorError(Exception):
     """The mirror cannot go on; the sentence says why, `code` is what the process ends with."""
 
-    code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 1
 
 
-class RegistryMoves(MirrorError):
+class MirrorNotProved(MirrorError):
     """It changed during every try: nothing was found wrong, and nothing was proved."""
 
-    code = 3
+    exit_code = 3
 
 
-class _Gone(MirrorError):
+class _FeedGone(MirrorError):
     """The feed does not lead on from here."""
 
 
-class _Later(Exception):
+class _RetryableMirrorError(Exception):
     """A new attempt is worth making, after so many seconds at the earliest."""
 
-    def __init__(self, said: str, seconds: float = 0) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, seconds: float = 0) -> None:
+        super().__init__(message)
         self.seconds = seconds
 
 
-class Position(NamedTuple):
+class FeedPosition(NamedTuple):
     """What a mirror, a page or a snapshot is the state of."""
 
     epoch: int
@@ -80,24 +80,24 @@ class Position(NamedTuple):
     day: str
 
     @property
-    def described(self) -> str:
+    def description(self) -> str:
         """For people."""
         return f"epoch {self.epoch}, seq {self.seq}, day {self.day}"
 
 
-class Page(NamedTuple):
+class ChangePage(NamedTuple):
     """Changes in their order, (id, body) with no body where an entry goes, and where they lead."""
 
     changes: list[tuple[str, bytes | None]]
-    position: Position
+    position: FeedPosition
     head_seq: int
 
 
-class Proof(NamedTuple):
+class SnapshotDigest(NamedTuple):
     """How many lines there are at a position, and their SHA-256."""
 
-    position: Position
-    lines: int
+    position: FeedPosition
+    line_count: int
     sha256: str
 
 
@@ -114,14 +114,14 @@ def read_key(file: Path | None) -> str:
     return key
 
 
-def keep(
+def run_mirror(
     url: str,
     file: Path,
     key: str,
     *,
-    follow: float | None = None,
+    poll_seconds: float | None = None,
     prove: bool = True,
-    patience: float = 300,
+    max_wait_seconds: float = 300,
     transport: httpx.BaseTransport | None = None,
 ) -> Iterator[str]:
     """Bring the mirror up to date and prove it; gives a line to print whenever it has moved.
@@ -140,83 +140,83 @@ def keep(
     address = url.rstrip("/")
     headers = {"Authorization": f"Bearer {key}"}
     with (
-        _opened(file, address) as database,
+        _open_database(file, address) as database,
         httpx.Client(
             base_url=address, headers=headers, timeout=TIMEOUTS, transport=transport
         ) as client,
     ):
-        mirror = Mirror(database, Source(client, patience))
-        told = None
+        mirror = Mirror(database, MirrorClient(client, max_wait_seconds))
+        description = None
         while True:
             mirror.catch_up()
-            if prove and (follow is None or not mirror.proved_today):
+            if prove and (poll_seconds is None or not mirror.is_proved_today):
                 try:
                     mirror.prove()
-                except RegistryMoves as moving:
-                    if follow is None:
+                except MirrorNotProved as error:
+                    if poll_seconds is None:
                         raise
-                    _say(str(moving))  # it is tried again with the next look
-            if told != (told := mirror.described()):
-                yield told
-            if follow is None:
+                    _print_line(str(error))  # it is tried again with the next look
+            if description != (description := mirror.describe()):
+                yield description
+            if poll_seconds is None:
                 return
-            sleep(follow)
+            sleep(poll_seconds)
 
 
-class Source:
+class MirrorClient:
     """The registry's side: asks, and asks again while that may help."""
 
-    def __init__(self, client: httpx.Client, patience: float) -> None:
+    def __init__(self, client: httpx.Client, max_wait_seconds: float) -> None:
         self._client = client
-        self._patience = patience
+        self._max_wait_seconds = max_wait_seconds
 
-    def page(self, at: Position) -> Page:
+    def read_page(self, position: FeedPosition) -> ChangePage:
         """What came after a position."""
-        asked = {"after": at.seq, "epoch": at.epoch, "limit": PAGE_CHANGES}
+        query = {"after": position.seq, "epoch": position.epoch, "limit": MAX_PAGE_CHANGES}
 
-        def attempt() -> Page:
-            answer = self._client.get("/v1/changes", params=asked)
-            _require_ok(answer)
-            return _read_page(answer.content, at)
+        def attempt() -> ChangePage:
+            answer = self._client.get("/v1/changes", params=query)
+            _raise_for_status(answer)
+            return _parse_page(answer.content, position)
 
-        return self._insist(attempt)
+        return self._retry(attempt)
 
-    def snapshot(self, take: Callable[[Iterator[bytes]], None]) -> Proof:
+    def read_snapshot(self, consume: Callable[[Iterator[bytes]], None]) -> SnapshotDigest:
         """Stream a snapshot's lines through `take`, with every attempt from the first one."""
 
-        def attempt() -> Proof:
+        def attempt() -> SnapshotDigest:
             with self._client.stream("GET", "/v1/changes/snapshot") as answer:
-                _require_ok(answer)
-                lines = _Lines(answer.iter_bytes())
-                take(iter(lines))
-                return lines.proof()
+                _raise_for_status(answer)
+                lines = _SnapshotLines(answer.iter_bytes())
+                consume(iter(lines))
+                return lines.read_trailer()
 
-        return self._insist(attempt)
+        return self._retry(attempt)
 
-    def _insist(self, attempt: Callable[[], T]) -> T:
-        waited, pause = 0.0, FIRST_PAUSE
+    def _retry(self, attempt: Callable[[], T]) -> T:
+        waited, pause = 0.0, MIN_PAUSE_SECONDS
         while True:
             try:
                 return attempt()
-            except (httpx.RequestError, _Later) as trouble:
-                seconds = max(pause, getattr(trouble, "seconds", 0))
+            except (httpx.RequestError, _RetryableMirrorError) as error:
+                seconds = max(pause, getattr(error, "seconds", 0))
                 waited += seconds
-                said = str(trouble) or type(trouble).__name__
-                if waited > self._patience:
-                    raise MirrorError(f"the registry does not answer: {said}") from trouble
-            _say(f"{said}; again in {seconds:g} s")
+                reason = str(error) or type(error).__name__
+                if waited > self._max_wait_seconds:
+                    raise MirrorError(f"the registry does not answer: {reason}") from error
+            _print_line(f"{reason}; again in {seconds:g} s")
             sleep(seconds)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
 
-class _Lines:
+class _SnapshotLines:
     """The lines of a snapshot as they arrive; the last is held back, for it must be the trailer."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:
         self._chunks = chunks
         self._digest = hashlib.sha256()
         self._count = 0
-        self._held = b""
+        self._last_line = b""
 
     def __iter__(self) -> Iterator[bytes]:
         rest = b""
@@ -224,122 +224,122 @@ class _Lines:
             # By this byte alone: a name may hold what other readers of lines take for an end.
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
-                if self._held:
-                    self._digest.update(self._held + b"\n")
+                if self._last_line:
+                    self._digest.update(self._last_line + b"\n")
                     self._count += 1
-                    yield self._held
-                self._held = line
+                    yield self._last_line
+                self._last_line = line
         if rest:
-            raise _Later("the snapshot broke off within a line")
+            raise _RetryableMirrorError("the snapshot broke off within a line")
 
-    def proof(self) -> Proof:
+    def read_trailer(self) -> SnapshotDigest:
         """What the trailer says; known when the lines have ended."""
         try:
-            told = orjson.loads(self._held)["trailer"]
-            position = Position(told["epoch"], told["seq"], told["on"])
-            said = Proof(position, told["count"], told["sha256"])
-        except (KeyError, TypeError, ValueError) as missing:
-            raise _Later("the snapshot broke off before its trailer") from missing
-        if said != Proof(position, self._count, self._digest.hexdigest()):
+            trailer = orjson.loads(self._last_line)["trailer"]
+            position = FeedPosition(trailer["epoch"], trailer["seq"], trailer["on"])
+            digest = SnapshotDigest(position, trailer["count"], trailer["sha256"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise _RetryableMirrorError("the snapshot broke off before its trailer") from error
+        if digest != SnapshotDigest(position, self._count, self._digest.hexdigest()):
             raise MirrorError("the snapshot does not match its own hash; nothing of it was used")
-        return said
+        return digest
 
 
 class Mirror:
     """The file's side: every step is one transaction that takes the position with it."""
 
-    def __init__(self, database: sqlite3.Connection, source: Source) -> None:
+    def __init__(self, database: sqlite3.Connection, client: MirrorClient) -> None:
         self._database = database
-        self._source = source
+        self._client = client
         row = database.execute("SELECT epoch, after, as_of_day FROM position").fetchone()
-        self._position = None if row[0] is None else Position(*row)
-        self._proved: Position | None = None  # by this process
+        self._position = None if row[0] is None else FeedPosition(*row)
+        self._proved_position: FeedPosition | None = None  # by this process
 
     def catch_up(self) -> None:
         """Fold the feed up to its head; where it does not lead on, begin anew with a snapshot."""
         renewals = 0
         while True:
             try:
-                page = self._source.page(self._position or self._load())
-            except _Gone as gone:
+                page = self._client.read_page(self._position or self._load_snapshot())
+            except _FeedGone as error:
                 renewals += 1
-                if renewals > TRIES:
-                    raise MirrorError(f"no snapshot leads on: {gone}") from gone
-                _say(f"beginning anew: {gone}")
-                self._load()
+                if renewals > MAX_ATTEMPTS:
+                    raise MirrorError(f"no snapshot leads on: {error}") from error
+                _print_line(f"beginning anew: {error}")
+                self._load_snapshot()
                 continue
-            self._fold(page)
+            self._apply_page(page)
             if page.position.seq >= page.head_seq:
                 return
 
     def prove(self) -> None:
         """Compare with a snapshot of the same position, which is read and not kept."""
-        tries = 0
-        while self._position is None or self._proved != self._position:
-            tries += 1
-            if tries > TRIES:
-                raise RegistryMoves("could not prove: the registry does not stand still")
-            said = self._source.snapshot(_only_read)
-            if said.position != self._position:
+        attempts = 0
+        while self._position is None or self._proved_position != self._position:
+            attempts += 1
+            if attempts > MAX_ATTEMPTS:
+                raise MirrorNotProved("could not prove: the registry does not stand still")
+            expected = self._client.read_snapshot(_discard_lines)
+            if expected.position != self._position:
                 self.catch_up()
                 continue
-            own = self._count_own(self._position)
+            actual = self._compute_own_digest(self._position)
             with self._transaction():
-                self._mark_proved(said if own == said else None)
-            if own != said:
+                self._record_proof(expected if actual == expected else None)
+            if actual != expected:
                 raise MirrorError(
-                    f"THE MIRROR IS NOT WHAT THE REGISTRY SAYS at {said.position.described}:"
-                    f" {own.lines} entries, sha256 {own.sha256} here; {said.lines}, {said.sha256}"
+                    f"THE MIRROR IS NOT WHAT THE REGISTRY SAYS at {expected.position.description}:"
+                    f" {actual.line_count} entries, sha256 {actual.sha256} here; {expected.line_count}, {expected.sha256}"
                     " there. It is marked unproved; do not rely on it, and begin with a new file"
                 )
-            self._proved = said.position
+            self._proved_position = expected.position
 
     @property
-    def proved_today(self) -> bool:
+    def is_proved_today(self) -> bool:
         """True where this process has proved it on the day that it stands on."""
-        return bool(self._proved and self._position and self._proved.day == self._position.day)
+        return bool(self._proved_position and self._position and self._proved_position.day == self._position.day)
 
-    def described(self) -> str:
+    def describe(self) -> str:
         """What it holds, and how far that is proved."""
         [count] = self._database.execute("SELECT count(*) FROM entries").fetchone()
         *position, proved_seq, proved_on, sha256 = self._database.execute(
             "SELECT epoch, after, as_of_day, proved_seq, proved_on, proved_sha256 FROM position"
         ).fetchone()
-        if self._proved == tuple(position):
-            proof = f"proved sha256 {sha256}"
+        if self._proved_position == tuple(position):
+            proof_text = f"proved sha256 {sha256}"
         elif proved_seq is None:
-            proof = "not proved"
+            proof_text = "not proved"
         else:
-            proof = f"last proved at seq {proved_seq}, day {proved_on}"
-        return f"{count} entries, seq {position[1]}, day {position[2]}, {proof}"
+            proof_text = f"last proved at seq {proved_seq}, day {proved_on}"
+        return f"{count} entries, seq {position[1]}, day {position[2]}, {proof_text}"
 
-    def _load(self) -> Position:
-        said = self._source.snapshot(self._stage)
+    def _load_snapshot(self) -> FeedPosition:
+        digest = self._client.read_snapshot(self._stage_snapshot)
         with self._transaction():
             self._database.execute("DROP TABLE entries")
             self._database.execute("ALTER TABLE staging RENAME TO entries")
-            if self._count_own(said.position) != said:
+            if self._compute_own_digest(digest.position) != digest:
                 raise MirrorError("the snapshot is not in the order of its ids; it was not used")
-            self._move(said.position)
-            self._mark_proved(said)
-        self._position = self._proved = said.position
-        return said.position
+            self._update_position(digest.position)
+            self._record_proof(digest)
+        self._position = self._proved_position = digest.position
+        return digest.position
 
-    def _stage(self, lines: Iterator[bytes]) -> None:
+    def _stage_snapshot(self, lines: Iterator[bytes]) -> None:
         self._database.execute("DROP TABLE IF EXISTS staging")
-        self._database.execute(f"CREATE TABLE staging {ENTRIES}")
+        self._database.execute(f"CREATE TABLE staging {ENTRIES_COLUMNS}")
         count = 0
         while batch := list(islice(lines, BATCH_LINES)):
             try:
                 rows = [(orjson.loads(line)["id"], line) for line in batch]
-            except (KeyError, TypeError, ValueError) as wrong:
-                raise MirrorError("what the registry answers is no snapshot") from wrong
+            except (KeyError, TypeError, ValueError) as error:
+                raise MirrorError("what the registry answers is no snapshot") from error
             with self._transaction():
                 self._database.executemany("INSERT INTO staging VALUES (?, ?)", rows)
             count += len(batch)
-            _show(f"snapshot: {count:,} entries")
+            _show_progress(f"snapshot: {count:,} entries")
 
-    def _fold(self, page: Page) -> None:
+    def _apply_page(self, page: ChangePage) -> None:
         if not page.changes and page.position == self._position:
             return
         with self._transaction():
@@ -348,28 +348,28 @@ class Mirror:
                     self._database.execute("DELETE FROM entries WHERE id = ?", (entry_id,))
                 else:
                     self._database.execute("REPLACE INTO entries VALUES (?, ?)", (entry_id, body))
-            self._move(page.position)
+            self._update_position(page.position)
         self._position = page.position
-        _show(f"seq {page.position.seq:,} of {page.head_seq:,}")
+        _show_progress(f"seq {page.position.seq:,} of {page.head_seq:,}")
 
-    def _move(self, position: Position) -> None:
+    def _update_position(self, position: FeedPosition) -> None:
         self._database.execute("UPDATE position SET epoch = ?, after = ?, as_of_day = ?", position)
 
-    def _mark_proved(self, proof: Proof | None) -> None:
-        said = (proof.position.seq, proof.position.day, proof.sha256) if proof else (None,) * 3
+    def _record_proof(self, digest: SnapshotDigest | None) -> None:
+        values = (digest.position.seq, digest.position.day, digest.sha256) if digest else (None,) * 3
         self._database.execute(
             "UPDATE position SET proved_seq = ?, proved_on = ?, proved_sha256 = ?, proved_at ="
             " CASE WHEN ? THEN strftime('%Y-%m-%dT%H:%M:%SZ', 'now') END",
-            (*said, proof is not None),
+            (*values, digest is not None),
         )
 
-    def _count_own(self, position: Position) -> Proof:
+    def _compute_own_digest(self, position: FeedPosition) -> SnapshotDigest:
         """Its own lines, counted and hashed as a snapshot of the position would send them."""
         digest, count = hashlib.sha256(), 0
         for (body,) in self._database.execute("SELECT body FROM entries ORDER BY id"):
             digest.update(body + b"\n")
             count += 1
-        return Proof(position, count, digest.hexdigest())
+        return SnapshotDigest(position, count, digest.hexdigest())
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -384,7 +384,7 @@ class Mirror:
 
 
 @contextmanager
-def _opened(file: Path, address: str) -> Iterator[sqlite3.Connection]:
+def _open_database(file: Path, address: str) -> Iterator[sqlite3.Connection]:
     """Open or begin a mirror file; others may read it meanwhile, nobody else keeps it."""
     # A lock beside the file: one of SQLite's own ends with a transaction, or keeps readers out too.
     lock = os.open(f"{file}-lock", os.O_WRONLY | os.O_CREAT, 0o600)
@@ -395,66 +395,66 @@ def _opened(file: Path, address: str) -> Iterator[sqlite3.Connection]:
             raise MirrorError(f"another process keeps {file} at this moment") from None
         os.close(os.open(file, os.O_RDWR | os.O_CREAT, 0o600))  # what SQLite adds has its mode
         with closing(sqlite3.connect(file, timeout=30, isolation_level=None)) as database:
-            _prepare(database, file, address)
+            _prepare_database(database, file, address)
             yield database
-    except sqlite3.Error as failed:
-        raise MirrorError(f"{file}: {failed}") from failed
+    except sqlite3.Error as error:
+        raise MirrorError(f"{file}: {error}") from error
     finally:
         os.close(lock)
 
 
-def _prepare(database: sqlite3.Connection, file: Path, address: str) -> None:
-    [application] = database.execute("PRAGMA application_id").fetchone()
+def _prepare_database(database: sqlite3.Connection, file: Path, address: str) -> None:
+    [application_id] = database.execute("PRAGMA application_id").fetchone()
     [tables] = database.execute("SELECT count(*) FROM sqlite_master").fetchone()
-    if tables and application != APPLICATION_ID:
+    if tables and application_id != APPLICATION_ID:
         raise MirrorError(f"{file} is a database of something else; name another file")
     database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     database.execute("PRAGMA journal_mode = WAL")
     database.execute("PRAGMA synchronous = FULL")
-    database.execute(f"CREATE TABLE IF NOT EXISTS entries {ENTRIES}")
-    database.execute(f"CREATE TABLE IF NOT EXISTS position {POSITION}")
+    database.execute(f"CREATE TABLE IF NOT EXISTS entries {ENTRIES_COLUMNS}")
+    database.execute(f"CREATE TABLE IF NOT EXISTS position {POSITION_COLUMNS}")
     database.execute("INSERT OR IGNORE INTO position (one, url) VALUES (1, ?)", (address,))
     database.execute("UPDATE position SET url = ? WHERE epoch IS NULL", (address,))
-    [mirrored] = database.execute("SELECT url FROM position").fetchone()
-    if mirrored != address:
-        raise MirrorError(f"{file} is a mirror of {mirrored}; name another file")
+    [mirrored_address] = database.execute("SELECT url FROM position").fetchone()
+    if mirrored_address != address:
+        raise MirrorError(f"{file} is a mirror of {mirrored_address}; name another file")
 
 
-def _require_ok(answer: httpx.Response) -> None:
+def _raise_for_status(answer: httpx.Response) -> None:
     if answer.status_code == httpx.codes.OK:
         return
     answer.read()
     try:
         problem = orjson.loads(answer.content)
-        said = f"{answer.status_code} {problem['code']}: {problem['detail']}"
+        message = f"{answer.status_code} {problem['code']}: {problem['detail']}"
     except (KeyError, TypeError, ValueError):  # whoever stands before the registry said it
-        said = f"{answer.status_code} {answer.reason_phrase}"
+        message = f"{answer.status_code} {answer.reason_phrase}"
     match answer.status_code:
         case 410:
-            raise _Gone(said)
+            raise _FeedGone(message)
         case 429 | 502 | 503 | 504:
-            asked = answer.headers.get("Retry-After", "")
-            raise _Later(said, int(asked) if asked.isdecimal() else 0)
+            retry_after = answer.headers.get("Retry-After", "")
+            raise _RetryableMirrorError(message, int(retry_after) if retry_after.isdecimal() else 0)
         case _:
-            raise MirrorError(f"the registry says {said}")
+            raise MirrorError(f"the registry says {message}")
 
 
-def _read_page(content: bytes, at: Position) -> Page:
+def _parse_page(content: bytes, requested: FeedPosition) -> ChangePage:
     try:
-        told = orjson.loads(content)
-        position = Position(told["epoch"], told["next_after"], told["as_of_day"])
-        page = Page([_read_change(item) for item in told["changes"]], position, told["head_seq"])
-        seqs = [item["seq"] for item in told["changes"]]
-        in_order = sorted([at.seq, *seqs, position.seq]) == [at.seq, *seqs, position.seq]
-        stuck = at.seq == position.seq < page.head_seq
-    except (KeyError, TypeError, ValueError) as wrong:
-        raise MirrorError("what the registry answers is no page of the feed") from wrong
-    if position.epoch != at.epoch or not in_order or at.seq in seqs or stuck:
-        raise MirrorError(f"the page after seq {at.seq} does not follow on; it was not used")
+        body = orjson.loads(content)
+        position = FeedPosition(body["epoch"], body["next_after"], body["as_of_day"])
+        page = ChangePage([_parse_change(item) for item in body["changes"]], position, body["head_seq"])
+        seqs = [item["seq"] for item in body["changes"]]
+        is_ordered = sorted([requested.seq, *seqs, position.seq]) == [requested.seq, *seqs, position.seq]
+        is_stuck = requested.seq == position.seq < page.head_seq
+    except (KeyError, TypeError, ValueError) as error:
+        raise MirrorError("what the registry answers is no page of the feed") from error
+    if position.epoch != requested.epoch or not is_ordered or requested.seq in seqs or is_stuck:
+        raise MirrorError(f"the page after seq {requested.seq} does not follow on; it was not used")
     return page
 
 
-def _read_change(change: dict[str, Any]) -> tuple[str, bytes | None]:
+def _parse_change(change: dict[str, Any]) -> tuple[str, bytes | None]:
     op, entry_id, entry = change["op"], str(change["entry_id"]), change["entry"]
     if op == "remove":
         return entry_id, None
@@ -463,16 +463,16 @@ def _read_change(change: dict[str, Any]) -> tuple[str, bytes | None]:
     return entry_id, orjson.dumps(entry)
 
 
-def _only_read(lines: Iterator[bytes]) -> None:
+def _discard_lines(lines: Iterator[bytes]) -> None:
     for _ in lines:
         pass
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stderr.write(f"redblack mirror: {text}\n")
 
 
-def _show(text: str) -> None:
+def _show_progress(text: str) -> None:
     if sys.stderr.isatty():
         sys.stderr.write(f"\r{text}\x1b[K")
         sys.stderr.flush()

@@ -45,25 +45,25 @@ MEDIA_TYPES = {
     ".csv": "text/csv",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-UNNAMED = "application/octet-stream"
+DEFAULT_MEDIA_TYPE = "application/octet-stream"
 """For any other suffix: the registry looks at the content."""
-TABLES = {".csv", ".xlsx"}
+TABLE_SUFFIXES = {".csv", ".xlsx"}
 
-CHUNK = 256 * 1024
-SENT_UNASKED = 1024 * 1024
+CHUNK_BYTES = 256 * 1024
+MAX_BYTES_WITHOUT_KEY_CHECK = 1024 * 1024
 """Bytes up to which a file is sent without trying the key first."""
 TIMEOUTS = httpx.Timeout(120, connect=10)
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
-FIRST_LOOK, LONGEST_LOOK = 0.5, 5.0
+MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
+MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.5, 5.0
 """Seconds between looks at a submission, where the registry does not say how many."""
-SHOWN_REFUSALS, SHOWN_FAULTS = 20, 5
-TOLD_EVERY = 15.0
+MAX_SHOWN_REFUSALS, MAX_SHOWN_FAULTS = 20, 5
+PROGRESS_INTERVAL_SECONDS = 15.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
-PASSING = {408, 429, 502, 503, 504}
+RETRYABLE_STATUS_CODES = {408, 429, 502, 503, 504}
 """Statuses after which the same request may do; 408 is what stands before a registry says."""
-UNFINISHED = {"receiving", "queued", "running", "reversing"}
-STATES = {
+UNFINISHED_STATES = {"receiving", "queued", "running", "reversing"}
+STATE_LABELS = {
     "receiving": "接收中",
     "queued": "排队中",
     "running": "处理中",
@@ -79,33 +79,33 @@ STATES = {
 T = TypeVar("T")
 
 
-class DeliveryError(Exception):
+class PushError(Exception):
     """It cannot go on; the sentence says why, `code` is what the process ends with."""
 
-    code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = 1
 
 
-class RowsRefused(DeliveryError):
+class RowsRefused(PushError):
     """The file was worked through, and some of its rows were refused."""
 
-    code = 3
+    exit_code = 3
 
 
-class HeldForApproval(DeliveryError):
+class ApprovalPending(PushError):
     """Nothing is recorded until a second person approves."""
 
-    code = 4
+    exit_code = 4
 
 
-class _Later(Exception):
+class _RetryablePushError(Exception):
     """A new attempt is worth making, after so many seconds at the earliest."""
 
-    def __init__(self, said: str, seconds: float = 0) -> None:
-        super().__init__(said)
+    def __init__(self, message: str, seconds: float = 0) -> None:
+        super().__init__(message)
         self.seconds = seconds
 
 
-class Wishes(NamedTuple):
+class PushOptions(NamedTuple):
     """What is asked of the registry; what is None is left to it."""
 
     list_type: str | None = None
@@ -118,50 +118,50 @@ class Wishes(NamedTuple):
     rows: int | None = None
 
     @property
-    def query(self) -> dict[str, str | int | bool]:
+    def query_parameters(self) -> dict[str, str | int | bool]:
         """As the address carries them."""
         return {name: value for name, value in self._asdict().items() if value is not None}
 
 
-class Submission(NamedTuple):
+class SubmissionProgress(NamedTuple):
     """What the registry says of a submission; `again` is when to ask next, in seconds."""
 
     id: str
     state: str
     dry_run: bool
     counts: dict[str, int]
-    share: float | None
+    completed_share: float | None
     rows_per_second: float | None
     remaining_seconds: float | None
     problem: str | None
     held_until: str | None
     sha256: str | None
-    again: float
+    poll_after_seconds: float
 
     @property
-    def refused(self) -> int:
+    def refused_count(self) -> int:
         """How many rows were refused."""
         return self.counts["refused"]
 
     @property
-    def progress(self) -> str:
+    def progress_text(self) -> str:
         """How far it is."""
-        said = [
+        parts = [
             f"read 已读 {self.counts['rows_read']:,}",
             f"accepted 接受 {self.counts['accepted']:,}",
-            f"refused 拒绝 {self.refused:,}",
+            f"refused 拒绝 {self.refused_count:,}",
         ]
         if self.rows_per_second is not None:
-            said.append(f"{self.rows_per_second:,.0f} rows/s 行/秒")
+            parts.append(f"{self.rows_per_second:,.0f} rows/s 行/秒")
         if self.remaining_seconds is not None:
             minutes, seconds = divmod(round(self.remaining_seconds), 60)
-            said.append(f"left 剩余 {minutes}:{seconds:02}")
-        return " · ".join(said)
+            parts.append(f"left 剩余 {minutes}:{seconds:02}")
+        return " · ".join(parts)
 
     @property
-    def described(self) -> str:
+    def summary(self) -> str:
         """What became of it."""
-        named = {
+        labels = {
             "rows_read": "rows 行",
             "accepted": "accepted 接受",
             "replayed": "replayed 已有",
@@ -169,22 +169,22 @@ class Submission(NamedTuple):
             "exited": "exited 退出",
             "refused": "refused 拒绝",
         }
-        said = [f"submission {self.id}", f"{self.state} {STATES[self.state]}"]
-        said += [f"{words} {self.counts[name]:,}" for name, words in named.items()]
+        parts = [f"submission {self.id}", f"{self.state} {STATE_LABELS[self.state]}"]
+        parts += [f"{words} {self.counts[name]:,}" for name, words in labels.items()]
         if self.dry_run:
-            said.append("dry run, nothing was recorded 试运行，未入库")
-        return " · ".join(said)
+            parts.append("dry run, nothing was recorded 试运行，未入库")
+        return " · ".join(parts)
 
 
-def deliver(
+def push_file(
     url: str,
     file: Path,
     key: str,
     *,
-    wishes: Wishes | None = None,
+    options: PushOptions | None = None,
     results: Path | None = None,
     refused_workbook: Path | None = None,
-    patience: float = 300,
+    max_wait_seconds: float = 300,
     language: Literal["zh", "en"] = "zh",
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] = sleep,
@@ -201,243 +201,243 @@ def deliver(
         RowsRefused: some rows were refused; the first of them were said on stderr.
         HeldForApproval: a second person decides.
     """
-    address = _checked_address(url)
-    _check_targets(file, results, refused_workbook)
-    display = _Display()
+    address = _validate_address(url)
+    _validate_targets(file, results, refused_workbook)
+    display = _ProgressDisplay()
     if urlsplit(address).scheme == "http" and not _is_loopback(address):
-        display.say("the key and the file travel unencrypted; use https:// / 密钥和文件未加密传输")
-    ours, other = ("zh-CN, zh", "en") if language == "zh" else ("en", "zh")
-    headers = {"Authorization": f"Bearer {key}", "Accept-Language": f"{ours}, {other};q=0.5"}
+        display.print_line("the key and the file travel unencrypted; use https:// / 密钥和文件未加密传输")
+    preferred, other = ("zh-CN, zh", "en") if language == "zh" else ("en", "zh")
+    headers = {"Authorization": f"Bearer {key}", "Accept-Language": f"{preferred}, {other};q=0.5"}
     # One handle for all attempts: another file under this name is another delivery.
     with (
-        file.open("rb") as opened,
+        file.open("rb") as source,
         httpx.Client(
             base_url=address, headers=headers, timeout=TIMEOUTS, transport=transport
         ) as client,
     ):
-        office = _Office(client, patience, sleep, display)
-        told = office.push(_Parcel(opened, file, display), wishes or Wishes())
-        yield f"submission {told.id} · {told.state} {STATES[told.state]}"
-        told = office.see_through(told)
-        yield told.described
-        if told.state == "done" or (told.refused and told.state in {"stopped", "refused"}):
-            _fetch_refusals(office, told, results, refused_workbook, display, language)
-    _conclude(told)
+        registry = _PushClient(client, max_wait_seconds, sleep, display)
+        submission = registry.send_file(_SourceFile(source, file, display), options or PushOptions())
+        yield f"submission {submission.id} · {submission.state} {STATE_LABELS[submission.state]}"
+        submission = registry.wait_until_settled(submission)
+        yield submission.summary
+        if submission.state == "done" or (submission.refused_count and submission.state in {"stopped", "refused"}):
+            _report_refusals(registry, submission, results, refused_workbook, display, language)
+    _raise_unless_done(submission)
 
 
-def _fetch_refusals(
-    office: "_Office",
-    told: Submission,
+def _report_refusals(
+    registry: "_PushClient",
+    submission: SubmissionProgress,
     results: Path | None,
     workbook: Path | None,
-    display: "_Display",
+    display: "_ProgressDisplay",
     language: str,
 ) -> None:
     if results is not None:
-        with _draft_of(results) as draft:
-            refusals = office.refusals(told, draft)
-        display.say(f"{results}: the answers to refused rows / 被拒绝行的答复")
+        with _open_draft(results) as draft:
+            refusals = registry.read_refusals(submission, draft)
+        display.print_line(f"{results}: the answers to refused rows / 被拒绝行的答复")
     else:
-        refusals = office.refusals(told, None) if told.refused else []
+        refusals = registry.read_refusals(submission, None) if submission.refused_count else []
     for refusal in refusals:
-        display.say(_refusal_said(refusal, language))
-    if told.refused > len(refusals):
-        more = told.refused - len(refusals)
-        display.say(f"… and {more:,} more / 另有 {more:,} 行" + _kept_where(results))
-    if workbook is not None and told.refused:
-        with _draft_of(workbook) as draft:
-            office.refused_workbook(told, draft)
-        display.say(f"{workbook}: the refused rows, marked / 被拒绝的行（已标注）")
+        display.print_line(_format_refusal(refusal, language))
+    if submission.refused_count > len(refusals):
+        more = submission.refused_count - len(refusals)
+        display.print_line(f"… and {more:,} more / 另有 {more:,} 行" + _describe_results_location(results))
+    if workbook is not None and submission.refused_count:
+        with _open_draft(workbook) as draft:
+            registry.save_refused_workbook(submission, draft)
+        display.print_line(f"{workbook}: the refused rows, marked / 被拒绝的行（已标注）")
 
 
-def _conclude(told: Submission) -> None:
-    match told.state:
+def _raise_unless_done(submission: SubmissionProgress) -> None:
+    match submission.state:
         case "held":
-            until = f" until {told.held_until} / 截止 {told.held_until}" if told.held_until else ""
-            raise HeldForApproval(
-                f"submission {told.id} is held for a second person's approval{until}"
+            until = f" until {submission.held_until} / 截止 {submission.held_until}" if submission.held_until else ""
+            raise ApprovalPending(
+                f"submission {submission.id} is held for a second person's approval{until}"
                 " / 变动较大，待另一人核准后生效"
             )
-        case "done" | "stopped" if told.refused:
-            why = f"\n  {told.problem}" if told.problem else ""
+        case "done" | "stopped" if submission.refused_count:
+            reason = f"\n  {submission.problem}" if submission.problem else ""
             raise RowsRefused(
-                f"{told.refused:,} of {told.counts['rows_read']:,} rows were refused"
-                f" / 共 {told.counts['rows_read']:,} 行，拒绝 {told.refused:,} 行{why}"
+                f"{submission.refused_count:,} of {submission.counts['rows_read']:,} rows were refused"
+                f" / 共 {submission.counts['rows_read']:,} 行，拒绝 {submission.refused_count:,} 行{reason}"
             )
-        case "done" if told.problem:
-            raise DeliveryError(f"submission {told.id} is done, but / 已完成，但: {told.problem}")
+        case "done" if submission.problem:
+            raise PushError(f"submission {submission.id} is done, but / 已完成，但: {submission.problem}")
         case "done":
             return
         case "refused":
-            why = told.problem or "the registry does not say why / 平台未说明原因"
-            raise DeliveryError(f"submission {told.id} was refused as a whole / 整体退回: {why}")
+            reason = submission.problem or "the registry does not say why / 平台未说明原因"
+            raise PushError(f"submission {submission.id} was refused as a whole / 整体退回: {reason}")
         case state:
-            why = f": {told.problem}" if told.problem else ""
-            raise DeliveryError(f"submission {told.id} is {state} {STATES[state]}{why}")
+            reason = f": {submission.problem}" if submission.problem else ""
+            raise PushError(f"submission {submission.id} is {state} {STATE_LABELS[state]}{reason}")
 
 
-class _Office:
+class _PushClient:
     """The registry's side: asks, and asks again while that may help."""
 
     def __init__(
         self,
         client: httpx.Client,
-        patience: float,
+        max_wait_seconds: float,
         sleep: Callable[[float], None],
-        display: "_Display",
+        display: "_ProgressDisplay",
     ) -> None:
         self._client = client
-        self._patience = patience
+        self._max_wait_seconds = max_wait_seconds
         self._sleep = sleep
         self._display = display
 
-    def push(self, parcel: "_Parcel", wishes: Wishes) -> Submission:
+    def send_file(self, source: "_SourceFile", options: PushOptions) -> SubmissionProgress:
         """Bring the file there, once at least; it is the registry's from then on."""
-        if parcel.size > SENT_UNASKED:
-            self._insist(self._try_key)
+        if source.size > MAX_BYTES_WITHOUT_KEY_CHECK:
+            self._retry(self._check_key)
         headers = {
-            "Content-Type": parcel.media_type,
-            "Content-Length": str(parcel.size),
-            "Content-Digest": f"sha-256=:{b64encode(parcel.sha256).decode()}:",
+            "Content-Type": source.media_type,
+            "Content-Length": str(source.size),
+            "Content-Digest": f"sha-256=:{b64encode(source.sha256).decode()}:",
         }
 
-        def attempt() -> Submission:
+        def attempt() -> SubmissionProgress:
             answer = self._client.post(
                 "/v1/submissions",
-                params=wishes.query,
-                content=parcel.chunks(self._display),
+                params=options.query_parameters,
+                content=source.read_chunks(self._display),
                 headers=headers,
             )
-            _require_ok(answer)
-            return _read_submission(answer)
+            _raise_for_status(answer)
+            return _parse_submission(answer)
 
-        with self._display.bar("sending 上传"):
-            told = self._insist(attempt)
-        if told.sha256 is not None and told.sha256 != parcel.sha256.hex():
-            raise DeliveryError("other bytes arrived than were sent / 平台收到的文件与原文件不符")
-        return told
+        with self._display.show_bar("sending 上传"):
+            submission = self._retry(attempt)
+        if submission.sha256 is not None and submission.sha256 != source.sha256.hex():
+            raise PushError("other bytes arrived than were sent / 平台收到的文件与原文件不符")
+        return submission
 
-    def see_through(self, told: Submission) -> Submission:
+    def wait_until_settled(self, submission: SubmissionProgress) -> SubmissionProgress:
         """Wait until the state is one that lasts, or that a person must change."""
-        pause = FIRST_LOOK
-        with self._display.bar("at work 处理"):
-            while told.state in UNFINISHED:
-                self._display.show(told.share, told.progress)
-                self._sleep(min(told.again or pause, LONGEST_PAUSE))
-                pause = min(2 * pause, LONGEST_LOOK)
-                told = self._insist(partial(self._look, told.id))
-        return told
+        pause = MIN_POLL_SECONDS
+        with self._display.show_bar("at work 处理"):
+            while submission.state in UNFINISHED_STATES:
+                self._display.update(submission.completed_share, submission.progress_text)
+                self._sleep(min(submission.poll_after_seconds or pause, MAX_PAUSE_SECONDS))
+                pause = min(2 * pause, MAX_POLL_SECONDS)
+                submission = self._retry(partial(self._read_submission, submission.id))
+        return submission
 
-    def refusals(self, told: Submission, draft: BinaryIO | None) -> list[dict[str, Any]]:
+    def read_refusals(self, submission: SubmissionProgress, draft: BinaryIO | None) -> list[dict[str, Any]]:
         """The first answers to refused rows; all of them go into the draft, as they came."""
 
         def attempt() -> list[dict[str, Any]]:
-            with self._stream(f"{told.id}/results", {"outcome": "refused"}) as chunks:
-                return _read_refusals(chunks, draft)
+            with self._stream(f"{submission.id}/results", {"outcome": "refused"}) as chunks:
+                return _parse_refusals(chunks, draft)
 
-        return self._insist(attempt)
+        return self._retry(attempt)
 
-    def refused_workbook(self, told: Submission, draft: BinaryIO) -> None:
+    def save_refused_workbook(self, submission: SubmissionProgress, draft: BinaryIO) -> None:
         """The refused rows as a workbook, into the draft."""
 
         def attempt() -> None:
-            with self._stream(f"{told.id}/refused.xlsx", {}) as chunks:
-                _begin_anew(draft)
+            with self._stream(f"{submission.id}/refused.xlsx", {}) as chunks:
+                _clear_draft(draft)
                 draft.writelines(chunks)
                 draft.flush()
             if not is_zipfile(draft):  # what a workbook is; the end of the file tells
-                raise _Later("the workbook broke off")
+                raise _RetryablePushError("the workbook broke off")
 
-        self._insist(attempt)
+        self._retry(attempt)
 
-    def _try_key(self) -> None:
+    def _check_key(self) -> None:
         # A registry that hangs up on a large upload may not get its 401 across.
         answer = self._client.get("/v1/submissions", params={"limit": 1})
-        if answer.status_code == httpx.codes.UNAUTHORIZED or answer.status_code in PASSING:
-            _require_ok(answer)
+        if answer.status_code == httpx.codes.UNAUTHORIZED or answer.status_code in RETRYABLE_STATUS_CODES:
+            _raise_for_status(answer)
 
-    def _look(self, name: str) -> Submission:
-        answer = self._client.get(f"/v1/submissions/{name}")
-        _require_ok(answer)
-        return _read_submission(answer)
+    def _read_submission(self, submission_id: str) -> SubmissionProgress:
+        answer = self._client.get(f"/v1/submissions/{submission_id}")
+        _raise_for_status(answer)
+        return _parse_submission(answer)
 
     @contextmanager
     def _stream(self, path: str, query: dict[str, str]) -> Iterator[Iterator[bytes]]:
         with self._client.stream("GET", f"/v1/submissions/{path}", params=query) as answer:
-            _require_ok(answer)
+            _raise_for_status(answer)
             yield answer.iter_bytes()
 
-    def _insist(self, attempt: Callable[[], T]) -> T:
-        waited, pause = 0.0, FIRST_PAUSE
+    def _retry(self, attempt: Callable[[], T]) -> T:
+        waited, pause = 0.0, MIN_PAUSE_SECONDS
         while True:
             try:
                 return attempt()
-            except (httpx.RequestError, _Later) as trouble:
-                seconds = max(pause, getattr(trouble, "seconds", 0))
+            except (httpx.RequestError, _RetryablePushError) as error:
+                seconds = max(pause, getattr(error, "seconds", 0))
                 waited += seconds
-                said = str(trouble) or type(trouble).__name__
-                if waited > self._patience:
-                    raise DeliveryError(
-                        f"the registry does not answer / 平台无应答: {said}"
-                    ) from trouble
-            self._display.say(f"{said}; again in {seconds:g} s / {seconds:g} 秒后重试")
+                reason = str(error) or type(error).__name__
+                if waited > self._max_wait_seconds:
+                    raise PushError(
+                        f"the registry does not answer / 平台无应答: {reason}"
+                    ) from error
+            self._display.print_line(f"{reason}; again in {seconds:g} s / {seconds:g} 秒后重试")
             self._sleep(seconds)
-            pause = min(2 * pause, LONGEST_PAUSE)
+            pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
 
-class _Parcel:
+class _SourceFile:
     """The file on disk: read once for its hash, and again from its start with every attempt."""
 
-    def __init__(self, opened: BinaryIO, file: Path, display: "_Display") -> None:
-        self._opened = opened
+    def __init__(self, source: BinaryIO, file: Path, display: "_ProgressDisplay") -> None:
+        self._source = source
         self._file = file
-        self._stamp = self._take_stamp()
+        self._stamp = self._read_stamp()
         self.size = self._stamp[0]
-        self.media_type = MEDIA_TYPES.get(file.suffix.lower(), UNNAMED)
+        self.media_type = MEDIA_TYPES.get(file.suffix.lower(), DEFAULT_MEDIA_TYPE)
         digest = hashlib.sha256()
-        with display.bar("reading 读取"):
-            for chunk in self.chunks(display):
+        with display.show_bar("reading 读取"):
+            for chunk in self.read_chunks(display):
                 digest.update(chunk)
         self.sha256 = digest.digest()
 
-    def chunks(self, display: "_Display") -> Iterator[bytes]:
+    def read_chunks(self, display: "_ProgressDisplay") -> Iterator[bytes]:
         """All of it, never much at once."""
-        self._opened.seek(0)
-        done = 0
-        while chunk := self._opened.read(CHUNK):
-            self._require_same()
-            done += len(chunk)
-            share = done / self.size if self.size else None
-            display.show(share, f"{done / 1e6:,.1f} / {self.size / 1e6:,.1f} MB")
+        self._source.seek(0)
+        sent_bytes = 0
+        while chunk := self._source.read(CHUNK_BYTES):
+            self._require_unchanged()
+            sent_bytes += len(chunk)
+            share = sent_bytes / self.size if self.size else None
+            display.update(share, f"{sent_bytes / 1e6:,.1f} / {self.size / 1e6:,.1f} MB")
             yield chunk
-        self._require_same()
+        self._require_unchanged()
 
-    def _take_stamp(self) -> tuple[int, int]:
-        stat = os.fstat(self._opened.fileno())
+    def _read_stamp(self) -> tuple[int, int]:
+        stat = os.fstat(self._source.fileno())
         return stat.st_size, stat.st_mtime_ns
 
-    def _require_same(self) -> None:
+    def _require_unchanged(self) -> None:
         # What was hashed and what is sent must be one file, else the registry refuses it anyway.
-        if self._take_stamp() != self._stamp:
-            raise DeliveryError(
+        if self._read_stamp() != self._stamp:
+            raise PushError(
                 f"{self._file} is being changed; send it when it is finished / 文件正在被修改"
             )
 
 
-class _Display:
+class _ProgressDisplay:
     """What a person sees meanwhile, on stderr: a bar on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
-        self._on_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty()
         self._progress: Progress | None = None
-        self._what = ""
-        self._told_at = 0.0
+        self._activity = ""
+        self._last_shown_at = 0.0
 
     @contextmanager
-    def bar(self, what: str) -> Iterator[None]:
+    def show_bar(self, activity: str) -> Iterator[None]:
         """Show one piece of work from its beginning to its end."""
-        self._what, self._told_at = what, monotonic()
-        if not self._on_terminal:
+        self._activity, self._last_shown_at = activity, monotonic()
+        if not self._is_terminal:
             yield
             return
         progress = Progress(
@@ -451,7 +451,7 @@ class _Display:
             redirect_stdout=False,  # what is printed there stays there
             redirect_stderr=False,
         )
-        progress.add_task(what, total=None, said="")
+        progress.add_task(activity, total=None, said="")
         try:
             with progress:
                 self._progress = progress
@@ -459,19 +459,19 @@ class _Display:
         finally:
             self._progress = None
 
-    def show(self, share: float | None, said: str) -> None:
+    def update(self, completed_share: float | None, text: str) -> None:
         """How far it is: a share of 1 where it is known, and in words."""
         if self._progress is not None:
             [task] = self._progress.task_ids
-            total = None if share is None else 1.0
-            self._progress.update(task, total=total, completed=share or 0.0, said=said)
-        elif not self._on_terminal and monotonic() - self._told_at >= TOLD_EVERY:
-            self._told_at = monotonic()
-            self.say(f"{self._what}: {said}")
+            total = None if completed_share is None else 1.0
+            self._progress.update(task, total=total, completed=completed_share or 0.0, said=text)
+        elif not self._is_terminal and monotonic() - self._last_shown_at >= PROGRESS_INTERVAL_SECONDS:
+            self._last_shown_at = monotonic()
+            self.print_line(f"{self._activity}: {text}")
 
-    def say(self, text: str) -> None:
+    def print_line(self, text: str) -> None:
         """A line that stays."""
-        line = f"redblack push: {_printable(text)}"
+        line = f"redblack push: {_remove_control_characters(text)}"
         if self._progress is not None:
             self._progress.console.print(line, markup=False, highlight=False, soft_wrap=True)
         else:
@@ -481,114 +481,114 @@ class _Display:
 # --- what the registry answers ----------------------------------------------------
 
 
-def _require_ok(answer: httpx.Response) -> None:
+def _raise_for_status(answer: httpx.Response) -> None:
     if answer.status_code in {httpx.codes.OK, httpx.codes.ACCEPTED}:
         return
     answer.read()
     status = f"{answer.status_code} {answer.reason_phrase}"
     if answer.has_redirect_location:  # not followed: the key is for this address alone
-        raise DeliveryError(f"{status}: the registry is at another address; give that / 请更正地址")
+        raise PushError(f"{status}: the registry is at another address; give that / 请更正地址")
     try:
         problem = orjson.loads(answer.content)
-        said = f"{answer.status_code} {_problem_said(problem)}"
+        message = f"{answer.status_code} {_format_problem(problem)}"
         if name := problem.get("submission_id"):
-            said += f"\n  submission {_printable(name)}"
+            message += f"\n  submission {_remove_control_characters(name)}"
     except (AttributeError, KeyError, TypeError, ValueError):
-        said = status  # whoever stands before the registry said it
-    if answer.status_code in PASSING:
-        raise _Later(said.partition("\n")[0], _asked_pause(answer))
-    raise DeliveryError(f"the registry says / 平台答复: {said}")
+        message = status  # whoever stands before the registry said it
+    if answer.status_code in RETRYABLE_STATUS_CODES:
+        raise _RetryablePushError(message.partition("\n")[0], _read_retry_after(answer))
+    raise PushError(f"the registry says / 平台答复: {message}")
 
 
-def _problem_said(problem: dict[str, Any]) -> str:
+def _format_problem(problem: dict[str, Any]) -> str:
     """The sentence, in both languages where both are given, and the first faults."""
-    said = f"{_printable(problem['code'])}: {_both(problem)}"
+    text = f"{_remove_control_characters(problem['code'])}: {_join_languages(problem)}"
     faults = problem.get("errors") or []
-    for fault in faults[:SHOWN_FAULTS]:
-        place, code = _printable(fault["pointer"]), _printable(fault["code"])
-        said += f"\n  {place}: {_both(fault)} ({code})"
-    if len(faults) > SHOWN_FAULTS:
-        said += f"\n  … {len(faults)}"
-    return said
+    for fault in faults[:MAX_SHOWN_FAULTS]:
+        pointer, code = _remove_control_characters(fault["pointer"]), _remove_control_characters(fault["code"])
+        text += f"\n  {pointer}: {_join_languages(fault)} ({code})"
+    if len(faults) > MAX_SHOWN_FAULTS:
+        text += f"\n  … {len(faults)}"
+    return text
 
 
-def _both(told: dict[str, Any]) -> str:
+def _join_languages(document: dict[str, Any]) -> str:
     """`detail` or `sentence`, whichever it is called there, with its other language."""
     names = ("detail_en", "detail", "sentence_en", "sentence")
-    return " / ".join(dict.fromkeys(_printable(told[name]) for name in names if told.get(name)))
+    return " / ".join(dict.fromkeys(_remove_control_characters(document[name]) for name in names if document.get(name)))
 
 
-def _printable(text: str) -> str:
+def _remove_control_characters(text: str) -> str:
     """Without what a terminal would act on: a place may be the header of somebody's table."""
-    return "".join(sign if sign.isprintable() else " " for sign in text)
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _asked_pause(answer: httpx.Response) -> float:
+def _read_retry_after(answer: httpx.Response) -> float:
     """Seconds of `Retry-After` (RFC 9110, 10.2.3), which may be an instant; 0 for none."""
-    asked = answer.headers.get("Retry-After", "")
-    if asked.isascii() and asked.isdecimal():
-        return int(asked)
+    header = answer.headers.get("Retry-After", "")
+    if header.isascii() and header.isdecimal():
+        return int(header)
     try:  # both by the clock of who answers, so ours may be wrong
-        asked_for, said_at = (
+        retry_at, answered_at = (
             parsedate_to_datetime(answer.headers.get(name, "")) for name in ("Retry-After", "Date")
         )
-        return max(0, (asked_for - said_at).total_seconds())
+        return max(0, (retry_at - answered_at).total_seconds())
     except (TypeError, ValueError):
         return 0
 
 
-def _read_submission(answer: httpx.Response) -> Submission:
+def _parse_submission(answer: httpx.Response) -> SubmissionProgress:
     try:
-        told = orjson.loads(answer.content)
-        progress = told["progress"] or {}
+        body = orjson.loads(answer.content)
+        progress = body["progress"] or {}
         names = ("rows_read", "accepted", "replayed", "refused", "corrected", "exited")
-        submission = Submission(
-            id=str(told["id"]),
-            state=str(told["state"]),
-            dry_run=bool(told.get("dry_run")),
+        submission = SubmissionProgress(
+            id=str(body["id"]),
+            state=str(body["state"]),
+            dry_run=bool(body.get("dry_run")),
             counts={name: int(progress.get(name) or 0) for name in names},
-            share=_number(progress.get("share")),
-            rows_per_second=_number(progress.get("rows_per_second")),
-            remaining_seconds=_number(progress.get("remaining_seconds")),
-            problem=_problem_said(told["problem"]) if told.get("problem") else None,
-            held_until=told.get("held_until"),
-            sha256=told.get("sha256"),
-            again=_asked_pause(answer),
+            completed_share=_parse_number(progress.get("share")),
+            rows_per_second=_parse_number(progress.get("rows_per_second")),
+            remaining_seconds=_parse_number(progress.get("remaining_seconds")),
+            problem=_format_problem(body["problem"]) if body.get("problem") else None,
+            held_until=body.get("held_until"),
+            sha256=body.get("sha256"),
+            poll_after_seconds=_read_retry_after(answer),
         )
-        known = submission.state in STATES and submission.id.replace("-", "").isalnum()
-    except (AttributeError, KeyError, TypeError, ValueError) as wrong:
-        raise DeliveryError("what answers is no registry / 该地址不是名单平台") from wrong
-    if not known:
-        raise DeliveryError("the registry is newer than this client / 请升级客户端")
+        is_known = submission.state in STATE_LABELS and submission.id.replace("-", "").isalnum()
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PushError("what answers is no registry / 该地址不是名单平台") from error
+    if not is_known:
+        raise PushError("the registry is newer than this client / 请升级客户端")
     return submission
 
 
-def _number(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) else None
+def _parse_number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
 
 
-def _read_refusals(chunks: Iterator[bytes], draft: BinaryIO | None) -> list[dict[str, Any]]:
+def _parse_refusals(chunks: Iterator[bytes], draft: BinaryIO | None) -> list[dict[str, Any]]:
     """The first lines; with a draft all are written, and the trailer must be among them."""
     if draft is not None:
-        _begin_anew(draft)
-    first: list[bytes] = []
+        _clear_draft(draft)
+    first_lines: list[bytes] = []
     last = rest = b""
     for chunk in chunks:
         if draft is not None:
             draft.write(chunk)
         # By this byte alone: a sentence may hold what other readers of lines take for an end.
         *lines, rest = (rest + chunk).split(b"\n")
-        first += lines[: SHOWN_REFUSALS - len(first)]
+        first_lines += lines[: MAX_SHOWN_REFUSALS - len(first_lines)]
         last = lines[-1] if lines else last
-        if draft is None and len(first) == SHOWN_REFUSALS:
+        if draft is None and len(first_lines) == MAX_SHOWN_REFUSALS:
             break
     else:
         if rest or not _is_trailer(last):
-            raise _Later("the results broke off before their trailer")
+            raise _RetryablePushError("the results broke off before their trailer")
     try:
-        return [orjson.loads(line) for line in first if not _is_trailer(line)]
-    except ValueError as wrong:
-        raise DeliveryError("what the registry answers are no results / 平台答复有误") from wrong
+        return [orjson.loads(line) for line in first_lines if not _is_trailer(line)]
+    except ValueError as error:
+        raise PushError("what the registry answers are no results / 平台答复有误") from error
 
 
 def _is_trailer(line: bytes) -> bool:
@@ -598,28 +598,28 @@ def _is_trailer(line: bytes) -> bool:
         return False
 
 
-def _refusal_said(refusal: dict[str, Any], language: str) -> str:
+def _format_refusal(refusal: dict[str, Any], language: str) -> str:
     """`row 3 · 统一社会信用代码 · sentence (code)`."""
     names = ("sentence", "sentence_en") if language == "zh" else ("sentence_en", "sentence")
     sentence = next((refusal[name] for name in names if refusal.get(name)), "")
-    place = refusal.get("column") or refusal.get("pointer")
-    parts = [f"row {refusal.get('row')}", *([place] if place else []), sentence]
+    location = refusal.get("column") or refusal.get("pointer")
+    parts = [f"row {refusal.get('row')}", *([location] if location else []), sentence]
     return " · ".join(map(str, parts)) + f" ({refusal.get('code')})"
 
 
-def _kept_where(results: Path | None) -> str:
+def _describe_results_location(results: Path | None) -> str:
     return "; --results FILE keeps them all / 全部答复" if results is None else f": {results}"
 
 
 # --- addresses and files ------------------------------------------------------------
 
 
-def _checked_address(url: str) -> str:
+def _validate_address(url: str) -> str:
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise DeliveryError("the address of a registry begins with https:// or http://")
+        raise PushError("the address of a registry begins with https:// or http://")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise DeliveryError("the address is host and path alone; the key goes another way")
+        raise PushError("the address is host and path alone; the key goes another way")
     return url.rstrip("/")
 
 
@@ -631,29 +631,29 @@ def _is_loopback(address: str) -> bool:
         return host == "localhost"
 
 
-def _check_targets(file: Path, results: Path | None, workbook: Path | None) -> None:
+def _validate_targets(file: Path, results: Path | None, workbook: Path | None) -> None:
     """Known before anything is sent: a file that is there already is somebody's work."""
     for target in (results, workbook):
         if target is not None and target.exists():
-            raise DeliveryError(f"{target} exists; name another file / 文件已存在")
+            raise PushError(f"{target} exists; name another file / 文件已存在")
         if target is not None and not target.parent.is_dir():
-            raise DeliveryError(f"{target.parent} is no directory / 目录不存在")
+            raise PushError(f"{target.parent} is no directory / 目录不存在")
     if results is not None and results == workbook:
-        raise DeliveryError("results and workbook need a file each / 请分别指定文件")
-    if workbook is not None and file.suffix.lower() not in TABLES:
-        raise DeliveryError("a workbook of refused rows is made for .csv and .xlsx / 仅限表格文件")
+        raise PushError("results and workbook need a file each / 请分别指定文件")
+    if workbook is not None and file.suffix.lower() not in TABLE_SUFFIXES:
+        raise PushError("a workbook of refused rows is made for .csv and .xlsx / 仅限表格文件")
 
 
 @contextmanager
-def _draft_of(file: Path) -> Iterator[BinaryIO]:
+def _open_draft(file: Path) -> Iterator[BinaryIO]:
     """A file under another name until it is whole; private, for it tells of people."""
     draft = file.with_name(f"{file.name}.part")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        with os.fdopen(descriptor, "w+b") as opened:
-            yield opened
-            opened.flush()
+        with os.fdopen(descriptor, "w+b") as stream:
+            yield stream
+            stream.flush()
             os.fsync(descriptor)
         draft.rename(file)
     except BaseException:
@@ -661,6 +661,6 @@ def _draft_of(file: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _begin_anew(draft: BinaryIO) -> None:
+def _clear_draft(draft: BinaryIO) -> None:
     draft.seek(0)
     draft.truncate()

@@ -1,6 +1,6 @@
 """Synthetic data to try things on, and keys to try them with."""
 
-from app.demo.keys import show_keys
-from app.demo.loading import load
+from app.demo.keys import print_keys
+from app.demo.loading import load_demo_data
 
-__all__ = ["load", "show_keys"]
+__all__ = ["load_demo_data", "print_keys"]

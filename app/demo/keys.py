@@ -17,12 +17,12 @@ from app.rules.status import Status
 from app.security import keys as access
 from app.security.store import find as find_caller
 
-ADDRESS = "http://127.0.0.1:{}"
-APPROVERS = ("public_resources", "finance_bureau")
-CANDIDATES = 500
+ADDRESS_TEMPLATE = "http://127.0.0.1:{}"
+APPROVER_DEPARTMENTS = ("public_resources", "finance_bureau")
+MAX_CANDIDATES = 500
 
 
-def show_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
+def print_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
     """Print a key for each role and a first call; keys that work are kept from start to start.
 
     Raises:
@@ -30,35 +30,35 @@ def show_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
     """
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
-        kept = {
+        stored_keys = {
             role: key
             for role, key in _read_keys(keys_file).items()
             if (caller := find_caller(connection, access.key_hash(key))) and caller.role is role
         }
-    approvers = [code for code in APPROVERS if code in catalogue.departments]
+    approvers = [code for code in APPROVER_DEPARTMENTS if code in catalogue.departments]
     departments = {
         Role.department: "human_resources",
         Role.approver: next(iter([*approvers, *catalogue.departments])),
     }
     keys = {
-        role: kept.get(role)
+        role: stored_keys.get(role)
         or access.create(registry, name=f"demo {role}", role=role, department=departments.get(role))
         for role in (*DEPARTMENT_ROLES, *(role for role in Role if role not in DEPARTMENT_ROLES))
     }
-    if keys != kept:
+    if keys != stored_keys:
         _write_keys(keys_file, keys)
     lines = [f"  {role:<11}{key}" for role, key in sorted(keys.items())]
-    address = ADDRESS.format(port)
-    block = [
+    address = ADDRESS_TEMPLATE.format(port)
+    output_lines = [
         "",
         f"演示数据与密钥(每个角色一个,保存在 {keys_file}):",
         f"Demo keys, one per role, kept in {keys_file}:",
         *lines,
         f"地址 / Address: {address}   文档 / Docs: {address}/docs",
-        *_first_call(registry, address, keys[Role.approver]),
+        *_build_first_call(registry, address, keys[Role.approver]),
         "",
     ]
-    sys.stdout.write("\n".join(block) + "\n")
+    sys.stdout.write("\n".join(output_lines) + "\n")
     sys.stdout.flush()
 
 
@@ -83,14 +83,14 @@ def _write_keys(keys_file: Path, keys: dict[Role, str]) -> None:
     draft.replace(keys_file)
 
 
-def _first_call(registry: Registry, address: str, key: str) -> list[str]:
+def _build_first_call(registry: Registry, address: str, key: str) -> list[str]:
     """A check to paste, about somebody who really is on a black list."""
     with registry.database.reading() as connection:
         rows = store.page(
             connection,
             registry.clock.today(),
             after=None,
-            limit=CANDIDATES,
+            limit=MAX_CANDIDATES,
             filters={"list": ListKind.black.value},
             caller=COMMAND_LINE_CALLER,
             statuses=[Status.active],

@@ -19,7 +19,7 @@ from uuid import UUID
 
 from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.clock import SHANGHAI, Clock
-from app.demo.plan import LATE, LATEST, Plan, Planned, told_on, working_days
+from app.demo.plan import LATE_WORKING_DAYS, DAILY_REPORT_DAYS, DecisionPlanner, PlannedDecision, find_report_day, build_working_days
 from app.disclosure.schemas import Publication, Withdrawal
 from app.disclosure.service import publish_all, withdraw
 from app.entries import store
@@ -48,13 +48,13 @@ from app.rules.law import DisclosureClass, Means
 from app.rules.permissions import COMMAND_LINE_CALLER, Caller, Role
 from app.rules.status import ENDED_STATUSES
 
-BATCH = 500
-SHARE_ENDED = 0.03
-SHARE_REPAIRED, SHARE_EXITED = 0.4, 0.65  # of those that end early; the others are revoked
-SHARE_TAKEN_DOWN = 0.85  # of those, on the same day; the others wait for it
-SHARE_DISPUTED = 0.02  # of those that were received last
-PERSONS = ("示例经办人甲", "示例经办人乙")
-REVOKED = {
+BATCH_SIZE = 500
+ENDED_SHARE = 0.03
+REPAIRED_SHARE, REPAIRED_OR_EXITED_SHARE = 0.4, 0.65  # of those that end early; the others are revoked
+WITHDRAWN_SHARE = 0.85  # of those, on the same day; the others wait for it
+DISPUTED_SHARE = 0.02  # of those that were received last
+OFFICIAL_NAMES = ("示例经办人甲", "示例经办人乙")
+REVOCATION_WEIGHTS = {
     RevocationCode.decision_revoked: 70,
     RevocationCode.wrong_subject: 20,
     RevocationCode.other: 10,
@@ -73,37 +73,37 @@ class PastClock(Clock):
         self._instant += timedelta(seconds=1)
         return min(self._instant, self._real.now())
 
-    def move_to(self, day: date) -> None:
+    def set_day(self, day: date) -> None:
         """Nine in the morning of a day, in Shanghai."""
         self._instant = datetime(day.year, day.month, day.day, 9, tzinfo=SHANGHAI).astimezone(UTC)
 
 
-def load(registry: Registry, *, subjects: int, seed: int) -> int:
+def load_demo_data(registry: Registry, *, subjects: int, seed: int) -> int:
     """Fill an empty registry; return how many entries were recorded.
 
     One that has entries is left as it is, so this may be called at every start.
     """
-    began = time.monotonic()
+    started = time.monotonic()
     with registry.database.reading() as connection:
         head = read_head(connection)
         catalogue = read_current_catalogue(registry, connection)
         calendar = read_current_calendar(registry, connection)
     if head.seq > 0:
-        _say(f"demo: the registry holds data already (seq {head.seq}), nothing loaded\n")
+        _print_progress(f"demo: the registry holds data already (seq {head.seq}), nothing loaded\n")
         return 0
-    real = registry.clock
-    rng, days = Random(seed), working_days(calendar, real.today())  # noqa: S311 - no secrets
-    clock = registry.clock = PastClock(real)
+    real_clock = registry.clock
+    rng, days = Random(seed), build_working_days(calendar, real_clock.today())  # noqa: S311 - no secrets
+    clock = registry.clock = PastClock(real_clock)
     loader = _Loader(registry, clock, rng, days)
-    planned = Plan(rng, days, catalogue).decisions(subjects)
+    planned = DecisionPlanner(rng, days, catalogue).plan_decisions(subjects)
     gc.freeze()  # the plan lives to the end: walking it again and again costs a tenth of the time
     try:
         loader.run(planned)
     finally:
-        registry.clock = real
+        registry.clock = real_clock
         gc.unfreeze()
-    over = "\r" if sys.stderr.isatty() else ""
-    _say(f"{over}{loader.counts} in {time.monotonic() - began:.1f} s\n")
+    line_start = "\r" if sys.stderr.isatty() else ""
+    _print_progress(f"{line_start}{loader.progress_text} in {time.monotonic() - started:.1f} s\n")
     return loader.recorded
 
 
@@ -118,116 +118,116 @@ class _Loader:
     publications: dict[int, list[tuple[UUID, Publication]]] = field(
         default_factory=lambda: defaultdict(list)
     )
-    endings: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
-    disputes: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
+    ending_entries: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
+    disputed_entries: dict[int, list[UUID]] = field(default_factory=lambda: defaultdict(list))
     recorded: int = 0
     published: int = 0
     ended: int = 0
 
     @property
-    def counts(self) -> str:
+    def progress_text(self) -> str:
         """How far it is."""
         return (
             f"demo: {self.recorded} entries, {self.published} publications,"
             f" {self.ended} exits and revocations"
         )
 
-    def run(self, planned: Sequence[Planned]) -> None:
+    def run(self, planned: Sequence[PlannedDecision]) -> None:
         """Go through the days up to today; every batch is committed for itself."""
         received = {
-            day: [*items] for day, items in groupby(planned, key=lambda item: item.received)
+            day: [*items] for day, items in groupby(planned, key=lambda item: item.received_index)
         }
-        for place, day in enumerate(self.days):
-            self.clock.move_to(day)
-            for batch in _batches(received.pop(place, [])):
-                self._record(batch)
-            for orders in _batches(self.publications.pop(place, [])):
+        for day_index, day in enumerate(self.days):
+            self.clock.set_day(day)
+            for batch in _split_batches(received.pop(day_index, [])):
+                self._record_batch(batch)
+            for orders in _split_batches(self.publications.pop(day_index, [])):
                 publish_all(self.registry, COMMAND_LINE_CALLER, orders)
                 self.published += len(orders)
-            for entry_id in self.endings.pop(place, []):
-                self._end(entry_id, day)
-            for entry_id in self.disputes.pop(place, []):
+            for entry_id in self.ending_entries.pop(day_index, []):
+                self._end_entry(entry_id, day)
+            for entry_id in self.disputed_entries.pop(day_index, []):
                 lodge(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
             if sys.stderr.isatty():
-                _say(f"\r{self.counts}")
+                _print_progress(f"\r{self.progress_text}")
 
-    def _told(self, place: int) -> int:
-        return told_on(place, len(self.days) - 1)
+    def _find_report_day(self, day_index: int) -> int:
+        return find_report_day(day_index, len(self.days) - 1)
 
-    def _record(self, batch: Sequence[Planned]) -> None:
-        pushes = [item.push(self.rng, self.days) for item in batch]
+    def _record_batch(self, batch: Sequence[PlannedDecision]) -> None:
+        pushes = [item.build_push(self.rng, self.days) for item in batch]
         outcomes = record_all(self.registry, COMMAND_LINE_CALLER, pushes)
         for item, push, outcome in zip(batch, pushes, outcomes, strict=True):
             if isinstance(outcome, RegistryError):
                 raise outcome
             self.recorded += 1
-            settled = self._announce(item, push, outcome.entry_id)
-            latest = item.received >= len(self.days) - LATEST
-            if latest and self.rng.random() < SHARE_DISPUTED:
-                self.disputes[item.received].append(outcome.entry_id)
-            if push.effective_until is None and self.rng.random() < SHARE_ENDED:
-                self.endings[self._told(settled + self.rng.randint(5, 160))].append(
+            last_day_index = self._schedule_publications(item, push, outcome.entry_id)
+            is_recent = item.received_index >= len(self.days) - DAILY_REPORT_DAYS
+            if is_recent and self.rng.random() < DISPUTED_SHARE:
+                self.disputed_entries[item.received_index].append(outcome.entry_id)
+            if push.effective_until is None and self.rng.random() < ENDED_SHARE:
+                self.ending_entries[self._find_report_day(last_day_index + self.rng.randint(5, 160))].append(
                     outcome.entry_id
                 )
 
-    def _announce(self, item: Planned, push: EntryPush, entry_id: UUID) -> int:
+    def _schedule_publications(self, item: PlannedDecision, push: EntryPush, entry_id: UUID) -> int:
         """Put the publications on the days on which they will be told; give the last of them."""
-        settled = item.received
-        wanted = push.disclosure.class_ if push.disclosure else None
-        given = determine_disclosure_class(push.subject.kind, wanted, item.list_type)
-        if given is not DisclosureClass.public:
-            return settled
+        last_day_index = item.received_index
+        requested_class = push.disclosure.class_ if push.disclosure else None
+        effective_class = determine_disclosure_class(push.subject.kind, requested_class, item.list_type)
+        if effective_class is not DisclosureClass.public:
+            return last_day_index
         usccs = [item.number for item in push.subject.identifiers if item.scheme is Scheme.uscc]
         channels = [
             channel for channel, duty in build_channels_for_codes(usccs).items() if duty.required
         ]
-        [story] = self.rng.choices(("on_time", "late", "partial", "never"), (80, 9, 6, 5))
-        for channel in {"partial": channels[:1], "never": []}.get(story, channels):
-            late = story == "late" and channel is channels[0]
-            published = item.decided + self.rng.randint(
-                *(LATE if late else (1, DISCLOSURE_WORKING_DAYS))
+        [scenario] = self.rng.choices(("on_time", "late", "partial", "never"), (80, 9, 6, 5))
+        for channel in {"partial": channels[:1], "never": []}.get(scenario, channels):
+            is_late = scenario == "late" and channel is channels[0]
+            published_index = item.decided_index + self.rng.randint(
+                *(LATE_WORKING_DAYS if is_late else (1, DISCLOSURE_WORKING_DAYS))
             )
-            settled = max(settled, published)
-            if published < len(self.days):
+            last_day_index = max(last_day_index, published_index)
+            if published_index < len(self.days):
                 order = Publication(
                     channel=channel,
-                    published_on=self.days[published],
+                    published_on=self.days[published_index],
                     url=f"https://example.org/{channel}/{item.serial}",
                 )
-                self.publications[self._told(max(item.received, published))].append(
+                self.publications[self._find_report_day(max(item.received_index, published_index))].append(
                     (entry_id, order)
                 )
-        return settled
+        return last_day_index
 
-    def _end(self, entry_id: UUID, today: date) -> None:
+    def _end_entry(self, entry_id: UUID, today: date) -> None:
         with self.registry.database.reading() as connection:
             row = store.get(connection, entry_id, today)
         if row is None or row.status(today) in ENDED_STATUSES:
             return
         self.ended += 1
-        self._finish(row, today)
-        if self.rng.random() < SHARE_TAKEN_DOWN:
+        self._apply_ending(row, today)
+        if self.rng.random() < WITHDRAWN_SHARE:
             for channel, item in row.publications.items():
                 if item.is_currently_published:
-                    gone = Withdrawal(channel=channel, withdrawn_on=today)
-                    withdraw(self.registry, COMMAND_LINE_CALLER, entry_id, gone, None)
+                    withdrawal = Withdrawal(channel=channel, withdrawn_on=today)
+                    withdraw(self.registry, COMMAND_LINE_CALLER, entry_id, withdrawal, None)
 
-    def _finish(self, row: EntryRow, today: date) -> None:
-        lot, entry_id = self.rng.random(), row.id
-        if lot < SHARE_REPAIRED and self._repair(row, today):
+    def _apply_ending(self, row: EntryRow, today: date) -> None:
+        roll, entry_id = self.rng.random(), row.id
+        if roll < REPAIRED_SHARE and self._repair_entry(row, today):
             return
-        if lot < SHARE_EXITED:
-            left = Exit(reason="示例:依法提前移出", exited_on=today)
-            exit_early(self.registry, COMMAND_LINE_CALLER, entry_id, left, row.version)
+        if roll < REPAIRED_OR_EXITED_SHARE:
+            exit_order = Exit(reason="示例:依法提前移出", exited_on=today)
+            exit_early(self.registry, COMMAND_LINE_CALLER, entry_id, exit_order, row.version)
         else:
-            [code] = self.rng.choices([*REVOKED], [*REVOKED.values()])
+            [code] = self.rng.choices([*REVOCATION_WEIGHTS], [*REVOCATION_WEIGHTS.values()])
             order = Revocation(reason="示例:原决定撤销", reason_code=code, revoked_on=today)
             revoke(self.registry, COMMAND_LINE_CALLER, entry_id, order, row.version)
 
-    def _repair(self, row: EntryRow, today: date) -> bool:
+    def _repair_entry(self, row: EntryRow, today: date) -> bool:
         """Repair it by two persons of its department, where the law allows that already."""
-        first, second = (
-            Caller(None, name, Role.department, row.department, name) for name in PERSONS
+        applicant_caller, approver_caller = (
+            Caller(None, name, Role.department, row.department, name) for name in OFFICIAL_NAMES
         )
         application = RepairApplication(
             applicant=APPLICANT,
@@ -243,13 +243,13 @@ class _Loader:
             promise=Promise(reference="CN-1", signed_on=today),
         )
         try:
-            case, _ = repairs.apply(self.registry, first, row.id, application)
+            case, _ = repairs.apply(self.registry, applicant_caller, row.id, application)
         except NotRepairable:
             return False
         accepted = Acceptance(outcome="accepted", reasons="示例:材料齐全")
-        repairs.accept(self.registry, first, row.id, case.id, accepted)
+        repairs.accept(self.registry, applicant_caller, row.id, case.id, accepted)
         approved = RepairDecision(outcome="approved", reasons="示例:符合修复条件")
-        repairs.settle(self.registry, second, row.id, case.id, approved, row.version)
+        repairs.settle(self.registry, approver_caller, row.id, case.id, approved, row.version)
         return True
 
 
@@ -257,11 +257,11 @@ APPLICANT = Applicant(kind="self", name="示例申请人", proof_ref="SF-1")
 OBJECTION = Objection(applicant=APPLICANT, grounds="示例:对认定事实有异议")
 
 
-def _batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]
+def _split_batches(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), BATCH_SIZE):
+        yield items[start : start + BATCH_SIZE]
 
 
-def _say(text: str) -> None:
+def _print_progress(text: str) -> None:
     sys.stderr.write(text)
     sys.stderr.flush()

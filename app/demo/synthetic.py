@@ -28,89 +28,89 @@ from app.rules.identifiers import (
 )
 from app.rules.law import DisclosureClass, ListKind, ListType, Severity, SubjectKind
 
-NOWHERE = "370499"
+UNUSED_REGION = "370499"
 """枣庄 has had the counties 01 to 06, 21 and 81; none was ever 99."""
-SERIES = "YY"
+UNUSED_SERIES = "YY"
 """Organisation codes are given out as MA…, MB… and so on; none beginning so is known."""
-SERIAL_PLACES = 6
+SERIAL_LENGTH = 6
 
-FIRST_BIRTH = date(1956, 1, 1)
-BIRTH_DAYS = 16_001  # to the end of 1999; a prime, so that a birthday comes again after 16 million
-STRIDE = 7919
-BIRTHS_A_DAY = 999
-RESPONSIBLE = 5_000_000  # serials of responsible persons, apart from those of listed persons
+MIN_BIRTH_DATE = date(1956, 1, 1)
+BIRTH_DATE_COUNT = 16_001  # to the end of 1999; a prime, so that a birthday comes again after 16 million
+BIRTH_DATE_STRIDE = 7919
+MAX_SERIALS_PER_BIRTH_DATE = 999
+RESPONSIBLE_PERSON_SERIAL_OFFSET = 5_000_000  # serials of responsible persons, apart from those of listed persons
 
 TRADES = ("建筑", "旅行社", "商贸", "物流", "医药", "科技", "文化传媒", "食品", "环保", "保险代理")
-STEMS = "甲乙丙丁戊己庚辛壬癸"
+NAME_CHARACTERS = "甲乙丙丁戊己庚辛壬癸"
 
 
 # --- identifiers and names -----------------------------------------------
 
 
-def org_code(serial: int) -> str:
+def build_org_code(serial: int) -> str:
     """An organisation code; the one inside the USCC of the same serial."""
     digits = ""
-    for _ in range(SERIAL_PLACES):
+    for _ in range(SERIAL_LENGTH):
         serial, value = divmod(serial, len(USCC_ALPHABET))
         digits = USCC_ALPHABET[value] + digits
-    body = SERIES + digits
+    body = UNUSED_SERIES + digits
     return body + compute_org_code_check_character(body)
 
 
-def uscc(serial: int, prefix: str = "91370403") -> str:
+def build_uscc(serial: int, prefix: str = "91370403") -> str:
     """A unified social credit code; another for every serial."""
-    body = prefix + org_code(serial)
+    body = prefix + build_org_code(serial)
     return body + compute_uscc_check_character(body)
 
 
-def registration_no(serial: int) -> str:
+def build_registration_no(serial: int) -> str:
     """A business registration number of 15 digits."""
-    body = f"{NOWHERE}{serial:08d}"
+    body = f"{UNUSED_REGION}{serial:08d}"
     return body + str(mod_11_10.calc_check_digit(body))
 
 
-def resident_id(serial: int, born: date, region: str = NOWHERE) -> str:
+def build_resident_id(serial: int, birth_date: date, region: str = UNUSED_REGION) -> str:
     """A resident identity number of somebody born on that day."""
-    body = f"{region}{born:%Y%m%d}{serial % BIRTHS_A_DAY + 1:03d}"
+    body = f"{region}{birth_date:%Y%m%d}{serial % MAX_SERIALS_PER_BIRTH_DATE + 1:03d}"
     return body + str(mod_11_2.calc_check_digit(body))
 
 
-def birthday(serial: int) -> date:
+def build_birth_date(serial: int) -> date:
     """An adult's day of birth, spread so that serials below 15 million share no number."""
-    return FIRST_BIRTH + timedelta(days=serial * STRIDE % BIRTH_DAYS)
+    return MIN_BIRTH_DATE + timedelta(days=serial * BIRTH_DATE_STRIDE % BIRTH_DATE_COUNT)
 
 
-def organization_name(serial: int, trade: str, form: str = "有限公司") -> str:
+def build_organization_name(serial: int, trade: str, form: str = "有限公司") -> str:
     """A company's name, evidently an example."""
     return f"枣庄示例{trade}{form}{serial:05d}号"
 
 
-def person_name(serial: int) -> str:
+def build_person_name(serial: int) -> str:
     """A person's name, evidently an example."""
-    return f"示例人{STEMS[serial % len(STEMS)]}{serial:04d}"
+    return f"示例人{NAME_CHARACTERS[serial % len(NAME_CHARACTERS)]}{serial:04d}"
 
 
 # --- subjects ------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Party:
+class SyntheticSubject:
     """Somebody to record decisions about."""
 
     serial: int
     kind: SubjectKind
     name: str
     former_name: str
-    numbers: dict[Scheme, str]
+    number_by_scheme: dict[Scheme, str]
     birth_date: date | None = None
 
-    def facts(self, *, formerly: bool = False) -> dict[str, Any]:
+    def build_facts(self, *, use_former_name: bool = False) -> dict[str, Any]:
         """The subject as a push names it."""
         facts: dict[str, Any] = {
             "kind": self.kind,
-            "name": self.former_name if formerly else self.name,
+            "name": self.former_name if use_former_name else self.name,
             "identifiers": [
-                {"scheme": scheme, "number": number} for scheme, number in self.numbers.items()
+                {"scheme": scheme, "number": number} for scheme, number in self.number_by_scheme.items()
             ],
         }
         if self.birth_date is not None:
@@ -118,161 +118,161 @@ class Party:
         return facts
 
 
-def party(serial: int, kind: SubjectKind, *, numbered: bool = True) -> Party:
+def build_subject(serial: int, kind: SubjectKind, *, has_identifier: bool = True) -> SyntheticSubject:
     """The subject of a serial; without `numbered` an organisation that has only its name."""
     if kind is SubjectKind.natural_person:
-        return _person(serial)
+        return _build_person(serial)
     trade = TRADES[serial % len(TRADES)]
-    numbers, form = _registered(serial, kind)
-    return Party(
+    numbers, form = _build_organization_numbers(serial, kind)
+    return SyntheticSubject(
         serial=serial,
         kind=kind,
-        name=organization_name(serial, trade, form),
-        former_name=organization_name(serial, f"{trade}(原)", form),
-        numbers=numbers if numbered else {},
+        name=build_organization_name(serial, trade, form),
+        former_name=build_organization_name(serial, f"{trade}(原)", form),
+        number_by_scheme=numbers if has_identifier else {},
     )
 
 
-def _person(serial: int) -> Party:
-    name, born = person_name(serial), birthday(serial)
-    foreign = {
+def _build_person(serial: int) -> SyntheticSubject:
+    name, birth_date = build_person_name(serial), build_birth_date(serial)
+    foreign_numbers = {
         1: {Scheme.passport: f"DEMO{serial:07d}"},
         2: {Scheme.hk_macao_permit: f"H9{serial:07d}"},
         3: {Scheme.taiwan_permit: f"9{serial:07d}"},
     }
-    numbers = foreign.get(serial % 40, {Scheme.resident_id: resident_id(serial, born)})
-    sent = None if Scheme.resident_id in numbers else born
-    return Party(
+    numbers = foreign_numbers.get(serial % 40, {Scheme.resident_id: build_resident_id(serial, birth_date)})
+    sent_birth_date = None if Scheme.resident_id in numbers else birth_date
+    return SyntheticSubject(
         serial=serial,
         kind=SubjectKind.natural_person,
         name=name,
         former_name=name,
-        numbers=numbers,
-        birth_date=sent,
+        number_by_scheme=numbers,
+        birth_date=sent_birth_date,
     )
 
 
-def _registered(serial: int, kind: SubjectKind) -> tuple[dict[Scheme, str], str]:
+def _build_organization_numbers(serial: int, kind: SubjectKind) -> tuple[dict[Scheme, str], str]:
     """The numbers of an organisation or business, and what form its name ends with."""
     if kind is SubjectKind.individual_business:
-        numbers = {Scheme.registration_no: registration_no(serial)}
+        numbers = {Scheme.registration_no: build_registration_no(serial)}
         if serial % 10 != 3:  # noqa: PLR2004 - one in ten never changed its old licence
-            numbers[Scheme.uscc] = uscc(serial, "92370402")
+            numbers[Scheme.uscc] = build_uscc(serial, "92370402")
         return numbers, "商店"
     if kind is SubjectKind.unincorporated_organization:
-        return {Scheme.uscc: uscc(serial)}, "合伙企业"
-    others = {
-        7: ({Scheme.uscc: uscc(serial, "51370400")}, "协会"),
-        13: ({Scheme.uscc: uscc(serial, "12370400")}, "服务中心"),
-        17: ({Scheme.org_code: org_code(serial)}, "有限公司"),
+        return {Scheme.uscc: build_uscc(serial)}, "合伙企业"
+    other_kinds = {
+        7: ({Scheme.uscc: build_uscc(serial, "51370400")}, "协会"),
+        13: ({Scheme.uscc: build_uscc(serial, "12370400")}, "服务中心"),
+        17: ({Scheme.org_code: build_org_code(serial)}, "有限公司"),
     }
-    return others.get(serial % 20, ({Scheme.uscc: uscc(serial)}, "有限公司"))
+    return other_kinds.get(serial % 20, ({Scheme.uscc: build_uscc(serial)}, "有限公司"))
 
 
 # --- decisions -----------------------------------------------------------
 
-KINDS = {"licence": DecisionKind.administrative_licence, "red": DecisionKind.honour}
+DECISION_KIND_BY_SUFFIX = {"licence": DecisionKind.administrative_licence, "red": DecisionKind.honour}
 COURT_DOMAIN = "judgment_defaulting"
-SEVERITIES = {  # minor, general, serious: few serious penalties, few minor black entries
+SEVERITY_WEIGHTS = {  # minor, general, serious: few serious penalties, few minor black entries
     ListKind.record: (40, 50, 10),
     ListKind.black: (5, 15, 80),
 }
-EXEMPT = {
+EXEMPT_DISCLOSURE = {
     "class": DisclosureClass.exempt,
     "exemption": "trade_secret",
     "basis": "示例:涉及商业秘密",
 }
 
 
-def decision(
-    rng: Random, list_type: ListType, subject: Party, serial: int, decided_on: date
+def build_decision(
+    rng: Random, list_type: ListType, subject: SyntheticSubject, serial: int, decided_on: date
 ) -> dict[str, Any]:
     """A decision as its department would push it, but for the department."""
-    ending = list_type.code.partition(".")[2]
-    about: dict[str, Any] = {
+    code_suffix = list_type.code.partition(".")[2]
+    decision_facts: dict[str, Any] = {
         "number": f"枣示例〔{decided_on.year}〕{serial:06d}号",
-        "kind": _decision_kind(list_type, ending),
+        "kind": _determine_decision_kind(list_type, code_suffix),
         "decided_on": decided_on,
     }
     facts: dict[str, Any] = {
         "list_type": list_type.code,
         "source_ref": f"DEMO-{serial:07d}",
-        "subject": subject.facts(),
-        "decision": about,
+        "subject": subject.build_facts(),
+        "decision": decision_facts,
         "reason": f"示例数据,并非真实案件:{list_type.name}",
         "legal_basis": list_type.legal_reference,
-        **_term(rng, list_type, decided_on),
-        **_disclosure(rng, subject.kind),
+        **_build_term(rng, list_type, decided_on),
+        **_build_disclosure(rng, subject.kind),
     }
-    if ending == "licence":
+    if code_suffix == "licence":
         facts["licence"] = {"category": "普通", "content": "示例许可内容"}
-    if ending == "penalty":
-        about["penalty_law"] = "administrative"
+    if code_suffix == "penalty":
+        decision_facts["penalty_law"] = "administrative"
         facts["penalty"] = {"categories": ["罚款"], "fine": f"{rng.randint(1, 500) / 100:.2f}"}
-    if ending in {"penalty", "black"}:
-        facts |= _conduct(rng, list_type, subject, decided_on)
+    if code_suffix in {"penalty", "black"}:
+        facts |= _build_conduct(rng, list_type, subject, decided_on)
     return facts
 
 
-def _decision_kind(list_type: ListType, ending: str) -> DecisionKind:
-    if ending == "penalty":
+def _determine_decision_kind(list_type: ListType, code_suffix: str) -> DecisionKind:
+    if code_suffix == "penalty":
         return DecisionKind.administrative_penalty
-    if ending == "black":
-        judged = list_type.domain == COURT_DOMAIN
-        return DecisionKind.court_decision if judged else DecisionKind.list_decision
-    return KINDS[ending]
+    if code_suffix == "black":
+        is_court_list = list_type.domain == COURT_DOMAIN
+        return DecisionKind.court_decision if is_court_list else DecisionKind.list_decision
+    return DECISION_KIND_BY_SUFFIX[code_suffix]
 
 
-def _term(rng: Random, list_type: ListType, decided_on: date) -> dict[str, Any]:
+def _build_term(rng: Random, list_type: ListType, decided_on: date) -> dict[str, Any]:
     """Mostly the list type's own term; some are short, so that they are over by now."""
     roll = rng.random()
     if roll > 0.14 and (list_type.term is not None or list_type.open_term):  # noqa: PLR2004
-        later_start = roll > 0.95  # noqa: PLR2004 - decided, not yet in force
-        return {"effective_from": decided_on + timedelta(days=60)} if later_start else {}
-    longest = list_type.maximum_term or list_type.term
-    last = decided_on + timedelta(days=rng.randint(90, 300))
-    return {"effective_until": min(last, add_span(decided_on, longest)) if longest else last}
+        is_scheduled = roll > 0.95  # noqa: PLR2004 - decided, not yet in force
+        return {"effective_from": decided_on + timedelta(days=60)} if is_scheduled else {}
+    maximum_term = list_type.maximum_term or list_type.term
+    last_day = decided_on + timedelta(days=rng.randint(90, 300))
+    return {"effective_until": min(last_day, add_span(decided_on, maximum_term)) if maximum_term else last_day}
 
 
-def _disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
+def _build_disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
     roll = rng.random()
     if roll < 0.02:  # noqa: PLR2004 - shares of the data
-        return {"disclosure": EXEMPT}
+        return {"disclosure": EXEMPT_DISCLOSURE}
     if roll < (0.3 if kind is SubjectKind.natural_person else 0.05):
         return {"disclosure": {"class": DisclosureClass.restricted}}
     return {}
 
 
-def _conduct(rng: Random, list_type: ListType, subject: Party, decided_on: date) -> dict[str, Any]:
+def _build_conduct(rng: Random, list_type: ListType, subject: SyntheticSubject, decided_on: date) -> dict[str, Any]:
     """How grave it was, when it ended, and who answers for it."""
-    [severity] = rng.choices(list(Severity), SEVERITIES[list_type.kind])
+    [severity] = rng.choices(list(Severity), SEVERITY_WEIGHTS[list_type.kind])
     facts: dict[str, Any] = {"severity": severity}
     roll = rng.random()
     if roll < 0.05 and list_type.kind is ListKind.black:  # noqa: PLR2004 - shares of the data
         facts["conduct_continues"] = True
     elif roll < 0.1:  # noqa: PLR2004 - long ago: the cap ends it soon
-        found = timedelta(days=rng.randint(120, 400))
-        facts["conduct_ended_on"] = decided_on - relativedelta(years=CAP_YEARS) + found
+        remaining_time = timedelta(days=rng.randint(120, 400))
+        facts["conduct_ended_on"] = decided_on - relativedelta(years=CAP_YEARS) + remaining_time
     else:
         facts["conduct_ended_on"] = decided_on - timedelta(days=rng.randint(10, 300))
     if list_type.kind is ListKind.black:
         facts["case_ref"] = f"DEMO-C-{subject.serial:07d}"
     if severity is Severity.serious and subject.kind in KINDS_WITH_RESPONSIBLE_PERSON:
-        facts["responsible_persons"] = _responsible(rng, subject.serial)
+        facts["responsible_persons"] = _build_responsible_persons(rng, subject.serial)
     return facts
 
 
-def _responsible(rng: Random, serial: int) -> list[dict[str, Any]]:
+def _build_responsible_persons(rng: Random, serial: int) -> list[dict[str, Any]]:
     """Its head, and at times somebody more, known by name alone."""
-    number = RESPONSIBLE + serial
+    person_serial = RESPONSIBLE_PERSON_SERIAL_OFFSET + serial
     head = {
         "role": PersonRole.legal_representative,
-        "name": person_name(number),
+        "name": build_person_name(person_serial),
         "identifier": {
             "scheme": Scheme.resident_id,
-            "number": resident_id(number, birthday(number)),
+            "number": build_resident_id(person_serial, build_birth_date(person_serial)),
         },
     }
     if rng.random() < 0.8:  # noqa: PLR2004 - shares of the data
         return [head]
-    return [head, {"role": PersonRole.directly_responsible, "name": person_name(number + 1)}]
+    return [head, {"role": PersonRole.directly_responsible, "name": build_person_name(person_serial + 1)}]

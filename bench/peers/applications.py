@@ -17,11 +17,11 @@ import orjson
 import psycopg
 
 from bench.databases import Database
-from bench.machine import Cores, free_port, served
+from bench.machine import Cores, find_free_port, run_server
 from bench.peers.pocketbase import DATES, TEXTS
 from bench.stores import vacuum
 
-SOURCES = Path(__file__).parent.parent.parent
+SOURCE_ROOT = Path(__file__).parent.parent.parent
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +33,16 @@ class Application:
 
 
 @contextmanager
-def _serving(
-    home: Path, named: str, cores: Cores, environment: Mapping[str, str]
+def _serve(
+    home: Path, target: str, cores: Cores, environment: Mapping[str, str]
 ) -> Iterator[Application]:
     home.mkdir(mode=0o755, exist_ok=True)
-    port = free_port()
+    port = find_free_port()
     address = f"http://127.0.0.1:{port}"
-    sources = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(SOURCES))))
-    with served(
+    sources = os.pathsep.join(filter(None, (os.environ.get("PYTHONPATH"), str(SOURCE_ROOT))))
+    with run_server(
         [
-            *(sys.executable, "-m", "uvicorn", f"bench.peers.{named}"),
+            *(sys.executable, "-m", "uvicorn", f"bench.peers.{target}"),
             *("--port", str(port), "--no-access-log", "--no-server-header"),
         ],
         home=home,
@@ -57,14 +57,14 @@ def _serving(
 
 
 @contextmanager
-def floor(
-    home: Path, named: str, check: bytes, subject: bytes, cores: Cores
+def serve_baseline(
+    home: Path, application_name: str, check: bytes, subject: bytes, cores: Cores
 ) -> Iterator[Application]:
     """Serve `fastapi_app` or `asgi_app` (`bench/peers/floors.py`) with answers to give."""
     home.mkdir(mode=0o755)
     for name, answer in (("check", check), ("subject", subject)):
         (home / f"{name}.json").write_bytes(answer)
-    with _serving(home, f"floors:{named}", cores, {"BENCH_ANSWERS": str(home)}) as application:
+    with _serve(home, f"floors:{application_name}", cores, {"BENCH_ANSWERS": str(home)}) as application:
         yield application
 
 
@@ -72,19 +72,19 @@ def floor(
 
 
 @contextmanager
-def tutorial(home: Path, database: Database, cores: Cores) -> Iterator[Application]:
+def serve_tutorial(home: Path, database: Database, cores: Cores) -> Iterator[Application]:
     """Serve the tutorial's app on a database of its own; it makes its table when it starts."""
     address = urlunsplit(urlsplit(database.address)._replace(scheme="postgresql+asyncpg"))
-    with _serving(home, "tutorial_app:app", cores, {"DATABASE_URL": address}) as application:
+    with _serve(home, "tutorial_app:app", cores, {"DATABASE_URL": address}) as application:
         yield application
 
 
-def put(database: Database, records: Iterable[dict[str, Any]]) -> None:
+def insert_records(database: Database, records: Iterable[dict[str, Any]]) -> None:
     """Fill the table of the tutorial's app."""
     names = (*TEXTS, *DATES, "responsible_persons")
     with psycopg.connect(database.address) as connection:
-        asked = f"COPY entries ({', '.join(names)}) FROM STDIN"
-        with connection.cursor() as cursor, cursor.copy(asked.encode()) as copy:
+        statement = f"COPY entries ({', '.join(names)}) FROM STDIN"
+        with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             for facts in records:
                 persons = orjson.dumps(facts["responsible_persons"]).decode()
                 copy.write_row([*(facts[name] for name in (*TEXTS, *DATES)), persons])

@@ -11,9 +11,9 @@ from typing import Any
 from fastapi import FastAPI, Response
 
 JSON = "application/json"
-ANSWERS = Path(os.environ["BENCH_ANSWERS"])
-CHECK = (ANSWERS / "check.json").read_bytes()
-SUBJECT = (ANSWERS / "subject.json").read_bytes()
+ANSWERS_DIRECTORY = Path(os.environ["BENCH_ANSWERS"])
+CHECK_ANSWER = (ANSWERS_DIRECTORY / "check.json").read_bytes()
+SUBJECT_ANSWER = (ANSWERS_DIRECTORY / "subject.json").read_bytes()
 
 Message = MutableMapping[str, Any]
 
@@ -23,14 +23,14 @@ fastapi_app = FastAPI()
 @fastapi_app.post("/v1/checks")
 async def check() -> Response:
     """The bytes of a check."""
-    return Response(CHECK, media_type=JSON)
+    return Response(CHECK_ANSWER, media_type=JSON)
 
 
 @fastapi_app.get("/v1/subjects/uscc/{code}")
 async def subject(code: str) -> Response:
     """The bytes of a subject."""
     del code
-    return Response(SUBJECT, media_type=JSON)
+    return Response(SUBJECT_ANSWER, media_type=JSON)
 
 
 @fastapi_app.get("/health")
@@ -48,6 +48,6 @@ async def asgi_app(
     if scope["type"] != "http":
         raise NotImplementedError  # uvicorn takes it that there is no lifespan
     del receive
-    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(CHECK)).encode())]
+    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(CHECK_ANSWER)).encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": CHECK})
+    await send({"type": "http.response.body", "body": CHECK_ANSWER})

@@ -22,8 +22,8 @@ from typing import Any
 import httpx
 import orjson
 
-from bench.machine import BenchError, Cores, command, free_port, run, served, size_of
-from bench.rows import read
+from bench.machine import BenchError, Cores, find_command, find_free_port, run_command, run_server, compute_folder_size
+from bench.rows import read_rows
 
 COLLECTION = "entries"
 SUPERUSER = "bench@bench.example"
@@ -32,7 +32,7 @@ CONNECTIONS = (1, 2, 4)
 TRIAL_ROWS = 4_000
 """For each pair of batch size and connections: one of the largest batches for each connection."""
 BATCH_TIMEOUT_SECONDS = 600
-UNLIMITED = 2_000_000_000
+MAX_BODY_BYTES = 2_000_000_000
 
 TEXTS = (
     "list_type",
@@ -52,18 +52,18 @@ DATES = ("decided_on", "conduct_ended_on", "effective_from", "effective_until")
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
+class ServedPocketbase:
     """A PocketBase that runs, with an empty collection."""
 
     address: str
     pid: int
     folder: Path
 
-    def size(self) -> int:
+    def measure_size(self) -> int:
         """The bytes of its databases."""
-        return size_of(self.folder)
+        return compute_folder_size(self.folder)
 
-    def held(self) -> int:
+    def count_records(self) -> int:
         """How many records the collection holds."""
         records = f"{self.address}/api/collections/{COLLECTION}/records"
         answer = httpx.get(records, params={"perPage": 1}, trust_env=False, timeout=60)
@@ -72,68 +72,68 @@ class Served:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class FillMethod:
     """How it is filled: records in a batch, and batches on their way at once."""
 
     batch: int
     connections: int
 
 
-def find(named: str | None) -> Path:
+def find_executable(given_path: str | None) -> Path:
     """Its command: the one named, the one of this environment, or the one on the path.
 
     Raises:
         BenchError: there is none.
     """
-    own = command("pocketbase")
-    found = named or (str(own) if own.exists() else shutil.which("pocketbase"))
+    environment_command = find_command("pocketbase")
+    found = given_path or (str(environment_command) if environment_command.exists() else shutil.which("pocketbase"))
     if found is None:
         raise BenchError("pocketbase is not installed; it comes with the extra `bench`")
     return Path(found)
 
 
-def version(pocketbase: Path, home: Path) -> str:
+def read_version(pocketbase: Path, home: Path) -> str:
     """The release that is measured."""
-    return run([pocketbase, "--version"], home=home, environment=os.environ).split()[-1]
+    return run_command([pocketbase, "--version"], home=home, environment=os.environ).split()[-1]
 
 
 # --- serving -------------------------------------------------------------
 
 
 @contextmanager
-def serving(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Served]:
+def serve_new(home: Path, pocketbase: Path, cores: Cores) -> Iterator[ServedPocketbase]:
     """Serve a new PocketBase until the block ends."""
     home.mkdir(mode=0o755)
     password = token_urlsafe()
-    run(
-        [pocketbase, "superuser", "upsert", SUPERUSER, password, *_settings(home)],
+    run_command(
+        [pocketbase, "superuser", "upsert", SUPERUSER, password, *_build_arguments(home)],
         home=home,
         environment=os.environ,
     )
-    with serving_again(home, pocketbase, cores) as served_anew:
-        _set_up(served_anew.address, password)
-        yield served_anew
+    with serve_existing(home, pocketbase, cores) as new_server:
+        _configure(new_server.address, password)
+        yield new_server
 
 
 @contextmanager
-def serving_again(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Served]:
+def serve_existing(home: Path, pocketbase: Path, cores: Cores) -> Iterator[ServedPocketbase]:
     """Serve what was served before."""
-    at = f"127.0.0.1:{free_port()}"
-    with served(
-        [pocketbase, "serve", "--http", at, *_settings(home)],
+    host_and_port = f"127.0.0.1:{find_free_port()}"
+    with run_server(
+        [pocketbase, "serve", "--http", host_and_port, *_build_arguments(home)],
         home=home,
         environment=os.environ,
         cores=cores,
-        ready=f"http://{at}/api/health",
+        ready=f"http://{host_and_port}/api/health",
     ) as pid:
-        yield Served(f"http://{at}", pid, home / "data")
+        yield ServedPocketbase(f"http://{host_and_port}", pid, home / "data")
 
 
-def _settings(home: Path) -> list[str]:
+def _build_arguments(home: Path) -> list[str]:
     return ["--dir", str(home / "data"), "--automigrate=false"]
 
 
-def _set_up(address: str, password: str) -> None:
+def _configure(address: str, password: str) -> None:
     """Allow batches and make the collection."""
     with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
         login = {"identity": SUPERUSER, "password": password}
@@ -142,15 +142,15 @@ def _set_up(address: str, password: str) -> None:
         batch = {
             "enabled": True,
             "maxRequests": max(BATCH_SIZES),
-            "maxBodySize": UNLIMITED,
+            "maxBodySize": MAX_BODY_BYTES,
             "timeout": BATCH_TIMEOUT_SECONDS,
         }
         settings = {"batch": batch, "logs": {"maxDays": 0}}
         client.patch("/api/settings", json=settings).raise_for_status()
-        client.post("/api/collections", json=_collection()).raise_for_status()
+        client.post("/api/collections", json=_build_collection()).raise_for_status()
 
 
-def _collection() -> dict[str, Any]:
+def _build_collection() -> dict[str, Any]:
     texts = [{"name": name, "type": "text", "required": True} for name in TEXTS]
     dates = [{"name": name, "type": "date", "required": True} for name in DATES]
     persons = {"name": "responsible_persons", "type": "json"}
@@ -167,13 +167,13 @@ def _collection() -> dict[str, Any]:
 # --- filling -------------------------------------------------------------
 
 
-def record(row: dict[str, Any]) -> dict[str, Any]:
+def build_record(row: dict[str, Any]) -> dict[str, Any]:
     """The facts of a push as a record of the collection."""
     subject, decision = row["subject"], row["decision"]
-    same = ("list_type", "source_ref", "case_ref", "responsible_persons", "reason", "legal_basis")
-    own = ("severity", "conduct_ended_on", "effective_from", "effective_until")
+    same_names = ("list_type", "source_ref", "case_ref", "responsible_persons", "reason", "legal_basis")
+    nullable_names = ("severity", "conduct_ended_on", "effective_from", "effective_until")
     return {
-        **{name: row[name] for name in same + own},
+        **{name: row[name] for name in same_names + nullable_names},
         "subject_kind": subject["kind"],
         "subject_name": subject["name"],
         "uscc": subject["identifiers"][0]["number"],
@@ -184,16 +184,16 @@ def record(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def put(home: Path, records: Iterable[dict[str, Any]]) -> None:
+def insert_records(home: Path, records: Iterable[dict[str, Any]]) -> None:
     """Put records into the file of one that does not run, as it would have stored them itself."""
     names = (*TEXTS, *DATES, "responsible_persons")
-    places = ", ".join("?" * len(names))
-    statement = f"INSERT INTO {COLLECTION} ({', '.join(names)}) VALUES ({places})"  # noqa: S608
+    placeholders = ", ".join("?" * len(names))
+    statement = f"INSERT INTO {COLLECTION} ({', '.join(names)}) VALUES ({placeholders})"  # noqa: S608
     with closing(sqlite3.connect(home / "data" / "data.db")) as database, database:
-        database.executemany(statement, map(_stored, records))
+        database.executemany(statement, map(_format_record, records))
 
 
-def _stored(facts: dict[str, Any]) -> tuple[str, ...]:
+def _format_record(facts: dict[str, Any]) -> tuple[str, ...]:
     return (
         *(facts[name] for name in TEXTS),
         *(f"{facts[name]} 00:00:00.000Z" for name in DATES),
@@ -201,37 +201,37 @@ def _stored(facts: dict[str, Any]) -> tuple[str, ...]:
     )
 
 
-def requests(file: Path) -> list[bytes]:
+def build_batch_requests(file: Path) -> list[bytes]:
     """The requests of a file's rows, written before any clock runs: the client is not measured."""
     url = f"/api/collections/{COLLECTION}/records"
-    return [orjson.dumps({"method": "POST", "url": url, "body": record(row)}) for row in read(file)]
+    return [orjson.dumps({"method": "POST", "url": url, "body": build_record(row)}) for row in read_rows(file)]
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
+class FillResult:
     """How long it took from the first byte to the last answer, and how many batches were refused.
 
     A refused batch is not sent again.
     """
 
     seconds: float
-    refused: int
+    refused_batches: int
 
 
-def fill(pocketbase: Served, wanted: list[bytes], way: Way) -> Filling:
+def fill_collection(pocketbase: ServedPocketbase, requests: list[bytes], method: FillMethod) -> FillResult:
     """Send all records in batches."""
-    batches = [wanted[first : first + way.batch] for first in range(0, len(wanted), way.batch)]
-    shares = [batches[place :: way.connections] for place in range(way.connections)]
-    began = time.perf_counter()
-    with ThreadPoolExecutor(way.connections) as pool:
-        refused = sum(pool.map(lambda share: _send(pocketbase.address, share), shares))
-    return Filling(time.perf_counter() - began, refused)
+    batches = [requests[first : first + method.batch] for first in range(0, len(requests), method.batch)]
+    shares = [batches[place :: method.connections] for place in range(method.connections)]
+    started = time.perf_counter()
+    with ThreadPoolExecutor(method.connections) as pool:
+        refused = sum(pool.map(lambda share: _send_batches(pocketbase.address, share), shares))
+    return FillResult(time.perf_counter() - started, refused)
 
 
-def _send(address: str, batches: list[list[bytes]]) -> int:
+def _send_batches(address: str, batches: list[list[bytes]]) -> int:
     """Send one batch after the other over one connection; how many were refused."""
-    at, refused = address.removeprefix("http://"), 0
-    with closing(HTTPConnection(at, timeout=BATCH_TIMEOUT_SECONDS)) as connection:
+    host_and_port, refused = address.removeprefix("http://"), 0
+    with closing(HTTPConnection(host_and_port, timeout=BATCH_TIMEOUT_SECONDS)) as connection:
         for batch in batches:
             body = b'{"requests":[' + b",".join(batch) + b"]}"
             headers = {"Content-Type": "application/json"}
@@ -242,23 +242,23 @@ def _send(address: str, batches: list[list[bytes]]) -> int:
     return refused
 
 
-def best_way(pocketbase: Served, wanted: list[bytes]) -> tuple[Way, dict[str, int]]:
+def find_best_method(pocketbase: ServedPocketbase, requests: list[bytes]) -> tuple[FillMethod, dict[str, int]]:
     """Try every way on records of its own: the fastest that refused nothing, and rows/s of each.
 
     Raises:
         BenchError: every way had batches refused.
     """
-    speeds = {}
+    rate_by_method = {}
     for place, (batch, connections) in enumerate(product(BATCH_SIZES, CONNECTIONS)):
-        own = wanted[place * TRIAL_ROWS : (place + 1) * TRIAL_ROWS]
-        filling = fill(pocketbase, own, Way(batch, connections))
-        if not filling.refused:
-            speeds[Way(batch, connections)] = len(own) / filling.seconds
-    if not speeds:
+        trial_requests = requests[place * TRIAL_ROWS : (place + 1) * TRIAL_ROWS]
+        result = fill_collection(pocketbase, trial_requests, FillMethod(batch, connections))
+        if not result.refused_batches:
+            rate_by_method[FillMethod(batch, connections)] = len(trial_requests) / result.seconds
+    if not rate_by_method:
         raise BenchError("PocketBase refused batches in every way that was tried")
-    told = {f"{way.batch} x {way.connections}": round(rate) for way, rate in speeds.items()}
-    return max(speeds, key=lambda way: speeds[way]), told
+    rounded_rates = {f"{way.batch} x {way.connections}": round(rate) for way, rate in rate_by_method.items()}
+    return max(rate_by_method, key=lambda way: rate_by_method[way]), rounded_rates
 
 
-TRIALS = len(BATCH_SIZES) * len(CONNECTIONS) * TRIAL_ROWS
+TRIAL_RECORD_COUNT = len(BATCH_SIZES) * len(CONNECTIONS) * TRIAL_ROWS
 """How many records `best_way` wants."""

@@ -105,9 +105,9 @@ SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 
 @app.post("/checks", response_model=list[EntryOut])
-async def check(asked: Check, session: SessionDep) -> Sequence[Entry]:
+async def check(question: Check, session: SessionDep) -> Sequence[Entry]:
     """The entries of one subject."""
-    found = await session.execute(select(Entry).where(Entry.uscc == asked.uscc))
+    found = await session.execute(select(Entry).where(Entry.uscc == question.uscc))
     return found.scalars().all()
 
 

@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from app.db.tables import Base
-from tests.support.facts import PERSON, asked, check, person, push
-from tests.support.numbers import resident_id
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_push
+from tests.support.numbers import build_resident_id
 from tests.support.world import World
 
-LISTED, RESPONSIBLE, ASKED = PERSON, resident_id(21), resident_id(22)
+LISTED, RESPONSIBLE, ASKED = PERSON_RESIDENT_ID, build_resident_id(21), build_resident_id(22)
 PASSPORT = "E87654321"
 NUMBERS = (LISTED, RESPONSIBLE, ASKED, PASSPORT)
 
@@ -18,11 +18,11 @@ NUMBERS = (LISTED, RESPONSIBLE, ASKED, PASSPORT)
 @pytest.fixture
 def used(world: World) -> World:
     """A registry through which personal numbers passed in every way that there is."""
-    entry = world.record(subject=person(), responsible_persons=None)
-    facts = push(source_ref="HR-2")
+    entry = world.record(subject=build_person(), responsible_persons=None)
+    facts = build_push(source_ref="HR-2")
     facts["responsible_persons"][0]["identifier"]["number"] = RESPONSIBLE
     organisation = world.record(**facts)
-    foreigner = person(PASSPORT, "John Doe") | {"birth_date": "1980-01-01"}
+    foreigner = build_person(PASSPORT, "John Doe") | {"birth_date": "1980-01-01"}
     foreigner["identifiers"][0]["scheme"] = "passport"
     world.record(source_ref="HR-3", subject=foreigner, responsible_persons=None)
     world.api().post(
@@ -33,17 +33,17 @@ def used(world: World) -> World:
     approver = world.api("approver")
     approver.post(
         "/v1/checks",
-        json=check(
-            asked(LISTED, "张某", scheme="resident_id", ref="a"),
-            asked(LISTED, "李四", scheme="resident_id", ref="b"),
-            asked(ASKED, None, scheme="resident_id", ref="c"),
-            asked(PASSPORT, "John Doe", scheme="passport", ref="d"),
-            asked(LISTED, "张某", scheme="uscc", ref="e"),
-            asked(LISTED, "张某", scheme="passport", ref="f"),
+        json=build_check(
+            build_question(LISTED, "张某", scheme="resident_id", ref="a"),
+            build_question(LISTED, "李四", scheme="resident_id", ref="b"),
+            build_question(ASKED, None, scheme="resident_id", ref="c"),
+            build_question(PASSPORT, "John Doe", scheme="passport", ref="d"),
+            build_question(LISTED, "张某", scheme="uscc", ref="e"),
+            build_question(LISTED, "张某", scheme="passport", ref="f"),
         ),
     )
     world.api("auditor").post(
-        "/v1/checks", json=check(asked(ASKED, "王某", scheme="resident_id"), on="2026-11-21")
+        "/v1/checks", json=build_check(build_question(ASKED, "王某", scheme="resident_id"), on="2026-11-21")
     )
     for name in ("张某", "李四"):
         world.api().post(
@@ -57,10 +57,10 @@ def used(world: World) -> World:
             },
         )
     for refused in (
-        push(source_ref=LISTED),
-        push(reason=f"本人 {LISTED}"),
-        push() | {LISTED: LISTED},
-        check() | {"purpose": ASKED},
+        build_push(source_ref=LISTED),
+        build_push(reason=f"本人 {LISTED}"),
+        build_push() | {LISTED: LISTED},
+        build_check() | {"purpose": ASKED},
         [LISTED],
         LISTED,
     ):
@@ -109,7 +109,7 @@ def test_no_file_of_the_database_holds_one(used: World) -> None:
 
 def test_the_same_number_is_not_sealed_alike_twice(world: World) -> None:
     for serial in range(2):
-        facts = push(source_ref=f"HR-{serial}")
+        facts = build_push(source_ref=f"HR-{serial}")
         world.record(**facts)
     with world.registry.database.reading() as connection:
         sealed = connection.execute(text("SELECT lookup_key, ciphertext FROM entry_persons")).all()

@@ -17,8 +17,8 @@ from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.security.keys import create, revoke
 from app.security.store import all_keys
-from tests.support.facts import BUILDER, asked, check, push
-from tests.support.numbers import uscc
+from tests.support.facts import BUILDER_USCC, build_question, build_check, build_push
+from tests.support.numbers import build_uscc
 from tests.support.world import World
 
 ENTRY = "entry"
@@ -57,7 +57,7 @@ def change(world: World, entry: dict[str, Any], what: str, body: dict[str, Any])
 
 
 def test_a_recorded_entry_leaves_who_when_what_and_at_which_seq(world: World) -> None:
-    answer = world.api().post("/v1/entries", json=push(), headers={"X-Request-ID": "req-1"})
+    answer = world.api().post("/v1/entries", json=build_push(), headers={"X-Request-ID": "req-1"})
     record = only(world, "entry_recorded")
     assert record["target"] == answer.json()["id"]
     assert (record["role"], record["department"]) == ("department", "human_resources")
@@ -137,8 +137,8 @@ def test_the_law_changes_on_the_trail(world: World) -> None:
 
 
 def test_a_recomputed_deadline_is_on_the_trail(world: World) -> None:
-    world.clock.move_to(date(2026, 12, 29))
-    decided = push()["decision"] | {"decided_on": "2026-12-28"}
+    world.clock.set_day(date(2026, 12, 29))
+    decided = build_push()["decision"] | {"decided_on": "2026-12-28"}
     entry = world.record(decision=decided, effective_from="2026-12-28", effective_until=None)
     load_year(world.registry, notice_of_2027())
     record = only(world, "deadline_recomputed")
@@ -156,7 +156,7 @@ def test_a_failed_change_leaves_its_refusal_and_nothing_else(world: World) -> No
     world.record()
     before = len(trail(world, action="entry_recorded"))
     answer = world.api().post(
-        "/v1/entries", json=push(reason="别的"), headers={"X-Request-ID": "req-9"}
+        "/v1/entries", json=build_push(reason="别的"), headers={"X-Request-ID": "req-9"}
     )
     assert answer.status_code == 409
     [record] = trail(world, outcome="refused")
@@ -167,7 +167,7 @@ def test_a_failed_change_leaves_its_refusal_and_nothing_else(world: World) -> No
 
 
 def test_a_refused_payload_says_where_and_not_what(world: World) -> None:
-    world.api().post("/v1/entries", json=push(reason=f"本人 {'370402198506120013'}"))
+    world.api().post("/v1/entries", json=build_push(reason=f"本人 {'370402198506120013'}"))
     [record] = trail(world, outcome="refused")
     assert record["detail"] == {
         "code": "personal_number_in_text",
@@ -177,9 +177,9 @@ def test_a_refused_payload_says_where_and_not_what(world: World) -> None:
 
 def test_lacking_permission_not_found_and_stale_are_refusals(world: World) -> None:
     entry = world.record()
-    world.api("approver").post("/v1/entries", json=push())
+    world.api("approver").post("/v1/entries", json=build_push())
     world.api("department", "tax").get(f"/v1/entries/{entry['id']}")
-    world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}")
+    world.api("approver").get(f"/v1/subjects/uscc/{build_uscc(9)}")
     exit_ = {"reason": "已履行", "exited_on": "2026-11-22"}
     world.api().post(f"/v1/entries/{entry['id']}/exits", json=exit_)
     world.api().post(f"/v1/entries/{entry['id']}/exits", json=exit_, headers={"If-Match": '"7"'})
@@ -213,7 +213,7 @@ def test_who_has_no_key_is_counted_and_not_recorded(world: World) -> None:
         ("department", "/v1/disclosures", "disclosures_listed"),
         ("operator", "/v1/reports/timeliness", "timeliness_read"),
         ("approver", "/v1/subjects/{subject}", "subject_read"),
-        ("approver", f"/v1/subjects/uscc/{BUILDER}", "subject_read"),
+        ("approver", f"/v1/subjects/uscc/{BUILDER_USCC}", "subject_read"),
         ("auditor", "/v1/exports/entries", "export_started"),
         ("auditor", "/v1/exports/entries", "export_completed"),
         ("operator", "/v1/audit/records", "audit_read"),
@@ -236,9 +236,9 @@ def test_every_query_is_on_the_trail(world: World, role: str, path: str, action:
 def test_checks_lookups_and_outcomes_are_on_the_trail(world: World) -> None:
     world.record()
     approver = world.api("approver")
-    checked = approver.post("/v1/checks", json=check(asked(), asked(uscc(1), ref="2"))).json()
+    checked = approver.post("/v1/checks", json=build_check(build_question(), build_question(build_uscc(1), ref="2"))).json()
     looked_up = approver.post(
-        "/v1/subjects/lookup", json={"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}
+        "/v1/subjects/lookup", json={"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}
     ).json()
     outcome = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
     for _ in range(2):
@@ -263,9 +263,9 @@ def questions(world: World) -> list[tuple[str, str]]:
     asked_for = []
     for office in ("finance_bureau", "tax"):
         api = world.api("approver", office)
-        checked = api.post("/v1/checks", json=check(), headers={"X-Request-ID": f"c-{office}"})
+        checked = api.post("/v1/checks", json=build_check(), headers={"X-Request-ID": f"c-{office}"})
         asked_for.append(("check_answered", checked.json()["check_id"]))
-        body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", "case_no": "RS-1"}
+        body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", "case_no": "RS-1"}
         looked_up = api.post("/v1/subjects/lookup", json=body)
         asked_for.append(("subject_looked_up", looked_up.json()["lookup_id"]))
     return asked_for
@@ -308,8 +308,8 @@ def test_every_filter_picks_checks_and_look_ups_as_it_picks_other_records(world:
 
 
 def test_a_record_of_a_check_is_the_same_after_its_results_were_sorted_in(world: World) -> None:
-    subjects = [asked(uscc(serial), None, ref=str(serial)) for serial in range(7)]
-    world.api("approver").post("/v1/checks", json=check(*subjects))
+    subjects = [build_question(build_uscc(serial), None, ref=str(serial)) for serial in range(7)]
+    world.api("approver").post("/v1/checks", json=build_check(*subjects))
     questions(world)
     before = [item for item in trail(world) if item["action"] in ANSWERED.values()]
     assert [item["detail"]["subjects"] for item in before] == [1, 1, 1, 1, 7]
@@ -319,8 +319,8 @@ def test_a_record_of_a_check_is_the_same_after_its_results_were_sorted_in(world:
 
 
 def test_a_refused_check_is_no_answered_one(world: World) -> None:
-    world.api("approver").post("/v1/checks", json=check(matter="nothing"))
-    world.api("auditor").post("/v1/checks", json=check(on="2026-11-21"))
+    world.api("approver").post("/v1/checks", json=build_check(matter="nothing"))
+    world.api("auditor").post("/v1/checks", json=build_check(on="2026-11-21"))
     assert found(world) == []
     assert refusals(world) == [("POST /v1/checks", "unknown_value")]
     assert only(world, "check_re_examined")["outcome"] == "answered"
@@ -341,7 +341,7 @@ def test_registries_of_before_do_not_tell_a_check_twice(world: World) -> None:
 
 
 def test_what_was_not_answered_is_not_recorded_as_answered(world: World) -> None:
-    world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}")
+    world.api("approver").get(f"/v1/subjects/uscc/{build_uscc(9)}")
     world.api("approver").get(f"/v1/subjects/{uuid4()}")
     world.api("approver").get(f"/v1/checks/{uuid4()}")
     assert trail(world, action="subject_read") == []
@@ -351,7 +351,7 @@ def test_what_was_not_answered_is_not_recorded_as_answered(world: World) -> None
 
 def test_a_replayed_push_is_a_query_and_no_change(world: World) -> None:
     entry = world.record()
-    world.api().post("/v1/entries", json=push())
+    world.api().post("/v1/entries", json=build_push())
     assert len(trail(world, action="entry_recorded")) == 1
     assert only(world, "entry_replayed")["target"] == entry["id"]
 
@@ -384,7 +384,7 @@ def test_pages_over_changes_queries_refusals_and_checks_leave_nothing_out(world:
         world.record(source_ref=f"HR-{serial}")
         questions(world)
         world.api().get("/v1/entries")
-        world.api("approver").post("/v1/checks", json=check(matter="nothing"))
+        world.api("approver").post("/v1/checks", json=build_check(matter="nothing"))
     everything = [item["id"] for item in trail(world, limit=500)]
     assert len(everything) >= 2 * 7
     kinds = {item["action"] for item in trail(world)}
@@ -404,7 +404,7 @@ def test_filters_pick_records(world: World) -> None:
     entry = world.record()
     world.record(source_ref="HR-2")
     world.api().get(f"/v1/entries/{entry['id']}")
-    world.api().post("/v1/entries", json=push(reason="别的"))
+    world.api().post("/v1/entries", json=build_push(reason="别的"))
     mine = trail(world, target=entry["id"])
     assert {item["action"] for item in mine} == {"entry_recorded", "entry_read"}
     assert {item["outcome"] for item in trail(world, outcome="refused")} == {"refused"}

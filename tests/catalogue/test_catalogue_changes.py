@@ -20,7 +20,7 @@ from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.registry import read_head
 from app.rules.law import Severity, Span
-from tests.support.facts import asked, check, decision, organisation, penalty, push, red, subject
+from tests.support.facts import build_question, build_check, build_decision, build_organisation, build_penalty_changes, build_push, build_red_changes, build_subject
 from tests.support.world import World
 
 NEW_MEASURE: dict[str, Any] = {
@@ -61,7 +61,7 @@ def list_type(world: World, code: str) -> dict[str, Any]:
 
 
 def checked(world: World, **changes: Any) -> dict[str, Any]:
-    answer = world.api("approver").post("/v1/checks", json=check(**changes))
+    answer = world.api("approver").post("/v1/checks", json=build_check(**changes))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -126,10 +126,10 @@ def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
     load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ended]}))
     found = checked(world)["results"][0]
     assert (found["standing"], found["measures"]) == ("none", [])
-    answer = world.api().post("/v1/entries", json=push(source_ref="new", subject=organisation(1)))
+    answer = world.api().post("/v1/entries", json=build_push(source_ref="new", subject=build_organisation(1)))
     assert refused(answer) == (409, "list_type_not_in_force")
     # A retry gets its answer, and what was recorded lawfully stays correctable.
-    assert world.api().post("/v1/entries", json=push()).status_code == 200
+    assert world.api().post("/v1/entries", json=build_push()).status_code == 200
     corrected = world.api().post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "录入错误", "changes": {"reason": "拖欠农民工工资"}},
@@ -145,7 +145,7 @@ def test_a_list_type_is_in_force_on_its_last_day_and_not_on_the_next(
     ending = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-22"}
     load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ending]}))
     assert checked(world)["results"][0]["standing"] == "black"
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     assert checked(world)["results"][0]["standing"] == "none"
 
 
@@ -399,7 +399,7 @@ def test_every_change_of_the_law_is_on_record(world: World, tmp_path: Path) -> N
 
 
 def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: World) -> None:
-    facts = push(list_type="poverty_relief.black", subject=organisation(1))
+    facts = build_push(list_type="poverty_relief.black", subject=build_organisation(1))
     api = world.api("department", "poverty_relief_office")
     assert refused(api.post("/v1/entries", json=facts)) == (409, "list_type_not_in_force")
     assert put_list_type_in_force(world.registry, "poverty_relief.black", " 某法第一条 ") == 2
@@ -407,7 +407,7 @@ def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: Wor
     assert (shown["in_force"], shown["legal_reference"]) == (True, "某法第一条")
     assert api.post("/v1/entries", json=facts).status_code == 201
     number = facts["subject"]["identifiers"][0]["number"]
-    body = check(asked(number, None))
+    body = build_check(build_question(number, None))
     found = world.api("approver").post("/v1/checks", json=body).json()
     assert found["catalogue_version"] == "2"
     assert found["results"][0]["standing"] == "black"
@@ -431,7 +431,7 @@ def test_a_district_bureau_issues_what_its_parent_issues(world: World) -> None:
     assert entry["department"] == "shizhong_hr"
     # Entries are one department's: the city's does not see it, and may use the same reference.
     assert world.api().get(f"/v1/entries/{entry['id']}").status_code == 404
-    own = world.record(world.api(), **penalty(source_ref=entry["source_ref"]))
+    own = world.record(world.api(), **build_penalty_changes(source_ref=entry["source_ref"]))
     assert own["department"] == "human_resources"
     bodies = {
         item["code"]: item for item in world.api().get("/v1/departments").json()["departments"]
@@ -449,13 +449,13 @@ def test_a_district_bureau_issues_what_its_parent_issues(world: World) -> None:
 def test_the_function_makes_the_issuer(world: World) -> None:
     add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
     add_department(world.registry, "new_office", "新局", None)
-    tax_facts = push(**penalty(source_ref="T-1", list_type="tax_fraud.penalty"))
+    tax_facts = build_push(**build_penalty_changes(source_ref="T-1", list_type="tax_fraud.penalty"))
     for department, facts in (
         ("shizhong_hr", tax_facts),
         ("human_resources", tax_facts),
-        ("new_office", push()),
-        ("tax", push()),
-        ("no_such_body", push()),
+        ("new_office", build_push()),
+        ("tax", build_push()),
+        ("no_such_body", build_push()),
     ):
         answer = world.api("department", department).post("/v1/entries", json=facts)
         assert refused(answer) == (403, "not_your_list"), department
@@ -469,8 +469,8 @@ def test_the_level_makes_the_issuer_too(world: World, tmp_path: Path) -> None:
     }
     load_catalogue_file(world.registry, written(tmp_path, {"list_types": [city_only]}))
     district = world.api("department", "shizhong_hr")
-    assert refused(district.post("/v1/entries", json=push())) == (403, "not_your_list")
-    assert world.api().post("/v1/entries", json=push()).status_code == 201
+    assert refused(district.post("/v1/entries", json=build_push())) == (403, "not_your_list")
+    assert world.api().post("/v1/entries", json=build_push()).status_code == 201
 
 
 def test_a_body_that_no_longer_exists_issues_nothing(world: World, tmp_path: Path) -> None:
@@ -481,7 +481,7 @@ def test_a_body_that_no_longer_exists_issues_nothing(world: World, tmp_path: Pat
         "valid_until": "2026-11-21",
     }
     load_catalogue_file(world.registry, written(tmp_path, {"departments": [gone]}))
-    assert refused(world.api().post("/v1/entries", json=push())) == (403, "not_your_list")
+    assert refused(world.api().post("/v1/entries", json=build_push())) == (403, "not_your_list")
 
 
 def test_a_department_needs_a_free_code_of_the_right_form_a_name_and_a_parent_that_exists(
@@ -507,29 +507,29 @@ def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) 
     world.record()
     load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
     world.record(
-        **red(
+        **build_red_changes(
             source_ref="red",
-            subject=organisation(9),
-            decision=decision("2026-11-20", kind="honour"),
+            subject=build_organisation(9),
+            decision=build_decision("2026-11-20", kind="honour"),
             effective_from=None,
         )
     )
     now = checked(world, matter="bidding")
     assert (now["catalogue_version"], now["seq"]) == ("2", 2)
     auditor = world.api("auditor")
-    past = auditor.post("/v1/checks", json=check(known_seq=1)).json()
+    past = auditor.post("/v1/checks", json=build_check(known_seq=1)).json()
     assert (past["catalogue_version"], past["seq"], past["check_id"]) == ("1", 1, None)
     assert past["results"][0]["standing"] == "black"
     assert measures(now) - measures(past) == {"site_visit"}
-    later = auditor.post("/v1/checks", json=check(known_seq=2)).json()
+    later = auditor.post("/v1/checks", json=build_check(known_seq=2)).json()
     assert later["catalogue_version"] == "2"
     assert measures(later) == measures(now)
 
 
 def test_an_entry_names_the_law_that_it_was_decided_by(world: World, tmp_path: Path) -> None:
-    first = world.record(subject=subject())
+    first = world.record(subject=build_subject())
     load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
-    second = world.record(source_ref="second", subject=organisation(1))
+    second = world.record(source_ref="second", subject=build_organisation(1))
     with world.registry.database.reading() as connection:
         found = dict(
             connection.execute(select(EntryVersion.entry_id, EntryVersion.catalogue_version)).all()

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.rules.permissions import Role
-from tests.support.facts import push, red
+from tests.support.facts import build_push, build_red_changes
 from tests.support.world import World
 
 # code, name, lead departments: the plan's own words (枣文明委〔2019〕2号, part 二)
@@ -176,7 +176,7 @@ def test_any_key_reads_the_law_and_nobody_without_one(world: World) -> None:
 
 def test_a_list_without_a_law_takes_nothing(world: World) -> None:
     api = world.api("department", "poverty_relief_office")
-    for kind, facts in (("red", push(**red())), ("black", push())):
+    for kind, facts in (("red", build_push(**build_red_changes())), ("black", build_push())):
         code = f"poverty_relief.{kind}"
         answer = api.post("/v1/entries", json=facts | {"list_type": code})
         assert (answer.status_code, answer.json()["code"]) == (409, "list_type_not_in_force")

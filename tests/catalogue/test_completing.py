@@ -16,8 +16,8 @@ from app.catalogue.store import read_catalogue_at, read_current_catalogue
 from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from app.registry import Registry, read_head
 from app.rules.law import Catalogue, Span
-from tests.support.commands import command_over
-from tests.support.facts import push
+from tests.support.commands import build_command_runner
+from tests.support.facts import build_push
 from tests.support.world import World
 
 NEW_FIELDS = {"extension", "consecutive_cap"}
@@ -186,7 +186,7 @@ def test_an_entry_of_before_is_answered_for_after(world: World) -> None:
     make_old(world)
     entry = world.record()
     add_missing_shipped_items(world.registry)
-    again = world.api().post("/v1/entries", json=push())
+    again = world.api().post("/v1/entries", json=build_push())
     assert (again.status_code, again.json()["id"]) == (200, entry["id"])
 
 
@@ -218,9 +218,9 @@ def test_the_upgrade_command_completes_the_law(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_old(world)
-    command = command_over(world.registry.settings, monkeypatch, capsys)
+    command = build_command_runner(world.registry.settings, monkeypatch, capsys)
     for _ in range(2):
-        assert command("db", "upgrade").code == 0
+        assert command("db", "upgrade").exit_code == 0
         assert versions(world) == [SHIPPED, COMPLETED]
     rules = world.api().get("/v1/repair-rules").json()
     assert rules["catalogue_version"] == "2"

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import PERSON, asked, check, subject
-from tests.support.numbers import uscc
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_subject
+from tests.support.numbers import build_uscc
 from tests.support.world import World
 
 
@@ -17,11 +17,11 @@ def test_a_bad_number_is_the_error_of_its_own_result(world: World) -> None:
     world.record()
     answer = world.api("approver").post(
         "/v1/checks",
-        json=check(
-            asked(ref="good"),
-            asked("91370403MB000CT75X", ref="slip"),
-            asked("370402198506120014", "张某", scheme="resident_id", ref="person"),
-            asked(uscc(1), ref="unknown"),
+        json=build_check(
+            build_question(ref="good"),
+            build_question("91370403MB000CT75X", ref="slip"),
+            build_question("370402198506120014", "张某", scheme="resident_id", ref="person"),
+            build_question(build_uscc(1), ref="unknown"),
         ),
     )
     assert answer.status_code == 200
@@ -39,66 +39,66 @@ def test_a_bad_number_is_the_error_of_its_own_result(world: World) -> None:
 def test_results_come_in_the_order_of_the_questions_with_their_position_as_ref(
     world: World,
 ) -> None:
-    subjects = [asked(uscc(serial), None) for serial in (5, 3, 4)]
+    subjects = [build_question(build_uscc(serial), None) for serial in (5, 3, 4)]
     for item in subjects:
         del item["ref"]
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects))
     assert [item["ref"] for item in answer.json()["results"]] == ["1", "2", "3"]
 
 
 def test_a_ref_is_used_once(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(asked(), asked()))
+    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(), build_question()))
     assert answer.status_code == 422
     assert {code for _, code in faults(answer)} == {"ref_twice"}
 
 
 def test_a_given_ref_may_not_be_the_position_of_another(world: World) -> None:
-    second = asked(uscc(2))
+    second = build_question(build_uscc(2))
     del second["ref"]
-    answer = world.api("approver").post("/v1/checks", json=check(asked(ref="2"), second))
+    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(ref="2"), second))
     assert answer.status_code == 422
 
 
 def test_a_ref_holds_no_personal_number(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(asked(ref=PERSON)))
+    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(ref=PERSON_RESIDENT_ID)))
     assert answer.status_code == 422
     assert faults(answer) == {("/subjects/0/ref", "personal_number_in_text")}
-    assert PERSON not in answer.text
+    assert PERSON_RESIDENT_ID not in answer.text
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        ("purpose", f"核查 {PERSON}"),
-        ("case_no", f"ZZ-{PERSON}"),
-        ("case_no", "ZZ-" + " ".join(PERSON)),
+        ("purpose", f"核查 {PERSON_RESIDENT_ID}"),
+        ("case_no", f"ZZ-{PERSON_RESIDENT_ID}"),
+        ("case_no", "ZZ-" + " ".join(PERSON_RESIDENT_ID)),
     ],
 )
 def test_no_text_holds_a_personal_number(world: World, field: str, value: str) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check() | {field: value})
+    answer = world.api("approver").post("/v1/checks", json=build_check() | {field: value})
     assert answer.status_code == 422
     assert faults(answer) == {(f"/{field}", "personal_number_in_text")}
-    assert PERSON not in answer.text
+    assert PERSON_RESIDENT_ID not in answer.text
 
 
 def test_a_name_holds_no_personal_number(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(asked(name=f"张某{PERSON}")))
+    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(name=f"张某{PERSON_RESIDENT_ID}")))
     assert faults(answer) == {("/subjects/0/name", "personal_number_in_text")}
 
 
 @pytest.mark.parametrize("field", ["purpose", "case_no", "matter"])
 def test_a_check_says_why_and_for_which_case(world: World, field: str) -> None:
-    body = check()
+    body = build_check()
     del body[field]
     answer = world.api("approver").post("/v1/checks", json=body)
     assert answer.status_code == 422
     assert faults(answer) == {(f"/{field}", "missing")}
-    blank = world.api("approver").post("/v1/checks", json=check() | {field: " "})
+    blank = world.api("approver").post("/v1/checks", json=build_check() | {field: " "})
     assert blank.status_code == 422
 
 
 def test_a_matter_must_be_one_of_the_catalogue(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(matter="gardening"))
+    answer = world.api("approver").post("/v1/checks", json=build_check(matter="gardening"))
     assert answer.status_code == 422
     assert faults(answer) == {("/matter", "unknown_value")}
 
@@ -114,29 +114,29 @@ def test_a_matter_must_be_one_of_the_catalogue(world: World) -> None:
     ],
 )
 def test_it_must_be_clear_who_is_meant(world: World, whom: dict[str, Any]) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(whom))
+    answer = world.api("approver").post("/v1/checks", json=build_check(whom))
     assert answer.status_code == 422
 
 
 def test_nobody_is_no_check(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check() | {"subjects": []})
+    answer = world.api("approver").post("/v1/checks", json=build_check() | {"subjects": []})
     assert answer.status_code == 422
     assert faults(answer) == {("/subjects", "too_few")}
 
 
 def test_a_thousand_subjects_are_answered_and_one_more_is_refused(world: World) -> None:
-    world.record(subject=subject(uscc(500)))
+    world.record(subject=build_subject(build_uscc(500)))
     many = [
-        {"scheme": "uscc", "number": uscc(serial), "name": f"公司{serial}"}
+        {"scheme": "uscc", "number": build_uscc(serial), "name": f"公司{serial}"}
         for serial in range(1, 1001)
     ]
-    answer = world.api("approver").post("/v1/checks", json=check(*many))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*many))
     assert answer.status_code == 200
     results = answer.json()["results"]
     assert len(results) == 1000
     assert [item["ref"] for item in results if item["standing"] == "black"] == ["500"]
-    one_more = {"scheme": "uscc", "number": uscc(1001)}
-    refused = world.api("approver").post("/v1/checks", json=check(*many, one_more))
+    one_more = {"scheme": "uscc", "number": build_uscc(1001)}
+    refused = world.api("approver").post("/v1/checks", json=build_check(*many, one_more))
     assert refused.status_code == 422
     assert faults(refused) == {("/subjects", "too_many")}
 
@@ -144,7 +144,7 @@ def test_a_thousand_subjects_are_answered_and_one_more_is_refused(world: World) 
 def test_the_same_subject_asked_for_twice_is_answered_twice(world: World) -> None:
     world.record()
     answer = world.api("approver").post(
-        "/v1/checks", json=check(asked(ref="a"), asked(ref="b", name=None))
+        "/v1/checks", json=build_check(build_question(ref="a"), build_question(ref="b", name=None))
     )
     one, other = answer.json()["results"]
     assert one["standing"] == other["standing"] == "black"

@@ -7,22 +7,22 @@ import pytest
 
 from app.catalogue.service import put_list_type_in_force
 from app.db.tables import Check
-from tests.support.facts import PERSON, asked, check, person, red, subject
-from tests.support.numbers import org_code, resident_id, uscc
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_red_changes, build_subject
+from tests.support.numbers import build_org_code, build_resident_id, build_uscc
 from tests.support.world import World
 
 EXIT = {"reason": "已足额支付工资", "exited_on": "2026-11-24"}
 
 
 def examined(world: World, *subjects: dict[str, Any], role: str = "auditor", **more: Any) -> Any:
-    answer = world.api(role).post("/v1/checks", json=check(*subjects, **more))
+    answer = world.api(role).post("/v1/checks", json=build_check(*subjects, **more))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
 def told(world: World, *subjects: dict[str, Any]) -> Any:
     """What an approval officer is told now."""
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -38,12 +38,12 @@ def written(world: World) -> str:
 def exited(world: World) -> dict[str, Any]:
     """An entry of the 22nd that exited on the 24th, seen from the 26th."""
     entry = world.record()
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/exits", json=EXIT, headers={"If-Match": '"1"'}
     )
     assert answer.status_code == 200
-    world.clock.move_to(date(2026, 11, 26))
+    world.clock.set_day(date(2026, 11, 26))
     return entry
 
 
@@ -52,7 +52,7 @@ def exited(world: World) -> dict[str, Any]:
 
 @pytest.mark.parametrize("role", ["auditor", "operator"])
 def test_the_present_is_for_approvers(world: World, role: str) -> None:
-    answer = world.api(role).post("/v1/checks", json=check())
+    answer = world.api(role).post("/v1/checks", json=build_check())
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 
 
@@ -61,10 +61,10 @@ def test_the_present_is_for_approvers(world: World, role: str) -> None:
     [{"on": "2026-11-21"}, {"known_at": "2026-11-21T00:00:00Z"}, {"known_seq": 0}],
 )
 def test_the_past_is_for_auditors_and_operators(world: World, past: dict[str, Any]) -> None:
-    refused = world.api("approver").post("/v1/checks", json=check(**past))
+    refused = world.api("approver").post("/v1/checks", json=build_check(**past))
     assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
     for role in ("auditor", "operator"):
-        assert world.api(role).post("/v1/checks", json=check(**past)).status_code == 200
+        assert world.api(role).post("/v1/checks", json=build_check(**past)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_the_past_is_for_auditors_and_operators(world: World, past: dict[str, An
     ],
 )
 def test_the_future_is_not_examined(world: World, future: dict[str, Any], pointer: str) -> None:
-    answer = world.api("auditor").post("/v1/checks", json=check(**future))
+    answer = world.api("auditor").post("/v1/checks", json=build_check(**future))
     assert answer.status_code == 422
     assert [(item["pointer"], item["code"]) for item in answer.json()["errors"]] == [
         (pointer, "in_future")
@@ -94,7 +94,7 @@ def test_the_future_is_not_examined(world: World, future: dict[str, Any], pointe
     ],
 )
 def test_a_moment_that_is_none_is_a_fault(world: World, moment: dict[str, Any]) -> None:
-    assert world.api("auditor").post("/v1/checks", json=check(**moment)).status_code == 422
+    assert world.api("auditor").post("/v1/checks", json=build_check(**moment)).status_code == 422
 
 
 def test_it_is_no_check_on_file_but_it_is_on_the_trail(world: World) -> None:
@@ -131,10 +131,10 @@ def test_an_auditor_is_told_what_an_officer_would_have_been_and_not_more(
     assert (result["found"], result["entries"]) == (False, [])
     world.record(
         source_ref="HR-2",
-        subject=subject(uscc(1)),
+        subject=build_subject(build_uscc(1)),
         disclosure={"class": "exempt", "exemption": "state_secret", "basis": "某某"},
     )
-    [exempt] = examined(world, asked(uscc(1)), on="2026-11-25")["results"]
+    [exempt] = examined(world, build_question(build_uscc(1)), on="2026-11-25")["results"]
     assert (exempt["standing"], exempt["entries"][0]["reason"]) == ("black", None)
 
 
@@ -152,18 +152,18 @@ def test_what_was_recorded_later_was_not_known(world: World) -> None:
 
 def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited: Any) -> None:
     world.record(source_ref="HR-2")
-    world.record(source_ref="HR-3", subject=subject(uscc(7)))
-    everybody = [asked(), asked(uscc(7), ref="7"), asked(uscc(8), ref="8")]
+    world.record(source_ref="HR-3", subject=build_subject(build_uscc(7)))
+    everybody = [build_question(), build_question(build_uscc(7), ref="7"), build_question(build_uscc(8), ref="8")]
     then = told(world, *everybody)
     pinned = written(world)
-    world.record(source_ref="HR-4", subject=subject(uscc(8)))
+    world.record(source_ref="HR-4", subject=build_subject(build_uscc(8)))
     entry = then["results"][0]["entries"][0]
     world.api().post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "笔误", "changes": {"severity": "general"}},
         headers={"If-Match": '"1"'},
     )
-    world.clock.move_to(date(2026, 12, 20))
+    world.clock.set_day(date(2026, 12, 20))
     for moment in ({"known_at": pinned}, {"known_seq": then["seq"]}):
         again = examined(world, *everybody, on="2026-11-26", **moment)
         assert again["results"] == then["results"]
@@ -174,8 +174,8 @@ def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited
 
 
 def test_a_name_that_was_learnt_later_was_not_known(world: World) -> None:
-    entry = world.record(subject=person(), responsible_persons=None)
-    by_new_name = asked(PERSON, "张新", scheme="resident_id")
+    entry = world.record(subject=build_person(), responsible_persons=None)
+    by_new_name = build_question(PERSON_RESIDENT_ID, "张新", scheme="resident_id")
     then = told(world, by_new_name)
     assert then["results"][0]["standing"] == "unresolved"
     world.api().post(
@@ -193,36 +193,36 @@ def test_a_number_that_was_learnt_later_was_not_known(world: World) -> None:
     old = {
         "kind": "legal_person",
         "name": "枣庄老牌工程公司",
-        "identifiers": [{"scheme": "org_code", "number": org_code(1)}],
+        "identifiers": [{"scheme": "org_code", "number": build_org_code(1)}],
     }
     world.record(subject=old)
     number = {"scheme": "registration_no", "number": "110108000000016"}
-    by_number = asked(number["number"], None, scheme="registration_no")
-    then = told(world, by_number, asked(uscc(1), None, ref="2"))
+    by_number = build_question(number["number"], None, scheme="registration_no")
+    then = told(world, by_number, build_question(build_uscc(1), None, ref="2"))
     assert [item["standing"] for item in then["results"]] == ["none", "black"]
     world.record(source_ref="HR-2", subject=old | {"identifiers": [*old["identifiers"], number]})
     assert told(world, by_number)["results"][0]["standing"] == "black"
-    again = examined(world, by_number, asked(uscc(1), None, ref="2"), known_seq=1)
+    again = examined(world, by_number, build_question(build_uscc(1), None, ref="2"), known_seq=1)
     assert again["results"] == then["results"]
 
 
 def test_an_organisation_goes_by_the_name_that_was_known(world: World) -> None:
-    world.record(subject=subject(name="旧名有限公司"))
+    world.record(subject=build_subject(name="旧名有限公司"))
     questions = [{"name": "旧名有限公司", "ref": "a"}, {"name": "新名有限公司", "ref": "b"}]
-    then = told(world, *questions, asked(name="新名有限公司", ref="c"))
+    then = told(world, *questions, build_question(name="新名有限公司", ref="c"))
     decided = {
         "number": "枣人社列〔2026〕13号",
         "kind": "list_decision",
         "decided_on": "2026-11-21",
     }
-    world.record(subject=subject(name="新名有限公司"), source_ref="HR-2", decision=decided)
-    again = examined(world, *questions, asked(name="新名有限公司", ref="c"), known_seq=1)
+    world.record(subject=build_subject(name="新名有限公司"), source_ref="HR-2", decision=decided)
+    again = examined(world, *questions, build_question(name="新名有限公司", ref="c"), known_seq=1)
     assert again["results"] == then["results"]
     assert [item["standing"] for item in again["results"]] == ["black", "none", "black"]
 
 
 def test_the_law_is_that_of_the_moment(world: World) -> None:
-    world.record(**red())
+    world.record(**build_red_changes())
     version = told(world)["catalogue_version"]
     pinned = written(world)
     put_list_type_in_force(world.registry, "charity.red", "某某条例第一条")
@@ -231,8 +231,8 @@ def test_the_law_is_that_of_the_moment(world: World) -> None:
 
 
 def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: World) -> None:
-    entry = world.record(subject=person(resident_id(3), "王某"), responsible_persons=None)
-    by_number = asked(resident_id(3), "王某", scheme="resident_id")
+    entry = world.record(subject=build_person(build_resident_id(3), "王某"), responsible_persons=None)
+    by_number = build_question(build_resident_id(3), "王某", scheme="resident_id")
     world.api().post(
         f"/v1/entries/{entry['id']}/revocations",
         json={"reason": "主体错误", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
@@ -267,19 +267,19 @@ def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
 ) -> None:
     by_name = [{"name": f"{name}有限公司", "ref": name} for name in ("错", "对")]
     questions = [
-        asked(uscc(1), "错有限公司", ref="wrong"),
-        asked(uscc(1), "对有限公司", ref="right"),
-        asked(uscc(1), None, ref="nameless"),
-        asked(org_code(1), None, scheme="org_code", ref="inner"),
+        build_question(build_uscc(1), "错有限公司", ref="wrong"),
+        build_question(build_uscc(1), "对有限公司", ref="right"),
+        build_question(build_uscc(1), None, ref="nameless"),
+        build_question(build_org_code(1), None, scheme="org_code", ref="inner"),
         *by_name,
     ]
-    wrong = world.record(subject=subject(uscc(1), "错有限公司"))
+    wrong = world.record(subject=build_subject(build_uscc(1), "错有限公司"))
     answers = {wrong["seq"]: told(world, *questions)}
     gone = voided(world, wrong, code)
     answers[gone["seq"]] = told(world, *questions)
     kind = {"kind": "unincorporated_organization"}
     right = world.record(
-        subject=subject(uscc(1), "对有限公司") | kind, source_ref="HR-2", replaces=wrong["id"]
+        subject=build_subject(build_uscc(1), "对有限公司") | kind, source_ref="HR-2", replaces=wrong["id"]
     )
     answers[right["seq"]] = told(world, *questions)
     again = voided(world, right, code)
@@ -303,13 +303,13 @@ def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
 
 def test_a_person_was_known_by_the_wrong_name_until_it_was_void(world: World) -> None:
     questions = [
-        asked(PERSON, "李某", scheme="resident_id", ref="wrong"),
-        asked(PERSON, "张某", scheme="resident_id", ref="right"),
+        build_question(PERSON_RESIDENT_ID, "李某", scheme="resident_id", ref="wrong"),
+        build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id", ref="right"),
     ]
-    wrong = world.record(subject=person(name="李某"), responsible_persons=None)
+    wrong = world.record(subject=build_person(name="李某"), responsible_persons=None)
     voided(world, wrong)
     right = world.record(
-        subject=person(), responsible_persons=None, source_ref="HR-2", replaces=wrong["id"]
+        subject=build_person(), responsible_persons=None, source_ref="HR-2", replaces=wrong["id"]
     )
     standings = {
         seq: [item["standing"] for item in examined(world, *questions, known_seq=seq)["results"]]
@@ -329,11 +329,11 @@ def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -
     whom = {"kind": "unincorporated_organization", "name": "旧研究会", "identifiers": []}
     civil = world.api("department", "civil_affairs")
     entry = world.record(civil, list_type="illegal_social_organizations.black", subject=whom)
-    world.record(**red(subject=subject(uscc(4), "旧研究会")))
+    world.record(**build_red_changes(subject=build_subject(build_uscc(4), "旧研究会")))
     questions = [
-        asked(uscc(5), "旧研究会", ref="old"),
-        asked(uscc(5), "新研究会", ref="new"),
-        asked(uscc(4), None, ref="nameless"),
+        build_question(build_uscc(5), "旧研究会", ref="old"),
+        build_question(build_uscc(5), "新研究会", ref="new"),
+        build_question(build_uscc(4), None, ref="nameless"),
     ]
     then = told(world, *questions)
     answer = civil.post(
@@ -350,16 +350,16 @@ def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -
 
 
 def test_a_publication_gives_nobody_an_older_name_again(world: World) -> None:
-    first = world.record(subject=subject(uscc(1), "甲有限公司"))
-    world.record(subject=subject(uscc(1), "乙有限公司"), source_ref="HR-2")
-    then = told(world, asked(uscc(1), None))
+    first = world.record(subject=build_subject(build_uscc(1), "甲有限公司"))
+    world.record(subject=build_subject(build_uscc(1), "乙有限公司"), source_ref="HR-2")
+    then = told(world, build_question(build_uscc(1), None))
     published = world.api().post(
         f"/v1/entries/{first['id']}/disclosures",
         json={"channel": "department_site", "published_on": "2026-11-21"},
     )
     assert published.status_code in {200, 201}, published.text
-    now = told(world, asked(uscc(1), None))
+    now = told(world, build_question(build_uscc(1), None))
     assert now["seq"] > then["seq"]
-    again = examined(world, asked(uscc(1), None), known_seq=now["seq"])
+    again = examined(world, build_question(build_uscc(1), None), known_seq=now["seq"])
     assert again["results"][0]["subject"]["name"] == "乙有限公司"
     assert again["results"] == now["results"]

@@ -28,21 +28,21 @@ from app.rules.permissions import Role
 from app.security.keys import create, key_hash, revoke
 from tests.conftest import DATABASES
 from tests.support.asking import (
-    Held,
-    answered,
-    as_one_group,
-    at_once,
-    beside,
-    key_of,
-    on_record,
-    results_on_record,
-    standings,
+    BlockedBatcher,
+    post_check,
+    run_as_one_batch,
+    run_concurrently,
+    open_second_worker,
+    read_api_key,
+    read_check_records,
+    count_recorded_results,
+    read_standings,
 )
-from tests.support.facts import asked, check, subject
-from tests.support.numbers import uscc
-from tests.support.problems import refused, told
+from tests.support.facts import build_question, build_check, build_subject
+from tests.support.numbers import build_uscc
+from tests.support.problems import require_refused, read_server_log
 from tests.support.workers import wait_for
-from tests.support.world import Templates, World
+from tests.support.world import RegistryTemplates, World
 
 JSON = {"Content-Type": "application/json"}
 POSTGRESQL = [name for name in DATABASES if name == "postgresql"]
@@ -52,7 +52,7 @@ TOO_LONG = {"basis": "监察法第三十九条", "until": "2030-01-01"}
 
 
 def one(serial: int, **more: Any) -> dict[str, Any]:
-    return asked(uscc(serial), f"公司{serial}", **more)
+    return build_question(build_uscc(serial), f"公司{serial}", **more)
 
 
 def many(size: int) -> list[dict[str, Any]]:
@@ -61,7 +61,7 @@ def many(size: int) -> list[dict[str, Any]]:
 
 def listed(world: World, *serials: int) -> None:
     for serial in serials:
-        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+        world.record(subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
 
 
 def ask(client: httpx.Client, body: dict[str, Any], **headers: str) -> httpx.Response:
@@ -80,7 +80,7 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
 
     def body(number: int, **more: Any) -> dict[str, Any]:
         purpose, case_no = f"purpose {number}", f"CASE-{number}"
-        return check(one(number, ref=f"ref-{number}"), purpose=purpose, case_no=case_no, **more)
+        return build_check(one(number, ref=f"ref-{number}"), purpose=purpose, case_no=case_no, **more)
 
     def send(number: int) -> httpx.Response:
         mine = {
@@ -98,7 +98,7 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
 
     # Unknown matters and delays that are too long are found out about in the group itself.
     numbers = range(ASKING + WRONG)
-    answers = as_one_group(world, [partial(send, number) for number in numbers], size=ASKING + 2)
+    answers = run_as_one_batch(world, [partial(send, number) for number in numbers], size=ASKING + 2)
 
     views = {}
     for number, answer in enumerate(answers[:ASKING]):
@@ -121,11 +121,11 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
             (403, "forbidden", None),
             (422, "dates_out_of_order", "/investigation/until"),
         ][number % WRONG]
-        document = refused(answer, status, code, pointer)
+        document = require_refused(answer, status, code, pointer)
         assert document["request_id"] == f"office-{number}"
         assert answer.headers["Content-Language"] == ("zh" if number % 2 else "en")
 
-    kept = on_record(world)
+    kept = read_check_records(world)
     assert kept.keys() == views.keys()
     for number, check_id in enumerate(views):
         row = kept[check_id]
@@ -134,7 +134,7 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
         assert row.answer == views[check_id]
         read = approver.get(f"/v1/checks/{check_id}").json()
         assert (read["purpose"], read["results"]) == (row.purpose, views[check_id]["results"])
-    assert results_on_record(world.registry) == {UUID(check_id): 1 for check_id in views}
+    assert count_recorded_results(world.registry) == {UUID(check_id): 1 for check_id in views}
     trail = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"}).json()
     assert {(item["request_id"], item["detail"]["code"]) for item in trail["records"]} == {
         ("office-60", "unknown_value"),
@@ -148,9 +148,9 @@ def test_callers_who_are_answered_together_are_not_mixed_up(world: World) -> Non
     offices = ["finance_bureau", "tax", "human_resources", "market_regulation"]
     clients = {office: world.api("approver", office) for office in offices}
     crowd = [(office, number) for number in range(8) for office in offices]
-    asks = [partial(answered, clients[office], one(number)) for office, number in crowd]
-    answers = as_one_group(world, asks)
-    kept = on_record(world)
+    asks = [partial(post_check, clients[office], one(number)) for office, number in crowd]
+    answers = run_as_one_batch(world, asks)
+    kept = read_check_records(world)
     for (office, _), answer in zip(crowd, answers, strict=True):
         assert kept[answer["check_id"]].department == office
         others = offices[(offices.index(office) + 1) % len(offices)]
@@ -169,25 +169,25 @@ def test_more_than_go_together_are_all_answered(
     )
     approver = world.api("approver")
     crowd = MOST_TOGETHER + 16
-    answers = as_one_group(world, [partial(answered, approver, one(n)) for n in range(crowd)])
+    answers = run_as_one_batch(world, [partial(post_check, approver, one(n)) for n in range(crowd)])
     assert sizes == [MOST_TOGETHER, crowd - MOST_TOGETHER]
     assert len({answer["check_id"] for answer in answers}) == crowd
-    assert on_record(world).keys() == {answer["check_id"] for answer in answers}
+    assert read_check_records(world).keys() == {answer["check_id"] for answer in answers}
 
 
 def test_a_re_examination_beside_checks_is_no_check(world: World) -> None:
     listed(world, 1)
     approver, auditor = world.api("approver"), world.api("auditor")
-    past = partial(answered, auditor, one(1), known_seq=0)
-    asks = [partial(answered, approver, one(1)), past, partial(answered, approver, one(1))]
-    first, before, last = as_one_group(world, asks, size=2)
-    assert (standings(first), standings(before), standings(last)) == (
+    past = partial(post_check, auditor, one(1), known_seq=0)
+    asks = [partial(post_check, approver, one(1)), past, partial(post_check, approver, one(1))]
+    first, before, last = run_as_one_batch(world, asks, size=2)
+    assert (read_standings(first), read_standings(before), read_standings(last)) == (
         ["black"],
         ["none"],
         ["black"],
     )
     assert before["check_id"] is None
-    assert on_record(world).keys() == {first["check_id"], last["check_id"]}
+    assert read_check_records(world).keys() == {first["check_id"], last["check_id"]}
 
 
 # --- one fails -------------------------------------------------------------
@@ -205,33 +205,33 @@ def test_a_check_that_cannot_be_put_on_record_fails_alone(
     monkeypatch.setattr(receipts, "_check", breaking)
     approver = world.api("approver")
     cases = ["A", "BREAKS", "B", "C", "BREAKS", "D"]
-    answers = as_one_group(
-        world, [partial(ask, approver, check(one(1), case_no=case)) for case in cases]
+    answers = run_as_one_batch(
+        world, [partial(ask, approver, build_check(one(1), case_no=case)) for case in cases]
     )
     for case, answer in zip(cases, answers, strict=True):
         if case == "BREAKS":
-            refused(answer, 500, "internal_error")
+            require_refused(answer, 500, "internal_error")
             assert "standing" not in answer.text
         else:
             assert answer.status_code == 200, answer.text
-    kept = on_record(world)
+    kept = read_check_records(world)
     assert Counter(row.case_no for row in kept.values()) == {"A": 1, "B": 1, "C": 1, "D": 1}
     assert kept.keys() == {
         answer.json()["check_id"] for answer in answers if answer.status_code == 200
     }
-    assert results_on_record(world.registry) == dict.fromkeys(map(UUID, kept), 1)
+    assert count_recorded_results(world.registry) == dict.fromkeys(map(UUID, kept), 1)
 
 
 def test_a_check_without_its_results_is_not_on_record_at_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(receipts, "asked_digest", lambda *_: None)
-    refused(ask(world.api("approver"), check(one(1))), 500, "internal_error")
-    assert on_record(world) == {}
-    assert results_on_record(world.registry) == {}
+    require_refused(ask(world.api("approver"), build_check(one(1))), 500, "internal_error")
+    assert read_check_records(world) == {}
+    assert count_recorded_results(world.registry) == {}
     monkeypatch.undo()
-    again = answered(world.api("approver"), one(1))
-    assert on_record(world).keys() == {again["check_id"]}
+    again = post_check(world.api("approver"), one(1))
+    assert read_check_records(world).keys() == {again["check_id"]}
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
@@ -248,19 +248,19 @@ def test_a_check_that_nobody_foresaw_fails_alone(
     monkeypatch.setattr(pipeline, "read_questions", failing)
     approver = world.api("approver")
     cases = ["A", "FAILS", "B"]
-    answers = as_one_group(
-        world, [partial(ask, approver, check(one(1), case_no=case)) for case in cases]
+    answers = run_as_one_batch(
+        world, [partial(ask, approver, build_check(one(1), case_no=case)) for case in cases]
     )
     assert [answer.status_code for answer in answers] == [200, 500, 200]
-    assert uscc(1) not in answers[1].text
-    assert {row.case_no for row in on_record(world).values()} == {"A", "B"}
+    assert build_uscc(1) not in answers[1].text
+    assert {row.case_no for row in read_check_records(world).values()} == {"A", "B"}
 
 
 # --- the database is away ----------------------------------------------------
 
 
 @contextmanager
-def no_record(world: World, templates: Templates) -> Iterator[None]:
+def no_record(world: World, templates: RegistryTemplates) -> Iterator[None]:
     """Nothing can be put on record while the block runs."""
     if world.registry.database.embedded:
         with world.registry.database.ledger() as connection:
@@ -272,7 +272,7 @@ def no_record(world: World, templates: Templates) -> Iterator[None]:
         other.close()
         return
     name = world.registry.settings.url.database
-    with psycopg.connect(templates._address("postgres"), autocommit=True) as connection:
+    with psycopg.connect(templates._build_address("postgres"), autocommit=True) as connection:
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS false')
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,)
@@ -282,40 +282,40 @@ def no_record(world: World, templates: Templates) -> Iterator[None]:
 
 
 def test_while_nothing_can_be_put_on_record_nobody_is_answered(
-    world: World, templates: Templates
+    world: World, templates: RegistryTemplates
 ) -> None:
     listed(world, 1)
     approver = world.api("approver")
-    before = answered(approver, one(1))
+    before = post_check(approver, one(1))
     world.registry.settings.key_cache_seconds = 60  # who asks is known
-    answered(approver, one(1))
-    known = on_record(world).keys()
+    post_check(approver, one(1))
+    known = read_check_records(world).keys()
     with no_record(world, templates):
-        asks = [partial(ask, approver, check(one(1))) for _ in range(12)]
-        asks.append(partial(ask, approver, check(*many(MANY_SUBJECTS + 1))))
-        for answer in as_one_group(world, asks, size=12):
-            assert refused(answer, 503, "unavailable")["detail"]
+        asks = [partial(ask, approver, build_check(one(1))) for _ in range(12)]
+        asks.append(partial(ask, approver, build_check(*many(MANY_SUBJECTS + 1))))
+        for answer in run_as_one_batch(world, asks, size=12):
+            assert require_refused(answer, 503, "unavailable")["detail"]
             assert int(answer.headers["Retry-After"]) >= 1
             assert "standing" not in answer.text
-    assert on_record(world).keys() == known
-    after = answered(approver, one(1))
+    assert read_check_records(world).keys() == known
+    after = post_check(approver, one(1))
     assert after["results"] == before["results"]
-    assert on_record(world).keys() == known | {after["check_id"]}
+    assert read_check_records(world).keys() == known | {after["check_id"]}
 
 
 @pytest.mark.parametrize("backend", POSTGRESQL)
 @pytest.mark.parametrize("writing", [False, True], ids=["while it reads", "while it writes"])
 def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
-    world: World, templates: Templates, monkeypatch: pytest.MonkeyPatch, *, writing: bool
+    world: World, templates: RegistryTemplates, monkeypatch: pytest.MonkeyPatch, *, writing: bool
 ) -> None:
     approver = world.api("approver")
-    first = answered(approver, one(1))
+    first = post_check(approver, one(1))
     lost = []
 
     def lose(connection: Any) -> None:
         if not lost:
             pid = connection.scalar(text("SELECT pg_backend_pid()"))
-            with psycopg.connect(templates._address("postgres"), autocommit=True) as other:
+            with psycopg.connect(templates._build_address("postgres"), autocommit=True) as other:
                 lost.append(other.execute("SELECT pg_terminate_backend(%s)", (pid,)).fetchone())
 
     if writing:
@@ -334,12 +334,12 @@ def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
             return plain_all(connection, *more)
 
         monkeypatch.setattr(pipeline, "answer_all", answer_all)
-    answers = as_one_group(world, [partial(ask, approver, check(one(1)))] * 3)
+    answers = run_as_one_batch(world, [partial(ask, approver, build_check(one(1)))] * 3)
     assert lost == [(True,)]
     for answer in answers:
-        refused(answer, 503, "unavailable")
-    again = answered(approver, one(1))
-    assert on_record(world).keys() == {first["check_id"], again["check_id"]}
+        require_refused(answer, 503, "unavailable")
+    again = post_check(approver, one(1))
+    assert read_check_records(world).keys() == {first["check_id"], again["check_id"]}
 
 
 # --- who hangs up ------------------------------------------------------------
@@ -352,7 +352,7 @@ def sent_by_hand(world: World, body: dict[str, Any], declared: int | None = None
     content = orjson.dumps(body)
     head = (
         "POST /v1/checks HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        f"Authorization: Bearer {key_of(world.api('approver'))}\r\nX-Request-ID: by-hand\r\n"
+        f"Authorization: Bearer {read_api_key(world.api('approver'))}\r\nX-Request-ID: by-hand\r\n"
         f"Content-Length: {declared or len(content)}\r\n\r\n"
     )
     connection = socket.create_connection((where.hostname, where.port), timeout=10)
@@ -363,17 +363,17 @@ def sent_by_hand(world: World, body: dict[str, Any], declared: int | None = None
 def test_who_hangs_up_leaves_the_check_on_record_and_the_others_answered(world: World) -> None:
     approver = world.api("approver")
     with ThreadPoolExecutor(1) as pool:
-        with Held(world) as held:
-            gone = sent_by_hand(world, check(one(1), case_no="GONE"))
-            held.wait_for(1)
-            stays = pool.submit(answered, approver, one(2), case_no="STAYS")
-            held.wait_for(2)
+        with BlockedBatcher(world) as held:
+            gone = sent_by_hand(world, build_check(one(1), case_no="GONE"))
+            held.wait_for_waiting_checks(1)
+            stays = pool.submit(post_check, approver, one(2), case_no="STAYS")
+            held.wait_for_waiting_checks(2)
             # With a reset: the server hears of it at once.
             gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             gone.close()
             time.sleep(0.05)
         stayed = stays.result(20)
-    kept = on_record(world)
+    kept = read_check_records(world)
     assert {row.case_no for row in kept.values()} == {"GONE", "STAYS"}
     [left] = [check_id for check_id, row in kept.items() if row.case_no == "GONE"]
     assert kept[left].request_id == "by-hand"
@@ -386,14 +386,14 @@ def test_who_hangs_up_before_all_is_sent_asked_nothing_and_is_no_failure_of_ours
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    body = check(one(1))
+    body = build_check(one(1))
     sent_by_hand(world, body, declared=len(orjson.dumps(body)) + 100).close()
-    wait_for(lambda: "by-hand" in told(caplog), "the line of the request")
-    assert "unforeseen" not in told(caplog)
+    wait_for(lambda: "by-hand" in read_server_log(caplog), "the line of the request")
+    assert "unforeseen" not in read_server_log(caplog)
     assert [item.levelname for item in caplog.records if item.levelno >= logging.ERROR] == []
     trail = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"}).json()
     assert [item["detail"]["code"] for item in trail["records"]] in ([], ["malformed"])
-    assert on_record(world) == {}
+    assert read_check_records(world) == {}
 
 
 # --- large ones ----------------------------------------------------------------
@@ -407,16 +407,16 @@ def test_large_checks_beside_small_ones_are_all_answered_right(world: World) -> 
 
     def send(size: int) -> dict[str, Any]:
         start.wait(20)
-        return answered(approver, *many(size))
+        return post_check(approver, *many(size))
 
     with ThreadPoolExecutor(len(sizes)) as pool:
         answers = list(pool.map(send, sizes))
     for size, answer in zip(sizes, answers, strict=True):
         assert [result["ref"] for result in answer["results"]] == [f"r{n}" for n in range(size)]
-        black = [place for place, found in enumerate(standings(answer)) if found == "black"]
+        black = [place for place, found in enumerate(read_standings(answer)) if found == "black"]
         assert black == [serial for serial in (3, 49, 60, 900) if serial < size]
-        assert standings(answer).count("none") == size - len(black)
-    assert results_on_record(world.registry) == {
+        assert read_standings(answer).count("none") == size - len(black)
+    assert count_recorded_results(world.registry) == {
         UUID(answer["check_id"]): size for answer, size in zip(answers, sizes, strict=True)
     }
     stored = approver.get(f"/v1/checks/{answers[1]['check_id']}").json()
@@ -426,24 +426,24 @@ def test_large_checks_beside_small_ones_are_all_answered_right(world: World) -> 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
 def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
     approver, large = world.api("approver"), many(MANY_SUBJECTS + 1)
-    refused(ask(approver, check(*large, matter="nothing")), 422, "unknown_value", "/matter")
-    answer = ask(approver, check(*large, investigation=TOO_LONG))
-    refused(answer, 422, "dates_out_of_order", "/investigation/until")
-    refused(ask(approver, check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects")
-    assert on_record(world) == {}
+    require_refused(ask(approver, build_check(*large, matter="nothing")), 422, "unknown_value", "/matter")
+    answer = ask(approver, build_check(*large, investigation=TOO_LONG))
+    require_refused(answer, 422, "dates_out_of_order", "/investigation/until")
+    require_refused(ask(approver, build_check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects")
+    assert read_check_records(world) == {}
 
 
 # --- every worker ----------------------------------------------------------------
 
 
 def test_a_change_of_a_list_is_seen_by_the_very_next_check_on_every_worker(world: World) -> None:
-    with beside(world) as other:
+    with open_second_worker(world) as other:
         workers = [world, other]
-        pushers = [world.api(), other.client(key_of(world.api()))]
-        askers = [world.api("approver"), other.client(key_of(world.api("approver")))]
+        pushers = [world.api(), other.client(read_api_key(world.api()))]
+        askers = [world.api("approver"), other.client(read_api_key(world.api("approver")))]
 
         def seen(serial: int) -> list[list[str]]:
-            return [standings(answered(asker, one(serial))) for asker in askers]
+            return [read_standings(post_check(asker, one(serial))) for asker in askers]
 
         def change(pusher: httpx.Client, entry: dict[str, Any], what: str, **body: Any) -> None:
             answer = pusher.post(
@@ -455,7 +455,7 @@ def test_a_change_of_a_list_is_seen_by_the_very_next_check_on_every_worker(world
             here, there = pushers[turn % 2], pushers[1 - turn % 2]
             worker = workers[turn % 2]
             assert seen(turn) == [["none"]] * 2
-            whom = subject(uscc(turn), f"公司{turn}")
+            whom = build_subject(build_uscc(turn), f"公司{turn}")
             entry = worker.record(here, subject=whom, source_ref=f"HR-{turn}")
             assert seen(turn) == [["black"]] * 2
             if turn < 2:
@@ -465,16 +465,16 @@ def test_a_change_of_a_list_is_seen_by_the_very_next_check_on_every_worker(world
                 wrong = {"reason": "撤销", "reason_code": "decision_revoked"}
                 change(there, entry, "revocations", **wrong, revoked_on="2026-11-22")
             assert seen(turn) == [["none"]] * 2
-        assert {row.seq for row in on_record(world).values()} == set(range(9))
+        assert {row.seq for row in read_check_records(world).values()} == set(range(9))
 
 
 def test_checks_at_once_on_two_workers_are_all_on_record(world: World) -> None:
-    with beside(world) as other:
-        askers = [world.api("approver"), other.client(key_of(world.api("approver")))]
-        body = check(one(1))
-        answers = at_once([partial(ask, askers[number % 2], body) for number in range(40)])
+    with open_second_worker(world) as other:
+        askers = [world.api("approver"), other.client(read_api_key(world.api("approver")))]
+        body = build_check(one(1))
+        answers = run_concurrently([partial(ask, askers[number % 2], body) for number in range(40)])
         assert {answer.status_code for answer in answers} == {200}
-        assert on_record(world).keys() == {answer.json()["check_id"] for answer in answers}
+        assert read_check_records(world).keys() == {answer.json()["check_id"] for answer in answers}
 
 
 def test_a_revoked_key_asks_nothing_more_within_two_seconds_on_every_worker(world: World) -> None:
@@ -482,18 +482,18 @@ def test_a_revoked_key_asks_nothing_more_within_two_seconds_on_every_worker(worl
     with world.registry.database.reading() as connection:
         key_id = connection.scalar(select(ApiKey.id).where(ApiKey.key_hash == key_hash(key)))
     assert key_id is not None
-    with beside(world, key_cache_seconds=1.0) as other:  # as it ships
+    with open_second_worker(world, key_cache_seconds=1.0) as other:  # as it ships
         here, there = world.client(key), other.client(key)
         for client in (here, there):
-            answered(client, one(1))
+            post_check(client, one(1))
         revoke(world.registry, key_id)
         revoked = time.monotonic()
         for client in (here, there):
-            while (answer := ask(client, check(one(1)))).status_code == 200:
+            while (answer := ask(client, build_check(one(1)))).status_code == 200:
                 assert time.monotonic() - revoked < 2
                 time.sleep(0.02)
-            refused(answer, 401, "unauthenticated")
-        kept = on_record(world).keys()
+            require_refused(answer, 401, "unauthenticated")
+        kept = read_check_records(world).keys()
         for client in (here, there):
-            refused(ask(client, check(one(1))), 401, "unauthenticated")
-        assert on_record(world).keys() == kept
+            require_refused(ask(client, build_check(one(1))), 401, "unauthenticated")
+        assert read_check_records(world).keys() == kept

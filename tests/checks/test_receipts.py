@@ -8,13 +8,13 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.tables import Check, RecentResult
-from tests.support.facts import PERSON, asked, check, person, red
-from tests.support.numbers import uscc
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_red_changes
+from tests.support.numbers import build_uscc
 from tests.support.world import World
 
 
 def checked(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects, **more))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects, **more))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -28,9 +28,9 @@ def kept(world: World) -> list[Any]:
 
 
 def test_a_check_is_read_again_as_it_was_answered(world: World) -> None:
-    world.record(**red())
+    world.record(**build_red_changes())
     world.record()
-    answered = checked(world, asked(), asked("91", ref="bad"), asked(uscc(3), ref="none"))
+    answered = checked(world, build_question(), build_question("91", ref="bad"), build_question(build_uscc(3), ref="none"))
     again = world.api("approver").get(f"/v1/checks/{answered['check_id']}")
     assert again.status_code == 200
     stored = again.json()
@@ -66,7 +66,7 @@ def test_auditors_and_the_department_that_asked_read_it_and_others_do_not(world:
 
 def test_a_lookup_is_not_read_as_a_check(world: World) -> None:
     looked_up = world.api("approver").post(
-        "/v1/subjects/lookup", json={"scheme": "uscc", "number": uscc(1), "purpose": "受理前查询"}
+        "/v1/subjects/lookup", json={"scheme": "uscc", "number": build_uscc(1), "purpose": "受理前查询"}
     )
     path = f"/v1/checks/{looked_up.json()['lookup_id']}"
     assert world.api("approver").get(path).status_code == 404
@@ -78,7 +78,7 @@ def test_a_lookup_is_not_read_as_a_check(world: World) -> None:
 def test_the_record_says_who_asked_why_for_which_case_when_and_at_which_seq(world: World) -> None:
     world.record()
     answer = world.api("approver").post(
-        "/v1/checks", json=check(), headers={"X-Request-ID": "req-77"}
+        "/v1/checks", json=build_check(), headers={"X-Request-ID": "req-77"}
     )
     [row] = kept(world)
     assert str(row.id) == answer.json()["check_id"]
@@ -96,7 +96,7 @@ def test_a_lookup_is_recorded_as_well(world: World) -> None:
         "/v1/subjects/lookup",
         json={
             "scheme": "resident_id",
-            "number": PERSON,
+            "number": PERSON_RESIDENT_ID,
             "name": "张某",
             "purpose": "受理前查询",
             "case_no": "RS-1",
@@ -117,10 +117,10 @@ def asked_digests(world: World) -> list[str]:
 def test_who_was_asked_for_is_kept_as_a_keyed_digest_whatever_came_of_it(world: World) -> None:
     checked(
         world,
-        asked(PERSON, "张某", scheme="resident_id", ref="right"),
-        asked(PERSON, "李四", scheme="resident_id", ref="other-name"),
-        asked(PERSON, None, scheme="resident_id", ref="no-name"),
-        asked(uscc(1), ref="company"),
+        build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id", ref="right"),
+        build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id", ref="other-name"),
+        build_question(PERSON_RESIDENT_ID, None, scheme="resident_id", ref="no-name"),
+        build_question(build_uscc(1), ref="company"),
         {"name": "某某公司", "ref": "name"},
     )
     right, other_name, no_name, company, name = asked_digests(world)
@@ -134,8 +134,8 @@ def test_an_answer_that_cannot_be_put_on_record_is_not_given(world: World) -> No
     with world.registry.database.ledger() as connection:
         connection.execute(text(f"ALTER TABLE {table} RENAME TO elsewhere"))
     for method, path, body in (
-        ("POST", "/v1/checks", check()),
-        ("POST", "/v1/subjects/lookup", {"scheme": "uscc", "number": uscc(1), "purpose": "查询"}),
+        ("POST", "/v1/checks", build_check()),
+        ("POST", "/v1/subjects/lookup", {"scheme": "uscc", "number": build_uscc(1), "purpose": "查询"}),
     ):
         answer = world.api("approver").request(method, path, json=body)
         assert answer.status_code in {500, 503}
@@ -193,7 +193,7 @@ def test_an_outcome_may_say_that_nothing_was_applied(world: World, outcomes: str
         ({"measures": ["green_channel"]}, "/measures"),
         ({"measures": ["restrict_bidding", "no_such_measure"]}, "/measures"),
         ({"action": "considered"}, "/action"),
-        ({"remark": f"本人 {PERSON}"}, "/remark"),
+        ({"remark": f"本人 {PERSON_RESIDENT_ID}"}, "/remark"),
     ],
 )
 def test_an_outcome_speaks_of_what_the_check_returned(
@@ -225,6 +225,6 @@ def test_the_same_outcome_sent_many_times_at_once_is_recorded_once(
 
 
 def test_a_person_on_a_list_is_kept_without_the_number(world: World) -> None:
-    world.record(subject=person(), responsible_persons=None)
-    checked(world, asked(PERSON, "张某", scheme="resident_id"))
-    assert PERSON not in str(kept(world))
+    world.record(subject=build_person(), responsible_persons=None)
+    checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+    assert PERSON_RESIDENT_ID not in str(kept(world))

@@ -17,10 +17,10 @@ from app.db.engines import DatabaseError
 from app.db.tables import CheckResult, RecentResult
 from app.registry import Registry
 from tests.conftest import DATABASES
-from tests.support.asking import Held, answered, beside, key_of
-from tests.support.facts import BUILDER, asked, check
-from tests.support.numbers import uscc
-from tests.support.reports import issued, own_report
+from tests.support.asking import BlockedBatcher, post_check, open_second_worker, read_api_key
+from tests.support.facts import BUILDER_USCC, build_question, build_check
+from tests.support.numbers import build_uscc
+from tests.support.reports import issue_report, build_own_report_body
 from tests.support.workers import wait_for
 from tests.support.world import World
 
@@ -62,12 +62,12 @@ def sort_in(registry: Registry, most: int = 1_000_000) -> int:
 
 
 def looked_up(world: World, **more: Any) -> None:
-    body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", **more}
+    body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", **more}
     assert world.api().post("/v1/subjects/lookup", json=body).status_code == 200
 
 
 def queries(world: World, **body: Any) -> list[dict[str, Any]]:
-    return list(issued(world, own_report(**body))["queries"])
+    return list(issue_report(world, build_own_report_body(**body))["queries"])
 
 
 def questions(world: World) -> None:
@@ -75,11 +75,11 @@ def questions(world: World) -> None:
     world.record()
     approver = world.api("approver")
     for turn in range(3):
-        answered(approver, asked(uscc(turn), f"公司{turn}", ref="x"), asked(ref="y"))
+        post_check(approver, build_question(build_uscc(turn), f"公司{turn}", ref="x"), build_question(ref="y"))
     looked_up(world)
-    answered(approver, {"ref": "1", "name": "枣庄某某建筑有限公司"})
-    answered(approver, asked(), investigation=INVESTIGATION)
-    last = answered(approver, asked(uscc(9), "公司九", ref="a"), asked(ref="b"))
+    post_check(approver, {"ref": "1", "name": "枣庄某某建筑有限公司"})
+    post_check(approver, build_question(), investigation=INVESTIGATION)
+    last = post_check(approver, build_question(build_uscc(9), "公司九", ref="a"), build_question(ref="b"))
     outcome = {"ref": "b", "action": "applied", "measures": ["restrict_bidding"], "remark": "已办"}
     told = approver.post(f"/v1/checks/{last['check_id']}/outcomes", json=outcome)
     assert told.status_code == 201
@@ -103,7 +103,7 @@ def test_results_wait_in_the_order_of_asking_and_are_sorted_in_as_they_were(worl
 def test_a_check_is_sorted_in_whole_and_the_oldest_first(world: World) -> None:
     approver = world.api("approver")
     checks = [
-        answered(approver, *(asked(uscc(place), None, ref=str(place)) for place in range(size)))
+        post_check(approver, *(build_question(build_uscc(place), None, ref=str(place)) for place in range(size)))
         for size in (3, 40, 5)
     ]
     assert sort_in(world.registry, 1) == 3
@@ -118,18 +118,18 @@ def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
     before = queries(world)
     assert [query["kind"] for query in before] == ["check"] * 3 + ["lookup"] + ["check"] * 2
     assert before[-1]["outcome"]["remark"] == "已办"
-    others = {serial: queries(world, number=uscc(serial), name="甲") for serial in (0, 1, 9, 5)}
+    others = {serial: queries(world, number=build_uscc(serial), name="甲") for serial in (0, 1, 9, 5)}
     assert [len(found) for found in others.values()] == [1, 1, 1, 0]
     seen = []
     while sort_in(world.registry, 2):
         seen.append((waiting(world.registry), sorted_in(world.registry)))
         assert queries(world) == before
         for serial, found in others.items():
-            assert queries(world, number=uscc(serial), name="甲") == found
+            assert queries(world, number=build_uscc(serial), name="甲") == found
     assert len(seen) > 3
     assert seen[-1] == (0, 11)
     # And what comes later is told beside what was sorted in.
-    answered(world.api("approver"), asked())
+    post_check(world.api("approver"), build_question())
     assert queries(world)[:-1] == before
     assert len(queries(world)) == len(before) + 1
 
@@ -142,9 +142,9 @@ def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
 ) -> None:
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several turns
-    answered(world.api("approver"), *(asked(uscc(n), None, ref=str(n)) for n in range(3)))
+    post_check(world.api("approver"), *(build_question(build_uscc(n), None, ref=str(n)) for n in range(3)))
     for _ in range(4):
-        answered(world.api("approver"), asked())
+        post_check(world.api("approver"), build_question())
     wait_for(lambda: sorted_in(world.registry) == 7, "the results of checks, sorted in")
     looked_up(world)
     wait_for(lambda: sorted_in(world.registry) == 8, "the result of a look-up, sorted in")
@@ -180,8 +180,8 @@ def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> No
 def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered(world.api("approver"), asked())
-    world.desk._sorting.close()  # what is sorted in is not its doing
+    post_check(world.api("approver"), build_question())
+    world.check_service._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(result_indexing, "BUSY_SECONDS", 0.2)
     asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
@@ -192,8 +192,8 @@ def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
 def test_while_checks_come_nothing_is_sorted_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answered(world.api("approver"), asked())
-    world.desk._sorting.close()  # what is sorted in is not its doing
+    post_check(world.api("approver"), build_question())
+    world.check_service._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
     asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
     assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
@@ -205,9 +205,9 @@ def test_a_check_that_takes_longer_than_it_must_be_quiet_is_sorted_in_too(
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.02)
     approver = world.api("approver")
     with ThreadPoolExecutor(1) as pool:
-        with Held(world) as held:
-            slow = pool.submit(answered, approver, asked())
-            held.wait_for(1)
+        with BlockedBatcher(world) as held:
+            slow = pool.submit(post_check, approver, build_question())
+            held.wait_for_waiting_checks(1)
             time.sleep(0.1)  # quiet for long enough
         slow.result(20)
     give_up = time.monotonic() + 1
@@ -239,8 +239,8 @@ def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
         desk.note()
         await desk._task
 
-    answered(world.api("approver"), asked())
-    world.desk._sorting.close()  # what is sorted in is not its doing
+    post_check(world.api("approver"), build_question())
+    world.check_service._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
     asyncio.run(asyncio.wait_for(turn(), 20))
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
@@ -251,8 +251,8 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
-        answered(world.api("approver"), asked())
-    world.desk._sorting.close()  # what is sorted in is not its doing
+        post_check(world.api("approver"), build_question())
+    world.check_service._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 1)
     begun, go_on = threading.Event(), threading.Event()
@@ -288,8 +288,8 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 def test_several_that_sort_in_at_once_lose_and_double_nothing(world: World) -> None:
     approver = world.api("approver")
     for turn in range(60):
-        answered(
-            approver, *(asked(uscc(turn * 9 + n), None, ref=str(n)) for n in range(1 + turn % 4))
+        post_check(
+            approver, *(build_question(build_uscc(turn * 9 + n), None, ref=str(n)) for n in range(1 + turn % 4))
         )
     before = by_name(world.registry, RecentResult)
     registries = [Registry.open(world.registry.settings, world.clock) for _ in range(4)]
@@ -328,8 +328,8 @@ def test_sorting_in_beside_checks_and_reports_loses_and_hides_nothing(world: Wor
             sorters = [pool.submit(sort_on, registry) for registry in (world.registry, other)]
             try:
                 for turn in range(1, 13):
-                    answered(approver, asked(), asked(uscc(turn), None, ref="2"))
-                    report = office.post("/v1/own-reports", json=own_report()).json()
+                    post_check(approver, build_question(), build_question(build_uscc(turn), None, ref="2"))
+                    report = office.post("/v1/own-reports", json=build_own_report_body()).json()
                     assert len({query["id"] for query in report["queries"]}) == turn
                     assert len(report["queries"]) == turn
             finally:
@@ -344,10 +344,10 @@ def test_another_worker_sorts_in_what_one_left_behind(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker that was killed sorts nothing in: whoever answers next does it."""
-    answered(world.api("approver"), asked())
-    world.desk._sorting.close()  # what is sorted in is not its doing
+    post_check(world.api("approver"), build_question())
+    world.check_service._sorting.close()  # what is sorted in is not its doing
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.3)
-    with beside(world) as other:
-        client = other.client(key_of(world.api("approver")))
-        assert client.post("/v1/checks", json=check()).status_code == 200
+    with open_second_worker(world) as other:
+        client = other.client(read_api_key(world.api("approver")))
+        assert client.post("/v1/checks", json=build_check()).status_code == 200
         wait_for(lambda: sorted_in(world.registry) == 2, "what another worker left")

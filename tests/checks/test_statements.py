@@ -10,8 +10,8 @@ from app.checks.pipeline import Inquiry, answer_together
 from app.checks.schemas import CheckRequest
 from app.db import prepared
 from app.rules.permissions import Caller, Role
-from tests.support.facts import PERSON, asked, check, person, subject
-from tests.support.numbers import resident_id, uscc
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_subject
+from tests.support.numbers import build_resident_id, build_uscc
 from tests.support.world import World
 
 STATE, ENTRIES = 1, 1
@@ -45,8 +45,8 @@ def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
         assert all(isinstance(one, bytes) and b'"standing":"black"' in one for one in answers)
         return told.copy()
 
-    world.record(subject=subject(uscc(1), "公司1"))
-    world.record(subject=person(), responsible_persons=None, source_ref="HR-P")
+    world.record(subject=build_subject(build_uscc(1), "公司1"))
+    world.record(subject=build_person(), responsible_persons=None, source_ref="HR-P")
     return answer
 
 
@@ -57,22 +57,22 @@ def reading(spent: list[str]) -> int:
 def test_a_check_costs_as_many_statements_for_hundreds_as_for_one(
     spent: Callable[..., list[str]],
 ) -> None:
-    a_person = asked(PERSON, "张某", scheme="resident_id", ref="p")
-    others = [asked(uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 300)]
-    spent(check(a_person))  # the catalogue is remembered from here
-    alone = spent(check(a_person))
+    a_person = build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id", ref="p")
+    others = [build_question(build_uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 300)]
+    spent(build_check(a_person))  # the catalogue is remembered from here
+    alone = spent(build_check(a_person))
     assert reading(alone) == STATE + OF_A_PERSON + ENTRIES
     assert len(alone) - reading(alone) == KEPT
-    assert reading(spent(check(others[0]))) == STATE + OF_AN_ORGANISATION + ENTRIES
+    assert reading(spent(build_check(others[0]))) == STATE + OF_AN_ORGANISATION + ENTRIES
     everybody = spent(
-        check(a_person, asked(resident_id(4), "李某", scheme="resident_id", ref="q"), *others)
+        build_check(a_person, build_question(build_resident_id(4), "李某", scheme="resident_id", ref="q"), *others)
     )
     assert reading(everybody) == STATE + OF_A_PERSON + OF_AN_ORGANISATION + ENTRIES
     assert len(everybody) - reading(everybody) == KEPT
 
 
 def test_checks_together_cost_as_many_as_one(spent: Callable[..., list[str]]) -> None:
-    spent(check(asked(uscc(1), "公司1")))
-    together = spent(*(check(asked(uscc(1), "公司1")) for _ in range(50)))
+    spent(build_check(build_question(build_uscc(1), "公司1")))
+    together = spent(*(build_check(build_question(build_uscc(1), "公司1")) for _ in range(50)))
     assert reading(together) == STATE + OF_AN_ORGANISATION + ENTRIES
     assert len(together) - reading(together) == KEPT

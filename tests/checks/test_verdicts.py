@@ -4,14 +4,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import BUILDER, PERSON, asked, check, penalty, person, push, red, subject
-from tests.support.numbers import resident_id, shop_uscc, uscc
+from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_question, build_check, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
+from tests.support.numbers import build_resident_id, build_shop_uscc, build_uscc
 from tests.support.world import World
 
 
 def answered(world: World, *subjects: dict[str, Any], matter: str = "bidding") -> dict[str, Any]:
     """The one result of a check that must be answered."""
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects, matter=matter))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects, matter=matter))
     assert answer.status_code == 200, answer.text
     return dict(answer.json()["results"][0])
 
@@ -45,7 +45,7 @@ def test_a_subject_of_whom_nothing_is_held_stands_none_and_the_note_praises_nobo
 
 def test_the_note_is_chinese_for_chinese_readers(world: World) -> None:
     answer = world.api("approver").post(
-        "/v1/checks", json=check(), headers={"Accept-Language": "zh-CN,zh;q=0.9"}
+        "/v1/checks", json=build_check(), headers={"Accept-Language": "zh-CN,zh;q=0.9"}
     )
     assert "不代表信用良好" in answer.json()["results"][0]["note"]
 
@@ -76,7 +76,7 @@ def test_measures_follow_from_the_matter(world: World) -> None:
 
 
 def test_a_red_entry_rewards_where_the_matter_allows_it(world: World) -> None:
-    entry = world.record(**red())
+    entry = world.record(**build_red_changes())
     result = answered(world, matter="permit_review")
     assert result["standing"] == "red"
     assert codes(result["measures"]) == {"green_channel", "tolerant_acceptance"}
@@ -85,7 +85,7 @@ def test_a_red_entry_rewards_where_the_matter_allows_it(world: World) -> None:
 
 
 def test_black_wins_and_says_which_rewards_it_suppresses(world: World) -> None:
-    honour = world.record(**red())
+    honour = world.record(**build_red_changes())
     black = world.record()
     result = answered(world, matter="permit_review")
     assert result["standing"] == "black"
@@ -99,7 +99,7 @@ def test_black_wins_and_says_which_rewards_it_suppresses(world: World) -> None:
 
 
 def test_records_are_shown_but_give_neither_standing_nor_measures(world: World) -> None:
-    world.record(**penalty())
+    world.record(**build_penalty_changes())
     result = answered(world)
     assert (result["found"], result["standing"], result["measures"]) == (True, "none", [])
     assert result["entries"][0]["list"] == "record"
@@ -123,7 +123,7 @@ def test_ended_dishonesty_is_absent(world: World) -> None:
 def test_what_was_listed_once_and_what_never_was_are_answered_alike(world: World) -> None:
     ended(world, world.record())
     once = answered(world)
-    never = answered(world, asked(uscc(5)))
+    never = answered(world, build_question(build_uscc(5)))
     assert once == never
 
 
@@ -165,7 +165,7 @@ def test_an_entry_on_the_wrong_subject_is_gone_from_checks(world: World) -> None
 
 def test_a_responsible_person_is_not_listed_by_that(world: World) -> None:
     world.record()
-    result = answered(world, asked(PERSON, "张某", scheme="resident_id"))
+    result = answered(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     assert (result["found"], result["standing"]) == (False, "none")
 
 
@@ -188,7 +188,7 @@ def test_the_digest_stands_still_while_nothing_moves_that_a_decision_rests_on(
         headers={"If-Match": '"2"'},
     )
     assert corrected.status_code == 200, corrected.text
-    world.record(**penalty())
+    world.record(**build_penalty_changes())
     assert answered(world)["digest"] == before
 
 
@@ -214,7 +214,7 @@ def test_the_digest_moves_with_every_fact_that_a_decision_rests_on(world: World)
 def test_the_digest_moves_when_a_day_turns_the_standing(world: World) -> None:
     world.record(effective_from="2026-12-01", effective_until="2029-11-30")
     before = answered(world)["digest"]
-    world.clock.move_to(world.clock.today().replace(month=12, day=1))
+    world.clock.set_day(world.clock.today().replace(month=12, day=1))
     after = answered(world)
     assert after["standing"] == "black"
     assert after["digest"] != before
@@ -222,9 +222,9 @@ def test_the_digest_moves_when_a_day_turns_the_standing(world: World) -> None:
 
 def test_the_digest_is_the_same_whoever_asks_in_whichever_language(world: World) -> None:
     world.record()
-    one = answered(world, asked(ref="a"))
+    one = answered(world, build_question(ref="a"))
     other = world.api("approver", "tax").post(
-        "/v1/checks", json=check(asked(ref="b")), headers={"Accept-Language": "zh"}
+        "/v1/checks", json=build_check(build_question(ref="b")), headers={"Accept-Language": "zh"}
     )
     assert other.json()["results"][0]["digest"] == one["digest"]
 
@@ -234,7 +234,7 @@ def test_the_digest_is_the_same_whoever_asks_in_whichever_language(world: World)
 
 def test_the_answer_says_when_for_what_and_from_which_state(world: World) -> None:
     world.record()
-    body = world.api("approver").post("/v1/checks", json=check()).json()
+    body = world.api("approver").post("/v1/checks", json=build_check()).json()
     assert body["check_id"]
     assert (body["on"], body["matter"]) == ("2026-11-22", "bidding")
     assert (body["epoch"], body["seq"], body["catalogue_version"]) == (1, 1, "1")
@@ -246,8 +246,8 @@ def test_the_answer_says_when_for_what_and_from_which_state(world: World) -> Non
 def test_the_names_of_responsible_persons_are_shown_and_their_numbers_are_not(
     world: World, kind: str
 ) -> None:
-    number = resident_id(7)
-    facts = push()
+    number = build_resident_id(7)
+    facts = build_push()
     facts["responsible_persons"] = [
         {
             "role": kind,
@@ -262,18 +262,18 @@ def test_the_names_of_responsible_persons_are_shown_and_their_numbers_are_not(
 
 
 def test_a_person_on_a_list_is_answered_without_any_number(world: World) -> None:
-    world.record(subject=person(), responsible_persons=None)
-    result = answered(world, asked(PERSON, "张某", scheme="resident_id"))
+    world.record(subject=build_person(), responsible_persons=None)
+    result = answered(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     assert result["standing"] == "black"
     assert result["subject"]["name"] == "张某"
-    assert PERSON not in str(result)
+    assert PERSON_RESIDENT_ID not in str(result)
 
 
 def test_an_individual_business_is_asked_for_as_an_organisation_is(world: World) -> None:
-    number = shop_uscc(3)
-    shop = subject(number, "滕州市某某饭店") | {"kind": "individual_business"}
+    number = build_shop_uscc(3)
+    shop = build_subject(number, "滕州市某某饭店") | {"kind": "individual_business"}
     world.record(subject=shop, responsible_persons=None)
-    result = answered(world, asked(number, None))
+    result = answered(world, build_question(number, None))
     assert result["standing"] == "black"
     assert result["subject"]["kind"] == "individual_business"
-    assert BUILDER not in str(result)
+    assert BUILDER_USCC not in str(result)

@@ -10,9 +10,9 @@ import pytest
 
 from app.db import migrations
 from app.settings import Settings
-from tests.support.commands import Command, command_over
-from tests.support.facts import push
-from tests.support.processes import redblack
+from tests.support.commands import CommandRunner, build_command_runner
+from tests.support.facts import build_push
+from tests.support.processes import run_redblack
 from tests.support.world import World
 
 CHARITY = {
@@ -28,20 +28,20 @@ def command(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-) -> Iterator[Command]:
+) -> Iterator[CommandRunner]:
     monkeypatch.chdir(tmp_path)
-    made = command_over(world.registry.settings, monkeypatch, capsys)
+    made = build_command_runner(world.registry.settings, monkeypatch, capsys)
     yield made
     made.close()
 
 
-def refused(command: Command, *arguments: str) -> str:
+def refused(command: CommandRunner, *arguments: str) -> str:
     """What is said on standard error by a command that must fail."""
     done = command(*arguments)
-    assert (done.code, done.out) == (1, ""), arguments
-    assert done.err.startswith("redblack: ")
-    assert "Traceback" not in done.err
-    return done.err
+    assert (done.exit_code, done.stdout) == (1, ""), arguments
+    assert done.stderr.startswith("redblack: ")
+    assert "Traceback" not in done.stderr
+    return done.stderr
 
 
 def asks(world: World, key: str) -> httpx.Response:
@@ -49,95 +49,95 @@ def asks(world: World, key: str) -> httpx.Response:
         return client.get("/v1/domains")
 
 
-def test_a_new_key_is_printed_alone_and_works(world: World, command: Command) -> None:
+def test_a_new_key_is_printed_alone_and_works(world: World, command: CommandRunner) -> None:
     for role in ("department", "approver", "auditor", "operator", "subscriber"):
         named = ["--name", f"{role} key", "--role", role, "--person", "王某"]
         if role in {"department", "approver"}:
             named += ["--department", "human_resources"]
         done = command("keys", "create", *named)
-        assert (done.code, done.err) == (0, "")
-        key = done.out.removesuffix("\n")
+        assert (done.exit_code, done.stderr) == (0, "")
+        key = done.stdout.removesuffix("\n")
         assert key.startswith("rbk_")
         assert key.split() == [key]
         assert asks(world, key).status_code == 200
 
 
-def test_keys_are_listed_without_themselves_and_revoked(world: World, command: Command) -> None:
-    key = command("keys", "create", "--name", "auditor", "--role", "auditor").out.strip()
-    listed = command("keys", "list").out
+def test_keys_are_listed_without_themselves_and_revoked(world: World, command: CommandRunner) -> None:
+    key = command("keys", "create", "--name", "auditor", "--role", "auditor").stdout.strip()
+    listed = command("keys", "list").stdout
     assert key not in listed
     [columns] = [line.split("\t") for line in listed.splitlines()]
     assert columns[1:] == ["auditor", "-", "auditor", "-", "in use"]
     UUID(columns[0])
     done = command("keys", "revoke", columns[0])
-    assert (done.code, done.out) == (0, "revoked\n")
-    assert command("keys", "list").out.splitlines()[0].split("\t")[-1].startswith("revoked 20")
+    assert (done.exit_code, done.stdout) == (0, "revoked\n")
+    assert command("keys", "list").stdout.splitlines()[0].split("\t")[-1].startswith("revoked 20")
     assert asks(world, key).status_code == 401
     assert refused(command, "keys", "revoke", columns[0]) == "redblack: no such key in use\n"
 
 
-def test_a_key_that_acts_for_nobody_is_refused(command: Command) -> None:
+def test_a_key_that_acts_for_nobody_is_refused(command: CommandRunner) -> None:
     said = refused(command, "keys", "create", "--name", "x", "--role", "department")
     assert said.startswith("redblack: A key of role department needs a department / ")
 
 
 def test_a_secret_key_file_is_private_and_never_overwritten(
-    command: Command, tmp_path: Path
+    command: CommandRunner, tmp_path: Path
 ) -> None:
     file = tmp_path / "fresh.key"
-    assert command("keys", "secret", str(file)).code == 0
+    assert command("keys", "secret", str(file)).exit_code == 0
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = file.read_bytes()
     assert refused(command, "keys", "secret", str(file)).endswith("never overwritten\n")
     assert file.read_bytes() == before
 
 
-def test_the_database_says_its_revision_and_upgrades_again(command: Command) -> None:
+def test_the_database_says_its_revision_and_upgrades_again(command: CommandRunner) -> None:
     upgraded = command("db", "upgrade")
-    assert upgraded.code == 0
-    revision = upgraded.out.removeprefix("schema at ").strip()
-    assert command("db", "current").out == f"{revision} (newest: {revision})\n"
+    assert upgraded.exit_code == 0
+    revision = upgraded.stdout.removeprefix("schema at ").strip()
+    assert command("db", "current").stdout == f"{revision} (newest: {revision})\n"
 
 
-def test_a_new_epoch_is_seen_by_who_asks(world: World, command: Command) -> None:
-    assert command("db", "new-epoch").out == "epoch 2\n"
-    assert command("db", "new-epoch").out == "epoch 3\n"
+def test_a_new_epoch_is_seen_by_who_asks(world: World, command: CommandRunner) -> None:
+    assert command("db", "new-epoch").stdout == "epoch 2\n"
+    assert command("db", "new-epoch").stdout == "epoch 3\n"
     trailer = world.api("auditor").get("/v1/exports/entries").json()["trailer"]
     assert trailer["epoch"] == 3
 
 
 def test_a_district_bureau_is_added_and_decides_like_its_parent(
-    world: World, command: Command
+    world: World, command: CommandRunner
 ) -> None:
     named = ["--code", "tengzhou_human_resources", "--name", "滕州市人社局"]
     done = command("departments", "add", *named, "--parent", "human_resources")
-    assert (done.code, done.out) == (0, "catalogue version 2\n")
+    assert (done.exit_code, done.stdout) == (0, "catalogue version 2\n")
     bureau = world.api("department", "tengzhou_human_resources")
-    assert bureau.post("/v1/entries", json=push()).status_code == 201
+    assert bureau.post("/v1/entries", json=build_push()).status_code == 201
     assert "is taken" in refused(command, "departments", "add", *named)
     unknown = ["--code", "other", "--name", "某局", "--parent", "nobody"]
     assert "no department nobody" in refused(command, "departments", "add", *unknown)
 
 
-def test_a_list_type_is_enabled_on_its_legal_reference(world: World, command: Command) -> None:
+def test_a_list_type_is_enabled_on_its_legal_reference(world: World, command: CommandRunner) -> None:
     civil = world.api("department", "civil_affairs")
-    before = civil.post("/v1/entries", json=push(**CHARITY))
+    before = civil.post("/v1/entries", json=build_push(**CHARITY))
     assert (before.status_code, before.json()["code"]) == (409, "list_type_not_in_force")
     done = command("catalogue", "enable", "charity.black", "--legal-reference", "《慈善法》")
-    assert (done.code, done.out) == (0, "catalogue version 2\n")
-    assert civil.post("/v1/entries", json=push(**CHARITY)).status_code == 201
+    assert (done.exit_code, done.stdout) == (0, "catalogue version 2\n")
+    assert civil.post("/v1/entries", json=build_push(**CHARITY)).status_code == 201
     refused(command, "catalogue", "enable", "charity.grey", "--legal-reference", "《慈善法》")
     refused(command, "catalogue", "enable", "charity.red", "--legal-reference", "  ")
 
 
 def test_a_catalogue_file_changes_the_law_and_a_faulty_one_nothing(
-    world: World, command: Command, tmp_path: Path
+    world: World, command: CommandRunner, tmp_path: Path
 ) -> None:
     file = tmp_path / "law.yaml"
     matter = "matters:\n  - {code: land_use, name: 用地审批, legal_reference: 土地管理法}\n"
     file.write_text(matter, "utf-8")
     done = command("catalogue", "load", str(file))
-    assert (done.code, done.out) == (0, "catalogue version 2\n"), done.err
+    assert (done.exit_code, done.stdout) == (0, "catalogue version 2\n"), done.stderr
     matters = world.api().get("/v1/matters").json()
     assert "land_use" in {matter["code"] for matter in matters["matters"]}
     for text in (
@@ -152,7 +152,7 @@ def test_a_catalogue_file_changes_the_law_and_a_faulty_one_nothing(
 
 
 def test_a_wrong_setting_is_named_and_not_repeated(
-    command: Command, monkeypatch: pytest.MonkeyPatch
+    command: CommandRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDBLACK_WRITE_SLOTS", "secret words")
     said = refused(command, "db", "current")
@@ -161,7 +161,7 @@ def test_a_wrong_setting_is_named_and_not_repeated(
 
 
 def test_a_database_or_key_file_that_is_away_is_a_sentence(
-    backend: str, command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    backend: str, command: CommandRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("REDBLACK_SECRET_KEY_FILE", str(tmp_path / "nowhere.key"))
     assert refused(command, "keys", "list").endswith("nowhere.key does not exist\n")
@@ -178,7 +178,7 @@ def test_a_database_or_key_file_that_is_away_is_a_sentence(
 
 
 def test_without_a_command_it_tells_what_there_is(tmp_path: Path) -> None:
-    done = redblack("--help", cwd=tmp_path)
+    done = run_redblack("--help", cwd=tmp_path)
     assert done.returncode == 0
     for word in ("serve", "db", "keys", "departments", "catalogue", "calendar", "export"):
         assert word in done.stdout
@@ -190,8 +190,8 @@ def test_any_command_may_be_the_first_on_an_empty_machine(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     settings = Settings(_env_file=None, data_dir=tmp_path / "new")
-    empty = command_over(settings, monkeypatch, capsys)
-    assert empty("db", "current").out.startswith("None")
-    assert empty("keys", "create", "--name", "first", "--role", "auditor").code == 0
-    assert empty("db", "current").out.startswith(str(migrations.schema_head()))
+    empty = build_command_runner(settings, monkeypatch, capsys)
+    assert empty("db", "current").stdout.startswith("None")
+    assert empty("keys", "create", "--name", "first", "--role", "auditor").exit_code == 0
+    assert empty("db", "current").stdout.startswith(str(migrations.schema_head()))
     empty.close()

@@ -17,30 +17,30 @@ import orjson
 import pytest
 
 from app.client import mirror
-from app.client.mirror import MirrorError, RegistryMoves, keep, read_key
-from tests.support.commands import Command
+from app.client.mirror import MirrorError, MirrorNotProved, run_mirror, read_key
+from tests.support.commands import CommandRunner
 from tests.support.feeds import (
     ADDRESS,
     CHANGES,
     KEY,
     SNAPSHOT,
-    Answer,
-    Feed,
-    problem,
-    served,
-    streamed,
+    ResponseOverride,
+    FakeFeed,
+    build_problem_response,
+    serve_feed,
+    build_chunked_response,
 )
-from tests.support.processes import COMMAND, environment
+from tests.support.processes import REDBLACK_COMMAND, build_environment
 
-BUSY = problem(503, "busy", "Too many writers wait; try again shortly", Retry_After="7")
+BUSY = build_problem_response(503, "busy", "Too many writers wait; try again shortly", Retry_After="7")
 
 
 @pytest.fixture
-def feed() -> Feed:
+def feed() -> FakeFeed:
     """Five entries; a name of one holds what some readers of lines take for an end."""
-    made = Feed()
+    made = FakeFeed()
     for number in range(5):
-        made.put(f"e{number}", name=f"企业\u2028{number}", zeal=1, alpha=[1.5, None])
+        made.put_entry(f"e{number}", entry_id=f"企业\u2028{number}", zeal=1, alpha=[1.5, None])
     return made
 
 
@@ -57,10 +57,10 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return asked
 
 
-def run(feed: Feed, file: Path, key: str = KEY, url: str = ADDRESS, **options: Any) -> str:
+def run(feed: FakeFeed, file: Path, key: str = KEY, url: str = ADDRESS, **options: Any) -> str:
     """Bring the mirror up to date; gives its last line."""
-    transport = httpx.MockTransport(feed.answer)
-    return list(keep(url, file, key, transport=transport, **options))[-1]
+    transport = httpx.MockTransport(feed.handle_request)
+    return list(run_mirror(url, file, key, transport=transport, **options))[-1]
 
 
 def held(file: Path) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def position(file: Path) -> dict[str, Any]:
         return dict(database.execute("SELECT * FROM position").fetchone())
 
 
-def bend(change: Callable[[dict[str, Any]], None]) -> Answer:
+def bend(change: Callable[[dict[str, Any]], None]) -> ResponseOverride:
     """The true page, but for one thing."""
 
     def bent(answer: httpx.Response) -> httpx.Response:
@@ -90,76 +90,76 @@ def bend(change: Callable[[dict[str, Any]], None]) -> Answer:
 # --- following -------------------------------------------------------------
 
 
-def test_the_first_run_is_one_snapshot_and_a_look_at_the_feed(feed: Feed, file: Path) -> None:
+def test_the_first_run_is_one_snapshot_and_a_look_at_the_feed(feed: FakeFeed, file: Path) -> None:
     told = run(feed, file)
-    assert told == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.sha256()}"
-    assert feed.paths() == [SNAPSHOT, CHANGES]
+    assert told == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+    assert feed.pop_requested_paths() == [SNAPSHOT, CHANGES]
     assert held(file) == feed.entries
     now = position(file)
-    assert (now["url"], now["epoch"], now["after"], now["as_of_day"]) == (ADDRESS, 1, 5, feed.day)
-    assert (now["proved_seq"], now["proved_on"], now["proved_sha256"]) == (5, feed.day, told[-64:])
+    assert (now["url"], now["epoch"], now["after"], now["as_of_day"]) == (ADDRESS, 1, 5, feed.as_of_day)
+    assert (now["proved_seq"], now["proved_on"], now["proved_sha256"]) == (5, feed.as_of_day, told[-64:])
     assert now["proved_at"].endswith("Z")
     for path in file.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
 
 
 def test_an_empty_registry_is_mirrored_too(file: Path) -> None:
-    feed = Feed()
+    feed = FakeFeed()
     assert run(feed, file).startswith("0 entries, seq 0, day 2026-11-22, proved sha256 e3b0c442")
-    feed.put("e1")
+    feed.put_entry("e1")
     assert run(feed, file).startswith("1 entries, seq 1")
 
 
-def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(feed: Feed, file: Path) -> None:
+def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
-    feed.paths()
+    feed.pop_requested_paths()
     for number in range(3, 9):
-        feed.put(f"e{number}", name="更正后", zeal=2)
-    feed.take("e0")
-    feed.take("e8")
-    feed.put("e8", alpha=1)  # seen again
-    feed.pass_over()  # nothing for this caller, but the position moves
+        feed.put_entry(f"e{number}", entry_id="更正后", zeal=2)
+    feed.remove_entry("e0")
+    feed.remove_entry("e8")
+    feed.put_entry("e8", alpha=1)  # seen again
+    feed.add_invisible_change()  # nothing for this caller, but the position moves
     told = run(feed, file)
-    assert told == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.sha256()}"
-    assert feed.paths() == [CHANGES, CHANGES, CHANGES, SNAPSHOT]
+    assert told == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+    assert feed.pop_requested_paths() == [CHANGES, CHANGES, CHANGES, SNAPSHOT]
     assert held(file) == feed.entries
 
 
-def test_an_entry_that_goes_and_was_never_seen_is_no_matter(feed: Feed, file: Path) -> None:
+def test_an_entry_that_goes_and_was_never_seen_is_no_matter(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
-    feed.put("e9")
-    feed.take("e9")
+    feed.put_entry("e9")
+    feed.remove_entry("e9")
     feed.changes = feed.changes[-1:]
     assert run(feed, file).startswith("5 entries, seq 7")
 
 
-def test_an_empty_page_moves_the_day(feed: Feed, file: Path) -> None:
+def test_an_empty_page_moves_the_day(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
-    feed.day = "2026-11-23"
+    feed.as_of_day = "2026-11-23"
     assert run(feed, file).startswith("5 entries, seq 5, day 2026-11-23, proved sha256")
     assert position(file)["as_of_day"] == "2026-11-23"
 
 
-def test_without_proof_it_says_when_it_was_proved_last(feed: Feed, file: Path) -> None:
+def test_without_proof_it_says_when_it_was_proved_last(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
-    feed.put("e9")
-    feed.paths()
+    feed.put_entry("e9")
+    feed.pop_requested_paths()
     told = run(feed, file, prove=False)
     assert told == "6 entries, seq 6, day 2026-11-22, last proved at seq 5, day 2026-11-22"
-    assert feed.paths() == [CHANGES]
+    assert feed.pop_requested_paths() == [CHANGES]
 
 
 def test_it_follows_and_is_proved_again_when_the_day_turns(
-    feed: Feed, file: Path, pauses: list[float]
+    feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
-    kept = keep(ADDRESS, file, KEY, follow=30, transport=httpx.MockTransport(feed.answer))
+    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=30, transport=httpx.MockTransport(feed.handle_request))
     assert next(kept).startswith("5 entries, seq 5, day 2026-11-22, proved")
-    feed.put("e9")
+    feed.put_entry("e9")
     assert next(kept).endswith("last proved at seq 5, day 2026-11-22")
-    feed.paths()
-    feed.day = "2026-11-23"
+    feed.pop_requested_paths()
+    feed.as_of_day = "2026-11-23"
     assert next(kept).startswith("6 entries, seq 6, day 2026-11-23, proved")
-    assert feed.paths() == [CHANGES, SNAPSHOT]
+    assert feed.pop_requested_paths() == [CHANGES, SNAPSHOT]
     assert set(pauses) == {30}
     kept.close()
 
@@ -194,24 +194,24 @@ def dying(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
     monkeypatch.setattr(sqlite3, "connect", lambda *a, **b: connect(*a, **b, factory=Mortal))
 
 
-def a_fold(feed: Feed) -> None:
+def a_fold(feed: FakeFeed) -> None:
     for number in range(4, 9):
-        feed.put(f"e{number}", name="新")
-        feed.take(f"e{number - 4}")
+        feed.put_entry(f"e{number}", entry_id="新")
+        feed.remove_entry(f"e{number - 4}")
 
 
-def a_new_epoch(feed: Feed) -> None:
+def a_new_epoch(feed: FakeFeed) -> None:
     feed.epoch, feed.changes = 2, []
-    feed.put("e7")
-    feed.take("e1")
+    feed.put_entry("e7")
+    feed.remove_entry("e1")
 
 
 @pytest.mark.parametrize("happens", [None, a_fold, a_new_epoch])
 def test_it_may_die_before_any_statement_and_goes_on(
-    feed: Feed,
+    feed: FakeFeed,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    happens: Callable[[Feed], None] | None,
+    happens: Callable[[FakeFeed], None] | None,
 ) -> None:
     monkeypatch.setattr(mirror, "BATCH_LINES", 2)
     kept = tmp_path / "kept.sqlite"
@@ -246,7 +246,7 @@ def test_it_may_die_before_any_statement_and_goes_on(
         if happens is not None:  # what is there is what the registry said at that position
             now = position(file)
             assert held(file) == said_at(now["epoch"], now["after"])
-        assert run(feed, file).endswith(f"proved sha256 {feed.sha256()}")
+        assert run(feed, file).endswith(f"proved sha256 {feed.compute_sha256()}")
         assert held(file) == feed.entries
     assert deaths > 20
 
@@ -256,11 +256,11 @@ def test_it_may_die_before_any_statement_and_goes_on(
 
 @pytest.mark.parametrize("reason", ["epoch", "restored", "too old"])
 def test_where_the_feed_is_gone_a_snapshot_replaces_everything(
-    feed: Feed, file: Path, reason: str
+    feed: FakeFeed, file: Path, reason: str
 ) -> None:
     run(feed, file)
-    feed.put("e6")
-    feed.take("e2")
+    feed.put_entry("e6")
+    feed.remove_entry("e2")
     feed.changes.clear()
     match reason:
         case "epoch":
@@ -268,14 +268,14 @@ def test_where_the_feed_is_gone_a_snapshot_replaces_everything(
         case "restored":
             feed.seq = 3
         case "too old":
-            feed.too_old = 6
-    feed.paths()
-    assert run(feed, file).endswith(feed.sha256())
-    assert feed.paths() == [CHANGES, SNAPSHOT, CHANGES]
+            feed.oldest_seq = 6
+    feed.pop_requested_paths()
+    assert run(feed, file).endswith(feed.compute_sha256())
+    assert feed.pop_requested_paths() == [CHANGES, SNAPSHOT, CHANGES]
     assert held(file) == feed.entries
 
 
-def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(feed: Feed, file: Path) -> None:
+def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     old = dict(feed.entries)
     a_new_epoch(feed)
@@ -283,7 +283,7 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(feed: Feed, 
         reader.execute("BEGIN")
         count = "SELECT count(*) FROM entries"
         assert reader.execute(count).fetchone() == (5,)
-        feed.instead = [None, lambda answer: httpx.Response(200, content=answer.read()[:-9])]
+        feed.overrides = [None, lambda answer: httpx.Response(200, content=answer.read()[:-9])]
         with pytest.raises(MirrorError, match="broke off"):
             run(feed, file, patience=0)
         assert held(file) == old
@@ -293,8 +293,8 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(feed: Feed, 
         assert reader.execute("SELECT count(*) FROM entries WHERE id = 'e7'").fetchone() == (1,)
 
 
-def test_a_feed_that_is_always_gone_is_not_asked_for_ever(feed: Feed, file: Path) -> None:
-    feed.too_old = 10**6
+def test_a_feed_that_is_always_gone_is_not_asked_for_ever(feed: FakeFeed, file: Path) -> None:
+    feed.oldest_seq = 10**6
     with pytest.raises(MirrorError, match="no snapshot leads on: 410 feed_gone: The feed does"):
         run(feed, file)
 
@@ -303,27 +303,27 @@ def test_a_feed_that_is_always_gone_is_not_asked_for_ever(feed: Feed, file: Path
 
 
 def test_a_snapshot_cut_off_anywhere_is_never_used(
-    feed: Feed, file: Path, pauses: list[float]
+    feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
-    whole = feed.snapshot()
+    whole = feed.build_snapshot()
     ends = {place for place, byte in enumerate(whole) if byte == ord("\n")}
     for length in sorted({*range(0, len(whole), 30), *ends, *(end + 1 for end in ends)}):
         if length == len(whole):
             continue
-        feed.instead = [streamed(whole[:length])]
+        feed.overrides = [build_chunked_response(whole[:length])]
         with pytest.raises(MirrorError, match="the snapshot broke off"):
             run(feed, file, patience=0)
         assert held(file) == {}
     assert position(file)["epoch"] is None
-    feed.instead = [streamed(whole[:100]), streamed(whole[:-1])]
-    assert run(feed, file).endswith(feed.sha256())
+    feed.overrides = [build_chunked_response(whole[:100]), build_chunked_response(whole[:-1])]
+    assert run(feed, file).endswith(feed.compute_sha256())
     assert pauses == [1, 2]
 
 
-def test_a_snapshot_with_another_hash_count_or_order_is_never_used(feed: Feed, file: Path) -> None:
-    lines = feed.snapshot().splitlines(keepends=True)
+def test_a_snapshot_with_another_hash_count_or_order_is_never_used(feed: FakeFeed, file: Path) -> None:
+    lines = feed.build_snapshot().splitlines(keepends=True)
     swapped = [lines[1], lines[0], *lines[2:5]]
-    trailer = Feed(epoch=1, seq=5).snapshot()
+    trailer = FakeFeed(epoch=1, seq=5).build_snapshot()
     for spoilt in (
         [lines[0].replace(b"1.5", b"2.5"), *lines[1:]],
         lines[1:],
@@ -333,7 +333,7 @@ def test_a_snapshot_with_another_hash_count_or_order_is_never_used(feed: Feed, f
         [*lines, lines[5]],
         [*swapped, lines[5]],
     ):
-        feed.instead = [streamed(b"".join(spoilt))]
+        feed.overrides = [build_chunked_response(b"".join(spoilt))]
         with pytest.raises(MirrorError, match=r"hash|no snapshot|UNIQUE"):
             run(feed, file)
         assert held(file) == {}
@@ -342,21 +342,21 @@ def test_a_snapshot_with_another_hash_count_or_order_is_never_used(feed: Feed, f
 def test_lines_in_another_order_are_never_used_though_their_hash_is_right(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    feed = Feed()
+    feed = FakeFeed()
     for name in ("e1", "e2"):
-        feed.put(name)
+        feed.put_entry(name)
     monkeypatch.setattr("builtins.sorted", lambda names: list(reversed(list(names))))
-    spoilt = feed.snapshot()
+    spoilt = feed.build_snapshot()
     monkeypatch.undo()
-    feed.instead = [streamed(spoilt)]
+    feed.overrides = [build_chunked_response(spoilt)]
     with pytest.raises(MirrorError, match="not in the order of its ids"):
         run(feed, file)
     assert held(file) == {}
 
 
-def test_what_is_no_snapshot_at_all_is_never_used(feed: Feed, file: Path) -> None:
+def test_what_is_no_snapshot_at_all_is_never_used(feed: FakeFeed, file: Path) -> None:
     for page in (b"<html>\n<p>log in</p>\n</html>\n", b"[]\n[]\n[]\n", b"{}\n{}\n"):
-        feed.instead = [streamed(page)]
+        feed.overrides = [build_chunked_response(page)]
         with pytest.raises(MirrorError, match="no snapshot"):
             run(feed, file, patience=0)
         assert held(file) == {}
@@ -365,11 +365,11 @@ def test_what_is_no_snapshot_at_all_is_never_used(feed: Feed, file: Path) -> Non
 # --- pages that must not be used -----------------------------------------------
 
 
-def test_a_page_that_does_not_follow_on_changes_nothing(feed: Feed, file: Path) -> None:
+def test_a_page_that_does_not_follow_on_changes_nothing(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     before = held(file)
     for name in ("e5", "e6", "e7", "e8"):
-        feed.put(name)
+        feed.put_entry(name)
     bends: list[Callable[[dict[str, Any]], None]] = [
         lambda told: told.update(epoch=2),
         lambda told: told["changes"].reverse(),
@@ -384,11 +384,11 @@ def test_a_page_that_does_not_follow_on_changes_nothing(feed: Feed, file: Path) 
         lambda told: told.update(changes=None),
     ]
     for change in bends:
-        feed.instead = [bend(change)]
+        feed.overrides = [bend(change)]
         with pytest.raises(MirrorError, match=r"does not follow on|no page of the feed"):
             run(feed, file)
         assert (held(file), position(file)["after"]) == (before, 5)
-    feed.instead = [httpx.Response(200, text="<html>")]
+    feed.overrides = [httpx.Response(200, text="<html>")]
     with pytest.raises(MirrorError, match="no page of the feed"):
         run(feed, file)
     assert run(feed, file).startswith("9 entries, seq 9")
@@ -397,20 +397,20 @@ def test_a_page_that_does_not_follow_on_changes_nothing(feed: Feed, file: Path) 
 # --- the proof -------------------------------------------------------------------
 
 
-def test_a_mirror_that_differs_is_told_loudly_and_marked(feed: Feed, file: Path) -> None:
+def test_a_mirror_that_differs_is_told_loudly_and_marked(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     feed.entries["e1"] = {"id": "e1", "changed": "and never told"}
     for _ in range(2):
         with pytest.raises(MirrorError, match="THE MIRROR IS NOT WHAT THE REGISTRY SAYS") as failed:
             run(feed, file)
-        assert failed.value.code == 1
-        assert feed.sha256() in str(failed.value)
+        assert failed.value.exit_code == 1
+        assert feed.compute_sha256() in str(failed.value)
         now = position(file)
         assert [now[name] for name in now if name.startswith("proved")] == [None] * 4
     assert run(feed, file, prove=False) == "5 entries, seq 5, day 2026-11-22, not proved"
 
 
-def test_what_somebody_else_wrote_into_the_file_does_not_pass(feed: Feed, file: Path) -> None:
+def test_what_somebody_else_wrote_into_the_file_does_not_pass(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     for statement in (
         "UPDATE entries SET body = CAST('{\"id\":\"e1\"}' AS BLOB) WHERE id = 'e1'",
@@ -422,7 +422,7 @@ def test_what_somebody_else_wrote_into_the_file_does_not_pass(feed: Feed, file: 
             run(feed, file)
 
 
-def test_a_registry_that_moves_is_folded_and_asked_again(feed: Feed, file: Path) -> None:
+def test_a_registry_that_moves_is_folded_and_asked_again(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     left = 3
 
@@ -430,29 +430,29 @@ def test_a_registry_that_moves_is_folded_and_asked_again(feed: Feed, file: Path)
         nonlocal left
         left -= 1
         if left >= 0:
-            feed.put(f"m{left}")
+            feed.put_entry(f"m{left}")
 
-    feed.meanwhile = move
-    assert run(feed, file).endswith(f"proved sha256 {feed.sha256()}")
+    feed.after_page = move
+    assert run(feed, file).endswith(f"proved sha256 {feed.compute_sha256()}")
     assert held(file) == feed.entries
 
 
 def test_a_registry_that_never_stands_still_is_neither_right_nor_wrong(
-    feed: Feed, file: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+    feed: FakeFeed, file: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(feed, file)
-    feed.meanwhile = lambda: feed.put(f"m{feed.seq}")
+    feed.after_page = lambda: feed.put_entry(f"m{feed.seq}")
     said = "could not prove: the registry does not stand still"
-    with pytest.raises(RegistryMoves, match=said) as unproved:
+    with pytest.raises(MirrorNotProved, match=said) as unproved:
         run(feed, file)
-    assert unproved.value.code == 3
+    assert unproved.value.exit_code == 3
     assert position(file)["proved_seq"] == 5  # what was proved before stays proved
     # Who follows goes on following, and is told.
-    kept = keep(ADDRESS, file, KEY, follow=1, transport=httpx.MockTransport(feed.answer))
+    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request))
     assert "last proved at seq 5" in next(kept)
     assert said in capsys.readouterr().err
-    feed.meanwhile = lambda: None
-    assert next(kept).endswith(f"proved sha256 {feed.sha256()}")
+    feed.after_page = lambda: None
+    assert next(kept).endswith(f"proved sha256 {feed.compute_sha256()}")
     kept.close()
 
 
@@ -460,18 +460,18 @@ def test_a_registry_that_never_stands_still_is_neither_right_nor_wrong(
 
 
 def test_it_asks_again_while_that_may_help_and_honours_retry_after(
-    feed: Feed, file: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
+    feed: FakeFeed, file: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    feed.instead = [
+    feed.overrides = [
         httpx.ConnectError("refused"),
         BUSY,
-        problem(429, "too_many_attempts", "Wait a minute", Retry_After="2"),
+        build_problem_response(429, "too_many_attempts", "Wait a minute", Retry_After="2"),
         httpx.Response(502, text="<html>", headers={"Retry-After": "Wed, 21 Oct 2026 07:28:00"}),
         None,  # the snapshot
         httpx.ReadTimeout(""),
         BUSY,
     ]
-    assert run(feed, file).endswith(feed.sha256())
+    assert run(feed, file).endswith(feed.compute_sha256())
     assert pauses == [1, 7, 4, 8, 1, 7]  # the longer of its own pause and what was asked for
     said = capsys.readouterr().err
     assert "refused; again in 1 s" in said
@@ -482,57 +482,57 @@ def test_it_asks_again_while_that_may_help_and_honours_retry_after(
 
 
 def test_its_patience_has_an_end_and_its_pauses_a_length(
-    feed: Feed, file: Path, pauses: list[float]
+    feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
-    feed.instead = [httpx.ConnectError("refused")] * 50
+    feed.overrides = [httpx.ConnectError("refused")] * 50
     with pytest.raises(MirrorError, match="the registry does not answer: refused"):
         run(feed, file)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     pauses.clear()
-    feed.instead = [problem(503, "busy", "Wait", Retry_After="3600")]
+    feed.overrides = [build_problem_response(503, "busy", "Wait", Retry_After="3600")]
     with pytest.raises(MirrorError, match="does not answer: 503 busy: Wait"):
         run(feed, file)
     assert pauses == []
-    assert run(feed, file, patience=0).endswith(feed.sha256())
+    assert run(feed, file, patience=0).endswith(feed.compute_sha256())
 
 
 def test_a_snapshot_that_dies_on_the_way_begins_anew(
-    feed: Feed, file: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
+    feed: FakeFeed, file: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "BATCH_LINES", 2)
 
     def breaking() -> Iterator[bytes]:
-        yield b"".join(feed.snapshot().splitlines(keepends=True)[:4])
+        yield b"".join(feed.build_snapshot().splitlines(keepends=True)[:4])
         raise httpx.RemoteProtocolError("peer closed connection")
 
-    feed.instead = [httpx.Response(200, content=breaking())]
-    assert run(feed, file).endswith(feed.sha256())
-    assert (feed.paths(), pauses) == ([SNAPSHOT, SNAPSHOT, CHANGES], [1])
+    feed.overrides = [httpx.Response(200, content=breaking())]
+    assert run(feed, file).endswith(feed.compute_sha256())
+    assert (feed.pop_requested_paths(), pauses) == ([SNAPSHOT, SNAPSHOT, CHANGES], [1])
 
 
 def test_a_refusal_ends_it_at_once_with_the_registry_s_sentence(
-    feed: Feed, file: Path, pauses: list[float]
+    feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
     with pytest.raises(MirrorError, match="401 unauthenticated: Send a key that is in use"):
         run(feed, file, key="rbk_other")
     run(feed, file)
     for status, code in ((401, "unauthenticated"), (403, "forbidden"), (422, "x"), (500, "x")):
-        feed.instead = [problem(status, code, "so it is")]
+        feed.overrides = [build_problem_response(status, code, "so it is")]
         with pytest.raises(MirrorError, match=f"the registry says {status} {code}: so it is"):
             run(feed, file)
-    feed.instead = [httpx.Response(302, headers={"Location": "https://elsewhere.example/"})]
-    feed.paths()
+    feed.overrides = [httpx.Response(302, headers={"Location": "https://elsewhere.example/"})]
+    feed.pop_requested_paths()
     with pytest.raises(MirrorError, match="302 Found"):
         run(feed, file)
-    assert len(feed.paths()) == 1  # the key is not carried elsewhere
+    assert len(feed.pop_requested_paths()) == 1  # the key is not carried elsewhere
     assert pauses == []
 
 
 # --- files, addresses and keys -------------------------------------------------------
 
 
-def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(feed: Feed, file: Path) -> None:
-    feed.instead = [problem(403, "forbidden", "no")]
+def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(feed: FakeFeed, file: Path) -> None:
+    feed.overrides = [build_problem_response(403, "forbidden", "no")]
     with pytest.raises(MirrorError, match="403"):
         run(feed, file, url="https://typo.example")
     run(feed, file)
@@ -542,7 +542,7 @@ def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(feed: Feed, 
     run(feed, file, url=f"{ADDRESS}/")
 
 
-def test_files_of_others_are_refused_and_left_as_they_are(feed: Feed, tmp_path: Path) -> None:
+def test_files_of_others_are_refused_and_left_as_they_are(feed: FakeFeed, tmp_path: Path) -> None:
     other = tmp_path / "other.sqlite"
     with closing(sqlite3.connect(other)) as database:
         database.execute("CREATE TABLE entries (id TEXT, body BLOB)")
@@ -553,23 +553,23 @@ def test_files_of_others_are_refused_and_left_as_they_are(feed: Feed, tmp_path: 
         with pytest.raises(MirrorError, match=said):
             run(feed, path)
         assert path.read_bytes() == before
-    assert feed.asked == []
+    assert feed.requests == []
     (tmp_path / "empty").touch()
     run(feed, tmp_path / "empty")
 
 
-def test_a_file_has_one_mirror_at_a_time(feed: Feed, file: Path, pauses: list[float]) -> None:
-    kept = keep(ADDRESS, file, KEY, follow=1, transport=httpx.MockTransport(feed.answer))
+def test_a_file_has_one_mirror_at_a_time(feed: FakeFeed, file: Path, pauses: list[float]) -> None:
+    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request))
     next(kept)
     with pytest.raises(MirrorError, match="another process keeps"):
         run(feed, file)
-    feed.put("e9")
+    feed.put_entry("e9")
     assert next(kept).startswith("6 entries")
     kept.close()
     run(feed, file)
 
 
-def test_an_address_that_would_carry_a_secret_is_refused(feed: Feed, file: Path) -> None:
+def test_an_address_that_would_carry_a_secret_is_refused(feed: FakeFeed, file: Path) -> None:
     for url in ("registry.example", "ftp://registry.example", "https://", "file:///etc"):
         with pytest.raises(MirrorError, match="begins with https"):
             run(feed, file, url=url)
@@ -607,51 +607,51 @@ def test_the_key_is_read_from_a_private_file_or_the_environment(
 
 
 def test_the_command_prints_one_line_and_ends_with_its_code(
-    feed: Feed,
+    feed: FakeFeed,
     file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    command = Command(monkeypatch, capsys, [])
+    command = CommandRunner(monkeypatch, capsys, [])
     monkeypatch.setenv("REDBLACK_KEY", KEY)
-    with served(feed) as address:
+    with serve_feed(feed) as address:
         arguments = ("mirror", address, "--into", str(file))
         done = command(*arguments)
-        assert (done.code, done.err) == (0, "")
-        assert done.out == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.sha256()}\n"
-        feed.meanwhile = lambda: feed.put(f"m{feed.seq}")
+        assert (done.exit_code, done.stderr) == (0, "")
+        assert done.stdout == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}\n"
+        feed.after_page = lambda: feed.put_entry(f"m{feed.seq}")
         done = command(*arguments)
-        assert (done.code, done.out) == (3, "")
-        assert done.err == "redblack: could not prove: the registry does not stand still\n"
-        assert command(*arguments, "--no-prove").code == 0
-        feed.meanwhile = lambda: None
+        assert (done.exit_code, done.stdout) == (3, "")
+        assert done.stderr == "redblack: could not prove: the registry does not stand still\n"
+        assert command(*arguments, "--no-prove").exit_code == 0
+        feed.after_page = lambda: None
         feed.entries.pop("e1")
         done = command(*arguments)
-        assert (done.code, done.out) == (1, "")
-        assert done.err.startswith("redblack: THE MIRROR IS NOT")
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr.startswith("redblack: THE MIRROR IS NOT")
         monkeypatch.delenv("REDBLACK_KEY")
-        assert command(*arguments).err.startswith("redblack: no key")
+        assert command(*arguments).stderr.startswith("redblack: no key")
         missing = command(*arguments, "--key-file", str(file.with_name("nowhere")))
-        assert missing.code == 1
-        assert "Traceback" not in missing.err
+        assert missing.exit_code == 1
+        assert "Traceback" not in missing.stderr
     done = command("mirror", "http://127.0.0.1:1", "--into", str(file))
-    assert done.code == 1
+    assert done.exit_code == 1
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_follower_ends_cleanly_when_told_to(feed: Feed, file: Path, sent: signal.Signals) -> None:
-    with served(feed) as address:
-        arguments = [COMMAND, "mirror", address, "--into", file, "--follow", "0.1"]
+def test_a_follower_ends_cleanly_when_told_to(feed: FakeFeed, file: Path, sent: signal.Signals) -> None:
+    with serve_feed(feed) as address:
+        arguments = [REDBLACK_COMMAND, "mirror", address, "--into", file, "--follow", "0.1"]
         process = subprocess.Popen(
             arguments,
-            env=environment(REDBLACK_KEY=KEY),
+            env=build_environment(REDBLACK_KEY=KEY),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
         assert process.stdout is not None
         assert process.stdout.readline().startswith("5 entries, seq 5")
-        feed.put("e9")
+        feed.put_entry("e9")
         assert process.stdout.readline().startswith("6 entries, seq 6")
         process.send_signal(sent)
         out, err = process.communicate(timeout=20)

@@ -18,12 +18,12 @@ import orjson
 import pytest
 
 from app.calendar.notices import read_calendar_notice
-from app.client.mirror import keep
+from app.client.mirror import run_mirror
 from app.disclosure.service import load_year
 from app.exports.service import start_epoch
-from tests.support.facts import red
-from tests.support.histories import Office
-from tests.support.processes import COMMAND, environment
+from tests.support.facts import build_red_changes
+from tests.support.histories import RandomDepartment
+from tests.support.processes import REDBLACK_COMMAND, build_environment
 from tests.support.world import World
 
 ROLES = ("subscriber", "auditor")
@@ -42,7 +42,7 @@ def key_of(world: World, role: str) -> str:
 def mirrored(world: World, home: Path) -> dict[str, str]:
     """Bring a mirror for each role up to date; each proves itself. Gives their last words."""
     return {
-        role: list(keep(world.address, home / f"{role}.sqlite", key_of(world, role)))[-1]
+        role: list(run_mirror(world.address, home / f"{role}.sqlite", key_of(world, role)))[-1]
         for role in ROLES
     }
 
@@ -90,11 +90,11 @@ BACKDATED = {
 def test_a_change_after_the_day_turned_and_before_anybody_looked(
     world: World, tmp_path: Path, name: str
 ) -> None:
-    honoured = world.record(**red(effective_until="2027-06-01"))
+    honoured = world.record(**build_red_changes(effective_until="2027-06-01"))
     entry = world.record(effective_until="2026-11-30")
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "suspended"
-    world.clock.move_to(date(2026, 12, 2))  # the black entry is over, and nobody was told yet
+    world.clock.set_day(date(2026, 12, 2))  # the black entry is over, and nobody was told yet
     order(world, entry, name, **BACKDATED[name])
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "active"
@@ -105,14 +105,14 @@ def test_a_node_whose_clock_is_behind_tells_nothing_of_yesterday(
 ) -> None:
     entry = world.record(effective_until="2026-11-22")
     mirrored(world, tmp_path)
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[entry["id"]]["status"] == "expired"
-    world.clock.move_to(date(2026, 11, 22))  # the next answer comes from there
+    world.clock.set_day(date(2026, 11, 22))  # the next answer comes from there
     mirrored(world, tmp_path)
     order(world, entry, "corrections", reason="更正", changes={"remark": "更正后"})
     mirrored(world, tmp_path)
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[entry["id"]]["status"] == "expired"
     assert held(tmp_path, "subscriber") == {}
@@ -123,15 +123,15 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
     world: World, tmp_path: Path, seed: int
 ) -> None:
     chance = random.Random(seed)
-    office = Office(world.api(), chance, world.clock.today)
+    office = RandomDepartment(world.api(), chance, world.clock.today)
     notice = tmp_path / "notice.yaml"
     notice.write_text(NOTICE)
     looks = 0
     for turn in range(100):
-        office.act()
+        office.do_random_action()
         if chance.random() < 0.15:
             days = chance.choice([1, 1, 2, 7, 30])
-            world.clock.move_to(world.clock.today() + timedelta(days))
+            world.clock.set_day(world.clock.today() + timedelta(days))
         if turn == 60:
             load_year(world.registry, read_calendar_notice(notice))
         if chance.random() < 0.02:
@@ -140,8 +140,8 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
             mirrored(world, tmp_path)
             looks += 1
     told = mirrored(world, tmp_path)
-    print(looks, told, sorted(office.answers.items()))
-    done = {deed for (deed, status) in office.answers if status < 300}
+    print(looks, told, sorted(office.response_counts.items()))
+    done = {deed for (deed, status) in office.response_counts if status < 300}
     assert {"push black", "push red", "push penalty", "corrections", "exits"} <= done
 
 
@@ -155,17 +155,17 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
     world: World, tmp_path: Path
 ) -> None:
     chance = random.Random(11)
-    office = Office(world.api(), chance, world.clock.today, subjects=60)
+    office = RandomDepartment(world.api(), chance, world.clock.today, subject_count=60)
     for _ in range(120):
-        office.act()
+        office.do_random_action()
     enough, failures = threading.Event(), []
 
     def work() -> None:
         try:
             while not enough.is_set():
-                office.act()
+                office.do_random_action()
                 if chance.random() < 0.01:
-                    world.clock.move_to(world.clock.today() + timedelta(1))
+                    world.clock.set_day(world.clock.today() + timedelta(1))
                 time.sleep(0.005)
         except (AssertionError, httpx.HTTPError) as failed:
             failures.append(failed)
@@ -193,8 +193,8 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
     assert failures == []
     for role in ROLES:
         done = subprocess.run(
-            [COMMAND, "mirror", world.address, "--into", tmp_path / f"{role}.sqlite"],
-            env=environment(REDBLACK_KEY=key_of(world, role)),
+            [REDBLACK_COMMAND, "mirror", world.address, "--into", tmp_path / f"{role}.sqlite"],
+            env=build_environment(REDBLACK_KEY=key_of(world, role)),
             capture_output=True,
             text=True,
             timeout=60,
@@ -209,15 +209,15 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
         entries = [orjson.loads(line) for line in snapshot[:start].splitlines()]
         assert held(tmp_path, role) == {entry["id"]: entry for entry in entries}
         print(role, done.stdout.strip())
-    print(dict(fates), sorted(office.answers.items()))
+    print(dict(fates), sorted(office.response_counts.items()))
     assert fates["under way"] > 0
 
 
 def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
     """A mirror that follows."""
     return subprocess.Popen(
-        [COMMAND, "mirror", world.address, "--into", home / f"{role}.sqlite", "--follow", "0.1"],
-        env=environment(REDBLACK_KEY=key_of(world, role)),
+        [REDBLACK_COMMAND, "mirror", world.address, "--into", home / f"{role}.sqlite", "--follow", "0.1"],
+        env=build_environment(REDBLACK_KEY=key_of(world, role)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

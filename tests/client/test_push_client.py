@@ -24,7 +24,7 @@ import orjson
 import pytest
 
 from app.client import push as client
-from app.client.push import DeliveryError, HeldForApproval, RowsRefused, Wishes, deliver
+from app.client.push import PushError, ApprovalPending, RowsRefused, PushOptions, push_file
 from app.submissions.processing import dispatch
 from tests.support import files
 from tests.support.world import World
@@ -267,9 +267,9 @@ def send(desk: Desk, file: Path, capsys: pytest.CaptureFixture[str]) -> Callable
         capsys.readouterr()
         code, failed = 0, ""
         try:
-            lines.extend(deliver(url or desk.address, path, key, sleep=pause, **options))
-        except DeliveryError as ended:
-            code, failed = ended.code, str(ended)
+            lines.extend(push_file(url or desk.address, path, key, sleep=pause, **options))
+        except PushError as ended:
+            code, failed = ended.exit_code, str(ended)
         err = capsys.readouterr().err
         assert KEY not in err + failed + "".join(lines)
         assert not list(path.parent.glob("*.part"))
@@ -307,7 +307,7 @@ def test_a_small_file_is_answered_at_once(desk: Desk, file: Path, send: Send) ->
 
 
 def test_every_wish_is_passed_on(desk: Desk, send: Send) -> None:
-    wishes = Wishes(
+    wishes = PushOptions(
         list_type="black",
         department="human_resources",
         dry_run=True,
@@ -656,14 +656,14 @@ def test_a_wrong_key_ends_it_at_once(desk: Desk, tmp_path: Path, send: Send) -> 
     assert "rbk_wrong" not in sent.failed + sent.err
     desk.asked.clear()
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(client.SENT_UNASKED + 1))
+    large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     assert send(large, key="rbk_wrong").code == 1
     assert desk.asked == [f"GET {HOME}"]  # nothing of it was sent
 
 
 def test_a_key_that_may_not_look_may_send(desk: Desk, tmp_path: Path, send: Send) -> None:
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(client.SENT_UNASKED + 1))
+    large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     desk.instead = [problem(503, "busy", "x"), problem(403, "forbidden", "无此权限")]
     assert send(large).code == 0
     assert len(desk.posted) == 1
@@ -716,7 +716,7 @@ def test_a_refusal_in_the_background_is_told_in_both_languages(desk: Desk, send:
 def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: Send) -> None:
     desk.first = view("refused", rows_read=10, refused=1, problem=WHY)
     desk.refusals = [refusal(4)]
-    sent = send(wishes=Wishes(commit="all_or_nothing"))
+    sent = send(wishes=PushOptions(commit="all_or_nothing"))
     assert sent.code == 1
     assert "row 4 · 统一社会信用代码" in sent.err
 
@@ -753,36 +753,36 @@ def test_every_end_has_its_code(
 def test_a_registry_is_understood_whatever_it_makes_of_a_file(
     world: World, tmp_path: Path, send: Send, at_once: int
 ) -> None:
-    files.set_to(world, submission_at_once_bytes=at_once, replace_brake_entries=2)
+    files.change_settings(world, submission_at_once_bytes=at_once, replace_brake_entries=2)
     key = world.api().headers["Authorization"].removeprefix("Bearer ")
     path = tmp_path / "sent.csv"
 
     def push(*bodies: dict[str, Any], **wishes: Any) -> Sent:
-        path.write_bytes(files.delimited([files.cells(body) for body in bodies]))
+        path.write_bytes(files.format_csv([files.build_cells(body) for body in bodies]))
         return send(
             path,
             key=key,
             url=world.address,
             during=lambda _: dispatch.work_off(world.registry),
-            wishes=Wishes(list_type=files.BLACK, **wishes),
+            wishes=PushOptions(list_type=files.BLACK_LIST_TYPE, **wishes),
         )
 
-    done = push(*files.rows(8))
+    done = push(*files.build_rows(8))
     assert (done.code, done.failed, done.err) == (0, "", "")
     assert "done 已完成 · rows 行 8 · accepted 接受 8" in done.lines[1]
-    some = push(*files.rows(1), files.row(9, severity="grave"))
+    some = push(*files.build_rows(1), files.build_row(9, severity="grave"))
     assert (some.code, some.failed) == (3, "1 of 2 rows were refused / 共 2 行，拒绝 1 行")
     assert "row 3 · 失信程度 · " in some.err
 
     whole = {"mode": "replace", "department": "human_resources", "reason": "年度更新", "rows": 4}
-    held = push(*files.rows(4), **whole)
+    held = push(*files.build_rows(4), **whole)
     [told] = world.api().get(HOME, params={"state": "held"}).json()["submissions"]
     assert held.code == 4
     assert f"submission {told['id']} is held" in held.failed
     assert f" until {told['held_until']} / 截止 {told['held_until']}" in held.failed
     assert told["held_until"].startswith("2026-11-")
 
-    short = push(*files.rows(2), rows=3)
+    short = push(*files.build_rows(2), rows=3)
     assert (short.code, "已完成，但: row_count_differs: " in short.failed) == (1, True)
     path.write_bytes("甲,乙\n1,2\n".encode())
     refused = send(
@@ -797,7 +797,7 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
 
 
 def test_each_code_is_an_error_of_its_own() -> None:
-    assert (DeliveryError.code, RowsRefused.code, HeldForApproval.code) == (1, 3, 4)
+    assert (PushError.exit_code, RowsRefused.exit_code, ApprovalPending.exit_code) == (1, 3, 4)
 
 
 def test_what_is_no_registry_is_told_so(desk: Desk, send: Send) -> None:
@@ -851,7 +851,7 @@ def test_a_way_in_the_open_is_told(file: Path, capsys: pytest.CaptureFixture[str
         ("http://localhost:8000", False),
         ("http://[::1]:8000", False),
     ):
-        list(deliver(url, file, KEY, transport=httpx.MockTransport(answer)))
+        list(push_file(url, file, KEY, transport=httpx.MockTransport(answer)))
         assert ("travel unencrypted" in capsys.readouterr().err) == told, url
     assert asked[1:3] == [f"http://10.0.0.1{HOME}", f"https://registry.example/city{HOME}"]
 
@@ -877,7 +877,7 @@ def test_on_a_terminal_there_is_a_bar(
     desk.later = [working, view(rows_read=10, refused=1)]
     desk.refusals = [refusal(3, column="[red]列")]
     desk.instead = [problem(503, "busy", "[bold]写入繁忙"), None]
-    lines = deliver(desk.address, file, KEY, sleep=lambda _: None)
+    lines = push_file(desk.address, file, KEY, sleep=lambda _: None)
     with pytest.raises(RowsRefused):
         sys.stdout.writelines(lines)
     shown = screen.getvalue()

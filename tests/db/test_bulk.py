@@ -29,7 +29,7 @@ from app.entries.recording.batch import Recorded, record_all
 from app.entries.schemas import EntryPush
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.subjects import store as subject_store
-from tests.support.facts import organisation, push, resident_id
+from tests.support.facts import build_organisation, build_push, build_resident_id
 from tests.support.world import World
 
 MANY = 40
@@ -41,18 +41,18 @@ Rows = Sequence[Mapping[str, Any]]
 def pushes(refs: str = "R", count: int = MANY, **changes: Any) -> list[EntryPush]:
     return [
         EntryPush.model_validate(
-            push(
+            build_push(
                 **{
                     "source_ref": f"{refs}-{each}",
                     "department": "human_resources",
-                    "subject": organisation(each),
+                    "subject": build_organisation(each),
                     "responsible_persons": [
                         {
                             "role": "legal_representative",
                             "name": "张\\N某",
                             "identifier": {
                                 "scheme": "resident_id",
-                                "number": resident_id(serial=f"{each:03d}"),
+                                "number": build_resident_id(serial=f"{each:03d}"),
                             },
                         }
                     ],
@@ -224,7 +224,7 @@ def test_new_subjects_in_two_batches_at_once_are_one_subject_each(world: World) 
                 item.model_copy(
                     update={
                         "subject": EntryPush.model_validate(
-                            push(subject=organisation(1000 * turn + number))
+                            build_push(subject=build_organisation(1000 * turn + number))
                         ).subject
                     }
                 )

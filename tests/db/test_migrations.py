@@ -26,18 +26,18 @@ from app.db.tables import LEDGER, Base
 from app.registry import Registry
 from app.settings import Settings
 from tests.conftest import DATABASES
-from tests.support.facts import BUILDER, check, push, subject
-from tests.support.processes import environment, redblack, serving
-from tests.support.reports import issued
-from tests.support.world import Templates, open_world
+from tests.support.facts import BUILDER_USCC, build_check, build_push, build_subject
+from tests.support.processes import build_environment, run_redblack, serve_registry
+from tests.support.reports import issue_report
+from tests.support.world import RegistryTemplates, open_world
 
 
 @pytest.fixture
-def scratch(backend: str, templates: Templates, tmp_path: Path) -> Iterator[Settings]:
+def scratch(backend: str, templates: RegistryTemplates, tmp_path: Path) -> Iterator[Settings]:
     """A database with nothing in it."""
-    made = templates.settings(backend)
+    made = templates.create_copy(backend)
     if backend == "sqlite":
-        templates.drop(made)
+        templates.drop_copy(made)
         made.data_dir.mkdir()
     else:
         with psycopg.connect(made.database_url, autocommit=True) as connection:
@@ -45,7 +45,7 @@ def scratch(backend: str, templates: Templates, tmp_path: Path) -> Iterator[Sett
             connection.execute("CREATE SCHEMA public")
             connection.execute("DROP SCHEMA ledger CASCADE")
     yield made
-    templates.drop(made)
+    templates.drop_copy(made)
 
 
 def tables(settings: Settings) -> set[str]:
@@ -96,7 +96,7 @@ def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, add
     with closing(Registry.open(scratch)) as registry:
         initialize_registry(registry)
     world = open_world(scratch, app, address)
-    assert world.api().post("/v1/entries", json=push()).status_code == 201
+    assert world.api().post("/v1/entries", json=build_push()).status_code == 201
     world.close()
 
 
@@ -107,7 +107,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     with closing(Registry.open(scratch)) as registry:
         initialize_registry(registry)
     world = open_world(scratch, app, address)
-    wrong = world.record(source_ref="W", subject=subject(name="错的公司"))
+    wrong = world.record(source_ref="W", subject=build_subject(name="错的公司"))
     revocation = {"reason": "错", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
     path = f"/v1/entries/{wrong['id']}/revocations"
     assert world.api().post(path, json=revocation, headers={"If-Match": '"1"'}).is_success
@@ -116,7 +116,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     downgrade(scratch, "0005")  # one number means one subject again
     migrations.upgrade(scratch)
     world = open_world(scratch, app, address)
-    [found] = world.api("approver").post("/v1/checks", json=check()).json()["results"]
+    [found] = world.api("approver").post("/v1/checks", json=build_check()).json()["results"]
     assert (found["standing"], found["warnings"]) == ("black", [])
     assert found["subject"]["id"] == right["subject"]["id"]
     world.close()
@@ -131,13 +131,13 @@ def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
         initialize_registry(registry)
     world = open_world(scratch, app, address)
     world.record()
-    looked_up = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}
+    looked_up = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}
     for _ in range(3):
-        assert world.api("approver").post("/v1/checks", json=check()).is_success
+        assert world.api("approver").post("/v1/checks", json=build_check()).is_success
         assert world.api().post("/v1/subjects/lookup", json=looked_up).is_success
     with world.registry.database.ledger() as connection:
         assert sort_results(connection, 2) == 2
-    before = issued(world)["queries"]
+    before = issue_report(world)["queries"]
     assert len(before) == 6
     world.close()
     downgrade(scratch, "0009")
@@ -147,14 +147,14 @@ def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
         assert len(set(found.all())) == 6
     migrations.upgrade(scratch)
     world = open_world(scratch, app, address)
-    assert issued(world)["queries"] == before
+    assert issue_report(world)["queries"] == before
     world.close()
 
 
 def test_upgrades_at_once_are_made_once(scratch: Settings, tmp_path: Path) -> None:
     # Processes, not threads: Alembic keeps its context in a module.
     def upgrade(_: int) -> CompletedProcess[str]:
-        return redblack("db", "upgrade", cwd=tmp_path, **environment(scratch))
+        return run_redblack("db", "upgrade", cwd=tmp_path, **build_environment(scratch))
 
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(upgrade, range(2)):
@@ -172,9 +172,9 @@ def test_an_upgrade_of_the_newest_schema_changes_nothing(scratch: Settings) -> N
 
 
 def test_readiness_reports_a_stale_schema_and_nothing_is_answered(
-    backend: str, templates: Templates, app: FastAPI, address: str
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> None:
-    settings = templates.settings(backend)
+    settings = templates.create_copy(backend)
     world = open_world(settings, app, address)
     department = world.api()
     with migrating(settings) as connection, connection.begin():
@@ -187,39 +187,39 @@ def test_readiness_reports_a_stale_schema_and_nothing_is_answered(
     answer = department.get("/v1/domains")
     assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
     world.close()
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def test_serving_refuses_an_empty_postgresql_and_migrates_an_empty_sqlite(
     backend: str, scratch: Settings, tmp_path: Path
 ) -> None:
     if backend == "sqlite":
-        with serving(scratch, tmp_path) as served, served.client() as client:
+        with serve_registry(scratch, tmp_path) as served, served.client() as client:
             assert client.get("/readyz").json() == {"status": "ready"}
         return
-    named = environment(scratch)
-    done = redblack("serve", "--port", "1", cwd=tmp_path, **named)
+    named = build_environment(scratch)
+    done = run_redblack("serve", "--port", "1", cwd=tmp_path, **named)
     assert done.returncode == 1
     assert done.stderr.startswith("redblack: ")
     assert "redblack db upgrade" in done.stderr
     assert "Traceback" not in done.stderr
-    upgraded = redblack("db", "upgrade", cwd=tmp_path, **named)
+    upgraded = run_redblack("db", "upgrade", cwd=tmp_path, **named)
     assert (upgraded.returncode, upgraded.stdout) == (0, f"schema at {migrations.schema_head()}\n")
-    with serving(scratch, tmp_path) as served, served.client() as client:
+    with serve_registry(scratch, tmp_path) as served, served.client() as client:
         assert client.get("/readyz").json() == {"status": "ready"}
 
 
-def test_serving_refuses_a_stale_postgresql(templates: Templates, tmp_path: Path) -> None:
+def test_serving_refuses_a_stale_postgresql(templates: RegistryTemplates, tmp_path: Path) -> None:
     if "postgresql" not in DATABASES:
         pytest.skip("PostgreSQL is not to be tested")
-    settings = templates.settings("postgresql")
+    settings = templates.create_copy("postgresql")
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    done = redblack("serve", "--port", "1", cwd=tmp_path, **environment(settings))
+    done = run_redblack("serve", "--port", "1", cwd=tmp_path, **build_environment(settings))
     assert done.returncode == 1
     assert "redblack db upgrade" in done.stderr
     assert "Traceback" not in done.stderr
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
 def test_each_migration_is_dated_and_says_what_it_does() -> None:

@@ -19,9 +19,9 @@ from app.entries import store as entries
 from app.http.problems import from_database
 from app.registry import read_head
 from app.subjects.store import LookupKey
-from tests.support.asking import answered, on_record
-from tests.support.facts import PERSON, asked, subject
-from tests.support.numbers import org_code, uscc
+from tests.support.asking import post_check, read_check_records
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_subject
+from tests.support.numbers import build_org_code, build_uscc
 from tests.support.world import World
 
 MANY = 10_000
@@ -77,7 +77,7 @@ def record(action: str, **changes: Any) -> dict[str, Any]:
 def listed(world: World, serials: range) -> dict[int, dict[str, Any]]:
     return {
         serial: world.record(
-            subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}"
+            subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}"
         )
         for serial in serials
     }
@@ -88,14 +88,14 @@ def listed(world: World, serials: range) -> dict[int, dict[str, Any]]:
 
 def test_ten_thousand_keys_find_what_is_recorded_under_them_and_nothing_else(world: World) -> None:
     known = listed(world, range(0, 50, 10))
-    keys: list[LookupKey] = [("uscc", uscc(serial)) for serial in range(MANY)]
-    keys += [("org_code", org_code(serial)) for serial in range(MANY)]
+    keys: list[LookupKey] = [("uscc", build_uscc(serial)) for serial in range(MANY)]
+    keys += [("org_code", build_org_code(serial)) for serial in range(MANY)]
     with world.registry.database.reading() as connection:
         found = checks.match_keys(connection, keys)
         assert checks.match_keys(connection, []) == {}
-        assert checks.match_keys(connection, [("uscc", uscc(1)), ("uscc", uscc(1))]) == {}
-    expected = {("uscc", uscc(serial)) for serial in known}
-    expected |= {("org_code", org_code(serial)) for serial in known}
+        assert checks.match_keys(connection, [("uscc", build_uscc(1)), ("uscc", build_uscc(1))]) == {}
+    expected = {("uscc", build_uscc(serial)) for serial in known}
+    expected |= {("org_code", build_org_code(serial)) for serial in known}
     assert found.keys() == expected
     for (scheme, _), matched in found.items():
         assert scheme in {"uscc", "org_code"}
@@ -119,7 +119,7 @@ def test_ten_thousand_ids_find_their_entries_and_none_finds_nothing(world: World
     assert {(UUID(subject_id), name) for subject_id, name in rows} == {
         (ids[serial], f"公司{serial}") for serial in ids
     }
-    [result] = answered(world.api("approver"), asked(uscc(1), "公司1"))["results"]
+    [result] = post_check(world.api("approver"), build_question(build_uscc(1), "公司1"))["results"]
     assert result["subject"]["id"] == known[1]["subject"]["id"]
     assert [entry["id"] for entry in result["entries"]] == [known[1]["id"]]
 
@@ -148,7 +148,7 @@ def test_odd_texts_are_compared_as_they_are(world: World) -> None:
 
 
 def test_a_read_sees_one_moment_whatever_is_recorded_meanwhile(world: World) -> None:
-    keys: list[LookupKey] = [("uscc", uscc(1))]
+    keys: list[LookupKey] = [("uscc", build_uscc(1))]
     with world.registry.database.reading() as connection:
         before = read_head(connection)
         listed(world, range(1, 2))
@@ -245,20 +245,20 @@ def personal(**changes: Any) -> dict[str, Any]:
     return {
         "id": uuid7(),
         "check_id": uuid4(),
-        "ref": PERSON,
+        "ref": PERSON_RESIDENT_ID,
         "action": "applied",
-        "measures": [PERSON],
-        "remark": PERSON,
+        "measures": [PERSON_RESIDENT_ID],
+        "remark": PERSON_RESIDENT_ID,
         "digest": "0" * 64,
         "recorded_at": datetime(2026, 11, 22, tzinfo=UTC),
         "actor_id": uuid4(),
-        "actor_name": PERSON,
+        "actor_name": PERSON_RESIDENT_ID,
         **changes,
     }
 
 
 def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it_and_names_nobody(world: World) -> None:
-    check_id = UUID(answered(world.api("approver"))["check_id"])
+    check_id = UUID(post_check(world.api("approver"))["check_id"])
     twice = [personal(check_id=check_id), personal(check_id=check_id)]
     for rows in (
         twice,  # PostgreSQL's detail would quote the key
@@ -271,7 +271,7 @@ def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it_and_names_nobody(wor
         assert isinstance(error, IntegrityError)
         assert not is_away(error)
         whole = "".join(traceback.format_exception(error)) + str(error) + repr(error)
-        assert PERSON not in whole
+        assert PERSON_RESIDENT_ID not in whole
         assert "0" * 64 not in whole
         assert from_database(error).status == 500
     with world.registry.database.reading_ledger() as connection:
@@ -282,12 +282,12 @@ def test_what_the_driver_does_not_take_is_told_as_sqlalchemy_tells_it(world: Wor
     wrong = Prepared(
         select(text("nothing_of_ours")).select_from(Check).where(Check.purpose == bindparam("x"))
     )
-    error = broken_by(world, lambda connection: wrong.rows(connection, x=PERSON))
+    error = broken_by(world, lambda connection: wrong.rows(connection, x=PERSON_RESIDENT_ID))
     assert isinstance(error, DBAPIError)
-    assert PERSON not in "".join(traceback.format_exception(error))
+    assert PERSON_RESIDENT_ID not in "".join(traceback.format_exception(error))
     # The connection is whole again, and so is what is asked over it.
-    check_id = answered(world.api("approver"))["check_id"]
-    assert on_record(world).keys() == {check_id}
+    check_id = post_check(world.api("approver"))["check_id"]
+    assert read_check_records(world).keys() == {check_id}
 
 
 def test_a_statement_that_fails_takes_what_was_done_before_it_along(world: World) -> None:

@@ -21,7 +21,7 @@ from app.db.tables import CalendarVersion, EntryVersion
 from app.disclosure.service import load_year
 from app.errors import InvalidPayload
 from app.registry import read_head, take_sequence
-from tests.support.facts import decision, organisation, publication, push
+from tests.support.facts import build_decision, build_organisation, build_publication, build_push
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
@@ -48,8 +48,8 @@ def load(world: World, tmp_path: Path, notice: dict[str, Any]) -> tuple[int, int
 def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict[str, Any]:
     return world.record(
         source_ref=f"{decided_on} {serial}",
-        subject=organisation(serial, "12370400"),
-        decision=decision(decided_on),
+        subject=build_organisation(serial, "12370400"),
+        decision=build_decision(decided_on),
         effective_from=None,
         effective_until=None,
         **{"disclosure": {"class": "public"}, **more},
@@ -59,7 +59,7 @@ def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict
 def publish(world: World, entry: dict[str, Any], on: str) -> None:
     for channel in CHANNELS[:2]:
         answer = world.api().post(
-            f"/v1/entries/{entry['id']}/disclosures", json=publication(on, channel)
+            f"/v1/entries/{entry['id']}/disclosures", json=build_publication(on, channel)
         )
         assert answer.status_code == 200, answer.text
 
@@ -93,7 +93,7 @@ def require_gap_free(world: World) -> None:
 def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     untouched = decided(world, "2026-12-22", 1)
     touched = decided(world, "2026-12-28", 2)
     kept = decided(world, "2026-12-23", 3, disclosure={"class": "restricted"})
@@ -121,7 +121,7 @@ def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
 def test_the_history_says_that_the_calendar_moved_the_deadline(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     load(world, tmp_path, LATER)
     last = world.api().get(f"/v1/entries/{entry['id']}/history").json()["versions"][-1]
@@ -143,7 +143,7 @@ def test_the_history_says_that_the_calendar_moved_the_deadline(
 
 
 def test_a_notice_that_moves_no_deadline_still_settles_it(world: World, tmp_path: Path) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     assert load(world, tmp_path, PLAIN) == (2, 1)
     assert clock(world, entry) == (BY_STATUTE, False, "2")
@@ -152,7 +152,7 @@ def test_a_notice_that_moves_no_deadline_still_settles_it(world: World, tmp_path
 def test_a_notice_is_amended_and_the_same_again_touches_nothing(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     load(world, tmp_path, LATER)
     assert load(world, tmp_path, LATER) == (3, 0)
@@ -169,7 +169,7 @@ OFF_2028 = ["2028-05-01", "2028-10-02", "2028-10-03"]
 def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     ended, void = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
     for entry, action, body in (
         (ended, "exits", {"exited_on": "2026-12-28"}),
@@ -192,7 +192,7 @@ def test_entries_beyond_one_page_are_counted_anew_as_well(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.disclosure.service, "RECOMPUTED_AT_ONCE", 2)
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entries = [decided(world, f"2026-12-{21 + number}", number) for number in range(7)]
     assert load(world, tmp_path, LATER) == (2, 5)
     assert [shown(world, entry)["version"] for entry in entries] == [1, 1, 2, 2, 2, 2, 2]
@@ -205,9 +205,9 @@ def test_entries_beyond_one_page_are_counted_anew_as_well(
 def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     punctual, silent = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
-    world.clock.move_to(date(2027, 1, 6))
+    world.clock.set_day(date(2027, 1, 6))
     publish(world, punctual, "2027-01-06")
     load(world, tmp_path, EARLIER)
     assert clock(world, punctual)[0] == WHEN_EARLIER
@@ -225,9 +225,9 @@ def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
 
 
 def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Path) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     a_day_late, two_days = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
-    world.clock.move_to(date(2027, 1, 9))
+    world.clock.set_day(date(2027, 1, 9))
     publish(world, a_day_late, "2027-01-08")
     publish(world, two_days, "2027-01-09")
     assert (state(world, a_day_late), state(world, two_days)) == ("late", "late")
@@ -238,11 +238,11 @@ def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Pa
 def test_what_was_reported_in_time_stays_so_and_what_was_late_may_come_in_time(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2027, 1, 6))
+    world.clock.set_day(date(2027, 1, 6))
     in_time = decided(world, "2026-12-28", 1)
-    world.clock.move_to(date(2027, 1, 8))
+    world.clock.set_day(date(2027, 1, 8))
     a_day_late = decided(world, "2026-12-28", 2)
-    world.clock.move_to(date(2027, 1, 9))
+    world.clock.set_day(date(2027, 1, 9))
     two_days = decided(world, "2026-12-28", 3)
 
     def reported() -> list[str]:
@@ -260,13 +260,13 @@ def test_what_was_reported_in_time_stays_so_and_what_was_late_may_come_in_time(
 def test_a_channel_published_before_the_notice_keeps_its_grace_and_one_after_has_none(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
-    world.clock.move_to(date(2027, 1, 6))
+    world.clock.set_day(date(2027, 1, 6))
     where = f"/v1/entries/{entry['id']}/disclosures"
-    world.api().post(where, json=publication("2027-01-06", CHANNELS[0]))
+    world.api().post(where, json=build_publication("2027-01-06", CHANNELS[0]))
     load(world, tmp_path, EARLIER)
-    world.api().post(where, json=publication("2027-01-06", CHANNELS[1]))
+    world.api().post(where, json=build_publication("2027-01-06", CHANNELS[1]))
     found = shown(world, entry)["disclosure"]
     assert [item["state"] for item in found["channels"]] == ["on_time", "late", "not_required"]
     assert found["state"] == "late"
@@ -298,7 +298,7 @@ def racing(
 def test_a_push_that_races_with_the_notice_is_decided_by_it(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     wait = racing(world, tmp_path, monkeypatch, app.entries.recording.batch)
     entry = decided(world, "2026-12-28")
     wait()
@@ -311,9 +311,9 @@ def test_a_push_that_races_with_the_notice_is_decided_by_it(
 def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_the_old(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
-    world.clock.move_to(date(2027, 1, 8))
+    world.clock.set_day(date(2027, 1, 8))
     wait = racing(world, tmp_path, monkeypatch, app.entries.changes.next_version)
     publish(world, entry, "2027-01-08")
     wait()
@@ -326,12 +326,12 @@ def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_
 def test_many_pushes_beside_a_load_all_end_on_the_new_calendar(
     world: World, tmp_path: Path
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     bodies = [
-        push(
+        build_push(
             source_ref=f"beside {number}",
-            subject=organisation(number, "12370400"),
-            decision=decision("2026-12-28"),
+            subject=build_organisation(number, "12370400"),
+            decision=build_decision("2026-12-28"),
             effective_from=None,
             effective_until=None,
         )
@@ -361,7 +361,7 @@ def test_many_pushes_beside_a_load_all_end_on_the_new_calendar(
 def test_a_load_that_fails_half_way_leaves_the_old_calendar(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
+    world.clock.set_day(date(2026, 12, 28))
     entries = [decided(world, "2026-12-28", number) for number in range(3)]
     taken = iter((True, False))
 

@@ -10,14 +10,14 @@ import pytest
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Role
 from tests.support.facts import (
-    PERSON,
-    decision,
-    organisation,
-    penalty,
-    person,
-    publication,
-    push,
-    red,
+    PERSON_RESIDENT_ID,
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_person,
+    build_publication,
+    build_push,
+    build_red_changes,
 )
 from tests.support.world import World
 
@@ -40,7 +40,7 @@ def clock_of(world: World, entry: dict[str, Any]) -> dict[str, Any]:
 
 def tell(world: World, entry: dict[str, Any], on: str, *channels: str) -> None:
     for channel in channels:
-        sent = publication(on, channel)
+        sent = build_publication(on, channel)
         answer = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
         assert answer.status_code == 200, answer.text
 
@@ -106,7 +106,7 @@ def test_the_state_walks_as_the_days_pass(world: World) -> None:
     for number in range(14):
         on = date(2026, 11, 20) + timedelta(days=number)
         if on >= date(2026, 11, 22):
-            world.clock.move_to(on)
+            world.clock.set_day(on)
             walk[on.isoformat()] = clock_of(world, entry)["state"]
     assert walk == {
         **dict.fromkeys([f"2026-11-{day}" for day in range(22, 27)], "pending"),
@@ -119,19 +119,19 @@ def test_the_state_walks_as_the_days_pass(world: World) -> None:
 
 def test_published_everywhere_by_the_last_day_is_on_time_for_good(world: World) -> None:
     entry = world.record()
-    world.clock.move_to(date(2026, 12, 1))
+    world.clock.set_day(date(2026, 12, 1))
     tell(world, entry, "2026-11-23", CHANNELS[0])
     tell(world, entry, "2026-12-01", CHANNELS[1])
     assert clock_of(world, entry)["state"] == "due_soon"
     tell(world, entry, "2026-12-01", CHANNELS[2])
     assert clock_of(world, entry)["state"] == "on_time"
-    world.clock.move_to(date(2027, 3, 1))
+    world.clock.set_day(date(2027, 3, 1))
     assert clock_of(world, entry)["state"] == "on_time"
 
 
 def test_one_channel_that_is_a_day_late_makes_the_entry_late(world: World) -> None:
     entry = world.record()
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
     tell(world, entry, "2026-12-01", *CHANNELS[:2])
     shown = clock_of(world, entry)
     assert shown["state"] == "overdue"
@@ -144,18 +144,18 @@ def test_one_channel_that_is_a_day_late_makes_the_entry_late(world: World) -> No
 
 def test_a_publication_reported_after_the_deadline_is_judged_by_its_own_day(world: World) -> None:
     entry = world.record()
-    world.clock.move_to(date(2026, 12, 20))
+    world.clock.set_day(date(2026, 12, 20))
     assert clock_of(world, entry)["state"] == "overdue"
     tell(world, entry, "2026-12-01", *CHANNELS)
     assert clock_of(world, entry)["state"] == "on_time"
 
 
 def test_reported_and_published_are_kept_apart(world: World) -> None:
-    in_time = world.record(source_ref="in time", subject=organisation(1))
-    world.clock.move_to(date(2026, 12, 1))
-    last_day = world.record(source_ref="last day", subject=organisation(2))
-    world.clock.move_to(date(2026, 12, 2))
-    late = world.record(source_ref="late", subject=organisation(3))
+    in_time = world.record(source_ref="in time", subject=build_organisation(1))
+    world.clock.set_day(date(2026, 12, 1))
+    last_day = world.record(source_ref="last day", subject=build_organisation(2))
+    world.clock.set_day(date(2026, 12, 2))
+    late = world.record(source_ref="late", subject=build_organisation(3))
     reported = [entry["disclosure"]["reported"] for entry in (in_time, last_day, late)]
     assert reported == ["on_time", "on_time", "late"]
     tell(world, late, "2026-11-30", *CHANNELS)
@@ -175,13 +175,13 @@ def test_the_civil_day_of_zaozhuang_decides(world: World) -> None:
 def test_an_entry_of_the_end_of_the_year_says_that_its_deadline_is_provisional(
     world: World,
 ) -> None:
-    world.clock.move_to(date(2026, 12, 28))
-    settled = world.record(decision=decision("2026-12-22"), effective_from=None, source_ref="a")
+    world.clock.set_day(date(2026, 12, 28))
+    settled = world.record(decision=build_decision("2026-12-22"), effective_from=None, source_ref="a")
     open_end = world.record(
-        decision=decision("2026-12-23"),
+        decision=build_decision("2026-12-23"),
         effective_from=None,
         source_ref="b",
-        subject=organisation(1),
+        subject=build_organisation(1),
     )
     shown = [
         (entry["disclosure"]["deadline"], entry["disclosure"]["provisional"])
@@ -207,7 +207,7 @@ def test_the_enterprise_channel_is_required_if_and_only_if_the_uscc_begins_with_
             ("A1370400", "legal_person", False),
         )
     ):
-        subject = organisation(serial, prefix) | {"kind": kind}
+        subject = build_organisation(serial, prefix) | {"kind": kind}
         entry = world.record(subject=subject, source_ref=prefix)
         required = {item["channel"]: item["required"] for item in entry["disclosure"]["channels"]}
         assert required == {CHANNELS[0]: True, CHANNELS[1]: True, CHANNELS[2]: enterprise}
@@ -216,7 +216,7 @@ def test_the_enterprise_channel_is_required_if_and_only_if_the_uscc_begins_with_
 
 
 def test_a_person_on_a_list_that_the_state_publishes_is_owed_on_two_channels(world: World) -> None:
-    entry = world.record(subject=person(PERSON), responsible_persons=None)
+    entry = world.record(subject=build_person(PERSON_RESIDENT_ID), responsible_persons=None)
     shown = entry["disclosure"]
     assert (shown["class"], shown["state"]) == ("public", "pending")
     assert [item["required"] for item in shown["channels"]] == [True, True, False]
@@ -238,25 +238,25 @@ def test_what_is_not_public_is_not_required_and_may_not_be_published(
     )
     for channel in CHANNELS:
         answer = world.api().post(
-            f"/v1/entries/{entry['id']}/disclosures", json=publication(channel=channel)
+            f"/v1/entries/{entry['id']}/disclosures", json=build_publication(channel=channel)
         )
         assert (answer.status_code, answer.json()["code"]) == (409, "publication_not_allowed")
-    world.clock.move_to(date(2027, 3, 1))
+    world.clock.set_day(date(2027, 3, 1))
     assert clock_of(world, entry)["state"] == "not_required"
 
 
 def test_a_person_may_not_be_published_where_the_state_does_not_provide_so(world: World) -> None:
-    facts = penalty(subject=person(PERSON), disclosure={"class": "public"})
-    refused = world.api().post("/v1/entries", json=push(**facts))
+    facts = build_penalty_changes(subject=build_person(PERSON_RESIDENT_ID), disclosure={"class": "public"})
+    refused = world.api().post("/v1/entries", json=build_push(**facts))
     assert (refused.status_code, refused.json()["code"]) == (409, "publication_not_allowed")
-    entry = world.record(**penalty(subject=person(PERSON), disclosure=None))
+    entry = world.record(**build_penalty_changes(subject=build_person(PERSON_RESIDENT_ID), disclosure=None))
     assert entry["disclosure"]["class"] == DisclosureClass.restricted
     assert entry["disclosure"]["state"] == "not_required"
 
 
 def test_red_entries_and_records_have_the_same_clock(world: World) -> None:
-    honour = world.record(**red(subject=organisation(5)))
-    fined = world.record(**penalty())
+    honour = world.record(**build_red_changes(subject=build_organisation(5)))
+    fined = world.record(**build_penalty_changes())
     assert honour["disclosure"]["deadline"] == "2026-11-11"
     assert (honour["disclosure"]["state"], honour["disclosure"]["reported"]) == ("overdue", "late")
     assert fined["disclosure"]["deadline"] == "2026-11-25"

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import decision, organisation, penalty, publication, red
+from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication, build_red_changes
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
@@ -26,11 +26,11 @@ def refs(items: Due) -> list[str]:
 def fined(world: World, ref: str, decided_on: str, by: str = "human_resources") -> dict[str, Any]:
     """A penalty of a department, on a body that owes two publications."""
     domain = {"human_resources": "wage_arrears", "tax": "tax_fraud"}[by]
-    facts = penalty(
+    facts = build_penalty_changes(
         source_ref=ref,
         list_type=f"{domain}.penalty",
-        subject=organisation(1, "12370400"),
-        decision=decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
+        subject=build_organisation(1, "12370400"),
+        decision=build_decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
         conduct_ended_on="2026-09-01",
     )
     return world.record(world.api("department", by), **facts)
@@ -39,7 +39,7 @@ def fined(world: World, ref: str, decided_on: str, by: str = "human_resources") 
 def publish(world: World, entry: dict[str, Any], on: str) -> None:
     for channel in CHANNELS[:2]:
         answer = world.api("operator").post(
-            f"/v1/entries/{entry['id']}/disclosures", json=publication(on, channel)
+            f"/v1/entries/{entry['id']}/disclosures", json=build_publication(on, channel)
         )
         assert answer.status_code == 200, answer.text
 
@@ -55,12 +55,12 @@ def office(world: World) -> World:
     late = fined(world, "late", "2026-11-11")
     publish(world, late, "2026-11-22")
     world.record(
-        **red(source_ref="restricted", subject=organisation(2), disclosure={"class": "restricted"})
+        **build_red_changes(source_ref="restricted", subject=build_organisation(2), disclosure={"class": "restricted"})
     )
-    world.clock.move_to(date(2026, 12, 1))
+    world.clock.set_day(date(2026, 12, 1))
     fined(world, "pending, tax", "2026-12-01", "tax")
     fined(world, "pending", "2026-11-30")
-    world.record(source_ref="black", decision=decision("2026-11-23"), effective_from=None)
+    world.record(source_ref="black", decision=build_decision("2026-11-23"), effective_from=None)
     return world
 
 
@@ -187,14 +187,14 @@ def test_an_item_says_what_is_missing_and_since_when(office: World) -> None:
     assert black["missing"] == list(CHANNELS)
     assert (black["working_days_left"], black["deadline"]) == (1, "2026-12-02")
     office.api().post(
-        f"/v1/entries/{black['entry_id']}/disclosures", json=publication("2026-11-30", CHANNELS[1])
+        f"/v1/entries/{black['entry_id']}/disclosures", json=build_publication("2026-11-30", CHANNELS[1])
     )
     [black] = due(office.api(), list_type="wage_arrears.black")
     assert black["missing"] == [CHANNELS[0], CHANNELS[2]]
 
 
 def test_what_was_received_after_its_deadline_says_so(world: World) -> None:
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
     fined(world, "told late", "2026-11-20")
     fined(world, "told in time", "2026-11-23")
     found = {item["source_ref"]: item["reported"] for item in due(world.api())}
@@ -230,7 +230,7 @@ def test_an_entry_on_the_wrong_subject_is_on_no_list_but_an_auditors(world: Worl
 
 
 def test_a_suspended_red_entry_is_still_owed(world: World) -> None:
-    world.record(**red(source_ref="red"))
-    world.record(source_ref="black", decision=decision("2026-11-20"))
+    world.record(**build_red_changes(source_ref="red"))
+    world.record(source_ref="black", decision=build_decision("2026-11-20"))
     found = {item["source_ref"]: item["state"] for item in due(world.api())}
     assert found == {"red": "overdue", "black": "pending"}

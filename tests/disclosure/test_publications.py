@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import PERSON, decision, organisation, publication, push
+from tests.support.facts import PERSON_RESIDENT_ID, build_decision, build_organisation, build_publication, build_push
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
@@ -17,7 +17,7 @@ def tell(
 ) -> httpx.Response:
     headers = {} if (tag := sent.pop("if_match", None)) is None else {"If-Match": tag}
     where = f"/v1/entries/{entry['id']}/disclosures"
-    return (api or world.api()).post(where, json=publication(**sent), headers=headers)
+    return (api or world.api()).post(where, json=build_publication(**sent), headers=headers)
 
 
 def take_down(
@@ -97,7 +97,7 @@ MALFORMED = [
     ({"channel": SITE}, "/published_on"),
     ({"channel": SITE, "published_on": "21.11.2026"}, "/published_on"),
     ({"channel": SITE, "published_on": "2026-11-21", "url": "javascript:x"}, "/url"),
-    ({"channel": SITE, "published_on": "2026-11-21", "url": f"https://e.org/{PERSON}"}, "/url"),
+    ({"channel": SITE, "published_on": "2026-11-21", "url": f"https://e.org/{PERSON_RESIDENT_ID}"}, "/url"),
     ({"channel": SITE, "published_on": "2026-11-21", "withdrawn_on": None}, "/withdrawn_on"),
 ]
 
@@ -108,7 +108,7 @@ def test_a_publication_that_is_not_well_told_is_refused_at_its_place(world: Worl
         answer = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
         assert answer.status_code == 422
         assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
-        assert PERSON not in answer.text
+        assert PERSON_RESIDENT_ID not in answer.text
 
 
 def test_the_same_publication_again_is_no_new_version(world: World) -> None:
@@ -191,7 +191,7 @@ def test_a_version_that_is_none_is_malformed(world: World) -> None:
 
 
 def test_what_was_taken_down_while_the_entry_stands_is_owed_again(world: World) -> None:
-    entry = world.record(subject=organisation(1, "12370400"))
+    entry = world.record(subject=build_organisation(1, "12370400"))
     tell(world, entry)
     tell(world, entry, channel=CITY)
     assert shown(world, entry)["disclosure"]["state"] == "on_time"
@@ -203,12 +203,12 @@ def test_what_was_taken_down_while_the_entry_stands_is_owed_again(world: World) 
     [site, city, _] = view["disclosure"]["channels"]
     assert (site["withdrawn_on"], site["state"]) == ("2026-11-22", "pending")
     assert (city["withdrawn_on"], city["state"]) == (None, "on_time")
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
     assert shown(world, entry)["disclosure"]["state"] == "overdue"
 
 
 def test_what_was_taken_down_may_be_published_again(world: World) -> None:
-    entry = world.record(subject=organisation(1, "12370400"))
+    entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
         tell(world, entry, channel=channel)
     take_down(world, entry, "2026-11-22")
@@ -257,7 +257,7 @@ def test_a_withdrawal_lies_between_the_publication_and_today(world: World) -> No
 def test_what_has_ended_is_not_published_any_more(world: World) -> None:
     entry = world.record()
     end(world, entry, "2026-11-22")
-    world.clock.move_to(date(2026, 11, 25))
+    world.clock.set_day(date(2026, 11, 25))
     answer = tell(world, entry, on="2026-11-23")
     assert refused(answer) == (409, "transition_refused")
     assert answer.json()["entry_status"] == "removed"
@@ -265,9 +265,9 @@ def test_what_has_ended_is_not_published_any_more(world: World) -> None:
 
 
 def test_a_publication_before_the_end_may_be_told_after_it(world: World) -> None:
-    entry = world.record(subject=organisation(1, "12370400"))
+    entry = world.record(subject=build_organisation(1, "12370400"))
     end(world, entry, "2026-11-22")
-    world.clock.move_to(date(2026, 12, 20))
+    world.clock.set_day(date(2026, 12, 20))
     assert tell(world, entry, on="2026-11-21").status_code == 200
     view = tell(world, entry, on="2026-11-20", channel=CITY).json()
     assert view["disclosure"]["state"] == "on_time"
@@ -275,11 +275,11 @@ def test_a_publication_before_the_end_may_be_told_after_it(world: World) -> None
 
 
 def test_taking_down_what_has_ended_keeps_its_good_name(world: World) -> None:
-    entry = world.record(subject=organisation(1, "12370400"))
+    entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
         tell(world, entry, channel=channel)
     end(world, entry, "2026-11-22")
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     for channel in (SITE, CITY):
         answer = take_down(world, entry, "2026-11-24", channel)
         assert answer.status_code == 200
@@ -293,10 +293,10 @@ def test_taking_down_what_has_ended_keeps_its_good_name(world: World) -> None:
 
 
 def test_taking_down_before_an_end_that_is_told_later_keeps_its_good_name(world: World) -> None:
-    entry = world.record(subject=organisation(1, "12370400"))
+    entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
         tell(world, entry, channel=channel)
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     take_down(world, entry, "2026-11-24")
     assert shown(world, entry)["disclosure"]["state"] == "pending"
     end(world, entry, "2026-11-23")
@@ -306,13 +306,13 @@ def test_taking_down_before_an_end_that_is_told_later_keeps_its_good_name(world:
 def test_an_entry_that_ended_before_its_deadline_is_no_longer_due(world: World) -> None:
     entry = world.record()
     end(world, entry, "2026-11-22")
-    world.clock.move_to(date(2026, 12, 20))
+    world.clock.set_day(date(2026, 12, 20))
     assert shown(world, entry)["disclosure"]["state"] == "not_required"
 
 
 def test_an_entry_that_ended_after_its_deadline_stays_overdue(world: World) -> None:
     entry = world.record()
-    world.clock.move_to(date(2026, 12, 20))
+    world.clock.set_day(date(2026, 12, 20))
     end(world, entry, "2026-12-10")
     view = shown(world, entry)
     assert (view["status"], view["disclosure"]["state"]) == ("removed", "overdue")
@@ -320,7 +320,7 @@ def test_an_entry_that_ended_after_its_deadline_stays_overdue(world: World) -> N
 
 def test_the_last_day_in_force_is_still_a_day_of_publication(world: World) -> None:
     entry = world.record(
-        decision=decision("2026-11-18"), effective_from=None, effective_until="2026-11-20"
+        decision=build_decision("2026-11-18"), effective_from=None, effective_until="2026-11-20"
     )
     assert tell(world, entry, on="2026-11-20").status_code == 200
     assert refused(tell(world, entry, on="2026-11-21", channel=CITY)) == (409, "transition_refused")
@@ -347,7 +347,7 @@ def test_an_entry_on_the_wrong_subject_is_sealed_against_its_department_too(worl
 def test_a_push_again_shows_what_was_published_since(world: World) -> None:
     entry = world.record()
     tell(world, entry)
-    again = world.api().post("/v1/entries", json=push())
+    again = world.api().post("/v1/entries", json=build_push())
     assert again.status_code == 200
     assert again.json()["version"] == 2
     assert again.json()["disclosure"]["channels"][0]["published_on"] == "2026-11-21"

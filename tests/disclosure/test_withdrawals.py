@@ -12,9 +12,9 @@ from alembic.operations import Operations
 from sqlalchemy import select, update
 
 from app.db.tables import EntryVersion
-from tests.support.cases import View, application, official, opened, shown, step, told
-from tests.support.facts import decision, organisation, penalty, publication
-from tests.support.problems import refused
+from tests.support.cases import View, build_application, create_official_client, open_case, read_entry, take_case_step, require_status
+from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 SITE, CITY, ENTERPRISE = (
@@ -36,25 +36,25 @@ def on_show(
     """A penalty of a department that was published, by default on its two channels."""
     domain = {"human_resources": "wage_arrears", "tax": "tax_fraud"}[by]
     penal = {"kind": "administrative_penalty", "penalty_law": "administrative"}
-    facts = penalty(
+    facts = build_penalty_changes(
         source_ref=ref,
         list_type=f"{domain}.penalty",
-        subject=organisation(crc32(ref.encode()) % 100_000, "12370400"),
-        decision=decision(decided, **penal),
+        subject=build_organisation(crc32(ref.encode()) % 100_000, "12370400"),
+        decision=build_decision(decided, **penal),
         **{"conduct_ended_on": "2026-01-20", **changes},
     )
     api = world.api("department", by)
     entry = world.record(api, **facts)
     for channel in channels or (SITE, CITY):
         path = f"/v1/entries/{entry['id']}/disclosures"
-        entry = told(api.post(path, json=publication(shown_on, channel)))
+        entry = require_status(api.post(path, json=build_publication(shown_on, channel)))
     return entry
 
 
 def order(world: World, entry: View, name: str, body: dict[str, Any]) -> View:
     headers = {"If-Match": f'"{entry["version"]}"'}
     path = f"/v1/entries/{entry['id']}/{name}"
-    return told(world.api("operator").post(path, json=body, headers=headers))
+    return require_status(world.api("operator").post(path, json=body, headers=headers))
 
 
 def revoke(world: World, entry: View, code: str = "decision_revoked") -> View:
@@ -68,11 +68,11 @@ def classed(world: World, entry: View, name: str) -> View:
 
 
 def repair(world: World, entry: View) -> None:
-    case = opened(world.api(), entry, "repairs", application())
+    case = open_case(world.api(), entry, "repairs", build_application())
     accepted = {"outcome": "accepted", "reasons": "材料齐全"}
-    told(step(official(world, "王某"), case, "acceptance", accepted))
+    require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted))
     approved = {"outcome": "approved", "reasons": "已改正"}
-    told(step(official(world, "赵某"), case, "decision", approved, entry["version"]))
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", approved, entry["version"]))
 
 
 def withdraw(api: httpx.Client, entry: View, channel: str, on: str) -> httpx.Response:
@@ -81,7 +81,7 @@ def withdraw(api: httpx.Client, entry: View, channel: str, on: str) -> httpx.Res
 
 
 def owed(api: httpx.Client, **query: Any) -> list[View]:
-    return list(told(api.get("/v1/withdrawals", params=query))["withdrawals"])
+    return list(require_status(api.get("/v1/withdrawals", params=query))["withdrawals"])
 
 
 def refs(items: list[View]) -> list[str]:
@@ -103,7 +103,7 @@ def office(world: World) -> World:
     classed(world, on_show(world, "not public"), "restricted")
     revoke(world, on_show(world, "tax", by="tax"))
     never = world.record(
-        source_ref="never shown", case_ref="HR-C-9", subject=organisation(99, "12370400")
+        source_ref="never shown", case_ref="HR-C-9", subject=build_organisation(99, "12370400")
     )
     revoke(world, never)
     return world
@@ -142,13 +142,13 @@ def test_what_is_over_or_not_public_any_more_is_owed_by_the_third_working_day(
     for item in items:
         if item["source_ref"] == "wrong subject":
             continue
-        view = shown(office.api("operator"), {"id": item["entry_id"]})
+        view = read_entry(office.api("operator"), {"id": item["entry_id"]})
         down = {name: item[name] for name in ("since", "due", "state")}
         assert view["disclosure"]["take_down"] == down
     # The calendar alone brings the next one: nobody did anything.
-    office.clock.move_to(date(2026, 11, 25))
+    office.clock.set_day(date(2026, 11, 25))
     assert "ends later" not in refs(owed(office.api()))
-    office.clock.move_to(date(2026, 11, 26))
+    office.clock.set_day(date(2026, 11, 26))
     items = {item["source_ref"]: item for item in owed(office.api())}
     assert items["ends later"]["because"] == "expired"
     assert (items["ends later"]["since"], items["ends later"]["due"]) == (
@@ -177,21 +177,21 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
         assert refs(owed(api, list_type="tax_fraud.penalty")) == ["tax"]
         assert owed(api, list_type="wage_arrears.black") == []
     for role in ("approver", "subscriber"):
-        refused(office.api(role).get("/v1/withdrawals"), 403, "forbidden")
+        require_refused(office.api(role).get("/v1/withdrawals"), 403, "forbidden")
     assert office.api().get("/v1/withdrawals", params={"state": "done"}).status_code == 422
-    refused(office.api().get("/v1/withdrawals", params={"next": "x"}), 400, "bad_cursor")
+    require_refused(office.api().get("/v1/withdrawals", params={"next": "x"}), 400, "bad_cursor")
 
     # Sealed everywhere else, but its department and the credit office know what to take down.
     [sealed] = [item for item in owed(office.api()) if item["source_ref"] == "wrong subject"]
     for api in (office.api(), office.api("operator")):
-        refused(api.get(f"/v1/entries/{sealed['entry_id']}"), 404, "entry_not_found")
+        require_refused(api.get(f"/v1/entries/{sealed['entry_id']}"), 404, "entry_not_found")
     for limit in (1, 2, 3, 7):
         whole = owed(office.api("operator"))
         paged: list[View] = []
         cursor = None
         for _ in range(len(whole) + 1):
             query = {"limit": limit} | ({"next": cursor} if cursor else {})
-            page = told(office.api("operator").get("/v1/withdrawals", params=query))
+            page = require_status(office.api("operator").get("/v1/withdrawals", params=query))
             paged += page["withdrawals"]
             cursor = page["next"]
             if cursor is None:
@@ -204,7 +204,7 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
         api = office.api("department", by)
         left = item["channels"]
         while left:
-            told(withdraw(api, {"id": item["entry_id"]}, left[0]["channel"], "2026-11-22"))
+            require_status(withdraw(api, {"id": item["entry_id"]}, left[0]["channel"], "2026-11-22"))
             left = left[1:]
             still = {one["entry_id"]: one["channels"] for one in owed(api)}
             assert still.get(item["entry_id"], []) == left
@@ -212,9 +212,9 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
 
 
 def test_the_three_working_days_lead_over_a_holiday(world: World) -> None:
-    world.clock.move_to(date(2026, 9, 20))  # a worked Sunday
+    world.clock.set_day(date(2026, 9, 20))  # a worked Sunday
     entry = on_show(world, "ends before the holiday", effective_until="2026-09-28")
-    world.clock.move_to(date(2026, 9, 28))
+    world.clock.set_day(date(2026, 9, 28))
     assert owed(world.api()) == []
     for today, state, late in (
         ((9, 29), "due", 0),
@@ -224,14 +224,14 @@ def test_the_three_working_days_lead_over_a_holiday(world: World) -> None:
         ((10, 11), "overdue", 1),
         ((10, 12), "overdue", 2),
     ):
-        world.clock.move_to(date(2026, *today))
+        world.clock.set_day(date(2026, *today))
         [item] = owed(world.api())
         assert (item["since"], item["due"]) == ("2026-09-29", "2026-10-09")
         assert (item["state"], item["working_days_late"]) == (state, late), today
         assert refs(owed(world.api(), state=state)) == [item["source_ref"]]
         other = {"due": "overdue", "overdue": "due"}[state]
         assert owed(world.api(), state=other) == []
-        assert shown(world.api(), entry)["disclosure"]["take_down"]["state"] == state
+        assert read_entry(world.api(), entry)["disclosure"]["take_down"]["state"] == state
 
 
 def test_an_entry_that_is_public_again_may_stay_where_it_is(world: World) -> None:
@@ -242,7 +242,7 @@ def test_an_entry_that_is_public_again_may_stay_where_it_is(world: World) -> Non
         "due": "2026-11-25",
         "state": "due",
     }
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当竞争法第九条"}
     body = {"reason": "更正", "changes": {"disclosure": exempt}}
     hidden = order(world, hidden, "corrections", body)
@@ -251,13 +251,13 @@ def test_an_entry_that_is_public_again_may_stay_where_it_is(world: World) -> Non
     assert (public["disclosure"]["take_down"], owed(world.api())) == (None, [])
     hidden = classed(world, public, "restricted")
     assert hidden["disclosure"]["take_down"]["since"] == "2026-11-24"
-    world.clock.move_to(date(2027, 1, 4))
+    world.clock.set_day(date(2027, 1, 4))
     [item] = owed(world.api())
     assert (item["because"], item["since"], item["state"]) == ("expired", "2026-11-24", "overdue")
     # One channel is enough to stay on the list.
-    told(withdraw(world.api(), entry, SITE, "2027-01-04"))
+    require_status(withdraw(world.api(), entry, SITE, "2027-01-04"))
     assert [one["channel"] for one in owed(world.api())[0]["channels"]] == [CITY]
-    told(withdraw(world.api(), entry, CITY, "2027-01-04"))
+    require_status(withdraw(world.api(), entry, CITY, "2027-01-04"))
     assert owed(world.api()) == []
 
 

@@ -14,8 +14,8 @@ import yaml
 from app.catalogue.service import load_catalogue_file, put_list_type_in_force
 from app.catalogue.store import build_items_adapter, read_current_catalogue
 from app.rules.law import Span
-from tests.support.facts import BUILDER, OTHER, PERSON, licence, penalty, person, push, resident_id
-from tests.support.problems import refused, told, written
+from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_resident_id
+from tests.support.problems import require_refused, read_server_log, count_written_rows
 from tests.support.world import World
 
 EXIT = {"reason": "已足额支付工资,提前移出", "exited_on": "2026-11-22"}
@@ -61,16 +61,16 @@ def history(world: World, entry: dict[str, Any]) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("name", ORDERS)
 def test_a_change_says_which_version_it_was_made_from(world: World, name: str) -> None:
     entry = world.record()
-    before = written(world)
+    before = count_written_rows(world)
     for tag in ("1", 'W/"1"', '"one"', "*", '"1", "2"', '""', '"-1"', '"12345678901234567890"'):
-        refused(order(world.api(), entry, name, ORDERS[name], tag), 400, "bad_version_tag")
-    refused(order(world.api(), entry, name, ORDERS[name], ""), 428, "version_required")
-    stale = refused(order(world.api(), entry, name, ORDERS[name], '"2"'), 412, "stale_version")
+        require_refused(order(world.api(), entry, name, ORDERS[name], tag), 400, "bad_version_tag")
+    require_refused(order(world.api(), entry, name, ORDERS[name], ""), 428, "version_required")
+    stale = require_refused(order(world.api(), entry, name, ORDERS[name], '"2"'), 412, "stale_version")
     assert stale["current_version"] == 1
-    assert written(world) == before
+    assert count_written_rows(world) == before
     assert done(world.api(), entry, name, ORDERS[name])["version"] == 2
     other = ORDERS[name] | {"reason": "另一理由"}
-    stale = refused(order(world.api(), entry, name, other), 412, "stale_version")
+    stale = require_refused(order(world.api(), entry, name, other), 412, "stale_version")
     assert stale["current_version"] == 2
 
 
@@ -78,25 +78,25 @@ def test_a_change_says_which_version_it_was_made_from(world: World, name: str) -
 def test_the_same_order_again_makes_no_second_version(world: World, name: str) -> None:
     entry = world.record()
     first = done(world.api(), entry, name, ORDERS[name])
-    before = written(world)
+    before = count_written_rows(world)
     again = done(world.api(), entry, name, ORDERS[name])
     from_the_new_one = done(world.api(), first, name, ORDERS[name])
     assert again == from_the_new_one == first
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 @pytest.mark.parametrize("name", ORDERS)
 def test_other_departments_find_no_such_entry_and_others_may_not(world: World, name: str) -> None:
     entry = world.record()
-    before = written(world)
-    refused(
+    before = count_written_rows(world)
+    require_refused(
         order(world.api("department", "tax"), entry, name, ORDERS[name]), 404, "entry_not_found"
     )
     missing = {"id": "01928374-0000-7000-8000-000000000000", "version": 1}
-    refused(order(world.api(), missing, name, ORDERS[name]), 404, "entry_not_found")
+    require_refused(order(world.api(), missing, name, ORDERS[name]), 404, "entry_not_found")
     for role in ("approver", "auditor", "subscriber"):
-        refused(order(world.api(role), entry, name, ORDERS[name]), 403, "forbidden")
-    assert written(world) == before
+        require_refused(order(world.api(role), entry, name, ORDERS[name]), 403, "forbidden")
+    assert count_written_rows(world) == before
     assert done(world.api("operator"), entry, name, ORDERS[name])["version"] == 2
 
 
@@ -110,7 +110,7 @@ def test_facts_changed_changed_back_and_changed_again_make_a_version_each(world:
     # The first correction, sent once more by somebody who missed its answer, is known.
     late = {"reason": "更正", "changes": {"reason": "B"}}
     assert done(world.api(), first, "corrections", late)["version"] == 4
-    assert written(world)[-1] == 4
+    assert count_written_rows(world)[-1] == 4
 
 
 # --- corrections ----------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_correction_changes_what_it_names_and_nothing_else(world: World) -> No
 def test_a_corrected_decision_day_moves_the_deadline(world: World) -> None:
     entry = world.record()
     assert entry["disclosure"]["deadline"] == "2026-12-01"
-    decision = push()["decision"] | {"decided_on": "2026-11-02"}
+    decision = build_push()["decision"] | {"decided_on": "2026-11-02"}
     changed = corrected(world, entry, decision=decision)
     assert changed["disclosure"]["deadline"] == "2026-11-11"
     assert changed["disclosure"]["reported"] == "late"
@@ -138,7 +138,7 @@ def test_a_corrected_decision_day_moves_the_deadline(world: World) -> None:
 
 
 def test_an_open_term_and_a_term_taken_away(world: World) -> None:
-    entry = world.record(**penalty(effective_until="2027-11-16"))
+    entry = world.record(**build_penalty_changes(effective_until="2027-11-16"))
     opened = corrected(world, entry, effective_until=None)
     assert (opened["effective_until"], opened["version"]) == (None, 2)
     closed = corrected(world, opened, effective_until="2028-01-01")
@@ -147,12 +147,12 @@ def test_an_open_term_and_a_term_taken_away(world: World) -> None:
     answer = order(
         world.api(), black, "corrections", {"reason": "x", "changes": {"effective_until": None}}
     )
-    refused(answer, 409, "term_not_allowed")
+    require_refused(answer, 409, "term_not_allowed")
 
 
 def test_corrected_responsible_persons_are_sealed_like_the_first_ones(world: World) -> None:
     entry = world.record()
-    number = resident_id("19790301")
+    number = build_resident_id("19790301")
     other = {
         "role": "person_in_charge",
         "name": "李某",
@@ -163,12 +163,12 @@ def test_corrected_responsible_persons_are_sealed_like_the_first_ones(world: Wor
         other | {"identifier": {"scheme": "resident_id", "masked": "370402************"}}
     ]
     assert number not in str(history(world, entry))
-    same_again = corrected(world, changed, responsible_persons=push()["responsible_persons"])
+    same_again = corrected(world, changed, responsible_persons=build_push()["responsible_persons"])
     assert same_again["version"] == 3
     wrong = {"reason": "x", "changes": {"responsible_persons": [other | {"identifier": None}]}}
     wrong["changes"]["responsible_persons"][0]["role"] = "directly_responsible"  # type: ignore[index]
     answer = order(world.api(), same_again, "corrections", wrong)
-    refused(answer, 422, "responsible_person_missing", "/changes/responsible_persons")
+    require_refused(answer, 422, "responsible_person_missing", "/changes/responsible_persons")
 
 
 def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: World) -> None:
@@ -184,8 +184,8 @@ def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: W
 @pytest.mark.parametrize(
     "subject",
     [
-        {"identifiers": [{"scheme": "uscc", "number": OTHER}]},
-        {"identifiers": [{"scheme": "uscc", "number": BUILDER}]},
+        {"identifiers": [{"scheme": "uscc", "number": OTHER_USCC}]},
+        {"identifiers": [{"scheme": "uscc", "number": BUILDER_USCC}]},
         {"identifiers": None},
         {"kind": "legal_person"},
         {"birth_date": "1985-06-12"},
@@ -194,10 +194,10 @@ def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: W
 )
 def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) -> None:
     entry = world.record()
-    before = written(world)
+    before = count_written_rows(world)
     body = {"reason": "x", "changes": {"subject": subject}}
-    refused(order(world.api(), entry, "corrections", body), 409, "subject_fixed")
-    assert written(world) == before
+    require_refused(order(world.api(), entry, "corrections", body), 409, "subject_fixed")
+    assert count_written_rows(world) == before
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,7 @@ def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) 
             "/changes/responsible_persons/0/role",
         ),
         (
-            {"decision": push()["decision"] | {"decided_on": "2026-11-23"}},
+            {"decision": build_push()["decision"] | {"decided_on": "2026-11-23"}},
             "decision_in_future",
             "/changes/decision/decided_on",
         ),
@@ -241,38 +241,38 @@ def test_a_faulty_correction_changes_nothing(
     world: World, changes: dict[str, Any], code: str, pointer: str
 ) -> None:
     entry = world.record()
-    before = written(world)
+    before = count_written_rows(world)
     body = {"reason": "x", "changes": changes}
-    refused(order(world.api(), entry, "corrections", body), 422, code, pointer)
-    assert written(world) == before
+    require_refused(order(world.api(), entry, "corrections", body), 422, code, pointer)
+    assert count_written_rows(world) == before
 
 
 def test_the_law_is_applied_to_corrected_facts(world: World) -> None:
-    entry = world.record(subject=person(resident_id("20081031")), responsible_persons=None)
+    entry = world.record(subject=build_person(build_resident_id("20081031")), responsible_persons=None)
     earlier = {"reason": "x", "changes": {"conduct_ended_on": "2026-10-30"}}
-    refused(order(world.api(), entry, "corrections", earlier), 409, "minor_subject")
-    decision = push()["decision"] | {"penalty_law": "public_security"}
+    require_refused(order(world.api(), entry, "corrections", earlier), 409, "minor_subject")
+    decision = build_push()["decision"] | {"penalty_law": "public_security"}
     sealed = {"reason": "x", "changes": {"decision": decision}}
-    refused(order(world.api(), entry, "corrections", sealed), 409, "sealed_record")
+    require_refused(order(world.api(), entry, "corrections", sealed), 409, "sealed_record")
     longer = {"reason": "x", "changes": {"effective_until": "2029-11-21"}}
-    refused(order(world.api(), entry, "corrections", longer), 409, "term_not_allowed")
+    require_refused(order(world.api(), entry, "corrections", longer), 409, "term_not_allowed")
     taxed = world.record(
         world.api("department", "tax"),
         list_type="tax_fraud.black",
-        subject=person(),
+        subject=build_person(),
         disclosure={"class": "restricted"},
     )
     public = {"reason": "x", "changes": {"disclosure": {"class": "public"}}}
     answer = order(world.api("department", "tax"), taxed, "corrections", public)
-    refused(answer, 409, "publication_not_allowed")
+    require_refused(answer, 409, "publication_not_allowed")
 
 
 def test_a_correction_that_changes_nothing_makes_no_version(world: World) -> None:
     entry = world.record()
-    before = written(world)
+    before = count_written_rows(world)
     unchanged = corrected(world, entry, reason=entry["reason"], remark=None)
     assert unchanged["version"] == 1
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_an_ended_entry_is_still_correctable(world: World) -> None:
@@ -285,22 +285,22 @@ def test_an_ended_entry_is_still_correctable(world: World) -> None:
 
 def test_a_decision_is_not_corrected_to_a_day_after_the_end(world: World) -> None:
     over = done(world.api(), world.record(), "exits", EXIT | {"exited_on": "2026-11-20"})
-    decision = push()["decision"] | {"decided_on": "2026-11-21"}
+    decision = build_push()["decision"] | {"decided_on": "2026-11-21"}
     changes = {"decision": decision, "effective_from": "2026-11-21"}
     answer = order(world.api(), over, "corrections", {"reason": "x", "changes": changes})
-    refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
+    require_refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
 
 
 def test_a_decision_is_not_corrected_to_a_day_after_its_publication(world: World) -> None:
-    entry = world.record(decision=push()["decision"] | {"decided_on": "2026-11-19"})
+    entry = world.record(decision=build_push()["decision"] | {"decided_on": "2026-11-19"})
     world.api().post(
         f"/v1/entries/{entry['id']}/disclosures",
         json={"channel": "department_site", "published_on": "2026-11-19"},
     )
     entry = world.api().get(f"/v1/entries/{entry['id']}").json()
-    changes = {"decision": push()["decision"]}
+    changes = {"decision": build_push()["decision"]}
     answer = order(world.api(), entry, "corrections", {"reason": "x", "changes": changes})
-    refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
+    require_refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
 
 
 def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
@@ -308,25 +308,25 @@ def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
 ) -> None:
     entry = done(world.api(), world.record(), "revocations", REVOCATION)
     again = order(world.api(), entry, "revocations", REVOCATION | {"revoked_on": "2026-11-21"})
-    refused(again, 409, "transition_refused")
+    require_refused(again, 409, "transition_refused")
     wrong = REVOCATION | {"reason_code": "wrong_subject"}
     assert done(world.api(), entry, "revocations", wrong)["version"] == 3
 
 
 def test_a_police_department_says_under_which_law_it_punished(world: World) -> None:
-    decision = penalty()["decision"] | {"penalty_law": None}
-    facts = penalty(list_type="telecom_fraud.penalty", decision=decision)
+    decision = build_penalty_changes()["decision"] | {"penalty_law": None}
+    facts = build_penalty_changes(list_type="telecom_fraud.penalty", decision=decision)
     police = world.api(department="public_security")
-    answer = police.post("/v1/entries", json=push(**facts))
-    refused(answer, 422, "missing", "/decision/penalty_law")
+    answer = police.post("/v1/entries", json=build_push(**facts))
+    require_refused(answer, 422, "missing", "/decision/penalty_law")
 
 
 def test_police_cannot_correct_the_law_of_a_penalty_away(world: World) -> None:
     police = world.api(department="public_security")
-    entry = world.record(police, **penalty(list_type="telecom_fraud.penalty"))
+    entry = world.record(police, **build_penalty_changes(list_type="telecom_fraud.penalty"))
     body = {"reason": "x", "changes": {"decision": {"penalty_law": None}}}
     answer = order(police, entry, "corrections", body)
-    refused(answer, 422, "missing", "/changes/decision/penalty_law")
+    require_refused(answer, 422, "missing", "/changes/decision/penalty_law")
 
 
 def test_a_part_of_the_decision_is_corrected_and_the_rest_stays(world: World) -> None:
@@ -383,13 +383,13 @@ def test_what_was_published_on_the_wrong_subject_can_be_taken_down(world: World)
 
 
 def test_a_mistyped_filter_is_refused_not_ignored(world: World) -> None:
-    refused(world.api().get("/v1/entries?stauts=active"), 422, "unknown_field", "?stauts")
+    require_refused(world.api().get("/v1/entries?stauts=active"), 422, "unknown_field", "?stauts")
 
 
 def test_two_moments_of_knowledge_are_refused(world: World) -> None:
     entry = world.record()
     path = f"/v1/entries/{entry['id']}?known_seq=1&known_at=2026-11-22T02:00:00Z"
-    refused(world.api("auditor").get(path), 422, "two_moments", "?known_seq")
+    require_refused(world.api("auditor").get(path), 422, "two_moments", "?known_seq")
 
 
 # --- revocations and exits ------------------------------------------------
@@ -421,26 +421,26 @@ def test_an_exited_entry_is_over_from_that_day_on(world: World) -> None:
 def test_an_end_lies_between_the_decision_and_today(world: World, name: str) -> None:
     entry = world.record()
     field = {"revocations": "revoked_on", "exits": "exited_on"}[name]
-    before = written(world)
+    before = count_written_rows(world)
     for day in ("2026-11-19", "2026-11-23", "2099-01-01"):
         answer = order(world.api(), entry, name, ORDERS[name] | {field: day})
-        refused(answer, 422, "dates_out_of_order", f"/{field}")
-    assert written(world) == before
+        require_refused(answer, 422, "dates_out_of_order", f"/{field}")
+    assert count_written_rows(world) == before
     assert done(world.api(), entry, name, ORDERS[name] | {field: "2026-11-20"})["version"] == 2
 
 
 def test_what_has_ended_cannot_exit(world: World) -> None:
     over = done(world.api(), world.record(), "exits", EXIT)
     answer = order(world.api(), over, "exits", EXIT | {"reason": "再次移出"})
-    document = refused(answer, 409, "transition_refused")
+    document = require_refused(answer, 409, "transition_refused")
     assert document["entry_status"] == "removed"
     assert document["legal_basis"]
     revoked = done(world.api(), world.record(source_ref="B"), "revocations", REVOCATION)
-    refused(order(world.api(), revoked, "exits", EXIT), 409, "transition_refused")
+    require_refused(order(world.api(), revoked, "exits", EXIT), 409, "transition_refused")
     expiring = world.record(source_ref="C", effective_until="2026-12-31")
-    world.clock.move_to(date(2027, 1, 1))
+    world.clock.set_day(date(2027, 1, 1))
     answer = order(world.api(), expiring, "exits", EXIT | {"exited_on": "2027-01-01"})
-    assert refused(answer, 409, "transition_refused")["entry_status"] == "expired"
+    assert require_refused(answer, 409, "transition_refused")["entry_status"] == "expired"
 
 
 def test_a_scheduled_entry_may_exit_before_it_begins(world: World) -> None:
@@ -450,7 +450,7 @@ def test_a_scheduled_entry_may_exit_before_it_begins(world: World) -> None:
 
 
 def test_a_licence_is_changed_like_an_entry(world: World) -> None:
-    entry = world.record(**licence())
+    entry = world.record(**build_licence_changes())
     changed = corrected(world, entry, licence={"category": "特许"})
     assert changed["licence"] == {"category": "特许"}
     assert done(world.api(), changed, "revocations", REVOCATION)["status"] == "removed"
@@ -462,13 +462,13 @@ def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(world: Worl
     assert revoked["status"] == "removed"
     path = f"/v1/entries/{entry['id']}"
     for api in (world.api(), world.api("operator"), world.api("department", "tax")):
-        refused(api.get(path), 404, "entry_not_found")
-        refused(api.get(f"{path}/history"), 404, "entry_not_found")
+        require_refused(api.get(path), 404, "entry_not_found")
+        require_refused(api.get(f"{path}/history"), 404, "entry_not_found")
         assert api.get("/v1/entries").json()["entries"] == []
         for name in ("corrections", "exits"):
-            refused(order(api, revoked, name, ORDERS[name]), 404, "entry_not_found")
+            require_refused(order(api, revoked, name, ORDERS[name]), 404, "entry_not_found")
     for query in ({"known_seq": 1}, {"on": "2026-11-20"}):
-        refused(world.api("operator").get(path, params=query), 404, "entry_not_found")
+        require_refused(world.api("operator").get(path, params=query), 404, "entry_not_found")
     auditor = world.api("auditor")
     assert auditor.get(path).json()["status"] == "removed"
     assert auditor.get(path, params={"on": "2026-11-20"}).json()["status"] == "removed"
@@ -480,13 +480,13 @@ def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(world: Worl
 
 def test_a_wrong_subject_is_replaced_by_a_new_push(world: World) -> None:
     wrong = world.record()
-    right = push(source_ref="HR-2", replaces=wrong["id"])
-    refused(world.api().post("/v1/entries", json=right), 422, "nothing_to_replace", "/replaces")
+    right = build_push(source_ref="HR-2", replaces=wrong["id"])
+    require_refused(world.api().post("/v1/entries", json=right), 422, "nothing_to_replace", "/replaces")
     done(world.api(), wrong, "revocations", WRONG_SUBJECT)
     right["subject"] = {
         "kind": "legal_person",
         "name": "正确公司",
-        "identifiers": [{"scheme": "uscc", "number": OTHER}],
+        "identifiers": [{"scheme": "uscc", "number": OTHER_USCC}],
     }
     answer = world.api().post("/v1/entries", json=right)
     assert answer.status_code == 201, answer.text
@@ -495,16 +495,16 @@ def test_a_wrong_subject_is_replaced_by_a_new_push(world: World) -> None:
     again = world.api().post("/v1/entries", json=right)
     assert (again.status_code, again.json()["replaces"]) == (200, wrong["id"])
     # The source_ref of the void entry stays taken.
-    taken = push(reason="另一事由")
-    refused(world.api().post("/v1/entries", json=taken), 409, "entry_conflict")
+    taken = build_push(reason="另一事由")
+    require_refused(world.api().post("/v1/entries", json=taken), 409, "entry_conflict")
 
 
 def test_another_departments_void_entry_is_not_to_be_replaced(world: World) -> None:
     wrong = world.record()
     done(world.api(), wrong, "revocations", WRONG_SUBJECT)
-    body = push(**penalty(list_type="tax_fraud.penalty", replaces=wrong["id"]))
+    body = build_push(**build_penalty_changes(list_type="tax_fraud.penalty", replaces=wrong["id"]))
     answer = world.api("department", "tax").post("/v1/entries", json=body)
-    refused(answer, 422, "nothing_to_replace", "/replaces")
+    require_refused(answer, 422, "nothing_to_replace", "/replaces")
 
 
 def test_a_revocation_outweighs_an_exit(world: World) -> None:
@@ -521,7 +521,7 @@ def test_the_history_tells_who_changed_what_when_and_why(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    entry = world.record(subject=person(), responsible_persons=None)
+    entry = world.record(subject=build_person(), responsible_persons=None)
     changed = corrected(world, entry, reason="拖欠工资")
     done(world.api("operator"), changed, "exits", EXIT)
     first, second, third = history(world, entry)
@@ -534,7 +534,7 @@ def test_the_history_tells_who_changed_what_when_and_why(
     assert {"field": "status", "old": "active", "new": "removed"} in third["changes"]
     assert [item["seq"] for item in (first, second, third)] == [1, 2, 3]
     assert first["recorded_at"] < second["recorded_at"] < third["recorded_at"]
-    assert PERSON not in str((first, second, third)) + told(caplog)
+    assert PERSON_RESIDENT_ID not in str((first, second, third)) + read_server_log(caplog)
 
 
 def test_a_history_is_its_departments_and_the_overseers(world: World) -> None:
@@ -542,6 +542,6 @@ def test_a_history_is_its_departments_and_the_overseers(world: World) -> None:
     path = f"/v1/entries/{entry['id']}/history"
     for api in (world.api(), world.api("operator"), world.api("auditor")):
         assert api.get(path).status_code == 200
-    refused(world.api("department", "tax").get(path), 404, "entry_not_found")
+    require_refused(world.api("department", "tax").get(path), 404, "entry_not_found")
     for role in ("approver", "subscriber"):
-        refused(world.api(role).get(path), 403, "forbidden")
+        require_refused(world.api(role).get(path), 403, "forbidden")

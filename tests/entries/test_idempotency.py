@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.catalogue.service import load_catalogue_file
-from tests.support.facts import PERSON, licence, penalty, person, push, subject
-from tests.support.problems import refused, written
+from tests.support.facts import PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_subject
+from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 PASSPORT = {"scheme": "passport", "number": "E12345678"}
@@ -32,18 +32,18 @@ def changed(world: World, entry: dict[str, Any], version: int, **changes: Any) -
 
 def same(world: World, body: dict[str, Any], entry: dict[str, Any]) -> None:
     """The body is answered with the entry, and nothing is written."""
-    before = written(world)
+    before = count_written_rows(world)
     answer = world.api().post("/v1/entries", json=body)
     assert answer.status_code == 200, answer.text
     assert answer.json()["id"] == entry["id"]
     assert answer.headers["Location"] == f"/v1/entries/{entry['id']}"
     assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_the_order_of_names_and_blanks_of_a_body_say_nothing(world: World) -> None:
     entry = world.record()
-    turned = dict(reversed(push().items()))
+    turned = dict(reversed(build_push().items()))
     for text in (json.dumps(turned, indent=4), json.dumps(turned, ensure_ascii=False)):
         answer = world.api().post("/v1/entries", content=text.encode(), headers=JSON)
         assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
@@ -51,63 +51,63 @@ def test_the_order_of_names_and_blanks_of_a_body_say_nothing(world: World) -> No
 
 def test_a_number_may_be_written_in_any_way(world: World) -> None:
     entry = world.record()
-    number = subject()["identifiers"][0]["number"]
+    number = build_subject()["identifiers"][0]["number"]
     for other in (full_width(number), number.lower(), f" {number[:8]} {number[8:]} "):
-        body = push(subject=subject(other))
-        body["responsible_persons"][0]["identifier"]["number"] = full_width(PERSON)
+        body = build_push(subject=build_subject(other))
+        body["responsible_persons"][0]["identifier"]["number"] = full_width(PERSON_RESIDENT_ID)
         same(world, body, entry)
 
 
 def test_full_width_and_lower_case_are_taken_and_shown_in_the_normal_form(world: World) -> None:
-    number = subject()["identifiers"][0]["number"]
-    entry = world.record(subject=subject(full_width(number.lower())))
+    number = build_subject()["identifiers"][0]["number"]
+    entry = world.record(subject=build_subject(full_width(number.lower())))
     assert entry["subject"]["identifiers"] == [{"scheme": "uscc", "number": number}]
 
 
 def test_identifiers_may_come_in_any_order(world: World) -> None:
-    numbers = [*person()["identifiers"], PASSPORT]
-    body = push(subject=person() | {"identifiers": numbers}, responsible_persons=None)
+    numbers = [*build_person()["identifiers"], PASSPORT]
+    body = build_push(subject=build_person() | {"identifiers": numbers}, responsible_persons=None)
     entry = world.api().post("/v1/entries", json=body).json()
-    same(world, body | {"subject": person() | {"identifiers": numbers[::-1]}}, entry)
+    same(world, body | {"subject": build_person() | {"identifiers": numbers[::-1]}}, entry)
 
 
 def test_blanks_around_a_text_say_nothing(world: World) -> None:
     entry = world.record()
-    same(world, push(reason=f"  {push()['reason']}\n"), entry)
+    same(world, build_push(reason=f"  {build_push()['reason']}\n"), entry)
 
 
 def test_null_is_the_same_as_leaving_it_out(world: World) -> None:
     entry = world.record()
     nothing = {"remark": None, "penalty": None, "licence": None, "department": None}
-    same(world, push() | nothing | {"conduct_continues": False}, entry)
-    body = push()
+    same(world, build_push() | nothing | {"conduct_continues": False}, entry)
+    body = build_push()
     body["decision"] |= {"penalty_law": None}
     same(world, body, entry)
 
 
 def test_a_disclosure_of_null_takes_the_list_types_default(world: World) -> None:
-    answer = world.api().post("/v1/entries", json=push() | {"disclosure": None})
+    answer = world.api().post("/v1/entries", json=build_push() | {"disclosure": None})
     assert answer.status_code == 201
-    same(world, push(disclosure=None), answer.json())
+    same(world, build_push(disclosure=None), answer.json())
 
 
 def test_an_open_term_is_not_the_same_as_one_left_out(world: World) -> None:
-    body = push(**licence()) | {"effective_until": None}
+    body = build_push(**build_licence_changes()) | {"effective_until": None}
     assert world.api().post("/v1/entries", json=body).status_code == 201
-    refused(world.api().post("/v1/entries", json=push(**licence())), 409, "entry_conflict")
+    require_refused(world.api().post("/v1/entries", json=build_push(**build_licence_changes())), 409, "entry_conflict")
 
 
 def test_equal_amounts_are_the_same(world: World) -> None:
-    entry = world.record(**penalty(penalty={"fine": "0.20", "confiscated": "2E+3"}))
+    entry = world.record(**build_penalty_changes(penalty={"fine": "0.20", "confiscated": "2E+3"}))
     assert entry["penalty"] == {"fine": "0.2", "confiscated": "2000"}
-    same(world, push(**penalty(penalty={"fine": 0.2, "confiscated": 2000})), entry)
+    same(world, build_push(**build_penalty_changes(penalty={"fine": 0.2, "confiscated": 2000})), entry)
 
 
 @pytest.mark.parametrize(
     "other",
     [
         OTHER_FACTS,
-        {"subject": subject("93370404MA3T000257")},
+        {"subject": build_subject("93370404MA3T000257")},
         {"case_ref": None},
         {"effective_until": "2029-11-19"},
         {"disclosure": None},
@@ -120,10 +120,10 @@ def test_other_facts_under_a_known_reference_are_refused(
     world: World, other: dict[str, Any]
 ) -> None:
     entry = world.record()
-    before = written(world)
-    answer = world.api().post("/v1/entries", json=push(**other))
-    assert refused(answer, 409, "entry_conflict")["entry_id"] == entry["id"]
-    assert written(world) == before
+    before = count_written_rows(world)
+    answer = world.api().post("/v1/entries", json=build_push(**other))
+    assert require_refused(answer, 409, "entry_conflict")["entry_id"] == entry["id"]
+    assert count_written_rows(world) == before
 
 
 def test_a_reference_with_one_other_character_is_another_entry(world: World) -> None:
@@ -134,17 +134,17 @@ def test_a_reference_with_one_other_character_is_another_entry(world: World) -> 
 
 
 def test_departments_do_not_share_references(world: World) -> None:
-    mine = world.record(**penalty(source_ref="1"))
+    mine = world.record(**build_penalty_changes(source_ref="1"))
     theirs = world.record(
         world.api("department", "tax"),
-        **penalty(source_ref="1", list_type="tax_fraud.penalty"),
+        **build_penalty_changes(source_ref="1", list_type="tax_fraud.penalty"),
     )
     assert mine["id"] != theirs["id"]
 
 
 def test_an_operator_repeats_a_departments_push_in_its_name(world: World) -> None:
     entry = world.record()
-    answer = world.api("operator").post("/v1/entries", json=push(department="human_resources"))
+    answer = world.api("operator").post("/v1/entries", json=build_push(department="human_resources"))
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
 
 
@@ -153,31 +153,31 @@ def test_after_a_correction_the_old_body_and_the_corrected_one_are_both_known(
 ) -> None:
     entry = world.record()
     changed(world, entry, 1, **OTHER_FACTS)
-    for body in (push(), push(**OTHER_FACTS)):
+    for body in (build_push(), build_push(**OTHER_FACTS)):
         same(world, body, entry)
         assert world.api().post("/v1/entries", json=body).json()["version"] == 2
-    refused(world.api().post("/v1/entries", json=push(reason="第三种说法")), 409, "entry_conflict")
+    require_refused(world.api().post("/v1/entries", json=build_push(reason="第三种说法")), 409, "entry_conflict")
 
 
 def test_a_correction_that_takes_a_fact_away_equals_a_push_without_it(world: World) -> None:
     entry = world.record()
     changed(world, entry, 1, case_ref=None)
-    same(world, push(case_ref=None), entry)
-    same(world, push() | {"case_ref": None}, entry)
+    same(world, build_push(case_ref=None), entry)
+    same(world, build_push() | {"case_ref": None}, entry)
 
 
 def test_a_corrected_decision_with_nulls_equals_a_push_without_them(world: World) -> None:
     entry = world.record()
-    decision = push()["decision"] | {"number": "枣人社列〔2026〕13号"}
+    decision = build_push()["decision"] | {"number": "枣人社列〔2026〕13号"}
     changed(world, entry, 1, decision=decision | {"penalty_law": None})
-    same(world, push(decision=decision), entry)
+    same(world, build_push(decision=decision), entry)
 
 
 def test_a_retry_is_answered_when_the_day_or_the_law_have_moved_on(
     world: World, tmp_path: Any
 ) -> None:
     entry = world.record()
-    world.clock.move_to(date(2035, 1, 4))
+    world.clock.set_day(date(2035, 1, 4))
     repealed = tmp_path / "repealed.yaml"
     repealed.write_text(
         """
@@ -194,13 +194,13 @@ list_types:
         "utf-8",
     )
     load_catalogue_file(world.registry, repealed)
-    another = world.api().post("/v1/entries", json=push(source_ref="B"))
-    refused(another, 409, "list_type_not_in_force")
-    answer = world.api().post("/v1/entries", json=push())
+    another = world.api().post("/v1/entries", json=build_push(source_ref="B"))
+    require_refused(another, 409, "list_type_not_in_force")
+    answer = world.api().post("/v1/entries", json=build_push())
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
     assert answer.json()["status"] == "expired"
     assert answer.json()["on"] == "2035-01-04"
-    refused(world.api().post("/v1/entries", json=push(**OTHER_FACTS)), 409, "entry_conflict")
+    require_refused(world.api().post("/v1/entries", json=build_push(**OTHER_FACTS)), 409, "entry_conflict")
 
 
 def test_a_retry_after_the_end_shows_the_end(world: World) -> None:
@@ -210,5 +210,5 @@ def test_a_retry_after_the_end_shows_the_end(world: World) -> None:
         json={"reason": "移出", "exited_on": "2026-11-22"},
         headers={"If-Match": '"1"'},
     )
-    answer = world.api().post("/v1/entries", json=push())
+    answer = world.api().post("/v1/entries", json=build_push())
     assert (answer.status_code, answer.json()["status"]) == (200, "removed")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import BUILDER, decision, penalty, publication, red, subject
+from tests.support.facts import BUILDER_USCC, build_decision, build_penalty_changes, build_publication, build_red_changes, build_subject
 from tests.support.world import World
 
 SEAL = {"reason": "x", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -24,9 +24,9 @@ def changed(world: World, entry: dict[str, Any], what: str, order: dict[str, Any
 def exited(world: World) -> dict[str, Any]:
     """An entry of the 20th that exited on the 24th, seen from the 26th."""
     entry = world.record()
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     changed(world, entry, "exits", {"reason": "x", "exited_on": "2026-11-24"})
-    world.clock.move_to(date(2026, 11, 26))
+    world.clock.set_day(date(2026, 11, 26))
     return entry
 
 
@@ -34,7 +34,7 @@ def test_the_standing_of_another_day_and_of_other_knowledge(
     world: World, exited: dict[str, Any]
 ) -> None:
     then = (world.clock.instant - timedelta(days=3)).isoformat().replace("+00:00", "Z")
-    for path in (f"/v1/subjects/uscc/{BUILDER}", f"/v1/subjects/{exited['subject']['id']}"):
+    for path in (f"/v1/subjects/uscc/{BUILDER_USCC}", f"/v1/subjects/{exited['subject']['id']}"):
         for role in ("auditor", "operator"):
             api = world.api(role)
             assert api.get(path).json()["standing"] == "none"
@@ -66,7 +66,7 @@ def test_the_list_of_another_day_and_of_other_knowledge(
 
 def test_who_takes_a_sealed_entry_down_reads_nothing_of_it(world: World) -> None:
     entry = world.record(remark="y")
-    told = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=publication())
+    told = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=build_publication())
     assert told.status_code == 200
     changed(world, entry, "revocations", SEAL)
     order = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
@@ -75,7 +75,7 @@ def test_who_takes_a_sealed_entry_down_reads_nothing_of_it(world: World) -> None
         assert down.status_code == 200
         [shown] = [item for item in down.json()["disclosure"]["channels"] if item["withdrawn_on"]]
         assert shown["channel"] == "department_site"
-        for secret in (entry["subject"]["name"], BUILDER, entry["reason"], "HR-C-2026-77"):
+        for secret in (entry["subject"]["name"], BUILDER_USCC, entry["reason"], "HR-C-2026-77"):
             assert secret not in down.text
     whole = world.api("auditor").get(f"/v1/entries/{entry['id']}").json()
     assert whole["subject"] == entry["subject"]
@@ -84,15 +84,15 @@ def test_who_takes_a_sealed_entry_down_reads_nothing_of_it(world: World) -> None
 def test_a_penalty_without_an_end_of_its_conduct_ends_five_years_after_its_decision(
     world: World,
 ) -> None:
-    fined = penalty(conduct_ended_on=None, decision=decision("2026-11-16"))
+    fined = build_penalty_changes(conduct_ended_on=None, decision=build_decision("2026-11-16"))
     entry = world.record(**fined)
     assert (entry["effective_until"], entry["ends_by_law_on"]) == (None, "2031-11-16")
-    world.clock.move_to(date(2031, 11, 17))
+    world.clock.set_day(date(2031, 11, 17))
     assert world.api("subscriber").get("/v1/changes/snapshot").text.startswith('{"trailer"')
 
 
 def test_what_is_done_to_an_entry_that_is_no_longer_public_is_not_told(world: World) -> None:
-    entry = world.record(**red(subject=subject()))
+    entry = world.record(**build_red_changes(subject=build_subject()))
     restricted = {"disclosure": {"class": "restricted"}}
     changed(world, entry, "corrections", {"reason": "x", "changes": restricted})
     seen = world.api("subscriber").get("/v1/changes?after=1").json()

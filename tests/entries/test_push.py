@@ -2,12 +2,12 @@
 
 from datetime import timedelta
 
-from tests.support.facts import push
+from tests.support.facts import build_push
 from tests.support.world import World
 
 
 def test_a_push_is_recorded_and_answered_with_its_view(world: World) -> None:
-    answer = world.api().post("/v1/entries", json=push())
+    answer = world.api().post("/v1/entries", json=build_push())
     assert answer.status_code == 201
     view = answer.json()
     assert answer.headers["Location"] == f"/v1/entries/{view['id']}"
@@ -21,8 +21,8 @@ def test_a_push_is_recorded_and_answered_with_its_view(world: World) -> None:
 
 
 def test_the_same_body_again_is_the_same_entry(world: World) -> None:
-    first = world.api().post("/v1/entries", json=push())
-    again = world.api().post("/v1/entries", json=push())
+    first = world.api().post("/v1/entries", json=build_push())
+    again = world.api().post("/v1/entries", json=build_push())
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == first.json()["id"]
 

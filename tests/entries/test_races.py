@@ -9,8 +9,8 @@ import httpx
 from sqlalchemy import func, select
 
 from app.db.tables import EntryVersion, Subject
-from tests.support.facts import push, red, subject, uscc
-from tests.support.problems import written
+from tests.support.facts import build_push, build_red_changes, build_subject, build_uscc
+from tests.support.problems import count_written_rows
 from tests.support.world import World
 
 
@@ -28,7 +28,7 @@ def at_once(*sends: Callable[[], httpx.Response]) -> list[httpx.Response]:
 
 def pushing(world: World, **facts: Any) -> Callable[[], httpx.Response]:
     api = world.api()
-    return lambda: api.post("/v1/entries", json=push(**facts))
+    return lambda: api.post("/v1/entries", json=build_push(**facts))
 
 
 def numbers(world: World) -> list[int]:
@@ -43,7 +43,7 @@ def subjects(world: World) -> int:
 
 def test_a_new_subject_pushed_many_times_at_once_is_one_subject(world: World) -> None:
     for turn in range(3):
-        whom = subject(uscc(serial=f"MA00000{turn}"), f"第{turn}公司")
+        whom = build_subject(build_uscc(serial=f"MA00000{turn}"), f"第{turn}公司")
         refs = [f"{turn}-{number}" for number in range(6)]
         answers = at_once(*(pushing(world, source_ref=ref, subject=whom) for ref in refs))
         assert [answer.status_code for answer in answers] == [201] * 6
@@ -64,7 +64,7 @@ def test_the_same_push_many_times_at_once_is_one_entry(world: World) -> None:
 
 def test_one_reference_for_two_subjects_at_once_is_taken_by_one(world: World) -> None:
     for turn in range(3):
-        whom = [subject(uscc(serial=f"MA0000{turn}{each}"), f"{each}公司") for each in range(2)]
+        whom = [build_subject(build_uscc(serial=f"MA0000{turn}{each}"), f"{each}公司") for each in range(2)]
         answers = at_once(*(pushing(world, source_ref=f"R-{turn}", subject=each) for each in whom))
         assert sorted(answer.status_code for answer in answers) == [201, 409]
         [refusal] = [answer for answer in answers if answer.status_code == 409]
@@ -74,10 +74,10 @@ def test_one_reference_for_two_subjects_at_once_is_taken_by_one(world: World) ->
 
 def test_a_red_and_a_black_entry_at_once_never_both_start_active(world: World) -> None:
     for turn in range(4):
-        whom = subject(uscc(serial=f"MA00000{turn}"), f"第{turn}公司")
+        whom = build_subject(build_uscc(serial=f"MA00000{turn}"), f"第{turn}公司")
         facts = {"subject": whom, "source_ref": f"red-{turn}"}
         rewarded, listed = at_once(
-            pushing(world, **red(**facts)),
+            pushing(world, **build_red_changes(**facts)),
             pushing(world, subject=whom, source_ref=f"black-{turn}"),
         )
         assert listed.status_code == 201
@@ -101,5 +101,5 @@ def test_two_corrections_of_one_version_at_once_make_one_new_version(world: Worl
     assert sorted(answer.status_code for answer in answers) == [200] + [412] * 4
     same = at_once(*[correcting("再更正")] * 3)
     assert {answer.status_code for answer in same} == {412}
-    assert written(world)[1] == 2
+    assert count_written_rows(world)[1] == 2
     assert numbers(world) == [1, 2]

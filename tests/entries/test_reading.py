@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import EntryPerson, SubjectIdentifier
-from tests.support.facts import OTHER, PERSON, penalty, person, push, red, subject
-from tests.support.problems import refused
+from tests.support.facts import OTHER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 
@@ -38,13 +38,13 @@ def test_an_entry_is_its_departments_and_the_overseers_to_read(world: World) -> 
         assert answer.headers["ETag"] == '"1"'
         assert answer.headers["Cache-Control"] == "no-store"
         assert answer.json() == entry
-    refused(world.api("department", "tax").get(path), 404, "entry_not_found")
+    require_refused(world.api("department", "tax").get(path), 404, "entry_not_found")
     for role in ("approver", "subscriber"):
-        refused(world.api(role).get(path), 403, "forbidden")
-        refused(world.api(role).get("/v1/entries"), 403, "forbidden")
+        require_refused(world.api(role).get(path), 403, "forbidden")
+        require_refused(world.api(role).get("/v1/entries"), 403, "forbidden")
     with world.client(None) as nobody:
         answer = nobody.get(path)
-    refused(answer, 401, "unauthenticated")
+    require_refused(answer, 401, "unauthenticated")
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
@@ -65,10 +65,10 @@ def test_pages_follow_each_other_without_a_gap(world: World) -> None:
 
 def test_filters_narrow_and_join(world: World) -> None:
     world.record(source_ref="A")
-    world.record(**penalty(source_ref="B", subject=subject(OTHER, "某合作社")))
-    world.record(**red(source_ref="C", effective_from="2026-11-02", effective_until="2026-11-19"))
+    world.record(**build_penalty_changes(source_ref="B", subject=build_subject(OTHER_USCC, "某合作社")))
+    world.record(**build_red_changes(source_ref="C", effective_from="2026-11-02", effective_until="2026-11-19"))
     tax = world.api("department", "tax")
-    world.record(tax, **penalty(source_ref="D", list_type="tax_fraud.penalty"))
+    world.record(tax, **build_penalty_changes(source_ref="D", list_type="tax_fraud.penalty"))
     operator = world.api("operator")
     assert listed(operator) == ["A", "B", "C", "D"]
     assert listed(world.api()) == ["A", "B", "C"]
@@ -87,7 +87,7 @@ def test_filters_narrow_and_join(world: World) -> None:
 
 
 def test_the_status_filter_says_what_the_entry_says(world: World) -> None:
-    world.record(**red(source_ref="suspended"))
+    world.record(**build_red_changes(source_ref="suspended"))
     world.record(source_ref="active", effective_until="2026-12-31")
     world.record(source_ref="scheduled", effective_from="2027-01-01", effective_until="2028-01-01")
     over = world.record(source_ref="removed")
@@ -97,11 +97,11 @@ def test_the_status_filter_says_what_the_entry_says(world: World) -> None:
         headers={"If-Match": '"1"'},
     )
     world.record(
-        **penalty(source_ref="expired", effective_from="2026-11-16", effective_until="2026-11-20")
+        **build_penalty_changes(source_ref="expired", effective_from="2026-11-16", effective_until="2026-11-20")
     )
     for day in (None, date(2027, 1, 1), date(2028, 1, 2)):
         if day is not None:
-            world.clock.move_to(day)
+            world.clock.set_day(day)
         entries = world.api().get("/v1/entries").json()["entries"]
         for status in ("scheduled", "active", "suspended", "expired", "removed"):
             expected = [entry["source_ref"] for entry in entries if entry["status"] == status]
@@ -120,11 +120,11 @@ def test_an_auditor_sees_the_entry_as_it_was_known(world: World) -> None:
         assert then.headers["ETag"] == '"1"'
         assert api.get(path, params={"known_seq": second["seq"]}).json() == second
         assert api.get(path, params={"known_seq": 10**6}).json() == second
-        refused(api.get(path, params={"known_seq": 0}), 404, "entry_not_found")
+        require_refused(api.get(path, params={"known_seq": 0}), 404, "entry_not_found")
         assert api.get(path, params={"known_at": first["recorded_at"]}).json() == first
         assert api.get(path, params={"known_at": second["recorded_at"]}).json() == second
         before = {"known_at": "2026-11-22T09:59:59+08:00"}
-        refused(api.get(path, params=before), 404, "entry_not_found")
+        require_refused(api.get(path, params=before), 404, "entry_not_found")
 
 
 def test_what_was_known_and_the_day_asked_for_are_apart(world: World) -> None:
@@ -149,7 +149,7 @@ def test_a_department_may_not_ask_for_the_past(world: World) -> None:
     entry = world.record()
     for query in ({"on": "2026-11-20"}, {"known_seq": 1}, {"known_at": "2026-11-22T08:00:00Z"}):
         answer = world.api().get(f"/v1/entries/{entry['id']}", params=query)
-        refused(answer, 403, "forbidden")
+        require_refused(answer, 403, "forbidden")
 
 
 @pytest.mark.parametrize(
@@ -173,16 +173,16 @@ def test_a_department_may_not_ask_for_the_past(world: World) -> None:
 def test_a_past_that_cannot_be_is_refused(world: World, query: dict[str, str], code: str) -> None:
     entry = world.record()
     answer = world.api("auditor").get(f"/v1/entries/{entry['id']}", params=query)
-    refused(answer, 422, code, f"?{next(iter(query))}")
+    require_refused(answer, 422, code, f"?{next(iter(query))}")
 
 
 def test_neither_keys_nor_sealed_numbers_leave_the_registry(world: World) -> None:
     entries = [
         world.record(),
-        world.record(source_ref="B", subject=person(), responsible_persons=None),
-        world.record(**penalty(source_ref="C", subject=person(), disclosure=None)),
+        world.record(source_ref="B", subject=build_person(), responsible_persons=None),
+        world.record(**build_penalty_changes(source_ref="C", subject=build_person(), disclosure=None)),
     ]
-    corrected(world, entries[0], 1, responsible_persons=push()["responsible_persons"] * 2)
+    corrected(world, entries[0], 1, responsible_persons=build_push()["responsible_persons"] * 2)
     with world.registry.database.reading() as connection:
         personal = [
             *connection.execute(
@@ -201,7 +201,7 @@ def test_neither_keys_nor_sealed_numbers_leave_the_registry(world: World) -> Non
         text = "".join(answers)
         assert '"key"' not in text
         assert '"birth_date"' not in text
-        assert PERSON not in text
+        assert PERSON_RESIDENT_ID not in text
         for key, ciphertext in personal:
             assert key not in text
             assert ciphertext.hex() not in text

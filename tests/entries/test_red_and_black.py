@@ -6,11 +6,11 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import push, red, uscc
-from tests.support.problems import refused, written
+from tests.support.facts import build_push, build_red_changes, build_uscc
+from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
-TAX_RED = red(
+TAX_RED = build_red_changes(
     list_type="tax_fraud.red",
     source_ref="TAX-RED-1",
     decision={"number": "枣税信〔2026〕1号", "kind": "honour", "decided_on": "2026-11-02"},
@@ -36,33 +36,33 @@ def exited(world: World, entry: dict[str, Any], day: str) -> None:
 
 def test_a_red_entry_is_refused_while_a_black_one_is_active(world: World) -> None:
     world.record()
-    before = written(world)
-    answer = world.api().post("/v1/entries", json=push(**red()))
-    document = refused(answer, 409, "blacklisted_subject")
+    before = count_written_rows(world)
+    answer = world.api().post("/v1/entries", json=build_push(**build_red_changes()))
+    document = require_refused(answer, 409, "blacklisted_subject")
     assert document["acceptable_from"] == "2029-11-21"
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_another_department_is_not_told_whose_black_entry_it_is(world: World) -> None:
     entry = world.record()
-    answer = world.api("department", "tax").post("/v1/entries", json=push(**TAX_RED))
-    refused(answer, 409, "blacklisted_subject")
+    answer = world.api("department", "tax").post("/v1/entries", json=build_push(**TAX_RED))
+    require_refused(answer, 409, "blacklisted_subject")
     for told in (entry["id"], "wage_arrears", "human_resources", entry["decision"]["number"]):
         assert told not in answer.text
 
 
 def test_a_red_entry_is_refused_over_days_of_a_scheduled_black_one(world: World) -> None:
     assert world.record(**LATER_BLACK)["status"] == "scheduled"
-    overlapping = push(**red(effective_until="2027-03-01"))
-    refused(world.api().post("/v1/entries", json=overlapping), 409, "blacklisted_subject")
+    overlapping = build_push(**build_red_changes(effective_until="2027-03-01"))
+    require_refused(world.api().post("/v1/entries", json=overlapping), 409, "blacklisted_subject")
     # The last day before it is free, and so are the days after it.
-    world.record(**red(effective_until="2027-02-28"))
-    world.record(**red(source_ref="R2", effective_from="2029-03-02", effective_until="2029-12-31"))
+    world.record(**build_red_changes(effective_until="2027-02-28"))
+    world.record(**build_red_changes(source_ref="R2", effective_from="2029-03-02", effective_until="2029-12-31"))
 
 
 def test_a_red_entry_without_a_last_day_runs_for_the_list_types_term(world: World) -> None:
     world.record(effective_from="2027-11-03", effective_until="2029-03-01")
-    assert world.record(**red())["effective_until"] == "2027-11-02"
+    assert world.record(**build_red_changes())["effective_until"] == "2027-11-02"
 
 
 @pytest.mark.parametrize("ended", ["exited", "revoked", "void", "expired"])
@@ -93,13 +93,13 @@ def test_an_ended_black_entry_bars_nobody(world: World, ended: str) -> None:
         )
         assert answer.status_code == 200, answer.text
     today = {"effective_from": "2026-11-22"}
-    assert world.record(**red(**today))["status"] == "active"
+    assert world.record(**build_red_changes(**today))["status"] == "active"
 
 
 def test_a_black_entry_suspends_the_subjects_red_ones_and_its_exit_wakes_them(
     world: World,
 ) -> None:
-    rewarded = world.record(**red())
+    rewarded = world.record(**build_red_changes())
     assert rewarded["status"] == "active"
     black = world.record()
     assert black["effects"] == [{"effect": "suspends", "entry_id": rewarded["id"]}]
@@ -115,19 +115,19 @@ def test_a_black_entry_suspends_the_subjects_red_ones_and_its_exit_wakes_them(
 
 
 def test_a_red_entry_wakes_when_the_black_ones_term_runs_out(world: World) -> None:
-    rewarded = world.record(**red())
+    rewarded = world.record(**build_red_changes())
     world.record(effective_until="2026-12-31")
     assert shown(world.api("auditor"), rewarded, on="2026-11-19")["status"] == "active"
     assert shown(world.api(), rewarded)["status"] == "suspended"
-    world.clock.move_to(date(2026, 12, 31))
+    world.clock.set_day(date(2026, 12, 31))
     assert shown(world.api(), rewarded)["status"] == "suspended"
-    world.clock.move_to(date(2027, 1, 1))
+    world.clock.set_day(date(2027, 1, 1))
     assert shown(world.api(), rewarded)["status"] == "active"
 
 
 def test_other_departments_red_entries_are_counted_and_not_named(world: World) -> None:
     theirs = world.record(world.api("department", "tax"), **TAX_RED)
-    mine = world.record(**red())
+    mine = world.record(**build_red_changes())
     black = world.record()
     assert black["effects"] == [
         {"effect": "suspends", "entry_id": mine["id"]},
@@ -140,18 +140,18 @@ def test_other_departments_red_entries_are_counted_and_not_named(world: World) -
 
 def test_only_the_subjects_own_red_entries_are_suspended(world: World) -> None:
     other = {"kind": "legal_person", "name": "另一公司"}
-    number = [{"scheme": "uscc", "number": uscc(serial="MA000009")}]
-    elsewhere = world.record(**red(subject=other | {"identifiers": number}))
+    number = [{"scheme": "uscc", "number": build_uscc(serial="MA000009")}]
+    elsewhere = world.record(**build_red_changes(subject=other | {"identifiers": number}))
     assert world.record()["effects"] == []
     assert shown(world.api(), elsewhere)["status"] == "active"
 
 
 def test_a_suspended_red_entry_stays_correctable_but_gets_no_longer_term(world: World) -> None:
-    rewarded = world.record(**red(effective_until="2027-06-30"))
+    rewarded = world.record(**build_red_changes(effective_until="2027-06-30"))
     world.record()
     path, tag = f"/v1/entries/{rewarded['id']}/corrections", {"If-Match": '"1"'}
     longer = {"reason": "延期", "changes": {"effective_until": "2027-07-01"}}
-    refused(world.api().post(path, json=longer, headers=tag), 409, "blacklisted_subject")
+    require_refused(world.api().post(path, json=longer, headers=tag), 409, "blacklisted_subject")
     slip = {"reason": "错字", "changes": {"reason": "劳动保障守法诚信等级评定为 A 级"}}
     corrected = world.api().post(path, json=slip, headers=tag)
     assert corrected.status_code == 200, corrected.text
@@ -160,17 +160,17 @@ def test_a_suspended_red_entry_stays_correctable_but_gets_no_longer_term(world: 
 
 def test_a_correction_cannot_move_a_red_entry_onto_the_days_of_a_black_one(world: World) -> None:
     world.record(**LATER_BLACK)
-    rewarded = world.record(**red(effective_until="2027-02-01"))
+    rewarded = world.record(**build_red_changes(effective_until="2027-02-01"))
     answer = world.api().post(
         f"/v1/entries/{rewarded['id']}/corrections",
         json={"reason": "延期", "changes": {"effective_until": "2027-03-02"}},
         headers={"If-Match": '"1"'},
     )
-    refused(answer, 409, "blacklisted_subject")
+    require_refused(answer, 409, "blacklisted_subject")
 
 
 def test_what_was_suspended_as_known_then_is_told_as_known_then(world: World) -> None:
-    rewarded = world.record(**red())
+    rewarded = world.record(**build_red_changes())
     black = world.record()
     seq = black["seq"]
     revoked = world.api().post(

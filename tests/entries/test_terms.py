@@ -7,26 +7,26 @@ import httpx
 
 from tests.support.cases import (
     View,
-    application,
-    official,
-    opened,
-    shown,
-    step,
-    told,
-    unchanged,
+    build_application,
+    create_official_client,
+    open_case,
+    read_entry,
+    take_case_step,
+    require_status,
+    require_unchanged,
 )
 from tests.support.facts import (
-    MINOR,
-    decision,
-    organisation,
-    penalty,
-    person,
-    publication,
-    push,
-    red,
-    resident_id,
+    MINOR_RESIDENT_ID,
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_person,
+    build_publication,
+    build_push,
+    build_red_changes,
+    build_resident_id,
 )
-from tests.support.problems import refused
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 TERMLESS: dict[str, Any] = {"effective_from": None, "effective_until": None}
@@ -36,7 +36,7 @@ def wage(ref: str, decided_on: str, **changes: Any) -> dict[str, Any]:
     """A wage-arrears entry of its own, whose last day is left to the list type."""
     return {
         "source_ref": ref,
-        "decision": decision(decided_on),
+        "decision": build_decision(decided_on),
         "conduct_ended_on": decided_on,
         **TERMLESS,
         **changes,
@@ -48,7 +48,7 @@ def fraud(ref: str, first: str, last: str | None = None, **changes: Any) -> dict
     return {
         "list_type": "telecom_fraud.black",
         "source_ref": ref,
-        "decision": decision(min(first, "2026-11-22")),
+        "decision": build_decision(min(first, "2026-11-22")),
         "conduct_ended_on": min(first, "2026-11-22"),
         "severity": None,
         "effective_from": first,
@@ -63,21 +63,21 @@ def defaulter(ref: str = "FY-1", last: str | None = None, **changes: Any) -> dic
         "list_type": "judgment_defaulting.black",
         "source_ref": ref,
         "case_ref": None,
-        "subject": person(),
+        "subject": build_person(),
         "responsible_persons": None,
-        "decision": decision("2026-11-20", kind="court_decision"),
+        "decision": build_decision("2026-11-20", kind="court_decision"),
         "effective_until": last,
         **changes,
     }
 
 
 def too_long(answer: httpx.Response) -> str | None:
-    document = refused(answer, 409, "term_not_allowed")
+    document = require_refused(answer, 409, "term_not_allowed")
     return document.get("latest")
 
 
 def status_on(world: World, entry: View, *days: str) -> list[str]:
-    return [shown(world.api("auditor"), entry, on=day)["status"] for day in days]
+    return [read_entry(world.api("auditor"), entry, on=day)["status"] for day in days]
 
 
 def extension(until: str, number: str = "(2026)鲁0402执18号之二", **changes: Any) -> dict[str, Any]:
@@ -109,45 +109,45 @@ def test_a_wage_arrears_entry_ends_three_years_after_its_decision(world: World) 
             ("2024-02-28", "2027-02-28"),
         )
     ):
-        facts = wage(f"HR-{number}", decided, subject=organisation(number))
+        facts = wage(f"HR-{number}", decided, subject=build_organisation(number))
         entry = world.record(**facts)
         assert (entry["effective_from"], entry["effective_until"]) == (decided, last)
         over = date.fromisoformat(last).replace(day=1).isoformat()
         assert status_on(world, entry, decided, over, last) == ["active"] * 3
-    with unchanged(world):
-        longer = push(**wage("HR-9", "2024-02-29", effective_until="2027-03-01"))
+    with require_unchanged(world):
+        longer = build_push(**wage("HR-9", "2024-02-29", effective_until="2027-03-01"))
         assert too_long(world.api().post("/v1/entries", json=longer)) == "2027-02-28"
-        never = push(**wage("HR-9", "2024-02-29")) | {"effective_until": None}
+        never = build_push(**wage("HR-9", "2024-02-29")) | {"effective_until": None}
         assert too_long(world.api().post("/v1/entries", json=never)) is None
     shorter = world.record(
-        **wage("HR-9", "2024-02-29", effective_until="2026-12-31", subject=organisation(9))
+        **wage("HR-9", "2024-02-29", effective_until="2026-12-31", subject=build_organisation(9))
     )
     assert status_on(world, shorter, "2026-12-31", "2027-01-01") == ["active", "expired"]
-    with unchanged(world):
+    with require_unchanged(world):
         answer = extend(world.api(), shorter, extension("2027-01-31"))
         assert too_long(answer) is None
 
 
 def test_wages_that_were_paid_end_it_early_after_six_months_on_the_list(world: World) -> None:
     entry = world.record(**wage("HR-1", "2026-04-02"))
-    paid = application("2026-05-31", promise={"reference": "CN-1", "signed_on": "2026-11-20"})
+    paid = build_application("2026-05-31", promise={"reference": "CN-1", "signed_on": "2026-11-20"})
     path = f"/v1/entries/{entry['id']}/repairs"
-    world.clock.move_to(date(2026, 11, 29))
-    with unchanged(world):
-        early = refused(world.api().post(path, json=paid), 409, "not_repairable")
+    world.clock.set_day(date(2026, 11, 29))
+    with require_unchanged(world):
+        early = require_refused(world.api().post(path, json=paid), 409, "not_repairable")
         assert (early["unmet"], early["earliest_on"]) == (["too_early"], "2026-11-30")
-    world.clock.move_to(date(2026, 11, 30))
-    with unchanged(world):
+    world.clock.set_day(date(2026, 11, 30))
+    with require_unchanged(world):
         for circumstance in ("repeated", "criminal_case"):
             barred = paid | {"circumstances": [circumstance]}
-            document = refused(world.api().post(path, json=barred), 409, "not_repairable")
+            document = require_refused(world.api().post(path, json=barred), 409, "not_repairable")
             assert document["unmet"] == [circumstance]
-    case = opened(world.api(), entry, "repairs", paid)
+    case = open_case(world.api(), entry, "repairs", paid)
     accepted = {"outcome": "accepted", "reasons": "材料齐全"}
-    case = told(step(official(world, "王某"), case, "acceptance", accepted))
+    case = require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted))
     assert case["due_on"] == "2026-12-21"  # the 15th working day
     approved = {"outcome": "approved", "reasons": "符合提前移出条件"}
-    told(step(official(world, "赵某"), case, "decision", approved, 1))
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", approved, 1))
     assert status_on(world, entry, "2026-11-29", "2026-11-30") == ["active", "removed"]
 
 
@@ -162,7 +162,7 @@ def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
         )
     ):
         facts = wage(f"HR-{number}", "2026-11-20", conduct_ended_on=conduct)
-        entry = world.record(**facts, subject=organisation(number))
+        entry = world.record(**facts, subject=build_organisation(number))
         assert (entry["ends_by_law_on"], entry["effective_until"]) == (last_of_all, "2029-11-20")
         last = min(last_of_all, "2029-11-20")
         day = date.fromisoformat(last)
@@ -170,15 +170,15 @@ def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
         assert status_on(world, entry, date.fromordinal(day.toordinal() + 1).isoformat()) == [
             "expired"
         ]
-    fined = world.record(**penalty(conduct_ended_on="2022-01-15"))
+    fined = world.record(**build_penalty_changes(conduct_ended_on="2022-01-15"))
     assert status_on(world, fined, "2027-01-15", "2027-01-16") == ["active", "expired"]
     ongoing = world.record(
         **wage("HR-9", "2026-11-20", conduct_ended_on=None, conduct_continues=True),
-        subject=organisation(9),
+        subject=build_organisation(9),
     )
     assert ongoing["ends_by_law_on"] is None
     # Rewards and what a court lists until performance are no matter of Art 38.
-    rewarded = world.record(**red(subject=organisation(10)))
+    rewarded = world.record(**build_red_changes(subject=build_organisation(10)))
     court = world.api("department", "court")
     listed = world.record(court, **defaulter(conduct_ended_on="2020-01-15"))
     assert (rewarded["ends_by_law_on"], listed["ends_by_law_on"]) == (None, None)
@@ -190,17 +190,17 @@ def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
 
 def test_a_fraud_entry_stands_three_years_or_the_two_that_its_push_names(world: World) -> None:
     police = world.api("department", "public_security")
-    three = world.record(police, **fraud("GA-1", "2026-11-20", subject=organisation(1)))
-    two = world.record(police, **fraud("GA-2", "2026-11-20", "2028-11-20", subject=organisation(2)))
+    three = world.record(police, **fraud("GA-1", "2026-11-20", subject=build_organisation(1)))
+    two = world.record(police, **fraud("GA-2", "2026-11-20", "2028-11-20", subject=build_organisation(2)))
     assert (three["effective_until"], two["effective_until"]) == ("2029-11-20", "2028-11-20")
     assert (three["severity"], three["disclosure"]["class"]) == ("general", "public")
-    body = push(**fraud("GA-3", "2026-11-20", "2031-11-21", subject=organisation(3)))
-    with unchanged(world):
+    body = build_push(**fraud("GA-3", "2026-11-20", "2031-11-21", subject=build_organisation(3)))
+    with require_unchanged(world):
         assert too_long(police.post("/v1/entries", json=body)) == "2031-11-20"
         assert too_long(extend(police, two, extension("2029-11-20"))) is None
     somebody = world.record(
         police,
-        **fraud("GA-4", "2026-11-20", subject=person(), responsible_persons=None, disclosure=None),
+        **fraud("GA-4", "2026-11-20", subject=build_person(), responsible_persons=None, disclosure=None),
     )
     assert somebody["disclosure"]["class"] == "restricted"
 
@@ -209,45 +209,45 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
     police = world.api("department", "public_security")
 
     def after(ref: str, first: str, last: str | None = None, number: int = 1) -> httpx.Response:
-        body = push(**fraud(ref, first, last, subject=organisation(number)))
+        body = build_push(**fraud(ref, first, last, subject=build_organisation(number)))
         return police.post("/v1/entries", json=body)
 
-    told(after("GA-1", "2023-11-20"), 201)  # three years, until 2026-11-20
-    with unchanged(world):
+    require_status(after("GA-1", "2023-11-20"), 201)  # three years, until 2026-11-20
+    with require_unchanged(world):
         for last in ("2028-11-21", "2029-11-21"):
             assert too_long(after("GA-2", "2026-11-21", last)) == "2028-11-20"
-    second = told(after("GA-2", "2026-11-21"), 201)
+    second = require_status(after("GA-2", "2026-11-21"), 201)
     assert second["effective_until"] == "2028-11-20"  # 2029-11-21, moved forward
     path, tag = f"/v1/entries/{second['id']}/corrections", {"If-Match": '"1"'}
-    with unchanged(world):
+    with require_unchanged(world):
         change = {"reason": "更正", "changes": {"effective_until": "2028-11-21"}}
         assert too_long(police.post(path, json=change, headers=tag)) == "2028-11-20"
     shorter = {"reason": "更正", "changes": {"effective_until": "2027-11-20"}}
-    assert told(police.post(path, json=shorter, headers=tag))["effective_until"] == "2027-11-20"
+    assert require_status(police.post(path, json=shorter, headers=tag))["effective_until"] == "2027-11-20"
     # A third one: the stay still began with the first.
-    assert told(after("GA-3", "2027-11-21"), 201)["effective_until"] == "2028-11-20"
-    with unchanged(world):
+    assert require_status(after("GA-3", "2027-11-21"), 201)["effective_until"] == "2028-11-20"
+    with require_unchanged(world):
         # Without a free day there is no room left, with one the years begin anew.
         assert too_long(after("GA-4", "2028-11-21")) == "2028-11-20"
         assert too_long(after("GA-4", "2028-11-21", "2028-11-21")) == "2028-11-20"
-    assert told(after("GA-4", "2028-11-22"), 201)["effective_until"] == "2031-11-22"
+    assert require_status(after("GA-4", "2028-11-22"), 201)["effective_until"] == "2031-11-22"
 
-    told(after("GA-B1", "2023-11-20", number=2), 201)
-    assert told(after("GA-B2", "2026-11-22", number=2), 201)["effective_until"] == "2029-11-22"
+    require_status(after("GA-B1", "2023-11-20", number=2), 201)
+    assert require_status(after("GA-B2", "2026-11-22", number=2), 201)["effective_until"] == "2029-11-22"
     # An entry that was taken back on its first day, or was on another list, is no stay.
-    world.record(**wage("HR-3", "2023-11-21", subject=organisation(3)))
-    void = told(after("GA-C1", "2023-11-20", number=3), 201)
+    world.record(**wage("HR-3", "2023-11-21", subject=build_organisation(3)))
+    void = require_status(after("GA-C1", "2023-11-20", number=3), 201)
     order = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
     path = f"/v1/entries/{void['id']}/revocations"
-    told(police.post(path, json=order, headers={"If-Match": '"1"'}))
-    assert told(after("GA-C2", "2026-11-21", number=3), 201)["effective_until"] == "2029-11-21"
+    require_status(police.post(path, json=order, headers={"If-Match": '"1"'}))
+    assert require_status(after("GA-C2", "2026-11-21", number=3), 201)["effective_until"] == "2029-11-21"
     # One that left early reaches to the day on which it left.
-    left = told(after("GA-D1", "2025-11-20", number=4), 201)
+    left = require_status(after("GA-D1", "2025-11-20", number=4), 201)
     path = f"/v1/entries/{left['id']}/exits"
     order = {"reason": "移出", "exited_on": "2026-11-21"}
-    told(police.post(path, json=order, headers={"If-Match": '"1"'}))
-    assert told(after("GA-D2", "2026-11-21", "2030-11-20", number=4), 201)["status"] == "active"
-    with unchanged(world):
+    require_status(police.post(path, json=order, headers={"If-Match": '"1"'}))
+    assert require_status(after("GA-D2", "2026-11-21", "2030-11-20", number=4), 201)["status"] == "active"
+    with require_unchanged(world):
         assert too_long(after("GA-D3", "2030-11-21", number=4)) == "2030-11-20"
 
 
@@ -257,29 +257,29 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
 def test_a_defaulter_stands_until_performance_or_for_the_courts_two_years(world: World) -> None:
     court = world.api("department", "court")
     openly = world.record(court, **defaulter("FY-1"))
-    said = push(**defaulter("FY-2", subject=organisation(2)))
-    body = said | {"effective_until": None, "responsible_persons": push()["responsible_persons"]}
-    also_open = told(court.post("/v1/entries", json=body), 201)
+    said = build_push(**defaulter("FY-2", subject=build_organisation(2)))
+    body = said | {"effective_until": None, "responsible_persons": build_push()["responsible_persons"]}
+    also_open = require_status(court.post("/v1/entries", json=body), 201)
     for entry in (openly, also_open):
         assert (entry["effective_until"], entry["disclosure"]["class"]) == (None, "public")
         assert status_on(world, entry, "2050-01-01") == ["active"]
-    grown = {"subject": person(resident_id(serial="003"), "王某")}
+    grown = {"subject": build_person(build_resident_id(serial="003"), "王某")}
     fixed = world.record(court, **defaulter("FY-3", "2028-11-20", **grown))
     assert status_on(world, fixed, "2028-11-20", "2028-11-21") == ["active", "expired"]
-    with unchanged(world):
-        long = push(**defaulter("FY-4", "2031-11-21", **grown))
+    with require_unchanged(world):
+        long = build_push(**defaulter("FY-4", "2031-11-21", **grown))
         assert too_long(court.post("/v1/entries", json=long)) == "2031-11-20"
 
 
 def test_a_defaulter_who_is_or_was_a_minor_is_refused(world: World) -> None:
     court = world.api("department", "court")
     # Eighteen on 2026-11-01: of age when decided on, and not yet on the last day of the conduct.
-    half_grown = resident_id("20081101")
-    with unchanged(world):
-        for number, name in ((MINOR, "李小某"), (half_grown, "王小某")):
-            body = push(**defaulter(subject=person(number, name)))
-            refused(court.post("/v1/entries", json=body), 409, "minor_subject")
-    grown = defaulter(subject=person(half_grown, "王小某"), conduct_ended_on="2026-11-01")
+    half_grown = build_resident_id("20081101")
+    with require_unchanged(world):
+        for number, name in ((MINOR_RESIDENT_ID, "李小某"), (half_grown, "王小某")):
+            body = build_push(**defaulter(subject=build_person(number, name)))
+            require_refused(court.post("/v1/entries", json=body), 409, "minor_subject")
+    grown = defaulter(subject=build_person(half_grown, "王小某"), conduct_ended_on="2026-11-01")
     assert world.record(court, **grown)["status"] == "active"
 
 
@@ -287,29 +287,29 @@ def test_a_fixed_term_is_lengthened_once_by_three_years_at_most(world: World) ->
     court = world.api("department", "court")
     entry = world.record(court, **defaulter("FY-1", "2028-11-20"))
     body = extension("2031-11-20")
-    with unchanged(world):
+    with require_unchanged(world):
         for until in ("2031-11-21", "2028-11-20", "2027-01-01"):
             assert too_long(extend(court, entry, extension(until))) == "2031-11-20"
         for day in ("2026-11-19", "2026-11-23"):
             unlikely = body | {"decision": body["decision"] | {"decided_on": day}}
             answer = extend(court, entry, unlikely)
-            refused(answer, 422, "dates_out_of_order", "/decision/decided_on")
-        refused(extend(court, entry, body, None), 428, "version_required")
-        stale = refused(extend(court, entry, body, 2), 412, "stale_version")
+            require_refused(answer, 422, "dates_out_of_order", "/decision/decided_on")
+        require_refused(extend(court, entry, body, None), 428, "version_required")
+        stale = require_refused(extend(court, entry, body, 2), 412, "stale_version")
         assert stale["current_version"] == 1
-        refused(extend(world.api(), entry, body), 404, "entry_not_found")
+        require_refused(extend(world.api(), entry, body), 404, "entry_not_found")
         for role in ("approver", "auditor", "subscriber"):
-            refused(extend(world.api(role), entry, body), 403, "forbidden")
+            require_refused(extend(world.api(role), entry, body), 403, "forbidden")
         blank = {**body, "legal_basis": " "}
-        refused(extend(court, entry, blank), 422, "blank", "/legal_basis")
-    now = told(extend(court, entry, body))
+        require_refused(extend(court, entry, blank), 422, "blank", "/legal_basis")
+    now = require_status(extend(court, entry, body))
     assert (now["version"], now["effective_until"]) == (2, "2031-11-20")
     assert now["extension"] == {
         "number": "(2026)鲁0402执18号之二",
         "decided_on": "2026-11-22",
         "legal_basis": body["legal_basis"],
     }
-    last = told(court.get(f"/v1/entries/{entry['id']}/history"))["versions"][-1]
+    last = require_status(court.get(f"/v1/entries/{entry['id']}/history"))["versions"][-1]
     assert (last["action"], last["reason"]) == ("extend", body["reason"])
     assert {change["field"] for change in last["changes"]} == {
         "effective_until",
@@ -322,18 +322,18 @@ def test_a_fixed_term_is_lengthened_once_by_three_years_at_most(world: World) ->
         "active",
         "expired",
     ]
-    with unchanged(world):
+    with require_unchanged(world):
         for version in (1, 2):
-            assert told(extend(world.api("operator"), entry, body, version)) == now
+            assert require_status(extend(world.api("operator"), entry, body, version)) == now
         assert too_long(extend(court, entry, extension("2031-11-21", "另一号"), 2)) is None
         stale = extend(court, entry, extension("2031-11-19", "另一号"), 1)
-        refused(stale, 412, "stale_version")
+        require_refused(stale, 412, "stale_version")
         # Nor does a correction make it longer than five years in all.
         path, tag = f"/v1/entries/{entry['id']}/corrections", {"If-Match": '"2"'}
         change = {"reason": "更正", "changes": {"effective_until": "2031-11-21"}}
         assert too_long(court.post(path, json=change, headers=tag)) == "2031-11-20"
     slip = {"reason": "错字", "changes": {"remark": "已核对"}}
-    now = told(court.post(path, json=slip, headers=tag))
+    now = require_status(court.post(path, json=slip, headers=tag))
     assert (now["effective_until"], now["extension"]["number"]) == (
         "2031-11-20",
         body["decision"]["number"],
@@ -343,42 +343,42 @@ def test_a_fixed_term_is_lengthened_once_by_three_years_at_most(world: World) ->
 def test_what_has_no_last_day_or_is_over_is_not_lengthened(world: World) -> None:
     court = world.api("department", "court")
     openly = world.record(court, **defaulter("FY-1"))
-    one, two, three = (person(resident_id(serial=f"00{n}"), "王某") for n in (3, 5, 7))
+    one, two, three = (build_person(build_resident_id(serial=f"00{n}"), "王某") for n in (3, 5, 7))
     almost = world.record(court, **defaulter("FY-2", "2031-11-19", subject=one))
     ended = world.record(court, **defaulter("FY-3", "2028-11-20", subject=two))
     order = {"reason": "已履行", "exited_on": "2026-11-22"}
     path = f"/v1/entries/{ended['id']}/exits"
-    told(court.post(path, json=order, headers={"If-Match": '"1"'}))
+    require_status(court.post(path, json=order, headers={"If-Match": '"1"'}))
     expired = world.record(court, **defaulter("FY-4", "2026-11-21", subject=three))
-    with unchanged(world):
+    with require_unchanged(world):
         assert too_long(extend(court, openly, extension("2031-11-20"))) is None
         assert too_long(extend(court, almost, extension("2031-11-21"))) == "2031-11-20"
         for over, version, status in ((ended, 2, "removed"), (expired, 1, "expired")):
             answer = extend(court, over, extension("2029-11-20"), version)
-            document = refused(answer, 409, "transition_refused")
+            document = require_refused(answer, 409, "transition_refused")
             assert document["entry_status"] == status
-    told(extend(court, almost, extension("2031-11-20")))
+    require_status(extend(court, almost, extension("2031-11-20")))
 
 
 def test_a_defaulter_who_performed_is_taken_down_within_three_working_days(world: World) -> None:
     court = world.api("department", "court")
     entry = world.record(court, **defaulter("FY-1"))
-    later = {"subject": person(resident_id(serial="003"), "王某")}
+    later = {"subject": build_person(build_resident_id(serial="003"), "王某")}
     fixed = world.record(court, **defaulter("FY-2", "2026-11-26", **later))
     for one in (entry, fixed):
-        told(court.post(f"/v1/entries/{one['id']}/disclosures", json=publication()))
-    paid = application("2026-11-21", promise={"reference": "CN-1", "signed_on": "2026-11-21"})
-    case = opened(court, entry, "repairs", paid)
+        require_status(court.post(f"/v1/entries/{one['id']}/disclosures", json=build_publication()))
+    paid = build_application("2026-11-21", promise={"reference": "CN-1", "signed_on": "2026-11-21"})
+    case = open_case(court, entry, "repairs", paid)
     assert case["due_on"] == "2026-11-23"
     accepted = {"outcome": "accepted", "reasons": "已履行完毕"}
-    case = told(step(official(world, "王某", "court"), case, "acceptance", accepted))
+    case = require_status(take_case_step(create_official_client(world, "王某", "court"), case, "acceptance", accepted))
     assert case["due_on"] == "2026-11-24"  # acceptance and decision within the three days
     approved = {"outcome": "approved", "reasons": "已履行完毕"}
-    told(step(official(world, "赵某", "court"), case, "decision", approved, 2))
-    down = shown(court, entry)["disclosure"]["take_down"]
+    require_status(take_case_step(create_official_client(world, "赵某", "court"), case, "decision", approved, 2))
+    down = read_entry(court, entry)["disclosure"]["take_down"]
     assert down == {"since": "2026-11-22", "due": "2026-11-25", "state": "due"}
-    assert shown(court, fixed)["disclosure"]["take_down"] is None
+    assert read_entry(court, fixed)["disclosure"]["take_down"] is None
     for today, state in ((27, "due"), (30, "due")):
-        world.clock.move_to(date(2026, 11, today))
-        down = shown(court, fixed)["disclosure"]["take_down"]
+        world.clock.set_day(date(2026, 11, today))
+        down = read_entry(court, fixed)["disclosure"]["take_down"]
         assert down == {"since": "2026-11-27", "due": "2026-12-02", "state": state}

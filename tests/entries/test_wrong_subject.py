@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from app.catalogue.service import put_list_type_in_force
 from app.db.tables import SubjectIdentifier, SubjectName
 from app.entries.changes import next_version
-from tests.support.facts import PERSON, asked, check, decision, person, push, subject
-from tests.support.numbers import org_code, resident_id, uscc
-from tests.support.problems import refused, written
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_decision, build_person, build_push, build_subject
+from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -42,7 +42,7 @@ def voided(world: World, entry: dict[str, Any], code: str = "wrong_subject") -> 
 
 def told(world: World, *subjects: dict[str, Any]) -> list[dict[str, Any]]:
     """What an approval officer is told now."""
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects))
     assert answer.status_code == 200, answer.text
     return list(answer.json()["results"])
 
@@ -58,7 +58,7 @@ def profile(world: World, entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def with_certificate(serial: int, name: str = RIGHT_NAME) -> dict[str, Any]:
-    known = subject(uscc(serial), name)
+    known = build_subject(build_uscc(serial), name)
     return known | {"identifiers": [*known["identifiers"], CERTIFICATE]}
 
 
@@ -73,19 +73,19 @@ def by_certificate() -> dict[str, Any]:
 def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
     world: World, code: str
 ) -> None:
-    wrong = world.record(subject=subject(uscc(1), WRONG_NAME))
+    wrong = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
     voided(world, wrong, code)
-    assert standing(world, asked(uscc(1), None), {"name": WRONG_NAME, "ref": "n"}) == ["none"] * 2
+    assert standing(world, build_question(build_uscc(1), None), {"name": WRONG_NAME, "ref": "n"}) == ["none"] * 2
     right = world.record(
-        subject=subject(uscc(1), RIGHT_NAME), source_ref="HR-2", replaces=wrong["id"]
+        subject=build_subject(build_uscc(1), RIGHT_NAME), source_ref="HR-2", replaces=wrong["id"]
     )
     assert right["subject"]["id"] != wrong["subject"]["id"]
     assert profile(world, right)["former_names"] == []
     [result, by_wrong_name, by_inner_code] = told(
         world,
-        asked(uscc(1), RIGHT_NAME),
+        build_question(build_uscc(1), RIGHT_NAME),
         {"name": WRONG_NAME, "ref": "n"},
-        asked(org_code(1), RIGHT_NAME, scheme="org_code", ref="o"),
+        build_question(build_org_code(1), RIGHT_NAME, scheme="org_code", ref="o"),
     )
     assert (result["standing"], result["warnings"]) == ("black", [])
     assert (by_wrong_name["standing"], by_wrong_name["subject"]) == ("none", None)
@@ -93,59 +93,59 @@ def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
 
 
 def test_a_number_that_an_entry_taught_beside_the_right_one_is_free_again(world: World) -> None:
-    stays = world.record(subject=subject(uscc(1), RIGHT_NAME))
+    stays = world.record(subject=build_subject(build_uscc(1), RIGHT_NAME))
     wrong = world.record(subject=with_certificate(1), source_ref="HR-2")
     assert wrong["subject"]["id"] == stays["subject"]["id"]
-    elsewhere = push(subject=with_certificate(2, "丙公司"), source_ref="HR-3")
-    refused(world.api().post("/v1/entries", json=elsewhere), 409, "identifier_conflict")
+    elsewhere = build_push(subject=with_certificate(2, "丙公司"), source_ref="HR-3")
+    require_refused(world.api().post("/v1/entries", json=elsewhere), 409, "identifier_conflict")
     voided(world, wrong)
     assert [item["scheme"] for item in profile(world, stays)["identifiers"]] == ["org_code", "uscc"]
-    assert standing(world, by_certificate(), asked(uscc(1), None)) == ["none", "black"]
+    assert standing(world, by_certificate(), build_question(build_uscc(1), None)) == ["none", "black"]
     answer = world.api().post("/v1/entries", json=elsewhere)
     assert answer.status_code == 201, answer.text
     assert told(world, by_certificate())[0]["subject"]["name"] == "丙公司"
     # And now it stands in the way of the first one, as any other's number does.
-    back = push(subject=with_certificate(1), source_ref="HR-4")
-    refused(world.api().post("/v1/entries", json=back), 409, "identifier_conflict")
+    back = build_push(subject=with_certificate(1), source_ref="HR-4")
+    require_refused(world.api().post("/v1/entries", json=back), 409, "identifier_conflict")
 
 
 def test_the_right_code_is_taken_where_a_wrong_one_was_taken_back(world: World) -> None:
     known = {"kind": "legal_person", "name": RIGHT_NAME, "identifiers": [CERTIFICATE]}
     stays = world.record(subject=known)
     wrong = world.record(subject=with_certificate(1), source_ref="HR-2")
-    right = push(subject=with_certificate(2), source_ref="HR-3", replaces=wrong["id"])
+    right = build_push(subject=with_certificate(2), source_ref="HR-3", replaces=wrong["id"])
     voided(world, wrong)
     answer = world.api().post("/v1/entries", json=right)
     assert answer.status_code == 201, answer.text
     assert answer.json()["subject"]["id"] == stays["subject"]["id"]
-    assert standing(world, asked(uscc(1), None), asked(uscc(2), None, ref="2")) == ["none", "black"]
+    assert standing(world, build_question(build_uscc(1), None), build_question(build_uscc(2), None, ref="2")) == ["none", "black"]
 
 
 def test_a_kind_that_was_wrong_stands_in_nobodys_way(world: World) -> None:
-    code = {"scheme": "org_code", "number": org_code(1)}
+    code = {"scheme": "org_code", "number": build_org_code(1)}
     body = {"kind": "unincorporated_organization", "name": RIGHT_NAME, "identifiers": [code]}
     wrong = world.record(subject=body)
-    right = push(subject=body | {"kind": "legal_person"}, source_ref="HR-2")
-    refused(world.api().post("/v1/entries", json=right), 409, "subject_kind_conflict")
+    right = build_push(subject=body | {"kind": "legal_person"}, source_ref="HR-2")
+    require_refused(world.api().post("/v1/entries", json=right), 409, "subject_kind_conflict")
     voided(world, wrong)
     answer = world.api().post("/v1/entries", json=right | {"replaces": wrong["id"]})
     assert answer.status_code == 201, answer.text
     assert profile(world, answer.json())["kind"] == "legal_person"
-    assert standing(world, asked(uscc(1), RIGHT_NAME)) == ["black"]
+    assert standing(world, build_question(build_uscc(1), RIGHT_NAME)) == ["black"]
 
 
 def test_a_person_goes_by_the_right_name(world: World) -> None:
-    wrong = world.record(subject=person(name="李某"), responsible_persons=None)
-    by_wrong_name = asked(PERSON, "李某", scheme="resident_id", ref="w")
+    wrong = world.record(subject=build_person(name="李某"), responsible_persons=None)
+    by_wrong_name = build_question(PERSON_RESIDENT_ID, "李某", scheme="resident_id", ref="w")
     voided(world, wrong)
     assert standing(world, by_wrong_name) == ["none"]
     right = world.record(
-        subject=person(name="张某"),
+        subject=build_person(name="张某"),
         responsible_persons=None,
         source_ref="HR-2",
         replaces=wrong["id"],
     )
-    results = told(world, asked(PERSON, "张某", scheme="resident_id"), by_wrong_name)
+    results = told(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"), by_wrong_name)
     assert [result["standing"] for result in results] == ["black", "unresolved"]
     assert [item["code"] for item in results[1]["warnings"]] == ["name_mismatch"]
     # The number is sealed anew for its bearer: corrections read the birth date from it.
@@ -154,23 +154,23 @@ def test_a_person_goes_by_the_right_name(world: World) -> None:
 
 def test_a_correction_never_reads_the_birth_date_of_somebody_elses_number(world: World) -> None:
     passport = {"scheme": "passport", "number": "E12345678"}
-    known = person() | {"identifiers": [passport], "birth_date": "1985-06-12"}
+    known = build_person() | {"identifiers": [passport], "birth_date": "1985-06-12"}
     stays = world.record(subject=known, responsible_persons=None)
-    both = {"scheme": "resident_id", "number": resident_id(1, date(2010, 1, 1))}
-    wrong = push(
-        subject=person() | {"identifiers": [passport, both]},
+    both = {"scheme": "resident_id", "number": build_resident_id(1, date(2010, 1, 1))}
+    wrong = build_push(
+        subject=build_person() | {"identifiers": [passport, both]},
         responsible_persons=None,
         source_ref="HR-2",
     )
-    refused(world.api().post("/v1/entries", json=wrong), 409, "minor_subject")
-    older = both | {"number": resident_id(1, date(2008, 10, 31))}
+    require_refused(world.api().post("/v1/entries", json=wrong), 409, "minor_subject")
+    older = both | {"number": build_resident_id(1, date(2008, 10, 31))}
     taken = world.record(
-        subject=person() | {"identifiers": [passport, older]},
+        subject=build_person() | {"identifiers": [passport, older]},
         responsible_persons=None,
         source_ref="HR-2",
     )
     earlier = {"reason": "更正", "changes": {"conduct_ended_on": "2026-10-30"}}
-    refused(order(world, stays, "corrections", earlier), 409, "minor_subject")
+    require_refused(order(world, stays, "corrections", earlier), 409, "minor_subject")
     voided(world, taken, "minor_subject")
     assert order(world, stays, "corrections", earlier).status_code == 200
 
@@ -187,14 +187,14 @@ def test_what_another_standing_decision_gave_stays(world: World) -> None:
     after = profile(world, stays)
     assert (after["name"], after["former_names"]) == (RIGHT_NAME, [])
     assert after["identifiers"] == before["identifiers"]
-    assert standing(world, by_certificate(), asked(uscc(1), RIGHT_NAME)) == ["black"] * 2
+    assert standing(world, by_certificate(), build_question(build_uscc(1), RIGHT_NAME)) == ["black"] * 2
 
 
 def test_the_latest_decision_that_stands_names_the_subject(world: World) -> None:
     def named(name: str, on: str, source_ref: str | None = None) -> dict[str, Any]:
         reference = source_ref or name
-        whom = subject(uscc(1), name)
-        return world.record(subject=whom, decision=decision(on), source_ref=reference)
+        whom = build_subject(build_uscc(1), name)
+        return world.record(subject=whom, decision=build_decision(on), source_ref=reference)
 
     first, second = named("甲公司", "2026-11-17"), named("乙公司", "2026-11-19")
     third = named("丙公司", "2026-11-18")
@@ -213,19 +213,19 @@ def test_the_latest_decision_that_stands_names_the_subject(world: World) -> None
 
 
 def test_a_corrected_name_stays_a_former_one_while_its_entry_stands(world: World) -> None:
-    entry = world.record(subject=subject(uscc(1), RIGHT_NAME))
+    entry = world.record(subject=build_subject(build_uscc(1), RIGHT_NAME))
     answer = order(world, entry, "corrections", RENAMING)
     assert answer.status_code == 200, answer.text
-    other = world.record(subject=subject(uscc(1), WRONG_NAME), source_ref="HR-2")
+    other = world.record(subject=build_subject(build_uscc(1), WRONG_NAME), source_ref="HR-2")
     voided(world, other)
     seen = profile(world, entry)
     assert (seen["name"], seen["former_names"]) == ("改正名称公司", [RIGHT_NAME])
 
 
 def test_another_day_of_decision_may_name_the_subject_otherwise(world: World) -> None:
-    first = world.record(subject=subject(uscc(1), "甲公司"), decision=decision("2026-11-19"))
+    first = world.record(subject=build_subject(build_uscc(1), "甲公司"), decision=build_decision("2026-11-19"))
     world.record(
-        subject=subject(uscc(1), "乙公司"), decision=decision("2026-11-18"), source_ref="HR-2"
+        subject=build_subject(build_uscc(1), "乙公司"), decision=build_decision("2026-11-18"), source_ref="HR-2"
     )
     assert profile(world, first)["name"] == "甲公司"
     body = {"reason": "日期有误", "changes": {"decision": {"decided_on": "2026-11-17"}}}
@@ -235,7 +235,7 @@ def test_another_day_of_decision_may_name_the_subject_otherwise(world: World) ->
 
 
 def test_a_number_that_comes_back_to_its_subject_is_one_row(world: World) -> None:
-    stays = world.record(subject=subject(uscc(1), RIGHT_NAME))
+    stays = world.record(subject=build_subject(build_uscc(1), RIGHT_NAME))
     for turn in range(2):
         wrong = world.record(subject=with_certificate(1), source_ref=f"HR-W{turn}")
         voided(world, wrong)
@@ -252,8 +252,8 @@ def test_a_number_that_comes_back_to_its_subject_is_one_row(world: World) -> Non
 def test_a_plain_revocation_takes_nothing_back(world: World) -> None:
     entry = world.record(subject=with_certificate(1))
     voided(world, entry, "decision_revoked")
-    refused(
-        world.api().post("/v1/entries", json=push(subject=with_certificate(2), source_ref="HR-2")),
+    require_refused(
+        world.api().post("/v1/entries", json=build_push(subject=with_certificate(2), source_ref="HR-2")),
         409,
         "identifier_conflict",
     )
@@ -282,7 +282,7 @@ def test_who_is_known_by_name_alone_is_found_by_it_while_a_decision_stands(
         f"/v1/entries/{wrong['id']}/revocations", json=WRONG, headers={"If-Match": '"1"'}
     )
     assert answer.status_code == 200, answer.text
-    questions = [{"name": "枣庄某研究会"}, asked(uscc(4), "枣庄某研究会", ref="2")]
+    questions = [{"name": "枣庄某研究会"}, build_question(build_uscc(4), "枣庄某研究会", ref="2")]
     assert standing(world, *questions) == ["none", "none"]
     right = world.record(civil, **society("枣庄某研究会", source_ref="CA-2", replaces=wrong["id"]))
     assert right["subject"]["id"] != wrong["subject"]["id"]
@@ -311,7 +311,7 @@ def test_a_corrected_name_alone_is_left_to_whom_other_decisions_name_so(
     # Now nobody is named so any more, and somebody else may be; who then keeps the name.
     new = world.record(civil, **society("枣庄某研究会", source_ref="CA-4"))
     assert new["subject"]["id"] != entry["subject"]["id"]
-    refused(rename(entry, "枣庄某研究会", 2), 409, "identifier_conflict")
+    require_refused(rename(entry, "枣庄某研究会", 2), 409, "identifier_conflict")
     assert rename(new, "枣庄某促进会", 1).status_code == 200
     assert rename(entry, "枣庄某研究会", 2).status_code == 200
 
@@ -323,34 +323,34 @@ def test_a_corrected_name_alone_is_left_to_whom_other_decisions_name_so(
 def test_a_subject_of_void_entries_alone_is_shown_to_auditors_alone(
     world: World, code: str
 ) -> None:
-    entry = world.record(subject=subject(uscc(1), WRONG_NAME))
+    entry = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
     voided(world, entry, code)
     path = f"/v1/subjects/{entry['subject']['id']}"
     for role in ("operator", "department", "approver"):
-        refused(world.api(role).get(path), 404, "subject_not_found")
+        require_refused(world.api(role).get(path), 404, "subject_not_found")
     seen = profile(world, entry)
     assert (seen["name"], seen["identifiers"]) == (WRONG_NAME, [])
     assert [item["id"] for item in seen["entries"]] == [entry["id"]]
-    by_number = world.api("auditor").get(f"/v1/subjects/uscc/{uscc(1)}")
-    refused(by_number, 404, "subject_not_found")
+    by_number = world.api("auditor").get(f"/v1/subjects/uscc/{build_uscc(1)}")
+    require_refused(by_number, 404, "subject_not_found")
 
 
 def test_a_push_of_a_void_entry_again_says_that_it_is_void(world: World) -> None:
     wrong = world.record()
     voided(world, wrong)
-    before = written(world)
-    for body in (push(), push(reason="另一事由")):
-        problem = refused(world.api().post("/v1/entries", json=body), 409, "entry_conflict")
+    before = count_written_rows(world)
+    for body in (build_push(), build_push(reason="另一事由")):
+        problem = require_refused(world.api().post("/v1/entries", json=body), 409, "entry_conflict")
         assert problem["entry_id"] == wrong["id"]
         assert "replaces" in problem["detail"]
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_of_a_void_entry_only_the_revocation_itself_is_told_again(world: World) -> None:
     entry = world.record()
     corrected = order(world, entry, "corrections", RENAMING).json()
     voided(world, corrected)
-    refused(order(world, entry, "corrections", RENAMING), 404, "entry_not_found")
+    require_refused(order(world, entry, "corrections", RENAMING), 404, "entry_not_found")
     assert order(world, corrected, "revocations", WRONG).json()["version"] == 3
 
 
@@ -358,12 +358,12 @@ def test_of_a_void_entry_only_the_revocation_itself_is_told_again(world: World) 
 
 
 def test_an_entry_is_replaced_once_while_its_replacement_stands(world: World) -> None:
-    wrong = world.record(subject=subject(uscc(1), WRONG_NAME))
+    wrong = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
     voided(world, wrong)
-    body = push(subject=subject(uscc(2)), source_ref="HR-2", replaces=wrong["id"])
+    body = build_push(subject=build_subject(build_uscc(2)), source_ref="HR-2", replaces=wrong["id"])
     second = world.api().post("/v1/entries", json=body).json()
-    other = push(subject=subject(uscc(3)), source_ref="HR-3", replaces=wrong["id"])
-    refused(world.api().post("/v1/entries", json=other), 422, "nothing_to_replace", "/replaces")
+    other = build_push(subject=build_subject(build_uscc(3)), source_ref="HR-3", replaces=wrong["id"])
+    require_refused(world.api().post("/v1/entries", json=other), 422, "nothing_to_replace", "/replaces")
     assert world.api().post("/v1/entries", json=body).status_code == 200
     voided(world, second)
     assert world.api().post("/v1/entries", json=other).status_code == 201
@@ -372,12 +372,12 @@ def test_an_entry_is_replaced_once_while_its_replacement_stands(world: World) ->
 def test_of_two_replacements_at_once_one_is_taken(world: World) -> None:
     api = world.api()
     for turn in range(3):
-        wrong = world.record(subject=subject(uscc(1)), source_ref=f"W{turn}")
+        wrong = world.record(subject=build_subject(build_uscc(1)), source_ref=f"W{turn}")
         voided(world, wrong)
 
         def replace(number: int, turn: int = turn, wrong: Any = wrong) -> int:
-            whom = subject(uscc(10 * turn + number + 2))
-            body = push(subject=whom, source_ref=f"R{turn}-{number}", replaces=wrong["id"])
+            whom = build_subject(build_uscc(10 * turn + number + 2))
+            body = build_push(subject=whom, source_ref=f"R{turn}-{number}", replaces=wrong["id"])
             return api.post("/v1/entries", json=body).status_code
 
         with ThreadPoolExecutor(4) as pool:
@@ -408,10 +408,10 @@ def holding(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, 
 def test_a_push_that_waits_for_the_revocation_finds_the_number_free(
     world: World, monkeypatch: pytest.MonkeyPatch, *, stays: bool
 ) -> None:
-    first = world.record(subject=subject(uscc(1))) if stays else None
+    first = world.record(subject=build_subject(build_uscc(1))) if stays else None
     wrong = world.record(subject=with_certificate(1), source_ref="W")
     whom = {"kind": "unincorporated_organization", "name": "另一单位", "identifiers": [CERTIFICATE]}
-    body = push(subject=whom, source_ref="R")
+    body = build_push(subject=whom, source_ref="R")
     world.api()
     with ThreadPoolExecutor(2) as pool, holding(monkeypatch) as (waits, go):
         revoking = pool.submit(order, world, wrong, "revocations", WRONG)
@@ -426,13 +426,13 @@ def test_a_push_that_waits_for_the_revocation_finds_the_number_free(
     [found] = told(world, by_certificate())
     assert found["subject"]["id"] == answer.json()["subject"]["id"] != wrong["subject"]["id"]
     if first is not None:
-        assert standing(world, asked(uscc(1), None)) == ["black"]
+        assert standing(world, build_question(build_uscc(1), None)) == ["black"]
 
 
 def test_pushes_and_revocations_at_once_leave_each_number_with_one_bearer(world: World) -> None:
     api = world.api()
     for turn in range(6):
-        wrong = world.record(subject=subject(uscc(turn)), source_ref=f"W{turn}")
+        wrong = world.record(subject=build_subject(build_uscc(turn)), source_ref=f"W{turn}")
         barrier = threading.Barrier(3)
 
         def revoke(wrong: Any = wrong, barrier: Any = barrier) -> httpx.Response:
@@ -440,9 +440,9 @@ def test_pushes_and_revocations_at_once_leave_each_number_with_one_bearer(world:
             return order(world, wrong, "revocations", WRONG)
 
         def record(number: int, turn: int = turn, barrier: Any = barrier) -> httpx.Response:
-            whom = subject(uscc(turn), f"新{turn}公司")
+            whom = build_subject(build_uscc(turn), f"新{turn}公司")
             barrier.wait()
-            return api.post("/v1/entries", json=push(subject=whom, source_ref=f"{turn}-{number}"))
+            return api.post("/v1/entries", json=build_push(subject=whom, source_ref=f"{turn}-{number}"))
 
         with ThreadPoolExecutor(3) as pool:
             revoking = pool.submit(revoke)
@@ -451,7 +451,7 @@ def test_pushes_and_revocations_at_once_leave_each_number_with_one_bearer(world:
             views = [each.result() for each in pushed]
         assert [view.status_code for view in views] == [201, 201]
         assert len({view.json()["subject"]["id"] for view in views}) == 1
-        [found] = told(world, asked(uscc(turn), f"新{turn}公司"))
+        [found] = told(world, build_question(build_uscc(turn), f"新{turn}公司"))
         assert (found["standing"], found["warnings"]) == ("black", [])
         assert len(found["entries"]) == 2
         assert found["subject"]["name"] == f"新{turn}公司"

@@ -12,29 +12,29 @@ import pytest
 
 from app.catalogue.service import put_list_type_in_force
 from app.catalogue.store import read_current_calendar
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.disclosure.service import load_year
 from app.entries import store
 from app.exports import snapshot
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status
-from tests.support.exported import READERS, Export, read_csv, read_ndjson
-from tests.support.facts import BUILDER, OTHER, PERSON, penalty, person, push, red, subject
+from tests.support.exported import EXPORT_PARSERS, ExportContent, parse_csv, parse_ndjson
+from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
 from tests.support.world import World
 
 ADDRESS = "/v1/exports/entries"
 
 
-def pull(world: World, export_format: str = "ndjson", **asked: Any) -> Export:
+def pull(world: World, export_format: str = "ndjson", **asked: Any) -> ExportContent:
     answer = world.api("auditor").get(ADDRESS, params={"format": export_format, **asked})
     assert answer.status_code == 200, answer.text
-    export = READERS[export_format](answer.content)
-    export.prove()
+    export = EXPORT_PARSERS[export_format](answer.content)
+    export.require_matching_trailer()
     return export
 
 
-def references(export: Export) -> set[str]:
+def references(export: ExportContent) -> set[str]:
     return {row["source_ref"] for row in export.rows}
 
 
@@ -47,27 +47,27 @@ def body(world: World, **asked: Any) -> bytes:
 def fill(world: World) -> dict[str, dict[str, Any]]:
     """One entry of each fate: in force, scheduled, suspended, expired, removed, void, a record."""
     made = {
-        "red": world.record(**red(source_ref="RED")),
+        "red": world.record(**build_red_changes(source_ref="RED")),
         "black": world.record(source_ref="BLACK"),
         "scheduled": world.record(
             source_ref="SCHEDULED",
-            subject=subject(OTHER, "滕州某某劳务有限公司"),
+            subject=build_subject(OTHER_USCC, "滕州某某劳务有限公司"),
             effective_from="2026-12-01",
         ),
-        "penalty": world.record(**penalty(source_ref="PENALTY")),
+        "penalty": world.record(**build_penalty_changes(source_ref="PENALTY")),
         "person": world.record(
-            source_ref="PERSON", subject=person(name="李某"), responsible_persons=None
+            source_ref="PERSON", subject=build_person(name="李某"), responsible_persons=None
         ),
         "expired": world.record(
             source_ref="EXPIRED",
-            subject=subject(uscc(1), "枣庄甲公司"),
+            subject=build_subject(build_uscc(1), "枣庄甲公司"),
             decision={"number": "旧一号", "kind": "list_decision", "decided_on": "2023-01-10"},
             conduct_ended_on="2022-12-01",
             effective_from="2023-01-10",
             effective_until="2026-01-10",
         ),
-        "revoked": world.record(source_ref="REVOKED", subject=subject(uscc(2), "枣庄乙公司")),
-        "void": world.record(source_ref="VOID", subject=subject(uscc(3), "枣庄丙公司")),
+        "revoked": world.record(source_ref="REVOKED", subject=build_subject(build_uscc(2), "枣庄乙公司")),
+        "void": world.record(source_ref="VOID", subject=build_subject(build_uscc(3), "枣庄丙公司")),
     }
     for name, code in (("revoked", "decision_revoked"), ("void", "wrong_subject")):
         answer = world.api().post(
@@ -92,7 +92,7 @@ def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
         "catalogue_version": "1",
         "filters": {"scope": "in_force"},
     }
-    for export_format in READERS:
+    for export_format in EXPORT_PARSERS:
         export = pull(world, export_format)
         assert references(export) == IN_FORCE
         told = {name: value for name, value in pinned.items() if name in export.trailer}
@@ -102,7 +102,7 @@ def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
 
 
 def test_an_empty_export_is_a_whole_one(world: World) -> None:
-    for export_format in READERS:
+    for export_format in EXPORT_PARSERS:
         export = pull(world, export_format, scope="all")
         assert export.rows == []
         assert export.trailer["count"] == 0
@@ -170,9 +170,9 @@ def test_a_past_day_shows_the_entries_as_they_stood_then(world: World) -> None:
 def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> None:
     made = fill(world)
     known_at = world.clock.now().isoformat()
-    before = {name: body(world, format=name, scope="all") for name in READERS}
+    before = {name: body(world, format=name, scope="all") for name in EXPORT_PARSERS}
 
-    world.record(source_ref="LATER", subject=subject(uscc(9), "枣庄丁公司"))
+    world.record(source_ref="LATER", subject=build_subject(build_uscc(9), "枣庄丁公司"))
     corrected = world.api().post(
         f"/v1/entries/{made['black']['id']}/corrections",
         json={"reason": "录入错误", "changes": {"reason": "更正后的事由"}},
@@ -186,7 +186,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
     put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
     # A day is amended so that a deadline comes nearer: what was due then stays as it was shown.
     load_year(world.registry, amended_year(world, date(2026, 11, 29)))
-    world.clock.move_to(date(2026, 12, 2))
+    world.clock.set_day(date(2026, 12, 2))
 
     for name, then in before.items():
         assert body(world, format=name, scope="all") != then
@@ -236,7 +236,7 @@ def test_a_compressed_answer_holds_the_same_bytes(world: World) -> None:
     assert "Content-Encoding" not in plain.headers
     assert packed.headers["Content-Encoding"] == "gzip"
     assert packed.content == plain.content  # the client unpacked it
-    read_ndjson(packed.content).prove()
+    parse_ndjson(packed.content).require_matching_trailer()
 
 
 def test_auditors_alone_export(world: World) -> None:
@@ -273,11 +273,11 @@ def test_who_pulled_what_is_on_record_with_the_same_hash(world: World) -> None:
 
 def test_personal_numbers_leave_masked(world: World) -> None:
     fill(world)
-    for export_format in READERS:
+    for export_format in EXPORT_PARSERS:
         text = body(world, format=export_format, scope="all").decode()
-        assert PERSON not in text
+        assert PERSON_RESIDENT_ID not in text
         assert "370402************" in text
-        assert BUILDER in text
+        assert BUILDER_USCC in text
 
 
 def test_a_spreadsheet_finds_no_formula_in_a_cell(world: World) -> None:
@@ -286,9 +286,9 @@ def test_a_spreadsheet_finds_no_formula_in_a_cell(world: World) -> None:
             source_ref=f"{start}cmd|' /C calc'!A0",
             case_ref=f"{start}1+1",
             reason=f'{start}SUM(A1:A9),"引号"\n第二行',
-            subject=subject(uscc(place), f"{start}公司"),
+            subject=build_subject(build_uscc(place), f"{start}公司"),
         )
-    [*rows] = read_csv(body(world, format="csv")).rows
+    [*rows] = parse_csv(body(world, format="csv")).rows
     for row in rows:
         for value in row.values():
             assert not value.startswith(tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20"))
@@ -308,7 +308,7 @@ def test_the_snapshot_holds_still_while_pushes_go_on(
             serial = number * 100 + turn
             answer = clients[number].post(
                 "/v1/entries",
-                json=push(source_ref=f"P-{serial}", subject=subject(uscc(serial), "某公司")),
+                json=build_push(source_ref=f"P-{serial}", subject=build_subject(build_uscc(serial), "某公司")),
             )
             assert answer.status_code == 201, answer.text
             pushed.append(answer.json()["seq"])
@@ -338,7 +338,7 @@ def test_pages_of_any_size_make_the_same_file(
 ) -> None:
     fill(world)
     for asked in ({}, {"scope": "all"}, {"list": "red"}, {"status": "expired"}, {"domain": "none"}):
-        for export_format in READERS:
+        for export_format in EXPORT_PARSERS:
             made = set()
             for size in (1, 2, 3, 500):
                 monkeypatch.setattr(snapshot, "PAGE_ROWS", size)
@@ -375,7 +375,7 @@ def test_a_reader_who_hangs_up_leaves_nothing_open_and_no_proof(
 ) -> None:
     monkeypatch.setattr(snapshot, "PAGE_ROWS", 1)
     for serial in range(6):
-        world.record(source_ref=f"H-{serial}", subject=subject(uscc(serial), "某公司"))
+        world.record(source_ref=f"H-{serial}", subject=build_subject(build_uscc(serial), "某公司"))
     gone, ended = threading.Event(), threading.Event()
     plain = snapshot._pages
 
@@ -407,7 +407,7 @@ def test_a_failure_half_way_leaves_the_file_without_its_trailer(
 ) -> None:
     monkeypatch.setattr(snapshot, "PAGE_ROWS", 1)
     for serial in range(4):
-        world.record(source_ref=f"F-{serial}", subject=subject(uscc(serial), "某公司"))
+        world.record(source_ref=f"F-{serial}", subject=build_subject(build_uscc(serial), "某公司"))
     plain = snapshot.exported
 
     def failing(row: Any, *given: Any) -> Any:
@@ -446,4 +446,4 @@ def test_the_trail_pages_from_the_newest_and_filters(world: World) -> None:
     assert auditor.get("/v1/audit/records", params={"next": "bm8="}).json()["code"] == "bad_cursor"
     assert world.api().get("/v1/audit/records").status_code == 403
     for record in seen:
-        assert PERSON not in str(record)
+        assert PERSON_RESIDENT_ID not in str(record)

@@ -14,10 +14,10 @@ from sqlalchemy import select
 from app.db.tables import EntryTurn
 from app.exports import feed, service
 from app.registry import Registry
-from tests.support.commands import Command, command_over
-from tests.support.exported import Export, read_ndjson
-from tests.support.facts import PERSON, organisation, push, red
-from tests.support.problems import refused
+from tests.support.commands import CommandRunner, build_command_runner
+from tests.support.exported import ExportContent, parse_ndjson
+from tests.support.facts import PERSON_RESIDENT_ID, build_organisation, build_push, build_red_changes
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 FOLLOWERS = ("subscriber", "auditor")
@@ -28,8 +28,8 @@ TODAY = date(2026, 11, 22)
 @pytest.fixture
 def command(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Command]:
-    made = command_over(world.registry.settings, monkeypatch, capsys)
+) -> Iterator[CommandRunner]:
+    made = build_command_runner(world.registry.settings, monkeypatch, capsys)
     yield made
     made.close()
 
@@ -47,11 +47,11 @@ def changes(world: World, role: str = "auditor", **asked: Any) -> list[tuple[int
     ]
 
 
-def snapshot(world: World, role: str = "auditor") -> Export:
+def snapshot(world: World, role: str = "auditor") -> ExportContent:
     answer = world.api(role).get(SNAPSHOT)
     assert answer.status_code == 200, answer.text
-    read = read_ndjson(answer.content)
-    read.prove()
+    read = parse_ndjson(answer.content)
+    read.require_matching_trailer()
     return read
 
 
@@ -70,7 +70,7 @@ def reclassed(world: World, entry: dict[str, Any], class_: str) -> dict[str, Any
 
 
 def recorded(world: World, serial: int, **facts: Any) -> dict[str, Any]:
-    return world.record(source_ref=f"F-{serial}", subject=organisation(serial), **facts)
+    return world.record(source_ref=f"F-{serial}", subject=build_organisation(serial), **facts)
 
 
 def turns(world: World) -> list[tuple[int, str]]:
@@ -159,7 +159,7 @@ def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: 
     for private in ("source_ref", "case_ref", "remark", "disclosure", "received_at", "HR-2026"):
         assert private not in public.text
     for told in (public.text, whole.text):
-        assert PERSON not in told
+        assert PERSON_RESIDENT_ID not in told
     [entry] = [change["entry"] for change in whole.json()["changes"]]
     assert entry["source_ref"] == "HR-2026-000123"
     # Nothing that moves with the day but the status.
@@ -172,7 +172,7 @@ def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: 
 
 def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World) -> None:
     entry = world.record(effective_until="2026-11-25")
-    honoured = world.record(**red(subject=organisation(5), effective_until="2026-11-30"))
+    honoured = world.record(**build_red_changes(subject=build_organisation(5), effective_until="2026-11-30"))
     suspending = recorded(world, 6, effective_from="2026-11-27")
     looks: list[Callable[[], httpx.Response]] = [
         lambda: world.api("auditor").get(CHANGES),
@@ -184,7 +184,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
     for look in looks:
         look()  # so that every key is made before the day
     assert turns(world) == []
-    world.clock.move_to(date(2026, 11, 28))
+    world.clock.set_day(date(2026, 11, 28))
     start = threading.Barrier(2 * len(looks))
 
     def one(number: int) -> int:
@@ -202,7 +202,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
         (4, "remove", entry["id"]),
         (5, "upsert", suspending["id"]),
     ]
-    world.clock.move_to(date(2026, 12, 3))
+    world.clock.set_day(date(2026, 12, 3))
     for look in looks:
         look()
     assert turns(world)[2:] == [(6, "expired")]
@@ -210,10 +210,10 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
 
 
 def test_a_black_entry_that_ends_by_the_calendar_brings_the_red_one_back(world: World) -> None:
-    honoured = world.record(**red(effective_until="2027-11-01"))
+    honoured = world.record(**build_red_changes(effective_until="2027-11-01"))
     world.record(effective_until="2026-11-30")
     assert [op for _, op, _ in changes(world, "subscriber")] == ["upsert"] * 3
-    world.clock.move_to(date(2026, 12, 1))
+    world.clock.set_day(date(2026, 12, 1))
     told = page(world, "subscriber", after=3)
     assert told["as_of_day"] == "2026-12-01"
     by_entry = {change["entry_id"]: change for change in told["changes"]}
@@ -224,7 +224,7 @@ def test_a_black_entry_that_ends_by_the_calendar_brings_the_red_one_back(world: 
 
 def test_a_day_that_changes_nothing_takes_no_number(world: World) -> None:
     world.record()
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     assert page(world)["head_seq"] == 1
     assert page(world)["as_of_day"] == "2026-11-23"
 
@@ -232,9 +232,9 @@ def test_a_day_that_changes_nothing_takes_no_number(world: World) -> None:
 def test_a_node_whose_clock_is_behind_sends_nobody_back_to_yesterday(world: World) -> None:
     world.record(effective_until="2026-11-22")
     assert page(world, "subscriber")["next_after"] == 1
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     assert page(world)["head_seq"] == 2  # another node, where it is past midnight
-    world.clock.move_to(TODAY)
+    world.clock.set_day(TODAY)
     told = page(world, "subscriber", after=1)
     ops = [change["op"] for change in told["changes"]]
     # Either it is told of the new day, or it has not come to that number yet.
@@ -251,9 +251,9 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
 
     def turned_meanwhile(registry: Registry) -> date:
         day = turn(registry)
-        world.clock.move_to(date(2026, 11, 23))
+        world.clock.set_day(date(2026, 11, 23))
         turn(registry)  # on the other node
-        world.clock.move_to(TODAY)
+        world.clock.set_day(TODAY)
         return day
 
     with monkeypatch.context() as patched:
@@ -266,7 +266,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
             read = snapshot(world, "subscriber")
             after, copy = read.trailer["seq"], {row["id"] for row in read.rows}
     assert copy <= {ending["id"]}
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     for _, op, name in changes(world, "subscriber", after=after):
         assert op == "remove"
         copy.discard(name)
@@ -329,8 +329,8 @@ def test_pages_of_one_miss_nothing_while_others_write(
             for turn in range(8):
                 serial = number * 100 + turn
                 shown = {"class": ("public", "restricted")[turn % 2]}
-                facts = push(
-                    source_ref=f"W-{serial}", subject=organisation(serial), disclosure=shown
+                facts = build_push(
+                    source_ref=f"W-{serial}", subject=build_organisation(serial), disclosure=shown
                 )
                 answer = api.post("/v1/entries", json=facts)
                 assert answer.status_code == 201, answer.text
@@ -391,7 +391,7 @@ def test_who_is_too_far_back_ahead_or_of_another_epoch_is_shown_the_way(
             {"after": 5, "epoch": 2},
             {"after": 5, "epoch": 99},
         ):
-            document = refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
+            document = require_refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
             way = {name: document[name] for name in ("epoch", "head_seq", "snapshot")}
             assert way == {"epoch": 1, "head_seq": 5, "snapshot": SNAPSHOT}
         # As far back as it reaches, and at the head, it leads on.
@@ -400,13 +400,13 @@ def test_who_is_too_far_back_ahead_or_of_another_epoch_is_shown_the_way(
     assert {record["outcome"] for record in records(world, "changes_read")} == {"answered"}
 
 
-def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: Command) -> None:
+def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: CommandRunner) -> None:
     entry = world.record()
     assert page(world, "subscriber", epoch=1)["next_after"] == 1
     assert command("db", "new-epoch") == (0, "epoch 2\n", "")
     for role in FOLLOWERS:
         asked = {"after": 1, "epoch": 1}
-        document = refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
+        document = require_refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
         assert (document["epoch"], document["head_seq"]) == (2, 1)
         read = snapshot(world, role)
         assert [row["id"] for row in read.rows] == [entry["id"]]
@@ -422,9 +422,9 @@ def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: Command)
 @pytest.mark.parametrize("path", [CHANGES, SNAPSHOT])
 def test_subscribers_and_auditors_alone_follow(world: World, path: str) -> None:
     for role in ("department", "approver", "operator"):
-        refused(world.api(role).get(path), 403, "forbidden")
+        require_refused(world.api(role).get(path), 403, "forbidden")
     with world.client(None) as nobody:
-        refused(nobody.get(path), 401, "unauthenticated")
+        require_refused(nobody.get(path), 401, "unauthenticated")
     for role in FOLLOWERS:
         answer = world.api(role).get(path)
         assert answer.status_code == 200
@@ -458,8 +458,8 @@ def test_a_snapshot_of_many_pages_proves_itself(
         assert answer.headers["Content-Disposition"] == (
             'attachment; filename="snapshot-1-5-2026-11-22.ndjson"'
         )
-        read = read_ndjson(answer.content)
-        read.prove()
+        read = parse_ndjson(answer.content)
+        read.require_matching_trailer()
         assert [row["id"] for row in read.rows] == made
         pinned = {"count": 5, "epoch": 1, "seq": 5, "on": "2026-11-22"}
         assert read.trailer == pinned | {"sha256": read.sha256}

@@ -15,7 +15,7 @@ import pytest
 from sqlalchemy import Connection, insert, literal_column, select, update
 
 from app.db.tables import Entry, EntryVersion, RegistryState
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.entries.recording.batch import record_all
 from app.entries.schemas import EntryPush
 from app.registry import Registry
@@ -23,9 +23,9 @@ from app.rules.permissions import Caller, Role
 from app.security.keys import create
 from app.settings import Settings
 from tests.conftest import DATABASES
-from tests.support.facts import subject
-from tests.support.processes import Served, push_today, serving
-from tests.support.world import Templates
+from tests.support.facts import build_subject
+from tests.support.processes import ServerProcess, build_push_today, serve_registry
+from tests.support.world import RegistryTemplates
 
 pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not to be tested")
 
@@ -47,15 +47,15 @@ class Pulled(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def settings(templates: Templates) -> Iterator[Settings]:
+def settings(templates: RegistryTemplates) -> Iterator[Settings]:
     """A registry with a hundred thousand entries on SQLite."""
-    made = templates.settings("sqlite")
+    made = templates.create_copy("sqlite")
     with closing(Registry.open(made)) as registry:
         department = Caller(None, "loader", Role.department, "human_resources")
         pushes = [
             EntryPush.model_validate(
-                push_today(
-                    uscc(serial), f"L-{serial}", subject=subject(uscc(serial), f"企业{serial}")
+                build_push_today(
+                    build_uscc(serial), f"L-{serial}", subject=build_subject(build_uscc(serial), f"企业{serial}")
                 )
             )
             for serial in range(RECORDED)
@@ -65,7 +65,7 @@ def settings(templates: Templates) -> Iterator[Settings]:
         )
         registry.write(multiply)
     yield made
-    templates.drop(made)
+    templates.drop_copy(made)
 
 
 def multiply(connection: Connection) -> None:
@@ -104,14 +104,14 @@ def pull(api: httpx.Client, **asked: str) -> Pulled:
     raise AssertionError("the export has no trailer")
 
 
-def resident_bytes(served: Served) -> int:
+def resident_bytes(served: ServerProcess) -> int:
     return int(psutil.Process(served.process.pid).memory_info().rss)
 
 
 def test_memory_stays_bounded_and_a_second_reading_agrees(
     settings: Settings, tmp_path: Path
 ) -> None:
-    with serving(settings, tmp_path) as served, closing(Registry.open(settings)) as registry:
+    with serve_registry(settings, tmp_path) as served, closing(Registry.open(settings)) as registry:
         key = create(registry, name="auditor", role=Role.auditor)
         with served.client(key) as api:
             assert pull(api, list="red").count == 0  # warm
@@ -139,7 +139,7 @@ def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
     settings: Settings, tmp_path: Path
 ) -> None:
     with (
-        serving(settings, tmp_path, REDBLACK_STALLED_CLIENT_SECONDS="0.5") as served,
+        serve_registry(settings, tmp_path, REDBLACK_STALLED_CLIENT_SECONDS="0.5") as served,
         closing(Registry.open(settings)) as registry,
     ):
         key = create(registry, name="stalled", role=Role.auditor)

@@ -25,11 +25,11 @@ from app.http import problems
 from app.http.validation import read_body
 from app.settings import Settings
 from tests.conftest import DATABASES
-from tests.support.asking import key_of, on_record
-from tests.support.facts import PERSON, asked, check
-from tests.support.numbers import uscc
-from tests.support.problems import problem, told
-from tests.support.world import World, served
+from tests.support.asking import read_api_key, read_check_records
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check
+from tests.support.numbers import build_uscc
+from tests.support.problems import read_problem, read_server_log
+from tests.support.world import World, serve_app
 
 CHECKS = "/v1/checks"
 JSON = {"Content-Type": "application/json"}
@@ -57,7 +57,7 @@ class Bare:
 
 @pytest.fixture(scope="module")
 def bare_address(app: FastAPI) -> Iterator[str]:
-    with served(Bare(app)) as where:  # type: ignore[arg-type]
+    with serve_app(Bare(app)) as where:  # type: ignore[arg-type]
         yield where
 
 
@@ -66,10 +66,10 @@ class Ways:
 
     def __init__(self, world: World, bare: str) -> None:
         self.world = world
-        self._bare = World(world.registry, world.clock, bare, world.desk)
+        self._bare = World(world.registry, world.clock, bare, world.check_service)
 
     def clients(self, role: str | None = "approver") -> list[httpx.Client]:
-        key = None if role is None else key_of(self.world.api(role))
+        key = None if role is None else read_api_key(self.world.api(role))
         return [self.world.client(key), self._bare.client(key)]
 
     def send(
@@ -88,7 +88,7 @@ class Ways:
         return front
 
     def close(self) -> None:
-        for client in self._bare._opened:
+        for client in self._bare._open_clients:
             client.close()
 
 
@@ -119,28 +119,28 @@ def refusals(world: World) -> list[dict[str, Any]]:
 
 
 def test_a_request_id_is_kept_or_made_and_is_on_record(ways: Ways) -> None:
-    sent = ways.send(json=check(), headers={"X-Request-ID": "office-42.a_b"})
+    sent = ways.send(json=build_check(), headers={"X-Request-ID": "office-42.a_b"})
     assert sent.headers["X-Request-ID"] == "office-42.a_b"
     made = []
-    for unusable in (None, "with blank", "x" * 65, "<script>", PERSON, f"a{PERSON}", "名", ""):
+    for unusable in (None, "with blank", "x" * 65, "<script>", PERSON_RESIDENT_ID, f"a{PERSON_RESIDENT_ID}", "名", ""):
         headers = {} if unusable is None else {"X-Request-ID": unusable.encode()}
-        answer = ways.send(json=check(), headers=headers)
+        answer = ways.send(json=build_check(), headers=headers)
         assert MADE_ID.fullmatch(answer.headers["X-Request-ID"]), unusable
         made.append(answer.headers["X-Request-ID"])
     assert len(set(made)) == len(made)
-    counted = Counter(row.request_id for row in on_record(ways.world).values())
+    counted = Counter(row.request_id for row in read_check_records(ways.world).values())
     assert counted["office-42.a_b"] == 2
     assert set(made) <= counted.keys()
-    assert PERSON not in str(counted)
-    wrong = ways.send(json=check(matter="nothing"), headers={"X-Request-ID": "office-43"})
+    assert PERSON_RESIDENT_ID not in str(counted)
+    wrong = ways.send(json=build_check(matter="nothing"), headers={"X-Request-ID": "office-43"})
     assert wrong.json()["request_id"] == wrong.headers["X-Request-ID"] == "office-43"
 
 
 def test_no_answer_is_cached_or_guessed_at(ways: Ways) -> None:
     for role, body in (
-        ("approver", check()),
+        ("approver", build_check()),
         ("approver", {}),
-        ("department", check()),
+        ("department", build_check()),
         (None, {}),
     ):
         answer = ways.send(role, json=body)
@@ -150,14 +150,14 @@ def test_no_answer_is_cached_or_guessed_at(ways: Ways) -> None:
 
 
 def test_long_answers_are_packed_where_asked_and_only_there(ways: Ways) -> None:
-    long = check(*(asked(uscc(serial), None, ref=str(serial)) for serial in range(30)))
+    long = build_check(*(build_question(build_uscc(serial), None, ref=str(serial)) for serial in range(30)))
     for body, accepted, packed in (
         (long, "gzip", True),
         (long, "br, gzip;q=0.5", True),
         (long, "identity", False),
         (long, "br", False),
-        (check(), "gzip", False),  # short
-        (check(matter="nothing"), "gzip", False),
+        (build_check(), "gzip", False),  # short
+        (build_check(matter="nothing"), "gzip", False),
     ):
         seen = []
         for client in ways.clients():
@@ -178,7 +178,7 @@ def test_no_header_of_ours_is_asked_for_packing_it(ways: Ways) -> None:
     # As a client that names no encoding at all.
     for client in ways.clients():
         del client.headers["Accept-Encoding"]
-        answer = client.post(CHECKS, json=check(*(asked(ref=str(n)) for n in range(30))))
+        answer = client.post(CHECKS, json=build_check(*(build_question(ref=str(n)) for n in range(30))))
         assert (answer.status_code, answer.headers.get("Content-Encoding")) == (200, None)
 
 
@@ -195,9 +195,9 @@ def large(part: int = 65_536) -> Iterator[bytes]:
 
 
 REFUSED: dict[str, tuple[str | None, dict[str, Any], int, str]] = {
-    "no key": (None, {"json": check()}, 401, "unauthenticated"),
-    "no permission": ("department", {"json": check()}, 403, "forbidden"),
-    "the present for an auditor": ("auditor", {"json": check()}, 403, "forbidden"),
+    "no key": (None, {"json": build_check()}, 401, "unauthenticated"),
+    "no permission": ("department", {"json": build_check()}, 403, "forbidden"),
+    "the present for an auditor": ("auditor", {"json": build_check()}, 403, "forbidden"),
     "no JSON": ("approver", {"content": b"{", "headers": JSON}, 400, "malformed_json"),
     "no UTF-8": ("approver", {"content": b'{"a":"\xff"}', "headers": JSON}, 400, "malformed"),
     "no JSON said": ("approver", {"content": b"{}"}, 415, "unsupported_media_type"),
@@ -208,17 +208,17 @@ REFUSED: dict[str, tuple[str | None, dict[str, Any], int, str]] = {
         "unsupported_media_type",
     ),
     "nothing": ("approver", {"content": b"", "headers": JSON}, 422, "missing"),
-    "no matter of ours": ("approver", {"json": check(matter="nothing")}, 422, "unknown_value"),
-    "a parameter": ("approver", {"json": check(), "params": {"colour": 1}}, 422, "unknown_field"),
+    "no matter of ours": ("approver", {"json": build_check(matter="nothing")}, 422, "unknown_value"),
+    "a parameter": ("approver", {"json": build_check(), "params": {"colour": 1}}, 422, "unknown_field"),
     "a number in the address": (
         "approver",
-        {"json": check(), "params": {"number": PERSON}},
+        {"json": build_check(), "params": {"number": PERSON_RESIDENT_ID}},
         400,
         "personal_number_in_url",
     ),
     "a NUL in the address": (
         "approver",
-        {"json": check(), "path": f"{CHECKS}?a=%00"},
+        {"json": build_check(), "path": f"{CHECKS}?a=%00"},
         400,
         "malformed",
     ),
@@ -241,7 +241,7 @@ def test_refusals_are_problems_in_the_language_of_the_reader_and_on_the_trail(wa
             own = {"Accept-Language": language, "X-Request-ID": f"{language[:2]}-{number}"}
             answer = ways.send(role, **sent | {"headers": sent.get("headers", {}) | own})
             assert answer.status_code == status, (what, answer.text)
-            document = problem(answer)
+            document = read_problem(answer)
             assert document["code"] == code, what
             assert bool(re.search("[\u4e00-\u9fff]", document["title"])) is chinese
             assert answer.headers["Content-Language"] == ("zh" if chinese else "en")
@@ -249,7 +249,7 @@ def test_refusals_are_problems_in_the_language_of_the_reader_and_on_the_trail(wa
             if status == 405:
                 assert answer.headers["Allow"] == "POST"
     trail = refusals(ways.world)
-    assert on_record(ways.world) == {}
+    assert read_check_records(ways.world) == {}
     for number, (what, (role, sent, _, code)) in enumerate(REFUSED.items()):
         for language in ("en", "zh"):
             mine = [item for item in trail if item["request_id"] == f"{language}-{number}"]
@@ -262,23 +262,23 @@ def test_refusals_are_problems_in_the_language_of_the_reader_and_on_the_trail(wa
                 assert {item["action"] for item in mine} == {
                     f"{sent.get('method', 'POST')} {CHECKS}"
                 }
-            assert PERSON not in str(mine)
+            assert PERSON_RESIDENT_ID not in str(mine)
 
 
 def test_a_parameter_is_named_where_its_name_is_plainly_one(ways: Ways) -> None:
-    answer = ways.send(json=check(), params={"colour": "red", "<b>": "1"})
+    answer = ways.send(json=build_check(), params={"colour": "red", "<b>": "1"})
     assert [item["pointer"] for item in answer.json()["errors"]] == ["?", "?colour"]
 
 
 def test_a_body_up_to_the_limit_is_read(ways: Ways) -> None:
-    padded = orjson.dumps(check()).ljust(LIMIT)
+    padded = orjson.dumps(build_check()).ljust(LIMIT)
     assert ways.send(content=padded, headers=JSON).status_code == 200
     assert ways.send(content=padded + b" ", headers=JSON).status_code == 413
     # What is too large is refused, and the next check on the same connection answered.
     for client in ways.clients():
         for _ in range(2):
             assert client.post(CHECKS, content=padded + b" ", headers=JSON).status_code == 413
-            assert client.post(CHECKS, json=check()).status_code == 200
+            assert client.post(CHECKS, json=build_check()).status_code == 200
 
 
 def test_a_length_that_is_a_lie_is_not_believed(ways: Ways) -> None:
@@ -293,7 +293,7 @@ def test_a_length_that_is_a_lie_is_not_believed(ways: Ways) -> None:
 
 
 def test_a_check_in_parts_is_a_check(ways: Ways) -> None:
-    body = orjson.dumps(check(*(asked(uscc(n), None, ref=str(n)) for n in range(40))))
+    body = orjson.dumps(build_check(*(build_question(build_uscc(n), None, ref=str(n)) for n in range(40))))
 
     def parts() -> Iterator[bytes]:
         for start in range(0, len(body), 100):
@@ -307,7 +307,7 @@ def test_too_many_strangers_are_turned_away(ways: Ways) -> None:
     front, bare = ways.clients(None)
     # One count for both ways: it is of the process.
     statuses = [
-        (front if turn % 2 else bare).post(CHECKS, json=check()).status_code
+        (front if turn % 2 else bare).post(CHECKS, json=build_check()).status_code
         for turn in range(limit + 6)
     ]
     assert statuses == [401] * limit + [429] * 6
@@ -321,9 +321,9 @@ def test_a_line_in_the_log_names_the_route_and_no_address(
 ) -> None:
     caplog.set_level(logging.INFO, logger="redblack.access")
     sent: list[tuple[dict[str, Any], int]] = [
-        ({"json": check()}, 200),
-        ({"json": check(matter="nothing")}, 422),
-        ({"json": check(), "params": {"colour": "red"}}, 422),
+        ({"json": build_check()}, 200),
+        ({"json": build_check(matter="nothing")}, 422),
+        ({"json": build_check(), "params": {"colour": "red"}}, 422),
         ({"content": b"{", "headers": JSON}, 400),
     ]
     for number, (more, status) in enumerate(sent):
@@ -333,7 +333,7 @@ def test_a_line_in_the_log_names_the_route_and_no_address(
     for number, (_, status) in enumerate(sent):
         form = rf"POST {CHECKS} {status} [0-9]+\.[0-9]ms line-{number}"
         assert len([line for line in lines if re.fullmatch(form, line)]) == 2
-    assert "colour" not in told(caplog)
+    assert "colour" not in read_server_log(caplog)
 
 
 def counts(world: World) -> Counter[tuple[str, str]]:
@@ -352,10 +352,10 @@ def counts(world: World) -> Counter[tuple[str, str]]:
 
 def test_a_check_is_counted_and_timed_under_its_route(ways: Ways) -> None:
     before = counts(ways.world)
-    ways.send(json=check())
-    ways.send(json=check(matter="nothing"))
-    ways.send(None, json=check())
-    ways.send(json=check(), headers={"Accept-Encoding": "gzip"})
+    ways.send(json=build_check())
+    ways.send(json=build_check(matter="nothing"))
+    ways.send(None, json=build_check())
+    ways.send(json=build_check(), headers={"Accept-Encoding": "gzip"})
     assert counts(ways.world) - before == {
         ("counted", "200"): 4,
         ("counted", "422"): 2,
@@ -369,30 +369,30 @@ def test_what_nobody_foresaw_is_a_problem_that_tells_nothing(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
     def fail(*_: object) -> None:
-        raise RuntimeError(f"broken by {PERSON}")
+        raise RuntimeError(f"broken by {PERSON_RESIDENT_ID}")
 
     monkeypatch.setattr(pipeline, "answer_together", fail)
-    subjects = [asked(uscc(n), None, ref=str(n)) for n in range(size)]
+    subjects = [build_question(build_uscc(n), None, ref=str(n)) for n in range(size)]
     for language in ("en", "zh"):
         headers = {"Accept-Language": language, "X-Request-ID": f"broken-{language}"}
         for client in ways.clients():
-            answer = client.post(CHECKS, json=check(*subjects), headers=headers)
-            document = problem(answer)
+            answer = client.post(CHECKS, json=build_check(*subjects), headers=headers)
+            document = read_problem(answer)
             assert (document["status"], document["code"]) == (500, "internal_error")
             assert document["request_id"] == f"broken-{language}"
             assert answer.headers["Content-Language"] == language
-            for secret in (PERSON, "Traceback", "RuntimeError", "broken by", ".py"):
+            for secret in (PERSON_RESIDENT_ID, "Traceback", "RuntimeError", "broken by", ".py"):
                 assert secret not in answer.text
-    assert "unforeseen RuntimeError" in told(caplog)
+    assert "unforeseen RuntimeError" in read_server_log(caplog)
     trail = [item for item in refusals(ways.world) if item["detail"]["code"] == "internal_error"]
     assert [item["action"] for item in trail] == [f"POST {CHECKS}"] * 4
     monkeypatch.undo()
-    assert ways.send(json=check(*subjects)).status_code == 200
+    assert ways.send(json=build_check(*subjects)).status_code == 200
 
 
 # --- a body is read as FastAPI would have read it ----------------------------------
 
-PLAIN = orjson.dumps(check())
+PLAIN = orjson.dumps(build_check())
 BODIES: list[bytes] = [
     PLAIN,
     PLAIN.decode().encode("utf-8-sig"),
@@ -427,7 +427,7 @@ BODIES: list[bytes] = [
     b'{"a":' * 300 + b"1" + b"}" * 300,
     b"[" * 20_000 + b"]" * 20_000,
     *(
-        orjson.dumps(check() | change)
+        orjson.dumps(build_check() | change)
         for change in (
             {"known_seq": 5},
             {"known_seq": 5.0},
@@ -448,22 +448,22 @@ BODIES: list[bytes] = [
             {"matter": "Bidding"},
             {"purpose": " "},
             {"purpose": "x" * 501},
-            {"purpose": PERSON},
+            {"purpose": PERSON_RESIDENT_ID},
             {"purpose": "a\u202eb"},
             {"case_no": "a\tb"},
             {"case_no": ["x"]},
             {"subjects": []},
             {"subjects": {}},
             {"subjects": [None]},
-            {"subjects": [asked(), asked()]},
+            {"subjects": [build_question(), build_question()]},
             {"subjects": [{"name": "甲", "colour": 1}]},
-            {"subjects": [{"number": uscc(1)}]},
+            {"subjects": [{"number": build_uscc(1)}]},
             {"subjects": [{"scheme": "passport?", "number": "1"}]},
             {"subjects": [{"scheme": "uscc", "number": 91}]},
             {"subjects": [{"scheme": "uscc", "number": ""}]},
             {"investigation": {}},
             {"investigation": {"basis": "x", "until": "2026-12-31", "more": 1}},
-            {"colour": "red", PERSON: 1},
+            {"colour": "red", PERSON_RESIDENT_ID: 1},
         )
     ),
 ]  # fmt: skip
@@ -491,7 +491,7 @@ def plain_route() -> Iterator[httpx.Client]:
     def show(body: CheckRequest) -> Any:
         return body.model_dump(mode="json")
 
-    with served(plain) as where, httpx.Client(base_url=where, trust_env=False) as client:
+    with serve_app(plain) as where, httpx.Client(base_url=where, trust_env=False) as client:
         yield client
 
 

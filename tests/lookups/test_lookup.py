@@ -6,14 +6,14 @@ from uuid import uuid4
 import pytest
 
 from app.catalogue.service import put_list_type_in_force
-from tests.support.facts import BUILDER, PERSON, penalty, person, red, subject
-from tests.support.numbers import org_code, uscc
+from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_red_changes, build_subject
+from tests.support.numbers import build_org_code, build_uscc
 from tests.support.world import World
 
-COMPANY = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询"}
+COMPANY = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}
 ZHANG = {
     "scheme": "resident_id",
-    "number": PERSON,
+    "number": PERSON_RESIDENT_ID,
     "name": "张某",
     "purpose": "受理前查询",
     "case_no": "RS-1",
@@ -69,11 +69,11 @@ def test_a_person_is_looked_up_for_a_case_only(world: World) -> None:
     answer = world.api().post("/v1/subjects/lookup", json=question)
     assert answer.status_code == 422
     assert [item["code"] for item in answer.json()["errors"]] == ["case_no_missing"]
-    assert PERSON not in answer.text
+    assert PERSON_RESIDENT_ID not in answer.text
 
 
 def test_a_person_is_looked_up_by_number_and_name(world: World) -> None:
-    world.record(subject=person(), responsible_persons=None)
+    world.record(subject=build_person(), responsible_persons=None)
     assert looked_up(world, ZHANG)["standing"] == "black"
     nameless = {name: value for name, value in ZHANG.items() if name != "name"}
     answer = world.api().post("/v1/subjects/lookup", json=nameless)
@@ -111,8 +111,8 @@ def test_a_name_alone_shows_who_bears_it(world: World) -> None:
 
 
 def test_several_of_one_name_are_shown_as_candidates(world: World) -> None:
-    world.record(subject=subject(uscc(1), "同名有限公司"))
-    world.record(subject=subject(uscc(2), "同名有限公司"), source_ref="HR-2")
+    world.record(subject=build_subject(build_uscc(1), "同名有限公司"))
+    world.record(subject=build_subject(build_uscc(2), "同名有限公司"), source_ref="HR-2")
     body = looked_up(world, {"name": "同名有限公司", "purpose": "受理前查询"})
     assert (body["standing"], body["subject"], body["entries"]) == ("unresolved", None, [])
     assert len(body["candidates"]) == 2
@@ -122,11 +122,11 @@ def test_what_is_listed_under_its_org_code_is_found_by_its_uscc(world: World) ->
     old = {
         "kind": "legal_person",
         "name": "枣庄老牌工程公司",
-        "identifiers": [{"scheme": "org_code", "number": org_code(1)}],
+        "identifiers": [{"scheme": "org_code", "number": build_org_code(1)}],
     }
     entry = world.record(subject=old)
-    assert looked_up(world, COMPANY | {"number": uscc(1)})["standing"] == "black"
-    shown = world.api("approver").get(f"/v1/subjects/uscc/{uscc(1)}")
+    assert looked_up(world, COMPANY | {"number": build_uscc(1)})["standing"] == "black"
+    shown = world.api("approver").get(f"/v1/subjects/uscc/{build_uscc(1)}")
     assert shown.json()["id"] == entry["subject"]["id"]
 
 
@@ -153,23 +153,23 @@ def test_a_department_sees_anothers_exempt_entry_in_outline(world: World) -> Non
 
 
 def test_a_subject_is_shown_by_its_uscc_and_its_id(world: World) -> None:
-    world.record(**red())
+    world.record(**build_red_changes())
     entry = world.record()
-    world.record(**penalty())
-    by_code = world.api("approver").get(f"/v1/subjects/uscc/{BUILDER.lower()}")
+    world.record(**build_penalty_changes())
+    by_code = world.api("approver").get(f"/v1/subjects/uscc/{BUILDER_USCC.lower()}")
     by_id = world.api("approver").get(f"/v1/subjects/{entry['subject']['id']}")
     assert by_code.status_code == by_id.status_code == 200
     assert by_code.json() == by_id.json()
     view = by_code.json()
     assert view["identifiers"] == [
-        {"scheme": "org_code", "number": BUILDER[8:17]},
-        {"scheme": "uscc", "number": BUILDER},
+        {"scheme": "org_code", "number": BUILDER_USCC[8:17]},
+        {"scheme": "uscc", "number": BUILDER_USCC},
     ]
     assert (view["standing"], len(view["entries"])) == ("black", 3)
 
 
 def test_an_unknown_subject_is_not_found_and_not_praised(world: World) -> None:
-    for path in (f"/v1/subjects/uscc/{uscc(9)}", f"/v1/subjects/{uuid4()}"):
+    for path in (f"/v1/subjects/uscc/{build_uscc(9)}", f"/v1/subjects/{uuid4()}"):
         answer = world.api("approver").get(path)
         assert (answer.status_code, answer.json()["code"]) == (404, "subject_not_found")
         assert "says nothing about credit" in answer.json()["detail"]
@@ -180,8 +180,8 @@ def test_an_unknown_subject_is_not_found_and_not_praised(world: World) -> None:
 def test_who_was_listed_once_is_not_found_any_more(world: World) -> None:
     entry = world.record()
     ended(world, entry)
-    unknown = world.api("approver").get(f"/v1/subjects/uscc/{uscc(9)}").json()
-    for path in (f"/v1/subjects/uscc/{BUILDER}", f"/v1/subjects/{entry['subject']['id']}"):
+    unknown = world.api("approver").get(f"/v1/subjects/uscc/{build_uscc(9)}").json()
+    for path in (f"/v1/subjects/uscc/{BUILDER_USCC}", f"/v1/subjects/{entry['subject']['id']}"):
         gone = world.api("approver").get(path)
         assert gone.status_code == 404
         assert gone.json() | {"request_id": None} == unknown | {"request_id": None}
@@ -189,7 +189,7 @@ def test_who_was_listed_once_is_not_found_any_more(world: World) -> None:
 
 
 def test_a_person_is_shown_by_id_to_operators_and_auditors_alone(world: World) -> None:
-    entry = world.record(subject=person(), responsible_persons=None)
+    entry = world.record(subject=build_person(), responsible_persons=None)
     path = f"/v1/subjects/{entry['subject']['id']}"
     for role in ("operator", "auditor"):
         view = world.api(role).get(path).json()
@@ -208,23 +208,23 @@ def test_a_code_that_is_none_is_a_fault(world: World) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        f"/v1/subjects/uscc/{PERSON}",
-        f"/v1/subjects/{PERSON}",
-        f"/v1/entries?source_ref={PERSON}",
-        f"/v1/entries?source_ref={'%20'.join(PERSON)}",
-        "/v1/entries?source_ref=" + "".join(f"%25{ord(each):02X}" for each in PERSON),
-        "/v1/entries?source_ref=" + "".join(f"%EF%BC%9{each}" for each in PERSON),
-        f"/v1/entries?{PERSON}=1",
-        f"/anywhere/{PERSON}",
+        f"/v1/subjects/uscc/{PERSON_RESIDENT_ID}",
+        f"/v1/subjects/{PERSON_RESIDENT_ID}",
+        f"/v1/entries?source_ref={PERSON_RESIDENT_ID}",
+        f"/v1/entries?source_ref={'%20'.join(PERSON_RESIDENT_ID)}",
+        "/v1/entries?source_ref=" + "".join(f"%25{ord(each):02X}" for each in PERSON_RESIDENT_ID),
+        "/v1/entries?source_ref=" + "".join(f"%EF%BC%9{each}" for each in PERSON_RESIDENT_ID),
+        f"/v1/entries?{PERSON_RESIDENT_ID}=1",
+        f"/anywhere/{PERSON_RESIDENT_ID}",
     ],
 )
 def test_no_address_holds_a_personal_number(world: World, path: str) -> None:
     answer = world.api("operator").get(path)
     assert (answer.status_code, answer.json()["code"]) == (400, "personal_number_in_url")
-    assert PERSON not in answer.text
+    assert PERSON_RESIDENT_ID not in answer.text
 
 
 def test_nothing_is_cached_by_the_way(world: World) -> None:
     world.record()
-    answer = world.api("approver").get(f"/v1/subjects/uscc/{BUILDER}")
+    answer = world.api("approver").get(f"/v1/subjects/uscc/{BUILDER_USCC}")
     assert answer.headers["Cache-Control"] == "no-store"

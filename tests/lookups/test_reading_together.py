@@ -3,20 +3,20 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.support.facts import subject
-from tests.support.numbers import uscc
+from tests.support.facts import build_subject
+from tests.support.numbers import build_uscc
 from tests.support.world import World
 
 
 def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) -> None:
     for serial in range(1, 6):
-        world.record(subject=subject(uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+        world.record(subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
     approver = world.api("approver")
 
     def look(turn: int) -> Any:
         serial = turn % 7  # 0 and 6 are on no file
         answer = approver.get(
-            f"/v1/subjects/uscc/{uscc(serial)}", headers={"X-Request-ID": f"look-{turn}"}
+            f"/v1/subjects/uscc/{build_uscc(serial)}", headers={"X-Request-ID": f"look-{turn}"}
         )
         assert answer.headers["X-Request-ID"] == f"look-{turn}"
         return serial, answer
@@ -29,7 +29,7 @@ def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) 
         else:
             shown = answer.json()
             assert (shown["name"], shown["standing"]) == (f"公司{serial}", "black")
-            assert {"scheme": "uscc", "number": uscc(serial)} in shown["identifiers"]
+            assert {"scheme": "uscc", "number": build_uscc(serial)} in shown["identifiers"]
     seen = {answer.headers["X-Request-ID"] for serial, answer in looks if serial not in {0, 6}}
     trail = world.api("auditor").get(
         "/v1/audit/records", params={"action": "subject_read", "limit": 200}

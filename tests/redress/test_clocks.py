@@ -8,8 +8,8 @@ import yaml
 from app.calendar.notices import read_calendar_notice
 from app.disclosure.service import load_year
 from app.redress.due_days import recount
-from tests.support.cases import objection, opened, step, told
-from tests.support.facts import organisation
+from tests.support.cases import build_objection, open_case, take_case_step, require_status
+from tests.support.facts import build_organisation
 from tests.support.world import World
 
 NOTICE = {
@@ -21,30 +21,30 @@ NOTICE = {
 
 
 def test_open_cases_are_counted_anew_and_closed_ones_are_not(world: World, tmp_path: Path) -> None:
-    world.clock.move_to(date(2026, 12, 29))
+    world.clock.set_day(date(2026, 12, 29))
     entries = [
-        world.record(source_ref=f"HR-{number}", subject=organisation(number)) for number in range(3)
+        world.record(source_ref=f"HR-{number}", subject=build_organisation(number)) for number in range(3)
     ]
-    cases = [opened(world.api(), entry, "objections", objection()) for entry in entries]
+    cases = [open_case(world.api(), entry, "objections", build_objection()) for entry in entries]
     assert {(case["due_on"], case["provisional"]) for case in cases} == {("2027-01-04", True)}
-    told(
-        step(
+    require_status(
+        take_case_step(
             world.api(), cases[1], "assistance", {"unit": "\u5e02\u4f4f\u5efa\u5c40", "reason": "x"}
         )
     )
     rejected = {"outcome": "rejected", "reasons": "\u65e0\u8bef"}
-    told(step(world.api(), cases[2], "decision", rejected, 2))
+    require_status(take_case_step(world.api(), cases[2], "decision", rejected, 2))
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(NOTICE), encoding="utf-8")
     load_year(world.registry, read_calendar_notice(file))
     assert recount(world.registry) == 2
     assert recount(world.registry) == 0  # done again it moves nothing
-    listed = told(world.api().get("/v1/objections"))["cases"]
+    listed = require_status(world.api().get("/v1/objections"))["cases"]
     assert [(case["due_on"], case["provisional"]) for case in listed] == [
         ("2027-01-06", False),
         ("2027-01-12", False),
     ]
-    trail = told(world.api("auditor").get("/v1/audit/records?action=objection_recounted"))
+    trail = require_status(world.api("auditor").get("/v1/audit/records?action=objection_recounted"))
     assert {record["detail"]["due_on"] for record in trail["records"]} == {
         "2027-01-06",
         "2027-01-12",

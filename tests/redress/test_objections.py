@@ -9,18 +9,18 @@ import orjson
 
 from tests.support.cases import (
     View,
-    followed,
-    head,
-    objection,
-    opened,
-    shown,
-    step,
-    told,
-    unchanged,
+    read_changes,
+    read_head_seq,
+    build_objection,
+    open_case,
+    read_entry,
+    take_case_step,
+    require_status,
+    require_unchanged,
 )
-from tests.support.exported import read_ndjson
-from tests.support.facts import asked, check, decision, organisation, penalty, push
-from tests.support.problems import refused
+from tests.support.exported import parse_ndjson
+from tests.support.facts import build_question, build_check, build_decision, build_organisation, build_penalty_changes, build_push
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 REJECTED = {"outcome": "rejected", "reasons": "经核实，工资于决定前未结清"}
@@ -52,20 +52,20 @@ def everywhere(world: World, entry: View) -> dict[str, Any]:
     """The marks of the one entry on every answer that shows it, and the warnings of a check."""
     office, auditor = world.api("approver"), world.api("auditor")
     subject = entry["subject"]["id"]
-    asking = {**asked(), "purpose": "资格审查", "case_no": "ZZ-1"}
+    asking = {**build_question(), "purpose": "资格审查", "case_no": "ZZ-1"}
     del asking["ref"]
     answers = {
-        "department": shown(world.api(), entry),
-        "operator": shown(world.api("operator"), entry),
-        "auditor": shown(auditor, entry),
-        "list": told(world.api().get("/v1/entries")),
-        "check": told(office.post("/v1/checks", json=check())),
-        "lookup": told(office.post("/v1/subjects/lookup", json=asking)),
-        "subject": told(office.get(f"/v1/subjects/{subject}")),
-        "subject by code": told(office.get(f"/v1/subjects/uscc/{asked()['number']}")),
-        "export": read_ndjson(auditor.get("/v1/exports/entries").content).rows,
-        "feed": told(world.api("subscriber").get("/v1/changes")),
-        "auditor's feed": told(auditor.get("/v1/changes")),
+        "department": read_entry(world.api(), entry),
+        "operator": read_entry(world.api("operator"), entry),
+        "auditor": read_entry(auditor, entry),
+        "list": require_status(world.api().get("/v1/entries")),
+        "check": require_status(office.post("/v1/checks", json=build_check())),
+        "lookup": require_status(office.post("/v1/subjects/lookup", json=asking)),
+        "subject": require_status(office.get(f"/v1/subjects/{subject}")),
+        "subject by code": require_status(office.get(f"/v1/subjects/uscc/{build_question()['number']}")),
+        "export": parse_ndjson(auditor.get("/v1/exports/entries").content).rows,
+        "feed": require_status(world.api("subscriber").get("/v1/changes")),
+        "auditor's feed": require_status(auditor.get("/v1/changes")),
         "snapshot": [
             orjson.loads(line)
             for line in world.api("subscriber").get("/v1/changes/snapshot").content.splitlines()
@@ -98,7 +98,7 @@ def everywhere_is(*, disputed: bool) -> dict[str, Any]:
 
 
 def versions(world: World, entry: View) -> list[View]:
-    history = told(world.api("auditor").get(f"/v1/entries/{entry['id']}/history"))
+    history = require_status(world.api("auditor").get(f"/v1/entries/{entry['id']}/history"))
     return list(history["versions"])
 
 
@@ -110,45 +110,45 @@ def test_a_disputed_entry_says_so_on_every_answer_until_the_last_objection_is_an
 ) -> None:
     entry = world.record()
     assert everywhere(world, entry) == everywhere_is(disputed=False)
-    before = head(world)
-    first = opened(world.api(), entry, "objections", objection())
+    before = read_head_seq(world)
+    first = open_case(world.api(), entry, "objections", build_objection())
     assert everywhere(world, entry) == everywhere_is(disputed=True)
-    assert followed(world.api("subscriber"), before) == [("upsert", entry["id"])]
+    assert read_changes(world.api("subscriber"), before) == [("upsert", entry["id"])]
     [_, marked] = versions(world, entry)
     assert (marked["action"], marked["reason"]) == ("dispute", "objection")
     assert marked["changes"] == [{"field": "disputed", "old": False, "new": True}]
 
     # Another one finds the mark set, and takes no number.
-    second = opened(world.api("operator"), entry, "objections", objection(grounds="主体有误"))
-    assert head(world) == marked["seq"]
-    answered = told(step(world.api(), first, "decision", REJECTED, 2))
+    second = open_case(world.api("operator"), entry, "objections", build_objection(grounds="主体有误"))
+    assert read_head_seq(world) == marked["seq"]
+    answered = require_status(take_case_step(world.api(), first, "decision", REJECTED, 2))
     assert (answered["state"], answered["due_on"], answered["overdue"]) == ("rejected", None, False)
-    assert (shown(world.api(), entry)["disputed"], head(world)) == (True, marked["seq"])
+    assert (read_entry(world.api(), entry)["disputed"], read_head_seq(world)) == (True, marked["seq"])
 
-    assert told(step(world.api(), second, "decision", WITHDRAWN, 2))["state"] == "withdrawn"
+    assert require_status(take_case_step(world.api(), second, "decision", WITHDRAWN, 2))["state"] == "withdrawn"
     assert everywhere(world, entry) == everywhere_is(disputed=False)
     settled = versions(world, entry)[-1]
     assert (settled["action"], settled["reason"]) == ("settle", WITHDRAWN["reasons"])
     assert settled["changes"] == [{"field": "disputed", "old": True, "new": False}]
     auditor = world.api("auditor")
-    assert shown(auditor, entry, known_seq=marked["seq"])["disputed"] is True
-    assert shown(auditor, entry, known_seq=before)["disputed"] is False
+    assert read_entry(auditor, entry, known_seq=marked["seq"])["disputed"] is True
+    assert read_entry(auditor, entry, known_seq=before)["disputed"] is False
 
 
 def test_an_objection_to_what_is_over_is_heard_and_changes_no_status(world: World) -> None:
     entry = world.record()
-    ended = told(
+    ended = require_status(
         world.api().post(
             f"/v1/entries/{entry['id']}/exits",
             json={"reason": "移出", "exited_on": "2026-11-22"},
             headers={"If-Match": '"1"'},
         )
     )
-    case = opened(world.api(), ended, "objections", objection())
-    now = shown(world.api(), entry)
+    case = open_case(world.api(), ended, "objections", build_objection())
+    now = read_entry(world.api(), entry)
     assert (now["disputed"], now["status"]) == (True, "removed")
-    told(step(world.api(), case, "decision", REJECTED, now["version"]))
-    now = shown(world.api(), entry)
+    require_status(take_case_step(world.api(), case, "decision", REJECTED, now["version"]))
+    now = read_entry(world.api(), entry)
     assert (now["disputed"], now["status"]) == (False, "removed")
 
 
@@ -156,30 +156,30 @@ def test_an_objection_to_what_is_over_is_heard_and_changes_no_status(world: Worl
 
 
 def listed(world: World, role: str = "department", where: str | None = None, **query: Any) -> Any:
-    page = told(world.api(role, where).get("/v1/objections", params=query))
+    page = require_status(world.api(role, where).get("/v1/objections", params=query))
     return [case["entry_id"] for case in page["cases"]]
 
 
 def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_help(
     world: World,
 ) -> None:
-    world.clock.move_to(date(2026, 9, 25))
-    decided = {"decision": decision("2026-09-24"), "conduct_ended_on": "2026-09-01"}
+    world.clock.set_day(date(2026, 9, 25))
+    decided = {"decision": build_decision("2026-09-24"), "conduct_ended_on": "2026-09-01"}
     entry = world.record(**decided, effective_from=None, effective_until=None)
-    world.clock.move_to(date(2026, 9, 29))
+    world.clock.set_day(date(2026, 9, 29))
     # The holiday goes from the 1st to the 7th; Saturday the 10th is worked.
-    case = opened(world.api(), entry, "objections", objection())
+    case = open_case(world.api(), entry, "objections", build_objection())
     assert (case["received_on"], case["due_on"]) == ("2026-09-29", "2026-10-09")
     assert (case["provisional"], case["overdue"], case["state"]) == (False, False, "received")
-    helped = told(step(world.api(), case, "assistance", HELP))
+    helped = require_status(take_case_step(world.api(), case, "assistance", HELP))
     assert (helped["due_on"], helped["state"]) == ("2026-10-14", "received")
     assert helped["steps"][0]["detail"] == {"unit": HELP["unit"]}
-    earlier = objection(received_on="2026-09-26", grounds="周六收到")
-    assert opened(world.api(), entry, "objections", earlier)["due_on"] == "2026-09-30"
+    earlier = build_objection(received_on="2026-09-26", grounds="周六收到")
+    assert open_case(world.api(), entry, "objections", earlier)["due_on"] == "2026-09-30"
 
     for today, overdue in ((date(2026, 10, 14), False), (date(2026, 10, 15), True)):
-        world.clock.move_to(today)
-        shown_now = told(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
+        world.clock.set_day(today)
+        shown_now = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
         assert [item["overdue"] for item in shown_now] == [overdue, True]
         assert len(listed(world, due="overdue")) == 1 + overdue
 
@@ -189,11 +189,11 @@ def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_h
         (date(2026, 12, 29), "2027-01-04", True),
         (date(2026, 12, 31), "2027-01-06", True),
     ):
-        world.clock.move_to(today)
-        case = opened(world.api(), entry, "objections", objection(grounds=f"{today}"))
+        world.clock.set_day(today)
+        case = open_case(world.api(), entry, "objections", build_objection(grounds=f"{today}"))
         assert (case["due_on"], case["provisional"]) == (due, provisional)
-    told(step(world.api(), case, "decision", REJECTED, 2))
-    [*_, closed] = told(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
+    require_status(take_case_step(world.api(), case, "decision", REJECTED, 2))
+    [*_, closed] = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
     assert (closed["due_on"], closed["provisional"], closed["overdue"]) == (None, False, False)
 
 
@@ -201,18 +201,18 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
     world: World,
 ) -> None:
     tax = world.api("department", "tax")
-    fined = penalty(list_type="tax_fraud.penalty", conduct_ended_on="2026-09-01")
+    fined = build_penalty_changes(list_type="tax_fraud.penalty", conduct_ended_on="2026-09-01")
     other = world.record(tax, **fined)
     entries = [
-        world.record(source_ref=f"HR-{number}", subject=organisation(number)) for number in range(3)
+        world.record(source_ref=f"HR-{number}", subject=build_organisation(number)) for number in range(3)
     ]
     cases = {}
     for number, day in ((1, 24), (0, 25), (2, 25)):
         entry = entries[number]
-        world.clock.move_to(date(2026, 11, day))
-        cases[entry["id"]] = opened(world.api(), entry, "objections", objection())
-    world.clock.move_to(date(2026, 11, 26))
-    theirs = opened(tax, other, "objections", objection())
+        world.clock.set_day(date(2026, 11, day))
+        cases[entry["id"]] = open_case(world.api(), entry, "objections", build_objection())
+    world.clock.set_day(date(2026, 11, 26))
+    theirs = open_case(tax, other, "objections", build_objection())
     mine = [entries[1]["id"], entries[0]["id"], entries[2]["id"]]
     assert listed(world) == mine
     assert listed(world, where="tax") == [other["id"]]
@@ -220,7 +220,7 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
         assert listed(world, overseer) == [*mine, other["id"]]
         assert listed(world, overseer, department="tax") == [other["id"]]
     assert listed(world, department="tax") == []
-    world.clock.move_to(date(2026, 11, 30))
+    world.clock.set_day(date(2026, 11, 30))
     assert listed(world, due="overdue") == mine[:1]
     assert listed(world, state="received", due="overdue") == mine[:1]
     assert listed(world, state="received") == mine
@@ -228,12 +228,12 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
     for role in ("approver", "subscriber"):
         assert world.api(role).get("/v1/objections").status_code == 403
         assert world.api(role).get(f"/v1/entries/{mine[0]}/objections").status_code == 403
-    refused(tax.get(f"/v1/entries/{mine[0]}/objections"), 404, "entry_not_found")
+    require_refused(tax.get(f"/v1/entries/{mine[0]}/objections"), 404, "entry_not_found")
 
     # What is answered leaves the list of what is open, and stands in that of its state.
-    told(step(world.api(), cases[mine[0]], "decision", REJECTED, 2))
-    told(step(world.api(), cases[mine[2]], "decision", REJECTED, 2))
-    told(step(tax, theirs, "decision", WITHDRAWN, 2))
+    require_status(take_case_step(world.api(), cases[mine[0]], "decision", REJECTED, 2))
+    require_status(take_case_step(world.api(), cases[mine[2]], "decision", REJECTED, 2))
+    require_status(take_case_step(tax, theirs, "decision", WITHDRAWN, 2))
     assert listed(world) == [mine[1]]
     assert listed(world, state="rejected") == [mine[0], mine[2]]
     assert listed(world, state="withdrawn") == []
@@ -241,19 +241,19 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
     assert listed(world, state="rejected", due="overdue") == []
 
     # Pages, of what is open and of what is closed, lose nothing and repeat nothing.
-    opened(world.api(), entries[0], "objections", objection(grounds="又一异议"))
-    opened(world.api(), entries[0], "objections", objection(grounds="再一异议"))
+    open_case(world.api(), entries[0], "objections", build_objection(grounds="又一异议"))
+    open_case(world.api(), entries[0], "objections", build_objection(grounds="再一异议"))
     for query in ({}, {"state": "rejected"}):
-        whole = told(world.api().get("/v1/objections", params=query))["cases"]
+        whole = require_status(world.api().get("/v1/objections", params=query))["cases"]
         paged, cursor = [], None
         for _ in whole:
             more = {"next": cursor} if cursor else {}
-            page = told(world.api().get("/v1/objections", params={"limit": 1, **query, **more}))
+            page = require_status(world.api().get("/v1/objections", params={"limit": 1, **query, **more}))
             paged += page["cases"]
             cursor = page["next"]
         assert (paged, cursor) == (whole, None)
         assert len(whole) == (2 if query else 3)
-    refused(world.api().get("/v1/objections", params={"next": "x"}), 400, "bad_cursor")
+    require_refused(world.api().get("/v1/objections", params={"next": "x"}), 400, "bad_cursor")
     assert world.api().get("/v1/objections", params={"due": "soon"}).status_code == 422
 
 
@@ -262,10 +262,10 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
 
 def test_an_objection_that_is_upheld_corrects_the_entry_in_the_same_version(world: World) -> None:
     entry = world.record()
-    case = opened(world.api(), entry, "objections", objection())
-    closed = told(step(world.api(), case, "decision", CORRECTED, 2))
+    case = open_case(world.api(), entry, "objections", build_objection())
+    closed = require_status(take_case_step(world.api(), case, "decision", CORRECTED, 2))
     assert closed["state"] == "upheld"
-    now = shown(world.api(), entry)
+    now = read_entry(world.api(), entry)
     assert (now["version"], now["disputed"], now["status"]) == (3, False, "active")
     assert (now["conduct_ended_on"], now["ends_by_law_on"]) == ("2026-10-30", "2031-10-30")
     last = versions(world, entry)[-1]
@@ -276,22 +276,22 @@ def test_an_objection_that_is_upheld_corrects_the_entry_in_the_same_version(worl
         "disputed": (True, False),
     }
     # What the push said before and what it says now are both known as this entry.
-    for body in (push(), push(conduct_ended_on="2026-10-30")):
+    for body in (build_push(), build_push(conduct_ended_on="2026-10-30")):
         again = world.api().post("/v1/entries", json=body)
         assert (again.status_code, again.json()["version"]) == (200, 3)
 
 
 def test_a_remedy_that_leaves_another_objection_open_leaves_the_mark(world: World) -> None:
     entry = world.record()
-    first = opened(world.api(), entry, "objections", objection())
-    second = opened(world.api(), entry, "objections", objection(grounds="主体有误"))
-    told(step(world.api(), first, "decision", CORRECTED, 2))
-    assert shown(world.api(), entry)["disputed"] is True
-    told(step(world.api(), second, "decision", REVOKED, 3))
-    now = shown(world.api(), entry)
+    first = open_case(world.api(), entry, "objections", build_objection())
+    second = open_case(world.api(), entry, "objections", build_objection(grounds="主体有误"))
+    require_status(take_case_step(world.api(), first, "decision", CORRECTED, 2))
+    assert read_entry(world.api(), entry)["disputed"] is True
+    require_status(take_case_step(world.api(), second, "decision", REVOKED, 3))
+    now = read_entry(world.api(), entry)
     assert (now["disputed"], now["status"]) == (False, "removed")
     assert now["removal"] == {"by": "revoked", "on": "2026-11-22"}
-    found = told(world.api("approver").post("/v1/checks", json=check()))["results"][0]
+    found = require_status(world.api("approver").post("/v1/checks", json=build_check()))["results"][0]
     assert (found["standing"], found["entries"], found["measures"]) == ("none", [], [])
 
 
@@ -299,27 +299,27 @@ def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_case
     world: World,
 ) -> None:
     entry = world.record()
-    case = opened(world.api(), entry, "objections", objection())
+    case = open_case(world.api(), entry, "objections", build_objection())
     wrong = REVOKED | {"revocation": REVOKED["revocation"] | {"reason_code": "wrong_subject"}}
-    before = head(world)
-    assert told(step(world.api(), case, "decision", wrong, 2))["state"] == "upheld"
-    assert followed(world.api("subscriber"), before) == [("remove", entry["id"])]
-    with unchanged(world):
-        again = told(step(world.api(), case, "decision", wrong, 2))
+    before = read_head_seq(world)
+    assert require_status(take_case_step(world.api(), case, "decision", wrong, 2))["state"] == "upheld"
+    assert read_changes(world.api("subscriber"), before) == [("remove", entry["id"])]
+    with require_unchanged(world):
+        again = require_status(take_case_step(world.api(), case, "decision", wrong, 2))
         assert again["state"] == "upheld"
         for api in (world.api(), world.api("operator")):
-            refused(api.get(f"/v1/entries/{entry['id']}/objections"), 404, "entry_not_found")
-            refused(
-                api.post(f"/v1/entries/{entry['id']}/objections", json=objection()),
+            require_refused(api.get(f"/v1/entries/{entry['id']}/objections"), 404, "entry_not_found")
+            require_refused(
+                api.post(f"/v1/entries/{entry['id']}/objections", json=build_objection()),
                 404,
                 "entry_not_found",
             )
-            refused(step(api, case, "decision", REJECTED, 3), 404, "entry_not_found")
-            assert told(api.get("/v1/objections", params={"state": "upheld"}))["cases"] == []
+            require_refused(take_case_step(api, case, "decision", REJECTED, 3), 404, "entry_not_found")
+            assert require_status(api.get("/v1/objections", params={"state": "upheld"}))["cases"] == []
     auditor = world.api("auditor")
-    [sealed] = told(auditor.get("/v1/objections", params={"state": "upheld"}))["cases"]
+    [sealed] = require_status(auditor.get("/v1/objections", params={"state": "upheld"}))["cases"]
     assert sealed["entry_id"] == entry["id"]
-    assert shown(auditor, entry)["disputed"] is False
+    assert read_entry(auditor, entry)["disputed"] is False
 
 
 # --- again, and refused --------------------------------------------------
@@ -327,28 +327,28 @@ def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_case
 
 def test_what_is_sent_twice_is_done_once_and_what_is_closed_stays_closed(world: World) -> None:
     for number, answer in enumerate((REJECTED, WITHDRAWN, CORRECTED, REVOKED)):
-        entry = world.record(source_ref=f"HR-{number}", subject=organisation(number))
-        case = opened(world.api(), entry, "objections", objection())
-        told(step(world.api(), case, "assistance", HELP))
-        with unchanged(world):
+        entry = world.record(source_ref=f"HR-{number}", subject=build_organisation(number))
+        case = open_case(world.api(), entry, "objections", build_objection())
+        require_status(take_case_step(world.api(), case, "assistance", HELP))
+        with require_unchanged(world):
             path = f"/v1/entries/{entry['id']}/objections"
             for again in (
-                world.api("operator").post(path, json=objection()),
-                step(world.api(), case, "assistance", HELP),
+                world.api("operator").post(path, json=build_objection()),
+                take_case_step(world.api(), case, "assistance", HELP),
             ):
-                assert (told(again)["id"], told(again)["due_on"]) == (case["id"], "2026-12-01")
+                assert (require_status(again)["id"], require_status(again)["due_on"]) == (case["id"], "2026-12-01")
             elsewhere = HELP | {"unit": "市公安局"}
-            document = step(world.api(), case, "assistance", elsewhere)
-            refused(document, 409, "step_refused")
-        closed = told(step(world.api(), case, "decision", answer, 2))
-        with unchanged(world):
+            document = take_case_step(world.api(), case, "assistance", elsewhere)
+            require_refused(document, 409, "step_refused")
+        closed = require_status(take_case_step(world.api(), case, "decision", answer, 2))
+        with require_unchanged(world):
             for version in (2, 3, 99):
-                assert told(step(world.api(), case, "decision", answer, version)) == closed
+                assert require_status(take_case_step(world.api(), case, "decision", answer, version)) == closed
             other = REJECTED | {"reasons": "另一理由"}
-            document = refused(step(world.api(), case, "decision", other, 3), 409, "step_refused")
+            document = require_refused(take_case_step(world.api(), case, "decision", other, 3), 409, "step_refused")
             assert document["state"] == answer["outcome"]
             late = HELP | {"unit": "市公安局"}
-            refused(step(world.api(), case, "assistance", late), 409, "step_refused")
+            require_refused(take_case_step(world.api(), case, "assistance", late), 409, "step_refused")
         steps = [(item["step"], item["outcome"], item["reasons"]) for item in closed["steps"]]
         assert steps == [
             ("assistance", None, HELP["reason"]),
@@ -359,39 +359,39 @@ def test_what_is_sent_twice_is_done_once_and_what_is_closed_stays_closed(world: 
 
 def test_who_may_not_touch_an_objection_changes_nothing(world: World) -> None:
     entry = world.record()
-    other = world.record(source_ref="HR-2", subject=organisation(2))
-    case = opened(world.api(), entry, "objections", objection())
+    other = world.record(source_ref="HR-2", subject=build_organisation(2))
+    case = open_case(world.api(), entry, "objections", build_objection())
     path = f"/v1/entries/{entry['id']}/objections"
-    with unchanged(world):
+    with require_unchanged(world):
         for role in ("approver", "auditor", "subscriber"):
             api = world.api(role)
             for answer in (
-                api.post(path, json=objection(grounds="另一异议")),
-                step(api, case, "assistance", HELP),
-                step(api, case, "decision", REJECTED, 2),
+                api.post(path, json=build_objection(grounds="另一异议")),
+                take_case_step(api, case, "assistance", HELP),
+                take_case_step(api, case, "decision", REJECTED, 2),
             ):
-                refused(answer, 403, "forbidden")
+                require_refused(answer, 403, "forbidden")
         tax = world.api("department", "tax")
         for answer in (
-            tax.post(path, json=objection(grounds="另一异议")),
-            step(tax, case, "assistance", HELP),
-            step(tax, case, "decision", REJECTED, 2),
+            tax.post(path, json=build_objection(grounds="另一异议")),
+            take_case_step(tax, case, "assistance", HELP),
+            take_case_step(tax, case, "decision", REJECTED, 2),
         ):
-            refused(answer, 404, "entry_not_found")
+            require_refused(answer, 404, "entry_not_found")
         api = world.api()
         nowhere = {"id": str(uuid4()), "kind": "objection", "entry_id": entry["id"]}
         for name, body in (("assistance", HELP), ("decision", REJECTED)):
             version = 2 if name == "decision" else None
             for answer in (
-                step(api, nowhere, name, body, version),
-                step(api, case, name, body, version, entry_id=other["id"]),
+                take_case_step(api, nowhere, name, body, version),
+                take_case_step(api, case, name, body, version, entry_id=other["id"]),
             ):
-                refused(answer, 404, "case_not_found")
-            unknown = step(api, case, name, body, version, entry_id=str(uuid4()))
-            refused(unknown, 404, "entry_not_found")
+                require_refused(answer, 404, "case_not_found")
+            unknown = take_case_step(api, case, name, body, version, entry_id=str(uuid4()))
+            require_refused(unknown, 404, "entry_not_found")
         as_repair = {**case, "kind": "repair"}
-        refused(
-            step(api, as_repair, "decision", {"outcome": "refused", "reasons": "x"}, 2),
+        require_refused(
+            take_case_step(api, as_repair, "decision", {"outcome": "refused", "reasons": "x"}, 2),
             404,
             "case_not_found",
         )
@@ -417,15 +417,15 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
     world: World,
 ) -> None:
     entry = world.record()
-    case = opened(world.api(), entry, "objections", objection())
+    case = open_case(world.api(), entry, "objections", build_objection())
     api = world.api()
-    with unchanged(world):
+    with require_unchanged(world):
         for position, (changes, code, pointer) in enumerate(NOT_TAKEN):
             base = CORRECTED if position else {**CORRECTED, "correction": None}
-            document = refused(step(api, case, "decision", base | changes, 2), 422, code, pointer)
+            document = require_refused(take_case_step(api, case, "decision", base | changes, 2), 422, code, pointer)
             assert "370402198506120013" not in document["detail"]
-        refused(
-            step(
+        require_refused(
+            take_case_step(
                 api,
                 case,
                 "decision",
@@ -437,11 +437,11 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
             "/revocation/revoked_on",
         )
         fixed = CORRECTED | {"correction": {"subject": {"identifiers": []}}}
-        refused(step(api, case, "decision", fixed, 2), 409, "subject_fixed")
+        require_refused(take_case_step(api, case, "decision", fixed, 2), 409, "subject_fixed")
         for body in (CORRECTED, REVOKED, REJECTED):
-            document = refused(step(api, case, "decision", body, 1), 412, "stale_version")
+            document = require_refused(take_case_step(api, case, "decision", body, 1), 412, "stale_version")
             assert document["current_version"] == 2
-            refused(step(api, case, "decision", body), 428, "version_required")
+            require_refused(take_case_step(api, case, "decision", body), 428, "version_required")
         for changes, code, pointer in (
             ({"received_on": "2026-11-21"}, "dates_out_of_order", "/received_on"),
             ({"received_on": "2026-11-23"}, "dates_out_of_order", "/received_on"),
@@ -450,16 +450,16 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
             ({"evidence": [{"description": "x"}] * 21}, "too_many", "/evidence"),
         ):
             path = f"/v1/entries/{entry['id']}/objections"
-            refused(api.post(path, json=objection(**changes)), 422, code, pointer)
-    assert shown(api, entry)["disputed"] is True
+            require_refused(api.post(path, json=build_objection(**changes)), 422, code, pointer)
+    assert read_entry(api, entry)["disputed"] is True
 
 
 def test_what_is_wrong_in_a_correction_is_pointed_at_where_it_stands(world: World) -> None:
     entry = world.record()
-    case = opened(world.api(), entry, "objections", objection())
+    case = open_case(world.api(), entry, "objections", build_objection())
     wrong_number = {"scheme": "resident_id", "number": "370402198506120014"}
     head_of_it = {"role": "legal_representative", "name": "张某", "identifier": wrong_number}
-    with unchanged(world):
+    with require_unchanged(world):
         for correction, code, place in (
             ({"conduct_ended_on": "2026-11-21"}, "dates_out_of_order", "/conduct_ended_on"),
             (
@@ -469,5 +469,5 @@ def test_what_is_wrong_in_a_correction_is_pointed_at_where_it_stands(world: Worl
             ),
         ):
             body = CORRECTED | {"correction": correction}
-            answer = step(world.api(), case, "decision", body, 2)
-            refused(answer, 422, code, f"/correction{place}")
+            answer = take_case_step(world.api(), case, "decision", body, 2)
+            require_refused(answer, 422, code, f"/correction{place}")

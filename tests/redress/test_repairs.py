@@ -11,34 +11,34 @@ from sqlalchemy import select
 from app.db.tables import AuditRecord
 from tests.support.cases import (
     View,
-    application,
-    followed,
-    head,
-    official,
-    opened,
-    proof,
-    shown,
-    step,
-    told,
-    unchanged,
+    build_application,
+    read_changes,
+    read_head_seq,
+    create_official_client,
+    open_case,
+    build_evidence,
+    read_entry,
+    take_case_step,
+    require_status,
+    require_unchanged,
 )
-from tests.support.exported import read_ndjson
+from tests.support.exported import parse_ndjson
 from tests.support.facts import (
-    asked,
-    check,
-    decision,
-    licence,
-    organisation,
-    penalty,
-    person,
-    publication,
-    red,
+    build_question,
+    build_check,
+    build_decision,
+    build_licence_changes,
+    build_organisation,
+    build_penalty_changes,
+    build_person,
+    build_publication,
+    build_red_changes,
 )
-from tests.support.problems import refused
+from tests.support.problems import require_refused
 from tests.support.world import World
 
 LISTED: dict[str, Any] = {
-    "decision": decision("2026-04-02"),
+    "decision": build_decision("2026-04-02"),
     "conduct_ended_on": "2026-03-20",
     "effective_from": None,
     "effective_until": None,
@@ -59,16 +59,16 @@ def fined(decided_on: str, **changes: Any) -> dict[str, Any]:
     """A penalty record of that day."""
     facts = {"conduct_ended_on": "2026-01-20", **changes}
     kind = {"kind": "administrative_penalty", "penalty_law": "administrative"}
-    return penalty(decision=decision(decided_on, **kind), **facts)
+    return build_penalty_changes(decision=build_decision(decided_on, **kind), **facts)
 
 
 def repairability(world: World, entry: View) -> View:
-    told_all = told(world.api().get(f"/v1/entries/{entry['id']}/repairs"))
+    told_all = require_status(world.api().get(f"/v1/entries/{entry['id']}/repairs"))
     return dict(told_all["repairability"])
 
 
 def states(world: World, entry: View) -> list[str]:
-    told_all = told(world.api("auditor").get(f"/v1/entries/{entry['id']}/repairs"))
+    told_all = require_status(world.api("auditor").get(f"/v1/entries/{entry['id']}/repairs"))
     return [case["state"] for case in told_all["repairs"]]
 
 
@@ -77,7 +77,7 @@ def apply(api: httpx.Client, entry: View, body: View) -> httpx.Response:
 
 
 def unmet(answer: httpx.Response) -> tuple[list[str], str | None]:
-    document = refused(answer, 409, "not_repairable")
+    document = require_refused(answer, 409, "not_repairable")
     return document["unmet"], document["earliest_on"]
 
 
@@ -85,12 +85,12 @@ def published(world: World, entry: View, on: str = "2026-04-09") -> None:
     required = entry["disclosure"]["channels"]
     for channel in [item["channel"] for item in required if item["required"]]:
         path = f"/v1/entries/{entry['id']}/disclosures"
-        told(world.api().post(path, json=publication(on, channel)))
+        require_status(world.api().post(path, json=build_publication(on, channel)))
 
 
 def standing(world: World, *subjects: dict[str, Any]) -> list[tuple[str, int, int]]:
     """What an office is told of each: standing, how many entries, how many measures."""
-    answer = told(world.api("approver").post("/v1/checks", json=check(*subjects)))
+    answer = require_status(world.api("approver").post("/v1/checks", json=build_check(*subjects)))
     return [
         (item["standing"], len(item["entries"]), len(item["measures"]))
         for item in answer["results"]
@@ -99,20 +99,20 @@ def standing(world: World, *subjects: dict[str, Any]) -> list[tuple[str, int, in
 
 def in_force(world: World) -> set[str]:
     answer = world.api("auditor").get("/v1/exports/entries")
-    return {row["id"] for row in read_ndjson(answer.content).rows}
+    return {row["id"] for row in parse_ndjson(answer.content).rows}
 
 
 def to_take_down(api: httpx.Client) -> dict[str, tuple[str, str, str]]:
-    items = told(api.get("/v1/withdrawals"))["withdrawals"]
+    items = require_status(api.get("/v1/withdrawals"))["withdrawals"]
     return {item["entry_id"]: (item["because"], item["since"], item["due"]) for item in items}
 
 
 def repaired(world: World, entry: View, body: View | None = None) -> View:
     """A case that two officials have brought to its approval."""
-    case = opened(world.api(), entry, "repairs", body or application())
-    told(step(official(world, "王某"), case, "acceptance", ACCEPTED))
-    version = shown(world.api(), entry)["version"]
-    return told(step(official(world, "赵某"), case, "decision", APPROVED, version))
+    case = open_case(world.api(), entry, "repairs", body or build_application())
+    require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", ACCEPTED))
+    version = read_entry(world.api(), entry)["version"]
+    return require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", APPROVED, version))
 
 
 # --- may it be repaired? -------------------------------------------------
@@ -140,10 +140,10 @@ def test_whether_and_from_when_an_entry_may_be_repaired_is_explained(world: Worl
     }
     path = f"/v1/entries/{entry['id']}/repairs"
     for role in ("operator", "auditor"):
-        assert told(world.api(role).get(path))["repairs"] == []
-    refused(world.api("department", "tax").get(path), 404, "entry_not_found")
+        assert require_status(world.api(role).get(path))["repairs"] == []
+    require_refused(world.api("department", "tax").get(path), 404, "entry_not_found")
     for role in ("approver", "subscriber"):
-        refused(world.api(role).get(path), 403, "forbidden")
+        require_refused(world.api(role).get(path), 403, "forbidden")
 
 
 MISSING = ["correction_missing", "promise_missing"]
@@ -177,7 +177,7 @@ def test_a_record_keeps_the_rule_under_which_it_was_decided(world: World) -> Non
         found = repairability(world, entry)
         names = ("rule", "counted_from", "earliest_on", "unmet")
         assert tuple(found[name] for name in names) == expected
-    for facts in (red(subject=organisation(1)), licence()):
+    for facts in (build_red_changes(subject=build_organisation(1)), build_licence_changes()):
         found = repairability(world, world.record(**facts))
         assert (found["unmet"], found["repairable"]) == (["not_repairable"], False)
         assert (found["means"], found["earliest_on"]) == ([], None)
@@ -191,12 +191,12 @@ def test_minor_conduct_that_was_not_meant_is_repaired_at_once_by_any_of_the_mean
     assert (found["gentle"], found["earliest_on"]) == (True, "2026-11-22")
     assert found["unmet"] == ["means_missing"]
     assert found["means"] == ["correction", "removal_of_effect", "training", "public_welfare"]
-    with unchanged(world):
-        nothing_done = application(evidence=[], promise=None)
+    with require_unchanged(world):
+        nothing_done = build_application(evidence=[], promise=None)
         assert unmet(apply(world.api(), entry, nothing_done)) == (["means_missing"], "2026-11-22")
-    training = application(evidence=[proof("2026-11-21", "training")], promise=None)
+    training = build_application(evidence=[build_evidence("2026-11-21", "training")], promise=None)
     assert repaired(world, entry, training)["state"] == "approved"
-    assert shown(world.api(), entry)["removal"] == {"by": "repaired", "on": "2026-11-22"}
+    assert read_entry(world.api(), entry)["removal"] == {"by": "repaired", "on": "2026-11-22"}
 
 
 # --- what ends, and what comes back --------------------------------------
@@ -204,62 +204,62 @@ def test_minor_conduct_that_was_not_meant_is_repaired_at_once_by_any_of_the_mean
 
 def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: World) -> None:
     tax = world.api("department", "tax")
-    rewarded = world.record(tax, **red(list_type="tax_fraud.red"))
+    rewarded = world.record(tax, **build_red_changes(list_type="tax_fraud.red"))
     entry = world.record(**LISTED)
     published(world, entry)
-    boss = world.record(source_ref="HR-2", subject=person(), responsible_persons=None, **LISTED)
+    boss = world.record(source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED)
     elsewhere = world.record(
-        source_ref="HR-3", case_ref="HR-C-2", subject=organisation(3), **LISTED
+        source_ref="HR-3", case_ref="HR-C-2", subject=build_organisation(3), **LISTED
     )
-    theirs = asked(person()["identifiers"][0]["number"], "张某", scheme="resident_id", ref="2")
-    other = asked(organisation(3)["identifiers"][0]["number"], None, ref="3")
-    three = (asked(), theirs, other)
+    theirs = build_question(build_person()["identifiers"][0]["number"], "张某", scheme="resident_id", ref="2")
+    other = build_question(build_organisation(3)["identifiers"][0]["number"], None, ref="3")
+    three = (build_question(), theirs, other)
     black = ("black", 1, standing(world, other)[0][2])
     assert standing(world, *three) == [("black", 2, black[2]), black, black]
-    assert shown(tax, rewarded)["status"] == "suspended"
+    assert read_entry(tax, rewarded)["status"] == "suspended"
 
-    first, second = official(world, "王某"), official(world, "赵某")
-    case = opened(world.api("operator"), entry, "repairs", application())
+    first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
+    case = open_case(world.api("operator"), entry, "repairs", build_application())
     assert (case["state"], case["due_on"]) == ("received", "2026-11-25")
-    world.clock.move_to(date(2026, 11, 24))
-    case = told(step(first, case, "acceptance", ACCEPTED))
+    world.clock.set_day(date(2026, 11, 24))
+    case = require_status(take_case_step(first, case, "acceptance", ACCEPTED))
     assert (case["state"], case["due_on"]) == ("accepted", "2026-12-15")
     assert case["steps"][0]["detail"] == {"rule": "wage_arrears"}
-    world.clock.move_to(date(2026, 11, 26))
+    world.clock.set_day(date(2026, 11, 26))
     assert standing(world, *three)[1:] == [black, black]
-    before = head(world)
-    case = told(step(second, case, "decision", APPROVED, 4))
+    before = read_head_seq(world)
+    case = require_status(take_case_step(second, case, "decision", APPROVED, 4))
     assert (case["state"], case["due_on"], case["overdue"]) == ("approved", None, False)
     assert [item["person"] for item in case["steps"]] == ["王某", "赵某"]
     assert set(case["steps"][1]["detail"]["entries"]) == {entry["id"], boss["id"]}
 
     assert standing(world, *three)[1:] == [("none", 0, 0), black]
-    assert standing(world, asked()) == [("red", 1, standing(world, asked())[0][2])]
+    assert standing(world, build_question()) == [("red", 1, standing(world, build_question())[0][2])]
     assert in_force(world) == {rewarded["id"], elsewhere["id"]}
-    told_of = followed(world.api("subscriber"), before)
+    told_of = read_changes(world.api("subscriber"), before)
     assert sorted(told_of) == sorted(
         [("remove", entry["id"]), ("remove", boss["id"]), ("upsert", rewarded["id"])]
     )
     due = ("repaired", "2026-11-26", "2026-12-01")
     assert to_take_down(world.api()) == {entry["id"]: due}
-    asking = {**asked(), "purpose": "资格审查", "case_no": "ZZ-1"}
+    asking = {**build_question(), "purpose": "资格审查", "case_no": "ZZ-1"}
     del asking["ref"]
-    seen = told(world.api("approver").post("/v1/subjects/lookup", json=asking))
+    seen = require_status(world.api("approver").post("/v1/subjects/lookup", json=asking))
     assert [item["id"] for item in seen["entries"]] == [rewarded["id"]]
     for gone in (entry, boss):
-        now = shown(world.api(), gone)
+        now = read_entry(world.api(), gone)
         assert (now["status"], now["removal"]) == (
             "removed",
             {"by": "repaired", "on": "2026-11-26"},
         )
-        refused(tax.get(f"/v1/entries/{gone['id']}"), 404, "entry_not_found")
-        history = told(world.api().get(f"/v1/entries/{gone['id']}/history"))
+        require_refused(tax.get(f"/v1/entries/{gone['id']}"), 404, "entry_not_found")
+        history = require_status(world.api().get(f"/v1/entries/{gone['id']}/history"))
         assert (history["versions"][-1]["action"], history["versions"][-1]["reason"]) == (
             "repair",
             APPROVED["reasons"],
         )
-    assert shown(world.api(), elsewhere)["version"] == 1
-    [woken] = told(tax.get(f"/v1/entries/{rewarded['id']}/history"))["turns"][-1:]
+    assert read_entry(world.api(), elsewhere)["version"] == 1
+    [woken] = require_status(tax.get(f"/v1/entries/{rewarded['id']}/history"))["turns"][-1:]
     assert (woken["status"], woken["because"]) == ("active", "no_black_entry_active")
     with world.registry.database.reading() as connection:
         trail = connection.execute(
@@ -278,24 +278,24 @@ def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: Wo
 def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     world: World,
 ) -> None:
-    rewarded = world.record(**red())
+    rewarded = world.record(**build_red_changes())
     entry = world.record(**LISTED)
     published(world, entry)
-    boss = world.record(source_ref="HR-2", subject=person(), responsible_persons=None, **LISTED)
+    boss = world.record(source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED)
     case = repaired(world, entry)
-    assert shown(world.api(), rewarded)["status"] == "active"
+    assert read_entry(world.api(), rewarded)["status"] == "active"
     site = {"channel": CHANNELS[0], "withdrawn_on": "2026-11-23"}
-    world.clock.move_to(date(2026, 11, 23))
-    told(world.api().post(f"/v1/entries/{entry['id']}/withdrawals", json=site))
-    world.clock.move_to(date(2026, 12, 10))
-    gone = shown(world.api(), entry)
+    world.clock.set_day(date(2026, 11, 23))
+    require_status(world.api().post(f"/v1/entries/{entry['id']}/withdrawals", json=site))
+    world.clock.set_day(date(2026, 12, 10))
+    gone = read_entry(world.api(), entry)
     assert (gone["status"], gone["restored_on"]) == ("removed", None)
     assert gone["disclosure"]["take_down"]["state"] == "overdue"
 
-    before = head(world)
-    closed = told(step(official(world, "赵某"), case, "taking-back", FALSE, gone["version"]))
+    before = read_head_seq(world)
+    closed = require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, gone["version"]))
     assert (closed["state"], closed["due_on"]) == ("taken_back", None)
-    back = shown(world.api(), entry)
+    back = read_entry(world.api(), entry)
     assert (back["status"], back["removal"], back["disputed"]) == ("active", None, False)
     assert (back["restored_on"], back["effective_from"]) == ("2026-12-10", "2026-04-02")
     assert (back["effective_until"], back["ends_by_law_on"]) == ("2029-12-10", "2031-03-20")
@@ -308,19 +308,19 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     assert clock["take_down"] is None
     states_now = {item["channel"]: item["state"] for item in clock["channels"]}
     assert states_now[CHANNELS[0]] == "pending"
-    assert shown(world.api(), rewarded)["status"] == "suspended"
-    assert standing(world, asked())[0][0] == "black"
+    assert read_entry(world.api(), rewarded)["status"] == "suspended"
+    assert standing(world, build_question())[0][0] == "black"
     assert in_force(world) >= {entry["id"], boss["id"]}
-    assert set(followed(world.api("subscriber"), before)) == {
+    assert set(read_changes(world.api("subscriber"), before)) == {
         ("upsert", entry["id"]),
         ("upsert", boss["id"]),
         ("upsert", rewarded["id"]),
     }
     assert to_take_down(world.api()) == {}
-    linked = shown(world.api(), boss)
+    linked = read_entry(world.api(), boss)
     assert (linked["status"], linked["effective_until"]) == ("active", "2029-12-10")
-    again = publication("2026-12-10", CHANNELS[0])
-    done = told(world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=again))
+    again = build_publication("2026-12-10", CHANNELS[0])
+    done = require_status(world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=again))
     assert done["disclosure"]["state"] == "on_time"
 
     # What is said of past days: it was removed in between, and stood before.
@@ -334,53 +334,53 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
         ("2029-12-11", "expired"),
     ):
         for which in (entry, boss):
-            then = shown(auditor, which, on=on)
+            then = read_entry(auditor, which, on=on)
             gap = {"by": "repaired", "on": "2026-11-22"} if status == "removed" else None
             assert (then["status"], then["removal"]) == (status, gap), on
-    asleep = {on: shown(auditor, rewarded, on=on)["status"] for on in ("2026-11-30", "2026-12-11")}
+    asleep = {on: read_entry(auditor, rewarded, on=on)["status"] for on in ("2026-11-30", "2026-12-11")}
     assert asleep == {"2026-11-30": "active", "2026-12-11": "suspended"}
     for on, listed in (("2026-11-21", True), ("2026-12-09", False), ("2026-12-10", True)):
         export = auditor.get("/v1/exports/entries", params={"on": on})
-        then_in_force = {row["id"] for row in read_ndjson(export.content).rows}
+        then_in_force = {row["id"] for row in parse_ndjson(export.content).rows}
         assert ({entry["id"], boss["id"]} <= then_in_force) is listed, on
         assert (entry["id"] in then_in_force) is listed, on
-    known = shown(auditor, entry, known_seq=before)
+    known = read_entry(auditor, entry, known_seq=before)
     assert (known["status"], known["restored_on"]) == ("removed", None)
-    past = told(auditor.post("/v1/checks", json={**check(), "on": "2026-11-30"}))
+    past = require_status(auditor.post("/v1/checks", json={**build_check(), "on": "2026-11-30"}))
     assert past["results"][0]["standing"] == "red"
 
     # It is not repaired a second time, neither by itself nor with another of its case.
     for which in (entry, boss):
         assert repairability(world, which)["unmet"] == ["false_materials_before"]
-        with unchanged(world):
-            second = application(circumstances=[], applied_on="2026-12-10")
+        with require_unchanged(world):
+            second = build_application(circumstances=[], applied_on="2026-12-10")
             assert unmet(apply(world.api(), which, second)) == (["false_materials_before"], None)
 
 
 def test_what_was_repaired_may_still_be_corrected_after_it_came_back(world: World) -> None:
     entry = world.record(**LISTED)
     case = repaired(world, entry)
-    world.clock.move_to(date(2026, 12, 10))
-    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
+    world.clock.set_day(date(2026, 12, 10))
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
     path = f"/v1/entries/{entry['id']}/corrections"
     tag = {"If-Match": '"3"'}
     too_long = {"reason": "期限录入有误", "changes": {"effective_until": "2029-12-11"}}
-    document = refused(world.api().post(path, json=too_long, headers=tag), 409, "term_not_allowed")
+    document = require_refused(world.api().post(path, json=too_long, headers=tag), 409, "term_not_allowed")
     assert document["latest"] == "2029-12-10"
     slip = {"reason": "错字", "changes": {"reason": "拖欠农民工工资"}}
-    now = told(world.api().post(path, json=slip, headers=tag))
+    now = require_status(world.api().post(path, json=slip, headers=tag))
     assert (now["effective_until"], now["restored_on"]) == ("2029-12-10", "2026-12-10")
     assert now["disclosure"]["deadline"] == "2026-12-21"
     anew = {"reason": "改期", "changes": {"decision": {"decided_on": "2026-04-03"}}}
-    now = told(world.api().post(path, json=anew, headers={"If-Match": '"4"'}))
+    now = require_status(world.api().post(path, json=anew, headers={"If-Match": '"4"'}))
     assert (now["effective_until"], now["disclosure"]["deadline"]) == ("2029-12-10", "2026-12-21")
 
 
 def test_a_record_of_a_subject_on_no_list_comes_back_too(world: World) -> None:
     entry = world.record(**fined("2026-03-31"))
     case = repaired(world, entry)
-    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
-    now = shown(world.api(), entry)
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    now = read_entry(world.api(), entry)
     assert (now["status"], now["effective_until"]) == ("active", None)
 
 
@@ -388,11 +388,11 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
     entry = world.record(**LISTED)
     numbers = (1, 2, 3)
     linked = [
-        world.record(source_ref=f"HR-L{number}", subject=organisation(number), **LISTED)
+        world.record(source_ref=f"HR-L{number}", subject=build_organisation(number), **LISTED)
         for number in numbers
     ]
-    other = world.record(source_ref="HR-O", subject=organisation(9), **{**LISTED, "case_ref": None})
-    left = told(
+    other = world.record(source_ref="HR-O", subject=build_organisation(9), **{**LISTED, "case_ref": None})
+    left = require_status(
         world.api().post(
             f"/v1/entries/{linked[0]['id']}/exits",
             json={"reason": "移出", "exited_on": "2026-11-21"},
@@ -403,15 +403,15 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
     ended = {entry["id"], linked[1]["id"], linked[2]["id"]}
     assert set(case["steps"][1]["detail"]["entries"]) == ended
     order = {"reason": "原决定撤销", "reason_code": "decision_revoked", "revoked_on": "2026-11-22"}
-    told(
+    require_status(
         world.api().post(
             f"/v1/entries/{linked[1]['id']}/revocations",
             json=order,
             headers={"If-Match": '"2"'},
         )
     )
-    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
-    found = [shown(world.api(), one) for one in (entry, *linked, other)]
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    found = [read_entry(world.api(), one) for one in (entry, *linked, other)]
     assert [one["status"] for one in found] == ["active", "removed", "removed", "active", "active"]
     assert [one["version"] for one in found] == [3, 2, 3, 3, 1]
     assert (found[1]["removal"], left["removal"]["by"]) == (left["removal"], "exited")
@@ -421,35 +421,35 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
 def test_what_came_back_is_not_repaired_again_with_another_of_its_case(world: World) -> None:
     entry = world.record(**LISTED)
     case = repaired(world, entry)
-    world.clock.move_to(date(2026, 11, 24))
-    told(step(official(world, "赵某"), case, "taking-back", FALSE, 2))
-    world.clock.move_to(date(2026, 11, 26))
-    colleague = world.record(source_ref="HR-2", subject=organisation(2), **LISTED)
+    world.clock.set_day(date(2026, 11, 24))
+    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    world.clock.set_day(date(2026, 11, 26))
+    colleague = world.record(source_ref="HR-2", subject=build_organisation(2), **LISTED)
     told_of = repaired(world, colleague)["steps"][1]["detail"]["entries"]
     assert told_of == [colleague["id"]]
-    now = shown(world.api(), entry)
+    now = read_entry(world.api(), entry)
     assert (now["status"], now["version"]) == ("active", 3)
-    assert shown(world.api("auditor"), entry, on="2026-11-23")["status"] == "removed"
+    assert read_entry(world.api("auditor"), entry, on="2026-11-23")["status"] == "removed"
 
 
 def test_approvals_of_one_case_at_the_same_time_end_it_once(world: World) -> None:
     linked = [
-        world.record(source_ref=f"HR-{number}", subject=organisation(number), **LISTED)
+        world.record(source_ref=f"HR-{number}", subject=build_organisation(number), **LISTED)
         for number in range(3)
     ]
-    first = official(world, "王某")
-    cases = [opened(world.api(), entry, "repairs", application()) for entry in linked]
+    first = create_official_client(world, "王某")
+    cases = [open_case(world.api(), entry, "repairs", build_application()) for entry in linked]
     for case in cases:
-        told(step(first, case, "acceptance", ACCEPTED))
-    deciders = [official(world, f"赵某{number}") for number in range(3)]
+        require_status(take_case_step(first, case, "acceptance", ACCEPTED))
+    deciders = [create_official_client(world, f"赵某{number}") for number in range(3)]
 
     def decide(number: int) -> int:
-        return step(deciders[number], cases[number], "decision", APPROVED, 1).status_code
+        return take_case_step(deciders[number], cases[number], "decision", APPROVED, 1).status_code
 
     with ThreadPoolExecutor(3) as pool:
         assert sorted(pool.map(decide, range(3))) == [200, 412, 412]
     for entry in linked:
-        now = shown(world.api(), entry)
+        now = read_entry(world.api(), entry)
         assert (now["status"], now["version"]) == ("removed", 2)
 
 
@@ -458,45 +458,45 @@ def test_approvals_of_one_case_at_the_same_time_end_it_once(world: World) -> Non
 
 def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(world: World) -> None:
     entry = world.record(**LISTED)
-    case = opened(world.api(), entry, "repairs", application())
-    first, second = official(world, "王某"), official(world, "赵某")
-    same_person, stranger = official(world, "王某"), official(world, "钱某", "tax")
+    case = open_case(world.api(), entry, "repairs", build_application())
+    first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
+    same_person, stranger = create_official_client(world, "王某"), create_official_client(world, "钱某", "tax")
 
     def nobody_else(name: str, body: View, version: int | None) -> None:
-        with unchanged(world):
-            keyless = step(world.api(), case, name, body, version)
-            refused(keyless, 403, "person_key_required")
-            refused(
-                step(world.api("operator"), case, name, body, version), 403, "not_your_department"
+        with require_unchanged(world):
+            keyless = take_case_step(world.api(), case, name, body, version)
+            require_refused(keyless, 403, "person_key_required")
+            require_refused(
+                take_case_step(world.api("operator"), case, name, body, version), 403, "not_your_department"
             )
-            refused(step(stranger, case, name, body, version), 404, "entry_not_found")
+            require_refused(take_case_step(stranger, case, name, body, version), 404, "entry_not_found")
             for role in ("approver", "auditor", "subscriber"):
-                refused(step(world.api(role), case, name, body, version), 403, "forbidden")
+                require_refused(take_case_step(world.api(role), case, name, body, version), 403, "forbidden")
 
     nobody_else("acceptance", ACCEPTED, None)
-    told(step(first, case, "acceptance", ACCEPTED))
+    require_status(take_case_step(first, case, "acceptance", ACCEPTED))
     nobody_else("prolongation", LONGER, None)
     for body in (APPROVED, REFUSED, WITHDRAWN):
         nobody_else("decision", body, 1)
-        with unchanged(world):
-            refused(step(first, case, "decision", body, 1), 409, "same_person")
-            refused(step(same_person, case, "decision", body, 1), 409, "same_person")
-            refused(step(second, case, "decision", body), 428, "version_required")
-            stale = refused(step(second, case, "decision", body, 2), 412, "stale_version")
+        with require_unchanged(world):
+            require_refused(take_case_step(first, case, "decision", body, 1), 409, "same_person")
+            require_refused(take_case_step(same_person, case, "decision", body, 1), 409, "same_person")
+            require_refused(take_case_step(second, case, "decision", body), 428, "version_required")
+            stale = require_refused(take_case_step(second, case, "decision", body, 2), 412, "stale_version")
             assert stale["current_version"] == 1
-    told(step(second, case, "decision", APPROVED, 1))
-    with unchanged(world):
-        refused(step(official(world, "赵某"), case, "taking-back", FALSE), 428, "version_required")
-        refused(step(official(world, "赵某"), case, "taking-back", FALSE, 1), 412, "stale_version")
-        refused(step(stranger, case, "taking-back", FALSE, 2), 404, "entry_not_found")
-        unbound = step(world.api(), case, "taking-back", FALSE, 2)
-        refused(unbound, 403, "person_key_required")
-        office = step(world.api("operator"), case, "taking-back", FALSE, 2)
-        refused(office, 403, "not_your_department")
+    require_status(take_case_step(second, case, "decision", APPROVED, 1))
+    with require_unchanged(world):
+        require_refused(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE), 428, "version_required")
+        require_refused(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 1), 412, "stale_version")
+        require_refused(take_case_step(stranger, case, "taking-back", FALSE, 2), 404, "entry_not_found")
+        unbound = take_case_step(world.api(), case, "taking-back", FALSE, 2)
+        require_refused(unbound, 403, "person_key_required")
+        office = take_case_step(world.api("operator"), case, "taking-back", FALSE, 2)
+        require_refused(office, 403, "not_your_department")
         for role in ("approver", "auditor", "subscriber"):
-            refused(step(world.api(role), case, "taking-back", FALSE, 2), 403, "forbidden")
-            refused(apply(world.api(role), entry, application()), 403, "forbidden")
-        refused(apply(stranger, entry, application()), 404, "entry_not_found")
+            require_refused(take_case_step(world.api(role), case, "taking-back", FALSE, 2), 403, "forbidden")
+            require_refused(apply(world.api(role), entry, build_application()), 403, "forbidden")
+        require_refused(apply(stranger, entry, build_application()), 404, "entry_not_found")
 
 
 # --- refused and closed --------------------------------------------------
@@ -505,21 +505,21 @@ def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(worl
 def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world: World) -> None:
     entry = world.record(**LISTED)
     api = world.api()
-    with unchanged(world):
+    with require_unchanged(world):
         for body, expected in (
-            (application(promise=None), (["promise_missing"], "2026-10-20")),
-            (application(evidence=[]), (["correction_missing"], None)),
+            (build_application(promise=None), (["promise_missing"], "2026-10-20")),
+            (build_application(evidence=[]), (["correction_missing"], None)),
             (
-                application(evidence=[proof("2026-05-01", "training")]),
+                build_application(evidence=[build_evidence("2026-05-01", "training")]),
                 (["correction_missing"], None),
             ),
-            (application("2026-05-23"), (["too_early"], "2026-11-23")),
-            (application("2026-05-31"), (["too_early"], "2026-11-30")),
-            (application("2026-08-31", applied_on="2026-11-20"), (["too_early"], "2027-02-28")),
-            (application("2026-05-22", applied_on="2026-11-21"), (["too_early"], "2026-11-22")),
-            (application(circumstances=["repeated"]), (["repeated"], "2026-10-20")),
+            (build_application("2026-05-23"), (["too_early"], "2026-11-23")),
+            (build_application("2026-05-31"), (["too_early"], "2026-11-30")),
+            (build_application("2026-08-31", applied_on="2026-11-20"), (["too_early"], "2027-02-28")),
+            (build_application("2026-05-22", applied_on="2026-11-21"), (["too_early"], "2026-11-22")),
+            (build_application(circumstances=["repeated"]), (["repeated"], "2026-10-20")),
             (
-                application(circumstances=["criminal_case", "repeated"], promise=None),
+                build_application(circumstances=["criminal_case", "repeated"], promise=None),
                 (["promise_missing", "repeated", "criminal_case"], "2026-10-20"),
             ),
         ):
@@ -528,7 +528,7 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
             ({"applied_on": "2026-04-01"}, "dates_out_of_order", "/applied_on"),
             ({"applied_on": "2026-11-23"}, "dates_out_of_order", "/applied_on"),
             (
-                {"evidence": [proof("2026-04-20"), proof("2026-11-23", "training")]},
+                {"evidence": [build_evidence("2026-04-20"), build_evidence("2026-11-23", "training")]},
                 "dates_out_of_order",
                 "/evidence/1/completed_on",
             ),
@@ -536,46 +536,46 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
             ({"promise": {"reference": "CN-1"}}, "missing", "/promise/signed_on"),
             ({"applicant": None}, "missing", "/applicant"),
         ):
-            refused(apply(api, entry, application(**changes)), 422, code, pointer)
-        refused(apply(api, {"id": str(uuid4())}, application()), 404, "entry_not_found")
+            require_refused(apply(api, entry, build_application(**changes)), 422, code, pointer)
+        require_refused(apply(api, {"id": str(uuid4())}, build_application()), 404, "entry_not_found")
     # The first day is enough, and what was corrected before the listing counts from the listing.
-    case = opened(api, entry, "repairs", application("2026-05-22"))
-    with unchanged(world):
-        refused(apply(api, entry, application("2026-05-21")), 409, "case_open")
-    again = told(apply(world.api("operator"), entry, application("2026-05-22")))
+    case = open_case(api, entry, "repairs", build_application("2026-05-22"))
+    with require_unchanged(world):
+        require_refused(apply(api, entry, build_application("2026-05-21")), 409, "case_open")
+    again = require_status(apply(world.api("operator"), entry, build_application("2026-05-22")))
     assert again["id"] == case["id"]
 
 
 def test_what_came_in_between_stands_against_acceptance_and_approval(world: World) -> None:
     entry = world.record(**LISTED)
-    first, second = official(world, "王某"), official(world, "赵某")
-    case = opened(world.api(), entry, "repairs", application())
-    told(step(first, case, "acceptance", ACCEPTED))
+    first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
+    case = open_case(world.api(), entry, "repairs", build_application())
+    require_status(take_case_step(first, case, "acceptance", ACCEPTED))
     world.record(source_ref="HR-AGAIN", case_ref="HR-C-AGAIN")  # arrears occurred again
-    with unchanged(world):
-        document = unmet(step(second, case, "decision", APPROVED, 1))
+    with require_unchanged(world):
+        document = unmet(take_case_step(second, case, "decision", APPROVED, 1))
         assert document == (["repeated"], "2026-10-20")
-    assert told(step(second, case, "decision", REFUSED, 1))["state"] == "refused"
-    other = world.record(source_ref="HR-2", subject=organisation(2), **LISTED)
-    case = opened(world.api(), other, "repairs", application())
-    told(
+    assert require_status(take_case_step(second, case, "decision", REFUSED, 1))["state"] == "refused"
+    other = world.record(source_ref="HR-2", subject=build_organisation(2), **LISTED)
+    case = open_case(world.api(), other, "repairs", build_application())
+    require_status(
         world.api().post(
             f"/v1/entries/{other['id']}/exits",
             json={"reason": "移出", "exited_on": "2026-11-22"},
             headers={"If-Match": '"1"'},
         )
     )
-    with unchanged(world):
-        assert unmet(step(first, case, "acceptance", ACCEPTED)) == (["ended"], None)
-    assert told(step(first, case, "acceptance", DECLINED))["state"] == "declined"
+    with require_unchanged(world):
+        assert unmet(take_case_step(first, case, "acceptance", ACCEPTED)) == (["ended"], None)
+    assert require_status(take_case_step(first, case, "acceptance", DECLINED))["state"] == "declined"
 
 
 def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
     world: World,
 ) -> None:
     entry = world.record(**LISTED)
-    before = shown(world.api(), entry)
-    first, second = official(world, "王某"), official(world, "赵某")
+    before = read_entry(world.api(), entry)
+    first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
     for number, steps in enumerate(
         (
             [(first, "acceptance", DECLINED)],
@@ -584,39 +584,39 @@ def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
             [(first, "acceptance", ACCEPTED), (second, "decision", WITHDRAWN)],
         )
     ):
-        evidence = [proof("2026-04-20"), proof(f"2026-05-0{number + 1}", "training")]
-        case = opened(world.api(), entry, "repairs", application(evidence=evidence))
+        evidence = [build_evidence("2026-04-20"), build_evidence(f"2026-05-0{number + 1}", "training")]
+        case = open_case(world.api(), entry, "repairs", build_application(evidence=evidence))
         for api, name, body in steps:
-            case = told(step(api, case, name, body, 1 if name == "decision" else None))
+            case = require_status(take_case_step(api, case, name, body, 1 if name == "decision" else None))
         assert (case["state"], case["due_on"]) == (body["outcome"], None)
         assert case["steps"][-1]["reasons"] == body["reasons"]
-        with unchanged(world):
+        with require_unchanged(world):
             for api, name, body, version in (
                 (first, "acceptance", {**ACCEPTED, "reasons": "另"}, None),
                 (first, "prolongation", LONGER, None),
                 (second, "decision", {**APPROVED, "reasons": "另"}, 1),
-                (official(world, "赵某"), "taking-back", FALSE, 1),
+                (create_official_client(world, "赵某"), "taking-back", FALSE, 1),
             ):
-                document = refused(step(api, case, name, body, version), 409, "step_refused")
+                document = require_refused(take_case_step(api, case, name, body, version), 409, "step_refused")
                 assert document["state"] == case["state"]
-    assert shown(world.api(), entry) == before
+    assert read_entry(world.api(), entry) == before
     assert states(world, entry) == ["declined", "withdrawn", "refused", "withdrawn"]
-    assert head(world) == before["seq"]
+    assert read_head_seq(world) == before["seq"]
 
 
 def test_every_step_taken_twice_is_taken_once(world: World) -> None:
     entry = world.record(**fined("2026-03-31"))
     other = world.record(**LISTED)
-    first, second = official(world, "王某"), official(world, "赵某")
-    body = application(applied_on="2026-11-20")
-    case = opened(world.api(), entry, "repairs", body)
+    first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
+    body = build_application(applied_on="2026-11-20")
+    case = open_case(world.api(), entry, "repairs", body)
     assert case["due_on"] == "2026-11-25"
     path = f"/v1/entries/{entry['id']}/repairs"
 
     def nothing_more(told_last: View) -> None:
-        with unchanged(world):
+        with require_unchanged(world):
             again = world.api().post(path, json=body)
-            assert told(again) == told_last
+            assert require_status(again) == told_last
             assert again.headers["Location"] == path
 
     nothing_more(case)
@@ -624,26 +624,26 @@ def test_every_step_taken_twice_is_taken_once(world: World) -> None:
         ("acceptance", first, ACCEPTED, None, "2026-12-04"),
         ("prolongation", second, LONGER, None, "2026-12-18"),
         ("decision", second, APPROVED, 1, None),
-        ("taking-back", official(world, "赵某"), FALSE, 2, None),
+        ("taking-back", create_official_client(world, "赵某"), FALSE, 2, None),
     ):
-        with unchanged(world):
+        with require_unchanged(world):
             for wrong in (
-                step(api, {**case, "id": str(uuid4())}, name, sent, version),
-                step(api, case, name, sent, version, entry_id=other["id"]),
+                take_case_step(api, {**case, "id": str(uuid4())}, name, sent, version),
+                take_case_step(api, case, name, sent, version, entry_id=other["id"]),
             ):
-                refused(wrong, 404, "case_not_found")
-        closed = told(step(api, case, name, sent, version))
+                require_refused(wrong, 404, "case_not_found")
+        closed = require_status(take_case_step(api, case, name, sent, version))
         assert closed["due_on"] == due
-        with unchanged(world):
+        with require_unchanged(world):
             for retried in (version, version and version + 1):
-                assert told(step(api, case, name, sent, retried)) == closed
+                assert require_status(take_case_step(api, case, name, sent, retried)) == closed
         nothing_more(closed)
-        with unchanged(world):
+        with require_unchanged(world):
             another = {**sent, "reasons": "另一理由"}
             latest = version and version + 1
-            document = refused(step(api, case, name, another, latest), 409, "step_refused")
+            document = require_refused(take_case_step(api, case, name, another, latest), 409, "step_refused")
             assert document["state"] == closed["state"]
-    [told_case] = told(world.api().get(path))["repairs"]
+    [told_case] = require_status(world.api().get(path))["repairs"]
     assert [item["step"] for item in told_case["steps"]] == [
         "acceptance",
         "prolongation",
@@ -654,13 +654,13 @@ def test_every_step_taken_twice_is_taken_once(world: World) -> None:
 
 def test_more_time_is_given_once_and_only_where_the_rule_knows_it(world: World) -> None:
     entry = world.record(**LISTED)
-    official_one = official(world, "王某")
-    case = opened(world.api(), entry, "repairs", application())
-    with unchanged(world):
-        refused(step(official_one, case, "prolongation", LONGER), 409, "step_refused")
-    case = told(step(official_one, case, "acceptance", ACCEPTED))
-    with unchanged(world):
-        document = refused(step(official_one, case, "prolongation", LONGER), 409, "step_refused")
+    official_one = create_official_client(world, "王某")
+    case = open_case(world.api(), entry, "repairs", build_application())
+    with require_unchanged(world):
+        require_refused(take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused")
+    case = require_status(take_case_step(official_one, case, "acceptance", ACCEPTED))
+    with require_unchanged(world):
+        document = require_refused(take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused")
         assert document["state"] == "accepted"
 
 
@@ -668,15 +668,15 @@ def test_open_applications_stand_by_the_day_of_their_next_step(world: World) -> 
     tax = world.api("department", "tax")
     theirs = world.record(tax, **fined("2026-03-31", list_type="tax_fraud.penalty"))
     one = world.record(**LISTED)
-    two = world.record(source_ref="HR-2", subject=organisation(2), **fined_elsewhere())
+    two = world.record(source_ref="HR-2", subject=build_organisation(2), **fined_elsewhere())
     cases = {
-        entry["id"]: opened(api, entry, "repairs", application())
+        entry["id"]: open_case(api, entry, "repairs", build_application())
         for api, entry in ((tax, theirs), (world.api(), one), (world.api(), two))
     }
-    told(step(official(world, "王某"), cases[one["id"]], "acceptance", ACCEPTED))
+    require_status(take_case_step(create_official_client(world, "王某"), cases[one["id"]], "acceptance", ACCEPTED))
 
     def listed(role: str = "department", where: str | None = None, **query: Any) -> list[str]:
-        page = told(world.api(role, where).get("/v1/repairs", params=query))
+        page = require_status(world.api(role, where).get("/v1/repairs", params=query))
         return [case["entry_id"] for case in page["cases"]]
 
     assert listed() == [two["id"], one["id"]]
@@ -685,19 +685,19 @@ def test_open_applications_stand_by_the_day_of_their_next_step(world: World) -> 
     assert listed("auditor", state="accepted") == [one["id"]]
     assert listed("operator", department="tax") == [theirs["id"]]
     assert listed(due="overdue") == []
-    world.clock.move_to(date(2026, 11, 26))
+    world.clock.set_day(date(2026, 11, 26))
     assert listed(due="overdue") == [two["id"]]
     assert listed("operator", due="overdue") == [theirs["id"], two["id"]]
-    world.clock.move_to(date(2026, 12, 12))  # the 15th working day is the 11th, a Friday
+    world.clock.set_day(date(2026, 12, 12))  # the 15th working day is the 11th, a Friday
     assert listed(due="overdue") == [two["id"], one["id"]]
     for role in ("approver", "subscriber"):
-        refused(world.api(role).get("/v1/repairs"), 403, "forbidden")
-    told(step(official(world, "赵某"), cases[one["id"]], "decision", APPROVED, 1))
+        require_refused(world.api(role).get("/v1/repairs"), 403, "forbidden")
+    require_status(take_case_step(create_official_client(world, "赵某"), cases[one["id"]], "decision", APPROVED, 1))
     assert (listed(), listed(state="approved")) == ([two["id"]], [one["id"]])
     paged, cursor = [], None
     for _ in range(2):
         more = {"next": cursor} if cursor else {}
-        page = told(world.api("operator").get("/v1/repairs", params={"limit": 1, **more}))
+        page = require_status(world.api("operator").get("/v1/repairs", params={"limit": 1, **more}))
         paged += [case["entry_id"] for case in page["cases"]]
         cursor = page["next"]
     assert (paged, cursor) == ([theirs["id"], two["id"]], None)
@@ -712,22 +712,22 @@ def fined_elsewhere() -> dict[str, Any]:
 
 def test_an_entry_on_the_wrong_subject_is_neither_repaired_nor_told_of(world: World) -> None:
     entry = world.record(**LISTED)
-    case = opened(world.api(), entry, "repairs", application())
+    case = open_case(world.api(), entry, "repairs", build_application())
     order = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
-    told(
+    require_status(
         world.api().post(
             f"/v1/entries/{entry['id']}/revocations", json=order, headers={"If-Match": '"1"'}
         )
     )
-    first = official(world, "王某")
+    first = create_official_client(world, "王某")
     path = f"/v1/entries/{entry['id']}/repairs"
-    with unchanged(world):
-        refused(world.api().get(path), 404, "entry_not_found")
-        refused(apply(world.api(), entry, application()), 404, "entry_not_found")
-        refused(step(first, case, "acceptance", ACCEPTED), 404, "entry_not_found")
-        refused(step(first, case, "acceptance", DECLINED), 404, "entry_not_found")
-        assert told(world.api().get("/v1/repairs"))["cases"] == []
+    with require_unchanged(world):
+        require_refused(world.api().get(path), 404, "entry_not_found")
+        require_refused(apply(world.api(), entry, build_application()), 404, "entry_not_found")
+        require_refused(take_case_step(first, case, "acceptance", ACCEPTED), 404, "entry_not_found")
+        require_refused(take_case_step(first, case, "acceptance", DECLINED), 404, "entry_not_found")
+        assert require_status(world.api().get("/v1/repairs"))["cases"] == []
     # Nothing is due on what never stood; an auditor finds it by its state.
-    assert told(world.api("auditor").get("/v1/repairs"))["cases"] == []
-    [sealed] = told(world.api("auditor").get("/v1/repairs?state=received"))["cases"]
+    assert require_status(world.api("auditor").get("/v1/repairs"))["cases"] == []
+    [sealed] = require_status(world.api("auditor").get("/v1/repairs?state=received"))["cases"]
     assert sealed["id"] == case["id"]

@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import decision, organisation, penalty, publication
+from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication
 from tests.support.world import World
 
 SITE, CITY = "department_site", "credit_china_zaozhuang"
@@ -39,11 +39,11 @@ def figures(row: dict[str, Any]) -> dict[str, int]:
 
 def fined(world: World, ref: str, decided_on: str, by: str, **more: Any) -> dict[str, Any]:
     domain = {"human_resources": "wage_arrears", "tax": "tax_fraud"}[by]
-    facts = penalty(
+    facts = build_penalty_changes(
         source_ref=ref,
         list_type=f"{domain}.penalty",
-        subject=organisation(1, "12370400"),
-        decision=decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
+        subject=build_organisation(1, "12370400"),
+        decision=build_decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
         conduct_ended_on="2026-07-01",
         **more,
     )
@@ -52,7 +52,7 @@ def fined(world: World, ref: str, decided_on: str, by: str, **more: Any) -> dict
 
 def publish(world: World, entry: dict[str, Any], on: str, *channels: str) -> None:
     for channel in channels or (SITE, CITY):
-        sent = publication(on, channel)
+        sent = build_publication(on, channel)
         answer = world.api("operator").post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
         assert answer.status_code == 200, answer.text
 
@@ -92,7 +92,7 @@ def city(world: World) -> World:
     )
     publish(world, fined(world, "on time", "2026-11-16", tax), "2026-11-18")
     fined(world, "old", "2026-08-03", tax)
-    world.record(source_ref="black", subject=organisation(2))
+    world.record(source_ref="black", subject=build_organisation(2))
     return world
 
 
@@ -177,7 +177,7 @@ def test_a_department_sees_its_own_figures_alone(city: World) -> None:
 
 def test_the_figures_move_with_the_day_and_not_with_a_job(city: World) -> None:
     key = ("human_resources", "wage_arrears.penalty")
-    city.clock.move_to(date(2026, 12, 2))
+    city.clock.set_day(date(2026, 12, 2))
     row = rows(city.api("operator"))[key]
     assert figures(row) == {
         "decided": 10,

@@ -6,18 +6,18 @@ import httpx
 
 from app.rules.identifiers import Scheme
 from tests.support.facts import (
-    BUILDER,
-    PERSON,
-    asked,
-    check,
-    decision,
-    person,
-    publication,
-    red,
-    subject,
+    BUILDER_USCC,
+    PERSON_RESIDENT_ID,
+    build_question,
+    build_check,
+    build_decision,
+    build_person,
+    build_publication,
+    build_red_changes,
+    build_subject,
 )
-from tests.support.numbers import org_code, resident_id, uscc
-from tests.support.reports import NAME, issued, of_person, own_report, page_of
+from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body, build_own_report_body, read_report_page
 from tests.support.world import World
 
 WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -43,7 +43,7 @@ def the_entry(report: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_entry_is_told_with_its_source(world: World) -> None:
     recorded = world.record()
-    entry = the_entry(issued(world))
+    entry = the_entry(issue_report(world))
     assert entry["source"] == {
         "department": {"code": "human_resources", "name": "市人力资源和社会保障局"},
         "source_ref": "HR-2026-000123",
@@ -72,38 +72,38 @@ def test_an_entry_is_told_with_its_source(world: World) -> None:
     assert {name: entry[name] for name in same} == {name: recorded[name] for name in same}
     assert (entry["in_force"], entry["outline"]) == (True, False)
     assert entry["list_type_name"] == "拖欠农民工工资失信联合惩戒对象名单"
-    assert entry["subject_name"] == NAME
+    assert entry["subject_name"] == BUILDER_NAME
     assert entry["responsible_persons"] == [{"role": "legal_representative", "name": "张某"}]
 
 
 def test_the_subject_is_told_as_it_is_known(world: World) -> None:
     world.record()
-    told = issued(world)["subject"]
-    assert (told["kind"], told["name"], told["recorded"]) == ("legal_person", NAME, True)
+    told = issue_report(world)["subject"]
+    assert (told["kind"], told["name"], told["recorded"]) == ("legal_person", BUILDER_NAME, True)
     assert told["identifiers"] == [
-        {"scheme": "org_code", "number": BUILDER[8:17]},
-        {"scheme": "uscc", "number": BUILDER},
+        {"scheme": "org_code", "number": BUILDER_USCC[8:17]},
+        {"scheme": "uscc", "number": BUILDER_USCC},
     ]
 
 
 def test_an_organisation_is_found_by_any_of_its_numbers(world: World) -> None:
     world.record()
-    by_inner = own_report(scheme="org_code", number=BUILDER[8:17])
-    assert issued(world, by_inner)["entries"][0]["in_force"] is True
-    known_by_inner = subject(name="乙公司")
-    known_by_inner["identifiers"] = [{"scheme": "org_code", "number": org_code(9)}]
+    by_inner = build_own_report_body(scheme="org_code", number=BUILDER_USCC[8:17])
+    assert issue_report(world, by_inner)["entries"][0]["in_force"] is True
+    known_by_inner = build_subject(name="乙公司")
+    known_by_inner["identifiers"] = [{"scheme": "org_code", "number": build_org_code(9)}]
     world.record(source_ref="O", case_ref=None, subject=known_by_inner)
-    assert issued(world, own_report(number=uscc(9), name="乙公司"))["held"] is True
+    assert issue_report(world, build_own_report_body(number=build_uscc(9), name="乙公司"))["held"] is True
 
 
 def test_publications_are_told_with_their_days(world: World) -> None:
     entry = world.record()
     for version, channel in enumerate(("department_site", "credit_china_zaozhuang"), start=1):
-        shown = publication(channel=channel, url="https://x.gov.cn/1")
+        shown = build_publication(channel=channel, url="https://x.gov.cn/1")
         order(world, entry, "disclosures", shown, version)
     body = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
     order(world, entry, "withdrawals", body, 3)
-    disclosure = the_entry(issued(world))["disclosure"]
+    disclosure = the_entry(issue_report(world))["disclosure"]
     assert disclosure == {
         "class": "public",
         "exemption": None,
@@ -129,7 +129,7 @@ def test_every_version_is_told_with_what_was_done_and_why(world: World) -> None:
     entry = world.record()
     correction = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
     order(world, entry, "corrections", correction)
-    told = the_entry(issued(world))
+    told = the_entry(issue_report(world))
     assert [(one["version"], one["action"], one["reason"]) for one in told["history"]] == [
         (1, "record", None),
         (2, "correct", "文号录入错误"),
@@ -138,9 +138,9 @@ def test_every_version_is_told_with_what_was_done_and_why(world: World) -> None:
 
 
 def test_the_measures_that_it_gives_rise_to_are_told_with_their_basis(world: World) -> None:
-    world.record(**red())
+    world.record(**build_red_changes())
     world.record()
-    black, suspended = sorted(issued(world)["entries"], key=lambda one: one["list"])
+    black, suspended = sorted(issue_report(world)["entries"], key=lambda one: one["list"])
     assert {use["kind"] for use in black["uses"]} == {"punishment"}
     assert "restrict_bidding" in {use["code"] for use in black["uses"]}
     assert all(use["legal_basis"] and use["name"] for use in black["uses"])
@@ -153,7 +153,7 @@ def test_objections_are_told_with_the_day_by_which_they_are_answered(world: Worl
     objection = order(
         world, entry, "objections", {"applicant": applicant, "grounds": "决定前已结清"}
     ).json()
-    told = the_entry(issued(world))
+    told = the_entry(issue_report(world))
     assert told["disputed"] is True
     [case] = told["redress"]
     assert case == {
@@ -166,7 +166,7 @@ def test_objections_are_told_with_the_day_by_which_they_are_answered(world: Worl
     }
     answer = {"outcome": "rejected", "reasons": "经核查，款项于决定后支付"}
     order(world, entry, f"objections/{objection['id']}/decision", answer, 2)
-    [case] = the_entry(issued(world))["redress"]
+    [case] = the_entry(issue_report(world))["redress"]
     assert (case["state"], case["due_on"]) == ("rejected", None)
     assert case["steps"] == [
         {
@@ -187,12 +187,12 @@ def test_ended_entries_are_there_and_marked(world: World) -> None:
     world.record(
         source_ref="EXPIRED",
         case_ref=None,
-        decision=decision("2025-03-03"),
+        decision=build_decision("2025-03-03"),
         effective_from="2025-03-03",
         effective_until="2026-03-02",
         conduct_ended_on="2025-01-31",
     )
-    exited, expired = issued(world)["entries"]
+    exited, expired = issue_report(world)["entries"]
     assert (exited["status"], exited["in_force"]) == ("removed", False)
     assert exited["removal"] == {"by": "exited", "on": "2026-11-22"}
     assert (expired["status"], expired["in_force"]) == ("expired", False)
@@ -204,36 +204,36 @@ def test_a_revoked_entry_is_there_but_one_on_the_wrong_subject_is_not(world: Wor
     revoked = world.record()
     wrong = world.record(source_ref="WRONG", case_ref=None, reason="另一主体的欠薪事实")
     order(world, revoked, "revocations", WRONG | {"reason_code": "decision_revoked"})
-    before = issued(world)
+    before = issue_report(world)
     assert {one["id"] for one in before["entries"]} == {revoked["id"], wrong["id"]}
     order(world, wrong, "revocations", WRONG)
-    report = issued(world)
+    report = issue_report(world)
     assert [one["id"] for one in report["entries"]] == [revoked["id"]]
-    assert "另一主体的欠薪事实" not in str(report) + page_of(world, report)
+    assert "另一主体的欠薪事实" not in str(report) + read_report_page(world, report)
 
 
 def test_whom_only_a_wrong_decision_named_has_nothing_held(world: World) -> None:
     wrong = world.record()
     order(world, wrong, "revocations", WRONG)
-    report = issued(world, own_report(name="任何名称"))
+    report = issue_report(world, build_own_report_body(name="任何名称"))
     assert (report["held"], report["entries"]) == (False, [])
     assert report["subject"]["recorded"] is False
-    nobody = issued(world, of_person())
+    nobody = issue_report(world, build_person_report_body())
     assert nobody["named_in"] == []
     assert nobody["held"] is False
 
 
 def test_a_number_that_was_recorded_in_error_leads_to_its_true_bearer(world: World) -> None:
-    shared = uscc(11)
-    wrongly = subject(name="甲公司")
+    shared = build_uscc(11)
+    wrongly = build_subject(name="甲公司")
     wrongly["identifiers"] = [{"scheme": "uscc", "number": shared}]
     wrong = world.record(source_ref="W", case_ref=None, subject=wrongly)
     order(world, wrong, "revocations", WRONG)
     rightly = wrongly | {"name": "乙公司"}
     right = world.record(source_ref="R", case_ref=None, subject=rightly)
-    answer = world.api().post("/v1/own-reports", json=own_report(number=shared, name="甲公司"))
+    answer = world.api().post("/v1/own-reports", json=build_own_report_body(number=shared, name="甲公司"))
     assert answer.status_code == 409
-    report = issued(world, own_report(number=shared, name="乙公司"))
+    report = issue_report(world, build_own_report_body(number=shared, name="乙公司"))
     assert [one["id"] for one in report["entries"]] == [right["id"]]
     assert report["subject"]["former_names"] == []
 
@@ -247,7 +247,7 @@ def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
             "basis": "反不正当竞争法第九条",
         },
     )
-    report = issued(world)
+    report = issue_report(world)
     entry = the_entry(report)
     assert (entry["outline"], entry["list"], entry["status"]) == (True, "black", "active")
     assert entry["disclosure"] == {
@@ -260,14 +260,14 @@ def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
         assert entry[name] is None, name
     for name in ("uses", "history", "redress", "responsible_persons"):
         assert entry[name] == [], name
-    told = str(report) + page_of(world, report)
+    told = str(report) + read_report_page(world, report)
     assert "涉及商业秘密的事实" not in told
     assert "枣人社列" not in told
 
 
 def test_a_restricted_entry_is_told_whole_to_its_subject(world: World) -> None:
     world.record(disclosure={"class": "restricted"})
-    entry = the_entry(issued(world))
+    entry = the_entry(issue_report(world))
     assert (entry["outline"], entry["disclosure"]["class"]) == (False, "restricted")
     assert entry["reason"]
 
@@ -277,7 +277,7 @@ def test_a_restricted_entry_is_told_whole_to_its_subject(world: World) -> None:
 
 def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> None:
     world.record()
-    report = issued(world, of_person())
+    report = issue_report(world, build_person_report_body())
     assert report["entries"] == []
     assert report["named_in"] == [
         {
@@ -286,7 +286,7 @@ def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> Non
             "list_type_name": "拖欠农民工工资失信联合惩戒对象名单",
             "department": {"code": "human_resources", "name": "市人力资源和社会保障局"},
             "roles": ["legal_representative"],
-            "subject_name": NAME,
+            "subject_name": BUILDER_NAME,
             "decision_number": "枣人社列〔2026〕12号",
             "decided_on": "2026-11-20",
             "status": "active",
@@ -298,7 +298,7 @@ def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> Non
 
 def test_the_organisation_is_not_told_to_be_named_beside_itself(world: World) -> None:
     world.record()
-    assert issued(world)["named_in"] == []
+    assert issue_report(world)["named_in"] == []
 
 
 def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> None:
@@ -306,7 +306,7 @@ def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> 
     other = {
         "role": "legal_representative",
         "name": "王某",
-        "identifier": {"scheme": "resident_id", "number": resident_id(3)},
+        "identifier": {"scheme": "resident_id", "number": build_resident_id(3)},
     }
     order(
         world,
@@ -314,15 +314,15 @@ def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> 
         "corrections",
         {"reason": "法定代表人有误", "changes": {"responsible_persons": [other]}},
     )
-    assert issued(world, of_person())["named_in"] == []
-    assert len(issued(world, of_person(resident_id(3), "王某"))["named_in"]) == 1
+    assert issue_report(world, build_person_report_body())["named_in"] == []
+    assert len(issue_report(world, build_person_report_body(build_resident_id(3), "王某"))["named_in"]) == 1
 
 
 def test_of_an_exempt_entry_on_somebody_else_no_more_than_that_it_names_them(world: World) -> None:
     world.record(
         disclosure={"class": "exempt", "exemption": "state_secret", "basis": "保守国家秘密法"}
     )
-    [named] = issued(world, of_person())["named_in"]
+    [named] = issue_report(world, build_person_report_body())["named_in"]
     assert (named["list"], named["status"], named["roles"]) == (
         "black",
         "active",
@@ -336,25 +336,25 @@ def test_a_listed_person_is_told_of_their_own_entry_and_of_those_that_name_them(
     world: World,
 ) -> None:
     world.record()
-    own = world.record(source_ref="P", subject=person(), responsible_persons=None)
-    report = issued(world, of_person())
+    own = world.record(source_ref="P", subject=build_person(), responsible_persons=None)
+    report = issue_report(world, build_person_report_body())
     assert [one["id"] for one in report["entries"]] == [own["id"]]
-    assert [one["subject_name"] for one in report["named_in"]] == [NAME]
+    assert [one["subject_name"] for one in report["named_in"]] == [BUILDER_NAME]
 
 
 def test_all_numbers_of_a_person_count(world: World) -> None:
-    two = person()
+    two = build_person()
     two["identifiers"].append({"scheme": Scheme.passport.value, "number": "E12345678"})
     world.record(source_ref="P", case_ref=None, subject=two, responsible_persons=None)
     world.record()
     world.api("approver").post(
-        "/v1/checks", json=check(asked(PERSON, "张某", scheme="resident_id"))
+        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     )
-    report = issued(world, of_person("E12345678", scheme="passport"))
+    report = issue_report(world, build_person_report_body("E12345678", scheme="passport"))
     assert len(report["entries"]) == len(report["named_in"]) == len(report["queries"]) == 1
     assert [item["masked"] for item in report["subject"]["identifiers"]] == [
         "E1*******",
-        f"{PERSON[:6]}************",
+        f"{PERSON_RESIDENT_ID[:6]}************",
     ]
 
 
@@ -362,7 +362,7 @@ def test_all_numbers_of_a_person_count(world: World) -> None:
 
 
 def test_every_report_says_what_the_subject_may_do_and_what_it_is_not(world: World) -> None:
-    rights = issued(world)["rights"]
+    rights = issue_report(world)["rights"]
     assert "三个工作日" in rights["objection"]["zh"]
     assert "七个工作日" in rights["objection"]["zh"]
     assert "第三十九条" in rights["objection"]["zh"]

@@ -8,15 +8,15 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.db.tables import AccessRecord, OwnReport
-from tests.support.facts import BUILDER, OTHER, PERSON, decision, person, subject
-from tests.support.numbers import org_code, resident_id, uscc
-from tests.support.problems import refused
-from tests.support.reports import NAME, digest_of, issued, of_person, own_report
+from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_decision, build_person, build_subject
+from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.problems import require_refused
+from tests.support.reports import BUILDER_NAME, compute_report_digest, issue_report, build_person_report_body, build_own_report_body
 from tests.support.world import World
 
 
 def ask(world: World, role: str = "department", **changes: Any) -> httpx.Response:
-    return world.api(role).post("/v1/own-reports", json=own_report(**changes))
+    return world.api(role).post("/v1/own-reports", json=build_own_report_body(**changes))
 
 
 def kept(world: World) -> list[Any]:
@@ -61,29 +61,29 @@ def test_a_department_enters_it_for_the_subject_at_its_counter(world: World) -> 
 
 def test_a_department_that_holds_nothing_itself_gives_all_that_others_do(world: World) -> None:
     entry = world.record()
-    report = issued(world, api=world.api("department", "tax"))
+    report = issue_report(world, api=world.api("department", "tax"))
     assert [one["id"] for one in report["entries"]] == [entry["id"]]
 
 
 def test_the_credit_office_enters_it_in_no_departments_name(world: World) -> None:
-    report = issued(world, api=world.api("operator"))
+    report = issue_report(world, api=world.api("operator"))
     assert report["issued_by"] == {"role": "operator", "department": None}
 
 
 @pytest.mark.parametrize("role", ["approver", "auditor", "subscriber"])
 def test_others_may_not(world: World, role: str) -> None:
-    report = issued(world)
-    refused(ask(world, role), 403, "forbidden")
+    report = issue_report(world)
+    require_refused(ask(world, role), 403, "forbidden")
     for path in ("", "/page"):
         answer = world.api(role).get(f"/v1/own-reports/{report['report_id']}{path}")
-        refused(answer, 403, "forbidden")
+        require_refused(answer, 403, "forbidden")
 
 
 @pytest.mark.parametrize(
     ("change", "code", "pointer"),
     [
-        ({"number": BUILDER[:-1] + "U"}, "invalid_identifier", "/number"),
-        ({"number": PERSON}, "invalid_identifier", "/number"),
+        ({"number": BUILDER_USCC[:-1] + "U"}, "invalid_identifier", "/number"),
+        ({"number": PERSON_RESIDENT_ID}, "invalid_identifier", "/number"),
         ({"scheme": "name"}, "unknown_value", "/scheme"),
         ({"name": None}, "missing", "/name"),
         ({"applicant": None}, "missing", "/applicant"),
@@ -93,18 +93,18 @@ def test_others_may_not(world: World, role: str) -> None:
             "/applicant/kind",
         ),
         (
-            {"applicant": {"kind": "self", "name": "王某", "proof_ref": PERSON}},
+            {"applicant": {"kind": "self", "name": "王某", "proof_ref": PERSON_RESIDENT_ID}},
             "personal_number_in_text",
             "/applicant/proof_ref",
         ),
-        ({"case_no": PERSON}, "personal_number_in_text", "/case_no"),
+        ({"case_no": PERSON_RESIDENT_ID}, "personal_number_in_text", "/case_no"),
         ({"reason": "看看"}, "unknown_field", "/reason"),
     ],
 )
 def test_what_is_wrong_is_refused_at_its_place(
     world: World, change: dict[str, Any], code: str, pointer: str
 ) -> None:
-    refused(ask(world, **change), 422, code, pointer)
+    require_refused(ask(world, **change), 422, code, pointer)
     assert kept(world) == []
 
 
@@ -114,36 +114,36 @@ def test_what_is_wrong_is_refused_at_its_place(
 def test_another_name_is_refused_and_nothing_is_told(world: World) -> None:
     world.record()
     answer = ask(world, name="枣庄另一家建筑有限公司")
-    document = refused(answer, 409, "name_mismatch")
+    document = require_refused(answer, 409, "name_mismatch")
     assert document.keys() <= {"type", "title", "status", "detail", "code", "request_id"}
-    assert NAME not in answer.text
+    assert BUILDER_NAME not in answer.text
     assert kept(world) == []
     [record] = records(world, "POST /v1/own-reports")
     assert (record.outcome, record.detail["code"]) == ("refused", "name_mismatch")
 
 
-@pytest.mark.parametrize("name", [NAME, "枣庄 某某建筑有限公司", "枣庄旧名建筑有限公司"])
+@pytest.mark.parametrize("name", [BUILDER_NAME, "枣庄 某某建筑有限公司", "枣庄旧名建筑有限公司"])
 def test_a_former_name_or_another_spelling_is_the_subjects_own(world: World, name: str) -> None:
     world.record(
         source_ref="OLD",
         case_ref=None,
-        subject=subject(name="枣庄旧名建筑有限公司"),
-        decision=decision("2026-01-05"),
+        subject=build_subject(name="枣庄旧名建筑有限公司"),
+        decision=build_decision("2026-01-05"),
         effective_from="2026-01-05",
         effective_until=None,
         conduct_ended_on="2025-12-31",
     )
     world.record()
-    report = issued(world, own_report(name=name))
-    assert report["subject"]["name"] == NAME
+    report = issue_report(world, build_own_report_body(name=name))
+    assert report["subject"]["name"] == BUILDER_NAME
     assert report["subject"]["former_names"] == ["枣庄旧名建筑有限公司"]
     assert report["subject"]["recorded"] is True
 
 
 def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: World) -> None:
     world.record()
-    refused(world.api().post("/v1/own-reports", json=of_person(name="李四")), 409, "name_mismatch")
-    report = issued(world, of_person())
+    require_refused(world.api().post("/v1/own-reports", json=build_person_report_body(name="李四")), 409, "name_mismatch")
+    report = issue_report(world, build_person_report_body())
     assert report["subject"]["recorded"] is True
     assert report["subject"]["kind"] == "natural_person"
 
@@ -154,20 +154,20 @@ def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: Wor
 @pytest.mark.parametrize(
     ("body", "kind"),
     [
-        (own_report(number=uscc(7), name="枣庄无记录有限公司"), "organization"),
+        (build_own_report_body(number=build_uscc(7), name="枣庄无记录有限公司"), "organization"),
         (
-            own_report(scheme="org_code", number=org_code(7), name="枣庄无记录有限公司"),
+            build_own_report_body(scheme="org_code", number=build_org_code(7), name="枣庄无记录有限公司"),
             "organization",
         ),
-        (of_person(resident_id(7), "赵六"), "natural_person"),
-        (of_person("E12345678", "John Doe", scheme="passport"), "natural_person"),
+        (build_person_report_body(build_resident_id(7), "赵六"), "natural_person"),
+        (build_person_report_body("E12345678", "John Doe", scheme="passport"), "natural_person"),
     ],
 )
 def test_of_an_unknown_number_the_report_says_that_nothing_is_held(
     world: World, body: dict[str, Any], kind: str
 ) -> None:
     world.record()
-    report = issued(world, body)
+    report = issue_report(world, body)
     assert report["held"] is False
     assert report["subject"]["recorded"] is False
     assert report["subject"]["name"] == body["name"]
@@ -182,7 +182,7 @@ def test_of_an_unknown_number_the_report_says_that_nothing_is_held(
 
 def test_of_what_is_held_there_is_no_such_note(world: World) -> None:
     world.record()
-    report = issued(world)
+    report = issue_report(world)
     assert (report["held"], report["note"]) == (True, None)
 
 
@@ -192,7 +192,7 @@ def test_of_what_is_held_there_is_no_such_note(world: World) -> None:
 def test_it_is_read_again_to_the_byte_as_it_was_issued(world: World) -> None:
     world.record()
     first = ask(world)
-    world.clock.move_to(world.clock.today().replace(month=12))
+    world.clock.set_day(world.clock.today().replace(month=12))
     world.record(source_ref="LATER", case_ref=None)
     again = world.api().get(first.headers["Location"])
     assert again.status_code == 200
@@ -202,14 +202,14 @@ def test_it_is_read_again_to_the_byte_as_it_was_issued(world: World) -> None:
 
 def test_the_digest_is_over_the_rest_of_the_document(world: World) -> None:
     world.record()
-    report = issued(world)
-    assert report["sha256"] == digest_of(report)
-    assert digest_of(report | {"held": False}) != report["sha256"]
+    report = issue_report(world)
+    assert report["sha256"] == compute_report_digest(report)
+    assert compute_report_digest(report | {"held": False}) != report["sha256"]
 
 
 def test_it_belongs_to_the_department_that_issued_it_and_to_operators(world: World) -> None:
-    by_department = issued(world)
-    by_operator = issued(world, api=world.api("operator"))
+    by_department = issue_report(world)
+    by_operator = issue_report(world, api=world.api("operator"))
     for report, own, others in (
         (by_department, ("department", "operator"), [("department", "tax")]),
         (by_operator, ("operator",), [("department", None), ("department", "tax")]),
@@ -219,8 +219,8 @@ def test_it_belongs_to_the_department_that_issued_it_and_to_operators(world: Wor
             for role in own:
                 assert world.api(role).get(where).status_code == 200
             for role, department in others:
-                refused(world.api(role, department).get(where), 404, "report_not_found")
-    refused(world.api().get(f"/v1/own-reports/{uuid4()}"), 404, "report_not_found")
+                require_refused(world.api(role, department).get(where), 404, "report_not_found")
+    require_refused(world.api().get(f"/v1/own-reports/{uuid4()}"), 404, "report_not_found")
 
 
 def test_one_that_cannot_be_kept_is_not_given(world: World) -> None:
@@ -236,7 +236,7 @@ def test_one_that_cannot_be_kept_is_not_given(world: World) -> None:
 
 
 def test_issuing_and_reading_leave_a_trace(world: World) -> None:
-    report = issued(world, of_person())
+    report = issue_report(world, build_person_report_body())
     world.api().get(f"/v1/own-reports/{report['report_id']}")
     world.api("operator").get(f"/v1/own-reports/{report['report_id']}/page")
     [record] = records(world, "own_report_issued")
@@ -253,32 +253,32 @@ def test_issuing_and_reading_leave_a_trace(world: World) -> None:
     assert reads == [("department", "json"), ("operator", "page")]
     trail = world.api("auditor").get("/v1/audit/records", params={"action": "own_report_issued"})
     assert trail.status_code == 200
-    assert PERSON not in trail.text
+    assert PERSON_RESIDENT_ID not in trail.text
 
 
 def test_no_personal_number_is_kept_or_told_in_clear(world: World) -> None:
-    world.record(source_ref="P1", case_ref=None, subject=person(), responsible_persons=None)
+    world.record(source_ref="P1", case_ref=None, subject=build_person(), responsible_persons=None)
     world.record()
-    body = of_person()
+    body = build_person_report_body()
     answer = world.api().post("/v1/own-reports", json=body)
     report = answer.json()
     assert report["subject"]["identifiers"] == [
-        {"scheme": "resident_id", "masked": f"{PERSON[:6]}************"}
+        {"scheme": "resident_id", "masked": f"{PERSON_RESIDENT_ID[:6]}************"}
     ]
     told = answer.text + world.api().get(f"{answer.headers['Location']}/page").text
     told += world.client(None).get(f"/v1/verifications/{report['verification_code']}").text
     rows = str(kept(world)) + str(records(world, "own_report_issued"))
-    for number in (PERSON, PERSON[6:], PERSON[6:14]):
+    for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[6:], PERSON_RESIDENT_ID[6:14]):
         assert number not in told
         assert number not in rows
 
 
 def test_earlier_reports_are_listed_in_the_next(world: World) -> None:
-    unheld = issued(world, own_report(number=OTHER, name="甲商行"))
-    world.record(source_ref="S1", case_ref=None, subject=subject(OTHER, "甲商行"))
-    by_operator = issued(world, own_report(number=OTHER, name="甲商行"), world.api("operator"))
-    issued(world, own_report(number=uscc(8), name="乙商行"))
-    last = issued(world, own_report(number=OTHER, name="甲商行"))
+    unheld = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"))
+    world.record(source_ref="S1", case_ref=None, subject=build_subject(OTHER_USCC, "甲商行"))
+    by_operator = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"), world.api("operator"))
+    issue_report(world, build_own_report_body(number=build_uscc(8), name="乙商行"))
+    last = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"))
     assert by_operator["reports"] == [
         {
             "report_id": unheld["report_id"],
@@ -295,7 +295,7 @@ def test_earlier_reports_are_listed_in_the_next(world: World) -> None:
 
 
 def test_every_asking_makes_a_report_of_its_own(world: World) -> None:
-    first, second = issued(world), issued(world)
+    first, second = issue_report(world), issue_report(world)
     assert first["report_id"] != second["report_id"]
     assert first["verification_code"] != second["verification_code"]
     with world.registry.database.reading_ledger() as connection:

@@ -21,8 +21,8 @@ from app.rules.redress import CaseKind, CaseState, CaseStep
 from app.rules.status import Removal, Status
 from app.rules.transitions import Action
 from app.rules.verdict import Standing
-from tests.support.facts import PERSON, asked, check, licence, penalty, person, red
-from tests.support.reports import NAME, issued, of_person, page_of
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_licence_changes, build_penalty_changes, build_person, build_red_changes
+from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body, read_report_page
 from tests.support.world import World
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -62,12 +62,12 @@ def fetched(world: World, report: dict[str, Any]) -> httpx.Response:
 @pytest.fixture
 def full(world: World) -> dict[str, Any]:
     """A report with something in every part of it."""
-    world.record(**red())
+    world.record(**build_red_changes())
     entry = world.record()
-    world.record(**penalty())
-    world.record(**licence())
+    world.record(**build_penalty_changes())
+    world.record(**build_licence_changes())
     exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当竞争法第九条"}
-    world.record(**penalty(source_ref="EX", disclosure=exempt))
+    world.record(**build_penalty_changes(source_ref="EX", disclosure=exempt))
     applicant = {"kind": "self", "name": "张某", "proof_ref": "SQ-1"}
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/objections",
@@ -75,21 +75,21 @@ def full(world: World) -> dict[str, Any]:
         headers={"If-Match": '"1"'},
     )
     assert answer.is_success, answer.text
-    world.api("approver").post("/v1/checks", json=check())
-    issued(world)
-    return issued(world)
+    world.api("approver").post("/v1/checks", json=build_check())
+    issue_report(world)
+    return issue_report(world)
 
 
 # --- what it says ---------------------------------------------------------
 
 
 def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, Any]) -> None:
-    text = Page(page_of(world, full)).text
+    text = Page(read_report_page(world, full)).text
     for told in (
         full["verification_code"],
         full["sha256"],
         full["report_id"],
-        NAME,
+        BUILDER_NAME,
         "91370403MB000CT75T",
         "市人力资源和社会保障局",
         "枣人社列〔2026〕12号",
@@ -114,7 +114,7 @@ def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, An
 def test_every_label_is_chinese_with_the_english_beside_it(
     world: World, full: dict[str, Any]
 ) -> None:
-    html = page_of(world, full)
+    html = read_report_page(world, full)
     assert re.search(r'<html lang="zh-CN">', html)
     for heading in re.findall(r"<(?:h1|h2|th)>(.*?)</(?:h1|h2|th)>", html, re.DOTALL):
         chinese, _, english = heading.partition('<span class="en" lang="en">')
@@ -123,22 +123,22 @@ def test_every_label_is_chinese_with_the_english_beside_it(
 
 
 def test_of_nothing_held_it_says_so_and_praises_nobody(world: World) -> None:
-    text = Page(page_of(world, issued(world))).text
+    text = Page(read_report_page(world, issue_report(world))).text
     assert "此结果不代表信用良好" in text
     assert "本系统未登记" in text
 
 
 def test_no_personal_number_is_on_it(world: World) -> None:
     world.record()
-    world.record(source_ref="P", case_ref=None, subject=person(), responsible_persons=None)
+    world.record(source_ref="P", case_ref=None, subject=build_person(), responsible_persons=None)
     world.api("approver").post(
-        "/v1/checks", json=check(asked(PERSON, "张某", scheme="resident_id"))
+        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     )
-    for body in (None, of_person()):
-        report = issued(world, body)
-        for text in (str(report), Page(page_of(world, report)).text):
+    for body in (None, build_person_report_body()):
+        report = issue_report(world, body)
+        for text in (str(report), Page(read_report_page(world, report)).text):
             assert not contains_personal_number(text)
-            assert PERSON[6:14] not in text
+            assert PERSON_RESIDENT_ID[6:14] not in text
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_every_code_has_its_words(vocabulary: str, codes: type[StrEnum]) -> None
 
 
 def test_it_loads_and_runs_nothing(world: World, full: dict[str, Any]) -> None:
-    page = Page(page_of(world, full))
+    page = Page(read_report_page(world, full))
     assert page.open == []
     forbidden = {"script", "link", "img", "iframe", "object", "a", "form", "base", "svg", "video"}
     assert not forbidden & {tag for tag, _ in page.elements}
@@ -207,7 +207,7 @@ def test_its_policy_lets_in_its_own_style_alone(world: World, full: dict[str, An
 def test_it_is_made_for_a4_with_numbered_sheets_that_name_the_report(
     world: World, full: dict[str, Any]
 ) -> None:
-    html = page_of(world, full)
+    html = read_report_page(world, full)
     for rule in (
         "size: A4",
         "counter(page)",
@@ -232,15 +232,15 @@ def test_what_was_written_by_others_is_text_and_never_markup(world: World) -> No
         json={"reason": WICKED, "changes": {"case_ref": "C"}},
         headers={"If-Match": '"1"'},
     )
-    world.api("approver").post("/v1/checks", json=check(purpose=WICKED, case_no="<b>1</b>"))
+    world.api("approver").post("/v1/checks", json=build_check(purpose=WICKED, case_no="<b>1</b>"))
     applicant = {"kind": "delegated", "name": "<i>王某</i>", "proof_ref": "</style><b>"}
     body = {
         "scheme": "uscc",
         "number": "91370403MB000CT75T",
-        "name": NAME,
+        "name": BUILDER_NAME,
         "applicant": applicant,
     }
-    page = Page(page_of(world, issued(world, body)))
+    page = Page(read_report_page(world, issue_report(world, body)))
     assert not {"script", "img", "b", "i"} & {tag for tag, _ in page.elements}
     assert page.text.count(WICKED) == 5
     assert "<i>王某</i>" in page.text

@@ -9,10 +9,10 @@ from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from app.db.tables import SubjectIdentifier
-from tests.support.facts import BUILDER, PERSON, asked, check, person, subject
-from tests.support.numbers import uscc
-from tests.support.problems import refused
-from tests.support.reports import issued, of_person, own_report, page_of
+from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_question, build_check, build_person, build_subject
+from tests.support.numbers import build_uscc
+from tests.support.problems import require_refused
+from tests.support.reports import issue_report, build_person_report_body, build_own_report_body, read_report_page
 from tests.support.world import World
 
 PURPOSE = "tender 2026-118 qualification review"
@@ -20,18 +20,18 @@ INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 
 
 def checked(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
-    answer = world.api("approver").post("/v1/checks", json=check(*subjects, **more))
+    answer = world.api("approver").post("/v1/checks", json=build_check(*subjects, **more))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def looked_up(world: World, **changes: Any) -> httpx.Response:
-    body = {"scheme": "uscc", "number": BUILDER, "purpose": "受理前查询", **changes}
+    body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", **changes}
     return world.api().post("/v1/subjects/lookup", json=body)
 
 
 def told(world: World, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
-    return list(issued(world, body)["queries"])
+    return list(issue_report(world, body)["queries"])
 
 
 # --- every question -------------------------------------------------------
@@ -68,8 +68,8 @@ def test_lookups_are_told_too_oldest_first(world: World) -> None:
 
 def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World) -> None:
     world.record()
-    other = asked(uscc(1), "另一公司", ref="a")
-    check_id = checked(world, other, asked(ref="b"))["check_id"]
+    other = build_question(build_uscc(1), "另一公司", ref="a")
+    check_id = checked(world, other, build_question(ref="b"))["check_id"]
     outcomes = f"/v1/checks/{check_id}/outcomes"
     for ref, action, measures in (("a", "not_applied", []), ("b", "applied", ["restrict_bidding"])):
         body = {"ref": ref, "action": action, "measures": measures, "remark": f"已办 {ref}"}
@@ -84,16 +84,16 @@ def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World
     }
     assert second["outcome"] is None
     assert (
-        told(world, own_report(number=uscc(1), name="另一公司"))[0]["outcome"]["remark"] == "已办 a"
+        told(world, build_own_report_body(number=build_uscc(1), name="另一公司"))[0]["outcome"]["remark"] == "已办 a"
     )
 
 
 def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
-    checked(world, asked(PERSON, "张某", scheme="resident_id"))  # before anything was recorded
-    world.record(subject=person(), responsible_persons=None)
-    checked(world, asked(PERSON, "李四", scheme="resident_id"))  # under another name
-    checked(world, asked(PERSON, "张某", scheme="resident_id"))
-    standings = [query["standing"] for query in told(world, of_person())]
+    checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))  # before anything was recorded
+    world.record(subject=build_person(), responsible_persons=None)
+    checked(world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id"))  # under another name
+    checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+    standings = [query["standing"] for query in told(world, build_person_report_body())]
     assert standings == ["none", "unresolved", "black"]
 
 
@@ -107,26 +107,26 @@ def test_an_organisation_that_was_found_by_its_name_is_told(world: World) -> Non
 def test_of_a_batch_the_subject_is_told_its_own_question_alone(world: World) -> None:
     world.record()
     checked(
-        world, asked(uscc(1), "甲公司", ref="1"), asked(ref="2"), asked(uscc(3), "乙公司", ref="3")
+        world, build_question(build_uscc(1), "甲公司", ref="1"), build_question(ref="2"), build_question(build_uscc(3), "乙公司", ref="3")
     )
-    report = issued(world)
+    report = issue_report(world)
     assert len(report["queries"]) == 1
     assert "甲公司" not in str(report)
-    assert issued(world, own_report(number=uscc(4), name="丙公司"))["queries"] == []
+    assert issue_report(world, build_own_report_body(number=build_uscc(4), name="丙公司"))["queries"] == []
 
 
 def test_who_asked_about_another_by_a_number_recorded_in_error_meant_the_other(
     world: World,
 ) -> None:
-    shared = uscc(5)
-    both = subject(name="甲公司")
+    shared = build_uscc(5)
+    both = build_subject(name="甲公司")
     both["identifiers"] = [{"scheme": "uscc", "number": shared}]
     world.record(source_ref="A", case_ref=None, subject=both)
-    checked(world, asked(shared, "乙公司"))
-    own = uscc(6)
+    checked(world, build_question(shared, "乙公司"))
+    own = build_uscc(6)
     _give_instead(world, shared, own)
-    assert told(world, own_report(number=own, name="甲公司")) == []
-    assert len(told(world, own_report(number=shared, name="乙公司"))) == 1
+    assert told(world, build_own_report_body(number=own, name="甲公司")) == []
+    assert len(told(world, build_own_report_body(number=shared, name="乙公司"))) == 1
 
 
 def _give_instead(world: World, wrong: str, right: str) -> None:
@@ -148,8 +148,8 @@ def _give_instead(world: World, wrong: str, right: str) -> None:
 
 def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: World) -> None:
     world.record()
-    world.api("auditor").post("/v1/checks", json=check(on="2026-11-21"))
-    issued(world)
+    world.api("auditor").post("/v1/checks", json=build_check(on="2026-11-21"))
+    issue_report(world)
     assert told(world) == []
 
 
@@ -162,13 +162,13 @@ def test_a_question_of_an_open_investigation_is_told_after_its_last_day(world: W
     looked_up(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
     checked(world)
     assert [query["withheld"] for query in told(world)] == [None]
-    world.clock.move_to(date(2026, 11, 23))
+    world.clock.set_day(date(2026, 11, 23))
     assert len(told(world)) == 1
-    world.clock.move_to(date(2026, 11, 24))
+    world.clock.set_day(date(2026, 11, 24))
     assert [query["kind"] for query in told(world)] == ["lookup", "check"]
-    world.clock.move_to(date(2026, 12, 31))
+    world.clock.set_day(date(2026, 12, 31))
     assert len(told(world)) == 2
-    world.clock.move_to(date(2027, 1, 1))
+    world.clock.set_day(date(2027, 1, 1))
     assert [query["withheld"] for query in told(world)] == [
         INVESTIGATION,
         INVESTIGATION | {"until": "2026-11-23"},
@@ -178,28 +178,28 @@ def test_a_question_of_an_open_investigation_is_told_after_its_last_day(world: W
 
 def test_the_report_does_not_show_whether_anything_is_withheld(world: World) -> None:
     world.record()
-    before = issued(world)
+    before = issue_report(world)
     check_id = checked(world, investigation=INVESTIGATION)["check_id"]
     body = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
     world.api("approver").post(f"/v1/checks/{check_id}/outcomes", json=body)
-    after = issued(world)
+    after = issue_report(world)
     moved = {"report_id", "issued_at", "verification_code", "sha256", "reports"}
     assert {name: before[name] for name in before.keys() - moved} == {
         name: after[name] for name in after.keys() - moved
     }
     assert "延期告知" in after["queries_note"]["zh"]
     assert "whether or not" in after["queries_note"]["en"]
-    assert check_id not in page_of(world, after)
+    assert check_id not in read_report_page(world, after)
 
 
 @pytest.mark.parametrize("until", ["2026-11-21", "2026-11-22", "2027-11-23", "2030-01-01"])
 def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) -> None:
     world.record()
     investigation = INVESTIGATION | {"until": until}
-    body = check(investigation=investigation)
+    body = build_check(investigation=investigation)
     pointer = "/investigation/until"
-    refused(world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer)
-    refused(looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer)
+    require_refused(world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer)
+    require_refused(looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer)
     assert told(world) == []
 
 
@@ -217,20 +217,20 @@ def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: st
         ({"basis": "监察法第三十九条"}, "missing", "/investigation/until"),
         ({"basis": " ", "until": "2026-12-31"}, "blank", "/investigation/basis"),
         (INVESTIGATION | {"case": "1"}, "unknown_field", "/investigation/case"),
-        (INVESTIGATION | {"basis": PERSON}, "personal_number_in_text", "/investigation/basis"),
+        (INVESTIGATION | {"basis": PERSON_RESIDENT_ID}, "personal_number_in_text", "/investigation/basis"),
     ],
 )
 def test_a_delay_needs_its_basis_and_its_last_day(
     world: World, investigation: dict[str, Any], code: str, pointer: str
 ) -> None:
-    answer = world.api("approver").post("/v1/checks", json=check(investigation=investigation))
-    refused(answer, 422, code, pointer)
+    answer = world.api("approver").post("/v1/checks", json=build_check(investigation=investigation))
+    require_refused(answer, 422, code, pointer)
 
 
 def test_a_re_examination_is_told_to_nobody_and_needs_no_delay(world: World) -> None:
-    body = check(on="2026-11-21", investigation=INVESTIGATION)
+    body = build_check(on="2026-11-21", investigation=INVESTIGATION)
     answer = world.api("auditor").post("/v1/checks", json=body)
-    refused(answer, 422, "unknown_field", "/investigation")
+    require_refused(answer, 422, "unknown_field", "/investigation")
 
 
 def test_the_receipt_says_that_the_question_is_withheld(world: World) -> None:

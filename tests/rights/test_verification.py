@@ -9,9 +9,9 @@ from app.db.tables import UnknownCaller
 from app.errors import NotReady
 from app.rights.verification_code import ALPHABET, make_code, read_code
 from app.security.limits import FailedAttempts
-from tests.support.facts import person
-from tests.support.problems import refused
-from tests.support.reports import NAME, issued, of_person
+from tests.support.facts import build_person
+from tests.support.problems import require_refused
+from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body
 from tests.support.world import World
 
 UNKNOWN = "00000-00000-00000-00000"
@@ -31,7 +31,7 @@ def counted(world: World) -> int:
 
 def test_anybody_learns_what_the_print_must_say(world: World) -> None:
     world.record()
-    report = issued(world)
+    report = issue_report(world)
     answer = world.client(None).get(path_of(report["verification_code"]))
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
@@ -39,7 +39,7 @@ def test_anybody_learns_what_the_print_must_say(world: World) -> None:
         "valid": True,
         "report_id": report["report_id"],
         "issued_at": report["issued_at"],
-        "subject_name": NAME,
+        "subject_name": BUILDER_NAME,
         "subject_kind": "legal_person",
         "superseded": False,
         "sha256": report["sha256"],
@@ -53,15 +53,15 @@ def test_anybody_learns_what_the_print_must_say(world: World) -> None:
 def test_a_persons_name_is_masked_after_its_first_character(
     world: World, name: str, masked: str
 ) -> None:
-    world.record(subject=person(name=name), responsible_persons=None)
-    report = issued(world, of_person(name=name))
+    world.record(subject=build_person(name=name), responsible_persons=None)
+    report = issue_report(world, build_person_report_body(name=name))
     answer = world.client(None).get(path_of(report["verification_code"]))
     assert answer.json()["subject_name"] == masked
     assert name not in answer.text
 
 
 def test_it_is_read_as_people_read_it(world: World) -> None:
-    code = issued(world)["verification_code"]
+    code = issue_report(world)["verification_code"]
     nobody = world.client(None)
     for read in (
         code.lower(),
@@ -106,24 +106,24 @@ def test_what_is_no_code_is_none(text: str) -> None:
 
 @pytest.mark.parametrize("code", [UNKNOWN, "x", "枣庄", "%27%20OR%201=1", "a" * 3000, "\ud7ff"])
 def test_an_unknown_code_is_not_found_and_counted(world: World, code: str) -> None:
-    issued(world)
-    refused(world.client(None).get(path_of(code)), 404, "report_not_found")
+    issue_report(world)
+    require_refused(world.client(None).get(path_of(code)), 404, "report_not_found")
     assert counted(world) == 1
 
 
 def test_with_a_key_an_unknown_code_is_not_found_either(world: World) -> None:
-    refused(world.api().get(path_of(UNKNOWN)), 404, "report_not_found")
+    require_refused(world.api().get(path_of(UNKNOWN)), 404, "report_not_found")
     assert counted(world) == 1
 
 
 def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: FastAPI) -> None:
     app.state.authenticator.attempts = FailedAttempts(3)
-    code = issued(world)["verification_code"]
+    code = issue_report(world)["verification_code"]
     nobody = world.client(None)
     statuses = [nobody.get(path_of(UNKNOWN)).status_code for _ in range(5)]
     assert statuses == [404, 404, 404, 429, 429]
     answer = nobody.get(path_of(UNKNOWN))
-    refused(answer, 429, "too_many_attempts")
+    require_refused(answer, 429, "too_many_attempts")
     assert int(answer.headers["Retry-After"]) == 60
     assert nobody.get("/v1/matters").status_code == 429  # one count for both
     assert counted(world) == 3
@@ -133,18 +133,18 @@ def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: Fast
 def test_it_answers_nothing_while_the_registry_is_not_ready(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    code = issued(world)["verification_code"]
+    code = issue_report(world)["verification_code"]
 
     def away() -> Any:
         raise NotReady
 
     monkeypatch.setattr(world.registry, "require_ready", away)
-    refused(world.client(None).get(path_of(code)), 503, "not_ready")
+    require_refused(world.client(None).get(path_of(code)), 503, "not_ready")
 
 
 def test_a_report_of_an_entry_on_the_wrong_subject_is_told_no_more(world: World) -> None:
     entry = world.record()
-    report = issued(world)
+    report = issue_report(world)
     path = path_of(report["verification_code"])
     with world.client(None) as anybody:
         assert anybody.get(path).json()["superseded"] is False

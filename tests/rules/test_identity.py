@@ -8,10 +8,10 @@ import pytest
 
 from app.rules.identity import Identity, SubjectDescription, derive_identity, extract_lookup_keys
 from app.rules.law import SubjectKind
-from tests.support.numbers import org_code, uscc
+from tests.support.numbers import build_org_code, build_uscc
 
 ONE, OTHER = uuid4(), uuid4()
-CODE = {"scheme": "org_code", "number": org_code(1)}
+CODE = {"scheme": "org_code", "number": build_org_code(1)}
 
 
 def said(
@@ -64,7 +64,7 @@ def test_a_void_entry_takes_back_its_numbers_and_all_its_names() -> None:
     other = said(OTHER, 2, "对")
     assert ("registration_no", "110108000000016") in known(other, *taught).keys
     identity = known(other, *taught, taught[-1]._replace(void=True))
-    assert identity.keys == {("org_code", org_code(1))}
+    assert identity.keys == {("org_code", build_org_code(1))}
     assert identity.names.keys() == {"对"}
     assert identity.name.as_of == date(2026, 11, 2)
 
@@ -87,8 +87,8 @@ def test_a_name_alone_is_known_as_it_reads_now() -> None:
     ("identifier", "keys"),
     [
         (
-            {"scheme": "uscc", "number": uscc(1)},
-            {("uscc", uscc(1)), ("org_code", org_code(1))},
+            {"scheme": "uscc", "number": build_uscc(1)},
+            {("uscc", build_uscc(1)), ("org_code", build_org_code(1))},
         ),
         (
             {"scheme": "resident_id", "masked": "370403************", "key": "abc"},

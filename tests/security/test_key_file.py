@@ -20,9 +20,9 @@ from app.main import equip
 from app.registry import Registry
 from app.rules.law import SubjectKind
 from app.subjects import store as subjects
-from tests.support.document import address_of, body_of, operations
-from tests.support.facts import PERSON, asked, check, person
-from tests.support.numbers import resident_id
+from tests.support.document import fill_path_parameters, read_example_body, iterate_operations
+from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person
+from tests.support.numbers import build_resident_id
 from tests.support.world import World
 
 
@@ -35,7 +35,7 @@ def opened(world: World, key_file: Path) -> Registry:
 @pytest.fixture
 def stranger(world: World, app: FastAPI, tmp_path: Path) -> Iterator[Registry]:
     """The app over the right database and the wrong key."""
-    world.record(subject=person(), responsible_persons=None)
+    world.record(subject=build_person(), responsible_persons=None)
     for role in ("approver", "auditor", "operator"):
         world.api(role)
     Secrets.make(tmp_path / "other.key")
@@ -57,17 +57,17 @@ def test_with_another_key_file_no_operation_answers(
     world: World, app: FastAPI, stranger: Registry
 ) -> None:
     for caller in (world.api("operator"), world.client(None)):
-        for method, path, operation in operations(app):
+        for method, path, operation in iterate_operations(app):
             if operation["security"] == []:
                 continue
-            answer = caller.request(method, address_of(path), json=body_of(app, operation))
+            answer = caller.request(method, fill_path_parameters(path), json=read_example_body(app, operation))
             assert (answer.status_code, answer.json()["code"]) == (503, "secret_key_mismatch"), path
             assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_with_another_key_file_nobody_is_told_none(world: World, stranger: Registry) -> None:
     answer = world.api("approver").post(
-        "/v1/checks", json=check(asked(PERSON, "张某", scheme="resident_id"))
+        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     )
     assert answer.status_code == 503
     assert "standing" not in answer.text
@@ -77,11 +77,11 @@ def test_with_another_key_file_nobody_is_told_none(world: World, stranger: Regis
 def test_with_the_right_key_file_it_answers_again(
     world: World, app: FastAPI, stranger: Registry
 ) -> None:
-    assert world.api("approver").post("/v1/checks", json=check()).status_code == 503
+    assert world.api("approver").post("/v1/checks", json=build_check()).status_code == 503
     equip(app, world.registry)
     assert world.client(None).get("/readyz").status_code == 200
     answer = world.api("approver").post(
-        "/v1/checks", json=check(asked(PERSON, "张某", scheme="resident_id"))
+        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     )
     assert answer.json()["results"][0]["standing"] == "black"
 
@@ -129,7 +129,7 @@ def key_file(path: Path, *, index: dict[str, str], encryption: list[dict[str, st
 def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
     world: World, app: FastAPI, tmp_path: Path
 ) -> None:
-    entry = world.record(subject=person(), responsible_persons=None)
+    entry = world.record(subject=build_person(), responsible_persons=None)
     old = json.loads(world.registry.settings.key_path.read_text())
     Secrets.make(tmp_path / "next.key")
     added = json.loads((tmp_path / "next.key").read_text())["encryption"]
@@ -151,7 +151,7 @@ def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
         )
         assert corrected.status_code == 200, corrected.text
         world.record(
-            source_ref="HR-2", subject=person(resident_id(5), "李某"), responsible_persons=None
+            source_ref="HR-2", subject=build_person(build_resident_id(5), "李某"), responsible_persons=None
         )
         with registry.database.reading() as connection:
             adopted = set(connection.scalars(SealingKey.__table__.select()))
@@ -162,9 +162,9 @@ def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
         assert sealed_by == [old["encryption"][0]["id"], added[0]["id"]]
         answer = world.api("approver").post(
             "/v1/checks",
-            json=check(
-                asked(PERSON, "张某", scheme="resident_id"),
-                asked(resident_id(5), "李某", scheme="resident_id", ref="2"),
+            json=build_check(
+                build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"),
+                build_question(build_resident_id(5), "李某", scheme="resident_id", ref="2"),
             ),
         )
         assert [item["standing"] for item in answer.json()["results"]] == ["black", "black"]
@@ -184,9 +184,9 @@ def _no_longer_ready(world: World, path: Path) -> None:
 
 
 def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(world: World) -> None:
-    first = world.record(subject=person(), responsible_persons=None)
+    first = world.record(subject=build_person(), responsible_persons=None)
     second = world.record(
-        source_ref="HR-2", subject=person(resident_id(5), "李某"), responsible_persons=None
+        source_ref="HR-2", subject=build_person(build_resident_id(5), "李某"), responsible_persons=None
     )
     with world.registry.database.writing() as connection:
         rows = connection.execute(
@@ -213,4 +213,4 @@ def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(world: World) 
         headers={"If-Match": '"1"'},
     )
     assert answer.status_code >= 500
-    assert PERSON not in answer.text
+    assert PERSON_RESIDENT_ID not in answer.text

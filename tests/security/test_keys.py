@@ -13,8 +13,8 @@ from app.main import equip
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create, key_hash, revoke
-from tests.support.facts import PERSON
-from tests.support.world import World, describe_app, served
+from tests.support.facts import PERSON_RESIDENT_ID
+from tests.support.world import World, create_unbound_app, serve_app
 
 
 def status_of(client: httpx.Client) -> int:
@@ -102,11 +102,11 @@ def test_a_key_is_revoked_once(world: World, key: str) -> None:
 
 def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key: str) -> None:
     settings = world.registry.settings.model_copy(update={"key_cache_seconds": 1.0})
-    other = describe_app()
+    other = create_unbound_app()
     registry = Registry.open(settings, world.clock)
     equip(other, registry)
     try:
-        with served(other) as address:
+        with serve_app(other) as address:
             elsewhere = World(registry, world.clock, address, other.state.desk).client(key)
             assert status_of(elsewhere) == 200
             revoke(world.registry, id_of(world, key))
@@ -128,11 +128,11 @@ def test_who_acts_for_a_department_has_one(world: World, role: Role) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "who"), [(PERSON, None), ("某系统", f"张某 {PERSON}"), ("x" * 81, None), (" ", None)]
+    ("name", "who"), [(PERSON_RESIDENT_ID, None), ("某系统", f"张某 {PERSON_RESIDENT_ID}"), ("x" * 81, None), (" ", None)]
 )
 def test_a_key_has_a_name_that_may_stand_in_every_record(
     world: World, name: str, who: str | None
 ) -> None:
     with pytest.raises(InvalidPayload) as refused:
         create(world.registry, name=name, role=Role.operator, person=who)
-    assert PERSON not in str(refused.value.detail)
+    assert PERSON_RESIDENT_ID not in str(refused.value.detail)

@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
-from tests.support.document import address_of, body_of, operations, permission_of
+from tests.support.document import fill_path_parameters, read_example_body, iterate_operations, read_required_permission
 from tests.support.world import World
 
 VERIFICATION = ("GET", "/v1/verifications/{verification_code}")
@@ -14,16 +14,16 @@ QUERIES = {"/v1/calendar/deadline": {"decided_on": "2026-11-20"}}
 
 def test_every_operation_but_the_public_ones_asks_for_one_permission(app: FastAPI) -> None:
     public = set()
-    for method, path, operation in operations(app):
+    for method, path, operation in iterate_operations(app):
         if operation.get("security") == []:
             public.add((method, path))
         else:
-            assert permission_of(operation) in Permission, (method, path)
+            assert read_required_permission(operation) in Permission, (method, path)
     assert public == PUBLIC
 
 
 def test_every_permission_is_asked_for_and_granted_somewhere(app: FastAPI) -> None:
-    asked = {permission_of(each) for _, _, each in operations(app) if each["security"]}
+    asked = {read_required_permission(each) for _, _, each in iterate_operations(app) if each["security"]}
     assert asked == set(Permission)
     assert set().union(*PERMISSIONS_BY_ROLE.values()) == set(Permission)
     assert set(PERMISSIONS_BY_ROLE) == set(Role)
@@ -34,14 +34,14 @@ def test_a_role_may_what_the_table_grants_and_nothing_else(
     world: World, app: FastAPI, role: Role
 ) -> None:
     api = world.api(role)
-    for method, path, operation in operations(app):
+    for method, path, operation in iterate_operations(app):
         if operation["security"] == []:
             continue
-        body = body_of(app, operation)
-        needed = permission_of(operation)
+        body = read_example_body(app, operation)
+        needed = read_required_permission(operation)
         answer = api.request(
             method,
-            address_of(path),
+            fill_path_parameters(path),
             json=body,
             params=QUERIES.get(path),
             headers={"If-Match": '"1"'},
@@ -52,7 +52,7 @@ def test_a_role_may_what_the_table_grants_and_nothing_else(
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), told
         elif needed is Permission.check_create and role is not Role.approver:
             # The present is for approvers; the others re-examine the past with the same operation.
-            past = api.request(method, address_of(path), json=body | {"on": "2026-11-20"})
+            past = api.request(method, fill_path_parameters(path), json=body | {"on": "2026-11-20"})
             assert past.status_code == 200, told
         else:
             assert answer.status_code != 403 or answer.json()["code"] == "not_your_list", told
@@ -63,8 +63,8 @@ def test_the_lack_of_a_permission_comes_before_every_fault(
     world: World, app: FastAPI, role: Role
 ) -> None:
     api = world.api(role)
-    for method, path, operation in operations(app):
-        if operation["security"] == [] or permission_of(operation) in PERMISSIONS_BY_ROLE[role]:
+    for method, path, operation in iterate_operations(app):
+        if operation["security"] == [] or read_required_permission(operation) in PERMISSIONS_BY_ROLE[role]:
             continue
         bent = path.replace("{code}", "x").replace("{entry_id}", "y").replace("{check_id}", "z")
         answer = api.request(
@@ -79,8 +79,8 @@ def test_the_lack_of_a_permission_comes_before_every_fault(
 def test_without_a_key_every_operation_is_closed(world: World, app: FastAPI) -> None:
     app.state.authenticator.attempts._limit = 1_000
     nobody = world.client(None)
-    for method, path, operation in operations(app):
-        answer = nobody.request(method, address_of(path), json=body_of(app, operation))
+    for method, path, operation in iterate_operations(app):
+        answer = nobody.request(method, fill_path_parameters(path), json=read_example_body(app, operation))
         expected = 200 if (method, path) in PUBLIC else 401
         if (method, path) == VERIFICATION:  # open to all, and there is no such report
             expected = 404

@@ -27,8 +27,8 @@ from app.errors import IdentifierConflict, SubjectKindConflict
 from app.registry import read_head
 from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.permissions import COMMAND_LINE_CALLER
-from tests.support.facts import decision, push
-from tests.support.numbers import uscc
+from tests.support.facts import build_decision, build_push
+from tests.support.numbers import build_uscc
 from tests.support.world import World
 
 LIST_TYPE = "illegal_social_organizations.black"  # one that takes names alone
@@ -161,7 +161,7 @@ class Play:
 
     def number(self, which: str) -> tuple[str, str]:
         scheme, place = which.split()
-        code = uscc(self.example * 2 + int(place))
+        code = build_uscc(self.example * 2 + int(place))
         registered = mod_11_10_code(f"370403{self.example * 2 + int(place):08d}")
         return scheme, {"uscc": code, "org_code": code[8:17]}.get(scheme, registered)
 
@@ -181,12 +181,12 @@ class Play:
             return  # one body with two organisations' codes is refused before anything is read
         expected = self.model.refusal(kind, keys, now)
         identifiers = [{"scheme": scheme, "number": number} for scheme, number in borne]
-        body = push(
+        body = build_push(
             list_type=LIST_TYPE,
             source_ref=f"{self.example}-{next(self.references)}",
             department="civil_affairs",
             subject={"kind": kind, "name": name, "identifiers": identifiers},
-            decision=decision(f"2026-11-{day}"),
+            decision=build_decision(f"2026-11-{day}"),
         )
         try:
             outcome = record(self.registry, COMMAND_LINE_CALLER, EntryPush(**body)).entry_id
@@ -251,7 +251,7 @@ class Play:
         """The registry means today, or meant at a change number, whom the model says."""
         seq = self.seq() if known_seq is None else known_seq
         names = [self.name(which) for which in range(3)]
-        nobodys = parse_identifier(Scheme.uscc, uscc(99_999_999), today=TODAY)
+        nobodys = parse_identifier(Scheme.uscc, build_uscc(99_999_999), today=TODAY)
         numbers = [
             parse_identifier(Scheme(scheme), number, today=TODAY)
             for scheme, number in map(self.number, NUMBERS)

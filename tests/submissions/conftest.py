@@ -7,16 +7,16 @@ import pytest
 
 from app.registry import Registry
 from app.settings import Settings
-from tests.support.processes import make_key
-from tests.support.world import Templates
+from tests.support.processes import create_key
+from tests.support.world import RegistryTemplates
 
 
 @pytest.fixture
-def settings(backend: str, templates: Templates) -> Iterator[Settings]:
+def settings(backend: str, templates: RegistryTemplates) -> Iterator[Settings]:
     """A registry of the test's own, on the machine's clock."""
-    made = templates.settings(backend)
+    made = templates.create_copy(backend)
     yield made
-    templates.drop(made)
+    templates.drop_copy(made)
 
 
 @pytest.fixture
@@ -29,4 +29,4 @@ def registry(settings: Settings) -> Iterator[Registry]:
 @pytest.fixture
 def key(settings: Settings) -> str:
     """A department's key to it."""
-    return make_key(settings, "department", "human_resources")
+    return create_key(settings, "department", "human_resources")

@@ -22,21 +22,21 @@ from app.submissions.service import Wish
 from app.submissions.upload.receive import Keeper
 from tests.conftest import DATABASES
 from tests.support import files
-from tests.support.commands import Done, command_over
-from tests.support.processes import COMMAND, environment, free_port, serving
+from tests.support.commands import CommandResult, build_command_runner
+from tests.support.processes import REDBLACK_COMMAND, build_environment, find_free_port, serve_registry
 from tests.support.workers import (
-    bodies,
-    followed,
-    left_of_files,
-    ndjson,
-    newest,
-    read_rows,
-    references,
+    build_bodies,
+    wait_until_finished,
+    count_submissions_and_parts,
+    format_ndjson,
+    read_newest_submission,
+    wait_for_rows,
+    read_references,
     require_recorded,
-    send,
-    stored,
+    send_file,
+    read_stored_submission,
     wait_for,
-    workers_of,
+    find_worker_pids,
 )
 from tests.support.world import World
 
@@ -45,7 +45,7 @@ WRONG = "91370403MB000CT75X"
 FOR_ALL = ["--list-type", "wage_arrears.black", "--department", "human_resources"]
 REPLACE = ["--mode", "replace", "--reason", "全量报送"]
 
-Run = Callable[..., Done]
+Run = Callable[..., CommandResult]
 
 
 @pytest.fixture(params=DATABASES[:1])
@@ -78,13 +78,13 @@ def bring_in(
 ) -> Iterator[Run]:
     """Write a file and import it."""
     monkeypatch.chdir(tmp_path)
-    command = command_over(settings, monkeypatch, capsys)
+    command = build_command_runner(settings, monkeypatch, capsys)
 
-    def run(content: bytes, *options: str, name: str = "rows.ndjson") -> Done:
+    def run(content: bytes, *options: str, name: str = "rows.ndjson") -> CommandResult:
         tmp_path.joinpath(name).write_bytes(content)
         done = command("import", name, *options)
-        assert "Traceback" not in done.err
-        assert WRONG not in done.out + done.err
+        assert "Traceback" not in done.stderr
+        assert WRONG not in done.stdout + done.stderr
         return done
 
     yield run
@@ -94,48 +94,48 @@ def bring_in(
 def test_an_import_says_what_became_of_the_file_and_may_be_repeated(
     bring_in: Run, registry: Registry
 ) -> None:
-    rows = bodies(range(3))
+    rows = build_bodies(range(3))
     for counts in ("3 accepted, 0 replayed", "0 accepted, 3 replayed"):
-        done = bring_in(ndjson(rows), *FOR_ALL)
-        row = newest(registry)
+        done = bring_in(format_ndjson(rows), *FOR_ALL)
+        row = read_newest_submission(registry)
         assert row is not None
-        assert done.out == f"{row.id}: done, 3 rows, {counts}, 0 refused\n"
-        assert (done.code, done.err) == (0, "")
-    require_recorded(registry, references(rows))
+        assert done.stdout == f"{row.id}: done, 3 rows, {counts}, 0 refused\n"
+        assert (done.exit_code, done.stderr) == (0, "")
+    require_recorded(registry, read_references(rows))
 
 
 def test_an_import_names_the_rows_that_were_refused(
     bring_in: Run, registry: Registry, tmp_path: Path
 ) -> None:
-    rows = spoilt(bodies(range(30)), 1)
+    rows = spoilt(build_bodies(range(30)), 1)
     results = tmp_path / "results.ndjson"
     results.with_name("results.ndjson.part").write_bytes(b"half of them, of a run that died")
-    done = bring_in(ndjson(rows), *FOR_ALL, "--results", str(results))
-    assert done.code == 3
-    assert "29 accepted" in done.out
-    [line] = done.err.splitlines()
+    done = bring_in(format_ndjson(rows), *FOR_ALL, "--results", str(results))
+    assert done.exit_code == 3
+    assert "29 accepted" in done.stdout
+    [line] = done.stderr.splitlines()
     assert line.startswith("  row 2 · /subject/identifiers/0/number · ")
     assert line.endswith(" (invalid_identifier)")
     answers, trailer = read_results(results)
     assert [item["row"] for item in answers] == list(range(1, 31))
-    assert [item["source_ref"] for item in answers] == references(rows)
+    assert [item["source_ref"] for item in answers] == read_references(rows)
     assert [item["outcome"] for item in answers].count("refused") == 1
     assert trailer == {"rows": 30, "state": "done", "complete": True}
     assert [path.name for path in tmp_path.glob("results*")] == ["results.ndjson"]
     before = results.read_bytes()
-    again = bring_in(ndjson(rows), *FOR_ALL, "--results", str(results))
-    assert (again.code, again.out) == (1, "")
-    assert "results.ndjson exists" in again.err
+    again = bring_in(format_ndjson(rows), *FOR_ALL, "--results", str(results))
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "results.ndjson exists" in again.stderr
     assert results.read_bytes() == before
-    require_recorded(registry, [item for item in references(rows) if item != "ROW-1"])
+    require_recorded(registry, [item for item in read_references(rows) if item != "ROW-1"])
 
 
 def test_an_import_does_not_say_thousands_of_refusals(bring_in: Run) -> None:
-    rows = [row for serial in range(25) for row in spoilt(bodies([serial]), 0)]
-    done = bring_in(ndjson(rows), *FOR_ALL)
-    assert done.code == 3
-    assert len(done.err.splitlines()) == 21
-    assert done.err.endswith("  …\n")
+    rows = [row for serial in range(25) for row in spoilt(build_bodies([serial]), 0)]
+    done = bring_in(format_ndjson(rows), *FOR_ALL)
+    assert done.exit_code == 3
+    assert len(done.stderr.splitlines()) == 21
+    assert done.stderr.endswith("  …\n")
 
 
 def test_an_import_that_records_nothing_ends_with_1(bring_in: Run, registry: Registry) -> None:
@@ -143,103 +143,103 @@ def test_an_import_that_records_nothing_ends_with_1(bring_in: Run, registry: Reg
     for content, options, said in (
         (b"", [], "文件中没有数据行"),
         (b"%PDF-1.7", [], "请提交表格"),
-        (ndjson(spoilt(bodies(range(3)), 1)), whole, "整批均未登记"),
-        (ndjson(bodies(range(3))), [*whole, "--rows", "4"], "rows"),
-        (ndjson(bodies(range(3))), REPLACE, "?rows"),
-        (ndjson(bodies(range(3))), ["--list-type", "nothing.black"], "?list_type"),
-        (ndjson(bodies(range(3))), ["--department", "nobody"], "no department nobody"),
+        (format_ndjson(spoilt(build_bodies(range(3)), 1)), whole, "整批均未登记"),
+        (format_ndjson(build_bodies(range(3))), [*whole, "--rows", "4"], "rows"),
+        (format_ndjson(build_bodies(range(3))), REPLACE, "?rows"),
+        (format_ndjson(build_bodies(range(3))), ["--list-type", "nothing.black"], "?list_type"),
+        (format_ndjson(build_bodies(range(3))), ["--department", "nobody"], "no department nobody"),
     ):
         done = bring_in(content, *FOR_ALL, *options)
-        assert done.code == 1, (options, done)
-        assert said in done.err, (options, done)
-    assert left_of_files(registry)[0] == 4  # a wish that contradicts itself leaves nothing
+        assert done.exit_code == 1, (options, done)
+        assert said in done.stderr, (options, done)
+    assert count_submissions_and_parts(registry)[0] == 4  # a wish that contradicts itself leaves nothing
     require_recorded(registry, [])
 
 
 def test_an_import_that_was_not_whole_says_so_though_its_rows_stand(
     bring_in: Run, registry: Registry
 ) -> None:
-    rows = bodies(range(4))
-    done = bring_in(ndjson(rows), *FOR_ALL, "--rows", "5")
-    assert (done.code, "4 accepted" in done.out) == (1, True)
-    assert "rows" in done.err
-    stopped = bring_in(ndjson(spoilt(bodies(range(10, 14)), 1)), *FOR_ALL, "--on-error", "stop")
-    assert stopped.code == 3
-    assert ": stopped, 2 rows, 1 accepted, 0 replayed, 1 refused" in stopped.out
-    require_recorded(registry, [*references(rows), "ROW-10"])
+    rows = build_bodies(range(4))
+    done = bring_in(format_ndjson(rows), *FOR_ALL, "--rows", "5")
+    assert (done.exit_code, "4 accepted" in done.stdout) == (1, True)
+    assert "rows" in done.stderr
+    stopped = bring_in(format_ndjson(spoilt(build_bodies(range(10, 14)), 1)), *FOR_ALL, "--on-error", "stop")
+    assert stopped.exit_code == 3
+    assert ": stopped, 2 rows, 1 accepted, 0 replayed, 1 refused" in stopped.stdout
+    require_recorded(registry, [*read_references(rows), "ROW-10"])
 
 
 def test_an_import_may_be_tried_first(bring_in: Run, registry: Registry) -> None:
-    assert bring_in(ndjson(bodies(range(3))), *FOR_ALL, "--dry-run").code == 0
-    done = bring_in(ndjson(spoilt(bodies(range(3)), 1)), *FOR_ALL, "--dry-run")
-    assert done.code == 3
-    assert ": done, 3 rows, 2 accepted, 0 replayed, 1 refused" in done.out
+    assert bring_in(format_ndjson(build_bodies(range(3))), *FOR_ALL, "--dry-run").exit_code == 0
+    done = bring_in(format_ndjson(spoilt(build_bodies(range(3)), 1)), *FOR_ALL, "--dry-run")
+    assert done.exit_code == 3
+    assert ": done, 3 rows, 2 accepted, 0 replayed, 1 refused" in done.stdout
     require_recorded(registry, [])
 
 
 def test_an_import_of_a_list_that_lost_most_of_its_entries_waits_for_a_second_person(
     bring_in: Run, registry: Registry
 ) -> None:
-    rows = bodies(range(30))
-    first = bring_in(ndjson(rows), *FOR_ALL, *REPLACE, "--rows", "30")
-    assert first.code == 0
-    cut = bring_in(ndjson(rows[:5]), *FOR_ALL, *REPLACE, "--rows", "5")
-    assert cut.code == 4
-    assert ": held, " in cut.out
-    again = bring_in(ndjson(rows[:5]), *FOR_ALL, *REPLACE, "--rows", "5")
+    rows = build_bodies(range(30))
+    first = bring_in(format_ndjson(rows), *FOR_ALL, *REPLACE, "--rows", "30")
+    assert first.exit_code == 0
+    cut = bring_in(format_ndjson(rows[:5]), *FOR_ALL, *REPLACE, "--rows", "5")
+    assert cut.exit_code == 4
+    assert ": held, " in cut.stdout
+    again = bring_in(format_ndjson(rows[:5]), *FOR_ALL, *REPLACE, "--rows", "5")
     assert again == cut  # the same submission, which waits
-    require_recorded(registry, references(rows))
+    require_recorded(registry, read_references(rows))
 
 
 def test_an_import_of_what_another_works_on_takes_over_when_that_one_is_gone(
     bring_in: Run, settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = bodies(range(3))
+    rows = build_bodies(range(3))
     registry.settings.submission_lease_seconds = 1.5
     wish = Wish(list_type="wage_arrears.black", department="human_resources")
     name = service.begin(registry, COMMAND_LINE_CALLER, wish)
     keeper = Keeper(registry, name)
-    keeper.keep(ndjson(rows))
+    keeper.keep(format_ndjson(rows))
     service.arrived(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")
-    done = bring_in(ndjson(rows), *FOR_ALL)
-    assert done.code == 0
-    assert done.out.startswith(f"{name}: done, 3 rows, 3 accepted")
-    require_recorded(registry, references(rows))
+    done = bring_in(format_ndjson(rows), *FOR_ALL)
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"{name}: done, 3 rows, 3 accepted")
+    require_recorded(registry, read_references(rows))
 
 
 def test_an_import_that_was_interrupted_goes_on_where_it_was(
     settings: Settings, registry: Registry, tmp_path: Path
 ) -> None:
-    rows = bodies(range(2_000))
-    tmp_path.joinpath("rows.ndjson").write_bytes(ndjson(rows))
+    rows = build_bodies(range(2_000))
+    tmp_path.joinpath("rows.ndjson").write_bytes(format_ndjson(rows))
     results = tmp_path / "results.ndjson"
-    command = [COMMAND, "import", "rows.ndjson", *FOR_ALL, "--results", str(results)]
+    command = [REDBLACK_COMMAND, "import", "rows.ndjson", *FOR_ALL, "--results", str(results)]
 
     def started(errors: int) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=tmp_path,
-            env=environment(settings, **QUICK, TERM="xterm", COLUMNS="150"),
+            env=build_environment(settings, **QUICK, TERM="xterm", COLUMNS="150"),
             stdout=subprocess.PIPE,
             stderr=errors,
             text=True,
         )
 
     with started(subprocess.PIPE) as process:
-        begun = wait_for(lambda: newest(registry), "an import")
+        begun = wait_for(lambda: read_newest_submission(registry), "an import")
         assert begun is not None
-        read = read_rows(registry, begun.id, 0)
+        read = wait_for_rows(registry, begun.id, 0)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         assert process.returncode not in {0, 3, 4}
         assert (out, "Traceback" in err) == ("", False)
-    left = stored(registry, begun.id)
+    left = read_stored_submission(registry, begun.id)
     assert (left.state, left.leased_until) == (State.running, None)  # it let go of it
 
     with started(subprocess.DEVNULL) as process:
-        read_rows(registry, begun.id, max(read, left.rows_read))
+        wait_for_rows(registry, begun.id, max(read, left.rows_read))
         process.kill()
-    left = stored(registry, begun.id)
+    left = read_stored_submission(registry, begun.id)
     assert left.leased_until is not None
     assert left.rows_read < len(rows)
     assert not results.exists()
@@ -255,8 +255,8 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(
     answers, trailer = read_results(results)
     assert trailer["complete"]
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
-    assert left_of_files(registry)[0] == 1
-    require_recorded(registry, references(rows))
+    assert count_submissions_and_parts(registry)[0] == 1
+    require_recorded(registry, read_references(rows))
 
 
 def read_terminal(ours: int) -> str:
@@ -283,44 +283,44 @@ def deliver(
     monkeypatch.chdir(tmp_path)
     key = world.api().headers["Authorization"].removeprefix("Bearer ")
     monkeypatch.setenv("REDBLACK_KEY", key)
-    command = command_over(world.registry.settings, monkeypatch, capsys)
+    command = build_command_runner(world.registry.settings, monkeypatch, capsys)
 
-    def run(content: bytes, *options: str, name: str = "rows.ndjson") -> Done:
+    def run(content: bytes, *options: str, name: str = "rows.ndjson") -> CommandResult:
         tmp_path.joinpath(name).write_bytes(content)
         done = command("push", world.address, name, *options)
-        assert "Traceback" not in done.err
-        assert key not in done.out + done.err
-        assert WRONG not in done.out + done.err
+        assert "Traceback" not in done.stderr
+        assert key not in done.stdout + done.stderr
+        assert WRONG not in done.stdout + done.stderr
         return done
 
     yield run
-    assert command.opened == []  # a client needs no registry of its own
+    assert command.open_registries == []  # a client needs no registry of its own
     command.close()
 
 
 def test_a_pushed_file_is_recorded_once(deliver: Run, world: World) -> None:
-    rows = files.rows(3)
+    rows = files.build_rows(3)
     for counts in ("accepted 接受 3 · replayed 已有 0", "accepted 接受 0 · replayed 已有 3"):
-        done = deliver(files.ndjson(rows))
-        row = newest(world.registry)
+        done = deliver(files.format_ndjson(rows))
+        row = read_newest_submission(world.registry)
         assert row is not None
-        assert (done.code, done.err) == (0, "")
-        first, last = done.out.splitlines()
+        assert (done.exit_code, done.stderr) == (0, "")
+        first, last = done.stdout.splitlines()
         assert first.startswith(f"submission {row.id} · done")
         assert f"rows 行 3 · {counts}" in last
-    require_recorded(world.registry, references(rows))
+    require_recorded(world.registry, read_references(rows))
 
 
 def test_what_a_registry_refuses_of_a_pushed_table_comes_back_to_be_mended(
     deliver: Run, world: World, tmp_path: Path
 ) -> None:
-    rows = spoilt(files.rows(4), 2)
-    table = files.delimited([files.cells(row) for row in rows], encoding="gb18030")
+    rows = spoilt(files.build_rows(4), 2)
+    table = files.format_csv([files.build_cells(row) for row in rows], encoding="gb18030")
     back = ["--results", "refused.ndjson", "--refused-workbook", "refused.xlsx"]
-    done = deliver(table, "--list-type", files.BLACK, *back, name="rows.csv")
-    assert done.code == 3
-    assert "row 4 · 统一社会信用代码 · " in done.err
-    assert "1 of 4 rows were refused" in done.err
+    done = deliver(table, "--list-type", files.BLACK_LIST_TYPE, *back, name="rows.csv")
+    assert done.exit_code == 3
+    assert "row 4 · 统一社会信用代码 · " in done.stderr
+    assert "1 of 4 rows were refused" in done.stderr
     [answer], trailer = read_results(tmp_path / "refused.ndjson")
     assert (answer["row"], answer["column"]) == (4, "统一社会信用代码")
     assert trailer["rows"] == 1
@@ -331,21 +331,21 @@ def test_what_a_registry_refuses_of_a_pushed_table_comes_back_to_be_mended(
     cells = [cell for line in book.get_sheet_by_index(0).to_python() for cell in line]
     assert WRONG in cells
     assert rows[0]["source_ref"] not in cells
-    again = deliver(table, "--list-type", files.BLACK, *back, name="rows.csv")
-    assert (again.code, again.out) == (1, "")
-    assert "exists" in again.err
-    assert left_of_files(world.registry)[0] == 1
+    again = deliver(table, "--list-type", files.BLACK_LIST_TYPE, *back, name="rows.csv")
+    assert (again.exit_code, again.stdout) == (1, "")
+    assert "exists" in again.stderr
+    assert count_submissions_and_parts(world.registry)[0] == 1
     mended = tmp_path.joinpath("refused.xlsx").read_bytes()
-    unmended = deliver(mended, "--list-type", files.BLACK, name="again.xlsx")
-    assert unmended.code == 3  # it is a file like any other
+    unmended = deliver(mended, "--list-type", files.BLACK_LIST_TYPE, name="again.xlsx")
+    assert unmended.exit_code == 3  # it is a file like any other
     require_recorded(world.registry, [row["source_ref"] for row in rows if row is not rows[2]])
 
 
 def test_the_exit_code_of_a_push_tells_how_it_ended(deliver: Run, world: World) -> None:
-    rows = files.rows(30)
-    replace = ["--mode", "replace", "--list-type", files.BLACK, "--reason", "全量报送"]
+    rows = files.build_rows(30)
+    replace = ["--mode", "replace", "--list-type", files.BLACK_LIST_TYPE, "--reason", "全量报送"]
     whole = ["--commit", "all_or_nothing"]
-    file, bad = files.ndjson(rows), files.ndjson(spoilt(files.rows(3), 1))
+    file, bad = files.format_ndjson(rows), files.format_ndjson(spoilt(files.build_rows(3), 1))
     for content, options, code, said in (
         (b"%PDF-1.7", [], 1, "not_a_table"),
         (file, ["--department", "civil_affairs"], 1, "403"),
@@ -356,15 +356,15 @@ def test_the_exit_code_of_a_push_tells_how_it_ended(deliver: Run, world: World) 
         (file, [*whole, "--rows", "31"], 1, "row_count_differs"),
     ):
         done = deliver(content, *options)
-        assert (done.code, said in done.err) == (code, True), (options, done)
+        assert (done.exit_code, said in done.stderr) == (code, True), (options, done)
     require_recorded(world.registry, [])
     told = deliver(file, "--rows", "31")  # recorded as it came, and said not to be whole
-    assert (told.code, "row_count_differs" in told.err) == (1, True), told
-    assert deliver(file, *replace, "--rows", "30").code == 0
-    held = deliver(files.ndjson(rows[:5]), *replace, "--rows", "5")
-    assert held.code == 4
-    assert "is held for a second person's approval until 2026-11-" in held.err
-    require_recorded(world.registry, references(rows))
+    assert (told.exit_code, "row_count_differs" in told.stderr) == (1, True), told
+    assert deliver(file, *replace, "--rows", "30").exit_code == 0
+    held = deliver(files.format_ndjson(rows[:5]), *replace, "--rows", "5")
+    assert held.exit_code == 4
+    assert "is held for a second person's approval until 2026-11-" in held.stderr
+    require_recorded(world.registry, read_references(rows))
 
 
 def test_a_key_that_is_none_is_said_at_once(
@@ -372,47 +372,47 @@ def test_a_key_that_is_none_is_said_at_once(
 ) -> None:
     monkeypatch.setenv("REDBLACK_KEY", "rbk_nobody")
     done = deliver(b" " * 2_000_000)
-    assert (done.code, done.out) == (1, "")
-    assert "401" in done.err
-    assert left_of_files(world.registry) == (0, 0)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "401" in done.stderr
+    assert count_submissions_and_parts(world.registry) == (0, 0)
 
 
 def test_a_push_sees_its_file_through_whatever_becomes_of_the_server(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
     """One is killed while it answers at once; the next finds half a file, and the file again."""
-    rows = spoilt(bodies(range(1_500)), 1_400)
+    rows = spoilt(build_bodies(range(1_500)), 1_400)
     refused = rows[1_400]["source_ref"]
-    file = ndjson(rows)
+    file = format_ndjson(rows)
     tmp_path.joinpath("rows.ndjson").write_bytes(file)
-    port, results = free_port(), tmp_path / "results.ndjson"
+    port, results = find_free_port(), tmp_path / "results.ndjson"
     address = f"http://127.0.0.1:{port}"
     at_once = {**QUICK, "REDBLACK_SUBMISSION_AT_ONCE_BYTES": str(2 * len(file))}
-    with serving(settings, tmp_path, port=port, **at_once) as served:
+    with serve_registry(settings, tmp_path, port=port, **at_once) as served:
         process = subprocess.Popen(
-            [COMMAND, "push", address, "rows.ndjson", "--results", str(results)],
+            [REDBLACK_COMMAND, "push", address, "rows.ndjson", "--results", str(results)],
             cwd=tmp_path,
-            env=environment(REDBLACK_KEY=key),
+            env=build_environment(REDBLACK_KEY=key),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
         )
-        begun = wait_for(lambda: newest(registry), "the push")
+        begun = wait_for(lambda: read_newest_submission(registry), "the push")
         assert begun is not None
-        read_rows(registry, begun.id, 0)
-        assert workers_of(served) == []
+        wait_for_rows(registry, begun.id, 0)
+        assert find_worker_pids(served) == []
         served.kill()
-    left = stored(registry, begun.id)
+    left = read_stored_submission(registry, begun.id)
     assert left.state == State.running
     assert 0 < left.rows_read < len(rows)
     with (
         process,
-        serving(settings, tmp_path, port=port, **at_once) as served,
+        serve_registry(settings, tmp_path, port=port, **at_once) as served,
         served.client(key) as client,
     ):
         out, err = process.communicate(timeout=60)
-        first = followed(client, str(begun.id))
-        again = send(client, file)
+        first = wait_until_finished(client, str(begun.id))
+        again = send_file(client, file)
     assert process.returncode == 3, err
     assert (first["state"], first["progress"]["accepted"]) == ("done", len(rows) - 1)
     assert f"rows 行 {len(rows):,}" in out.splitlines()[-1]
@@ -422,4 +422,4 @@ def test_a_push_sees_its_file_through_whatever_becomes_of_the_server(
     assert (answer["row"], answer["source_ref"]) == (1_401, refused)
     assert (again["progress"]["replayed"], again["progress"]["refused"]) == (len(rows) - 1, 1)
     assert [item["row"] for item in again["results"]] == list(range(1, len(rows) + 1))
-    require_recorded(registry, [item for item in references(rows) if item != refused])
+    require_recorded(registry, [item for item in read_references(rows) if item != refused])

@@ -15,31 +15,31 @@ import pytest
 import xlsxwriter
 
 from tests.conftest import DATABASES
-from tests.support.facts import PERSON
+from tests.support.facts import PERSON_RESIDENT_ID
 from tests.support.files import (
     NDJSON,
-    OCTETS,
+    OCTET_STREAM,
     SUBMISSIONS,
     View,
-    array,
-    cells,
-    delimited,
-    form,
-    grid,
-    ndjson,
-    outcomes,
-    queue,
-    recorded,
-    results,
-    row,
-    rows,
-    send,
-    set_to,
-    submit,
-    unreadable,
-    workbook,
+    format_json_array,
+    build_cells,
+    format_csv,
+    build_form,
+    build_grid,
+    format_ndjson,
+    read_outcomes,
+    submit_in_background,
+    read_entries,
+    read_results,
+    build_row,
+    build_rows,
+    send_file,
+    change_settings,
+    submit_file,
+    require_unreadable,
+    build_workbook,
 )
-from tests.support.problems import problem, refused, written
+from tests.support.problems import read_problem, require_refused, count_written_rows
 from tests.support.world import World
 
 
@@ -50,9 +50,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 CSV = "text/csv"
-TABLE = [cells(each) for each in rows(3)]
-TEXT = delimited(TABLE)
-BOOK = workbook(TABLE)
+TABLE = [build_cells(each) for each in build_rows(3)]
+TEXT = format_csv(TABLE)
+BOOK = build_workbook(TABLE)
 HEADER = list(TABLE[0])
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
@@ -71,7 +71,7 @@ def book(fill: Callable[[xlsxwriter.Workbook, Any], object]) -> bytes:
     made = io.BytesIO()
     opened = xlsxwriter.Workbook(made, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
     sheet = opened.add_worksheet("数据")
-    for number, values in enumerate(grid(TABLE)):
+    for number, values in enumerate(build_grid(TABLE)):
         sheet.write_row(number, 0, values)
     fill(opened, sheet)
     opened.close()
@@ -103,7 +103,7 @@ def with_macros() -> bytes:
 
 def hidden(opened: xlsxwriter.Workbook, _: object) -> None:
     sheet = opened.add_worksheet("旧表")
-    for number, values in enumerate(grid(TABLE)):
+    for number, values in enumerate(build_grid(TABLE)):
         sheet.write_row(number, 0, values)
     sheet.hide()
 
@@ -114,15 +114,15 @@ def several(opened: xlsxwriter.Workbook, sheet: Any) -> None:
 
 
 LETTERS = "拖欠".encode()
-GBK = delimited(TABLE, encoding="gb18030")
+GBK = format_csv(TABLE, encoding="gb18030")
 WHOLE: dict[str, tuple[bytes, str]] = {
     "nothing": (b"", "empty_file"),
     "blanks": (b" \r\n\t\n", "empty_file"),
     "a BOM": (b"\xef\xbb\xbf", "empty_file"),
     "an empty array": (b"[]", "empty_file"),
-    "only a header": (delimited([]) + TEXT.partition(b"\r\n")[0], "empty_file"),
+    "only a header": (format_csv([]) + TEXT.partition(b"\r\n")[0], "empty_file"),
     "an array cut at once": (b"[", "malformed_json"),
-    "an array cut in its first row": (array(rows(1))[:200], "malformed_json"),
+    "an array cut in its first row": (format_json_array(build_rows(1))[:200], "malformed_json"),
     "no array": (b"[}", "malformed_json"),
     "nothing but depth": (b"[" * 1_000_000, "too_deep"),
     "nothing but halves of letters in depth": (b"[" * 10_000 + b'"\\ud800"', "too_deep"),
@@ -135,7 +135,7 @@ WHOLE: dict[str, tuple[bytes, str]] = {
         "row_too_long",
     ),
     "an object over many lines": (b'{"list_type":\n"a"}', "malformed_json"),
-    "a push written for people": (json.dumps(row(1), indent=2).encode(), "malformed_json"),
+    "a push written for people": (json.dumps(build_row(1), indent=2).encode(), "malformed_json"),
     "rows in an object": (b'{"rows": [\n{"a":1},\n{"a":2}\n]}', "malformed_json"),
     "a record over many lines": (
         TEXT.partition(b"\r\n")[0] + b"\r\n" + b",".join([b'"' + b"x\n" * 60_000 + b'"'] * 10),
@@ -171,7 +171,7 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     "an unknown heading": (with_headings("处罚觉定日期", instead="决定日期"), "unknown_column"),
     "a heading twice": (with_headings("决定日期"), "column_twice"),
     "a heading in two languages": (with_headings("decided_on"), "column_twice"),
-    "a heading with a number": (with_headings(f"某{PERSON}"), "unknown_column"),
+    "a heading with a number": (with_headings(f"某{PERSON_RESIDENT_ID}"), "unknown_column"),
     "a column missing": (with_headings("备注", instead="列入事由"), "column_missing"),
     "columns without end": (with_headings(*map(str, range(600))), "too_many_columns"),
     "the same heading without end": (with_headings(*["决定日期"] * 600), "too_many_columns"),
@@ -185,27 +185,27 @@ WHOLE: dict[str, tuple[bytes, str]] = {
     "a bomb": (bomb(), "zip_bomb"),
     "a hidden sheet": (book(hidden), "hidden_sheet"),
     "two sheets": (book(several), "several_sheets"),
-    "a workbook without rows": (workbook([dict.fromkeys(HEADER)]), "empty_file"),
-    "a workbook without headings": (workbook([{"甲": 1}]), "no_header_row"),
+    "a workbook without rows": (build_workbook([dict.fromkeys(HEADER)]), "empty_file"),
+    "a workbook without headings": (build_workbook([{"甲": 1}]), "no_header_row"),
 }
 
 
 def test_what_cannot_be_read_is_refused_whole_and_in_words(world: World) -> None:
     api = world.api()
     chinese = {"Accept-Language": "zh"}
-    set_to(world, submission_at_once_bytes=5_000_000)
-    before = written(world)
+    change_settings(world, submission_at_once_bytes=5_000_000)
+    before = count_written_rows(world)
     for name, (content, code) in WHOLE.items():
-        answer = send(api, content)
-        document = unreadable(answer, code)
-        assert PERSON not in answer.text
+        answer = send_file(api, content)
+        document = require_unreadable(answer, code)
+        assert PERSON_RESIDENT_ID not in answer.text
         later = api.get(f"{SUBMISSIONS}/{document['submission_id']}", headers=chinese).json()
         assert (later["state"], later["problem"]["code"]) == ("refused", code), name
         assert later["progress"]["rows_read"] == 0
         for told in (later["problem"]["detail"], *_sentences(later)):
             assert any("\u4e00" <= each <= "\u9fff" for each in told), (name, told)
-        assert results(api, document | {"id": document["submission_id"]}) == []
-    assert written(world) == before
+        assert read_results(api, document | {"id": document["submission_id"]}) == []
+    assert count_written_rows(world) == before
 
 
 def _sentences(view: View) -> list[str]:
@@ -220,17 +220,17 @@ def test_an_unknown_heading_is_named_with_the_nearest_one(world: World) -> None:
         params={"list_type": "wage_arrears.black"},
         headers={"Accept-Language": "zh"},
     )
-    named = [each["detail"] for each in problem(answer)["errors"]]
+    named = [each["detail"] for each in read_problem(answer)["errors"]]
     assert "未知的列「处罚觉定日期」，是否为「处罚决定日期」？" in named
 
 
 ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
     "a broken line between good ones": (
-        ndjson([row(1), b'{"source_ref":"HR-2",', row(3)]),
+        format_ndjson([build_row(1), b'{"source_ref":"HR-2",', build_row(3)]),
         [(1, None), (2, "malformed_json"), (3, None)],
     ),
     "lines that are no objects": (
-        ndjson([b"{}x", b"[]", b'"a"', b"1", b"null", b"NaN"]),
+        format_ndjson([b"{}x", b"[]", b'"a"', b"1", b"null", b"NaN"]),
         [
             (1, "malformed_json"),
             (2, "wrong_type"),
@@ -241,13 +241,13 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
         ],
     ),
     "a broken first line": (
-        ndjson([b'{"source_ref":"HR-1",', row(2), b'{"source_ref":']),
+        format_ndjson([b'{"source_ref":"HR-1",', build_row(2), b'{"source_ref":']),
         [(1, "malformed_json"), (2, None), (3, "malformed_json")],
     ),
     "nothing but a broken line": (b'{"source_ref":"HR-1",', [(1, "malformed_json")]),
     "items that are no objects": (b"[[], 1, null]", [(n, "wrong_type") for n in (1, 2, 3)]),
     "NULs": (
-        ndjson([row(1, reason="拖\0欠"), json.dumps(row(2)).encode()[:-1] + b"\0}"]),
+        format_ndjson([build_row(1, reason="拖\0欠"), json.dumps(build_row(2)).encode()[:-1] + b"\0}"]),
         [(1, "control_character"), (2, "malformed_json")],
     ),
     "NULs in a table": (
@@ -255,34 +255,34 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
         [(2, "control_character"), (3, None), (4, None)],
     ),
     "half a letter in a line": (
-        ndjson([json.dumps(row(1)).replace("HR-1", "\\ud800").encode(), row(2)]),
+        format_ndjson([json.dumps(build_row(1)).replace("HR-1", "\\ud800").encode(), build_row(2)]),
         [(1, "malformed_json"), (2, None)],
     ),
     "a line in GBK": (
-        ndjson([row(1), json.dumps(row(2), ensure_ascii=False).encode("gb18030")]),
+        format_ndjson([build_row(1), json.dumps(build_row(2), ensure_ascii=False).encode("gb18030")]),
         [(1, None), (2, "malformed_json")],
     ),
     "depth": (
-        ndjson(
+        format_ndjson(
             [
                 b"{" + b'"a":{' * 2000 + b"}" * 2001,
-                json.dumps(row(1) | {"reason": [[[[]]]]}).encode(),
+                json.dumps(build_row(1) | {"reason": [[[[]]]]}).encode(),
             ]
         ),
         [(1, "malformed_json"), (2, "not_text")],
     ),
     "giant numbers": (
-        ndjson(
+        format_ndjson(
             [
-                row(1) | {"conduct_continues": 10**300},
-                row(2, source_ref=10**400),
-                row(3) | {"penalty": {"fine": 10**30}},
+                build_row(1) | {"conduct_continues": 10**300},
+                build_row(2, source_ref=10**400),
+                build_row(3) | {"penalty": {"fine": 10**30}},
             ]
         ),
         [(1, "not_true_or_false"), (2, "malformed_json"), (3, "wrong_type")],
     ),
     "half an export": (
-        ndjson(
+        format_ndjson(
             [
                 dict.fromkeys(
                     ("id", "version", "seq", "list_type", "subject", "decision", "disclosure"), 1
@@ -304,7 +304,7 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
         [(2, None), (3, None), (4, "conduct_end_missing")],
     ),
     "a formula, an error, damaged numbers": (
-        delimited(
+        format_csv(
             [
                 TABLE[0] | {"列入事由": "=1+1"},
                 TABLE[1] | {"列入事由": "#N/A"},
@@ -319,12 +319,12 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
 @pytest.mark.parametrize("name", ROWS)
 def test_a_damaged_row_is_answered_and_the_others_are_recorded(world: World, name: str) -> None:
     content, wanted = ROWS[name]
-    view = submit(world.api(), content)
+    view = submit_file(world.api(), content)
     assert [(each["row"], each.get("code")) for each in view["results"]] == wanted
     for each in view["results"]:
         if each["outcome"] == "refused":
             assert any("\u4e00" <= letter <= "\u9fff" for letter in each["sentence"])
-    assert len(recorded(world.api())) == [code for _, code in wanted].count(None)
+    assert len(read_entries(world.api())) == [code for _, code in wanted].count(None)
 
 
 def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
@@ -332,12 +332,12 @@ def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
     header, _, rest = TEXT.partition(b"\r\n")
     first, _, others = rest.partition(b"\r\n")
     stray = b"\r\n".join([header + b"," * 20_000, first + b",x" * 20_000, others])
-    fields = row(4) | {f"field_{n}": n for n in range(60)}
+    fields = build_row(4) | {f"field_{n}": n for n in range(60)}
     for content, code, left_out in (
         (stray, "cell_without_heading", 2),  # nobody looks for more of them
-        (ndjson([fields, row(2), row(3)]), "unknown_field", 41),
+        (format_ndjson([fields, build_row(2), build_row(3)]), "unknown_field", 41),
     ):
-        damaged, *good = submit(api, content)["results"]
+        damaged, *good = submit_file(api, content)["results"]
         assert (damaged["code"], len(damaged["errors"])) == (code, 20)
         assert [each["code"] for each in damaged["errors"]] == [code] * 19 + ["more_faults"]
         assert damaged["errors"][-1]["sentence"].startswith(f"另有至少 {left_out} 处")
@@ -347,7 +347,7 @@ def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
 def test_headings_that_nobody_knows_are_counted_and_not_listed(world: World) -> None:
     api = world.api()
     content = with_headings(*(f"某某{n}" for n in range(100)))
-    document = problem(send(api, content))
+    document = read_problem(send_file(api, content))
     view = api.get(f"{SUBMISSIONS}/{document['submission_id']}").json()
     codes = [each["code"] for each in view["problem"]["errors"]]
     assert codes == ["unknown_column"] * 49 + ["more_faults"]
@@ -365,18 +365,18 @@ def damaged_cells(opened: xlsxwriter.Workbook, sheet: Any) -> None:
         (8, "决定文号", date(2026, 11, 20)),
         (9, "列入事由", True),
     ):
-        for place, cell in enumerate(cells(row(line)).values()):
+        for place, cell in enumerate(build_cells(build_row(line)).values()):
             sheet.write(line - 1, place, cell)
         sheet.write(*at(heading, line), value)
     sheet.write_formula(*at("列入事由", 9), "=1/0", None, "#DIV/0!")
-    whole = cells(row(10)) | {"决定日期": date(2026, 11, 20), "行为终了日期": date(2026, 10, 31)}
+    whole = build_cells(build_row(10)) | {"决定日期": date(2026, 11, 20), "行为终了日期": date(2026, 10, 31)}
     for place, cell in enumerate(whole.values()):
         sheet.write(9, place, f" {cell}\u3000" if isinstance(cell, str) else cell)
     assert opened
 
 
 def test_what_a_spreadsheet_did_to_a_cell_is_said(world: World) -> None:
-    view = submit(world.api(), book(damaged_cells))
+    view = submit_file(world.api(), book(damaged_cells))
     assert [(each["row"], each.get("code"), each.get("column")) for each in view["results"]] == [
         (2, "formula_cell", "列入事由"),
         (3, "merged_cell", "决定文号"),
@@ -388,50 +388,50 @@ def test_what_a_spreadsheet_did_to_a_cell_is_said(world: World) -> None:
         (9, "formula_cell", "列入事由"),
         (10, None, None),
     ]
-    assert recorded(world.api()).keys() == {"HR-10"}
+    assert read_entries(world.api()).keys() == {"HR-10"}
 
 
 BROKEN: dict[str, tuple[bytes, str]] = {
-    "an array cut off": (array(rows(150))[:-300], "malformed_json"),
-    "depth": (array(rows(150))[:-1] + b',{"a":' + b"[" * 900 + b"]" * 900 + b"}]", "too_deep"),
+    "an array cut off": (format_json_array(build_rows(150))[:-300], "malformed_json"),
+    "depth": (format_json_array(build_rows(150))[:-1] + b',{"a":' + b"[" * 900 + b"]" * 900 + b"}]", "too_deep"),
     "a quote left open": (
-        delimited([cells(each) for each in rows(150)]) + b'HR-x,"',
+        format_csv([build_cells(each) for each in build_rows(150)]) + b'HR-x,"',
         "malformed_csv",
     ),
-    "a line too long": (ndjson(rows(150)) + b"x" * 2_000_000, "row_too_long"),
+    "a line too long": (format_ndjson(build_rows(150)) + b"x" * 2_000_000, "row_too_long"),
 }
 
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_file_that_breaks_off_is_answered_up_to_there(world: World, name: str) -> None:
     api, (content, code) = world.api(), BROKEN[name]
-    set_to(world, submission_at_once_bytes=5_000_000)
-    view = submit(api, content)
+    change_settings(world, submission_at_once_bytes=5_000_000)
+    view = submit_file(api, content)
     assert (view["state"], view["problem"]["code"]) == ("stopped", code)
     # Every row before the break has its answer, however large a step was.
     assert {each["outcome"] for each in view["results"]} == {"accepted"}
     assert len(view["results"]) == (149 if code == "malformed_json" else 150)
-    before = written(world)
-    again = submit(api, content)
+    before = count_written_rows(world)
+    again = submit_file(api, content)
     assert {each["outcome"] for each in again["results"]} == {"replayed"}
-    whole = submit(api, content, commit="all_or_nothing")
+    whole = submit_file(api, content, commit="all_or_nothing")
     assert (whole["state"], whole["problem"]["code"]) == ("refused", code)
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_half_a_letter_in_an_array_is_not_made_up_for(world: World) -> None:
     api, reason = world.api(), "拖欠".encode()
     for half in (b"\\ud800", b"\\udc00", b"\\ud83d\\u0041", b"\\ud83dx"):
-        view = submit(api, array([row(1), row(2)]).replace(reason, half, 1))
+        view = submit_file(api, format_json_array([build_row(1), build_row(2)]).replace(reason, half, 1))
         assert [(each["row"], each.get("code")) for each in view["results"]] == [
             (1, "control_character"),
             (2, None),
         ]
     for half in (b"\xed\xa0\x80", b"\xff"):
-        unreadable(send(api, array([row(3)]).replace(reason, half, 1)), "malformed_json")
+        require_unreadable(send_file(api, format_json_array([build_row(3)]).replace(reason, half, 1)), "malformed_json")
     text = "𠀀 \\ud800 😀"
-    assert outcomes(submit(api, json.dumps([row(4, reason=text)]).encode())) == [(1, "accepted")]
-    assert {name: entry["reason"] == text for name, entry in recorded(api).items()} == {
+    assert read_outcomes(submit_file(api, json.dumps([build_row(4, reason=text)]).encode())) == [(1, "accepted")]
+    assert {name: entry["reason"] == text for name, entry in read_entries(api).items()} == {
         "HR-2": False,
         "HR-4": True,
     }
@@ -439,51 +439,51 @@ def test_half_a_letter_in_an_array_is_not_made_up_for(world: World) -> None:
 
 # --- forms ----------------------------------------------------------------
 
-LINES = ndjson(rows(1))
+LINES = format_ndjson(build_rows(1))
 FORMS: dict[str, tuple[tuple[bytes, str], int, str]] = {
-    "cut off": (form(LINES, whole=False), 400, "malformed"),
-    "without a boundary": ((form(LINES)[0], "multipart/form-data"), 400, "malformed"),
+    "cut off": (build_form(LINES, is_complete=False), 400, "malformed"),
+    "without a boundary": ((build_form(LINES)[0], "multipart/form-data"), 400, "malformed"),
     "with a boundary too long": (
         (b"--", f"multipart/form-data; boundary={'x' * 300}"),
         400,
         "malformed",
     ),
     "with another boundary": (
-        (form(LINES)[0], "multipart/form-data; boundary=other"),
+        (build_form(LINES)[0], "multipart/form-data; boundary=other"),
         400,
         "malformed",
     ),
-    "empty": ((b"--edge--\r\n", form(b"")[1]), 422, "one_file"),
-    "of nothing": ((b"", form(b"")[1]), 400, "malformed"),
-    "without the file": (form(LINES, "attachment"), 422, "one_file"),
+    "empty": ((b"--edge--\r\n", build_form(b"")[1]), 422, "one_file"),
+    "of nothing": ((b"", build_form(b"")[1]), 400, "malformed"),
+    "without the file": (build_form(LINES, "attachment"), 422, "one_file"),
     "of two files": (
-        (form(LINES)[0].replace(b"--edge--\r\n", form(LINES)[0]), form(b"")[1]),
+        (build_form(LINES)[0].replace(b"--edge--\r\n", build_form(LINES)[0]), build_form(b"")[1]),
         422,
         "one_file",
     ),
-    "an empty file": (form(b""), 422, "empty_file"),
+    "an empty file": (build_form(b""), 422, "empty_file"),
 }
 
 
 def test_a_broken_form_is_refused_and_leaves_nothing(world: World) -> None:
-    api, before = world.api(), written(world)
+    api, before = world.api(), count_written_rows(world)
     for name, ((content, kind), status, code) in FORMS.items():
-        answer = send(api, content, kind)
+        answer = send_file(api, content, kind)
         assert answer.status_code == status, (name, answer.text)
-        assert problem(answer)["code"] == code, (name, answer.text)
-    assert written(world) == before
+        assert read_problem(answer)["code"] == code, (name, answer.text)
+    assert count_written_rows(world) == before
     left = api.get(SUBMISSIONS).json()["submissions"]
     assert [each["problem"]["code"] for each in left] == ["empty_file"]
-    beside = form(LINES)[0].replace(
+    beside = build_form(LINES)[0].replace(
         b"--edge\r\n",
         b'--edge\r\nContent-Disposition: form-data; name="note"\r\n\r\nx\r\n--edge\r\n',
         1,
     )
-    assert outcomes(submit(api, beside, form(b"")[1])) == [(1, "accepted")]
+    assert read_outcomes(submit_file(api, beside, build_form(b"")[1])) == [(1, "accepted")]
 
 
 def test_a_sender_that_goes_away_leaves_nothing(world: World) -> None:
-    api, before = world.api(), written(world)
+    api, before = world.api(), count_written_rows(world)
 
     def states() -> list[str]:
         return [
@@ -491,14 +491,14 @@ def test_a_sender_that_goes_away_leaves_nothing(world: World) -> None:
         ]
 
     def breaking_off() -> Iterator[bytes]:
-        yield ndjson(rows(5))
+        yield format_ndjson(build_rows(5))
         assert _eventually(lambda: states() == ["receiving"])
         raise ConnectionError
 
     with pytest.raises(ConnectionError):
         api.post(SUBMISSIONS, content=breaking_off(), headers={"Content-Type": NDJSON})
     assert _eventually(lambda: states() == [])
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def _eventually(is_so: Callable[[], bool]) -> bool:
@@ -510,18 +510,18 @@ def _eventually(is_so: Callable[[], bool]) -> bool:
 
 def test_damage_is_told_alike_in_the_background(world: World) -> None:
     api = world.api()
-    set_to(world, submission_at_once_bytes=0)
-    before = written(world)
+    change_settings(world, submission_at_once_bytes=0)
+    before = count_written_rows(world)
     for name in ("a workbook cut off", "UTF-16 cut in a letter", "a hidden sheet"):
         content, code = WHOLE[name]
-        view = queue(world, api, content)
+        view = submit_in_background(world, api, content)
         assert (view["state"], view["problem"]["code"]) == ("refused", code)
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_a_wrong_media_type_changes_nothing(world: World) -> None:
     api = world.api()
-    for kind in (OCTETS, CSV, "image/png", "", "text/csv; charset=gbk"):
-        view = submit(api, LINES, kind)
+    for kind in (OCTET_STREAM, CSV, "image/png", "", "text/csv; charset=gbk"):
+        view = submit_file(api, LINES, kind)
         assert view["format"] == "ndjson"
-    refused(api.put(SUBMISSIONS, content=LINES), 405, "method_not_allowed")
+    require_refused(api.put(SUBMISSIONS, content=LINES), 405, "method_not_allowed")

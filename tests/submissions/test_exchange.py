@@ -29,7 +29,7 @@ LAW = shipped()
 NEW_PENALTY: dict[str, Cell] = {
     "CF_XDR_MC": "枣庄某某建筑有限公司",
     "CF_XDR_LB": "法人及非法人组织",
-    "CF_XDR_SHXYM": facts.BUILDER,
+    "CF_XDR_SHXYM": facts.BUILDER_USCC,
     "CF_XDR_GSZC": "",
     "CF_XDR_ZZJG": "",
     "CF_XDR_SWDJ": "370403000000001",
@@ -37,7 +37,7 @@ NEW_PENALTY: dict[str, Cell] = {
     "CF_XDR_SHZZ": "无",
     "CF_FRDB": "张某",
     "CF_FR_ZJLX": "身份证",
-    "CF_FR_ZJHM": facts.PERSON,
+    "CF_FR_ZJHM": facts.PERSON_RESIDENT_ID,
     "CF_XDR_ZJLX": "",
     "CF_XDR_ZJHM": "",
     "CF_WSH": "枣环罚〔2026〕12号",
@@ -70,7 +70,7 @@ OLD_PENALTY: dict[str, Cell] = {
     "CF_XDR_ZDM": "",
     "CF_XDR_GSDJ": "",
     "CF_XDR_SWDJ": "",
-    "CF_XDR_SFZ": facts.PERSON,
+    "CF_XDR_SFZ": facts.PERSON_RESIDENT_ID,
     "CF_FR": "",
     "CF_JG": "罚款2000元",
     "CF_JDRQ": "2016.11.20",
@@ -84,7 +84,7 @@ OLD_PENALTY: dict[str, Cell] = {
 NEW_LICENCE: dict[str, Cell] = {
     "XK_XDR_MC": "枣庄某某建筑有限公司",
     "XK_XDR_LB": "法人及非法人组织",
-    "XK_XDR_SHXYM": facts.BUILDER,
+    "XK_XDR_SHXYM": facts.BUILDER_USCC,
     "XK_FRDB": "张某",
     "XK_XKWS": "准予许可决定书",
     "XK_WSH": "枣环许〔2026〕3号",
@@ -129,13 +129,13 @@ def test_a_penalty_of_2018() -> None:
         "subject": {
             "kind": "legal_person",
             "name": "枣庄某某建筑有限公司",
-            "identifiers": [{"scheme": "uscc", "number": facts.BUILDER}],
+            "identifiers": [{"scheme": "uscc", "number": facts.BUILDER_USCC}],
         },
         "responsible_persons": [
             {
                 "role": "legal_representative",
                 "name": "张某",
-                "identifier": {"scheme": "resident_id", "number": facts.PERSON},
+                "identifier": {"scheme": "resident_id", "number": facts.PERSON_RESIDENT_ID},
             }
         ],
         "decision": {
@@ -165,7 +165,7 @@ def test_a_penalty_of_2016() -> None:
     assert told["subject"] == {
         "kind": "natural_person",
         "name": "张某",
-        "identifiers": [{"scheme": "resident_id", "number": facts.PERSON}],
+        "identifiers": [{"scheme": "resident_id", "number": facts.PERSON_RESIDENT_ID}],
     }
     assert told["penalty"] == {"categories": ["罚款", "警告"], "content": "罚款2000元"}
     assert told["disclosure"] == {"class": "restricted"}
@@ -226,8 +226,8 @@ def test_chinese_headings_of_the_exchange() -> None:
         {
             "行政相对人名称": "枣庄某某建筑有限公司",
             "行政相对人类别": "法人及非法人组织",
-            "行政相对人代码_1(统一社会信用代码)": facts.BUILDER,
-            "行政相对人代码_3(组织机构代码)": facts.BUILDER[8:17],
+            "行政相对人代码_1(统一社会信用代码)": facts.BUILDER_USCC,
+            "行政相对人代码_3(组织机构代码)": facts.BUILDER_USCC[8:17],
             "法定代表人": "张某",
             "行政处罚决定书文号": "枣环罚〔2026〕12号",
             "违法行为类型": "超标",
@@ -276,7 +276,7 @@ def test_penalties_and_licences_are_two_tables() -> None:
 
 def test_one_document_may_punish_several() -> None:
     first = body(NEW_PENALTY)["source_ref"]
-    other = body({**NEW_PENALTY, "CF_XDR_SHXYM": numbers.uscc(7)})["source_ref"]
+    other = body({**NEW_PENALTY, "CF_XDR_SHXYM": numbers.build_uscc(7)})["source_ref"]
     assert first != other
     assert first.startswith("枣环罚〔2026〕12号-")
     changed = {**NEW_PENALTY, "CF_NR": "另", "CF_XDR_MC": "改名后的公司", "SJC": "2027-01-01"}
@@ -288,11 +288,11 @@ def test_a_reference_is_short_and_holds_no_personal_number() -> None:
     assert reference is not None
     assert len(reference) == 80
     one = build_source_reference(
-        {"decision_number": "1号", "name": "张某", "resident_id": facts.PERSON}
+        {"decision_number": "1号", "name": "张某", "resident_id": facts.PERSON_RESIDENT_ID}
     )
     assert one == build_source_reference({"decision_number": "1号", "name": "张 某"})
     assert one == build_source_reference(
-        {"decision_number": "1号", "name": "张某", "uscc": facts.PERSON}
+        {"decision_number": "1号", "name": "张某", "uscc": facts.PERSON_RESIDENT_ID}
     )
     assert one is not None
     assert not contains_personal_number(one)
@@ -343,7 +343,7 @@ def test_state_1_of_a_licence_depends_on_the_generation() -> None:
         "XK_WSH": "1号",
         "XK_JDRQ": "2016/1/1",
         "XK_NR": "排污",
-        "XK_XDR_SHXYM": facts.BUILDER,
+        "XK_XDR_SHXYM": facts.BUILDER_USCC,
         "XK_JZQ": "2019/1/1",
     }
     assert body(old, list_type=LICENCE)["effective_until"] == "2019-01-01"
@@ -377,9 +377,9 @@ def test_other_scopes_and_degrees() -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (facts.uscc("31370403", "MB000001"), "unincorporated_organization"),
-        (facts.uscc("51370403", "MB000001"), "legal_person"),
-        (facts.BUILDER, "legal_person"),
+        (facts.build_uscc("31370403", "MB000001"), "unincorporated_organization"),
+        (facts.build_uscc("51370403", "MB000001"), "legal_person"),
+        (facts.BUILDER_USCC, "legal_person"),
     ],
 )
 def test_organisations_are_told_apart_by_their_code(code: str, kind: str) -> None:
@@ -389,7 +389,7 @@ def test_organisations_are_told_apart_by_their_code(code: str, kind: str) -> Non
 
 
 def test_shops() -> None:
-    shop = {**NEW_PENALTY, "CF_XDR_SHXYM": numbers.shop_uscc(1), "CF_XDR_LB": "个体工商户"}
+    shop = {**NEW_PENALTY, "CF_XDR_SHXYM": numbers.build_shop_uscc(1), "CF_XDR_LB": "个体工商户"}
     told = body(shop)
     assert told["subject"]["kind"] == "individual_business"
     assert told["responsible_persons"][0]["role"] == "business_owner"
@@ -415,10 +415,10 @@ def test_persons() -> None:
 
 
 def test_the_variant_of_the_representatives_number() -> None:
-    variant = {**NEW_PENALTY, "CF_FR_ZJLX": "", "CF_FR_ZJHM": "", "CF_FR_SFZH": facts.PERSON}
+    variant = {**NEW_PENALTY, "CF_FR_ZJLX": "", "CF_FR_ZJHM": "", "CF_FR_SFZH": facts.PERSON_RESIDENT_ID}
     assert body(variant)["responsible_persons"][0]["identifier"] == {
         "scheme": "resident_id",
-        "number": facts.PERSON,
+        "number": facts.PERSON_RESIDENT_ID,
     }
     damaged = read({**variant, "CF_FR_SFZH": 3.7e17})
     (fault,) = damaged.faults
@@ -430,7 +430,7 @@ def test_the_variant_of_the_representatives_number() -> None:
 
 
 def test_a_personal_number_does_not_reach_the_remark() -> None:
-    row = read({**NEW_PENALTY, "CF_XDR_SWDJ": facts.PERSON})
+    row = read({**NEW_PENALTY, "CF_XDR_SWDJ": facts.PERSON_RESIDENT_ID})
     assert [each.code for each in row.faults] == ["personal_number_in_text"]
     assert row.find_column("/remark") == list(NEW_PENALTY).index("CF_XDR_SWDJ")
-    assert facts.PERSON not in str([each.sentence for each in row.faults])
+    assert facts.PERSON_RESIDENT_ID not in str([each.sentence for each in row.faults])

@@ -22,7 +22,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
@@ -34,27 +34,27 @@ from app.submissions.service import Wish
 from app.submissions.store import LeaseLost, SubmissionRow
 from app.submissions.upload.receive import Keeper
 from tests.support import files
-from tests.support.facts import asked, check, organisation, penalty, push
-from tests.support.processes import make_key, push_today, serving
+from tests.support.facts import build_question, build_check, build_organisation, build_penalty_changes, build_push
+from tests.support.processes import create_key, build_push_today, serve_registry
 from tests.support.workers import (
     NDJSON,
-    bodies,
-    ended,
-    followed,
+    build_bodies,
+    wait_for_end,
+    wait_until_finished,
     kill_all,
     kill_workers,
-    left_of_files,
-    memory,
-    ndjson,
-    newest,
-    read_rows,
-    references,
+    count_submissions_and_parts,
+    read_peak_memory,
+    format_ndjson,
+    read_newest_submission,
+    wait_for_rows,
+    read_references,
     require_recorded,
-    results_of,
-    send,
-    stored,
+    read_complete_results,
+    send_file,
+    read_stored_submission,
     wait_for,
-    workers_of,
+    find_worker_pids,
 )
 from tests.support.world import World
 
@@ -70,23 +70,23 @@ IN_BACKGROUND = {**QUICK, "REDBLACK_SUBMISSION_AT_ONCE_BYTES": "0"}
 def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
-    rows = bodies(range(4_500))
-    file = ndjson(rows)
+    rows = build_bodies(range(4_500))
+    file = format_ndjson(rows)
     assert len(file) > settings.submission_at_once_bytes
-    asker = make_key(settings, "approver", "finance_bureau")
+    asker = create_key(settings, "approver", "finance_bureau")
 
-    with serving(settings, tmp_path, **QUICK) as served, served.client(key) as client:
+    with serve_registry(settings, tmp_path, **QUICK) as served, served.client(key) as client:
         answer = client.post("/v1/submissions", content=file)
         assert answer.status_code == httpx.codes.ACCEPTED
         name = answer.json()["id"]
         place = answer.headers["Location"]
         assert place == f"/v1/submissions/{name}"
-        read = read_rows(registry, name, 0)
-        first = workers_of(served)
+        read = wait_for_rows(registry, name, 0)
+        first = find_worker_pids(served)
         assert len(first) == 1
         # A clerk asks meanwhile, and is told of what is recorded already.
         with served.client(asker) as other:
-            told = other.post("/v1/checks", json=check(asked(uscc(0), None)))
+            told = other.post("/v1/checks", json=build_check(build_question(build_uscc(0), None)))
         assert told.status_code == httpx.codes.OK
         assert told.json()["results"][0]["found"]
 
@@ -95,7 +95,7 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
             lambda: client.get(place).json()["progress"]["rows_read"] > read + 300,
             "another worker",
         )
-        [second] = workers_of(served)
+        [second] = find_worker_pids(served)
         assert second not in first
         began = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
@@ -105,30 +105,30 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
         log = served.log.read_text()
         assert "Traceback" not in log
         assert "Application shutdown complete" in log
-    left = stored(registry, name)
+    left = read_stored_submission(registry, name)
     assert (left.state, left.leased_until) == (State.running, None)  # nobody need wait for it
 
-    with serving(settings, tmp_path, **QUICK) as served:
-        read = read_rows(registry, name, left.rows_read + 300)
+    with serve_registry(settings, tmp_path, **QUICK) as served:
+        read = wait_for_rows(registry, name, left.rows_read + 300)
         kill_all(served)
-    left = stored(registry, name)
+    left = read_stored_submission(registry, name)
     assert left.state == State.running
     assert read <= left.rows_read < len(rows)
 
-    with serving(settings, tmp_path, **QUICK) as served, served.client(key) as client:
-        assert ended(registry, name).state == State.done  # by itself: nobody asked for it
+    with serve_registry(settings, tmp_path, **QUICK) as served, served.client(key) as client:
+        assert wait_for_end(registry, name).state == State.done  # by itself: nobody asked for it
         view = client.get(place).json()
         assert view["progress"]["rows_read"] == view["progress"]["accepted"] == len(rows)
-        answers = results_of(client, name)
+        answers = read_complete_results(client, name)
         assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
-        assert [item["source_ref"] for item in answers] == references(rows)
-        again = followed(client, send(client, file)["id"])
+        assert [item["source_ref"] for item in answers] == read_references(rows)
+        again = wait_until_finished(client, send_file(client, file)["id"])
         assert again["id"] != name
         assert again["progress"]["replayed"] == len(rows)
-        assert [item["entry_id"] for item in results_of(client, again["id"])] == [
+        assert [item["entry_id"] for item in read_complete_results(client, again["id"])] == [
             item["entry_id"] for item in answers
         ]
-    require_recorded(registry, references(rows))
+    require_recorded(registry, read_references(rows))
 
 
 def test_many_files_at_once_wait_for_one_another_in_no_ring(
@@ -137,62 +137,62 @@ def test_many_files_at_once_wait_for_one_another_in_no_ring(
     """The same organisations in opposite orders, as wholes and row by row, beside single pushes."""
     serials = list(range(400))
     shuffled = random.Random(4).sample(serials, len(serials))
-    record = penalty()
+    record = build_penalty_changes()
     record.pop("source_ref")
     files = [
-        (bodies(reversed(serials), "WHOLE", **record), {"commit": "all_or_nothing"}),
-        (bodies(reversed(serials), "DOWN", **record), {}),
-        (bodies(serials, "UP"), {}),
-        (bodies(shuffled, "MIXED", **record), {"commit": "all_or_nothing"}),
+        (build_bodies(reversed(serials), "WHOLE", **record), {"commit": "all_or_nothing"}),
+        (build_bodies(reversed(serials), "DOWN", **record), {}),
+        (build_bodies(serials, "UP"), {}),
+        (build_bodies(shuffled, "MIXED", **record), {"commit": "all_or_nothing"}),
     ]
-    single = bodies(shuffled[:90], "ONE", **record)
+    single = build_bodies(shuffled[:90], "ONE", **record)
     more = {**IN_BACKGROUND, "REDBLACK_SUBMISSION_WORKERS": "2"}
 
-    with serving(settings, tmp_path, **more) as served, served.client(key) as client:
+    with serve_registry(settings, tmp_path, **more) as served, served.client(key) as client:
 
         def push_single(rows: list[dict[str, Any]]) -> Counter[int]:
             with served.client(key) as own:
                 return Counter(own.post("/v1/entries", json=row).status_code for row in rows)
 
         with ThreadPoolExecutor(3) as pool:
-            names = [send(client, ndjson(rows), **wish)["id"] for rows, wish in files]
+            names = [send_file(client, format_ndjson(rows), **wish)["id"] for rows, wish in files]
             pushed = [pool.submit(push_single, single[part::3]) for part in range(3)]
-            views = [followed(client, name) for name in names]
+            views = [wait_until_finished(client, name) for name in names]
             statuses = sum((item.result(60) for item in pushed), Counter())
         for (rows, _), view in zip(files, views, strict=True):
             assert view["state"] == "done", view
             assert view["progress"]["accepted"] == len(rows)
-            found = [item["source_ref"] for item in results_of(client, view["id"])]
-            assert found == references(rows)
+            found = [item["source_ref"] for item in read_complete_results(client, view["id"])]
+            assert found == read_references(rows)
         log = served.log.read_text()
     assert statuses == {httpx.codes.CREATED: len(single)}
     assert "Traceback" not in log
     assert "deadlock" not in log.lower()
     everything = [row["source_ref"] for rows, _ in files for row in rows]
-    require_recorded(registry, everything + references(single))
+    require_recorded(registry, everything + read_references(single))
 
 
 def test_a_large_file_takes_little_memory(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
     """Sixty megabytes, refused quickly; the bound is far above what it takes on any machine."""
-    line = ndjson([push_today(uscc(1), "LONG-1", remark="长" * 6_000)])
+    line = format_ndjson([build_push_today(build_uscc(1), "LONG-1", remark="长" * 6_000)])
     count = 60 * MEBIBYTE // len(line)
-    with serving(settings, tmp_path) as served, served.client(key) as client:
-        send(client, ndjson(bodies([1])))  # what is needed once is in memory by now
-        server_before, began = memory(served.process.pid), time.monotonic()
-        name = send(client, (line for _ in range(count)))["id"]
-        wait_for(lambda: stored(registry, name).state == State.running, "a worker")
-        [worker] = workers_of(served)
-        worker_before = worker_peak = memory(worker)
+    with serve_registry(settings, tmp_path) as served, served.client(key) as client:
+        send_file(client, format_ndjson(build_bodies([1])))  # what is needed once is in memory by now
+        server_before, began = read_peak_memory(served.process.pid), time.monotonic()
+        name = send_file(client, (line for _ in range(count)))["id"]
+        wait_for(lambda: read_stored_submission(registry, name).state == State.running, "a worker")
+        [worker] = find_worker_pids(served)
+        worker_before = worker_peak = read_peak_memory(worker)
 
         def look() -> bool:
             nonlocal worker_peak
-            worker_peak = max(worker_peak, memory(worker))
-            return stored(registry, name).finished_at is not None
+            worker_peak = max(worker_peak, read_peak_memory(worker))
+            return read_stored_submission(registry, name).finished_at is not None
 
         wait_for(look, "the end of a large submission")
-        server_more = memory(served.process.pid) - server_before
+        server_more = read_peak_memory(served.process.pid) - server_before
         view = client.get(f"/v1/submissions/{name}").json()
     assert view["progress"]["refused"] == view["progress"]["rows_read"] == count
     worker_more = worker_peak - worker_before
@@ -217,7 +217,7 @@ def begun(world: World, start: bytes, headers: dict[str, str]) -> Iterator[socke
     lines = ["POST /v1/submissions HTTP/1.1", *(f"{name}: {said}" for name, said in head.items())]
     with socket.create_connection((where.hostname, where.port or 80), timeout=30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + start)
-        wait_for(lambda: newest(world.registry), "the beginning of a submission")
+        wait_for(lambda: read_newest_submission(world.registry), "the beginning of a submission")
         yield connection
 
 
@@ -244,42 +244,42 @@ def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
     world: World, kind: str, *, reset: bool
 ) -> None:
     rows = sent_rows(1_500)
-    file = ndjson(rows)
+    file = format_ndjson(rows)
     body, headers = CUT_OFF[kind]
     with begun(world, body(file[: len(file) * 9 // 10]), headers(file)) as connection:
         if reset:  # as by a router between, which forgot the connection
             gone = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
-    wait_for(lambda: left_of_files(world.registry) == (0, 0), "the cut file to be gone")
-    view = send(world.api(), ndjson(rows[:20]))
+    wait_for(lambda: count_submissions_and_parts(world.registry) == (0, 0), "the cut file to be gone")
+    view = send_file(world.api(), format_ndjson(rows[:20]))
     assert (view["state"], view["progress"]["accepted"]) == ("done", 20)
-    require_recorded(world.registry, references(rows[:20]))
+    require_recorded(world.registry, read_references(rows[:20]))
 
 
 def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World) -> None:
     world.registry.settings.stalled_client_seconds = 0.3
-    file = ndjson(sent_rows(100))
+    file = format_ndjson(sent_rows(100))
     body, headers = CUT_OFF["whole"]
     with begun(world, body(file[:1_000]), headers(file)) as connection:
         answer = connection.recv(10_000).decode()
         assert answer.startswith("HTTP/1.1 400 ")
-    assert left_of_files(world.registry) == (0, 0)
+    assert count_submissions_and_parts(world.registry) == (0, 0)
 
 
 def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: World) -> None:
     start = store_of_half_a_file(world)
     dispatch.tidy(world.registry)
-    assert left_of_files(world.registry) == (1, 1)
+    assert count_submissions_and_parts(world.registry) == (1, 1)
     world.clock.instant += timedelta(hours=25)
     dispatch.tidy(world.registry)
-    assert left_of_files(world.registry) == (0, 0)
+    assert count_submissions_and_parts(world.registry) == (0, 0)
     answer = world.api().get(f"/v1/submissions/{start}")
     assert (answer.status_code, answer.json()["code"]) == (404, "submission_not_found")
 
 
 def store_of_half_a_file(world: World) -> UUID:
     submission_id = service.begin(world.registry, COMMAND_LINE_CALLER, Wish())
-    Keeper(world.registry, submission_id).keep(ndjson(sent_rows(10)))
+    Keeper(world.registry, submission_id).keep(format_ndjson(sent_rows(10)))
     return submission_id
 
 
@@ -318,7 +318,7 @@ WHOLES: dict[str, dict[str, Any]] = {
 def sent_rows(count: int, name: str = "ROW") -> list[dict[str, Any]]:
     """Rows for the day at which the clock of a world stands."""
     return [
-        push(source_ref=f"{name}-{serial}", subject=organisation(serial)) for serial in range(count)
+        build_push(source_ref=f"{name}-{serial}", subject=build_organisation(serial)) for serial in range(count)
     ]
 
 
@@ -328,7 +328,7 @@ def queued(
     """A submission that waits for a worker."""
     world.registry.settings.submission_at_once_bytes = 0
     declared = {"rows": len(rows)} if "mode" in wish else {}
-    view = send(world.api(), file or ndjson(rows), **wish, **declared)
+    view = send_file(world.api(), file or format_ndjson(rows), **wish, **declared)
     assert view["state"] == "queued"
     return UUID(view["id"])
 
@@ -393,15 +393,15 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
         second = taken_up(world, "second")
         assert second is not None
         row_by_row.work(world.registry, second)
-        before = stored(world.registry, name)
+        before = read_stored_submission(world.registry, name)
         with caplog.at_level(logging.WARNING, "redblack.submissions"):
             let_go()
     assert f"{name} was taken up by another worker" in caplog.text
-    assert stored(world.registry, name) == before
+    assert read_stored_submission(world.registry, name) == before
     assert (before.state, before.rows_read, before.accepted) == ("done", len(rows), len(rows))
-    answers = results_of(world.api(), str(name))
+    answers = read_complete_results(world.api(), str(name))
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
-    expected = [] if kind == "dry_run" else references(rows)
+    expected = [] if kind == "dry_run" else read_references(rows)
     require_recorded(world.registry, expected)
 
 
@@ -413,13 +413,13 @@ def test_a_worker_that_lost_its_lease_is_told_at_its_next_step(world: World) -> 
     job = Job(world.registry, first)
     world.registry.write(job.step)
     assert taken_up(world, "second") is not None
-    before = stored(world.registry, name)
+    before = read_stored_submission(world.registry, name)
     for step in (job.step, job.begin_anew, lambda connection: job.put(connection, Progress(), [])):
         with pytest.raises(LeaseLost):
             world.registry.write(step)
     with pytest.raises(LeaseLost):
         job.end(State.done)
-    assert stored(world.registry, name) == before
+    assert read_stored_submission(world.registry, name) == before
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -433,8 +433,8 @@ def test_who_is_late_but_was_not_given_up_goes_on(
     with stalled(world, monkeypatch, first, 2) as let_go:
         world.clock.instant += timedelta(hours=1)
         let_go()
-    assert stored(world.registry, name).state == State.done
-    require_recorded(world.registry, references(rows))
+    assert read_stored_submission(world.registry, name).state == State.done
+    require_recorded(world.registry, read_references(rows))
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counter[str]:
@@ -479,11 +479,11 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
     died = dying(monkeypatch, poison, slices=slices)
     work_until_nothing_waits(world)
     assert sum(died.values()) == row_by_row.MOST_ATTEMPTS
-    row = stored(world.registry, poison)
+    row = read_stored_submission(world.registry, poison)
     assert row.state in {State.refused, State.stopped}
     assert row.problem is not None
     assert row.problem["errors"][0]["code"] == "gave_up"
-    assert stored(world.registry, behind).state == State.done
+    assert read_stored_submission(world.registry, behind).state == State.done
     require_recorded(world.registry, [f"ROW-{serial}" for serial in range(5)])
 
 
@@ -496,10 +496,10 @@ def test_workers_that_die_after_a_step_each_come_to_the_end_all_the_same(
     died = dying(monkeypatch, name, slices=2)
     work_until_nothing_waits(world)
     assert sum(died.values()) > row_by_row.MOST_ATTEMPTS
-    assert stored(world.registry, name).state == State.done
-    answers = results_of(world.api(), str(name))
+    assert read_stored_submission(world.registry, name).state == State.done
+    answers = read_complete_results(world.api(), str(name))
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
-    require_recorded(world.registry, references(rows))
+    require_recorded(world.registry, read_references(rows))
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -537,7 +537,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
 def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    world.record(source_ref="OLD-1", subject=organisation(5_000))
+    world.record(source_ref="OLD-1", subject=build_organisation(5_000))
     world.registry.settings.replace_brake_share = 1
     rows = sent_rows(2 * STEP)
     name = queued(world, rows, WHOLES[kind])
@@ -553,9 +553,9 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
             row_by_row.work(world.registry, row)
     require_recorded(world.registry, ["OLD-1"])
     work_until_nothing_waits(world)
-    row = stored(world.registry, name)
+    row = read_stored_submission(world.registry, name)
     assert (row.state, row.accepted, row.exited) == ("done", len(rows), int(kind == "replace"))
-    require_recorded(world.registry, ["OLD-1", *references(rows)])
+    require_recorded(world.registry, ["OLD-1", *read_references(rows)])
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -584,12 +584,12 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
         assert row is not None
         with pytest.raises(KeyboardInterrupt):
             dispatch.work_on(world.registry, row)
-    left = stored(world.registry, name)
+    left = read_stored_submission(world.registry, name)
     assert (left.state, left.leased_until, left.attempts) == (State.running, None, 0)
-    require_recorded(world.registry, references(rows[:recorded]))
+    require_recorded(world.registry, read_references(rows[:recorded]))
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
     assert dispatch.work_off(world.registry) == 1  # at once: no lease is to be waited for
-    require_recorded(world.registry, references(rows))
+    require_recorded(world.registry, read_references(rows))
 
 
 @pytest.mark.usefixtures("small_steps")
@@ -610,7 +610,7 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
         with pytest.raises(Died):
             row_by_row.work(world.registry, row)
     work_until_nothing_waits(world)
-    row = stored(world.registry, name)
+    row = read_stored_submission(world.registry, name)
     assert (row.state, row.rows_read, row.refused) == ("stopped", 2, 1)
     require_recorded(world.registry, ["ROW-0"])
 
@@ -642,9 +642,9 @@ def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
         assert row is not None
         with pytest.raises(Died):
             row_by_row.work(world.registry, row)
-    assert stored(world.registry, name).reversed == 2 * STEP
+    assert read_stored_submission(world.registry, name).reversed == 2 * STEP
     work_until_nothing_waits(world)
-    row = stored(world.registry, name)
+    row = read_stored_submission(world.registry, name)
     assert (row.state, row.reversed, row.problem) == ("reversed", len(rows), None)
 
 
@@ -676,12 +676,12 @@ def test_a_worker_that_does_not_heed_the_signal_is_killed(
 def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: World) -> None:
     [row] = sent_rows(1)
     row["subject"]["identifiers"][0]["number"] = "123"
-    table = files.delimited([files.cells(row)])
-    view = files.submit(world.api(), table, "text/csv")
+    table = files.format_csv([files.build_cells(row)])
+    view = files.submit_file(world.api(), table, "text/csv")
     assert view["progress"]["refused"] == 1
     place = f"/v1/submissions/{view['id']}"
     waits = queued(world, sent_rows(3), {})
-    answers = results_of(world.api(), view["id"])
+    answers = read_complete_results(world.api(), view["id"])
     days = world.registry.settings.submission_keep_days
 
     world.clock.instant += timedelta(days=days, hours=-1)
@@ -690,11 +690,11 @@ def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: Wo
 
     world.clock.instant += timedelta(hours=2)
     dispatch.tidy(world.registry)
-    assert left_of_files(world.registry) == (2, 1)  # the one that waits is kept
+    assert count_submissions_and_parts(world.registry) == (2, 1)  # the one that waits is kept
     answer = world.api().get(f"{place}/refused.xlsx", headers={"Accept-Language": "zh"})
     assert (answer.status_code, answer.json()["code"]) == (409, "submission_state")
     assert "保存期" in answer.json()["detail"]
-    assert results_of(world.api(), view["id"]) == answers
+    assert read_complete_results(world.api(), view["id"]) == answers
     assert world.api().get(place).json()["state"] == view["state"]
     work_until_nothing_waits(world)
-    assert stored(world.registry, waits).accepted == 3
+    assert read_stored_submission(world.registry, waits).accepted == 3

@@ -9,23 +9,23 @@ import pytest
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.submissions.processing import dispatch, reversal
-from tests.support.facts import organisation, push, red, subject
+from tests.support.facts import build_organisation, build_push, build_red_changes, build_subject
 from tests.support.files import (
     SUBMISSIONS,
     View,
-    facts,
-    ndjson,
-    outcomes,
-    record,
-    recorded,
-    reverse,
-    row,
-    rows,
-    set_to,
-    shown,
-    submit,
+    remove_generated_fields,
+    format_ndjson,
+    read_outcomes,
+    record_entry,
+    read_entries,
+    reverse_submission,
+    build_row,
+    build_rows,
+    change_settings,
+    read_submission,
+    submit_file,
 )
-from tests.support.problems import refused, written
+from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 WHOLE = {"mode": "replace", "department": "human_resources", "reason": "年度名单全量更新"}
@@ -54,17 +54,17 @@ def correct(api: httpx.Client, entry: View) -> None:
 
 def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> None:
     api, feed, auditor = world.api(), world.api("subscriber"), world.api("auditor")
-    record(world.api(), row(1))
-    wrong = submit(api, ndjson([*rows(3), b"{"]))
-    seq = written(world)[-1]
+    record_entry(world.api(), build_row(1))
+    wrong = submit_file(api, format_ndjson([*build_rows(3), b"{"]))
+    seq = count_written_rows(world)[-1]
     made = [each["entry_id"] for each in wrong["results"] if each["outcome"] == "accepted"]
     assert len(made) == 2
     asked = take_back(api, wrong)
     assert asked.status_code == 200, asked.text
     assert asked.json()["state"] == "reversing"
-    refused(take_back(api, wrong), 409, "submission_state")
+    require_refused(take_back(api, wrong), 409, "submission_state")
     dispatch.work_off(world.registry)
-    ended = shown(api, wrong)
+    ended = read_submission(api, wrong)
     assert (ended["state"], ended["problem"]) == ("reversed", None)
     assert ended["progress"]["reversed"] == 2
     assert ended["reversal"] | {"at": ""} == {
@@ -73,7 +73,7 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
         "at": "",
         "reason": "误传",
     }
-    refused(take_back(api, wrong), 409, "submission_state")
+    require_refused(take_back(api, wrong), 409, "submission_state")
     # They are gone for everybody, and whoever follows is told so.
     assert changed_since(feed, seq) == [("remove", entry_id) for entry_id in made]
     snapshot = auditor.get("/v1/exports/entries").text
@@ -89,21 +89,21 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
             "误传",
         )
     # The right file may bear the references; what had been there before was never touched.
-    right = submit(api, ndjson([row(1), row(2, reason="正确事由"), row(3)]))
-    assert outcomes(right) == [(1, "replayed"), (2, "accepted"), (3, "accepted")]
-    by_reference = recorded(api, status="active")
+    right = submit_file(api, format_ndjson([build_row(1), build_row(2, reason="正确事由"), build_row(3)]))
+    assert read_outcomes(right) == [(1, "replayed"), (2, "accepted"), (3, "accepted")]
+    by_reference = read_entries(api, status="active")
     assert by_reference["HR-2"]["reason"] == "正确事由"
     assert by_reference["HR-2"]["id"] not in made
 
 
 def test_subjects_lose_numbers_that_no_other_decision_gave_them(world: World) -> None:
     api = world.api()
-    mistaken = {**organisation(1), "kind": "unincorporated_organization"}
-    wrong = submit(api, ndjson([row(1, subject=mistaken)]))
-    assert submit(api, ndjson([row(1, source_ref="HR-9")]))["progress"]["refused"] == 1
-    assert reverse(world, api, wrong)["state"] == "reversed"
-    right = submit(api, ndjson([row(1)]))
-    assert outcomes(right) == [(1, "accepted")], right
+    mistaken = {**build_organisation(1), "kind": "unincorporated_organization"}
+    wrong = submit_file(api, format_ndjson([build_row(1, subject=mistaken)]))
+    assert submit_file(api, format_ndjson([build_row(1, source_ref="HR-9")]))["progress"]["refused"] == 1
+    assert reverse_submission(world, api, wrong)["state"] == "reversed"
+    right = submit_file(api, format_ndjson([build_row(1)]))
+    assert read_outcomes(right) == [(1, "accepted")], right
     was, now = (
         world.api("auditor").get(f"/v1/entries/{each['results'][0]['entry_id']}").json()["subject"]
         for each in (wrong, right)
@@ -114,24 +114,24 @@ def test_subjects_lose_numbers_that_no_other_decision_gave_them(world: World) ->
 
 def test_a_red_entry_comes_back_when_the_black_one_is_taken_back(world: World) -> None:
     api = world.api()
-    honoured = world.record(**red(source_ref="RED-1"))
-    wrong = submit(api, ndjson([push(subject=subject())]))
-    assert recorded(api)["RED-1"]["status"] == "suspended"
-    seq = written(world)[-1]
-    reverse(world, api, wrong)
-    assert recorded(api)["RED-1"]["status"] == "active"
+    honoured = world.record(**build_red_changes(source_ref="RED-1"))
+    wrong = submit_file(api, format_ndjson([build_push(subject=build_subject())]))
+    assert read_entries(api)["RED-1"]["status"] == "suspended"
+    seq = count_written_rows(world)[-1]
+    reverse_submission(world, api, wrong)
+    assert read_entries(api)["RED-1"]["status"] == "active"
     assert ("upsert", honoured["id"]) in changed_since(world.api("subscriber"), seq)
 
 
 @pytest.fixture
 def replaced(world: World) -> tuple[httpx.Client, dict[str, View], View]:
     """A list of six, after which a whole list left three, corrected one, removed two, added one."""
-    set_to(world, replace_brake_share=1.0)
+    change_settings(world, replace_brake_share=1.0)
     api = world.api()
-    submit(api, ndjson(rows(6)))
-    before = recorded(api)
-    bodies = [*rows(3), row(4, reason="另一事由", remark="补充"), row(7)]
-    view = submit(api, ndjson(bodies), rows=5, **WHOLE)
+    submit_file(api, format_ndjson(build_rows(6)))
+    before = read_entries(api)
+    bodies = [*build_rows(3), build_row(4, reason="另一事由", remark="补充"), build_row(7)]
+    view = submit_file(api, format_ndjson(bodies), rows=5, **WHOLE)
     assert view["state"] == "done", view
     return api, before, view
 
@@ -140,16 +140,16 @@ def test_a_replaced_list_stands_as_it_did(
     world: World, replaced: tuple[httpx.Client, dict[str, View], View]
 ) -> None:
     api, before, view = replaced
-    ended = reverse(world, api, view)
+    ended = reverse_submission(world, api, view)
     assert (ended["state"], ended["progress"]["reversed"]) == ("reversed", 4)
-    after = recorded(api, status="active")
+    after = read_entries(api, status="active")
     assert after.keys() == before.keys()
     for name, entry in before.items():
-        assert facts(after[name]) == facts(entry), name
+        assert remove_generated_fields(after[name]) == remove_generated_fields(entry), name
     touched = {name for name in after if after[name]["version"] > 1}
     assert touched == {"HR-4", "HR-5", "HR-6"}
     # The same list may be sent again, and does the same again.
-    again = submit(api, ndjson([*rows(3), row(4, reason="再次更正"), row(7)]), rows=5, **WHOLE)
+    again = submit_file(api, format_ndjson([*build_rows(3), build_row(4, reason="再次更正"), build_row(7)]), rows=5, **WHOLE)
     assert again["state"] == "done", again
     assert {name: again["changes"][name] for name in ("new", "changed", "missing")} == {
         "new": 1,
@@ -163,46 +163,46 @@ def test_what_something_was_built_on_stands(
     world: World, replaced: tuple[httpx.Client, dict[str, View], View], name: str
 ) -> None:
     api, _, view = replaced
-    correct(api, recorded(api)[name])
-    before = written(world)
-    document = refused(take_back(api, view), 409, "built_upon")
+    correct(api, read_entries(api)[name])
+    before = count_written_rows(world)
+    document = require_refused(take_back(api, view), 409, "built_upon")
     assert document["entries"] == 1
-    assert shown(api, view)["state"] == "done"
-    assert written(world) == before
+    assert read_submission(api, view)["state"] == "done"
+    assert count_written_rows(world) == before
 
 
 def test_what_is_built_on_an_entry_meanwhile_is_left_and_told(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson(rows(3)))
+    view = submit_file(api, format_ndjson(build_rows(3)))
     assert take_back(api, view).status_code == 200
-    correct(api, recorded(api)["HR-2"])
+    correct(api, read_entries(api)["HR-2"])
     dispatch.work_off(world.registry)
-    ended = shown(api, view)
+    ended = read_submission(api, view)
     assert (ended["state"], ended["problem"]["code"]) == ("reversed", "built_upon")
     assert ended["progress"]["reversed"] == 2
-    assert recorded(api, status="active").keys() == {"HR-2"}
+    assert read_entries(api, status="active").keys() == {"HR-2"}
 
 
 def test_who_may_take_back_and_what(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson(rows(2)))
+    view = submit_file(api, format_ndjson(build_rows(2)))
     for client, status, code in (
         (world.api("department", "civil_affairs"), 404, "submission_not_found"),
         (world.api("auditor"), 403, "forbidden"),
         (world.api("subscriber"), 403, "forbidden"),
     ):
-        refused(take_back(client, view), status, code)
+        require_refused(take_back(client, view), status, code)
     rehearsed: list[dict[str, Any]] = [{"dry_run": True}, {"commit": "all_or_nothing"}]
     for query in rehearsed:
-        nothing = submit(api, ndjson([*rows(2, 5), b"{"]), **query)
-        refused(take_back(api, nothing), 409, "submission_state")
+        nothing = submit_file(api, format_ndjson([*build_rows(2, 5), b"{"]), **query)
+        require_refused(take_back(api, nothing), 409, "submission_state")
     unknown = {"id": "01a205e0-0000-7000-8000-000000000000"}
-    refused(take_back(api, unknown), 404, "submission_not_found")
+    require_refused(take_back(api, unknown), 404, "submission_not_found")
     # The credit office may, for the department; and what stopped in the middle may be taken back.
     assert take_back(world.api("operator"), view).status_code == 200
-    stopped = submit(api, ndjson([row(8), b"{", row(9)]), on_error="stop")
-    assert reverse(world, api, stopped)["progress"]["reversed"] == 1
-    assert recorded(api, status="active") == {}
+    stopped = submit_file(api, format_ndjson([build_row(8), b"{", build_row(9)]), on_error="stop")
+    assert reverse_submission(world, api, stopped)["progress"]["reversed"] == 1
+    assert read_entries(api, status="active") == {}
 
 
 def keyed(world: World, person: str | None) -> httpx.Client:
@@ -220,16 +220,16 @@ def keyed(world: World, person: str | None) -> httpx.Client:
 def test_a_large_submission_is_taken_back_in_steps_by_a_second_person(world: World) -> None:
     api = world.api()
     sender, other = keyed(world, "李某"), keyed(world, "王某")
-    view = submit(sender, ndjson(rows(60)))
-    refused(take_back(api, view), 403, "person_key_required")
-    refused(take_back(sender, view), 409, "same_person")
-    ended = reverse(world, other, view)
+    view = submit_file(sender, format_ndjson(build_rows(60)))
+    require_refused(take_back(api, view), 403, "person_key_required")
+    require_refused(take_back(sender, view), 409, "same_person")
+    ended = reverse_submission(world, other, view)
     assert (ended["state"], ended["progress"]["reversed"]) == ("reversed", 60)
-    assert recorded(api, status="active") == {}
+    assert read_entries(api, status="active") == {}
     entry = view["results"][0]["entry_id"]
     versions = world.api("auditor").get(f"/v1/entries/{entry}/history").json()["versions"]
     assert [each["actor"] for each in versions] == ["key of 李某", "key of 王某"]
-    again = submit(api, ndjson(rows(60)))
+    again = submit_file(api, format_ndjson(build_rows(60)))
     assert again["progress"]["accepted"] == 60
 
 
@@ -238,7 +238,7 @@ def test_a_reversal_that_broke_off_is_asked_for_again(
 ) -> None:
     api = world.api()
     monkeypatch.setattr(reversal, "STEP_ENTRIES", 2)
-    view = submit(api, ndjson(rows(5)))
+    view = submit_file(api, format_ndjson(build_rows(5)))
     steps = iter([reversal._step])
 
     def failing(*arguments: Any) -> int:
@@ -246,14 +246,14 @@ def test_a_reversal_that_broke_off_is_asked_for_again(
 
     with monkeypatch.context() as broken:
         broken.setattr(reversal, "_step", failing)
-        assert reverse(world, api, view)["state"] == "stopped"
-    assert len(recorded(api, status="active")) == 3
-    assert reverse(world, api, view)["state"] == "reversed"
-    assert recorded(api, status="active") == {}
+        assert reverse_submission(world, api, view)["state"] == "stopped"
+    assert len(read_entries(api, status="active")) == 3
+    assert reverse_submission(world, api, view)["state"] == "reversed"
+    assert read_entries(api, status="active") == {}
 
 
 def test_what_is_old_is_taken_back_entry_by_entry(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson(rows(2)))
+    view = submit_file(api, format_ndjson(build_rows(2)))
     world.clock.instant += timedelta(days=31)
-    refused(take_back(api, view), 409, "submission_state")
+    require_refused(take_back(api, view), 409, "submission_state")

@@ -10,11 +10,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.support.exported import READERS
-from tests.support.facts import OTHER, licence, penalty, person, push, red, subject, uscc
-from tests.support.files import View, ndjson, outcomes, queue, record, recorded, row, set_to, submit
-from tests.support.problems import written
-from tests.support.world import Templates, World, open_world
+from tests.support.exported import EXPORT_PARSERS
+from tests.support.facts import OTHER_USCC, build_licence_changes, build_penalty_changes, build_person, build_push, build_red_changes, build_subject, build_uscc
+from tests.support.files import View, format_ndjson, read_outcomes, submit_in_background, record_entry, read_entries, build_row, change_settings, submit_file
+from tests.support.problems import count_written_rows
+from tests.support.world import RegistryTemplates, World, open_world
 
 EXPORT = "/v1/exports/entries"
 ODD = "=1+1,\"乙\"；'丙'\n第二行\t—— 𠀀"
@@ -28,7 +28,7 @@ MADE = {
 
 def filled(world: World) -> None:
     """Entries of organisations, of every kind and as odd as they may be."""
-    full = subject(uscc(serial="MB000001"), "枣庄甲公司（有限合伙）")
+    full = build_subject(build_uscc(serial="MB000001"), "枣庄甲公司（有限合伙）")
     full["identifiers"].append(
         {"scheme": "org_code", "number": full["identifiers"][0]["number"][8:17]}
     )
@@ -38,27 +38,27 @@ def filled(world: World) -> None:
         ("severity", "effective_from", "effective_until", "disclosure", "conduct_ended_on")
     )
     for body in (
-        row(2, subject=full, reason=ODD, remark="-乙", case_ref="'丙"),
-        row(3, conduct_continues=True, **bare),
-        row(4, effective_from="2026-12-01", disclosure=exempt),
+        build_row(2, subject=full, reason=ODD, remark="-乙", case_ref="'丙"),
+        build_row(3, conduct_continues=True, **bare),
+        build_row(4, effective_from="2026-12-01", disclosure=exempt),
     ):
-        record(world.api(), body)
-    world.record(**red(subject=subject(OTHER, "滕州某某劳务有限公司")))
-    world.record(**penalty(unintentional=True, severity="minor", effective_until="2027-11-16"))
-    world.record(**licence(source_ref="-LIC-1", disclosure={"class": "restricted"}))
+        record_entry(world.api(), body)
+    world.record(**build_red_changes(subject=build_subject(OTHER_USCC, "滕州某某劳务有限公司")))
+    world.record(**build_penalty_changes(unintentional=True, severity="minor", effective_until="2027-11-16"))
+    world.record(**build_licence_changes(source_ref="-LIC-1", disclosure={"class": "restricted"}))
     shop = {
-        **subject(uscc("92370403", "MB000009"), "薛城区乙小吃店"),
+        **build_subject(build_uscc("92370403", "MB000009"), "薛城区乙小吃店"),
         "kind": "individual_business",
     }
-    world.record(**penalty(source_ref="HR-PEN-2", subject=shop))
+    world.record(**build_penalty_changes(source_ref="HR-PEN-2", subject=shop))
     world.record(
         world.api("department", "civil_affairs"),
-        **penalty(
+        **build_penalty_changes(
             list_type="illegal_social_organizations.penalty",
             subject={"kind": "unincorporated_organization", "name": "无证某某联合会"},
         ),
     )
-    entry = record(world.api(), row(5))
+    entry = record_entry(world.api(), build_row(5))
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "笔误", "changes": {"reason": "更正后的事由"}},
@@ -71,7 +71,7 @@ def pull(api: httpx.Client, export_format: str, **query: Any) -> bytes:
     """An export, which must be whole."""
     answer = api.get(EXPORT, params={"format": export_format, **query})
     assert answer.status_code == 200, answer.text
-    READERS[export_format](answer.content).prove()
+    EXPORT_PARSERS[export_format](answer.content).require_matching_trailer()
     return answer.content
 
 
@@ -100,48 +100,48 @@ def _facts(entry: View) -> View:
 def exports(world: World) -> dict[str, bytes]:
     """The registry in every format."""
     filled(world)
-    return {each: pull(world.api("auditor"), each) for each in READERS}
+    return {each: pull(world.api("auditor"), each) for each in EXPORT_PARSERS}
 
 
 @pytest.fixture
 def empty(
-    exports: dict[str, bytes], backend: str, templates: Templates, app: FastAPI, address: str
+    exports: dict[str, bytes], backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> Iterator[World]:
     """Another registry, behind the app that served the first."""
     assert exports
-    settings = templates.settings(backend)
+    settings = templates.create_copy(backend)
     opened = open_world(settings, app, address)
     yield opened
     opened.close()
-    templates.drop(settings)
+    templates.drop_copy(settings)
 
 
-@pytest.mark.parametrize("export_format", READERS)
+@pytest.mark.parametrize("export_format", EXPORT_PARSERS)
 def test_an_export_gives_the_same_facts_in_another_registry(
     empty: World, exports: dict[str, bytes], export_format: str
 ) -> None:
     content, operator = exports[export_format], empty.api("operator")
-    view = submit(operator, content, list_type=None)
+    view = submit_file(operator, content, list_type=None)
     assert [each for each in view["results"] if "code" in each] == []
     assert (view["state"], view["problem"]) == ("done", None)
     assert view["progress"]["accepted"] == 10
     assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
     # Sent again, and in every other format, nothing is new.
-    before = written(empty)
+    before = count_written_rows(empty)
     for again in exports.values():
-        view = submit(operator, again, list_type=None, dry_run=True)
-        assert {outcome for _, outcome in outcomes(view)} == {"replayed"}, view["results"]
-    assert written(empty) == before
+        view = submit_file(operator, again, list_type=None, dry_run=True)
+        assert {outcome for _, outcome in read_outcomes(view)} == {"replayed"}, view["results"]
+    assert count_written_rows(empty) == before
 
 
 def test_a_department_takes_its_own_rows_in(empty: World, exports: dict[str, bytes]) -> None:
-    view = submit(empty.api(), exports["ndjson"], list_type=None)
+    view = submit_file(empty.api(), exports["ndjson"], list_type=None)
     refused = [each for each in view["results"] if each["outcome"] == "refused"]
     assert [each["code"] for each in refused] == ["department_differs"]
     assert view["progress"]["accepted"] == 9
     assert said(pull(empty.api("auditor"), "ndjson")).items() <= said(exports["ndjson"]).items()
-    set_to(empty, submission_at_once_bytes=0)
-    own = queue(empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None)
+    change_settings(empty, submission_at_once_bytes=0)
+    own = submit_in_background(empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None)
     assert own["progress"]["accepted"] == 1
     assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
 
@@ -171,49 +171,49 @@ def test_an_export_that_lacks_a_row_is_told_by_its_trailer(
     content = exports[name.split(maxsplit=1)[0]]
     cut = CUT[name](content)
     assert cut != content
-    before = written(empty)
+    before = count_written_rows(empty)
     operator = empty.api("operator")
-    view = submit(operator, cut, list_type=None, commit="all_or_nothing")
+    view = submit_file(operator, cut, list_type=None, commit="all_or_nothing")
     assert (view["state"], view["problem"]["code"]) == ("refused", "export_not_whole")
-    assert written(empty) == before
-    view = submit(operator, cut, list_type=None)
+    assert count_written_rows(empty) == before
+    view = submit_file(operator, cut, list_type=None)
     assert (view["state"], view["problem"]["code"]) == ("stopped", "export_not_whole")
 
 
 def test_what_cannot_come_back_is_told_row_by_row(world: World) -> None:
     api = world.api()
-    world.record(subject=person(name="李某"), responsible_persons=None, source_ref="P-1")
-    entry = record(world.api(), row(1))
+    world.record(subject=build_person(name="李某"), responsible_persons=None, source_ref="P-1")
+    entry = record_entry(world.api(), build_row(1))
     answer = api.post(
         f"/v1/entries/{entry['id']}/exits",
         json={"reason": "已履行", "exited_on": "2026-11-22"},
         headers={"If-Match": '"1"'},
     )
     assert answer.status_code == 200, answer.text
-    auditor, before = world.api("auditor"), written(world)
-    for export_format in READERS:
+    auditor, before = world.api("auditor"), count_written_rows(world)
+    for export_format in EXPORT_PARSERS:
         content = pull(auditor, export_format, scope="all")
-        view = submit(world.api("operator"), content, list_type=None)
+        view = submit_file(world.api("operator"), content, list_type=None)
         assert [each["code"] for each in view["results"]] == ["number_masked", "not_in_force"]
         assert all("3704" not in json.dumps(each) for each in view["results"])
-    assert written(world) == before
+    assert count_written_rows(world) == before
 
 
 def test_a_mended_export_may_be_sent_without_its_trailer(world: World) -> None:
     """Lines of an export beside lines of one's own are rows like others."""
-    record(world.api(), row(1, responsible_persons=NAMED))
+    record_entry(world.api(), build_row(1, responsible_persons=NAMED))
     (line,) = _lines(pull(world.api("auditor"), "ndjson"))
-    view = submit(
-        world.api(), ndjson([line | {"source_ref": "HR-8"}, row(9, responsible_persons=NAMED)])
+    view = submit_file(
+        world.api(), format_ndjson([line | {"source_ref": "HR-8"}, build_row(9, responsible_persons=NAMED)])
     )
-    assert outcomes(view) == [(1, "accepted"), (2, "accepted")]
-    assert recorded(world.api()).keys() == {"HR-1", "HR-8", "HR-9"}
+    assert read_outcomes(view) == [(1, "accepted"), (2, "accepted")]
+    assert read_entries(world.api()).keys() == {"HR-1", "HR-8", "HR-9"}
     table = list(csv.reader(io.StringIO(pull(world.api("auditor"), "csv").decode())))
     text = io.StringIO()
     csv.writer(text).writerows(table[:-1])
-    assert outcomes(submit(world.api(), text.getvalue().encode())) == [
+    assert read_outcomes(submit_file(world.api(), text.getvalue().encode())) == [
         (2, "replayed"),
         (3, "replayed"),
         (4, "replayed"),
     ]
-    assert push()["source_ref"] not in recorded(world.api())
+    assert build_push()["source_ref"] not in read_entries(world.api())

@@ -23,62 +23,62 @@ from app.security.limits import WriteLimiter
 from app.submissions import router, service
 from app.submissions.processing import dispatch, row_by_row
 from app.submissions.upload.receive import PART_BYTES
-from tests.support.facts import PERSON, licence, penalty, person, push, red, subject
+from tests.support.facts import PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
 from tests.support.files import (
-    BLACK,
+    BLACK_LIST_TYPE,
     NDJSON,
-    OCTETS,
+    OCTET_STREAM,
     SUBMISSIONS,
     XLSX,
     View,
-    array,
-    cells,
-    delimited,
-    facts,
-    form,
-    ndjson,
-    outcomes,
-    queue,
-    record,
-    recorded,
-    results,
-    row,
-    rows,
-    send,
-    set_to,
-    shown,
-    submit,
-    unreadable,
-    workbook,
+    format_json_array,
+    build_cells,
+    format_csv,
+    remove_generated_fields,
+    build_form,
+    format_ndjson,
+    read_outcomes,
+    submit_in_background,
+    record_entry,
+    read_entries,
+    read_results,
+    build_row,
+    build_rows,
+    send_file,
+    change_settings,
+    read_submission,
+    submit_file,
+    require_unreadable,
+    build_workbook,
 )
-from tests.support.numbers import resident_id
-from tests.support.problems import refused, written
+from tests.support.numbers import build_resident_id
+from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
-BODIES = [*rows(2), row(3, subject=person(), responsible_persons=None)]
+BODIES = [*build_rows(2), build_row(3, subject=build_person(), responsible_persons=None)]
 CSV = "text/csv"
 
 
 def tables(bodies: list[dict[str, Any]] = BODIES) -> list[dict[str, Any]]:
     """The same rows as tables; a person's number stands in a column of its own."""
-    told = [cells(body) for body in bodies]
+    told = [build_cells(body) for body in bodies]
     told[-1] |= {"身份证号": told[-1].pop("统一社会信用代码")}
     return told
 
 
 FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
-    "ndjson": (lambda: ndjson(BODIES), NDJSON, 1),
-    "ndjson with a BOM": (lambda: b"\xef\xbb\xbf" + ndjson(BODIES).rstrip(), OCTETS, 1),
-    "array": (lambda: array(BODIES), "application/json", 1),
-    "csv": (lambda: delimited(tables()), CSV, 2),
-    "csv with a BOM": (lambda: delimited(tables(), encoding="utf-8-sig"), CSV, 2),
-    "gb18030": (lambda: delimited(tables(), encoding="gb18030"), CSV, 2),
-    "utf-16": (lambda: delimited(tables(), encoding="utf-16"), CSV, 2),
-    "tabs": (lambda: delimited(tables(), delimiter="\t"), OCTETS, 2),
-    "semicolons": (lambda: delimited(tables(), delimiter=";"), OCTETS, 2),
-    "xlsx": (lambda: workbook(tables()), XLSX, 2),
-    "xlsx unnamed": (lambda: workbook(tables()), OCTETS, 2),
-    "form": (lambda: form(ndjson(BODIES))[0], form(b"")[1], 1),
+    "ndjson": (lambda: format_ndjson(BODIES), NDJSON, 1),
+    "ndjson with a BOM": (lambda: b"\xef\xbb\xbf" + format_ndjson(BODIES).rstrip(), OCTET_STREAM, 1),
+    "array": (lambda: format_json_array(BODIES), "application/json", 1),
+    "csv": (lambda: format_csv(tables()), CSV, 2),
+    "csv with a BOM": (lambda: format_csv(tables(), encoding="utf-8-sig"), CSV, 2),
+    "gb18030": (lambda: format_csv(tables(), encoding="gb18030"), CSV, 2),
+    "utf-16": (lambda: format_csv(tables(), encoding="utf-16"), CSV, 2),
+    "tabs": (lambda: format_csv(tables(), delimiter="\t"), OCTET_STREAM, 2),
+    "semicolons": (lambda: format_csv(tables(), delimiter=";"), OCTET_STREAM, 2),
+    "xlsx": (lambda: build_workbook(tables()), XLSX, 2),
+    "xlsx unnamed": (lambda: build_workbook(tables()), OCTET_STREAM, 2),
+    "form": (lambda: build_form(format_ndjson(BODIES))[0], build_form(b"")[1], 1),
 }
 
 
@@ -86,18 +86,18 @@ FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
 def pushed(world: World) -> dict[str, View]:
     """What the same rows become when each is pushed by itself, by reference."""
     made = [world.api().post("/v1/entries", json=body).json() for body in BODIES]
-    return {entry["source_ref"]: facts(entry) for entry in made}
+    return {entry["source_ref"]: remove_generated_fields(entry) for entry in made}
 
 
 def test_every_format_says_the_same(world: World, pushed: dict[str, View]) -> None:
     api = world.api()
     for name, (content, kind, first) in FORMATS.items():
         # Facts that were pushed one by one are found again, digit for digit, by each of them.
-        view = submit(api, content(), kind)
-        assert outcomes(view) == [(first + at, "replayed") for at in range(3)], name
+        view = submit_file(api, content(), kind)
+        assert read_outcomes(view) == [(first + at, "replayed") for at in range(3)], name
         assert view["format"] == {"form": "ndjson"}.get(name, _format(name)), name
         assert view["state"] == "done"
-    assert {name: facts(entry) for name, entry in recorded(api).items()} == pushed
+    assert {name: remove_generated_fields(entry) for name, entry in read_entries(api).items()} == pushed
 
 
 def _format(name: str) -> str:
@@ -109,8 +109,8 @@ def _format(name: str) -> str:
 def test_rows_become_entries_and_are_answered_in_order(world: World, name: str) -> None:
     content, kind, first = FORMATS[name]
     api, content = world.api(), content()
-    view = submit(api, content, kind)
-    entries = recorded(api)
+    view = submit_file(api, content, kind)
+    entries = read_entries(api)
     assert view["results"] == [
         {
             "row": first + at,
@@ -120,7 +120,7 @@ def test_rows_become_entries_and_are_answered_in_order(world: World, name: str) 
         }
         for at in range(3)
     ]
-    assert results(api, view) == view["results"]
+    assert read_results(api, view) == view["results"]
     assert view["progress"] | {"rows_per_second": None} == {
         "rows_read": 3,
         "accepted": 3,
@@ -135,47 +135,47 @@ def test_rows_become_entries_and_are_answered_in_order(world: World, name: str) 
     }
     assert view["bytes"] == len(content)
     assert view["sha256"] == hashlib.sha256(content).hexdigest()
-    shown_again = shown(api, view)
+    shown_again = read_submission(api, view)
     assert shown_again.pop("results") is None
     assert shown_again == {name: value for name, value in view.items() if name != "results"}
 
 
 def test_sending_again_changes_nothing_and_a_changed_row_is_told(world: World) -> None:
-    api, content = world.api(), ndjson(BODIES)
-    first = submit(api, content)
-    before = written(world)
-    again = submit(api, content)
+    api, content = world.api(), format_ndjson(BODIES)
+    first = submit_file(api, content)
+    before = count_written_rows(world)
+    again = submit_file(api, content)
     assert again["id"] != first["id"]
     assert [each["outcome"] for each in again["results"]] == ["replayed"] * 3
     assert [each["entry_id"] for each in again["results"]] == [
         each["entry_id"] for each in first["results"]
     ]
-    changed = submit(api, ndjson([BODIES[0], BODIES[1] | {"reason": "另一事由"}]))
-    assert written(world) == before
-    assert outcomes(changed) == [(1, "replayed"), (2, "refused")]
+    changed = submit_file(api, format_ndjson([BODIES[0], BODIES[1] | {"reason": "另一事由"}]))
+    assert count_written_rows(world) == before
+    assert read_outcomes(changed) == [(1, "replayed"), (2, "refused")]
     told = changed["results"][1]
     assert (told["code"], told["pointer"], told["source_ref"]) == ("entry_conflict", "", "HR-2")
     assert told["sentence"]
 
 
 def test_two_rows_of_one_reference_are_one_entry_or_a_conflict(world: World) -> None:
-    sent = [row(1), row(1), row(1, reason="另一事由"), row(2)]
-    view = submit(world.api(), ndjson(sent))
-    assert outcomes(view) == [(1, "accepted"), (2, "replayed"), (3, "refused"), (4, "accepted")]
+    sent = [build_row(1), build_row(1), build_row(1, reason="另一事由"), build_row(2)]
+    view = submit_file(world.api(), format_ndjson(sent))
+    assert read_outcomes(view) == [(1, "accepted"), (2, "replayed"), (3, "refused"), (4, "accepted")]
     assert view["results"][2]["code"] == "entry_conflict"
     assert view["results"][1]["entry_id"] == view["results"][0]["entry_id"]
-    assert len(recorded(world.api())) == 2
+    assert len(read_entries(world.api())) == 2
 
 
 def test_rows_are_numbered_as_their_sender_counts(world: World) -> None:
     bad = {"reason": None}
-    lines = ndjson([b"", json.dumps(row(1)).encode(), b"  ", json.dumps(row(2) | bad).encode()])
-    assert outcomes(submit(world.api(), lines)) == [(2, "accepted"), (4, "refused")]
-    table = [*tables([row(3), row(4, **bad)])]
+    lines = format_ndjson([b"", json.dumps(build_row(1)).encode(), b"  ", json.dumps(build_row(2) | bad).encode()])
+    assert read_outcomes(submit_file(world.api(), lines)) == [(2, "accepted"), (4, "refused")]
+    table = [*tables([build_row(3), build_row(4, **bad)])]
     table[-1]["统一社会信用代码"] = table[-1].pop("身份证号")
-    text = delimited(table)
+    text = format_csv(table)
     titled = "二〇二六年第四季度,,,\n\n".encode() + text.replace(b"\r\n", b"\r\n,,,\r\n", 1)
-    assert outcomes(submit(world.api(), titled)) == [(5, "accepted"), (6, "refused")]
+    assert read_outcomes(submit_file(world.api(), titled)) == [(5, "accepted"), (6, "refused")]
 
 
 # --- options --------------------------------------------------------------
@@ -183,32 +183,32 @@ def test_rows_are_numbered_as_their_sender_counts(world: World) -> None:
 
 def test_the_results_can_be_filtered_and_end_with_a_trailer(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson([row(1), row(2, severity="grave"), row(3), b"{"]))
-    assert [each["row"] for each in results(api, view, outcome="refused")] == [2, 4]
-    assert [each["row"] for each in results(api, view, outcome="accepted")] == [1, 3]
+    view = submit_file(api, format_ndjson([build_row(1), build_row(2, severity="grave"), build_row(3), b"{"]))
+    assert [each["row"] for each in read_results(api, view, outcome="refused")] == [2, 4]
+    assert [each["row"] for each in read_results(api, view, outcome="accepted")] == [1, 3]
     streamed = api.get(f"{SUBMISSIONS}/{view['id']}/results", params={"outcome": "replayed"})
     assert streamed.headers["Content-Type"] == NDJSON
     assert streamed.json() == {"trailer": {"rows": 0, "state": "done", "complete": True}}
     answer = api.get(f"{SUBMISSIONS}/{view['id']}/results", params={"outcome": "lost"})
-    refused(answer, 422, "unknown_value", "?outcome")
+    require_refused(answer, 422, "unknown_value", "?outcome")
 
 
 def test_the_list_type_may_stand_in_the_rows_or_in_the_query(world: World) -> None:
     api = world.api()
-    without = row(1, list_type=None)
-    told = submit(api, ndjson([row(2), without, row(3, list_type="wage_arrears.red")]))
-    assert outcomes(told) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
+    without = build_row(1, list_type=None)
+    told = submit_file(api, format_ndjson([build_row(2), without, build_row(3, list_type="wage_arrears.red")]))
+    assert read_outcomes(told) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
     assert _refusal(told["results"][2]) == ("list_type_differs", "/list_type", None)
-    told = submit(api, ndjson([row(2), row(4, list_type=None)]), list_type=None)
-    assert outcomes(told) == [(1, "replayed"), (2, "refused")]
+    told = submit_file(api, format_ndjson([build_row(2), build_row(4, list_type=None)]), list_type=None)
+    assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
     assert _refusal(told["results"][1]) == ("missing", "/list_type", None)
-    sheet = delimited([cells(row(5)) | {"名单类型": BLACK}, cells(row(6)) | {"名单类型": "红榜"}])
-    told = submit(api, sheet, list_type=None)
-    assert outcomes(told) == [(2, "accepted"), (3, "refused")]
+    sheet = format_csv([build_cells(build_row(5)) | {"名单类型": BLACK_LIST_TYPE}, build_cells(build_row(6)) | {"名单类型": "红榜"}])
+    told = submit_file(api, sheet, list_type=None)
+    assert read_outcomes(told) == [(2, "accepted"), (3, "refused")]
     assert _refusal(told["results"][1]) == ("unknown_list_type", "/list_type", "名单类型")
-    before = written(world)
-    refused(send(api, ndjson([row(9)]), list_type="no.such"), 422, "unknown_value", "?list_type")
-    assert written(world) == before
+    before = count_written_rows(world)
+    require_refused(send_file(api, format_ndjson([build_row(9)]), list_type="no.such"), 422, "unknown_value", "?list_type")
+    assert count_written_rows(world) == before
 
 
 def _refusal(result: View) -> tuple[str, str, str | None]:
@@ -225,20 +225,20 @@ def test_the_operator_names_the_department_and_departments_send_for_themselves(
         world.api(),
         world.api("department", "civil_affairs"),
     )
-    view = submit(operator, ndjson([row(1)]), department="human_resources")
-    assert outcomes(view) == [(1, "accepted")]
+    view = submit_file(operator, format_ndjson([build_row(1)]), department="human_resources")
+    assert read_outcomes(view) == [(1, "accepted")]
     assert view["department"] == "human_resources"
-    named = row(2, department="human_resources")
-    assert outcomes(submit(operator, ndjson([named, row(3)]))) == [(1, "accepted"), (2, "refused")]
-    told = submit(own, ndjson([named, row(4, department="civil_affairs")]))
-    assert outcomes(told) == [(1, "replayed"), (2, "refused")]
+    named = build_row(2, department="human_resources")
+    assert read_outcomes(submit_file(operator, format_ndjson([named, build_row(3)]))) == [(1, "accepted"), (2, "refused")]
+    told = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
+    assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
     assert told["results"][1]["code"] == "department_differs"
-    refused(send(own, b"{}", department="civil_affairs"), 403, "not_your_department")
-    refused(send(operator, b"{}", department="nobody"), 422, "unknown_value", "?department")
+    require_refused(send_file(own, b"{}", department="civil_affairs"), 403, "not_your_department")
+    require_refused(send_file(operator, b"{}", department="nobody"), 422, "unknown_value", "?department")
     # Each sees its own; who oversees sees all.
-    assert outcomes(submit(other, ndjson([row(5)]))) == [(1, "refused")]
+    assert read_outcomes(submit_file(other, format_ndjson([build_row(5)]))) == [(1, "refused")]
     for path in ("", "/results", "/refused.xlsx"):
-        refused(other.get(f"{SUBMISSIONS}/{view['id']}{path}"), 404, "submission_not_found")
+        require_refused(other.get(f"{SUBMISSIONS}/{view['id']}{path}"), 404, "submission_not_found")
     listed = {
         api: api.get(SUBMISSIONS).json()["submissions"]
         for api in (operator, own, other, world.api("auditor"))
@@ -249,23 +249,23 @@ def test_the_operator_names_the_department_and_departments_send_for_themselves(
 
 def test_submissions_are_listed_by_page_newest_first(world: World) -> None:
     api = world.api()
-    ids = [submit(api, ndjson([row(serial)]))["id"] for serial in range(1, 6)]
+    ids = [submit_file(api, format_ndjson([build_row(serial)]))["id"] for serial in range(1, 6)]
     page = api.get(SUBMISSIONS, params={"limit": 3}).json()
     rest = api.get(SUBMISSIONS, params={"limit": 3, "next": page["next"]}).json()
     assert [each["id"] for each in page["submissions"] + rest["submissions"]] == ids[::-1]
     assert rest["next"] is None
     assert api.get(SUBMISSIONS, params={"state": "held"}).json()["submissions"] == []
-    refused(api.get(SUBMISSIONS, params={"next": "eA=="}), 400, "bad_cursor")
+    require_refused(api.get(SUBMISSIONS, params={"next": "eA=="}), 400, "bad_cursor")
 
 
 MIXED = [
-    row(1),
-    row(2, severity="grave"),
-    row(3),
-    row(3),
-    row(1, reason="另一事由"),
-    row(4, **red()),
-    row(5),
+    build_row(1),
+    build_row(2, severity="grave"),
+    build_row(3),
+    build_row(3),
+    build_row(1, reason="另一事由"),
+    build_row(4, **build_red_changes()),
+    build_row(5),
 ]
 OPTIONS: list[dict[str, Any]] = [
     {},
@@ -282,11 +282,11 @@ def test_a_dry_run_answers_as_the_real_run_does_and_records_nothing(
     world: World, query: dict[str, Any]
 ) -> None:
     api = world.api()
-    record(world.api(), row(5))  # one is recorded already
-    before = written(world)
-    rehearsed = submit(api, ndjson(MIXED), dry_run=True, **query)
-    assert written(world) == before
-    real = submit(api, ndjson(MIXED), **query)
+    record_entry(world.api(), build_row(5))  # one is recorded already
+    before = count_written_rows(world)
+    rehearsed = submit_file(api, format_ndjson(MIXED), dry_run=True, **query)
+    assert count_written_rows(world) == before
+    real = submit_file(api, format_ndjson(MIXED), **query)
 
     def told(view: View) -> Any:
         answers = [
@@ -297,65 +297,65 @@ def test_a_dry_run_answers_as_the_real_run_does_and_records_nothing(
 
     assert told(rehearsed) == told(real)
     made = {each["entry_id"] for each in real["results"] if each["outcome"] == "accepted"}
-    assert made <= {entry["id"] for entry in recorded(api).values()} | {None}
+    assert made <= {entry["id"] for entry in read_entries(api).values()} | {None}
     named = {each["entry_id"] for each in rehearsed["results"] if "entry_id" in each}
-    assert named <= {recorded(api)["HR-5"]["id"]}  # of what is not recorded there is no id
+    assert named <= {read_entries(api)["HR-5"]["id"]}  # of what is not recorded there is no id
 
 
 def test_stopping_at_the_first_refusal_leaves_what_is_before_it(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson([row(1), row(2), row(3, reason=None), row(4)]), on_error="stop")
+    view = submit_file(api, format_ndjson([build_row(1), build_row(2), build_row(3, reason=None), build_row(4)]), on_error="stop")
     assert view["state"] == "stopped"
-    assert outcomes(view) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
-    assert recorded(api).keys() == {"HR-1", "HR-2"}
+    assert read_outcomes(view) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
+    assert read_entries(api).keys() == {"HR-1", "HR-2"}
 
 
 def test_all_or_nothing(world: World) -> None:
     api, query = world.api(), {"commit": "all_or_nothing"}
-    before = written(world)
-    view = submit(api, ndjson([*rows(3), row(4, reason=None)]), **query)
-    assert written(world) == before
+    before = count_written_rows(world)
+    view = submit_file(api, format_ndjson([*build_rows(3), build_row(4, reason=None)]), **query)
+    assert count_written_rows(world) == before
     assert (view["state"], view["problem"]["code"]) == ("refused", "rows_refused")
-    assert outcomes(view) == [(1, "sound"), (2, "sound"), (3, "sound"), (4, "refused")]
+    assert read_outcomes(view) == [(1, "sound"), (2, "sound"), (3, "sound"), (4, "refused")]
     assert all("entry_id" not in each for each in view["results"])
-    view = submit(api, ndjson(rows(4)), **query)
+    view = submit_file(api, format_ndjson(build_rows(4)), **query)
     assert (view["state"], view["problem"]) == ("done", None)
     assert view["progress"]["accepted"] == 4
-    assert recorded(api).keys() == {f"HR-{serial}" for serial in range(1, 5)}
-    set_to(world, submission_held_rows=4)
-    before = written(world)
+    assert read_entries(api).keys() == {f"HR-{serial}" for serial in range(1, 5)}
+    change_settings(world, submission_held_rows=4)
+    before = count_written_rows(world)
     for more, state in ((query, "refused"), ({"dry_run": True}, "refused")):
-        view = shown(api, submit_or_refused(api, ndjson(rows(5, 10)), **more))
+        view = read_submission(api, submit_or_refused(api, format_ndjson(build_rows(5, 10)), **more))
         assert (view["state"], view["problem"]["code"]) == (state, "too_many_rows")
-    assert written(world) == before
-    assert submit(api, ndjson(rows(5)))["state"] == "done"  # row by row there is no such bound
+    assert count_written_rows(world) == before
+    assert submit_file(api, format_ndjson(build_rows(5)))["state"] == "done"  # row by row there is no such bound
 
 
 def submit_or_refused(api: httpx.Client, content: bytes, **query: Any) -> View:
     """A submission, whichever way it was answered."""
-    answer = send(api, content, **query)
+    answer = send_file(api, content, **query)
     told = answer.json()
     return {"id": told.get("submission_id") or told["id"]}
 
 
 def test_a_file_of_another_number_of_rows_than_declared_is_told(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson(rows(2)), rows=3)
+    view = submit_file(api, format_ndjson(build_rows(2)), rows=3)
     assert (view["state"], view["problem"]["code"]) == ("done", "row_count_differs")
     assert view["problem"]["errors"][0]["pointer"] == "?rows"
-    before = written(world)
-    view = submit(api, ndjson(rows(2, 5)), rows=3, commit="all_or_nothing")
+    before = count_written_rows(world)
+    view = submit_file(api, format_ndjson(build_rows(2, 5)), rows=3, commit="all_or_nothing")
     assert (view["state"], view["problem"]["code"]) == ("refused", "row_count_differs")
-    assert written(world) == before
-    assert submit(api, ndjson(rows(2, 5)), rows=2)["problem"] is None
-    most = submit(api, ndjson(rows(2)), rows=2**31 - 1)
+    assert count_written_rows(world) == before
+    assert submit_file(api, format_ndjson(build_rows(2, 5)), rows=2)["problem"] is None
+    most = submit_file(api, format_ndjson(build_rows(2)), rows=2**31 - 1)
     assert (most["declared_rows"], most["state"]) == (2**31 - 1, "done")
 
 
 def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
-    api, before = world.api(), written(world)
+    api, before = world.api(), count_written_rows(world)
     for query, code, pointer in (
-        ({"list": BLACK}, "unknown_field", "?list"),
+        ({"list": BLACK_LIST_TYPE}, "unknown_field", "?list"),
         ({"dryrun": "true"}, "unknown_field", "?dryrun"),
         ({"on_error": "ignore"}, "unknown_value", "?on_error"),
         ({"commit": "some"}, "unknown_value", "?commit"),
@@ -365,17 +365,17 @@ def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
         ({"rows": 99_999_999_999}, "too_large", "?rows"),
         ({"dry_run": "perhaps"}, "wrong_type", "?dry_run"),
     ):
-        refused(send(api, ndjson([row(1)]), **query), 422, code, pointer)
-    refused(send(api, ndjson([row(1)]), list_type=PERSON), 400, "personal_number_in_url")
-    refused(send(world.client(None), ndjson([row(1)])), 401, "unauthenticated")
+        require_refused(send_file(api, format_ndjson([build_row(1)]), **query), 422, code, pointer)
+    require_refused(send_file(api, format_ndjson([build_row(1)]), list_type=PERSON_RESIDENT_ID), 400, "personal_number_in_url")
+    require_refused(send_file(world.client(None), format_ndjson([build_row(1)])), 401, "unauthenticated")
     for role in ("approver", "subscriber", "auditor"):
-        refused(send(world.api(role), ndjson([row(1)])), 403, "forbidden")
-    assert written(world) == before
+        require_refused(send_file(world.api(role), format_ndjson([build_row(1)])), 403, "forbidden")
+    assert count_written_rows(world) == before
     assert world.api("auditor").get(SUBMISSIONS).json()["submissions"] == []
 
 
 def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> None:
-    api, content = world.api(), ndjson([row(1)])
+    api, content = world.api(), format_ndjson([build_row(1)])
     digest = base64.b64encode(hashlib.sha256(content).digest()).decode()
     for wrong in (
         f"sha-256=:{digest[::-1]}:",
@@ -387,11 +387,11 @@ def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> N
         "sha-256=",
         "sha-256",
     ):
-        refused(send(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest")
+        require_refused(send_file(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest")
     twice = [("Content-Digest", "sha-512=:AAAA:"), ("Content-Digest", "sha-256=::")]
     answer = api.post(SUBMISSIONS, content=content, headers=twice)
-    refused(answer, 422, "digest_differs", "header:Content-Digest")
-    assert written(world)[0] == 0
+    require_refused(answer, 422, "digest_differs", "header:Content-Digest")
+    assert count_written_rows(world)[0] == 0
     assert api.get(SUBMISSIONS).json()["submissions"] == []
     # Other algorithms are ignored (RFC 9530, 2), and so are parameters.
     for right in (
@@ -401,7 +401,7 @@ def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> N
         "sha-2560=:AAAA:",
         "",
     ):
-        assert send(api, content, digest=right).json()["state"] == "done"
+        assert send_file(api, content, digest=right).json()["state"] == "done"
 
 
 class Turnstile(WriteLimiter):
@@ -426,7 +426,7 @@ class Turnstile(WriteLimiter):
 def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waited_for(
     world: World, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    api, other, content = world.api(), world.api("operator"), ndjson(rows(2_000))
+    api, other, content = world.api(), world.api("operator"), format_ndjson(build_rows(2_000))
     turnstile = app.state.write_limiter = Turnstile(turns=20)
     inside: list[bool] = []
     write = type(world.registry).write
@@ -440,22 +440,22 @@ def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waite
     def slowly() -> Iterator[bytes]:
         yield content[: PART_BYTES + 1]
         # It goes no further before another has written: a turn that was held would hold them both.
-        assert other.post("/v1/entries", json=push(department="human_resources")).is_success
+        assert other.post("/v1/entries", json=build_push(department="human_resources")).is_success
         yield content[PART_BYTES + 1 :]
 
-    set_to(world, submission_at_once_bytes=0)
-    answer = api.post(SUBMISSIONS, content=slowly(), params={"list_type": BLACK})
+    change_settings(world, submission_at_once_bytes=0)
+    answer = api.post(SUBMISSIONS, content=slowly(), params={"list_type": BLACK_LIST_TYPE})
     assert answer.status_code == 202, answer.text
     assert all(inside)
     assert turnstile.turns == 15  # it is begun, two parts, the other's entry, it is there
 
 
 def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: FastAPI) -> None:
-    api, content = world.api(), ndjson([row(1)])
+    api, content = world.api(), format_ndjson([build_row(1)])
     for turns in range(4):  # to begin it, to keep it, to queue it, to work it off
         app.state.write_limiter = Turnstile(turns)
-        answer = send(api, content)
-        refused(answer, 503, "busy")
+        answer = send_file(api, content)
+        require_refused(answer, 503, "busy")
         assert answer.headers["Retry-After"] == "1"
         with world.registry.database.reading() as connection:
             kept = [
@@ -463,52 +463,52 @@ def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: Fas
             ]
         assert kept == ([1, 1] if turns == 3 else [0, 0])  # what arrived goes on without its sender
     app.state.write_limiter = Turnstile(turns=2)
-    answer = send(api, ndjson([row(2)]), digest="sha-256=::")
-    refused(answer, 422, "digest_differs", "header:Content-Digest")
+    answer = send_file(api, format_ndjson([build_row(2)]), digest="sha-256=::")
+    require_refused(answer, 422, "digest_differs", "header:Content-Digest")
     assert len(api.get(SUBMISSIONS).json()["submissions"]) == 1
 
 
 def test_too_large_a_file_is_refused_and_let_go(world: World) -> None:
-    set_to(world, submission_limit_bytes=3_000)
-    api, content = world.api(), ndjson(rows(20))
-    refused(send(api, content), 413, "body_too_large")
-    refused(send(api, *form(content)), 413, "body_too_large")
+    change_settings(world, submission_limit_bytes=3_000)
+    api, content = world.api(), format_ndjson(build_rows(20))
+    require_refused(send_file(api, content), 413, "body_too_large")
+    require_refused(send_file(api, *build_form(content)), 413, "body_too_large")
     with world.registry.database.reading() as connection:
         for table in (Submission, SubmissionPart):
             assert connection.execute(select(table)).all() == []
 
 
 def test_a_large_file_is_worked_off_behind_its_answer(world: World) -> None:
-    api, content = world.api(), ndjson(rows(30))
-    set_to(world, submission_at_once_bytes=len(content) - 1)
-    answer = send(api, content)
+    api, content = world.api(), format_ndjson(build_rows(30))
+    change_settings(world, submission_at_once_bytes=len(content) - 1)
+    answer = send_file(api, content)
     assert answer.status_code == 202
     view = answer.json()
     assert answer.headers["Location"] == f"{SUBMISSIONS}/{view['id']}"
     assert int(answer.headers["Retry-After"]) >= 1
     assert (view["state"], view["results"], view["progress"]["share"]) == ("queued", None, 0.0)
     # Who heard no answer sends again, and is led to the same one; another wish is another one.
-    assert send(api, content).json()["id"] == view["id"]
-    assert send(world.api("operator"), content).json()["id"] != view["id"]
-    other = send(api, content, dry_run=True).json()
+    assert send_file(api, content).json()["id"] == view["id"]
+    assert send_file(world.api("operator"), content).json()["id"] != view["id"]
+    other = send_file(api, content, dry_run=True).json()
     assert other["id"] != view["id"]
     waiting = api.get(f"{SUBMISSIONS}/{view['id']}/results").text.splitlines()
     assert json.loads(waiting[-1])["trailer"] == {"rows": 0, "state": "queued", "complete": False}
-    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+    require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
     assert dispatch.work_off(world.registry) == 3
-    view = shown(api, view)
+    view = read_submission(api, view)
     assert (view["state"], view["progress"]["accepted"]) == ("done", 30)
-    assert len(results(api, view)) == 30
+    assert len(read_results(api, view)) == 30
     assert dispatch.work_off(world.registry) == 0
     # An ended one is another matter: sent again, every row is found again.
-    again = queue(world, api, content)
+    again = submit_in_background(world, api, content)
     assert again["id"] != view["id"]
     assert again["progress"]["replayed"] == 30
 
 
 def test_an_unreadable_large_file_tells_by_its_state_why(world: World) -> None:
-    set_to(world, submission_at_once_bytes=0)
-    view = queue(world, world.api(), delimited([{"甲": 1, "乙": 2}]))
+    change_settings(world, submission_at_once_bytes=0)
+    view = submit_in_background(world, world.api(), format_csv([{"甲": 1, "乙": 2}]))
     assert view["state"] == "refused"
     assert view["problem"]["code"] == "no_header_row"
     assert view["problem"]["detail"].startswith("前 10 行")
@@ -523,7 +523,7 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str | None]] = [
      "/subject/identifiers/0/number", "统一社会信用代码"),
     ({"统一社会信用代码": "9.1E+17"}, "number_damaged",
      "/subject/identifiers/0/number", "统一社会信用代码"),
-    ({"法定代表人证件号码": PERSON[:-1] + "4"}, "invalid_identifier",
+    ({"法定代表人证件号码": PERSON_RESIDENT_ID[:-1] + "4"}, "invalid_identifier",
      "/responsible_persons/0/identifier/number", "法定代表人证件号码"),
     ({"主体类别": "公司"}, "unknown_value", "/subject/kind", "主体类别"),
     ({"主体类别": "个体工商户"}, "kind_not_of_uscc", "/subject/kind", "主体类别"),
@@ -535,9 +535,9 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str | None]] = [
     ({"有效期止": "2026-01-01"}, "dates_out_of_order", "/effective_until", "有效期止"),
     ({"行为终了日期": None}, "conduct_end_missing", "/conduct_ended_on", "行为终了日期"),
     ({"列入事由": "=A1&B1"}, "formula_cell", "/reason", "列入事由"),
-    ({"列入事由": f"本人 {PERSON}"}, "personal_number_in_text", "/reason", "列入事由"),
+    ({"列入事由": f"本人 {PERSON_RESIDENT_ID}"}, "personal_number_in_text", "/reason", "列入事由"),
     ({"列入事由": "#REF!"}, "error_cell", "/reason", "列入事由"),
-    ({"来源编号": PERSON}, "personal_number_in_text", "/source_ref", "来源编号"),
+    ({"来源编号": PERSON_RESIDENT_ID}, "personal_number_in_text", "/source_ref", "来源编号"),
     ({"来源编号": "号" * 81}, "too_long", "/source_ref", "来源编号"),
     ({"公开类型": "不予公开"}, "exemption_incomplete", "/disclosure", "公开类型"),
 ]  # fmt: skip
@@ -545,10 +545,10 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str | None]] = [
 
 def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
     api = world.api()
-    table = [cells(row(at)) | changes for at, (changes, *_) in enumerate(BAD_CELLS, start=1)]
-    before = written(world)
-    view = submit(api, delimited(table))
-    assert written(world) == before
+    table = [build_cells(build_row(at)) | changes for at, (changes, *_) in enumerate(BAD_CELLS, start=1)]
+    before = count_written_rows(world)
+    view = submit_file(api, format_csv(table))
+    assert count_written_rows(world) == before
     told = []
     for result in view["results"]:
         assert result["outcome"] == "refused"
@@ -561,29 +561,29 @@ def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
         assert result["pointer"] == result["errors"][0]["pointer"]
     for (changes, *wanted), found in zip(BAD_CELLS, told, strict=True):
         assert tuple(wanted) in found, (changes, found)
-    assert all(number not in json.dumps(view) for number in (PERSON, PERSON[:-1]))
+    assert all(number not in json.dumps(view) for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[:-1]))
 
 
-NUMBERS = [PERSON, resident_id(31), resident_id(32)]
+NUMBERS = [PERSON_RESIDENT_ID, build_resident_id(31), build_resident_id(32)]
 
 
 def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
     api = world.api()
     sent = [
-        row(1, subject=person(NUMBERS[0]), responsible_persons=None),
-        row(2, source_ref=NUMBERS[1]),
-        row(3, reason=f"本人 {NUMBERS[1]}", case_ref=NUMBERS[1]),
-        row(4) | {NUMBERS[2]: NUMBERS[2]},
-        row(5, subject=person(NUMBERS[2][:-1] + "Y"), responsible_persons=None),
+        build_row(1, subject=build_person(NUMBERS[0]), responsible_persons=None),
+        build_row(2, source_ref=NUMBERS[1]),
+        build_row(3, reason=f"本人 {NUMBERS[1]}", case_ref=NUMBERS[1]),
+        build_row(4) | {NUMBERS[2]: NUMBERS[2]},
+        build_row(5, subject=build_person(NUMBERS[2][:-1] + "Y"), responsible_persons=None),
         {"source_ref": f"{NUMBERS[1]} 号"},
         NUMBERS[1],
         b'"' + NUMBERS[1].encode(),
     ]
-    sheet = [cells(each) for each in sent[:3]]
-    headed = delimited([*sheet, {f"说明{NUMBERS[1]}": "甲"}])
+    sheet = [build_cells(each) for each in sent[:3]]
+    headed = format_csv([*sheet, {f"说明{NUMBERS[1]}": "甲"}])
     told = ""
-    for content in (ndjson(sent), array(sent[:-1]), delimited(sheet), headed, workbook(sheet)):
-        answer = send(api, content)
+    for content in (format_ndjson(sent), format_json_array(sent[:-1]), format_csv(sheet), headed, build_workbook(sheet)):
+        answer = send_file(api, content)
         told += answer.text
         name = answer.json().get("submission_id") or answer.json()["id"]
         for path in ("", "/results"):
@@ -597,7 +597,7 @@ def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
     for number in NUMBERS:
         assert number not in told
         assert all(number.encode() not in part for part in parts)
-    assert outcomes(submit(api, ndjson(sent)))[:3] == [
+    assert read_outcomes(submit_file(api, format_ndjson(sent)))[:3] == [
         (1, "replayed"),
         (2, "refused"),
         (3, "refused"),
@@ -606,11 +606,11 @@ def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
 
 def test_refused_rows_come_back_marked_and_are_taken_once_mended(world: World) -> None:
     api = world.api()
-    table = [cells(each) for each in rows(4)]
+    table = [build_cells(each) for each in build_rows(4)]
     table[1]["决定日期"] = "去年"
     table[3]["统一社会信用代码"] = "91370403MB000CT75X"
-    for content in (workbook(table), delimited(table, encoding="gb18030")):
-        view = submit(api, content)
+    for content in (build_workbook(table), format_csv(table, encoding="gb18030")):
+        view = submit_file(api, content)
         assert view["progress"]["refused"] == 2
         answer = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
         assert answer.status_code == 200, answer.text
@@ -628,33 +628,33 @@ def test_refused_rows_come_back_marked_and_are_taken_once_mended(world: World) -
         comments = zipfile.ZipFile(io.BytesIO(answer.content)).read("xl/comments1.xml").decode()
         assert mended[0]["退回原因"].partition("：")[2] in comments
     # As it came it is refused for the same reasons; mended, and sent with its added columns, taken.
-    again = submit(api, answer.content)
-    assert outcomes(again) == [(2, "refused"), (3, "refused")]
+    again = submit_file(api, answer.content)
+    assert read_outcomes(again) == [(2, "refused"), (3, "refused")]
     mended[0]["决定日期"] = "2026-11-20"
-    mended[1]["统一社会信用代码"] = row(4)["subject"]["identifiers"][0]["number"]
-    assert outcomes(submit(api, workbook(mended))) == [(2, "accepted"), (3, "accepted")]
-    assert [each[1] for each in outcomes(submit(api, ndjson(rows(4))))] == ["replayed"] * 4
+    mended[1]["统一社会信用代码"] = build_row(4)["subject"]["identifiers"][0]["number"]
+    assert read_outcomes(submit_file(api, build_workbook(mended))) == [(2, "accepted"), (3, "accepted")]
+    assert [each[1] for each in read_outcomes(submit_file(api, format_ndjson(build_rows(4))))] == ["replayed"] * 4
 
 
 def test_only_tables_have_a_workbook_to_mend(world: World) -> None:
     api = world.api()
-    view = submit(api, ndjson([row(1, reason=None)]))
-    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
-    view = submit(api, delimited([cells(row(1))]))  # nothing to mend: headings alone
+    view = submit_file(api, format_ndjson([build_row(1, reason=None)]))
+    require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+    view = submit_file(api, format_csv([build_cells(build_row(1))]))  # nothing to mend: headings alone
     back = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
     assert back.status_code == 200
-    refused(world.api("auditor").get(back.request.url.path), 403, "forbidden")
+    require_refused(world.api("auditor").get(back.request.url.path), 403, "forbidden")
 
 
 def test_files_are_let_go_after_a_while_and_their_answers_stay(world: World) -> None:
     api = world.api()
-    view = submit(api, delimited([cells(row(1)), cells(row(2, reason=None))]))
+    view = submit_file(api, format_csv([build_cells(build_row(1)), build_cells(build_row(2, reason=None))]))
     world.clock.instant = world.clock.instant.replace(year=2027)
     dispatch.tidy(world.registry)
     with world.registry.database.reading() as connection:
         assert connection.execute(select(SubmissionPart.number)).all() == []
-    assert outcomes({"results": results(api, view)}) == [(2, "accepted"), (3, "refused")]
-    refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
+    assert read_outcomes({"results": read_results(api, view)}) == [(2, "accepted"), (3, "refused")]
+    require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
 
 
 # --- the template ---------------------------------------------------------
@@ -666,12 +666,12 @@ def test_the_template_is_filled_in_and_taken(world: World) -> None:
         assert answer.status_code == 200, answer.text
         assert answer.headers["Content-Type"] == XLSX
     for role in ("approver", "subscriber"):
-        refused(world.api(role).get(f"{SUBMISSIONS}/template.xlsx"), 403, "forbidden")
+        require_refused(world.api(role).get(f"{SUBMISSIONS}/template.xlsx"), 403, "forbidden")
     api = world.api()
-    asked = {"list_type": BLACK}
+    asked = {"list_type": BLACK_LIST_TYPE}
     template = api.get(f"{SUBMISSIONS}/template.xlsx", params=asked).content
     # As it is it holds no row: its examples are none.
-    unreadable(send(api, template), "empty_file")
+    require_unreadable(send_file(api, template), "empty_file")
     book = CalamineWorkbook.from_filelike(io.BytesIO(template))
     header = book.get_sheet_by_name("数据").to_python()[0]
     examples = [
@@ -681,11 +681,11 @@ def test_the_template_is_filled_in_and_taken(world: World) -> None:
     options = {value for line in book.get_sheet_by_name("选项").to_python() for value in line}
     assert "拖欠农民工工资失信联合惩戒对象名单" in options
     assert "企业劳动保障守法诚信A级名单" not in options
-    filled = workbook([dict.fromkeys(header) | example for example in examples])
-    assert outcomes(submit(api, filled, list_type=None)) == [(2, "accepted"), (3, "accepted")]
+    filled = build_workbook([dict.fromkeys(header) | example for example in examples])
+    assert read_outcomes(submit_file(api, filled, list_type=None)) == [(2, "accepted"), (3, "accepted")]
     for unknown in ("no.such", "illegal_social_organizations.black"):  # of another department
         answer = api.get(f"{SUBMISSIONS}/template.xlsx", params={"list_type": unknown})
-        refused(answer, 422, "unknown_value", "?list_type")
+        require_refused(answer, 422, "unknown_value", "?list_type")
 
 
 # --- the exchange of penalties and licences -------------------------------
@@ -715,16 +715,16 @@ LICENCE = {
 def test_tables_of_the_exchange_become_records(world: World) -> None:
     api = world.api()
     second = PENALTY | OLD | {"CF_WSH": "枣人社罚〔2026〕6号"}
-    content = delimited([PENALTY | NEW, second], encoding="gb18030")
-    view = submit(api, content, list_type="wage_arrears.penalty")
-    assert outcomes(view) == [(2, "accepted"), (3, "accepted")], view
+    content = format_csv([PENALTY | NEW, second], encoding="gb18030")
+    view = submit_file(api, content, list_type="wage_arrears.penalty")
+    assert read_outcomes(view) == [(2, "accepted"), (3, "accepted")], view
     assert [
-        each[1] for each in outcomes(submit(api, content, list_type="wage_arrears.penalty"))
+        each[1] for each in read_outcomes(submit_file(api, content, list_type="wage_arrears.penalty"))
     ] == [
         "replayed",
         "replayed",
     ]
-    new, old = sorted(recorded(api).values(), key=lambda entry: entry["decision"]["number"])
+    new, old = sorted(read_entries(api).values(), key=lambda entry: entry["decision"]["number"])
     assert new["source_ref"].startswith("枣人社罚〔2026〕5号-")
     assert new["list"] == old["list"] == "record"
     assert new["penalty"] == {
@@ -736,28 +736,28 @@ def test_tables_of_the_exchange_become_records(world: World) -> None:
     assert old["penalty"] == {"categories": ["警告"], "content": "警告"}
     assert "处罚名称：欠薪案" in old["remark"]
     assert [person["name"] for person in old["responsible_persons"]] == ["李某"]
-    view = submit(api, workbook([LICENCE]), list_type="wage_arrears.licence")
-    assert outcomes(view) == [(2, "accepted")], view
-    (granted,) = recorded(api, list_type="wage_arrears.licence").values()
+    view = submit_file(api, build_workbook([LICENCE]), list_type="wage_arrears.licence")
+    assert read_outcomes(view) == [(2, "accepted")], view
+    (granted,) = read_entries(api, list_type="wage_arrears.licence").values()
     assert granted["licence"]["content"] == "劳务派遣"
     assert granted["decision"]["kind"] == "administrative_licence"
     for content, other in (
-        (delimited([PENALTY | NEW]), BLACK),
-        (delimited([PENALTY | NEW]), "wage_arrears.licence"),
-        (delimited([LICENCE]), "wage_arrears.penalty"),
-        (delimited([LICENCE | PENALTY]), "wage_arrears.penalty"),
+        (format_csv([PENALTY | NEW]), BLACK_LIST_TYPE),
+        (format_csv([PENALTY | NEW]), "wage_arrears.licence"),
+        (format_csv([LICENCE]), "wage_arrears.penalty"),
+        (format_csv([LICENCE | PENALTY]), "wage_arrears.penalty"),
     ):
         code = (
             "mixed_tables" if b"CF_WSH" in content and b"XK_WSH" in content else "record_types_only"
         )
-        unreadable(send(api, content, list_type=other), code)
-    unreadable(send(api, delimited([LICENCE]), list_type=None), "list_type_missing")
+        require_unreadable(send_file(api, content, list_type=other), code)
+    require_unreadable(send_file(api, format_csv([LICENCE]), list_type=None), "list_type_missing")
 
 
 def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
-    sent = [push(), push(**penalty()), push(**licence()), push(**red(subject=subject(name="某")))]
-    view = submit(world.api(), ndjson(sent), list_type=None)
-    assert [each[1] for each in outcomes(view)] == ["accepted"] * 3 + ["refused"]
+    sent = [build_push(), build_push(**build_penalty_changes()), build_push(**build_licence_changes()), build_push(**build_red_changes(subject=build_subject(name="某")))]
+    view = submit_file(world.api(), format_ndjson(sent), list_type=None)
+    assert [each[1] for each in read_outcomes(view)] == ["accepted"] * 3 + ["refused"]
     assert view["results"][3]["code"] == "blacklisted_subject"
 
 
@@ -768,25 +768,25 @@ def test_a_small_file_of_many_rows_is_handed_over(
     monkeypatch.setattr(row_by_row, "FIRST_STEP_ROWS", 2)
     monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)
     api = world.api()
-    answer = api.post(SUBMISSIONS, content=ndjson(rows(5)))
+    answer = api.post(SUBMISSIONS, content=format_ndjson(build_rows(5)))
     assert (answer.status_code, answer.json()["progress"]["accepted"]) == (202, 2)
     dispatch.work_off(world.registry)
-    assert shown(api, answer.json())["progress"]["accepted"] == 5
-    assert len(results(api, answer.json())) == 5
+    assert read_submission(api, answer.json())["progress"]["accepted"] == 5
+    assert len(read_results(api, answer.json())) == 5
 
 
 def test_answers_beyond_many_are_streamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(router, "INLINE_ROWS", 2)
-    view = submit(world.api(), ndjson(rows(3)))
+    view = submit_file(world.api(), format_ndjson(build_rows(3)))
     assert (view["state"], view["results"]) == ("done", None)
-    assert len(results(world.api(), view)) == 3
+    assert len(read_results(world.api(), view)) == 3
 
 
 def test_a_file_that_is_all_wrong_is_not_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_by_row, "MOST_REFUSED", 150)
-    view = submit(world.api(), b"{}\n" * 1_000)
+    view = submit_file(world.api(), b"{}\n" * 1_000)
     assert (view["state"], view["problem"]["code"]) == ("stopped", "too_many_refused")
     assert view["progress"]["refused"] < 1_000
 
@@ -794,10 +794,10 @@ def test_a_file_that_is_all_wrong_is_not_read_to_its_end(
 def test_one_department_has_so_many_files_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    set_to(world, submission_at_once_bytes=0)
+    change_settings(world, submission_at_once_bytes=0)
     monkeypatch.setattr(service, "MOST_UNFINISHED", 1)
     api = world.api()
-    assert api.post(SUBMISSIONS, content=ndjson(rows(1))).status_code == 202
-    refused(api.post(SUBMISSIONS, content=ndjson(rows(2))), 503, "busy")
+    assert api.post(SUBMISSIONS, content=format_ndjson(build_rows(1))).status_code == 202
+    require_refused(api.post(SUBMISSIONS, content=format_ndjson(build_rows(2))), 503, "busy")
     dispatch.work_off(world.registry)
-    assert api.post(SUBMISSIONS, content=ndjson(rows(2))).status_code == 202
+    assert api.post(SUBMISSIONS, content=format_ndjson(build_rows(2))).status_code == 202

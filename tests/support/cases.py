@@ -17,12 +17,12 @@ View = dict[str, Any]
 APPLICANT = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
 
 
-def objection(**changes: Any) -> View:
+def build_objection(**changes: Any) -> View:
     """What the subject says against an entry."""
     return {"applicant": APPLICANT, "grounds": "所列欠薪已于决定前全部结清", **changes}
 
 
-def proof(completed_on: str, means: str = "correction") -> View:
+def build_evidence(completed_on: str, means: str = "correction") -> View:
     """A document on one of the means of repair."""
     return {
         "means": means,
@@ -32,18 +32,18 @@ def proof(completed_on: str, means: str = "correction") -> View:
     }
 
 
-def application(corrected_on: str = "2026-04-20", **changes: Any) -> View:
+def build_application(corrected_on: str = "2026-04-20", **changes: Any) -> View:
     """An application for repair with its correction and its promise; None takes a field out."""
     body = {
         "applicant": APPLICANT,
-        "evidence": [proof(corrected_on)],
+        "evidence": [build_evidence(corrected_on)],
         "promise": {"reference": "CN-2026-9", "signed_on": "2026-11-20"},
         **changes,
     }
     return {name: value for name, value in body.items() if value is not None}
 
 
-def official(world: World, person: str, department: str = "human_resources") -> httpx.Client:
+def create_official_client(world: World, person: str, department: str = "human_resources") -> httpx.Client:
     """A client with a new key of a department that is bound to a person."""
     key = create(
         world.registry,
@@ -55,38 +55,38 @@ def official(world: World, person: str, department: str = "human_resources") -> 
     return world.client(key)
 
 
-def told(answer: httpx.Response, status: int = 200) -> View:
+def require_status(answer: httpx.Response, status: int = 200) -> View:
     """The body of an answer that must have that status."""
     assert answer.status_code == status, answer.text
     return dict(answer.json())
 
 
-def shown(api: httpx.Client, entry: View, **query: Any) -> View:
+def read_entry(api: httpx.Client, entry: View, **query: Any) -> View:
     """The entry as somebody sees it."""
-    return told(api.get(f"/v1/entries/{entry['id']}", params=query))
+    return require_status(api.get(f"/v1/entries/{entry['id']}", params=query))
 
 
-def opened(api: httpx.Client, entry: View, kind: str, body: View) -> View:
+def open_case(api: httpx.Client, entry: View, kind: str, body: View) -> View:
     """A new case of an entry; the kind is `objections` or `repairs`."""
-    return told(api.post(f"/v1/entries/{entry['id']}/{kind}", json=body), 201)
+    return require_status(api.post(f"/v1/entries/{entry['id']}/{kind}", json=body), 201)
 
 
-def step(
+def take_case_step(
     api: httpx.Client,
     case: View,
-    name: str,
+    action: str,
     body: View,
     version: int | None = None,
     *,
     entry_id: str | None = None,
 ) -> httpx.Response:
     """Take a step of a case; with a version where the step changes the entry."""
-    path = f"/v1/entries/{entry_id or case['entry_id']}/{case['kind']}s/{case['id']}/{name}"
+    path = f"/v1/entries/{entry_id or case['entry_id']}/{case['kind']}s/{case['id']}/{action}"
     headers = {} if version is None else {"If-Match": f'"{version}"'}
     return api.post(path, json=body, headers=headers)
 
 
-def kept(world: World) -> tuple[Any, ...]:
+def read_stored_state(world: World) -> tuple[Any, ...]:
     """What a change adds to or alters: numbers, versions, turns, cases, and the changes' trail."""
     with world.registry.database.reading() as connection:
         counts = [
@@ -94,8 +94,8 @@ def kept(world: World) -> tuple[Any, ...]:
             for table in (EntryVersion, EntryTurn, EntryPerson)
         ]
         # A key that a test makes on the way is no change of what it asks about.
-        trail = select(func.count()).where(AuditRecord.action != "key_created")
-        counts.append(connection.scalar(trail))
+        audit_count = select(func.count()).where(AuditRecord.action != "key_created")
+        counts.append(connection.scalar(audit_count))
         cases = connection.execute(
             select(
                 RedressCase.id,
@@ -109,20 +109,20 @@ def kept(world: World) -> tuple[Any, ...]:
 
 
 @contextmanager
-def unchanged(world: World) -> Iterator[None]:
+def require_unchanged(world: World) -> Iterator[None]:
     """What is done within leaves everything as it was."""
-    before = kept(world)
+    state_before = read_stored_state(world)
     yield
-    assert kept(world) == before
+    assert read_stored_state(world) == state_before
 
 
-def followed(api: httpx.Client, after: int) -> list[tuple[str, str]]:
+def read_changes(api: httpx.Client, after: int) -> list[tuple[str, str]]:
     """What a consumer of the feed is told since a number: what to do with which entry."""
-    page = told(api.get("/v1/changes", params={"after": after}))
+    page = require_status(api.get("/v1/changes", params={"after": after}))
     return [(change["op"], change["entry_id"]) for change in page["changes"]]
 
 
-def head(world: World) -> int:
+def read_head_seq(world: World) -> int:
     """The last number that was given out."""
     with world.registry.database.reading() as connection:
         return read_head(connection).seq

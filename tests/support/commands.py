@@ -12,23 +12,23 @@ from app.registry import Registry
 from app.settings import Settings
 
 
-class Done(NamedTuple):
+class CommandResult(NamedTuple):
     """What a command left behind."""
 
-    code: int
-    out: str
-    err: str
+    exit_code: int
+    stdout: str
+    stderr: str
 
 
 @dataclass
-class Command:
+class CommandRunner:
     """Runs commands over one registry; `close` lets go of what they opened."""
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
-    opened: list[Registry]
+    open_registries: list[Registry]
 
-    def __call__(self, *arguments: str) -> Done:
+    def __call__(self, *arguments: str) -> CommandResult:
         self.capsys.readouterr()
         self.monkeypatch.setattr(sys, "argv", ["redblack", *arguments])
         try:
@@ -36,17 +36,17 @@ class Command:
             code = 0
         except SystemExit as ended:
             code = int(ended.code or 0)
-        return Done(code, *self.capsys.readouterr())
+        return CommandResult(code, *self.capsys.readouterr())
 
     def close(self) -> None:
         """A process would do it by ending."""
-        for registry in self.opened:
+        for registry in self.open_registries:
             registry.close()
 
 
-def command_over(
+def build_command_runner(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Command:
+) -> CommandRunner:
     """The command, with the settings in its environment."""
     for field in ("data_dir", "database_url", "secret_key_file"):
         value = getattr(settings, field)
@@ -55,12 +55,12 @@ def command_over(
             monkeypatch.delenv(name, raising=False)
         else:
             monkeypatch.setenv(name, str(value))
-    opened: list[Registry] = []
-    plain: Callable[[], Registry] = main._open
+    open_registries: list[Registry] = []
+    original_open: Callable[[], Registry] = main._open_registry
 
-    def remember() -> Registry:
-        opened.append(plain())
-        return opened[-1]
+    def open_and_remember() -> Registry:
+        open_registries.append(original_open())
+        return open_registries[-1]
 
-    monkeypatch.setattr(main, "_open", remember)
-    return Command(monkeypatch, capsys, opened)
+    monkeypatch.setattr(main, "_open", open_and_remember)
+    return CommandRunner(monkeypatch, capsys, open_registries)

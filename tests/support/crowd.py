@@ -24,13 +24,13 @@ from app.db.tables import (
 )
 from app.registry import Registry
 from app.rules.law import ListKind
-from tests.support.facts import asked, check
+from tests.support.facts import build_question, build_check
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 
 
 @dataclass
-class Crowd:
+class ConcurrentClients:
     """What clients sent and got, together."""
 
     address: str
@@ -41,33 +41,33 @@ class Crowd:
     replayed: list[dict[str, Any]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     check_ids: list[str] = field(default_factory=list)
-    busy: int = 0
-    _guard: threading.Lock = field(default_factory=threading.Lock)
+    busy_count: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(
-        self, work: Callable[["Crowd", httpx.Client, httpx.Client, int], None], size: int
+    def run_clients(
+        self, work: Callable[["ConcurrentClients", httpx.Client, httpx.Client, int], None], client_count: int
     ) -> float:
         """Let `size` clients begin at one moment; gives the seconds until the last is done."""
-        start = threading.Barrier(size)
+        start = threading.Barrier(client_count)
 
-        def one(number: int) -> None:
+        def run_client(number: int) -> None:
             with (
-                self._client(self.department_key) as pusher,
-                self._client(self.approver_key) as asker,
+                self._open_client(self.department_key) as pusher,
+                self._open_client(self.approver_key) as asker,
             ):
-                start.wait(PATIENCE_SECONDS)
+                start.wait(TIMEOUT_SECONDS)
                 work(self, pusher, asker, number)
 
-        began = time.perf_counter()
-        with ThreadPoolExecutor(size) as pool:
-            for done in [pool.submit(one, number) for number in range(size)]:
-                done.result(PATIENCE_SECONDS)
-        return time.perf_counter() - began
+        started = time.perf_counter()
+        with ThreadPoolExecutor(client_count) as pool:
+            for future in [pool.submit(run_client, number) for number in range(client_count)]:
+                future.result(TIMEOUT_SECONDS)
+        return time.perf_counter() - started
 
-    def push(self, client: httpx.Client, facts: dict[str, Any]) -> httpx.Response:
+    def push_entry(self, client: httpx.Client, facts: dict[str, Any]) -> httpx.Response:
         """Push, and again for as long as the registry says that it is busy."""
-        answer = self._until_answered(client, "/v1/entries", facts)
-        with self._guard:
+        answer = self._post_until_answered(client, "/v1/entries", facts)
+        with self._lock:
             if answer.status_code == httpx.codes.CREATED:
                 self.recorded.append(answer.json())
             elif answer.status_code == httpx.codes.OK:
@@ -76,44 +76,44 @@ class Crowd:
                 self.refused[answer.json()["code"]] += 1
         return answer
 
-    def check(self, client: httpx.Client, number: str) -> dict[str, Any]:
+    def check_subject(self, client: httpx.Client, number: str) -> dict[str, Any]:
         """Check one subject."""
-        answer = self._until_answered(client, "/v1/checks", check(asked(number, None)))
+        answer = self._post_until_answered(client, "/v1/checks", build_check(build_question(number, None)))
         assert answer.status_code == httpx.codes.OK, answer.text
         body: dict[str, Any] = answer.json()
-        with self._guard:
+        with self._lock:
             self.check_ids.append(body["check_id"])
         return body
 
-    def _until_answered(
+    def _post_until_answered(
         self, client: httpx.Client, path: str, body: dict[str, Any]
     ) -> httpx.Response:
-        give_up = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         while True:
             answer = client.post(path, json=body)
-            with self._guard:
+            with self._lock:
                 self.statuses[answer.status_code] += 1
             if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
                 assert answer.status_code < 500, answer.text
                 return answer
-            assert time.monotonic() < give_up, "busy for too long"
-            wait = int(answer.headers["Retry-After"])
-            assert 1 <= wait <= 5
-            with self._guard:
-                self.busy += 1
-            time.sleep(wait * random.uniform(0.2, 0.5))  # tests have less time than clients
+            assert time.monotonic() < deadline, "busy for too long"
+            retry_after = int(answer.headers["Retry-After"])
+            assert 1 <= retry_after <= 5
+            with self._lock:
+                self.busy_count += 1
+            time.sleep(retry_after * random.uniform(0.2, 0.5))  # tests have less time than clients
 
-    def _client(self, key: str) -> httpx.Client:
+    def _open_client(self, key: str) -> httpx.Client:
         return httpx.Client(
             base_url=self.address,
             headers={"Authorization": f"Bearer {key}"},
-            timeout=PATIENCE_SECONDS,
+            timeout=TIMEOUT_SECONDS,
             trust_env=False,
             verify=False,  # plain HTTP; a hundred clients need no certificates
         )
 
 
-def inspect(registry: Registry, crowd: Crowd) -> None:
+def require_consistent_registry(registry: Registry, clients: ConcurrentClients) -> None:
     """Everything that must hold, whatever the order in which the clients came."""
     with registry.database.reading() as connection:
         versions = connection.execute(
@@ -128,37 +128,37 @@ def inspect(registry: Registry, crowd: Crowd) -> None:
             ).order_by(EntryVersion.seq)
         ).all()
         entries = set(connection.scalars(select(Entry.id)))
-        trail = connection.execute(
+        audit_records = connection.execute(
             select(AuditRecord.seq, AuditRecord.target).where(AuditRecord.seq.is_not(None))
         ).all()
-        turned = connection.scalars(select(EntryTurn.seq)).all()
-        counter = connection.scalar(select(RegistryState.seq))
+        status_change_seqs = connection.scalars(select(EntryTurn.seq)).all()
+        last_seq = connection.scalar(select(RegistryState.seq))
         subjects = set(connection.scalars(select(Subject.id)))
-        owned = connection.execute(
+        identifier_counts = connection.execute(
             select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, func.count()).group_by(
                 SubjectIdentifier.scheme, SubjectIdentifier.lookup_key
             )
         ).all()
-        owners = set(connection.scalars(select(SubjectIdentifier.subject_id)))
+        identified_subjects = set(connection.scalars(select(SubjectIdentifier.subject_id)))
     with registry.database.reading_ledger() as connection:
-        checks = {str(one) for one in connection.scalars(select(Check.id))}
+        check_ids = {str(check_id) for check_id in connection.scalars(select(Check.id))}
 
     # Nothing lost, nothing half done.
-    assert {view["id"] for view in crowd.recorded} <= {str(entry) for entry in entries}
+    assert {view["id"] for view in clients.recorded} <= {str(entry) for entry in entries}
     assert {row.entry_id for row in versions} == entries
-    assert set(crowd.check_ids) <= checks
+    assert set(clients.check_ids) <= check_ids
     # One sequence without gaps, in the order of time, and on record one by one.
     seqs = [row.seq for row in versions]
     assert seqs == sorted(seqs)
-    assert sorted([*seqs, *turned]) == list(range(1, counter + 1))
+    assert sorted([*seqs, *status_change_seqs]) == list(range(1, last_seq + 1))
     instants = [row.recorded_at for row in versions]
     assert instants == sorted(instants)
-    assert sorted((row.seq, row.target) for row in trail) == [
+    assert sorted((row.seq, row.target) for row in audit_records) == [
         (row.seq, str(row.entry_id)) for row in versions
     ]
     # One subject a number, and none without one.
-    assert all(count == 1 for _, _, count in owned)
-    assert subjects == owners
+    assert all(count == 1 for _, _, count in identifier_counts)
+    assert subjects == identified_subjects
     # No red entry was taken in on a subject that was on a black list before it.
     first_black: dict[Any, int] = {}
     for row in versions:

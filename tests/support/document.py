@@ -7,12 +7,12 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from app.rules.permissions import Permission
-from tests.support.facts import BUILDER
+from tests.support.facts import BUILDER_USCC
 
-VALUES = {"code": BUILDER}
+PATH_PARAMETER_VALUES = {"code": BUILDER_USCC}
 
 
-def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def iterate_operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """(method, path, operation) of the document; a loop over nothing would prove nothing."""
     found = [
         (method.upper(), path, operation)
@@ -23,22 +23,22 @@ def operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
     yield from found
 
 
-def permission_of(operation: dict[str, Any]) -> Permission:
+def read_required_permission(operation: dict[str, Any]) -> Permission:
     """The one permission that an operation asks for."""
     [requirement] = operation["security"]
     [[permission]] = requirement.values()
     return Permission(permission)
 
 
-def address_of(path: str) -> str:
+def fill_path_parameters(path: str) -> str:
     parts = path.split("/")
     filled = [
-        VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
+        PATH_PARAMETER_VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
     ]
     return "/".join(filled)
 
 
-def body_of(app: FastAPI, operation: dict[str, Any]) -> Any:
+def read_example_body(app: FastAPI, operation: dict[str, Any]) -> Any:
     """The example of the operation's body, or none."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 
 @dataclass
-class Export:
+class ExportContent:
     """What a file says of itself, and what it really holds."""
 
     rows: list[dict[str, Any]]
@@ -17,22 +17,22 @@ class Export:
     sha256: str
     meta: dict[str, Any] | None = None
 
-    def prove(self) -> None:
+    def require_matching_trailer(self) -> None:
         """Hold the file to its own trailer."""
         assert self.trailer["sha256"] == self.sha256
         assert self.trailer["count"] == len(self.rows)
 
 
-def read_ndjson(body: bytes) -> Export:
+def parse_ndjson(body: bytes) -> ExportContent:
     """The last line is the trailer; the hash is over all bytes before that line."""
     assert body.endswith(b"\n")
     start = body.rfind(b"\n", 0, -1) + 1
     trailer = json.loads(body[start:])["trailer"]
     rows = [json.loads(line) for line in body[:start].splitlines()]
-    return Export(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
+    return ExportContent(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
 
 
-def read_json(body: bytes) -> Export:
+def parse_json(body: bytes) -> ExportContent:
     """The hash is over the bytes of the `entries` array, from `[` to `]`."""
     document = json.loads(body)
     opening = body.index(b'"entries":') + len(b'"entries":')
@@ -40,7 +40,7 @@ def read_json(body: bytes) -> Export:
     array = body[opening:closing]
     assert json.loads(array) == document["entries"]
     assert list(document) == ["meta", "entries", "trailer"]
-    return Export(
+    return ExportContent(
         document["entries"],
         document["trailer"],
         hashlib.sha256(array).hexdigest(),
@@ -48,7 +48,7 @@ def read_json(body: bytes) -> Export:
     )
 
 
-def read_csv(body: bytes) -> Export:
+def parse_csv(body: bytes) -> ExportContent:
     """The last line is `#trailer,count,seq,sha256`; the hash is over all before it."""
     assert body.endswith(b"\n")
     start = body.rfind(b"\n", 0, -1) + 1
@@ -56,7 +56,7 @@ def read_csv(body: bytes) -> Export:
     assert word == "#trailer"
     rows = list(csv.DictReader(io.StringIO(body[:start].decode(), newline="")))
     trailer = {"count": int(count), "seq": int(seq), "sha256": sha256}
-    return Export(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
+    return ExportContent(rows, trailer, hashlib.sha256(body[:start]).hexdigest())
 
 
-READERS = {"ndjson": read_ndjson, "json": read_json, "csv": read_csv}
+EXPORT_PARSERS = {"ndjson": parse_ndjson, "json": parse_json, "csv": parse_csv}

@@ -6,13 +6,13 @@ from stdnum.iso7064 import mod_11_2
 
 from app.rules.identifiers import compute_org_code_check_character, compute_uscc_check_character
 
-BUILDER = "91370403MB000CT75T"
-OTHER = "93370404MA3T000257"
-PERSON = "370402198506120013"
-MINOR = "370406201305050055"
+BUILDER_USCC = "91370403MB000CT75T"
+OTHER_USCC = "93370404MA3T000257"
+PERSON_RESIDENT_ID = "370402198506120013"
+MINOR_RESIDENT_ID = "370406201305050055"
 
 
-def subject(number: str = BUILDER, name: str = "枣庄某某建筑有限公司") -> dict[str, Any]:
+def build_subject(number: str = BUILDER_USCC, name: str = "枣庄某某建筑有限公司") -> dict[str, Any]:
     """An organisation with a USCC."""
     return {
         "kind": "legal_person",
@@ -21,22 +21,22 @@ def subject(number: str = BUILDER, name: str = "枣庄某某建筑有限公司")
     }
 
 
-def organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
+def build_organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
     """One of many organisations; a prefix that does not begin with 9 is no enterprise's."""
-    return subject(uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号")
+    return build_subject(build_uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号")
 
 
-def decision(on: str, **changes: Any) -> dict[str, Any]:
+def build_decision(decided_on: str, **changes: Any) -> dict[str, Any]:
     """A list decision of a day."""
     return {
-        "number": f"枣人社列〔{on[:4]}〕12号",
+        "number": f"枣人社列〔{decided_on[:4]}〕12号",
         "kind": "list_decision",
-        "decided_on": on,
+        "decided_on": decided_on,
         **changes,
     }
 
 
-def person(number: str = PERSON, name: str = "张某") -> dict[str, Any]:
+def build_person(number: str = PERSON_RESIDENT_ID, name: str = "张某") -> dict[str, Any]:
     """A natural person with a resident id."""
     return {
         "kind": "natural_person",
@@ -45,18 +45,18 @@ def person(number: str = PERSON, name: str = "张某") -> dict[str, Any]:
     }
 
 
-def push(**changes: Any) -> dict[str, Any]:
+def build_push(**changes: Any) -> dict[str, Any]:
     """A wage-arrears black entry; a change of None takes the field out."""
     facts: dict[str, Any] = {
         "list_type": "wage_arrears.black",
         "source_ref": "HR-2026-000123",
         "case_ref": "HR-C-2026-77",
-        "subject": subject(),
+        "subject": build_subject(),
         "responsible_persons": [
             {
                 "role": "legal_representative",
                 "name": "张某",
-                "identifier": {"scheme": "resident_id", "number": PERSON},
+                "identifier": {"scheme": "resident_id", "number": PERSON_RESIDENT_ID},
             }
         ],
         "decision": {
@@ -76,7 +76,7 @@ def push(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in facts.items() if value is not None}
 
 
-def red(**changes: Any) -> dict[str, Any]:
+def build_red_changes(**changes: Any) -> dict[str, Any]:
     """What turns `push` into a wage red entry."""
     return {
         "list_type": "wage_arrears.red",
@@ -98,7 +98,7 @@ def red(**changes: Any) -> dict[str, Any]:
     }
 
 
-def penalty(**changes: Any) -> dict[str, Any]:
+def build_penalty_changes(**changes: Any) -> dict[str, Any]:
     """What turns `push` into a penalty record."""
     return {
         "list_type": "wage_arrears.penalty",
@@ -121,38 +121,38 @@ def penalty(**changes: Any) -> dict[str, Any]:
     }
 
 
-def asked(
-    number: str = BUILDER, name: str | None = "枣庄某某建筑有限公司", **more: Any
+def build_question(
+    number: str = BUILDER_USCC, name: str | None = "枣庄某某建筑有限公司", **members: Any
 ) -> dict[str, Any]:
     """A subject of a check."""
-    found = {"ref": "1", "scheme": "uscc", "number": number, "name": name, **more}
-    return {key: value for key, value in found.items() if value is not None}
+    question = {"ref": "1", "scheme": "uscc", "number": number, "name": name, **members}
+    return {key: value for key, value in question.items() if value is not None}
 
 
-def check(*subjects: dict[str, Any], matter: str = "bidding", **more: Any) -> dict[str, Any]:
+def build_check(*subjects: dict[str, Any], matter: str = "bidding", **members: Any) -> dict[str, Any]:
     """A check of subjects before a tender."""
     return {
         "matter": matter,
         "purpose": "tender 2026-118 qualification review",
         "case_no": "ZZ-2026-118",
-        "subjects": list(subjects) or [asked()],
-        **more,
+        "subjects": list(subjects) or [build_question()],
+        **members,
     }
 
 
-def resident_id(born: str = "19850612", serial: str = "001", region: str = "370402") -> str:
+def build_resident_id(birth_date: str = "19850612", serial: str = "001", region: str = "370402") -> str:
     """A valid resident id of that day of birth, YYYYMMDD."""
-    body = f"{region}{born}{serial}"
+    body = f"{region}{birth_date}{serial}"
     return body + mod_11_2.calc_check_digit(body)
 
 
-def uscc(prefix: str = "91370403", serial: str = "MB000CT7") -> str:
+def build_uscc(prefix: str = "91370403", serial: str = "MB000CT7") -> str:
     """A valid unified social credit code over an organisation's eight characters."""
     body = f"{prefix}{serial}{compute_org_code_check_character(serial)}"
     return body + compute_uscc_check_character(body)
 
 
-def licence(**changes: Any) -> dict[str, Any]:
+def build_licence_changes(**changes: Any) -> dict[str, Any]:
     """What turns `push` into a licence record."""
     return {
         "list_type": "wage_arrears.licence",
@@ -175,8 +175,8 @@ def licence(**changes: Any) -> dict[str, Any]:
     }
 
 
-def publication(
-    on: str = "2026-11-21", channel: str = "department_site", url: str | None = None
+def build_publication(
+    published_on: str = "2026-11-21", channel: str = "department_site", url: str | None = None
 ) -> dict[str, Any]:
     """What a department tells of a publication."""
-    return {"channel": channel, "published_on": on, "url": url}
+    return {"channel": channel, "published_on": published_on, "url": url}

@@ -15,111 +15,111 @@ ADDRESS = "https://registry.example"
 KEY = "rbk_feed"
 CHANGES, SNAPSHOT = "/v1/changes", "/v1/changes/snapshot"
 
-Answer = httpx.Response | Exception | Callable[[httpx.Response], httpx.Response]
+ResponseOverride = httpx.Response | Exception | Callable[[httpx.Response], httpx.Response]
 
 
 @dataclass
-class Feed:
+class FakeFeed:
     """Entries and their changes; `instead` is answered first, or bends the true answer."""
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
     epoch: int = 1
     seq: int = 0
-    day: str = "2026-11-22"
-    page: int = 3
-    too_old: int = 0
-    instead: list[Answer | None] = field(default_factory=list)
-    asked: list[httpx.Request] = field(default_factory=list)
-    meanwhile: Callable[[], None] = lambda: None
+    as_of_day: str = "2026-11-22"
+    page_size: int = 3
+    oldest_seq: int = 0
+    overrides: list[ResponseOverride | None] = field(default_factory=list)
+    requests: list[httpx.Request] = field(default_factory=list)
+    after_page: Callable[[], None] = lambda: None
     """Happens between a page and what is asked next."""
 
-    def put(self, name: str, /, **facts: Any) -> None:
+    def put_entry(self, entry_id: str, /, **facts: Any) -> None:
         """Record or change an entry."""
-        entry = {"id": name, "seq": self.seq + 1, "on": None, **facts}
-        self.entries[name] = entry
-        self._tell("upsert", name, entry)
+        entry = {"id": entry_id, "seq": self.seq + 1, "on": None, **facts}
+        self.entries[entry_id] = entry
+        self._add_change("upsert", entry_id, entry)
 
-    def take(self, name: str) -> None:
+    def remove_entry(self, entry_id: str) -> None:
         """Take an entry out of sight."""
-        del self.entries[name]
-        self._tell("remove", name, None)
+        del self.entries[entry_id]
+        self._add_change("remove", entry_id, None)
 
-    def pass_over(self) -> None:
+    def add_invisible_change(self) -> None:
         """A change that this caller may not see."""
         self.seq += 1
 
-    def paths(self) -> list[str]:
+    def pop_requested_paths(self) -> list[str]:
         """What was asked for since the last time."""
-        paths = [request.url.path for request in self.asked]
-        self.asked.clear()
+        paths = [request.url.path for request in self.requests]
+        self.requests.clear()
         return paths
 
-    def snapshot(self) -> bytes:
+    def build_snapshot(self) -> bytes:
         """All lines and the trailer."""
         lines = b"".join(orjson.dumps(self.entries[name]) + b"\n" for name in sorted(self.entries))
         trailer = {
             "count": len(self.entries),
             "epoch": self.epoch,
             "seq": self.seq,
-            "on": self.day,
+            "on": self.as_of_day,
             "sha256": hashlib.sha256(lines).hexdigest(),
         }
         return lines + orjson.dumps({"trailer": trailer}) + b"\n"
 
-    def sha256(self) -> str:
+    def compute_sha256(self) -> str:
         """The hash that the trailer tells."""
-        return str(orjson.loads(self.snapshot().splitlines()[-1])["trailer"]["sha256"])
+        return str(orjson.loads(self.build_snapshot().splitlines()[-1])["trailer"]["sha256"])
 
-    def answer(self, request: httpx.Request) -> httpx.Response:
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
         """What the registry says to a request."""
-        self.asked.append(request)
-        instead = self.instead.pop(0) if self.instead else None
-        if isinstance(instead, Exception):
-            raise instead
-        if isinstance(instead, httpx.Response):
-            return instead
-        answer = self._truly(request)
+        self.requests.append(request)
+        override = self.overrides.pop(0) if self.overrides else None
+        if isinstance(override, Exception):
+            raise override
+        if isinstance(override, httpx.Response):
+            return override
+        answer = self._build_response(request)
         if request.url.path == CHANGES:
-            self.meanwhile()
-        return instead(answer) if instead is not None else answer
+            self.after_page()
+        return override(answer) if override is not None else answer
 
-    def _truly(self, request: httpx.Request) -> httpx.Response:
+    def _build_response(self, request: httpx.Request) -> httpx.Response:
         if request.headers.get("Authorization") != f"Bearer {KEY}":
-            return problem(401, "unauthenticated", "Send a key that is in use")
+            return build_problem_response(401, "unauthenticated", "Send a key that is in use")
         if request.url.path == SNAPSHOT:
-            return streamed(self.snapshot())
+            return build_chunked_response(self.build_snapshot())
         assert request.url.path == CHANGES
         after, epoch = (int(request.url.params[name]) for name in ("after", "epoch"))
-        if epoch != self.epoch or not self.too_old <= after <= self.seq:
-            return problem(410, "feed_gone", "The feed does not lead on from there")
-        limit = min(self.page, int(request.url.params["limit"]))
-        later = [change for change in self.changes if change["seq"] > after]
-        shown = later[:limit]
-        reached = shown[-1]["seq"] if len(later) > limit else self.seq
-        told = {
-            "changes": shown,
-            "next_after": reached,
+        if epoch != self.epoch or not self.oldest_seq <= after <= self.seq:
+            return build_problem_response(410, "feed_gone", "The feed does not lead on from there")
+        limit = min(self.page_size, int(request.url.params["limit"]))
+        later_changes = [change for change in self.changes if change["seq"] > after]
+        page_changes = later_changes[:limit]
+        next_after = page_changes[-1]["seq"] if len(later_changes) > limit else self.seq
+        body = {
+            "changes": page_changes,
+            "next_after": next_after,
             "head_seq": self.seq,
             "epoch": self.epoch,
-            "as_of_day": self.day,
+            "as_of_day": self.as_of_day,
         }
-        return httpx.Response(200, json=told)
+        return httpx.Response(200, json=body)
 
-    def _tell(self, op: str, name: str, entry: dict[str, Any] | None) -> None:
+    def _add_change(self, op: str, entry_id: str, entry: dict[str, Any] | None) -> None:
         self.seq += 1
         self.changes.append(
-            {"seq": self.seq, "recorded_at": "x", "op": op, "entry_id": name, "entry": entry}
+            {"seq": self.seq, "recorded_at": "x", "op": op, "entry_id": entry_id, "entry": entry}
         )
 
 
-def problem(status: int, code: str, detail: str, **headers: str) -> httpx.Response:
+def build_problem_response(status: int, code: str, detail: str, **headers: str) -> httpx.Response:
     """A problem document."""
-    told = {name.replace("_", "-"): value for name, value in headers.items()}
-    return httpx.Response(status, json={"code": code, "detail": detail}, headers=told)
+    header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
+    return httpx.Response(status, json={"code": code, "detail": detail}, headers=header_fields)
 
 
-def streamed(body: bytes, chunk: int = 50) -> httpx.Response:
+def build_chunked_response(body: bytes, chunk: int = 50) -> httpx.Response:
     """A body in pieces that respect no line."""
     return httpx.Response(
         200, content=(body[start : start + chunk] for start in range(0, len(body), chunk))
@@ -127,13 +127,13 @@ def streamed(body: bytes, chunk: int = 50) -> httpx.Response:
 
 
 @contextmanager
-def served(feed: Feed) -> Iterator[str]:
+def serve_feed(feed: FakeFeed) -> Iterator[str]:
     """The feed on a free port of the loopback, for mirrors that are processes of their own."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             try:
-                answer = feed.answer(httpx.Request("GET", self.path, headers=dict(self.headers)))
+                answer = feed.handle_request(httpx.Request("GET", self.path, headers=dict(self.headers)))
                 body = answer.read()
             except httpx.TransportError:
                 self.close_connection = True

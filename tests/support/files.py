@@ -10,17 +10,17 @@ import httpx
 import xlsxwriter
 
 from app.submissions.processing import dispatch
-from tests.support.facts import organisation, push
-from tests.support.problems import problem
+from tests.support.facts import build_organisation, build_push
+from tests.support.problems import read_problem
 from tests.support.world import World
 
 View = dict[str, Any]
 SUBMISSIONS = "/v1/submissions"
-BLACK = "wage_arrears.black"
+BLACK_LIST_TYPE = "wage_arrears.black"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 NDJSON = "application/x-ndjson"
-OCTETS = "application/octet-stream"
-TABLE: Mapping[str, tuple[str | int, ...]] = {
+OCTET_STREAM = "application/octet-stream"
+CELL_PATHS: Mapping[str, tuple[str | int, ...]] = {
     "来源编号": ("source_ref",),
     "案件编号": ("case_ref",),
     "主体类别": ("subject", "kind"),
@@ -43,130 +43,130 @@ TABLE: Mapping[str, tuple[str | int, ...]] = {
 """The headings that `push` needs, and where in it their cells stand."""
 
 
-def row(serial: int, **changes: Any) -> dict[str, Any]:
+def build_row(serial: int, **changes: Any) -> dict[str, Any]:
     """The `serial`-th of many sound black entries, each of an organisation of its own."""
-    own = {"source_ref": f"HR-{serial}", "case_ref": None, "subject": organisation(serial)}
-    return push(**(own | changes))
+    row_facts = {"source_ref": f"HR-{serial}", "case_ref": None, "subject": build_organisation(serial)}
+    return build_push(**(row_facts | changes))
 
 
-def rows(count: int, first: int = 1, **changes: Any) -> list[dict[str, Any]]:
+def build_rows(count: int, first_serial: int = 1, **changes: Any) -> list[dict[str, Any]]:
     """Some of them."""
-    return [row(serial, **changes) for serial in range(first, first + count)]
+    return [build_row(serial, **changes) for serial in range(first_serial, first_serial + count)]
 
 
 # --- formats --------------------------------------------------------------
 
 
-def ndjson(bodies: Iterable[Any]) -> bytes:
+def format_ndjson(bodies: Iterable[Any]) -> bytes:
     """A line each; bytes are taken as they are."""
     lines = (
-        each if isinstance(each, bytes) else json.dumps(each, ensure_ascii=False).encode()
-        for each in bodies
+        body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
+        for body in bodies
     )
     return b"".join(line + b"\n" for line in lines)
 
 
-def array(bodies: Iterable[Any]) -> bytes:
+def format_json_array(bodies: Iterable[Any]) -> bytes:
     """One JSON array."""
     return json.dumps([*bodies], ensure_ascii=False, indent=1).encode()
 
 
-def cells(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
+def build_cells(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """A push as the cells of a table by heading; changes are by heading too."""
-    told = {heading: _at(body, path) for heading, path in TABLE.items()}
-    return {heading: value for heading, value in told.items() if value is not None} | changes
+    cell_by_heading = {heading: _read_path(body, path) for heading, path in CELL_PATHS.items()}
+    return {heading: value for heading, value in cell_by_heading.items() if value is not None} | changes
 
 
-def _at(found: Any, path: Sequence[Any]) -> Any:
+def _read_path(value: Any, path: Sequence[Any]) -> Any:
     for step in path:
-        if isinstance(found, list):
-            found = found[step] if step < len(found) else None
-        elif isinstance(found, dict):
-            found = found.get(step)
-    return found
+        if isinstance(value, list):
+            value = value[step] if step < len(value) else None
+        elif isinstance(value, dict):
+            value = value.get(step)
+    return value
 
 
-def grid(table: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
+def build_grid(table: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
     """A header of every heading that is used, and the rows under it."""
-    header = list(dict.fromkeys(heading for each in table for heading in each))
+    header = list(dict.fromkeys(heading for row_cells in table for heading in row_cells))
     return [header, *([each.get(heading) for heading in header] for each in table)]
 
 
-def delimited(
+def format_csv(
     table: Sequence[Mapping[str, Any]], *, encoding: str = "utf-8", delimiter: str = ","
 ) -> bytes:
     """CSV; None is an empty cell."""
     text = io.StringIO(newline="")
-    csv.writer(text, delimiter=delimiter).writerows(grid(table))
+    csv.writer(text, delimiter=delimiter).writerows(build_grid(table))
     return text.getvalue().encode(encoding)
 
 
-def workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
+def build_workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
     """XLSX, every cell as its value is."""
-    made = io.BytesIO()
-    book = xlsxwriter.Workbook(made, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
+    buffer = io.BytesIO()
+    book = xlsxwriter.Workbook(buffer, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
     sheet = book.add_worksheet("数据")
-    for number, values in enumerate(grid(table)):
+    for number, values in enumerate(build_grid(table)):
         sheet.write_row(number, 0, values)
     book.close()
-    return bytes(made.getvalue())
+    return bytes(buffer.getvalue())
 
 
-def form(content: bytes, name: str = "file", *, whole: bool = True) -> tuple[bytes, str]:
+def build_form(content: bytes, name: str = "file", *, is_complete: bool = True) -> tuple[bytes, str]:
     """A form with one file, and its media type; cut off where it is not to be whole."""
     head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="rows"\r\n\r\n'
     body = head.encode() + content + b"\r\n--edge--\r\n"
-    return body if whole else body[:-20], "multipart/form-data; boundary=edge"
+    return body if is_complete else body[:-20], "multipart/form-data; boundary=edge"
 
 
 # --- sending --------------------------------------------------------------
 
 
-def send(
+def send_file(
     api: httpx.Client,
     content: bytes,
-    kind: str = OCTETS,
+    media_type: str = OCTET_STREAM,
     *,
     digest: str | None = None,
     **query: Any,
 ) -> httpx.Response:
     """Send a file; the list is that of `push` unless the query says another, or None."""
-    asked = {"list_type": BLACK} | query
-    params = {name: value for name, value in asked.items() if value is not None}
-    headers = {"Content-Type": kind} | ({} if digest is None else {"Content-Digest": digest})
+    parameters = {"list_type": BLACK_LIST_TYPE} | query
+    params = {name: value for name, value in parameters.items() if value is not None}
+    headers = {"Content-Type": media_type} | ({} if digest is None else {"Content-Digest": digest})
     return api.post(SUBMISSIONS, content=content, params=params, headers=headers)
 
 
-def submit(api: httpx.Client, content: bytes, kind: str = OCTETS, **query: Any) -> View:
+def submit_file(api: httpx.Client, content: bytes, media_type: str = OCTET_STREAM, **query: Any) -> View:
     """Send a file that is to be answered at once; its view."""
-    answer = send(api, content, kind, **query)
+    answer = send_file(api, content, media_type, **query)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def queue(world: World, api: httpx.Client, content: bytes, **query: Any) -> View:
+def submit_in_background(world: World, api: httpx.Client, content: bytes, **query: Any) -> View:
     """Send a file as a large one, work it off as the background does, and show it."""
-    answer = send(api, content, **query)
+    answer = send_file(api, content, **query)
     assert answer.status_code == 202, answer.text
     dispatch.work_off(world.registry)
-    return shown(api, answer.json())
+    return read_submission(api, answer.json())
 
 
-def record(api: httpx.Client, body: dict[str, Any]) -> View:
+def record_entry(api: httpx.Client, body: dict[str, Any]) -> View:
     """Push one entry by itself, as it stands."""
     answer = api.post("/v1/entries", json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-def shown(api: httpx.Client, submission: View) -> View:
+def read_submission(api: httpx.Client, submission: View) -> View:
     """A submission as it stands now."""
     answer = api.get(f"{SUBMISSIONS}/{submission['id']}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def results(api: httpx.Client, submission: View, **query: Any) -> list[View]:
+def read_results(api: httpx.Client, submission: View, **query: Any) -> list[View]:
     """The streamed answers, of which the trailer must be the last."""
     answer = api.get(f"{SUBMISSIONS}/{submission['id']}/results", params=query)
     assert answer.status_code == 200, answer.text
@@ -175,36 +175,36 @@ def results(api: httpx.Client, submission: View, **query: Any) -> list[View]:
     return lines
 
 
-def outcomes(view: View) -> list[tuple[int | None, str]]:
+def read_outcomes(view: View) -> list[tuple[int | None, str]]:
     """What became of each row."""
-    return [(each.get("row"), each["outcome"]) for each in view["results"]]
+    return [(row_result.get("row"), row_result["outcome"]) for row_result in view["results"]]
 
 
-def unreadable(answer: httpx.Response, code: str) -> View:
+def require_unreadable(answer: httpx.Response, code: str) -> View:
     """The document of a file that is refused as a whole, which names its submission."""
     assert answer.status_code == 422, answer.text
-    document = problem(answer)
+    document = read_problem(answer)
     assert document["code"] == code, answer.text
     assert document["submission_id"]
     return document
 
 
-def reverse(world: World, api: httpx.Client, submission: View, reason: str = "误传") -> View:
+def reverse_submission(world: World, api: httpx.Client, submission: View, reason: str = "误传") -> View:
     """Have a submission taken back, to its end."""
     answer = api.post(f"{SUBMISSIONS}/{submission['id']}/reversals", json={"reason": reason})
     assert answer.status_code == 200, answer.text
     dispatch.work_off(world.registry)
-    return shown(api, submission)
+    return read_submission(api, submission)
 
 
-def set_to(world: World, **settings: Any) -> None:
+def change_settings(world: World, **settings: Any) -> None:
     """Let the registry run with other settings."""
     world.registry.settings = world.registry.settings.model_copy(update=settings)
 
 
 # --- entries --------------------------------------------------------------
 
-MADE = {
+GENERATED_FIELDS = {
     "id",
     "version",
     "seq",
@@ -217,15 +217,15 @@ MADE = {
 }
 
 
-def recorded(api: httpx.Client, **query: Any) -> dict[str, View]:
+def read_entries(api: httpx.Client, **query: Any) -> dict[str, View]:
     """The entries that somebody sees, by their reference."""
     answer = api.get("/v1/entries", params={"limit": 200, **query})
     assert answer.status_code == 200, answer.text
-    return {each["source_ref"]: each for each in answer.json()["entries"]}
+    return {entry["source_ref"]: entry for entry in answer.json()["entries"]}
 
 
-def facts(entry: Mapping[str, Any]) -> View:
+def remove_generated_fields(entry: Mapping[str, Any]) -> View:
     """What an entry says, without what the registry numbers and times."""
-    told = {name: value for name, value in entry.items() if name not in MADE}
+    entry_facts = {name: value for name, value in entry.items() if name not in GENERATED_FIELDS}
     subject = {name: value for name, value in entry["subject"].items() if name != "id"}
-    return told | {"subject": subject}
+    return entry_facts | {"subject": subject}

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import decision, licence, organisation, penalty, person, push, red
+from tests.support.facts import build_decision, build_licence_changes, build_organisation, build_penalty_changes, build_person, build_push, build_red_changes
 
 DISCLOSURES: tuple[dict[str, Any] | None, ...] = (
     None,
@@ -20,33 +20,33 @@ DISCLOSURES: tuple[dict[str, Any] | None, ...] = (
 
 
 @dataclass
-class Office:
+class RandomDepartment:
     """Does one thing after another to a few subjects; what a rule refuses, it leaves."""
 
     api: httpx.Client
-    chance: random.Random
+    rng: random.Random
     today: Callable[[], date]
-    subjects: int = 6
+    subject_count: int = 6
     views: dict[str, dict[str, Any]] = field(default_factory=dict)
-    answers: Counter[tuple[str, int]] = field(default_factory=Counter)
-    _pushed: int = 0
+    response_counts: Counter[tuple[str, int]] = field(default_factory=Counter)
+    _push_count: int = 0
 
-    def act(self) -> None:
+    def do_random_action(self) -> None:
         """Do one thing."""
-        deeds = [self._push, self._push, self._correct, self._correct, self._publish]
-        deeds += [self._revoke, self._exit]
-        self.chance.choice(deeds)()
+        actions = [self._push, self._push, self._correct, self._correct, self._publish]
+        actions += [self._revoke, self._exit]
+        self.rng.choice(actions)()
 
     def _push(self) -> None:
-        self._pushed += 1
+        self._push_count += 1
         today = self.today()
-        decided = today - timedelta(self.chance.randrange(8))
-        begins = self.chance.choice([None, decided, today, self._day(0, 40)])
-        kind = self.chance.choice(["black", "red", "red", "penalty", "licence"])
-        facts = {"black": dict, "red": red, "penalty": penalty, "licence": licence}[kind]()
+        decided = today - timedelta(self.rng.randrange(8))
+        effective_from = self.rng.choice([None, decided, today, self._pick_day(0, 40)])
+        kind = self.rng.choice(["black", "red", "red", "penalty", "licence"])
+        facts = {"black": dict, "red": build_red_changes, "penalty": build_penalty_changes, "licence": build_licence_changes}[kind]()
         if kind == "black":
             facts["conduct_ended_on"] = (decided - timedelta(20)).isoformat()
-        facts["decision"] = facts.get("decision", {}) | decision(decided.isoformat())
+        facts["decision"] = facts.get("decision", {}) | build_decision(decided.isoformat())
         facts["decision"]["kind"] = {
             "black": "list_decision",
             "red": "honour",
@@ -54,61 +54,61 @@ class Office:
             "licence": "administrative_licence",
         }[kind]
         facts |= {
-            "source_ref": f"OFFICE-{self._pushed}",
-            "subject": self._subject(),
-            "effective_from": begins and begins.isoformat(),
-            "effective_until": self._until(),
-            "disclosure": self.chance.choice(DISCLOSURES),
+            "source_ref": f"OFFICE-{self._push_count}",
+            "subject": self._pick_subject(),
+            "effective_from": effective_from and effective_from.isoformat(),
+            "effective_until": self._pick_last_day(),
+            "disclosure": self.rng.choice(DISCLOSURES),
         }
-        answer = self.api.post("/v1/entries", json=push(**facts))
-        self._note(f"push {kind}", answer)
+        answer = self.api.post("/v1/entries", json=build_push(**facts))
+        self._record_response(f"push {kind}", answer)
 
     def _correct(self) -> None:
-        changes = self.chance.choice(
+        changes = self.rng.choice(
             [
-                {"remark": f"更正{self.chance.random()}"},
-                {"effective_until": self._day(-20, 60).isoformat()},
-                {"effective_from": self._day(-20, 40).isoformat()},
-                {"disclosure": self.chance.choice(DISCLOSURES[1:])},
+                {"remark": f"更正{self.rng.random()}"},
+                {"effective_until": self._pick_day(-20, 60).isoformat()},
+                {"effective_from": self._pick_day(-20, 40).isoformat()},
+                {"disclosure": self.rng.choice(DISCLOSURES[1:])},
                 {"reason": "另一事由"},
             ]
         )
-        self._order("corrections", {"reason": "更正", "changes": changes})
+        self._post_change("corrections", {"reason": "更正", "changes": changes})
 
     def _revoke(self) -> None:
-        code = self.chance.choice(["wrong_subject", "decision_revoked", "other"])
-        order = {"reason": "撤销", "reason_code": code, "revoked_on": self._day(-5, 1).isoformat()}
-        self._order("revocations", order)
+        code = self.rng.choice(["wrong_subject", "decision_revoked", "other"])
+        order = {"reason": "撤销", "reason_code": code, "revoked_on": self._pick_day(-5, 1).isoformat()}
+        self._post_change("revocations", order)
 
     def _exit(self) -> None:
-        self._order("exits", {"reason": "移出", "exited_on": self._day(-5, 2).isoformat()})
+        self._post_change("exits", {"reason": "移出", "exited_on": self._pick_day(-5, 2).isoformat()})
 
     def _publish(self) -> None:
-        channel = self.chance.choice(["department_site", "credit_china_zaozhuang"])
-        if view := self._any():
+        channel = self.rng.choice(["department_site", "credit_china_zaozhuang"])
+        if view := self._pick_view():
             body = {"channel": channel, "published_on": self.today().isoformat()}
             answer = self.api.post(f"/v1/entries/{view['id']}/disclosures", json=body)
-            self._note("disclosures", answer)
+            self._record_response("disclosures", answer)
 
-    def _order(self, name: str, body: dict[str, Any]) -> None:
-        if view := self._any():
+    def _post_change(self, name: str, body: dict[str, Any]) -> None:
+        if view := self._pick_view():
             answer = self.api.post(
                 f"/v1/entries/{view['id']}/{name}",
                 json=body,
                 headers={"If-Match": f'"{view["version"]}"'},
             )
-            self._note(name, answer)
+            self._record_response(name, answer)
 
-    def _note(self, deed: str, answer: httpx.Response) -> None:
+    def _record_response(self, action: str, answer: httpx.Response) -> None:
         assert answer.status_code < 500, answer.text
-        self.answers[deed, answer.status_code] += 1
+        self.response_counts[action, answer.status_code] += 1
         if answer.is_success:
             view = answer.json()
             self.views[view["id"]] = view
         elif answer.status_code == httpx.codes.PRECONDITION_FAILED:
-            self._read_again()
+            self._refresh_views()
 
-    def _read_again(self) -> None:
+    def _refresh_views(self) -> None:
         """Somebody else made new versions; what was revoked as wrong is not to be read any more."""
         for entry_id in list(self.views):
             answer = self.api.get(f"/v1/entries/{entry_id}")
@@ -117,16 +117,16 @@ class Office:
             else:
                 del self.views[entry_id]
 
-    def _any(self) -> dict[str, Any] | None:
-        return self.chance.choice(list(self.views.values())) if self.views else None
+    def _pick_view(self) -> dict[str, Any] | None:
+        return self.rng.choice(list(self.views.values())) if self.views else None
 
-    def _subject(self) -> dict[str, Any]:
-        number = self.chance.randrange(self.subjects)
-        return person() if number == 0 else organisation(number)
+    def _pick_subject(self) -> dict[str, Any]:
+        number = self.rng.randrange(self.subject_count)
+        return build_person() if number == 0 else build_organisation(number)
 
-    def _until(self) -> str | None:
+    def _pick_last_day(self) -> str | None:
         """Soon, for the most part, so that days do something."""
-        return self.chance.choice([None, *(self._day(0, most).isoformat() for most in (9, 60))])
+        return self.rng.choice([None, *(self._pick_day(0, max_days).isoformat() for max_days in (9, 60))])
 
-    def _day(self, earliest: int, latest: int) -> date:
-        return self.today() + timedelta(self.chance.randint(earliest, latest))
+    def _pick_day(self, min_days: int, max_days: int) -> date:
+        return self.today() + timedelta(self.rng.randint(min_days, max_days))

@@ -17,7 +17,7 @@ SCHEDULED, ACTIVE, SUSPENDED, EXPIRED, REMOVED = (
     "expired",
     "removed",
 )
-STANDING = {SCHEDULED, ACTIVE, SUSPENDED}
+IN_FORCE_STATUSES = {SCHEDULED, ACTIVE, SUSPENDED}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,19 +37,19 @@ class Facts:
     disputed: bool = False
 
     @property
-    def last(self) -> date | None:
+    def last_day(self) -> date | None:
         """The last day by term or by the five years."""
         return min((day for day in (self.until, self.cap) if day), default=None)
 
     @property
-    def over(self) -> date | None:
+    def ended_from(self) -> date | None:
         """The first day on which it is over for good."""
         days = [day for day in (self.exited, self.revoked, self.repaired) if day]
-        if self.last:
-            days.append(self.last + timedelta(1))
+        if self.last_day:
+            days.append(self.last_day + timedelta(1))
         return min(days, default=None)
 
-    def on(self, day: date) -> str:
+    def status_on(self, day: date) -> str:
         """Where it stands on a day, for itself."""
         if self.void or any(end and end <= day for end in (self.exited, self.revoked)):
             return REMOVED
@@ -57,13 +57,13 @@ class Facts:
             return REMOVED
         if any(first <= day < back for first, back in self.lapses):
             return REMOVED
-        if self.last and self.last < day:
+        if self.last_day and self.last_day < day:
             return EXPIRED
         return SCHEDULED if day < self.begins else ACTIVE
 
 
 @dataclass
-class Known:
+class KnownFacts:
     """What became known with a change number (None until the registry told which)."""
 
     seq: int | None
@@ -71,7 +71,7 @@ class Known:
 
 
 @dataclass(repr=False)
-class Entry:
+class ModelEntry:
     """An entry with all that was ever known of it; `sent` are its facts as the department said."""
 
     id: str
@@ -81,40 +81,40 @@ class Entry:
     subject: int
     decided: date
     sent: dict[str, Any]
-    known: list[Known]
+    history: list[KnownFacts]
 
     def __repr__(self) -> str:
         return f"<{self.list_type} {self.sent['source_ref']} of {self.subject}>"
 
     @property
-    def now(self) -> Facts:
+    def current_facts(self) -> Facts:
         """What is known now."""
-        return self.known[-1].facts
+        return self.history[-1].facts
 
     @property
     def version(self) -> int:
         """How often something was learnt."""
-        return len(self.known)
+        return len(self.history)
 
-    def becomes(self, **changes: Any) -> None:
+    def add_knowledge(self, **changes: Any) -> None:
         """Learn something; that nothing but the version changes is something, too."""
-        self.known.append(Known(None, replace(self.now, **changes)))
+        self.history.append(KnownFacts(None, replace(self.current_facts, **changes)))
 
-    def at(self, seq: int | None) -> Facts | None:
+    def facts_at(self, seq: int | None) -> Facts | None:
         """What was known at a change number; None where the entry was not."""
         if seq is None:
-            return self.now
-        told = [known.facts for known in self.known if known.seq is not None and known.seq <= seq]
-        return told[-1] if told else None
+            return self.current_facts
+        facts_until_seq = [known.facts for known in self.history if known.seq is not None and known.seq <= seq]
+        return facts_until_seq[-1] if facts_until_seq else None
 
     @property
-    def once_public(self) -> bool:
+    def was_ever_public(self) -> bool:
         """It was of the public class at some time."""
-        return any(known.facts.shown_to == "public" for known in self.known)
+        return any(known.facts.shown_to == "public" for known in self.history)
 
 
 @dataclass
-class Told:
+class ExpectedFinding:
     """What an approval officer must be told of a subject."""
 
     standing: str
@@ -128,71 +128,71 @@ class Told:
 class Model:
     """All entries, in the order of their recording."""
 
-    entries: dict[str, Entry] = field(default_factory=dict)
+    entries: dict[str, ModelEntry] = field(default_factory=dict)
 
-    def __iter__(self) -> Iterator[Entry]:
+    def __iter__(self) -> Iterator[ModelEntry]:
         return iter(self.entries.values())
 
-    def of(self, subject: int) -> Iterable[Entry]:
+    def find_entries(self, subject: int) -> Iterable[ModelEntry]:
         """The entries on a subject."""
         return [entry for entry in self if entry.subject == subject]
 
-    def status(self, entry: Entry, day: date, seq: int | None = None) -> str:
+    def compute_status(self, entry: ModelEntry, day: date, seq: int | None = None) -> str:
         """Where an entry stands on a day, by what was known at a number."""
-        facts = entry.at(seq)
+        facts = entry.facts_at(seq)
         assert facts is not None
-        own = facts.on(day)
-        beside = [other.at(seq) for other in self.of(entry.subject) if other.kind == BLACK]
-        black = any(other.on(day) == ACTIVE for other in beside if other)
-        return SUSPENDED if own == ACTIVE and entry.kind == RED and black else own
+        own_status = facts.status_on(day)
+        black_facts = [other.facts_at(seq) for other in self.find_entries(entry.subject) if other.kind == BLACK]
+        has_active_black = any(other.status_on(day) == ACTIVE for other in black_facts if other)
+        return SUSPENDED if own_status == ACTIVE and entry.kind == RED and has_active_black else own_status
 
-    def statuses(self, day: date, seq: int | None = None) -> dict[str, str]:
+    def compute_statuses(self, day: date, seq: int | None = None) -> dict[str, str]:
         """Where every entry stands that was known."""
-        return {entry.id: self.status(entry, day, seq) for entry in self if entry.at(seq)}
+        return {entry.id: self.compute_status(entry, day, seq) for entry in self if entry.facts_at(seq)}
 
-    def in_force(self, day: date) -> set[str]:
+    def find_in_force(self, day: date) -> set[str]:
         """Entries that stand, or will."""
-        return {name for name, status in self.statuses(day).items() if status in STANDING}
+        return {name for name, status in self.compute_statuses(day).items() if status in IN_FORCE_STATUSES}
 
-    def public(self, day: date) -> set[str]:
+    def find_public(self, day: date) -> set[str]:
         """What anybody may read."""
-        return {name for name in self.in_force(day) if self.entries[name].now.shown_to == "public"}
+        return {name for name in self.find_in_force(day) if self.entries[name].current_facts.shown_to == "public"}
 
-    def barred(self, subject: int, begins: date, over: date | None, today: date) -> bool:
+    def is_barred(self, subject: int, begins: date, ended_from: date | None, today: date) -> bool:
         """Whether a red entry over those days would meet a black one that stands or will."""
-        for other in self.of(subject):
-            facts = other.now
-            if other.kind != BLACK or facts.void or (facts.over and facts.over <= today):
+        for other in self.find_entries(subject):
+            facts = other.current_facts
+            if other.kind != BLACK or facts.void or (facts.ended_from and facts.ended_from <= today):
                 continue
             first = max(facts.begins, begins)
-            if all(end is None or first < end for end in (facts.over, over)):
+            if all(end is None or first < end for end in (facts.ended_from, ended_from)):
                 return True
         return False
 
-    def told(self, subject: int, day: date, seq: int | None = None) -> Told:
+    def build_expected_finding(self, subject: int, day: date, seq: int | None = None) -> ExpectedFinding:
         """What an officer is told about a subject."""
-        seen = [
+        visible_entries = [
             (entry, facts, status)
-            for entry in self.of(subject)
-            if (facts := entry.at(seq)) is not None
-            and (status := self.status(entry, day, seq)) in STANDING
+            for entry in self.find_entries(subject)
+            if (facts := entry.facts_at(seq)) is not None
+            and (status := self.compute_status(entry, day, seq)) in IN_FORCE_STATUSES
         ]
         by_kind = {
-            kind: {entry.id for entry, _, status in seen if entry.kind == kind and status == ACTIVE}
+            kind: {entry.id for entry, _, status in visible_entries if entry.kind == kind and status == ACTIVE}
             for kind in (RED, BLACK)
         }
-        asleep = {entry.id for entry, _, status in seen if status == SUSPENDED}
+        suspended_ids = {entry.id for entry, _, status in visible_entries if status == SUSPENDED}
         standing = BLACK if by_kind[BLACK] else RED if by_kind[RED] else "none"
-        return Told(
+        return ExpectedFinding(
             standing=standing,
-            entries=[(entry.id, status, facts.disputed) for entry, facts, status in seen],
+            entries=[(entry.id, status, facts.disputed) for entry, facts, status in visible_entries],
             measures=by_kind.get(standing, set()),
-            suppressed=asleep,
-            disputed=any(facts.disputed and status != SCHEDULED for _, facts, status in seen),
+            suppressed=suspended_ids,
+            disputed=any(facts.disputed and status != SCHEDULED for _, facts, status in visible_entries),
         )
 
 
-def years_later(day: date, years: int) -> date:
+def add_years(day: date, years: int) -> date:
     """The same day of a later year; 28 February where there is none."""
     try:
         return day.replace(year=day.year + years)

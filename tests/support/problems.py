@@ -10,17 +10,17 @@ from app.db.tables import Entry, EntryPerson, EntryVersion, Subject, SubjectIden
 from app.registry import read_head
 from tests.support.world import World
 
-MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
-CLIENT_LOGS = ("httpx", "httpcore")
-WRITTEN = (Entry, EntryVersion, EntryPerson, Subject, SubjectIdentifier, SubjectName)
+PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}
+CLIENT_LOGGERS = ("httpx", "httpcore")
+TABLES_WRITTEN_BY_PUSH = (Entry, EntryVersion, EntryPerson, Subject, SubjectIdentifier, SubjectName)
 
 
-def problem(answer: httpx.Response) -> dict[str, Any]:
+def read_problem(answer: httpx.Response) -> dict[str, Any]:
     """The problem document of an answer, which must be whole."""
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
     assert answer.headers["Cache-Control"] == "no-store"
     document: dict[str, Any] = answer.json()
-    assert document.keys() >= MEMBERS
+    assert document.keys() >= PROBLEM_MEMBERS
     assert document["status"] == answer.status_code
     assert document["type"] == f"urn:redblack:problem:{document['code']}"
     assert document["request_id"] == answer.headers["X-Request-ID"]
@@ -29,12 +29,12 @@ def problem(answer: httpx.Response) -> dict[str, Any]:
     return document
 
 
-def refused(
+def require_refused(
     answer: httpx.Response, status: int, code: str, pointer: str | None = None
 ) -> dict[str, Any]:
     """The document of a refusal; a payload's code is that of a fault at the pointer."""
     assert answer.status_code == status, answer.text
-    document = problem(answer)
+    document = read_problem(answer)
     if status == 422:
         codes = {fault["code"] for fault in document["errors"]}
         assert document["code"] == (codes.pop() if len(codes) == 1 else "invalid_payload")
@@ -46,17 +46,17 @@ def refused(
     return document
 
 
-def written(world: World) -> tuple[int, ...]:
+def count_written_rows(world: World) -> tuple[int, ...]:
     """How many rows there are of everything that a push writes, and the last change number."""
     with world.registry.database.reading() as connection:
-        counts = [connection.scalar(select(func.count()).select_from(table)) for table in WRITTEN]
+        counts = [connection.scalar(select(func.count()).select_from(table)) for table in TABLES_WRITTEN_BY_PUSH]
         return (*map(int, counts), read_head(connection).seq)
 
 
-def told(caplog: pytest.LogCaptureFixture) -> str:
+def read_server_log(caplog: pytest.LogCaptureFixture) -> str:
     """What the server logged, the test's own client aside."""
     return "\n".join(
         f"{record.getMessage()} {record.exc_text or ''}"
         for record in caplog.records
-        if not record.name.startswith(CLIENT_LOGS)
+        if not record.name.startswith(CLIENT_LOGGERS)
     )

@@ -19,30 +19,30 @@ from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.settings import Settings
-from tests.support.facts import push, subject
+from tests.support.facts import build_push, build_subject
 
-COMMAND = Path(sys.executable).with_name("redblack")
+REDBLACK_COMMAND = Path(sys.executable).with_name("redblack")
 START_SECONDS = 30
 
 
-def environment(settings: Settings | None = None, **more: str) -> dict[str, str]:
+def build_environment(settings: Settings | None = None, **variables: str) -> dict[str, str]:
     """What a process needs to open the registry of the settings, and nothing of ours."""
     inherited = {name: value for name, value in os.environ.items() if "REDBLACK" not in name}
     inherited.pop("PROMETHEUS_MULTIPROC_DIR", None)
-    named = {
+    setting_variables = {
         f"REDBLACK_{field.upper()}": str(getattr(settings, field))
         for field in ("data_dir", "database_url", "secret_key_file")
         if settings is not None
     }
-    return inherited | named | more
+    return inherited | setting_variables | variables
 
 
-def redblack(*arguments: str, cwd: Path, **named: str) -> subprocess.CompletedProcess[str]:
+def run_redblack(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run one command to its end; `named` is its environment beside ours."""
     return subprocess.run(
-        [COMMAND, *arguments],
+        [REDBLACK_COMMAND, *arguments],
         cwd=cwd,
-        env=environment() | named,
+        env=build_environment() | variables,
         capture_output=True,
         text=True,
         timeout=60,
@@ -51,7 +51,7 @@ def redblack(*arguments: str, cwd: Path, **named: str) -> subprocess.CompletedPr
 
 
 @dataclass
-class Served:
+class ServerProcess:
     """A `redblack serve` that runs."""
 
     process: subprocess.Popen[bytes]
@@ -72,24 +72,24 @@ class Served:
 
 
 @contextmanager
-def serving(
-    settings: Settings, home: Path, *, workers: int = 1, port: int | None = None, **more: str
-) -> Iterator[Served]:
+def serve_registry(
+    settings: Settings, home: Path, *, workers: int = 1, port: int | None = None, **variables: str
+) -> Iterator[ServerProcess]:
     """Serve a registry until the block ends."""
-    where = port or free_port()
-    log = home / f"served-{where}.log"
-    arguments = ["serve", "--port", str(where), "--workers", str(workers)]
+    chosen_port = port or find_free_port()
+    log = home / f"served-{chosen_port}.log"
+    arguments = ["serve", "--port", str(chosen_port), "--workers", str(workers)]
     with log.open("ab") as errors:
         process = subprocess.Popen(
-            [COMMAND, *arguments],
+            [REDBLACK_COMMAND, *arguments],
             cwd=home,
-            env=environment(settings, TMPDIR=str(home), **more),
+            env=build_environment(settings, TMPDIR=str(home), **variables),
             stdout=errors,
             stderr=errors,
         )
-    served = Served(process, f"http://127.0.0.1:{where}", log)
+    served = ServerProcess(process, f"http://127.0.0.1:{chosen_port}", log)
     try:
-        _await_readiness(served)
+        _wait_until_ready(served)
         yield served
     finally:
         process.terminate()
@@ -100,10 +100,10 @@ def serving(
             process.wait(10)
 
 
-def _await_readiness(served: Served) -> None:
-    give_up = time.monotonic() + START_SECONDS
+def _wait_until_ready(served: ServerProcess) -> None:
+    deadline = time.monotonic() + START_SECONDS
     with served.client() as client:
-        while time.monotonic() < give_up:
+        while time.monotonic() < deadline:
             assert served.process.poll() is None, served.log.read_text()
             try:
                 if client.get("/readyz").status_code == httpx.codes.OK:
@@ -114,14 +114,14 @@ def _await_readiness(served: Served) -> None:
     raise AssertionError(f"not ready in time: {served.log.read_text()}")
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """A port of the loopback that nobody listens on now."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
-def make_key(settings: Settings, role: str, department: str | None = None) -> str:
+def create_key(settings: Settings, role: str, department: str | None = None) -> str:
     """A key, made beside the server as the command line makes it."""
     registry = Registry.open(settings)
     try:
@@ -130,13 +130,13 @@ def make_key(settings: Settings, role: str, department: str | None = None) -> st
         registry.close()
 
 
-def push_today(number: str, source_ref: str, **changes: Any) -> dict[str, Any]:
+def build_push_today(number: str, source_ref: str, **changes: Any) -> dict[str, Any]:
     """A black entry decided today by the machine's clock."""
     today = Clock().today()
-    return push(
+    return build_push(
         **{
             "source_ref": source_ref,
-            "subject": subject(number),
+            "subject": build_subject(number),
             "decision": {
                 "number": "枣人社列〔2026〕12号",
                 "kind": "list_decision",

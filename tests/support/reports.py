@@ -6,18 +6,18 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import BUILDER, PERSON
+from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID
 from tests.support.world import World
 
-NAME = "枣庄某某建筑有限公司"
+BUILDER_NAME = "枣庄某某建筑有限公司"
 
 
-def own_report(**changes: Any) -> dict[str, Any]:
+def build_own_report_body(**changes: Any) -> dict[str, Any]:
     """The body for the builder; a change of None takes the field out."""
     body: dict[str, Any] = {
         "scheme": "uscc",
-        "number": BUILDER,
-        "name": NAME,
+        "number": BUILDER_USCC,
+        "name": BUILDER_NAME,
         "applicant": {"kind": "delegated", "name": "王某", "proof_ref": "授权书 2026-17"},
         "case_no": "XY-2026-31",
         **changes,
@@ -25,35 +25,35 @@ def own_report(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def of_person(number: str = PERSON, name: str = "张某", **changes: Any) -> dict[str, Any]:
+def build_person_report_body(number: str = PERSON_RESIDENT_ID, name: str = "张某", **changes: Any) -> dict[str, Any]:
     """The body for a person at the counter."""
     applicant = {"kind": "self", "name": name, "proof_ref": "核验登记 2026-9"}
-    return own_report(
+    return build_own_report_body(
         **{"scheme": "resident_id", "number": number, "name": name, "applicant": applicant}
         | changes
     )
 
 
-def issued(
+def issue_report(
     world: World, body: dict[str, Any] | None = None, api: httpx.Client | None = None
 ) -> dict[str, Any]:
     """A report that must be issued."""
-    answer = (api or world.api()).post("/v1/own-reports", json=body or own_report())
+    answer = (api or world.api()).post("/v1/own-reports", json=body or build_own_report_body())
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
-def page_of(world: World, report: dict[str, Any], api: httpx.Client | None = None) -> str:
+def read_report_page(world: World, report: dict[str, Any], api: httpx.Client | None = None) -> str:
     """The page of a report."""
     answer = (api or world.api()).get(f"/v1/own-reports/{report['report_id']}/page")
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
-def digest_of(report: dict[str, Any]) -> str:
+def compute_report_digest(report: dict[str, Any]) -> str:
     """What `sha256` must be, as a holder of the JSON works it out without this software."""
-    rest = {
+    hashed_members = {
         name: value for name, value in report.items() if name not in {"sha256", "verification_code"}
     }
-    text = json.dumps(rest, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(hashed_members, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -14,47 +14,47 @@ import orjson
 from sqlalchemy import func, select
 
 from app.db.tables import Entry, Submission, SubmissionPart
-from app.demo.synthetic import uscc
+from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.submissions import store
 from app.submissions.store import SubmissionRow
-from tests.support.crowd import Crowd, inspect
-from tests.support.processes import Served, push_today
+from tests.support.crowd import ConcurrentClients, require_consistent_registry
+from tests.support.processes import ServerProcess, build_push_today
 
-PATIENCE_SECONDS = 60
+TIMEOUT_SECONDS = 60
 NDJSON = {"Content-Type": "application/x-ndjson"}
 
 T = TypeVar("T")
 
 
-def bodies(serials: Iterable[int], name: str = "ROW", **changes: Any) -> list[dict[str, Any]]:
+def build_bodies(serials: Iterable[int], name: str = "ROW", **changes: Any) -> list[dict[str, Any]]:
     """A row for each organisation of a series; its reference is the name and the serial."""
-    return [push_today(uscc(serial), f"{name}-{serial}", **changes) for serial in serials]
+    return [build_push_today(build_uscc(serial), f"{name}-{serial}", **changes) for serial in serials]
 
 
-def ndjson(rows: Iterable[Any]) -> bytes:
+def format_ndjson(rows: Iterable[Any]) -> bytes:
     """Rows as a file, one line each."""
     return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
-def references(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def read_references(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """The references of rows, in order."""
     return [row["source_ref"] for row in rows]
 
 
-def wait_for(look: Callable[[], T], what: str) -> T:
+def wait_for(read_state: Callable[[], T], description: str) -> T:
     """Look again and again until something is seen; gives what it was."""
-    give_up = time.monotonic() + PATIENCE_SECONDS
-    while not (seen := look()):
-        assert time.monotonic() < give_up, f"waited in vain: {what}"
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (state := read_state()):
+        assert time.monotonic() < deadline, f"waited in vain: {description}"
         time.sleep(0.03)
-    return seen
+    return state
 
 
 # --- processes -----------------------------------------------------------
 
 
-def workers_of(served: Served) -> list[int]:
+def find_worker_pids(served: ServerProcess) -> list[int]:
     """The processes that work submissions off beside a server."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
@@ -73,14 +73,14 @@ def kill_workers(pids: Iterable[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def kill_all(served: Served) -> None:
+def kill_all(served: ServerProcess) -> None:
     """End a server and its workers; the server first, so that it starts no other."""
-    workers = workers_of(served)
+    workers = find_worker_pids(served)
     served.kill()
     kill_workers(workers)
 
 
-def memory(pid: int) -> int:
+def read_peak_memory(pid: int) -> int:
     """The most bytes that a process has had in memory; 0 where it is no more."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
@@ -92,7 +92,7 @@ def memory(pid: int) -> int:
 # --- what is in the database -----------------------------------------------
 
 
-def stored(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
+def read_stored_submission(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
     """A submission as it stands, asked of the database: nobody is woken by it."""
     with registry.database.reading() as connection:
         row = store.get(connection, UUID(str(submission_id)))
@@ -100,37 +100,37 @@ def stored(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
     return row
 
 
-def newest(registry: Registry) -> SubmissionRow | None:
+def read_newest_submission(registry: Registry) -> SubmissionRow | None:
     """The submission that came last."""
     with registry.database.reading() as connection:
         rows = store.page(connection, before=None, limit=1, department=None, state=None)
     return rows[0] if rows else None
 
 
-def read_rows(registry: Registry, submission_id: str | UUID, more_than: int) -> int:
+def wait_for_rows(registry: Registry, submission_id: str | UUID, more_than: int) -> int:
     """Wait until more rows than that were worked off; gives how many, before the last one."""
 
-    def look() -> int:
-        row = stored(registry, submission_id)
+    def read_state() -> int:
+        row = read_stored_submission(registry, submission_id)
         assert row.finished_at is None, f"it ended before it could be disturbed: {row}"
         return row.rows_read if row.rows_read > more_than else 0
 
-    return wait_for(look, f"more than {more_than} rows")
+    return wait_for(read_state, f"more than {more_than} rows")
 
 
-def ended(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
+def wait_for_end(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
     """Wait until a submission is at its end, without asking the server for it."""
 
-    def look() -> SubmissionRow | None:
-        row = stored(registry, submission_id)
+    def read_state() -> SubmissionRow | None:
+        row = read_stored_submission(registry, submission_id)
         return row if row.finished_at is not None else None
 
-    row = wait_for(look, "the end of a submission")
+    row = wait_for(read_state, "the end of a submission")
     assert row is not None
     return row
 
 
-def left_of_files(registry: Registry) -> tuple[int, int]:
+def count_submissions_and_parts(registry: Registry) -> tuple[int, int]:
     """How many submissions there are, and how many pieces of files."""
     with registry.database.reading() as connection:
         return (
@@ -144,32 +144,32 @@ def require_recorded(registry: Registry, references: Iterable[str]) -> None:
     with registry.database.reading() as connection:
         found = sorted(connection.scalars(select(Entry.source_ref)))
     assert found == sorted(references)
-    inspect(registry, Crowd("", "", ""))
+    require_consistent_registry(registry, ConcurrentClients("", "", ""))
 
 
 # --- over HTTP ---------------------------------------------------------------
 
 
-def send(client: httpx.Client, file: bytes | Iterable[bytes], **query: Any) -> dict[str, Any]:
+def send_file(client: httpx.Client, file: bytes | Iterable[bytes], **query: Any) -> dict[str, Any]:
     """Send a file that must be taken; gives the submission's view."""
     answer = client.post("/v1/submissions", params=query, content=file, headers=NDJSON)
     assert answer.status_code in {httpx.codes.OK, httpx.codes.ACCEPTED}, answer.text
     return dict(answer.json())
 
 
-def followed(client: httpx.Client, submission_id: str) -> dict[str, Any]:
+def wait_until_finished(client: httpx.Client, submission_id: str) -> dict[str, Any]:
     """Ask for a submission until it is at its end."""
 
-    def look() -> dict[str, Any] | None:
+    def read_state() -> dict[str, Any] | None:
         view = dict(client.get(f"/v1/submissions/{submission_id}").json())
         return view if view["finished_at"] else None
 
-    view = wait_for(look, "the end of a submission")
+    view = wait_for(read_state, "the end of a submission")
     assert view is not None
     return view
 
 
-def results_of(client: httpx.Client, submission_id: str) -> list[dict[str, Any]]:
+def read_complete_results(client: httpx.Client, submission_id: str) -> list[dict[str, Any]]:
     """Every row's answer, which must be complete."""
     answer = client.get(f"/v1/submissions/{submission_id}/results")
     *rows, last = map(orjson.loads, answer.content.splitlines())

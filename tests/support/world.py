@@ -32,7 +32,7 @@ from app.rules.law import Catalogue
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.settings import Settings
-from tests.support.facts import push
+from tests.support.facts import build_push
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Ten in the morning in Zaozhuang, a Sunday; the 2026 notice is loaded, that of 2027 is not."""
@@ -43,19 +43,19 @@ MAX_LOANS = 100
 """Tests on one database: rows that were deleted stay in the files of PostgreSQL for a while."""
 
 
-class StandingClock(Clock):
+class ManualClock(Clock):
     """Tells the time that the test says; every question moves it by a millisecond."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.instant = now
-        self._guard = threading.Lock()
+        self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        with self._guard:
+        with self._lock:
             self.instant += timedelta(milliseconds=1)
             return self.instant
 
-    def move_to(self, day: date) -> None:
+    def set_day(self, day: date) -> None:
         """Ten in the morning of a day, in Shanghai."""
         self.instant = datetime(day.year, day.month, day.day, 10, tzinfo=SHANGHAI).astimezone(UTC)
 
@@ -65,34 +65,34 @@ class World:
     """One registry, served; `api` gives a client for a role."""
 
     registry: Registry
-    clock: StandingClock
+    clock: ManualClock
     address: str
-    desk: Desk
+    check_service: Desk
     _clients: dict[tuple[Role, str | None], httpx.Client] = field(default_factory=dict)
-    _opened: list[httpx.Client] = field(default_factory=list)
+    _open_clients: list[httpx.Client] = field(default_factory=list)
 
     def api(self, role: str = "department", department: str | None = None) -> httpx.Client:
         """A client with a key of that role; departments and approvers have a usual one."""
-        kind = Role(role)
-        usual = {Role.department: "human_resources", Role.approver: "finance_bureau"}
-        where = department or usual.get(kind)
-        if (kind, where) not in self._clients:
-            key = create(self.registry, name=f"{role} {where}", role=kind, department=where)
-            self._clients[kind, where] = self.client(key)
-        return self._clients[kind, where]
+        role_value = Role(role)
+        usual_departments = {Role.department: "human_resources", Role.approver: "finance_bureau"}
+        key_department = department or usual_departments.get(role_value)
+        if (role_value, key_department) not in self._clients:
+            key = create(self.registry, name=f"{role} {key_department}", role=role_value, department=key_department)
+            self._clients[role_value, key_department] = self.client(key)
+        return self._clients[role_value, key_department]
 
     def client(self, key: str | None) -> httpx.Client:
         """A client with any key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
-        opened = httpx.Client(
+        client = httpx.Client(
             base_url=self.address, headers=headers, timeout=60, trust_env=False, verify=False
         )
-        self._opened.append(opened)
-        return opened
+        self._open_clients.append(client)
+        return client
 
     def record(self, api: httpx.Client | None = None, **facts: Any) -> dict[str, Any]:
         """Push an entry that must be accepted; give its view."""
-        answer = (api or self.api()).post("/v1/entries", json=push(**facts))
+        answer = (api or self.api()).post("/v1/entries", json=build_push(**facts))
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
 
@@ -103,17 +103,17 @@ class World:
 
     def release(self) -> None:
         """Close the clients and the work under way; the database stays open for the next test."""
-        for client in self._opened:
+        for client in self._open_clients:
             client.close()
-        self.desk.close()
+        self.check_service.close()
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def serve_app(app: FastAPI) -> Iterator[str]:
     """Serve an app on a free port of the loopback, as it is served; gives its address."""
-    ours = hasattr(app.state, "metrics")
+    is_redblack_app = hasattr(app.state, "metrics")
     config = uvicorn.Config(
-        front(app, Settings(_env_file=None)) if ours else app,
+        front(app, Settings(_env_file=None)) if is_redblack_app else app,
         host="127.0.0.1",
         port=0,
         lifespan="off",
@@ -131,7 +131,7 @@ def served(app: FastAPI) -> Iterator[str]:
     thread.join(10)
 
 
-class Templates:
+class RegistryTemplates:
     """Empty registries, made once by the migrations and copied for tests.
 
     A test that only needs a registry borrows one (`lend`): its database is emptied for the next
@@ -143,30 +143,30 @@ class Templates:
     def __init__(self, home: Path, postgres: str | None) -> None:
         self._home = home
         self._postgres = postgres
-        self._made = 0
+        self._copy_count = 0
         self._key = home / "secret.key"
         Secrets.make(self._key)
-        self._ready: dict[str, Pristine] = {}
+        self._ready_backends: dict[str, Pristine] = {}
         self._idle: dict[str, Lent] = {}
 
-    def settings(self, backend: str) -> Settings:
+    def create_copy(self, backend: str) -> Settings:
         """Settings of a fresh copy."""
         self._prepare(backend)
-        self._made += 1
+        self._copy_count += 1
         if backend == "sqlite":
-            directory = self._home / f"sqlite-{self._made}"
+            directory = self._home / f"sqlite-{self._copy_count}"
             shutil.copytree(self._home / "sqlite", directory)
-            return self._settings_in(directory)
-        name = f"registry_{self._made}"
+            return self._build_settings(directory)
+        name = f"registry_{self._copy_count}"
         self._create_database(name, "registry_template")
-        return self._settings_in(self._home, self._address(name))
+        return self._build_settings(self._home, self._build_address(name))
 
-    def drop(self, settings: Settings) -> None:
+    def drop_copy(self, settings: Settings) -> None:
         """Remove a copy."""
         if settings.embedded:
             shutil.rmtree(settings.data_dir, ignore_errors=True)
             return
-        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._build_address("postgres"), autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{settings.url.database}" WITH (FORCE)')
 
     @contextmanager
@@ -174,10 +174,10 @@ class Templates:
         """Lend an empty registry behind a served app for as long as the block runs."""
         lent = self._idle.pop(backend, None)
         if lent is None:
-            settings = self.settings(backend)
+            settings = self.create_copy(backend)
             lent = Lent(settings, Database(settings))
-        pristine = self._ready[backend]
-        clock = StandingClock()
+        pristine = self._ready_backends[backend]
+        clock = ManualClock()
         secrets = Secrets.read(self._key)
         registry = Registry(lent.settings.model_copy(), secrets, lent.database, clock)
         registry.catalogues.update(pristine.catalogues)
@@ -187,13 +187,13 @@ class Templates:
         world = World(registry, clock, address, app.state.desk)
         yield world
         world.release()
-        if app.state.desk is not world.desk:  # the test put another one before the registry
+        if app.state.desk is not world.check_service:  # the test put another one before the registry
             app.state.desk.close()
         if lent.restore(pristine):
             self._idle[backend] = lent
         else:
             lent.database.close()
-            self.drop(lent.settings)
+            self.drop_copy(lent.settings)
 
     def close(self) -> None:
         """Close what is lent out no more."""
@@ -201,13 +201,13 @@ class Templates:
             lent.database.close()
 
     def _prepare(self, backend: str) -> None:
-        if backend in self._ready:
+        if backend in self._ready_backends:
             return
         if backend == "sqlite":
-            settings = self._settings_in(self._home / "sqlite")
+            settings = self._build_settings(self._home / "sqlite")
         else:
             self._create_database("registry_template", "template1")
-            settings = self._settings_in(self._home, self._address("registry_template"))
+            settings = self._build_settings(self._home, self._build_address("registry_template"))
         registry = Registry.open(settings)
         migrations.upgrade(settings)
         initialize_registry(registry)
@@ -216,11 +216,11 @@ class Templates:
             read_current_calendar(registry, connection)
         rows = {} if settings.embedded else _copy_out(registry.database)
         registry.close()
-        self._ready[backend] = Pristine(
+        self._ready_backends[backend] = Pristine(
             self._home / "sqlite", rows, registry.catalogues, registry.calendars
         )
 
-    def _settings_in(self, directory: Path, url: str = "") -> Settings:
+    def _build_settings(self, directory: Path, url: str = "") -> Settings:
         return Settings(
             _env_file=None,
             data_dir=directory,
@@ -232,10 +232,10 @@ class Templates:
         )
 
     def _create_database(self, name: str, template: str) -> None:
-        with psycopg.connect(self._address("postgres"), autocommit=True) as connection:
+        with psycopg.connect(self._build_address("postgres"), autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
 
-    def _address(self, database: str) -> str:
+    def _build_address(self, database: str) -> str:
         assert self._postgres is not None
         return self._postgres.replace("/postgres?", f"/{database}?")
 
@@ -334,13 +334,13 @@ def _copy_out(database: Database) -> dict[str, bytes]:
 
 def open_world(settings: Settings, app: FastAPI, address: str) -> World:
     """Open a registry behind a served app."""
-    clock = StandingClock()
+    clock = ManualClock()
     registry = Registry.open(settings, clock)
     equip(app, registry)
     assert registry.verify() is None
     return World(registry, clock, address, app.state.desk)
 
 
-def describe_app() -> FastAPI:
+def create_unbound_app() -> FastAPI:
     """The app, not yet over any database."""
     return create_app(Settings(_env_file=None))
