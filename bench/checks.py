@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from bench.checks_report import build_results, print_report, read_versions
-from bench.comparing import Key, build_import_goals
-from bench.loading import run_client
+from bench.goals import Key, build_import_goals
+from bench.load_client import run_client
 from bench.machine import BenchError, exit_on_sigterm
+from bench.measurements import Figures, Measurement
 from bench.peers import pocketbase
-from bench.report import RESULTS, read_results, write_results, print_progress
+from bench.report import RESULTS, print_progress, read_results, write_results
 from bench.rows import compute_today
-from bench.sides import WORKS_WITH_POCKETBASE, WORKS, BenchmarkPlan, fill_sides, serve_sides
-from bench.turns import Figures, Measurement
+from bench.sides import WORKS, WORKS_WITH_POCKETBASE, BenchmarkPlan, fill_sides, serve_sides
 
 MIN_ENTRIES = 1_000
 """Entries: a large check asks for 250 that are listed, and none twice."""
@@ -43,18 +43,27 @@ def measure(plan: BenchmarkPlan, rounds: int) -> tuple[FiguresByKey, dict[str, s
         for size in plan.sizes:
             with serve_sides(sides, load_client, size) as turns:
                 _measure_all(turns, size, rounds, figures_by_key)
-        release_by_name = {} if sides.server is None else {"postgresql": sides.server.read_version()}
+        release_by_name = (
+            {} if sides.server is None else {"postgresql": sides.server.read_version()}
+        )
     if plan.uses_pocketbase:
         release_by_name["pocketbase"] = pocketbase.read_version(plan.pocketbase, plan.home)
     return figures_by_key, read_versions(release_by_name)
 
 
-def _measure_all(measurements: Sequence[Measurement], size: int, rounds: int, figures_by_key: FiguresByKey) -> None:
+def _measure_all(
+    measurements: Sequence[Measurement], size: int, rounds: int, figures_by_key: FiguresByKey
+) -> None:
     export_seconds = 0.0
     for round_number in range(1, rounds + 1):
-        position, skips_exports = f"{size:,} entries, round {round_number} of {rounds}", export_seconds > EXPORT_SECONDS
+        position, skips_exports = (
+            f"{size:,} entries, round {round_number} of {rounds}",
+            export_seconds > EXPORT_SECONDS,
+        )
         if skips_exports and any(turn.work == "export" for turn in measurements):
-            print_progress(f"{position}: no export any more, for they took {export_seconds:.0f} seconds already")
+            print_progress(
+                f"{position}: no more exports: they took {export_seconds:.0f} seconds already"
+            )
         for measurement in measurements:
             if measurement.work == "export" and skips_exports:
                 continue
@@ -62,7 +71,9 @@ def _measure_all(measurements: Sequence[Measurement], size: int, rounds: int, fi
             figures = measurement.measure(round_number)
             if measurement.work == "export":
                 export_seconds += time.monotonic() - started
-            figures_by_key.setdefault((size, measurement.work, measurement.side), []).append(figures)
+            figures_by_key.setdefault((size, measurement.work, measurement.side), []).append(
+                figures
+            )
             _print_figures(position, measurement, figures)
 
 
@@ -70,7 +81,10 @@ def _print_figures(position: str, measurement: Measurement, figures: Figures) ->
     latency = "" if figures.p50 is None else f", p50 {figures.p50:.2f} ms, p99 {figures.p99:.2f} ms"
     cores = "" if figures.server_cores is None else f", {figures.server_cores:.2f} cores"
     wrong = f", {figures.errors} errors" if figures.errors else ""
-    print_progress(f"{position}: {measurement.work}, {measurement.side}: {figures.rate:,.0f} a second{latency}{cores}{wrong}")
+    print_progress(
+        f"{position}: {measurement.work}, {measurement.side}:"
+        f" {figures.rate:,.0f} a second{latency}{cores}{wrong}"
+    )
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -105,11 +119,19 @@ def main() -> None:
         databases=arguments.databases,
         sizes=sorted(set(arguments.sizes)),
         seconds=arguments.seconds,
-        pocketbase=pocketbase.find_executable(arguments.pocketbase) if works & WORKS_WITH_POCKETBASE else Path(),
+        pocketbase=pocketbase.find_executable(arguments.pocketbase)
+        if works & WORKS_WITH_POCKETBASE
+        else Path(),
     )
     figures_by_key, release_by_name = measure(plan, arguments.rounds)
-    write_results("checks", build_results(figures_by_key, release_by_name, arguments.seconds), arguments.output)
-    print_report(figures_by_key, build_import_goals(read_results("submissions", arguments.output) or {}))
+    write_results(
+        "checks",
+        build_results(figures_by_key, release_by_name, arguments.seconds),
+        arguments.output,
+    )
+    print_report(
+        figures_by_key, build_import_goals(read_results("submissions", arguments.output) or {})
+    )
 
 
 if __name__ == "__main__":

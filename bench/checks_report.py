@@ -7,11 +7,11 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from bench.comparing import Goal, Key, compute_goals
 from bench.features import FEATURES
+from bench.goals import Goal, Key, compute_goals
 from bench.machine import share_all_cores
-from bench.report import MEGABYTE, print_table, format_tenths, format_or_dash, format_whole
-from bench.turns import CONNECTIONS, FEW_CONNECTIONS, Figures, compute_medians
+from bench.measurements import CONNECTIONS, FEW_CONNECTIONS, Figures, compute_medians
+from bench.report import MEGABYTE, format_or_dash, format_tenths, format_whole, print_table
 
 TITLES = {
     "check": "check",
@@ -54,7 +54,9 @@ def read_versions(other_versions: Mapping[str, str]) -> dict[str, str]:
 
 
 def build_results(
-    figures_by_key: Mapping[Key, Sequence[Figures]], release_by_name: Mapping[str, str], seconds: float
+    figures_by_key: Mapping[Key, Sequence[Figures]],
+    release_by_name: Mapping[str, str],
+    seconds: float,
 ) -> dict[str, Any]:
     """What is kept: medians, ratios, and the single values of every round."""
     medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
@@ -83,7 +85,9 @@ def _round_figures(figures: Figures) -> dict[str, float]:
     return {name: round(value, 3) for name, value in asdict(figures).items() if value is not None}
 
 
-def print_report(figures_by_key: Mapping[Key, Sequence[Figures]], import_goals: Sequence[Goal]) -> None:
+def print_report(
+    figures_by_key: Mapping[Key, Sequence[Figures]], import_goals: Sequence[Goal]
+) -> None:
     """Print the table: each side as it was measured, and below it what its ratios are."""
     medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
     goals = compute_goals(medians_by_key)

@@ -59,8 +59,12 @@ def clone_decisions(store: RegistryStore, secrets: Secrets, day: date, size: int
         BenchError: what was recorded cannot be made from what differs between decisions.
     """
     tables = [table for table in Base.metadata.sorted_tables if table.schema != LEDGER]
-    recorded_rows = {table: store.read(table) for table in tables if table.name not in UNCOPIED_TABLES}
-    patterns = [_build_pattern(recorded_rows, secrets, day, serial) for serial in range(PATTERN_COUNT)]
+    recorded_rows = {
+        table: store.read(table) for table in tables if table.name not in UNCOPIED_TABLES
+    }
+    patterns = [
+        _build_pattern(recorded_rows, secrets, day, serial) for serial in range(PATTERN_COUNT)
+    ]
     for first in range(PATTERN_COUNT, size, BATCH_SIZE):
         new_rows: dict[Table, list[Row]] = {}
         for serial in range(first, min(first + BATCH_SIZE, size)):
@@ -88,10 +92,16 @@ class _ResponsiblePerson:
         return secrets.seal(self.number, bound_to=bound_to).ciphertext.hex()
 
 
-def _build_decision_values(secrets: Secrets, day: date, serial: int) -> tuple[dict[str, str], _ResponsiblePerson]:
+def _build_decision_values(
+    secrets: Secrets, day: date, serial: int
+) -> tuple[dict[str, str], _ResponsiblePerson]:
     body = rows.build_row(serial, day)
     [person] = body["responsible_persons"]
-    responsible_person, uscc, name = _ResponsiblePerson(person["identifier"]["number"]), rows.build_row_uscc(serial), rows.build_row_name(serial)
+    responsible_person, uscc, name = (
+        _ResponsiblePerson(person["identifier"]["number"]),
+        rows.build_row_uscc(serial),
+        rows.build_row_name(serial),
+    )
     values = {
         "uscc": uscc,
         "org_code": uscc[8:17],
@@ -125,7 +135,9 @@ class _DecisionPattern:
     """The canonical form of what was decided, for its digest."""
     row_builders: list[tuple[Table, Callable[[DecisionValues], Row]]] = field(default_factory=list)
 
-    def add_rows(self, new_rows: dict[Table, list[Row]], secrets: Secrets, day: date, serial: int) -> None:
+    def add_rows(
+        self, new_rows: dict[Table, list[Row]], secrets: Secrets, day: date, serial: int
+    ) -> None:
         """The rows of another decision."""
         values, responsible_person = _build_decision_values(secrets, day, serial)
         for name in self.id_names:
@@ -165,14 +177,18 @@ def _build_pattern(
     entry_id_name = next(name for name in ids if values[f"{name}_hex"] == entry_id)
     pattern = _DecisionPattern(ids, entry_id_name, _insert_placeholders(text, values))
     for table, row in own_rows:
-        row_builder = _create_row_builder(table, _set_newest_instants(table, row, recorded_rows[table]), values)
+        row_builder = _create_row_builder(
+            table, _set_newest_instants(table, row, recorded_rows[table]), values
+        )
         if row_builder(values) != _set_newest_instants(table, row, recorded_rows[table]):
             raise BenchError(f"a row of {table.name} cannot be copied")
         pattern.row_builders.append((table, row_builder))
     return pattern
 
 
-def _find_rows_with_ids(recorded_rows: Mapping[Table, Sequence[Row]], ids: set[str]) -> Iterator[tuple[Table, Row]]:
+def _find_rows_with_ids(
+    recorded_rows: Mapping[Table, Sequence[Row]], ids: set[str]
+) -> Iterator[tuple[Table, Row]]:
     """The rows in which an id of the decision stands, in whichever table."""
     for table, table_rows in recorded_rows.items():
         for row in table_rows:
@@ -180,17 +196,27 @@ def _find_rows_with_ids(recorded_rows: Mapping[Table, Sequence[Row]], ids: set[s
                 yield table, row
 
 
-def _find_rows_with_value(recorded_rows: Mapping[Table, Sequence[Row]], table: Table, wanted: str) -> list[Row]:
-    return [row for row in recorded_rows[table] if any(_normalize_uuid(value) == wanted for value in row)]
+def _find_rows_with_value(
+    recorded_rows: Mapping[Table, Sequence[Row]], table: Table, wanted: str
+) -> list[Row]:
+    return [
+        row
+        for row in recorded_rows[table]
+        if any(_normalize_uuid(value) == wanted for value in row)
+    ]
 
 
-def _create_row_builder(table: Table, row: Row, recorded_values: DecisionValues) -> Callable[[DecisionValues], Row]:
+def _create_row_builder(
+    table: Table, row: Row, recorded_values: DecisionValues
+) -> Callable[[DecisionValues], Row]:
     """What makes the same row for other marks."""
     value_builders: list[Callable[[DecisionValues], str | bytes | int | None] | None] = []
     for column, value in zip(table.columns, row, strict=True):
         is_seq = column.name == "seq" and isinstance(column.type, BigInteger)
         value_builders.append(_create_value_builder(value, recorded_values, is_seq=is_seq))
-    changing_values = [(place, maker) for place, maker in enumerate(value_builders) if maker is not None]
+    changing_values = [
+        (place, maker) for place, maker in enumerate(value_builders) if maker is not None
+    ]
 
     def build_row(new_values: DecisionValues) -> Row:
         values = list(row)

@@ -51,7 +51,9 @@ class Cluster:
 
 
 @contextmanager
-def run_cluster(home: Path, share: CoreShare, *, connections: int | None = None) -> Iterator[Cluster]:
+def run_cluster(
+    home: Path, share: CoreShare, *, connections: int | None = None
+) -> Iterator[Cluster]:
     """Run a server until the block ends, on the cores that are not the measured server's."""
     # As root the server runs as a user of its own, which must reach its files. Where it puts its
     # socket is settled when the package is imported, once for the whole run.

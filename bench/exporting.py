@@ -25,8 +25,8 @@ from app.rules.disclosure import DUE_SOON_WORKING_DAYS
 from app.settings import Settings
 from bench.export_sql import build_query
 from bench.machine import BenchError, CoreShare, run_on_cores, watch_memory
+from bench.measurements import Figures, set_cpu_affinity
 from bench.registry import PreparedRegistry, ServedRegistry
-from bench.turns import Figures, set_cpu_affinity
 
 PATH = "/v1/exports/entries?scope=all"
 COMPARED_LINES = 300
@@ -74,7 +74,9 @@ class RegistryExport:
             set_cpu_affinity(self.database_pid, self.share.others)
         with (
             run_on_cores(self.share.others),
-            watch_memory(self.registry.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=IDLE_SAMPLES) as memory,
+            watch_memory(
+                self.registry.pid, interval_seconds=MEMORY_SAMPLE_SECONDS, idle_samples=IDLE_SAMPLES
+            ) as memory,
         ):
             started = time.perf_counter()
             with self._stream() as parts:
@@ -83,7 +85,9 @@ class RegistryExport:
         trailer = orjson.loads(summary.last_line).get("trailer") or {"count": 0}
         counted = summary.line_count - 1  # the trailer is a line of its own
         missing = max(abs(self.size - counted), abs(self.size - trailer["count"]))
-        return _build_figures(self.size / seconds, memory.peak_bytes, memory.bytes_above_idle, missing)
+        return _build_figures(
+            self.size / seconds, memory.peak_bytes, memory.bytes_above_idle, missing
+        )
 
     def read_first(self, count: int) -> list[dict[str, Any]]:
         """The first lines, read."""
@@ -125,13 +129,17 @@ class CommandExport:
             started = time.perf_counter()
             with (
                 self._start(None) as (process, output),
-                watch_memory(process.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=0) as memory,
+                watch_memory(
+                    process.pid, interval_seconds=MEMORY_SAMPLE_SECONDS, idle_samples=0
+                ) as memory,
             ):
                 summary = _read_stream(iter(lambda: output.read(CHUNK_BYTES), b""))
                 seconds = time.perf_counter() - started
         if process.returncode:
             raise BenchError(f"{self.side} failed: {self._read_error_output()}")
-        return _build_figures(self.size / seconds, memory.peak_bytes, None, abs(self.size - summary.line_count))
+        return _build_figures(
+            self.size / seconds, memory.peak_bytes, None, abs(self.size - summary.line_count)
+        )
 
     def read_first(self, count: int) -> list[dict[str, Any]]:
         """The first lines, read.
@@ -192,7 +200,9 @@ def _parse_first_lines(chunks: Iterable[bytes], count: int) -> list[dict[str, An
 # --- both ----------------------------------------------------------------
 
 
-def build_command_export(database: str, registry: PreparedRegistry, registry_export: RegistryExport) -> CommandExport | None:
+def build_command_export(
+    database: str, registry: PreparedRegistry, registry_export: RegistryExport
+) -> CommandExport | None:
     """The command beside a registry's export, proved to say the same; None where there is none.
 
     Raises:
@@ -212,7 +222,10 @@ def build_command_export(database: str, registry: PreparedRegistry, registry_exp
     )
     command_export = CommandExport(
         side=name,
-        build_arguments=lambda limit: [*fixed_arguments, build_query(database, day, due_soon_until, limit)],
+        build_arguments=lambda limit: [
+            *fixed_arguments,
+            build_query(database, day, due_soon_until, limit),
+        ],
         size=registry_export.size,
         share=registry_export.share,
         database_pid=registry_export.database_pid,

@@ -1,7 +1,7 @@
 """What each side does for an answer, and what it leaves out: without it no ratio means anything."""
 
 from app.settings import Settings
-from bench.sides import ASGI, FASTAPI, REGISTRY_NAMES, POCKETBASE, TUTORIAL
+from bench.sides import ASGI, FASTAPI, POCKETBASE, REGISTRY_NAMES, TUTORIAL
 
 LEDGER_SYNCHRONOUS = Settings.model_fields["ledger_synchronous"].default
 
@@ -17,7 +17,7 @@ REGISTRY_FEATURES = [
 FEATURES = {
     REGISTRY_NAMES["sqlite"]: [
         *REGISTRY_FEATURES,
-        f"SQLite: WAL, synchronous = {LEDGER_SYNCHRONOUS} for checks and audit, the setting that ships",
+        f"SQLite: WAL, synchronous = {LEDGER_SYNCHRONOUS} for checks and audit (as shipped)",
         "`normal` keeps them when the process is killed, `full` through a power cut",
     ],
     REGISTRY_NAMES["postgresql"]: [

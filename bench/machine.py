@@ -33,7 +33,11 @@ class BenchError(Exception):
 
 def compute_percentile(ascending_values: Sequence[float], share: float) -> float:
     """The value, of ascending ones, that this share of them does not exceed; none gives none."""
-    return ascending_values[max(0, math.ceil(share * len(ascending_values)) - 1)] if ascending_values else math.nan
+    return (
+        ascending_values[max(0, math.ceil(share * len(ascending_values)) - 1)]
+        if ascending_values
+        else math.nan
+    )
 
 
 # --- cores ---------------------------------------------------------------
@@ -121,7 +125,9 @@ def watch_memory(
         idle_sizes.append(memory.take_sample())
         time.sleep(interval_seconds)
     memory.idle_bytes = memory.peak_bytes = int(median(idle_sizes)) if idle_sizes else 0
-    sampler = threading.Thread(target=_sample_until, args=(memory, is_over, interval_seconds), daemon=True)
+    sampler = threading.Thread(
+        target=_sample_until, args=(memory, is_over, interval_seconds), daemon=True
+    )
     sampler.start()
     try:
         yield memory
@@ -146,7 +152,9 @@ def find_command(name: str) -> Path:
     return Path(sys.executable).with_name(name)
 
 
-def run_command(arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str, str]) -> str:
+def run_command(
+    arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str, str]
+) -> str:
     """Run a command to its end and give what it printed.
 
     Raises:

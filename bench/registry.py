@@ -17,11 +17,11 @@ from bench.machine import (
     BenchError,
     Cores,
     CoreShare,
+    compute_folder_size,
     find_command,
     find_free_port,
     run_command,
     run_server,
-    compute_folder_size,
 )
 from bench.rows import LIST_TYPE
 
@@ -95,10 +95,15 @@ class PreparedRegistry:
             home=self.home,
             environment=self.environment,
             cores=cores,
-            ready=f"{address}/readyz",
+            readiness_url=f"{address}/readyz",
         ) as pid:
             yield ServedRegistry(
-                address, pid, self.department_key, self.approver_key, self.auditor_key, self.measure_size
+                address,
+                pid,
+                self.department_key,
+                self.approver_key,
+                self.auditor_key,
+                self.measure_size,
             )
 
 
@@ -106,7 +111,9 @@ def prepare_registry(home: Path, database: Database) -> PreparedRegistry:
     """Set up a new, empty registry with the commands that an operator uses."""
     environment = _build_environment(home, database)
     redblack = find_command("redblack")
-    run_command([redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment)
+    run_command(
+        [redblack, "keys", "secret", home / "secret.key"], home=home, environment=environment
+    )
     run_command([redblack, "db", "upgrade"], home=home, environment=environment)
     return PreparedRegistry(
         home,
@@ -180,7 +187,9 @@ def send_file(registry: ServedRegistry, file: Path, rows: int) -> SentFile:
             raise BenchError(f"a submission was answered {answer.status_code}: {answer.text[:500]}")
         view = _wait_until_finished(client, answer.json())
         wall_seconds = time.perf_counter() - started
-    duration = datetime.fromisoformat(view["finished_at"]) - datetime.fromisoformat(view["received_at"])
+    duration = datetime.fromisoformat(view["finished_at"]) - datetime.fromisoformat(
+        view["received_at"]
+    )
     accepted = int(view["progress"]["accepted"])
     return SentFile(rows, duration.total_seconds(), wall_seconds, rows - accepted)
 

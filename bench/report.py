@@ -32,7 +32,9 @@ def print_table(
     wrapped = text_column_count == 1  # a second column of words leaves the first no room to share
     table.add_column(columns[0], ratio=2 if wrapped else None, no_wrap=not wrapped)
     for place, column in enumerate(columns[1:], start=1):
-        table.add_column(column, justify="left" if place < text_column_count else "right", no_wrap=True)
+        table.add_column(
+            column, justify="left" if place < text_column_count else "right", no_wrap=True
+        )
     for line in lines:
         table.add_row(*line)
     Console(width=width).print(table)

@@ -13,10 +13,18 @@ from typing import Any
 import orjson
 from dateutil.relativedelta import relativedelta
 
-from app.demo.synthetic import build_birth_date, build_organization_name, build_person_name, build_resident_id, build_uscc
+from app.demo.synthetic import (
+    build_birth_date,
+    build_organization_name,
+    build_person_name,
+    build_resident_id,
+    build_uscc,
+)
 
 LIST_TYPE = "wage_arrears.black"
-LEGAL_REPRESENTATIVE_SERIAL_OFFSET = 5_000_000  # serials of the heads, apart from every organisation's
+LEGAL_REPRESENTATIVE_SERIAL_OFFSET = (
+    5_000_000  # serials of the heads, apart from every organisation's
+)
 DECIDED_OVER_DAYS = 60
 TRADES = ("建筑工程", "装饰装修", "建筑劳务", "市政工程", "园林绿化", "机电安装")
 ENTRY_TERM = relativedelta(years=3)
@@ -60,7 +68,9 @@ def build_row(serial: int, day: date) -> dict[str, Any]:
                 "name": build_person_name(representative_serial),
                 "identifier": {
                     "scheme": "resident_id",
-                    "number": build_resident_id(representative_serial, build_birth_date(representative_serial)),
+                    "number": build_resident_id(
+                        representative_serial, build_birth_date(representative_serial)
+                    ),
                 },
             }
         ],

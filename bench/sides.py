@@ -9,19 +9,19 @@ from pathlib import Path
 
 import httpx
 
-from bench import questions
-from bench.asking import build_check_body
+from bench import request_sets
 from bench.databases import CONNECTIONS, Cluster, Database, run_cluster
 from bench.exporting import RegistryExport, build_command_export
 from bench.filling import FillOrder, fill_pocketbase, fill_registry, fill_tutorial
-from bench.loading import LoadClient, Request
-from bench.machine import CoreShare, share_all_cores, reserve_one_core
+from bench.load_client import LoadClient, Request
+from bench.machine import CoreShare, reserve_one_core, share_all_cores
+from bench.measurements import FEW_CONNECTIONS, LoadMeasurement, Measurement, set_cpu_affinity
+from bench.paced_checks import build_check_body
+from bench.parallel import Task, run_parallel
 from bench.peers import applications, pocketbase
 from bench.registry import PreparedRegistry, ServedRegistry
 from bench.report import print_progress
 from bench.rows import build_row_uscc
-from bench.together import Task, run_parallel
-from bench.turns import FEW_CONNECTIONS, LoadMeasurement, Measurement, set_cpu_affinity
 
 MAX_PARALLEL_FILLS = 2
 SMALL_REGISTRY_SIZE = 10_000
@@ -103,8 +103,14 @@ class FilledSides:
         if self.server is not None:
             set_cpu_affinity(self.server.pid, share_all_cores().others)
         largest_first = list(reversed(plan.list_registry_sizes()))  # for they take longest
-        tasks = [self._build_registry_task(name, size) for size in largest_first for name in plan.databases]
-        tasks += [self._build_peer_task(side, size) for size in plan.sizes for side in plan.list_peers()]
+        tasks = [
+            self._build_registry_task(name, size)
+            for size in largest_first
+            for name in plan.databases
+        ]
+        tasks += [
+            self._build_peer_task(side, size) for size in plan.sizes for side in plan.list_peers()
+        ]
         for name, result in run_parallel(tasks, MAX_PARALLEL_FILLS):
             print_progress(f"filled: {name}")
             if isinstance(result, PreparedRegistry):
@@ -116,11 +122,21 @@ class FilledSides:
 
     def _build_registry_task(self, database: str, size: int) -> Task:
         home, filling = self.build_home_path(database, size), self._build_fill_order(size)
-        server_database = self._create_database(f"registry_{size}") if database == "postgresql" else None
-        return Task(_format_side_name(REGISTRY_NAMES[database], size), fill_registry, (home, server_database, filling))
+        server_database = (
+            self._create_database(f"registry_{size}") if database == "postgresql" else None
+        )
+        return Task(
+            _format_side_name(REGISTRY_NAMES[database], size),
+            fill_registry,
+            (home, server_database, filling),
+        )
 
     def _build_peer_task(self, side: str, size: int) -> Task:
-        home, filling, name = self.build_home_path(side, size), self._build_fill_order(size), _format_side_name(side, size)
+        home, filling, name = (
+            self.build_home_path(side, size),
+            self._build_fill_order(size),
+            _format_side_name(side, size),
+        )
         if side == POCKETBASE:
             return Task(name, fill_pocketbase, (home, self.plan.pocketbase, filling))
         self.tutorials[size] = self._create_database(f"tutorial_{size}")
@@ -150,7 +166,9 @@ def fill_sides(plan: BenchmarkPlan) -> Iterator[FilledSides]:
         if "postgresql" in plan.databases:
             home = plan.home / "databases"
             home.mkdir(mode=0o755)
-            sides.server = stack.enter_context(run_cluster(home, reserve_one_core(), connections=CONNECTIONS))
+            sides.server = stack.enter_context(
+                run_cluster(home, reserve_one_core(), connections=CONNECTIONS)
+            )
         sides.fill_all()
         yield sides
 
@@ -186,9 +204,17 @@ class _ServedSides:
             if "export" in works and self.size == plan.largest:
                 self._add_exports(database, registry)
             if "growth" in works and self.size == plan.largest:
-                small = registry if self.size == SMALL_REGISTRY_SIZE else self._serve(database, SMALL_REGISTRY_SIZE)
-                requests = partial(questions.build_checks, small.approver_key, SMALL_REGISTRY_SIZE)
-                self._add_load("growth", REGISTRY_NAMES[database], small, requests, database=database)
+                small = (
+                    registry
+                    if self.size == SMALL_REGISTRY_SIZE
+                    else self._serve(database, SMALL_REGISTRY_SIZE)
+                )
+                requests = partial(
+                    request_sets.build_checks, small.approver_key, SMALL_REGISTRY_SIZE
+                )
+                self._add_load(
+                    "growth", REGISTRY_NAMES[database], small, requests, database=database
+                )
         if plan.uses_pocketbase:
             self._add_pocketbase()
         if plan.uses_tutorial:
@@ -197,7 +223,9 @@ class _ServedSides:
             self._add_baselines(next(iter(served.values())))
         if "workers" in works and "postgresql" in plan.databases:
             self._add_two_workers()
-        return sorted(self.measurements, key=lambda turn: (WORKS.index(turn.work), SIDES.index(turn.side)))
+        return sorted(
+            self.measurements, key=lambda turn: (WORKS.index(turn.work), SIDES.index(turn.side))
+        )
 
     def _serve(self, database: str, size: int) -> ServedRegistry:
         registry = self.sides.find_registry(database, size)
@@ -207,12 +235,18 @@ class _ServedSides:
         plan, side = self.sides.plan, REGISTRY_NAMES[database]
         key = registry.approver_key
         if plan.measures_checks:
-            self._add_load("check", side, registry, self._bind_requests(questions.build_checks, key), database=database)
+            self._add_load(
+                "check",
+                side,
+                registry,
+                self._bind_requests(request_sets.build_checks, key),
+                database=database,
+            )
         if "many" in plan.works:
-            requests = self._bind_requests(questions.build_large_checks, key)
+            requests = self._bind_requests(request_sets.build_large_checks, key)
             self._add_load("many", side, registry, requests, database=database, large=True)
         if "subject" in plan.works:
-            requests = self._bind_requests(questions.build_subject_reads, key)
+            requests = self._bind_requests(request_sets.build_subject_reads, key)
             self._add_load("subject", side, registry, requests, database=database)
 
     def _add_exports(self, database: str, registry: ServedRegistry) -> None:
@@ -224,10 +258,14 @@ class _ServedSides:
             share=self.share,
             database_pid=self._find_database_pid(database),
         )
-        command_export = build_command_export(database, self.sides.find_registry(database, self.size), registry_export)
+        command_export = build_command_export(
+            database, self.sides.find_registry(database, self.size), registry_export
+        )
         self.measurements.append(registry_export)
         if command_export is None:
-            print_progress(f"not measured: no command beside the export of {REGISTRY_NAMES[database]}")
+            print_progress(
+                f"not measured: no command beside the export of {REGISTRY_NAMES[database]}"
+            )
         else:
             self.measurements.append(command_export)
 
@@ -241,7 +279,7 @@ class _ServedSides:
         served = self.stack.enter_context(
             pocketbase.serve_existing(home, command, self.share.server)
         )
-        requests = partial(questions.build_pocketbase_lookups, self.size)
+        requests = partial(request_sets.build_pocketbase_lookups, self.size)
         self._add_load("check", POCKETBASE, served, requests)
 
     def _add_tutorial(self) -> None:
@@ -249,7 +287,7 @@ class _ServedSides:
         served = self.stack.enter_context(
             applications.serve_tutorial(home, self.sides.tutorials[self.size], self.share.server)
         )
-        requests = partial(questions.build_tutorial_checks, self.size)
+        requests = partial(request_sets.build_tutorial_checks, self.size)
         self._add_load("check", TUTORIAL, served, requests, database="postgresql")
 
     def _add_baselines(self, registry: ServedRegistry) -> None:
@@ -260,31 +298,54 @@ class _ServedSides:
         for side, application_name in ((FASTAPI, "fastapi_app"), (ASGI, "asgi_app")):
             served = self.stack.enter_context(
                 applications.serve_baseline(
-                    home / f"{application_name}-{self.size}", application_name, check, subject, self.share.server
+                    home / f"{application_name}-{self.size}",
+                    application_name,
+                    check,
+                    subject,
+                    self.share.server,
                 )
             )
             if "check" in works:
-                self._add_load("check", side, served, self._bind_baseline_requests(questions.build_checks, key, check))
+                self._add_load(
+                    "check",
+                    side,
+                    served,
+                    self._bind_baseline_requests(request_sets.build_checks, key, check),
+                )
             if "subject" in works and side == FASTAPI:
-                self._add_load("subject", side, served, self._bind_baseline_requests(questions.build_subject_reads, key, subject))
+                self._add_load(
+                    "subject",
+                    side,
+                    served,
+                    self._bind_baseline_requests(request_sets.build_subject_reads, key, subject),
+                )
 
     def _add_two_workers(self) -> None:
         share = share_all_cores()
         registry = self.stack.enter_context(
             self.sides.find_registry("postgresql", self.size).serve(share.server, workers=2)
         )
-        requests = self._bind_requests(questions.build_checks, registry.approver_key)
+        requests = self._bind_requests(request_sets.build_checks, registry.approver_key)
         self._add_load(
-            "workers", REGISTRY_NAMES["postgresql"], registry, requests, database="postgresql", share=share
+            "workers",
+            REGISTRY_NAMES["postgresql"],
+            registry,
+            requests,
+            database="postgresql",
+            share=share,
         )
 
-    def _bind_requests(self, build_requests: Callable[[str, int, int], list[Request]], key: str) -> RequestFactory:
+    def _bind_requests(
+        self, build_requests: Callable[[str, int, int], list[Request]], key: str
+    ) -> RequestFactory:
         return partial(build_requests, key, self.size)
 
     def _bind_baseline_requests(
         self, build_requests: Callable[[str, int, int], list[Request]], key: str, answer: bytes
     ) -> RequestFactory:
-        return lambda seed: questions.replace_expected_answer(build_requests(key, self.size, seed), answer)
+        return lambda seed: request_sets.replace_expected_answer(
+            build_requests(key, self.size, seed), answer
+        )
 
     def _add_load(
         self,
@@ -309,7 +370,11 @@ class _ServedSides:
             share=share or self.share,
         )
         if large:
-            measurement = replace(measurement, connections=FEW_CONNECTIONS, each=questions.LARGE_CHECK_SUBJECTS)
+            measurement = replace(
+                measurement,
+                connections=FEW_CONNECTIONS,
+                subjects_per_answer=request_sets.LARGE_CHECK_SUBJECTS,
+            )
         self.measurements.append(measurement)
 
 

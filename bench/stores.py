@@ -50,7 +50,9 @@ class _PostgresqlStore:
 
     def read(self, table: Table) -> list[Row]:
         with self._connection.cursor() as cursor:
-            statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(*self._build_names(table))
+            statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(
+                *self._build_names(table)
+            )
             with cursor.copy(statement) as copy:
                 text = b"".join(bytes(part) for part in copy).decode()
         self._connection.commit()
@@ -62,7 +64,9 @@ class _PostgresqlStore:
     def write(self, table: Table, new_rows: Iterable[Row]) -> None:
         names, table_name = self._build_names(table)
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table_name, names)
-        lines = ("\t".join(NULL if value is None else str(value) for value in row) for row in new_rows)
+        lines = (
+            "\t".join(NULL if value is None else str(value) for value in row) for row in new_rows
+        )
         with self._connection.cursor() as cursor, cursor.copy(statement) as copy:
             copy.write("\n".join(lines) + "\n")
         self._connection.commit()

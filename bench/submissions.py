@@ -29,18 +29,35 @@ from statistics import median
 from typing import Any
 
 from bench import rows
-from bench.asking import QUESTIONS_PER_SECOND, CONNECTIONS, PacedResults, CheckSchedule, run_paced_checks
 from bench.machine import (
     BenchError,
     exit_on_sigterm,
-    share_all_cores,
     reserve_one_core,
     run_on_cores,
+    share_all_cores,
     watch_memory,
+)
+from bench.paced_checks import (
+    CONNECTIONS,
+    QUESTIONS_PER_SECOND,
+    CheckSchedule,
+    PacedResults,
+    run_paced_checks,
 )
 from bench.peers import pocketbase
 from bench.registry import SentFile, ServedRegistry, send_file, serve_new_registry
-from bench.report import MEGABYTE, RESULTS, write_results, compute_ratio, print_progress, print_table, format_tenths, format_ratio, format_or_dash, format_whole
+from bench.report import (
+    MEGABYTE,
+    RESULTS,
+    compute_ratio,
+    format_or_dash,
+    format_ratio,
+    format_tenths,
+    format_whole,
+    print_progress,
+    print_table,
+    write_results,
+)
 
 SIDES = ("sqlite", "pocketbase", "postgresql", "checks")
 REGISTRIES = ("sqlite", "postgresql")
@@ -127,7 +144,10 @@ def measure_registry_import(bench: ImportBenchmark, database: str, count: int) -
     """Import one file into a new registry on one core."""
     share = reserve_one_core()
     file = bench.provide_file(WARM_UP_ROWS, count)
-    with serve_new_registry(bench.build_server_home(database), database, share) as registry, run_on_cores(share.others):
+    with (
+        serve_new_registry(bench.build_server_home(database), database, share) as registry,
+        run_on_cores(share.others),
+    ):
         _warm_up(bench, registry)
         with watch_memory(registry.pid) as memory:
             sent = send_file(registry, file, count)
@@ -148,7 +168,9 @@ def _warm_up(bench: ImportBenchmark, registry: ServedRegistry) -> SentFile:
     return sent
 
 
-def measure_pocketbase_import(bench: ImportBenchmark, method: pocketbase.FillMethod) -> ImportFigures:
+def measure_pocketbase_import(
+    bench: ImportBenchmark, method: pocketbase.FillMethod
+) -> ImportFigures:
     """Fill a new PocketBase on one core, in one way."""
     share = reserve_one_core()
     requests = pocketbase.build_batch_requests(bench.provide_file(WARM_UP_ROWS, bench.row_count))
@@ -161,7 +183,10 @@ def measure_pocketbase_import(bench: ImportBenchmark, method: pocketbase.FillMet
         pocketbase.fill_collection(served, warm_up_requests, method)
         with watch_memory(served.pid) as memory:
             result = pocketbase.fill_collection(served, requests, method)
-        errors, size = len(requests) + len(warm_up_requests) - served.count_records(), served.measure_size()
+        errors, size = (
+            len(requests) + len(warm_up_requests) - served.count_records(),
+            served.measure_size(),
+        )
     rate = len(requests) / result.seconds
     return ImportFigures(
         rows_per_second=rate,
@@ -190,7 +215,9 @@ def find_best_method(bench: ImportBenchmark) -> tuple[pocketbase.FillMethod, dic
 def measure_checks(bench: ImportBenchmark, database: str) -> CheckLatencies:
     """Ask before, during and after an import, with every core for everybody."""
     file = bench.provide_file(WARM_UP_ROWS, bench.row_count)
-    with serve_new_registry(bench.build_server_home(f"checks-{database}"), database, share_all_cores()) as registry:
+    with serve_new_registry(
+        bench.build_server_home(f"checks-{database}"), database, share_all_cores()
+    ) as registry:
         _warm_up(bench, registry)
         schedule = CheckSchedule(registry.address, registry.approver_key, WARM_UP_ROWS)
         _run_checks_for(schedule, IDLE_SECONDS / 10)  # what is loaded once is loaded
@@ -221,7 +248,9 @@ def _run_checks_for(schedule: CheckSchedule, seconds: float) -> PacedResults:
 # --- the whole -----------------------------------------------------------
 
 
-def measure(bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large: bool) -> dict[str, Any]:
+def measure(
+    bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large: bool
+) -> dict[str, Any]:
     """Every side in turn, as many rounds as asked for; the medians."""
     method, rate_by_method = find_best_method(bench) if "pocketbase" in sides else (None, {})
     imports: dict[str, list[ImportFigures]] = {}
@@ -235,7 +264,9 @@ def measure(bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large:
             elif side == "pocketbase" and method is not None:
                 imports.setdefault(side, []).append(measure_pocketbase_import(bench, method))
             else:
-                imports.setdefault(side, []).append(measure_registry_import(bench, side, bench.row_count))
+                imports.setdefault(side, []).append(
+                    measure_registry_import(bench, side, bench.row_count)
+                )
     filled = {side: _compute_medians(found) for side, found in imports.items()}
     results = {
         "rows": bench.row_count,
@@ -261,7 +292,10 @@ def measure(bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large:
 def _compute_medians(rounds: Sequence[Any]) -> dict[str, float]:
     """The median of each figure by itself; errors are added up, never averaged away."""
     figures_of_rounds = [asdict(round_figures) for round_figures in rounds]
-    figures = {name: round(median(one[name] for one in figures_of_rounds), 3) for name in figures_of_rounds[0]}
+    figures = {
+        name: round(median(one[name] for one in figures_of_rounds), 3)
+        for name in figures_of_rounds[0]
+    }
     return figures | {"errors": sum(one["errors"] for one in figures_of_rounds)}
 
 
@@ -276,13 +310,19 @@ def _compute_ratios(imports: dict[str, dict[str, float]]) -> dict[str, dict[str,
     }
 
 
-def _measure_large_file(bench: ImportBenchmark, imports: dict[str, dict[str, float]]) -> dict[str, float | None]:
+def _measure_large_file(
+    bench: ImportBenchmark, imports: dict[str, dict[str, float]]
+) -> dict[str, float | None]:
     """The same on SQLite with a file four times as large: does memory grow with the file?"""
-    ordinary = imports.get("sqlite") or _compute_medians([measure_registry_import(bench, "sqlite", bench.row_count)])
+    ordinary = imports.get("sqlite") or _compute_medians(
+        [measure_registry_import(bench, "sqlite", bench.row_count)]
+    )
     figures = measure_registry_import(bench, "sqlite", LARGE_FILE_FACTOR * bench.row_count)
     return _compute_medians([figures]) | {
         "rows": LARGE_FILE_FACTOR * bench.row_count,
-        "file_bytes": bench.provide_file(WARM_UP_ROWS, LARGE_FILE_FACTOR * bench.row_count).stat().st_size,
+        "file_bytes": bench.provide_file(WARM_UP_ROWS, LARGE_FILE_FACTOR * bench.row_count)
+        .stat()
+        .st_size,
         "memory_ratio": compute_ratio(figures.memory_above_idle, ordinary["memory_above_idle"]),
     }
 
@@ -304,7 +344,11 @@ def _read_versions(bench: ImportBenchmark, is_peer_measured: bool) -> dict[str, 
 def print_report(results: dict[str, Any]) -> None:
     """Print the table."""
     columns = ("measured", "on SQLite", "on PostgreSQL", "PocketBase", "SQLite : PocketBase")
-    lines = [*_build_import_lines(results), *_build_check_lines(results), *_build_large_lines(results)]
+    lines = [
+        *_build_import_lines(results),
+        *_build_check_lines(results),
+        *_build_large_lines(results),
+    ]
     print_table(_format_title(results), columns, lines, _format_notes(results))
 
 
@@ -413,7 +457,12 @@ def main() -> None:
     # At the very end: PostgreSQL's package, imported later, writes a lock there as it leaves.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     home.chmod(0o755)  # PostgreSQL may run as a user of its own
-    results = measure(ImportBenchmark(home, arguments.rows, peer), arguments.only, arguments.rounds, large=arguments.large)
+    results = measure(
+        ImportBenchmark(home, arguments.rows, peer),
+        arguments.only,
+        arguments.rounds,
+        large=arguments.large,
+    )
     write_results("submissions", results, arguments.output)
     print_report(results)
 

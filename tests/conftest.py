@@ -58,7 +58,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def world(backend: str, templates: RegistryTemplates, app: FastAPI, address: str) -> Iterator[World]:
+def world(
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str
+) -> Iterator[World]:
     """A registry of the test's own, on the database of this run."""
     with templates.lend(backend, app, address) as opened:
         yield opened

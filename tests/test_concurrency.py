@@ -15,9 +15,9 @@ from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create
-from tests.support.crowd import ConcurrentClients, require_consistent_registry
-from tests.support.facts import build_red_changes
+from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
 from tests.support.processes import build_push_today, serve_registry
+from tests.support.request_bodies import build_red_changes
 from tests.support.world import RegistryTemplates, World, open_world
 
 CLIENTS = 100
@@ -28,11 +28,15 @@ SHARED = 5
 def red_today(number: str, source_ref: str) -> dict[str, Any]:
     today = Clock().today().isoformat()
     decision = {"number": "枣人社信〔2026〕3号", "kind": "honour", "decided_on": today}
-    facts = build_red_changes(decision=decision, effective_from=today, disclosure={"class": "public"})
+    facts = build_red_changes(
+        decision=decision, effective_from=today, disclosure={"class": "public"}
+    )
     return build_push_today(number, **facts | {"source_ref": source_ref})
 
 
-def push_and_check(crowd: ConcurrentClients, pusher: httpx.Client, asker: httpx.Client, number: int) -> None:
+def push_and_check(
+    crowd: ConcurrentClients, pusher: httpx.Client, asker: httpx.Client, number: int
+) -> None:
     """One turn: an entry of its own, half of a duel, a subject of many, a shared reference."""
     crowd.push_entry(pusher, build_push_today(build_uscc(10_000 + number), f"OWN-{number}"))
     duel = build_uscc(number % DUELS)
@@ -112,7 +116,9 @@ def test_a_full_line_says_when_to_come_back_and_everybody_gets_in(
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
 
-    def push_on(crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+    def push_on(
+        crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int
+    ) -> None:
         for turn in range(2):
             crowd.push_entry(pusher, build_push_today(build_uscc(number), f"LINE-{number}-{turn}"))
 
@@ -184,7 +190,9 @@ def test_a_change_of_law_beside_pushes_is_never_half_seen(world: World) -> None:
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
 
-    def push_on(crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int) -> None:
+    def push_on(
+        crowd: ConcurrentClients, pusher: httpx.Client, _: httpx.Client, number: int
+    ) -> None:
         if number == 0:
             for turn in range(5):
                 put_list_type_in_force(world.registry, "charity.black", f"依据{turn}")

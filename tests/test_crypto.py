@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.crypto import KeyFileError, Sealed, SecretKey, Secrets, canonical, fingerprint
-from tests.support.facts import PERSON_RESIDENT_ID
+from tests.support.request_bodies import PERSON_RESIDENT_ID
 
 
 @pytest.fixture
@@ -88,7 +88,10 @@ def test_a_number_is_sealed_and_opened(path: Path) -> None:
     sealed = secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id")
     assert PERSON_RESIDENT_ID.encode() not in sealed.ciphertext
     assert secrets.open(sealed, bound_to="row-1:resident_id") == PERSON_RESIDENT_ID
-    assert secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id").ciphertext != sealed.ciphertext
+    assert (
+        secrets.seal(PERSON_RESIDENT_ID, bound_to="row-1:resident_id").ciphertext
+        != sealed.ciphertext
+    )
 
 
 def test_a_ciphertext_that_was_moved_or_altered_does_not_open(path: Path) -> None:
@@ -125,7 +128,9 @@ def test_a_new_key_in_front_seals_and_the_old_one_still_opens(path: Path, tmp_pa
     after = Secrets.read(rewritten(path, document))
     assert after.open(sealed, bound_to="row") == PERSON_RESIDENT_ID
     assert after.seal(PERSON_RESIDENT_ID, bound_to="row").key_id == document["encryption"][0]["id"]
-    assert after.blind_index("resident_id", PERSON_RESIDENT_ID) == before.blind_index("resident_id", PERSON_RESIDENT_ID)
+    assert after.blind_index("resident_id", PERSON_RESIDENT_ID) == before.blind_index(
+        "resident_id", PERSON_RESIDENT_ID
+    )
 
 
 def test_the_blind_index_is_keyed_and_tells_schemes_apart(path: Path, tmp_path: Path) -> None:

@@ -297,7 +297,8 @@ def test_synthetic_numbers_are_valid_and_differ() -> None:
         Scheme.org_code: [synthetic.build_org_code(serial) for serial in serials],
         Scheme.registration_no: [synthetic.build_registration_no(serial) for serial in serials],
         Scheme.resident_id: [
-            synthetic.build_resident_id(serial, synthetic.build_birth_date(serial)) for serial in serials
+            synthetic.build_resident_id(serial, synthetic.build_birth_date(serial))
+            for serial in serials
         ],
     }
     for scheme, numbers in made.items():

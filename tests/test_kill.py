@@ -14,10 +14,10 @@ from app.checks.pipeline import MANY_SUBJECTS
 from app.db.tables import Check
 from app.demo.synthetic import build_uscc
 from app.registry import Registry
-from tests.support.asking import count_recorded_results
-from tests.support.crowd import ConcurrentClients, require_consistent_registry
-from tests.support.facts import build_question, build_check
-from tests.support.processes import create_key, build_push_today, serve_registry
+from tests.support.check_requests import count_recorded_results
+from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
+from tests.support.processes import build_push_today, create_key, serve_registry
+from tests.support.request_bodies import build_check, build_question
 from tests.support.world import RegistryTemplates
 
 PUSHERS = 5
@@ -46,7 +46,9 @@ def test_what_was_acknowledged_survives_a_kill(
         def push_on(number: int) -> None:
             with served.client(pusher_key) as client:
                 for turn in range(10_000):
-                    facts = build_push_today(build_uscc(number * 10_000 + turn), f"KILL-{number}-{turn}")
+                    facts = build_push_today(
+                        build_uscc(number * 10_000 + turn), f"KILL-{number}-{turn}"
+                    )
                     view = crowd.push_entry(client, facts).json()
                     change = client.post(
                         f"/v1/entries/{view['id']}/corrections",
@@ -87,7 +89,9 @@ def test_what_was_acknowledged_survives_a_kill(
                 assert found["version"] >= corrected.get(view["id"], 1)
             # The same push again after the restart: recorded once.
             number, turn = crowd.recorded[-1]["source_ref"].split("-")[1:]
-            facts = build_push_today(build_uscc(int(number) * 10_000 + int(turn)), f"KILL-{number}-{turn}")
+            facts = build_push_today(
+                build_uscc(int(number) * 10_000 + int(turn)), f"KILL-{number}-{turn}"
+            )
             assert client.post("/v1/entries", json=facts).status_code == httpx.codes.OK
         with again.client(approver_key) as client:
             for check_id in crowd.check_ids:
@@ -113,10 +117,15 @@ def test_every_check_that_was_answered_survives_a_kill(
                     serial = number * 10_000 + turn
                     # Some are of more subjects than are answered together with others.
                     size = MANY_SUBJECTS + 1 if number == 0 else 1 + turn % 3
-                    subjects = [build_question(build_uscc(serial + n), None, ref=str(n)) for n in range(size)]
+                    subjects = [
+                        build_question(build_uscc(serial + n), None, ref=str(n))
+                        for n in range(size)
+                    ]
                     with guard:
                         sent += 1
-                    answer = client.post("/v1/checks", json=build_check(*subjects, case_no=f"K-{serial}"))
+                    answer = client.post(
+                        "/v1/checks", json=build_check(*subjects, case_no=f"K-{serial}")
+                    )
                     assert answer.status_code == httpx.codes.OK, answer.text
                     with guard:
                         received[answer.json()["check_id"]] = answer.json()

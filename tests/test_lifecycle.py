@@ -1,8 +1,8 @@
 """Random things done to entries on random days: the registry and a small model agree at every step.
 
-The model (`tests/support/model.py`) shares no code with the app. Beside it stand two followers of
-the feed, whose copies must be the snapshot, and a memory of what was told when, which is asked for
-again later. Runs are the same every time; a failing one tells its seed and what was done.
+The model (`tests/support/reference_model.py`) shares no code with the app. Two followers of the
+feed run beside it, whose copies must equal the snapshot, and a record of past answers, which are
+requested again later. Runs are the same every time; a failing one tells its seed and what was done.
 """
 
 import random
@@ -30,19 +30,19 @@ from app.registry import read_head
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
 from app.security.keys import create
-from tests.support import facts
-from tests.support.exported import EXPORT_PARSERS, parse_ndjson
-from tests.support.model import (
+from tests.support import request_bodies
+from tests.support.export_readers import EXPORT_PARSERS, parse_ndjson
+from tests.support.reference_model import (
     ACTIVE,
     BLACK,
+    IN_FORCE_STATUSES,
     RECORD,
     RED,
-    IN_FORCE_STATUSES,
     SUSPENDED,
-    ModelEntry,
     Facts,
     KnownFacts,
     Model,
+    ModelEntry,
     add_years,
 )
 from tests.support.world import RegistryTemplates, World, open_world
@@ -90,17 +90,19 @@ LISTS = {
 }
 PLAIN: dict[str, Callable[..., dict[str, Any]]] = {
     "black": dict,
-    "red": facts.build_red_changes,
-    "penalty": facts.build_penalty_changes,
-    "licence": facts.build_licence_changes,
+    "red": request_bodies.build_red_changes,
+    "penalty": request_bodies.build_penalty_changes,
+    "licence": request_bodies.build_licence_changes,
 }
 
 SHOP = {
     "kind": "individual_business",
     "name": "薛城区某某饭店",
-    "identifiers": [{"scheme": "uscc", "number": facts.build_uscc("92370403", "MA3B0001")}],
+    "identifiers": [
+        {"scheme": "uscc", "number": request_bodies.build_uscc("92370403", "MA3B0001")}
+    ],
 }
-SUBJECTS = [facts.build_organisation(1), SHOP, facts.build_person()]
+SUBJECTS = [request_bodies.build_organisation(1), SHOP, request_bodies.build_person()]
 PERSON = 2
 
 SHOWN: list[dict[str, Any]] = [
@@ -337,7 +339,9 @@ class Lifecycle:
             }
             for number, subject in enumerate(SUBJECTS)
         ]
-        answer = api.post("/v1/checks", json=facts.build_check(*asked, matter=matter, **past))
+        answer = api.post(
+            "/v1/checks", json=request_bodies.build_check(*asked, matter=matter, **past)
+        )
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
@@ -366,7 +370,7 @@ class Lifecycle:
         until = self.chance.choice(untils(law, first, today))
         shown = self.chance.choice(SHOWN)
         word = list_type.partition(".")[2]
-        sent: dict[str, Any] = facts.build_push(**PLAIN[word]())
+        sent: dict[str, Any] = request_bodies.build_push(**PLAIN[word]())
         sent |= {
             "list_type": list_type,
             "source_ref": f"L-{self._count}",
@@ -654,11 +658,15 @@ class Lifecycle:
             self.decide_repair(self.chance.choice(going))
             return
         today = self.today
-        likely = [e for e in self.model if e.kind != RED and self.model.compute_status(e, today) == ACTIVE]
+        likely = [
+            e for e in self.model if e.kind != RED and self.model.compute_status(e, today) == ACTIVE
+        ]
         entry = self.chance.choice([*likely * 9, self.pick()])
         api = self.people[entry.department, "甲"]
         done = (
-            max(entry.current_facts.begins, entry.decided) if entry.current_facts.begins <= self.today else self.today
+            max(entry.current_facts.begins, entry.decided)
+            if entry.current_facts.begins <= self.today
+            else self.today
         )
         evidence = {
             "means": "correction",
@@ -673,7 +681,10 @@ class Lifecycle:
         self.note("repair applied", answer)
         if entry.current_facts.void:
             told(answer, 404, "entry_not_found")
-        elif entry.kind == RED or self.model.compute_status(entry, self.today) not in IN_FORCE_STATUSES:
+        elif (
+            entry.kind == RED
+            or self.model.compute_status(entry, self.today) not in IN_FORCE_STATUSES
+        ):
             if answer.status_code != 200:
                 assert answer.json()["code"] in {"not_repairable", "case_open"}, answer.text
         elif answer.status_code == 201:
@@ -1270,7 +1281,7 @@ def turns(world: World, entry: dict[str, Any]) -> list[tuple[str, str, str, str 
 
 
 def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
-    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
+    honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     black = world.record()
     asleep = ("2026-11-22", "suspended", "black_entry_active", black["id"])
     assert turns(world, honoured) == [asleep]
@@ -1286,7 +1297,7 @@ def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
 
 
 def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) -> None:
-    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
+    honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     black = world.record(effective_from="2026-11-25", effective_until="2026-11-30")
     expected = []
     for day, status, because in (
@@ -1308,7 +1319,7 @@ def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) ->
 
 
 def test_another_department_learns_why_but_not_which_entry_it_was(world: World) -> None:
-    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
+    honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     tax = world.api("department", "tax")
     world.record(tax, list_type="tax_fraud.black", source_ref="T-1", case_ref=None)
     [turn] = world.api().get(f"/v1/entries/{honoured['id']}/history").json()["turns"]
@@ -1318,7 +1329,7 @@ def test_another_department_learns_why_but_not_which_entry_it_was(world: World) 
 def test_a_return_by_the_calendar_is_told_though_the_next_black_entry_comes_first(
     world: World,
 ) -> None:
-    honoured = world.record(**facts.build_red_changes(effective_until="2027-06-01"))
+    honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     world.record(effective_until="2026-11-30")
     world.clock.set_day(date(2026, 12, 2))
     changed = {"number": "二号", "kind": "list_decision", "decided_on": "2026-12-02"}

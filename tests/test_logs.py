@@ -6,7 +6,13 @@ import logging
 import pytest
 
 from app.logs import RedactingFormatter
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_push
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_push,
+    build_question,
+)
 from tests.support.world import World
 
 
@@ -70,7 +76,12 @@ def test_no_request_brings_a_personal_number_into_the_log(world: World) -> None:
 
 
 def _battery(world: World) -> None:
-    headers = {"X-Request-ID": PERSON_RESIDENT_ID, "User-Agent": PERSON_RESIDENT_ID, "X-Case": PERSON_RESIDENT_ID, "Referer": PERSON_RESIDENT_ID}
+    headers = {
+        "X-Request-ID": PERSON_RESIDENT_ID,
+        "User-Agent": PERSON_RESIDENT_ID,
+        "X-Case": PERSON_RESIDENT_ID,
+        "Referer": PERSON_RESIDENT_ID,
+    }
     for role in ("department", "approver", "auditor", "operator"):
         api = world.api(role)
         for method, path in (
@@ -88,8 +99,12 @@ def _battery(world: World) -> None:
             build_push(subject=build_person(PERSON_RESIDENT_ID[:-1] + "4")),
             build_push() | {PERSON_RESIDENT_ID: 1},
             build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
-            build_check(build_question(PERSON_RESIDENT_ID, PERSON_RESIDENT_ID, scheme="resident_id")),
-            build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="uscc", ref=PERSON_RESIDENT_ID)),
+            build_check(
+                build_question(PERSON_RESIDENT_ID, PERSON_RESIDENT_ID, scheme="resident_id")
+            ),
+            build_check(
+                build_question(PERSON_RESIDENT_ID, "张某", scheme="uscc", ref=PERSON_RESIDENT_ID)
+            ),
             {
                 "scheme": "resident_id",
                 "number": PERSON_RESIDENT_ID,
@@ -102,6 +117,13 @@ def _battery(world: World) -> None:
             for path in ("/v1/entries", "/v1/checks", "/v1/subjects/lookup"):
                 api.post(path, json=body, headers=headers)
         api.post("/v1/checks", content=f"{{{PERSON_RESIDENT_ID}".encode(), headers=headers)
-        api.post("/v1/checks", content=PERSON_RESIDENT_ID.encode(), headers={"Content-Type": PERSON_RESIDENT_ID})
-        api.get("/v1/matters", headers={"Accept-Language": PERSON_RESIDENT_ID, "If-Match": PERSON_RESIDENT_ID})
+        api.post(
+            "/v1/checks",
+            content=PERSON_RESIDENT_ID.encode(),
+            headers={"Content-Type": PERSON_RESIDENT_ID},
+        )
+        api.get(
+            "/v1/matters",
+            headers={"Accept-Language": PERSON_RESIDENT_ID, "If-Match": PERSON_RESIDENT_ID},
+        )
     world.client(PERSON_RESIDENT_ID).get("/v1/matters")

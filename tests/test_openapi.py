@@ -13,7 +13,12 @@ from fastapi import FastAPI
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.security.keys import create
 from tests.support.commands import CommandRunner
-from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_push
+from tests.support.request_bodies import (
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_push,
+)
 from tests.support.world import World
 
 COMMITTED = Path(__file__).parent.parent / "openapi" / "registry.v1.json"
@@ -233,7 +238,9 @@ class Stage:
         api = self.world.api()
         if one.path.endswith("/approvals"):  # a full list that lacks what was recorded before
             asked = "mode=replace&list_type=wage_arrears.black&reason=full&rows=1"
-            body = [build_push(source_ref=f"STAGE-{next(self.serial)}", subject=build_organisation(99))]
+            body = [
+                build_push(source_ref=f"STAGE-{next(self.serial)}", subject=build_organisation(99))
+            ]
             answer = api.post(f"/v1/submissions?{asked}", json=body)
         elif one.path.endswith("/refused.xlsx"):
             headings = "CF_XDR_MC,CF_XDR_LB,CF_XDR_SHXYM,CF_WSH,CF_SY,CF_YJ,CF_JDRQ"

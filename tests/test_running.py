@@ -13,8 +13,8 @@ from app.crypto import Secrets
 from app.demo.synthetic import build_uscc
 from app.main import equip
 from app.registry import Registry
-from tests.support.facts import PERSON_RESIDENT_ID, build_push
-from tests.support.processes import create_key, build_push_today, serve_registry
+from tests.support.processes import build_push_today, create_key, serve_registry
+from tests.support.request_bodies import PERSON_RESIDENT_ID, build_push
 from tests.support.world import RegistryTemplates, World, open_world
 
 
@@ -41,7 +41,10 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
         served.client(approver) as asker,
         served.client(department) as pusher,
     ):
-        assert pusher.post("/v1/entries", json=build_push_today(build_uscc(1), "AWAY")).status_code == 201
+        assert (
+            pusher.post("/v1/entries", json=build_push_today(build_uscc(1), "AWAY")).status_code
+            == 201
+        )
         assert asker.post("/v1/checks", json=check).json()["results"][0]["standing"] == "black"
         with away(backend, templates, settings.data_dir, str(settings.url.database)):
             answer = asker.get("/readyz")
@@ -65,7 +68,9 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
 class away:  # noqa: N801 - reads as a word in `with`
     """The database cannot be reached while the block runs."""
 
-    def __init__(self, backend: str, templates: RegistryTemplates, directory: Path, name: str) -> None:
+    def __init__(
+        self, backend: str, templates: RegistryTemplates, directory: Path, name: str
+    ) -> None:
         self.backend, self.templates = backend, templates
         self.directory, self.name = directory, name
         self.hidden = directory.with_name(f"{directory.name}-away")
@@ -84,7 +89,9 @@ class away:  # noqa: N801 - reads as a word in `with`
             self._allow("true")
 
     def _allow(self, allowed: str) -> None:
-        with psycopg.connect(self.templates._build_address("postgres"), autocommit=True) as connection:
+        with psycopg.connect(
+            self.templates._build_address("postgres"), autocommit=True
+        ) as connection:
             connection.execute(f'ALTER DATABASE "{self.name}" WITH ALLOW_CONNECTIONS {allowed}')
             connection.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s",

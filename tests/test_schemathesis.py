@@ -19,7 +19,12 @@ from schemathesis.specs.openapi.checks import (
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
 from app.submissions import router
 from tests.conftest import DATABASES
-from tests.support.facts import build_question, build_check, build_person, build_red_changes
+from tests.support.request_bodies import (
+    build_check,
+    build_person,
+    build_question,
+    build_red_changes,
+)
 from tests.support.world import RegistryTemplates, World, create_unbound_app, open_world
 
 pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not to be tested")

@@ -245,7 +245,9 @@ def enable_list_type(
     """Put a list type in force on its legal reference."""
     from app.catalogue.service import put_list_type_in_force
 
-    print(f"catalogue version {put_list_type_in_force(_open_registry(), list_type, legal_reference)}")
+    print(
+        f"catalogue version {put_list_type_in_force(_open_registry(), list_type, legal_reference)}"
+    )
 
 
 @calendar.command("load")
@@ -348,13 +350,15 @@ def mirror(
     """Keep a copy of all that a key may see; 1: it is not right or cannot go on, 3: not proved."""
     import signal
 
-    from app.client.mirror import MirrorError, run_mirror, read_key
+    from app.client.mirror import MirrorError, read_key, run_mirror
 
     if follow is not None:  # it ends when it is told to
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         key = read_key(key_file)
-        for line in run_mirror(url, into, key, poll_seconds=follow, prove=prove, max_wait_seconds=patience):
+        for line in run_mirror(
+            url, into, key, poll_seconds=follow, prove=prove, max_wait_seconds=patience
+        ):
             print(line, flush=True)
     except MirrorError as ended:
         print(f"redblack: {ended}", file=sys.stderr)

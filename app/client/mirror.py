@@ -289,7 +289,8 @@ class Mirror:
             if actual != expected:
                 raise MirrorError(
                     f"THE MIRROR IS NOT WHAT THE REGISTRY SAYS at {expected.position.description}:"
-                    f" {actual.line_count} entries, sha256 {actual.sha256} here; {expected.line_count}, {expected.sha256}"
+                    f" {actual.line_count} entries, sha256 {actual.sha256} here;"
+                    f" {expected.line_count}, {expected.sha256}"
                     " there. It is marked unproved; do not rely on it, and begin with a new file"
                 )
             self._proved_position = expected.position
@@ -297,7 +298,11 @@ class Mirror:
     @property
     def is_proved_today(self) -> bool:
         """True where this process has proved it on the day that it stands on."""
-        return bool(self._proved_position and self._position and self._proved_position.day == self._position.day)
+        return bool(
+            self._proved_position
+            and self._position
+            and self._proved_position.day == self._position.day
+        )
 
     def describe(self) -> str:
         """What it holds, and how far that is proved."""
@@ -356,7 +361,9 @@ class Mirror:
         self._database.execute("UPDATE position SET epoch = ?, after = ?, as_of_day = ?", position)
 
     def _record_proof(self, digest: SnapshotDigest | None) -> None:
-        values = (digest.position.seq, digest.position.day, digest.sha256) if digest else (None,) * 3
+        values = (
+            (digest.position.seq, digest.position.day, digest.sha256) if digest else (None,) * 3
+        )
         self._database.execute(
             "UPDATE position SET proved_seq = ?, proved_on = ?, proved_sha256 = ?, proved_at ="
             " CASE WHEN ? THEN strftime('%Y-%m-%dT%H:%M:%SZ', 'now') END",
@@ -443,9 +450,15 @@ def _parse_page(content: bytes, requested: FeedPosition) -> ChangePage:
     try:
         body = orjson.loads(content)
         position = FeedPosition(body["epoch"], body["next_after"], body["as_of_day"])
-        page = ChangePage([_parse_change(item) for item in body["changes"]], position, body["head_seq"])
+        page = ChangePage(
+            [_parse_change(item) for item in body["changes"]], position, body["head_seq"]
+        )
         seqs = [item["seq"] for item in body["changes"]]
-        is_ordered = sorted([requested.seq, *seqs, position.seq]) == [requested.seq, *seqs, position.seq]
+        is_ordered = sorted([requested.seq, *seqs, position.seq]) == [
+            requested.seq,
+            *seqs,
+            position.seq,
+        ]
         is_stuck = requested.seq == position.seq < page.head_seq
     except (KeyError, TypeError, ValueError) as error:
         raise MirrorError("what the registry answers is no page of the feed") from error

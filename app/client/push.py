@@ -205,7 +205,9 @@ def push_file(
     _validate_targets(file, results, refused_workbook)
     display = _ProgressDisplay()
     if urlsplit(address).scheme == "http" and not _is_loopback(address):
-        display.print_line("the key and the file travel unencrypted; use https:// / 密钥和文件未加密传输")
+        display.print_line(
+            "the key and the file travel unencrypted; use https:// / 密钥和文件未加密传输"
+        )
     preferred, other = ("zh-CN, zh", "en") if language == "zh" else ("en", "zh")
     headers = {"Authorization": f"Bearer {key}", "Accept-Language": f"{preferred}, {other};q=0.5"}
     # One handle for all attempts: another file under this name is another delivery.
@@ -216,11 +218,15 @@ def push_file(
         ) as client,
     ):
         registry = _PushClient(client, max_wait_seconds, sleep, display)
-        submission = registry.send_file(_SourceFile(source, file, display), options or PushOptions())
+        submission = registry.send_file(
+            _SourceFile(source, file, display), options or PushOptions()
+        )
         yield f"submission {submission.id} · {submission.state} {STATE_LABELS[submission.state]}"
         submission = registry.wait_until_settled(submission)
         yield submission.summary
-        if submission.state == "done" or (submission.refused_count and submission.state in {"stopped", "refused"}):
+        if submission.state == "done" or (
+            submission.refused_count and submission.state in {"stopped", "refused"}
+        ):
             _report_refusals(registry, submission, results, refused_workbook, display, language)
     _raise_unless_done(submission)
 
@@ -243,7 +249,9 @@ def _report_refusals(
         display.print_line(_format_refusal(refusal, language))
     if submission.refused_count > len(refusals):
         more = submission.refused_count - len(refusals)
-        display.print_line(f"… and {more:,} more / 另有 {more:,} 行" + _describe_results_location(results))
+        display.print_line(
+            f"… and {more:,} more / 另有 {more:,} 行" + _describe_results_location(results)
+        )
     if workbook is not None and submission.refused_count:
         with _open_draft(workbook) as draft:
             registry.save_refused_workbook(submission, draft)
@@ -253,7 +261,11 @@ def _report_refusals(
 def _raise_unless_done(submission: SubmissionProgress) -> None:
     match submission.state:
         case "held":
-            until = f" until {submission.held_until} / 截止 {submission.held_until}" if submission.held_until else ""
+            until = (
+                f" until {submission.held_until} / 截止 {submission.held_until}"
+                if submission.held_until
+                else ""
+            )
             raise ApprovalPending(
                 f"submission {submission.id} is held for a second person's approval{until}"
                 " / 变动较大，待另一人核准后生效"
@@ -261,16 +273,21 @@ def _raise_unless_done(submission: SubmissionProgress) -> None:
         case "done" | "stopped" if submission.refused_count:
             reason = f"\n  {submission.problem}" if submission.problem else ""
             raise RowsRefused(
-                f"{submission.refused_count:,} of {submission.counts['rows_read']:,} rows were refused"
-                f" / 共 {submission.counts['rows_read']:,} 行，拒绝 {submission.refused_count:,} 行{reason}"
+                f"{submission.refused_count:,} of {submission.counts['rows_read']:,} rows were"
+                f" refused / 共 {submission.counts['rows_read']:,} 行，"
+                f"拒绝 {submission.refused_count:,} 行{reason}"
             )
         case "done" if submission.problem:
-            raise PushError(f"submission {submission.id} is done, but / 已完成，但: {submission.problem}")
+            raise PushError(
+                f"submission {submission.id} is done, but / 已完成，但: {submission.problem}"
+            )
         case "done":
             return
         case "refused":
             reason = submission.problem or "the registry does not say why / 平台未说明原因"
-            raise PushError(f"submission {submission.id} was refused as a whole / 整体退回: {reason}")
+            raise PushError(
+                f"submission {submission.id} was refused as a whole / 整体退回: {reason}"
+            )
         case state:
             reason = f": {submission.problem}" if submission.problem else ""
             raise PushError(f"submission {submission.id} is {state} {STATE_LABELS[state]}{reason}")
@@ -328,7 +345,9 @@ class _PushClient:
                 submission = self._retry(partial(self._read_submission, submission.id))
         return submission
 
-    def read_refusals(self, submission: SubmissionProgress, draft: BinaryIO | None) -> list[dict[str, Any]]:
+    def read_refusals(
+        self, submission: SubmissionProgress, draft: BinaryIO | None
+    ) -> list[dict[str, Any]]:
         """The first answers to refused rows; all of them go into the draft, as they came."""
 
         def attempt() -> list[dict[str, Any]]:
@@ -353,7 +372,10 @@ class _PushClient:
     def _check_key(self) -> None:
         # A registry that hangs up on a large upload may not get its 401 across.
         answer = self._client.get("/v1/submissions", params={"limit": 1})
-        if answer.status_code == httpx.codes.UNAUTHORIZED or answer.status_code in RETRYABLE_STATUS_CODES:
+        if (
+            answer.status_code == httpx.codes.UNAUTHORIZED
+            or answer.status_code in RETRYABLE_STATUS_CODES
+        ):
             _raise_for_status(answer)
 
     def _read_submission(self, submission_id: str) -> SubmissionProgress:
@@ -465,7 +487,9 @@ class _ProgressDisplay:
             [task] = self._progress.task_ids
             total = None if completed_share is None else 1.0
             self._progress.update(task, total=total, completed=completed_share or 0.0, said=text)
-        elif not self._is_terminal and monotonic() - self._last_shown_at >= PROGRESS_INTERVAL_SECONDS:
+        elif (
+            not self._is_terminal and monotonic() - self._last_shown_at >= PROGRESS_INTERVAL_SECONDS
+        ):
             self._last_shown_at = monotonic()
             self.print_line(f"{self._activity}: {text}")
 
@@ -505,7 +529,10 @@ def _format_problem(problem: dict[str, Any]) -> str:
     text = f"{_remove_control_characters(problem['code'])}: {_join_languages(problem)}"
     faults = problem.get("errors") or []
     for fault in faults[:MAX_SHOWN_FAULTS]:
-        pointer, code = _remove_control_characters(fault["pointer"]), _remove_control_characters(fault["code"])
+        pointer, code = (
+            _remove_control_characters(fault["pointer"]),
+            _remove_control_characters(fault["code"]),
+        )
         text += f"\n  {pointer}: {_join_languages(fault)} ({code})"
     if len(faults) > MAX_SHOWN_FAULTS:
         text += f"\n  … {len(faults)}"
@@ -515,7 +542,11 @@ def _format_problem(problem: dict[str, Any]) -> str:
 def _join_languages(document: dict[str, Any]) -> str:
     """`detail` or `sentence`, whichever it is called there, with its other language."""
     names = ("detail_en", "detail", "sentence_en", "sentence")
-    return " / ".join(dict.fromkeys(_remove_control_characters(document[name]) for name in names if document.get(name)))
+    return " / ".join(
+        dict.fromkeys(
+            _remove_control_characters(document[name]) for name in names if document.get(name)
+        )
+    )
 
 
 def _remove_control_characters(text: str) -> str:

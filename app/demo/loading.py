@@ -19,7 +19,14 @@ from uuid import UUID
 
 from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.clock import SHANGHAI, Clock
-from app.demo.plan import LATE_WORKING_DAYS, DAILY_REPORT_DAYS, DecisionPlanner, PlannedDecision, find_report_day, build_working_days
+from app.demo.plan import (
+    DAILY_REPORT_DAYS,
+    LATE_WORKING_DAYS,
+    DecisionPlanner,
+    PlannedDecision,
+    build_working_days,
+    find_report_day,
+)
 from app.disclosure.schemas import Publication, Withdrawal
 from app.disclosure.service import publish_all, withdraw
 from app.entries import store
@@ -50,7 +57,10 @@ from app.rules.status import ENDED_STATUSES
 
 BATCH_SIZE = 500
 ENDED_SHARE = 0.03
-REPAIRED_SHARE, REPAIRED_OR_EXITED_SHARE = 0.4, 0.65  # of those that end early; the others are revoked
+REPAIRED_SHARE, REPAIRED_OR_EXITED_SHARE = (
+    0.4,
+    0.65,
+)  # of those that end early; the others are revoked
 WITHDRAWN_SHARE = 0.85  # of those, on the same day; the others wait for it
 DISPUTED_SHARE = 0.02  # of those that were received last
 OFFICIAL_NAMES = ("示例经办人甲", "示例经办人乙")
@@ -166,15 +176,17 @@ class _Loader:
             if is_recent and self.rng.random() < DISPUTED_SHARE:
                 self.disputed_entries[item.received_index].append(outcome.entry_id)
             if push.effective_until is None and self.rng.random() < ENDED_SHARE:
-                self.ending_entries[self._find_report_day(last_day_index + self.rng.randint(5, 160))].append(
-                    outcome.entry_id
-                )
+                self.ending_entries[
+                    self._find_report_day(last_day_index + self.rng.randint(5, 160))
+                ].append(outcome.entry_id)
 
     def _schedule_publications(self, item: PlannedDecision, push: EntryPush, entry_id: UUID) -> int:
         """Put the publications on the days on which they will be told; give the last of them."""
         last_day_index = item.received_index
         requested_class = push.disclosure.class_ if push.disclosure else None
-        effective_class = determine_disclosure_class(push.subject.kind, requested_class, item.list_type)
+        effective_class = determine_disclosure_class(
+            push.subject.kind, requested_class, item.list_type
+        )
         if effective_class is not DisclosureClass.public:
             return last_day_index
         usccs = [item.number for item in push.subject.identifiers if item.scheme is Scheme.uscc]
@@ -194,9 +206,9 @@ class _Loader:
                     published_on=self.days[published_index],
                     url=f"https://example.org/{channel}/{item.serial}",
                 )
-                self.publications[self._find_report_day(max(item.received_index, published_index))].append(
-                    (entry_id, order)
-                )
+                self.publications[
+                    self._find_report_day(max(item.received_index, published_index))
+                ].append((entry_id, order))
         return last_day_index
 
     def _end_entry(self, entry_id: UUID, today: date) -> None:

@@ -13,7 +13,9 @@ from app.rules.law import Catalogue, ListKind, ListType, SubjectKind
 
 HISTORY_SPAN = timedelta(days=548)
 LEAD_SPAN = timedelta(days=120)  # the first decisions were taken before the first report
-DAILY_REPORT_DAYS = 8  # working days that are told about day by day, for what is still to be published
+DAILY_REPORT_DAYS = (
+    8  # working days that are told about day by day, for what is still to be published
+)
 REPORT_INTERVAL_DAYS = 5  # of the days before, every fifth one; large batches are faster
 RECENT_SHARE, LATE_REPORT_SHARE, RENAMED_SHARE = 0.06, 0.07, 0.2
 LATE_WORKING_DAYS = (DISCLOSURE_WORKING_DAYS + 1, 40)
@@ -27,7 +29,10 @@ SUBJECT_KIND_WEIGHTS = {
 ENTRY_COUNT_WEIGHTS = {1: 78, 2: 15, 3: 5, 5: 2}
 CODE_SUFFIX_WEIGHTS = {"penalty": 42, "licence": 35, "black": 15, "red": 8}
 FIRST_ENTRY = (1, "wage_arrears.black")  # so that there is a black one however small the load
-RED_TO_BLACK_INTERVAL, RED_TO_BLACK_REMAINDER = 80, 2  # every 80th subject is red first and black later
+RED_TO_BLACK_INTERVAL, RED_TO_BLACK_REMAINDER = (
+    80,
+    2,
+)  # every 80th subject is red first and black later
 
 
 def build_working_days(calendar: Calendar, today: date) -> list[date]:
@@ -39,7 +44,14 @@ def build_working_days(calendar: Calendar, today: date) -> list[date]:
 
 def find_report_day(day_index: int, today_index: int) -> int:
     """The next day, from a place in the row of days on, on which the registry is told anything."""
-    return day_index if day_index >= today_index - DAILY_REPORT_DAYS else min(-(-day_index // REPORT_INTERVAL_DAYS) * REPORT_INTERVAL_DAYS, today_index - DAILY_REPORT_DAYS)
+    return (
+        day_index
+        if day_index >= today_index - DAILY_REPORT_DAYS
+        else min(
+            -(-day_index // REPORT_INTERVAL_DAYS) * REPORT_INTERVAL_DAYS,
+            today_index - DAILY_REPORT_DAYS,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +81,13 @@ class DecisionPlanner:
     def __init__(self, rng: Random, days: Sequence[date], catalogue: Catalogue) -> None:
         self._rng = rng
         self._days = days
-        self._first_index = next(place for place, day in enumerate(days) if day >= days[-1] - HISTORY_SPAN)
+        self._first_index = next(
+            place for place, day in enumerate(days) if day >= days[-1] - HISTORY_SPAN
+        )
         self._issuers: dict[str, list[str]] = {}
-        self._list_types_by_suffix: dict[str, list[ListType]] = {ending: [] for ending in CODE_SUFFIX_WEIGHTS}
+        self._list_types_by_suffix: dict[str, list[ListType]] = {
+            ending: [] for ending in CODE_SUFFIX_WEIGHTS
+        }
         # In force, and with an issuer, from the first day to the last.
         boundary_days = (days[0], days[-1])
         for item in catalogue.list_types.values():
@@ -84,7 +100,9 @@ class DecisionPlanner:
                 self._issuers[item.code] = issuers
                 self._list_types_by_suffix[item.code.partition(".")[2]].append(item)
         # In turn, so that no domain is left out.
-        self._list_type_cycles = {ending: cycle(items) for ending, items in self._list_types_by_suffix.items() if items}
+        self._list_type_cycles = {
+            ending: cycle(items) for ending, items in self._list_types_by_suffix.items() if items
+        }
 
     def plan_decisions(self, subjects: int) -> list[PlannedDecision]:
         """Every decision, in the order in which the registry hears of it."""
@@ -94,12 +112,15 @@ class DecisionPlanner:
             has_identifier = any(item.requires_identifier for item in list_types)
             subject = synthetic.build_subject(serial, kind, has_identifier=has_identifier)
             is_renamed = has_identifier and len(list_types) > 1 and rng.random() < RENAMED_SHARE
-            for received_index, list_type in zip(self._pick_received_days(list_types), list_types, strict=True):
+            for received_index, list_type in zip(
+                self._pick_received_days(list_types), list_types, strict=True
+            ):
                 is_late = rng.random() < LATE_REPORT_SHARE
                 planned.append(
                     PlannedDecision(
                         received_index=received_index,
-                        decided_index=received_index - (rng.randint(*LATE_WORKING_DAYS) if is_late else rng.randint(0, 5)),
+                        decided_index=received_index
+                        - (rng.randint(*LATE_WORKING_DAYS) if is_late else rng.randint(0, 5)),
                         serial=len(planned) + 1,
                         department=rng.choice(self._issuers[list_type.code]),
                         list_type=list_type,
@@ -110,11 +131,16 @@ class DecisionPlanner:
         return sorted(planned, key=lambda item: (item.received_index, item.serial))
 
     def _pick_list_types(self, serial: int) -> tuple[SubjectKind, list[ListType]]:
-        if serial % RED_TO_BLACK_INTERVAL == RED_TO_BLACK_REMAINDER and {"red", "black"} <= self._list_type_cycles.keys():
+        if (
+            serial % RED_TO_BLACK_INTERVAL == RED_TO_BLACK_REMAINDER
+            and {"red", "black"} <= self._list_type_cycles.keys()
+        ):
             picked = [next(self._list_type_cycles["red"]), next(self._list_type_cycles["black"])]
             return SubjectKind.legal_person, picked
         if serial == FIRST_ENTRY[0] and FIRST_ENTRY[1] in self._issuers:
-            [first] = [item for item in self._list_types_by_suffix["black"] if item.code == FIRST_ENTRY[1]]
+            [first] = [
+                item for item in self._list_types_by_suffix["black"] if item.code == FIRST_ENTRY[1]
+            ]
             return SubjectKind.legal_person, [first]
         [kind] = self._rng.choices([*SUBJECT_KIND_WEIGHTS], [*SUBJECT_KIND_WEIGHTS.values()])
         [count] = self._rng.choices([*ENTRY_COUNT_WEIGHTS], [*ENTRY_COUNT_WEIGHTS.values()])
@@ -124,7 +150,9 @@ class DecisionPlanner:
 
     def _pick_list_type(self, kind: SubjectKind) -> ListType:
         while True:
-            [code_suffix] = self._rng.choices([*CODE_SUFFIX_WEIGHTS], [*CODE_SUFFIX_WEIGHTS.values()])
+            [code_suffix] = self._rng.choices(
+                [*CODE_SUFFIX_WEIGHTS], [*CODE_SUFFIX_WEIGHTS.values()]
+            )
             for _ in self._list_types_by_suffix[code_suffix]:
                 item = next(self._list_type_cycles[code_suffix])
                 if kind in item.subject_kinds:
@@ -134,8 +162,14 @@ class DecisionPlanner:
         today_index = len(self._days) - 1
         rng = self._rng
         if [item.kind for item in list_types] == [ListKind.red, ListKind.black]:
-            return [find_report_day(today_index - rng.randint(*days_ago), today_index) for days_ago in ((100, 180), (10, 60))]
+            return [
+                find_report_day(today_index - rng.randint(*days_ago), today_index)
+                for days_ago in ((100, 180), (10, 60))
+            ]
         starts = [
-            today_index - DAILY_REPORT_DAYS if rng.random() < RECENT_SHARE else self._first_index for _ in list_types
+            today_index - DAILY_REPORT_DAYS if rng.random() < RECENT_SHARE else self._first_index
+            for _ in list_types
         ]
-        return sorted(find_report_day(rng.randint(start, today_index), today_index) for start in starts)
+        return sorted(
+            find_report_day(rng.randint(start, today_index), today_index) for start in starts
+        )

@@ -35,10 +35,14 @@ UNUSED_SERIES = "YY"
 SERIAL_LENGTH = 6
 
 MIN_BIRTH_DATE = date(1956, 1, 1)
-BIRTH_DATE_COUNT = 16_001  # to the end of 1999; a prime, so that a birthday comes again after 16 million
+BIRTH_DATE_COUNT = (
+    16_001  # to the end of 1999; a prime, so that a birthday comes again after 16 million
+)
 BIRTH_DATE_STRIDE = 7919
 MAX_SERIALS_PER_BIRTH_DATE = 999
-RESPONSIBLE_PERSON_SERIAL_OFFSET = 5_000_000  # serials of responsible persons, apart from those of listed persons
+RESPONSIBLE_PERSON_SERIAL_OFFSET = (
+    5_000_000  # serials of responsible persons, apart from those of listed persons
+)
 
 TRADES = ("建筑", "旅行社", "商贸", "物流", "医药", "科技", "文化传媒", "食品", "环保", "保险代理")
 NAME_CHARACTERS = "甲乙丙丁戊己庚辛壬癸"
@@ -110,7 +114,8 @@ class SyntheticSubject:
             "kind": self.kind,
             "name": self.former_name if use_former_name else self.name,
             "identifiers": [
-                {"scheme": scheme, "number": number} for scheme, number in self.number_by_scheme.items()
+                {"scheme": scheme, "number": number}
+                for scheme, number in self.number_by_scheme.items()
             ],
         }
         if self.birth_date is not None:
@@ -118,7 +123,9 @@ class SyntheticSubject:
         return facts
 
 
-def build_subject(serial: int, kind: SubjectKind, *, has_identifier: bool = True) -> SyntheticSubject:
+def build_subject(
+    serial: int, kind: SubjectKind, *, has_identifier: bool = True
+) -> SyntheticSubject:
     """The subject of a serial; without `numbered` an organisation that has only its name."""
     if kind is SubjectKind.natural_person:
         return _build_person(serial)
@@ -140,7 +147,9 @@ def _build_person(serial: int) -> SyntheticSubject:
         2: {Scheme.hk_macao_permit: f"H9{serial:07d}"},
         3: {Scheme.taiwan_permit: f"9{serial:07d}"},
     }
-    numbers = foreign_numbers.get(serial % 40, {Scheme.resident_id: build_resident_id(serial, birth_date)})
+    numbers = foreign_numbers.get(
+        serial % 40, {Scheme.resident_id: build_resident_id(serial, birth_date)}
+    )
     sent_birth_date = None if Scheme.resident_id in numbers else birth_date
     return SyntheticSubject(
         serial=serial,
@@ -171,7 +180,10 @@ def _build_organization_numbers(serial: int, kind: SubjectKind) -> tuple[dict[Sc
 
 # --- decisions -----------------------------------------------------------
 
-DECISION_KIND_BY_SUFFIX = {"licence": DecisionKind.administrative_licence, "red": DecisionKind.honour}
+DECISION_KIND_BY_SUFFIX = {
+    "licence": DecisionKind.administrative_licence,
+    "red": DecisionKind.honour,
+}
 COURT_DOMAIN = "judgment_defaulting"
 SEVERITY_WEIGHTS = {  # minor, general, serious: few serious penalties, few minor black entries
     ListKind.record: (40, 50, 10),
@@ -231,7 +243,11 @@ def _build_term(rng: Random, list_type: ListType, decided_on: date) -> dict[str,
         return {"effective_from": decided_on + timedelta(days=60)} if is_scheduled else {}
     maximum_term = list_type.maximum_term or list_type.term
     last_day = decided_on + timedelta(days=rng.randint(90, 300))
-    return {"effective_until": min(last_day, add_span(decided_on, maximum_term)) if maximum_term else last_day}
+    return {
+        "effective_until": min(last_day, add_span(decided_on, maximum_term))
+        if maximum_term
+        else last_day
+    }
 
 
 def _build_disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
@@ -243,7 +259,9 @@ def _build_disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
     return {}
 
 
-def _build_conduct(rng: Random, list_type: ListType, subject: SyntheticSubject, decided_on: date) -> dict[str, Any]:
+def _build_conduct(
+    rng: Random, list_type: ListType, subject: SyntheticSubject, decided_on: date
+) -> dict[str, Any]:
     """How grave it was, when it ended, and who answers for it."""
     [severity] = rng.choices(list(Severity), SEVERITY_WEIGHTS[list_type.kind])
     facts: dict[str, Any] = {"severity": severity}
@@ -275,4 +293,7 @@ def _build_responsible_persons(rng: Random, serial: int) -> list[dict[str, Any]]
     }
     if rng.random() < 0.8:  # noqa: PLR2004 - shares of the data
         return [head]
-    return [head, {"role": PersonRole.directly_responsible, "name": build_person_name(person_serial + 1)}]
+    return [
+        head,
+        {"role": PersonRole.directly_responsible, "name": build_person_name(person_serial + 1)},
+    ]

@@ -48,7 +48,7 @@ def _serve(
         home=home,
         environment={**os.environ, "PYTHONPATH": sources, **environment},
         cores=cores,
-        ready=f"{address}/health",
+        readiness_url=f"{address}/health",
     ) as pid:
         yield Application(address, pid)
 
@@ -60,11 +60,13 @@ def _serve(
 def serve_baseline(
     home: Path, application_name: str, check: bytes, subject: bytes, cores: Cores
 ) -> Iterator[Application]:
-    """Serve `fastapi_app` or `asgi_app` (`bench/peers/floors.py`) with answers to give."""
+    """Serve `fastapi_app` or `asgi_app` (`bench/peers/baselines.py`) with answers to give."""
     home.mkdir(mode=0o755)
     for name, answer in (("check", check), ("subject", subject)):
         (home / f"{name}.json").write_bytes(answer)
-    with _serve(home, f"floors:{application_name}", cores, {"BENCH_ANSWERS": str(home)}) as application:
+    with _serve(
+        home, f"baselines:{application_name}", cores, {"BENCH_ANSWERS": str(home)}
+    ) as application:
         yield application
 
 

@@ -22,7 +22,15 @@ from typing import Any
 import httpx
 import orjson
 
-from bench.machine import BenchError, Cores, find_command, find_free_port, run_command, run_server, compute_folder_size
+from bench.machine import (
+    BenchError,
+    Cores,
+    compute_folder_size,
+    find_command,
+    find_free_port,
+    run_command,
+    run_server,
+)
 from bench.rows import read_rows
 
 COLLECTION = "entries"
@@ -86,7 +94,9 @@ def find_executable(given_path: str | None) -> Path:
         BenchError: there is none.
     """
     environment_command = find_command("pocketbase")
-    found = given_path or (str(environment_command) if environment_command.exists() else shutil.which("pocketbase"))
+    found = given_path or (
+        str(environment_command) if environment_command.exists() else shutil.which("pocketbase")
+    )
     if found is None:
         raise BenchError("pocketbase is not installed; it comes with the extra `bench`")
     return Path(found)
@@ -124,7 +134,7 @@ def serve_existing(home: Path, pocketbase: Path, cores: Cores) -> Iterator[Serve
         home=home,
         environment=os.environ,
         cores=cores,
-        ready=f"http://{host_and_port}/api/health",
+        readiness_url=f"http://{host_and_port}/api/health",
     ) as pid:
         yield ServedPocketbase(f"http://{host_and_port}", pid, home / "data")
 
@@ -170,7 +180,14 @@ def _build_collection() -> dict[str, Any]:
 def build_record(row: dict[str, Any]) -> dict[str, Any]:
     """The facts of a push as a record of the collection."""
     subject, decision = row["subject"], row["decision"]
-    same_names = ("list_type", "source_ref", "case_ref", "responsible_persons", "reason", "legal_basis")
+    same_names = (
+        "list_type",
+        "source_ref",
+        "case_ref",
+        "responsible_persons",
+        "reason",
+        "legal_basis",
+    )
     nullable_names = ("severity", "conduct_ended_on", "effective_from", "effective_until")
     return {
         **{name: row[name] for name in same_names + nullable_names},
@@ -204,7 +221,10 @@ def _format_record(facts: dict[str, Any]) -> tuple[str, ...]:
 def build_batch_requests(file: Path) -> list[bytes]:
     """The requests of a file's rows, written before any clock runs: the client is not measured."""
     url = f"/api/collections/{COLLECTION}/records"
-    return [orjson.dumps({"method": "POST", "url": url, "body": build_record(row)}) for row in read_rows(file)]
+    return [
+        orjson.dumps({"method": "POST", "url": url, "body": build_record(row)})
+        for row in read_rows(file)
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,9 +238,13 @@ class FillResult:
     refused_batches: int
 
 
-def fill_collection(pocketbase: ServedPocketbase, requests: list[bytes], method: FillMethod) -> FillResult:
+def fill_collection(
+    pocketbase: ServedPocketbase, requests: list[bytes], method: FillMethod
+) -> FillResult:
     """Send all records in batches."""
-    batches = [requests[first : first + method.batch] for first in range(0, len(requests), method.batch)]
+    batches = [
+        requests[first : first + method.batch] for first in range(0, len(requests), method.batch)
+    ]
     shares = [batches[place :: method.connections] for place in range(method.connections)]
     started = time.perf_counter()
     with ThreadPoolExecutor(method.connections) as pool:
@@ -242,7 +266,9 @@ def _send_batches(address: str, batches: list[list[bytes]]) -> int:
     return refused
 
 
-def find_best_method(pocketbase: ServedPocketbase, requests: list[bytes]) -> tuple[FillMethod, dict[str, int]]:
+def find_best_method(
+    pocketbase: ServedPocketbase, requests: list[bytes]
+) -> tuple[FillMethod, dict[str, int]]:
     """Try every way on records of its own: the fastest that refused nothing, and rows/s of each.
 
     Raises:
@@ -256,7 +282,9 @@ def find_best_method(pocketbase: ServedPocketbase, requests: list[bytes]) -> tup
             rate_by_method[FillMethod(batch, connections)] = len(trial_requests) / result.seconds
     if not rate_by_method:
         raise BenchError("PocketBase refused batches in every way that was tried")
-    rounded_rates = {f"{way.batch} x {way.connections}": round(rate) for way, rate in rate_by_method.items()}
+    rounded_rates = {
+        f"{way.batch} x {way.connections}": round(rate) for way, rate in rate_by_method.items()
+    }
     return max(rate_by_method, key=lambda way: rate_by_method[way]), rounded_rates
 
 

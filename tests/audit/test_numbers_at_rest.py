@@ -6,8 +6,14 @@ import pytest
 from sqlalchemy import text
 
 from app.db.tables import Base
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_push
 from tests.support.numbers import build_resident_id
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_push,
+    build_question,
+)
 from tests.support.world import World
 
 LISTED, RESPONSIBLE, ASKED = PERSON_RESIDENT_ID, build_resident_id(21), build_resident_id(22)
@@ -43,7 +49,8 @@ def used(world: World) -> World:
         ),
     )
     world.api("auditor").post(
-        "/v1/checks", json=build_check(build_question(ASKED, "王某", scheme="resident_id"), on="2026-11-21")
+        "/v1/checks",
+        json=build_check(build_question(ASKED, "王某", scheme="resident_id"), on="2026-11-21"),
     )
     for name in ("张某", "李四"):
         world.api().post(

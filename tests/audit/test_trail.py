@@ -17,8 +17,8 @@ from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.security.keys import create, revoke
 from app.security.store import all_keys
-from tests.support.facts import BUILDER_USCC, build_question, build_check, build_push
 from tests.support.numbers import build_uscc
+from tests.support.request_bodies import BUILDER_USCC, build_check, build_push, build_question
 from tests.support.world import World
 
 ENTRY = "entry"
@@ -236,9 +236,12 @@ def test_every_query_is_on_the_trail(world: World, role: str, path: str, action:
 def test_checks_lookups_and_outcomes_are_on_the_trail(world: World) -> None:
     world.record()
     approver = world.api("approver")
-    checked = approver.post("/v1/checks", json=build_check(build_question(), build_question(build_uscc(1), ref="2"))).json()
+    checked = approver.post(
+        "/v1/checks", json=build_check(build_question(), build_question(build_uscc(1), ref="2"))
+    ).json()
     looked_up = approver.post(
-        "/v1/subjects/lookup", json={"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}
+        "/v1/subjects/lookup",
+        json={"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"},
     ).json()
     outcome = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
     for _ in range(2):
@@ -263,9 +266,16 @@ def questions(world: World) -> list[tuple[str, str]]:
     asked_for = []
     for office in ("finance_bureau", "tax"):
         api = world.api("approver", office)
-        checked = api.post("/v1/checks", json=build_check(), headers={"X-Request-ID": f"c-{office}"})
+        checked = api.post(
+            "/v1/checks", json=build_check(), headers={"X-Request-ID": f"c-{office}"}
+        )
         asked_for.append(("check_answered", checked.json()["check_id"]))
-        body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", "case_no": "RS-1"}
+        body = {
+            "scheme": "uscc",
+            "number": BUILDER_USCC,
+            "purpose": "受理前查询",
+            "case_no": "RS-1",
+        }
         looked_up = api.post("/v1/subjects/lookup", json=body)
         asked_for.append(("subject_looked_up", looked_up.json()["lookup_id"]))
     return asked_for

@@ -20,7 +20,16 @@ from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.registry import read_head
 from app.rules.law import Severity, Span
-from tests.support.facts import build_question, build_check, build_decision, build_organisation, build_penalty_changes, build_push, build_red_changes, build_subject
+from tests.support.request_bodies import (
+    build_check,
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_push,
+    build_question,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 NEW_MEASURE: dict[str, Any] = {
@@ -126,7 +135,9 @@ def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
     load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ended]}))
     found = checked(world)["results"][0]
     assert (found["standing"], found["measures"]) == ("none", [])
-    answer = world.api().post("/v1/entries", json=build_push(source_ref="new", subject=build_organisation(1)))
+    answer = world.api().post(
+        "/v1/entries", json=build_push(source_ref="new", subject=build_organisation(1))
+    )
     assert refused(answer) == (409, "list_type_not_in_force")
     # A retry gets its answer, and what was recorded lawfully stays correctable.
     assert world.api().post("/v1/entries", json=build_push()).status_code == 200

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.rules.permissions import Role
-from tests.support.facts import build_push, build_red_changes
+from tests.support.request_bodies import build_push, build_red_changes
 from tests.support.world import World
 
 # code, name, lead departments: the plan's own words (枣文明委〔2019〕2号, part 二)

@@ -17,7 +17,7 @@ from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from app.registry import Registry, read_head
 from app.rules.law import Catalogue, Span
 from tests.support.commands import build_command_runner
-from tests.support.facts import build_push
+from tests.support.request_bodies import build_push
 from tests.support.world import World
 
 NEW_FIELDS = {"extension", "consecutive_cap"}

@@ -4,8 +4,13 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_subject
 from tests.support.numbers import build_uscc
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_question,
+    build_subject,
+)
 from tests.support.world import World
 
 
@@ -47,7 +52,9 @@ def test_results_come_in_the_order_of_the_questions_with_their_position_as_ref(
 
 
 def test_a_ref_is_used_once(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(), build_question()))
+    answer = world.api("approver").post(
+        "/v1/checks", json=build_check(build_question(), build_question())
+    )
     assert answer.status_code == 422
     assert {code for _, code in faults(answer)} == {"ref_twice"}
 
@@ -55,12 +62,16 @@ def test_a_ref_is_used_once(world: World) -> None:
 def test_a_given_ref_may_not_be_the_position_of_another(world: World) -> None:
     second = build_question(build_uscc(2))
     del second["ref"]
-    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(ref="2"), second))
+    answer = world.api("approver").post(
+        "/v1/checks", json=build_check(build_question(ref="2"), second)
+    )
     assert answer.status_code == 422
 
 
 def test_a_ref_holds_no_personal_number(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(ref=PERSON_RESIDENT_ID)))
+    answer = world.api("approver").post(
+        "/v1/checks", json=build_check(build_question(ref=PERSON_RESIDENT_ID))
+    )
     assert answer.status_code == 422
     assert faults(answer) == {("/subjects/0/ref", "personal_number_in_text")}
     assert PERSON_RESIDENT_ID not in answer.text
@@ -82,7 +93,9 @@ def test_no_text_holds_a_personal_number(world: World, field: str, value: str) -
 
 
 def test_a_name_holds_no_personal_number(world: World) -> None:
-    answer = world.api("approver").post("/v1/checks", json=build_check(build_question(name=f"张某{PERSON_RESIDENT_ID}")))
+    answer = world.api("approver").post(
+        "/v1/checks", json=build_check(build_question(name=f"张某{PERSON_RESIDENT_ID}"))
+    )
     assert faults(answer) == {("/subjects/0/name", "personal_number_in_text")}
 
 

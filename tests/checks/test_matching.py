@@ -5,8 +5,16 @@ from typing import Any
 import pytest
 
 from app.catalogue.service import put_list_type_in_force
-from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_question, build_check, build_person, build_red_changes, build_subject
 from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 SOCIETY = "枣庄某某研究会"
@@ -172,7 +180,9 @@ def test_what_is_listed_under_its_uscc_is_found_by_the_org_code_inside_it(world:
 
 def test_a_later_push_under_the_uscc_joins_the_subject_of_the_org_code(world: World) -> None:
     first = world.record(subject=with_org_code())
-    second = world.record(subject=build_subject(build_uscc(1), "枣庄老牌工程公司"), source_ref="HR-2")
+    second = world.record(
+        subject=build_subject(build_uscc(1), "枣庄老牌工程公司"), source_ref="HR-2"
+    )
     assert first["subject"]["id"] == second["subject"]["id"]
     [result] = results(world, build_question(build_uscc(1), None))
     assert {item["id"] for item in result["entries"]} == {first["id"], second["id"]}

@@ -7,8 +7,15 @@ import pytest
 
 from app.catalogue.service import put_list_type_in_force
 from app.db.tables import Check
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_red_changes, build_subject
 from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 EXIT = {"reason": "已足额支付工资", "exited_on": "2026-11-24"}
@@ -153,7 +160,11 @@ def test_what_was_recorded_later_was_not_known(world: World) -> None:
 def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited: Any) -> None:
     world.record(source_ref="HR-2")
     world.record(source_ref="HR-3", subject=build_subject(build_uscc(7)))
-    everybody = [build_question(), build_question(build_uscc(7), ref="7"), build_question(build_uscc(8), ref="8")]
+    everybody = [
+        build_question(),
+        build_question(build_uscc(7), ref="7"),
+        build_question(build_uscc(8), ref="8"),
+    ]
     then = told(world, *everybody)
     pinned = written(world)
     world.record(source_ref="HR-4", subject=build_subject(build_uscc(8)))
@@ -231,7 +242,9 @@ def test_the_law_is_that_of_the_moment(world: World) -> None:
 
 
 def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: World) -> None:
-    entry = world.record(subject=build_person(build_resident_id(3), "王某"), responsible_persons=None)
+    entry = world.record(
+        subject=build_person(build_resident_id(3), "王某"), responsible_persons=None
+    )
     by_number = build_question(build_resident_id(3), "王某", scheme="resident_id")
     world.api().post(
         f"/v1/entries/{entry['id']}/revocations",
@@ -279,7 +292,9 @@ def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
     answers[gone["seq"]] = told(world, *questions)
     kind = {"kind": "unincorporated_organization"}
     right = world.record(
-        subject=build_subject(build_uscc(1), "对有限公司") | kind, source_ref="HR-2", replaces=wrong["id"]
+        subject=build_subject(build_uscc(1), "对有限公司") | kind,
+        source_ref="HR-2",
+        replaces=wrong["id"],
     )
     answers[right["seq"]] = told(world, *questions)
     again = voided(world, right, code)

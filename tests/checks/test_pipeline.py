@@ -27,21 +27,21 @@ from app.db.tables import ApiKey
 from app.rules.permissions import Role
 from app.security.keys import create, key_hash, revoke
 from tests.conftest import DATABASES
-from tests.support.asking import (
+from tests.support.check_requests import (
     BlockedBatcher,
-    post_check,
-    run_as_one_batch,
-    run_concurrently,
+    count_recorded_results,
     open_second_worker,
+    post_check,
     read_api_key,
     read_check_records,
-    count_recorded_results,
     read_standings,
+    run_as_one_batch,
+    run_concurrently,
 )
-from tests.support.facts import build_question, build_check, build_subject
 from tests.support.numbers import build_uscc
-from tests.support.problems import require_refused, read_server_log
-from tests.support.workers import wait_for
+from tests.support.problems import read_server_log, require_refused
+from tests.support.request_bodies import build_check, build_question, build_subject
+from tests.support.submission_workers import wait_for
 from tests.support.world import RegistryTemplates, World
 
 JSON = {"Content-Type": "application/json"}
@@ -61,7 +61,9 @@ def many(size: int) -> list[dict[str, Any]]:
 
 def listed(world: World, *serials: int) -> None:
     for serial in serials:
-        world.record(subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+        world.record(
+            subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}"
+        )
 
 
 def ask(client: httpx.Client, body: dict[str, Any], **headers: str) -> httpx.Response:
@@ -80,7 +82,9 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
 
     def body(number: int, **more: Any) -> dict[str, Any]:
         purpose, case_no = f"purpose {number}", f"CASE-{number}"
-        return build_check(one(number, ref=f"ref-{number}"), purpose=purpose, case_no=case_no, **more)
+        return build_check(
+            one(number, ref=f"ref-{number}"), purpose=purpose, case_no=case_no, **more
+        )
 
     def send(number: int) -> httpx.Response:
         mine = {
@@ -98,7 +102,9 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
 
     # Unknown matters and delays that are too long are found out about in the group itself.
     numbers = range(ASKING + WRONG)
-    answers = run_as_one_batch(world, [partial(send, number) for number in numbers], size=ASKING + 2)
+    answers = run_as_one_batch(
+        world, [partial(send, number) for number in numbers], size=ASKING + 2
+    )
 
     views = {}
     for number, answer in enumerate(answers[:ASKING]):
@@ -426,10 +432,14 @@ def test_large_checks_beside_small_ones_are_all_answered_right(world: World) -> 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
 def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
     approver, large = world.api("approver"), many(MANY_SUBJECTS + 1)
-    require_refused(ask(approver, build_check(*large, matter="nothing")), 422, "unknown_value", "/matter")
+    require_refused(
+        ask(approver, build_check(*large, matter="nothing")), 422, "unknown_value", "/matter"
+    )
     answer = ask(approver, build_check(*large, investigation=TOO_LONG))
     require_refused(answer, 422, "dates_out_of_order", "/investigation/until")
-    require_refused(ask(approver, build_check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects")
+    require_refused(
+        ask(approver, build_check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects"
+    )
     assert read_check_records(world) == {}
 
 

@@ -8,8 +8,14 @@ import pytest
 from sqlalchemy import select, text
 
 from app.db.tables import Check, RecentResult
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_red_changes
 from tests.support.numbers import build_uscc
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+    build_red_changes,
+)
 from tests.support.world import World
 
 
@@ -30,7 +36,12 @@ def kept(world: World) -> list[Any]:
 def test_a_check_is_read_again_as_it_was_answered(world: World) -> None:
     world.record(**build_red_changes())
     world.record()
-    answered = checked(world, build_question(), build_question("91", ref="bad"), build_question(build_uscc(3), ref="none"))
+    answered = checked(
+        world,
+        build_question(),
+        build_question("91", ref="bad"),
+        build_question(build_uscc(3), ref="none"),
+    )
     again = world.api("approver").get(f"/v1/checks/{answered['check_id']}")
     assert again.status_code == 200
     stored = again.json()
@@ -66,7 +77,8 @@ def test_auditors_and_the_department_that_asked_read_it_and_others_do_not(world:
 
 def test_a_lookup_is_not_read_as_a_check(world: World) -> None:
     looked_up = world.api("approver").post(
-        "/v1/subjects/lookup", json={"scheme": "uscc", "number": build_uscc(1), "purpose": "受理前查询"}
+        "/v1/subjects/lookup",
+        json={"scheme": "uscc", "number": build_uscc(1), "purpose": "受理前查询"},
     )
     path = f"/v1/checks/{looked_up.json()['lookup_id']}"
     assert world.api("approver").get(path).status_code == 404
@@ -135,7 +147,11 @@ def test_an_answer_that_cannot_be_put_on_record_is_not_given(world: World) -> No
         connection.execute(text(f"ALTER TABLE {table} RENAME TO elsewhere"))
     for method, path, body in (
         ("POST", "/v1/checks", build_check()),
-        ("POST", "/v1/subjects/lookup", {"scheme": "uscc", "number": build_uscc(1), "purpose": "查询"}),
+        (
+            "POST",
+            "/v1/subjects/lookup",
+            {"scheme": "uscc", "number": build_uscc(1), "purpose": "查询"},
+        ),
     ):
         answer = world.api("approver").request(method, path, json=body)
         assert answer.status_code in {500, 503}

@@ -17,11 +17,16 @@ from app.db.engines import DatabaseError
 from app.db.tables import CheckResult, RecentResult
 from app.registry import Registry
 from tests.conftest import DATABASES
-from tests.support.asking import BlockedBatcher, post_check, open_second_worker, read_api_key
-from tests.support.facts import BUILDER_USCC, build_question, build_check
+from tests.support.check_requests import (
+    BlockedBatcher,
+    open_second_worker,
+    post_check,
+    read_api_key,
+)
 from tests.support.numbers import build_uscc
-from tests.support.reports import issue_report, build_own_report_body
-from tests.support.workers import wait_for
+from tests.support.own_reports import build_own_report_body, issue_report
+from tests.support.request_bodies import BUILDER_USCC, build_check, build_question
+from tests.support.submission_workers import wait_for
 from tests.support.world import World
 
 NEVER = 1_000.0
@@ -75,11 +80,17 @@ def questions(world: World) -> None:
     world.record()
     approver = world.api("approver")
     for turn in range(3):
-        post_check(approver, build_question(build_uscc(turn), f"公司{turn}", ref="x"), build_question(ref="y"))
+        post_check(
+            approver,
+            build_question(build_uscc(turn), f"公司{turn}", ref="x"),
+            build_question(ref="y"),
+        )
     looked_up(world)
     post_check(approver, {"ref": "1", "name": "枣庄某某建筑有限公司"})
     post_check(approver, build_question(), investigation=INVESTIGATION)
-    last = post_check(approver, build_question(build_uscc(9), "公司九", ref="a"), build_question(ref="b"))
+    last = post_check(
+        approver, build_question(build_uscc(9), "公司九", ref="a"), build_question(ref="b")
+    )
     outcome = {"ref": "b", "action": "applied", "measures": ["restrict_bidding"], "remark": "已办"}
     told = approver.post(f"/v1/checks/{last['check_id']}/outcomes", json=outcome)
     assert told.status_code == 201
@@ -103,7 +114,10 @@ def test_results_wait_in_the_order_of_asking_and_are_sorted_in_as_they_were(worl
 def test_a_check_is_sorted_in_whole_and_the_oldest_first(world: World) -> None:
     approver = world.api("approver")
     checks = [
-        post_check(approver, *(build_question(build_uscc(place), None, ref=str(place)) for place in range(size)))
+        post_check(
+            approver,
+            *(build_question(build_uscc(place), None, ref=str(place)) for place in range(size)),
+        )
         for size in (3, 40, 5)
     ]
     assert sort_in(world.registry, 1) == 3
@@ -118,7 +132,9 @@ def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
     before = queries(world)
     assert [query["kind"] for query in before] == ["check"] * 3 + ["lookup"] + ["check"] * 2
     assert before[-1]["outcome"]["remark"] == "已办"
-    others = {serial: queries(world, number=build_uscc(serial), name="甲") for serial in (0, 1, 9, 5)}
+    others = {
+        serial: queries(world, number=build_uscc(serial), name="甲") for serial in (0, 1, 9, 5)
+    }
     assert [len(found) for found in others.values()] == [1, 1, 1, 0]
     seen = []
     while sort_in(world.registry, 2):
@@ -142,7 +158,9 @@ def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
 ) -> None:
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.2)
     monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several turns
-    post_check(world.api("approver"), *(build_question(build_uscc(n), None, ref=str(n)) for n in range(3)))
+    post_check(
+        world.api("approver"), *(build_question(build_uscc(n), None, ref=str(n)) for n in range(3))
+    )
     for _ in range(4):
         post_check(world.api("approver"), build_question())
     wait_for(lambda: sorted_in(world.registry) == 7, "the results of checks, sorted in")
@@ -289,7 +307,11 @@ def test_several_that_sort_in_at_once_lose_and_double_nothing(world: World) -> N
     approver = world.api("approver")
     for turn in range(60):
         post_check(
-            approver, *(build_question(build_uscc(turn * 9 + n), None, ref=str(n)) for n in range(1 + turn % 4))
+            approver,
+            *(
+                build_question(build_uscc(turn * 9 + n), None, ref=str(n))
+                for n in range(1 + turn % 4)
+            ),
         )
     before = by_name(world.registry, RecentResult)
     registries = [Registry.open(world.registry.settings, world.clock) for _ in range(4)]
@@ -328,7 +350,9 @@ def test_sorting_in_beside_checks_and_reports_loses_and_hides_nothing(world: Wor
             sorters = [pool.submit(sort_on, registry) for registry in (world.registry, other)]
             try:
                 for turn in range(1, 13):
-                    post_check(approver, build_question(), build_question(build_uscc(turn), None, ref="2"))
+                    post_check(
+                        approver, build_question(), build_question(build_uscc(turn), None, ref="2")
+                    )
                     report = office.post("/v1/own-reports", json=build_own_report_body()).json()
                     assert len({query["id"] for query in report["queries"]}) == turn
                     assert len(report["queries"]) == turn

@@ -10,8 +10,14 @@ from app.checks.pipeline import Inquiry, answer_together
 from app.checks.schemas import CheckRequest
 from app.db import prepared
 from app.rules.permissions import Caller, Role
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person, build_subject
 from tests.support.numbers import build_resident_id, build_uscc
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+    build_subject,
+)
 from tests.support.world import World
 
 STATE, ENTRIES = 1, 1
@@ -58,14 +64,21 @@ def test_a_check_costs_as_many_statements_for_hundreds_as_for_one(
     spent: Callable[..., list[str]],
 ) -> None:
     a_person = build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id", ref="p")
-    others = [build_question(build_uscc(serial), f"公司{serial}", ref=str(serial)) for serial in range(1, 300)]
+    others = [
+        build_question(build_uscc(serial), f"公司{serial}", ref=str(serial))
+        for serial in range(1, 300)
+    ]
     spent(build_check(a_person))  # the catalogue is remembered from here
     alone = spent(build_check(a_person))
     assert reading(alone) == STATE + OF_A_PERSON + ENTRIES
     assert len(alone) - reading(alone) == KEPT
     assert reading(spent(build_check(others[0]))) == STATE + OF_AN_ORGANISATION + ENTRIES
     everybody = spent(
-        build_check(a_person, build_question(build_resident_id(4), "李某", scheme="resident_id", ref="q"), *others)
+        build_check(
+            a_person,
+            build_question(build_resident_id(4), "李某", scheme="resident_id", ref="q"),
+            *others,
+        )
     )
     assert reading(everybody) == STATE + OF_A_PERSON + OF_AN_ORGANISATION + ENTRIES
     assert len(everybody) - reading(everybody) == KEPT

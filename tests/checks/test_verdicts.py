@@ -4,8 +4,18 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_question, build_check, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
 from tests.support.numbers import build_resident_id, build_shop_uscc, build_uscc
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_question,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 

@@ -11,8 +11,8 @@ import pytest
 from app.db import migrations
 from app.settings import Settings
 from tests.support.commands import CommandRunner, build_command_runner
-from tests.support.facts import build_push
 from tests.support.processes import run_redblack
+from tests.support.request_bodies import build_push
 from tests.support.world import World
 
 CHARITY = {
@@ -62,7 +62,9 @@ def test_a_new_key_is_printed_alone_and_works(world: World, command: CommandRunn
         assert asks(world, key).status_code == 200
 
 
-def test_keys_are_listed_without_themselves_and_revoked(world: World, command: CommandRunner) -> None:
+def test_keys_are_listed_without_themselves_and_revoked(
+    world: World, command: CommandRunner
+) -> None:
     key = command("keys", "create", "--name", "auditor", "--role", "auditor").stdout.strip()
     listed = command("keys", "list").stdout
     assert key not in listed
@@ -119,7 +121,9 @@ def test_a_district_bureau_is_added_and_decides_like_its_parent(
     assert "no department nobody" in refused(command, "departments", "add", *unknown)
 
 
-def test_a_list_type_is_enabled_on_its_legal_reference(world: World, command: CommandRunner) -> None:
+def test_a_list_type_is_enabled_on_its_legal_reference(
+    world: World, command: CommandRunner
+) -> None:
     civil = world.api("department", "civil_affairs")
     before = civil.post("/v1/entries", json=build_push(**CHARITY))
     assert (before.status_code, before.json()["code"]) == (409, "list_type_not_in_force")

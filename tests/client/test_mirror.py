@@ -17,22 +17,24 @@ import orjson
 import pytest
 
 from app.client import mirror
-from app.client.mirror import MirrorError, MirrorNotProved, run_mirror, read_key
+from app.client.mirror import MirrorError, MirrorNotProved, read_key, run_mirror
 from tests.support.commands import CommandRunner
-from tests.support.feeds import (
+from tests.support.fake_feed import (
     ADDRESS,
     CHANGES,
     KEY,
     SNAPSHOT,
-    ResponseOverride,
     FakeFeed,
+    ResponseOverride,
+    build_chunked_response,
     build_problem_response,
     serve_feed,
-    build_chunked_response,
 )
 from tests.support.processes import REDBLACK_COMMAND, build_environment
 
-BUSY = build_problem_response(503, "busy", "Too many writers wait; try again shortly", Retry_After="7")
+BUSY = build_problem_response(
+    503, "busy", "Too many writers wait; try again shortly", Retry_After="7"
+)
 
 
 @pytest.fixture
@@ -96,8 +98,17 @@ def test_the_first_run_is_one_snapshot_and_a_look_at_the_feed(feed: FakeFeed, fi
     assert feed.pop_requested_paths() == [SNAPSHOT, CHANGES]
     assert held(file) == feed.entries
     now = position(file)
-    assert (now["url"], now["epoch"], now["after"], now["as_of_day"]) == (ADDRESS, 1, 5, feed.as_of_day)
-    assert (now["proved_seq"], now["proved_on"], now["proved_sha256"]) == (5, feed.as_of_day, told[-64:])
+    assert (now["url"], now["epoch"], now["after"], now["as_of_day"]) == (
+        ADDRESS,
+        1,
+        5,
+        feed.as_of_day,
+    )
+    assert (now["proved_seq"], now["proved_on"], now["proved_sha256"]) == (
+        5,
+        feed.as_of_day,
+        told[-64:],
+    )
     assert now["proved_at"].endswith("Z")
     for path in file.parent.iterdir():
         assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
@@ -110,7 +121,9 @@ def test_an_empty_registry_is_mirrored_too(file: Path) -> None:
     assert run(feed, file).startswith("1 entries, seq 1")
 
 
-def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(feed: FakeFeed, file: Path) -> None:
+def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(
+    feed: FakeFeed, file: Path
+) -> None:
     run(feed, file)
     feed.pop_requested_paths()
     for number in range(3, 9):
@@ -120,7 +133,9 @@ def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(feed: FakeFeed
     feed.put_entry("e8", alpha=1)  # seen again
     feed.add_invisible_change()  # nothing for this caller, but the position moves
     told = run(feed, file)
-    assert told == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+    assert (
+        told == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+    )
     assert feed.pop_requested_paths() == [CHANGES, CHANGES, CHANGES, SNAPSHOT]
     assert held(file) == feed.entries
 
@@ -152,7 +167,9 @@ def test_without_proof_it_says_when_it_was_proved_last(feed: FakeFeed, file: Pat
 def test_it_follows_and_is_proved_again_when_the_day_turns(
     feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
-    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=30, transport=httpx.MockTransport(feed.handle_request))
+    kept = run_mirror(
+        ADDRESS, file, KEY, poll_seconds=30, transport=httpx.MockTransport(feed.handle_request)
+    )
     assert next(kept).startswith("5 entries, seq 5, day 2026-11-22, proved")
     feed.put_entry("e9")
     assert next(kept).endswith("last proved at seq 5, day 2026-11-22")
@@ -275,7 +292,9 @@ def test_where_the_feed_is_gone_a_snapshot_replaces_everything(
     assert held(file) == feed.entries
 
 
-def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(feed: FakeFeed, file: Path) -> None:
+def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(
+    feed: FakeFeed, file: Path
+) -> None:
     run(feed, file)
     old = dict(feed.entries)
     a_new_epoch(feed)
@@ -320,7 +339,9 @@ def test_a_snapshot_cut_off_anywhere_is_never_used(
     assert pauses == [1, 2]
 
 
-def test_a_snapshot_with_another_hash_count_or_order_is_never_used(feed: FakeFeed, file: Path) -> None:
+def test_a_snapshot_with_another_hash_count_or_order_is_never_used(
+    feed: FakeFeed, file: Path
+) -> None:
     lines = feed.build_snapshot().splitlines(keepends=True)
     swapped = [lines[1], lines[0], *lines[2:5]]
     trailer = FakeFeed(epoch=1, seq=5).build_snapshot()
@@ -448,7 +469,9 @@ def test_a_registry_that_never_stands_still_is_neither_right_nor_wrong(
     assert unproved.value.exit_code == 3
     assert position(file)["proved_seq"] == 5  # what was proved before stays proved
     # Who follows goes on following, and is told.
-    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request))
+    kept = run_mirror(
+        ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request)
+    )
     assert "last proved at seq 5" in next(kept)
     assert said in capsys.readouterr().err
     feed.after_page = lambda: None
@@ -531,7 +554,9 @@ def test_a_refusal_ends_it_at_once_with_the_registry_s_sentence(
 # --- files, addresses and keys -------------------------------------------------------
 
 
-def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(feed: FakeFeed, file: Path) -> None:
+def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(
+    feed: FakeFeed, file: Path
+) -> None:
     feed.overrides = [build_problem_response(403, "forbidden", "no")]
     with pytest.raises(MirrorError, match="403"):
         run(feed, file, url="https://typo.example")
@@ -559,7 +584,9 @@ def test_files_of_others_are_refused_and_left_as_they_are(feed: FakeFeed, tmp_pa
 
 
 def test_a_file_has_one_mirror_at_a_time(feed: FakeFeed, file: Path, pauses: list[float]) -> None:
-    kept = run_mirror(ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request))
+    kept = run_mirror(
+        ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request)
+    )
     next(kept)
     with pytest.raises(MirrorError, match="another process keeps"):
         run(feed, file)
@@ -618,7 +645,10 @@ def test_the_command_prints_one_line_and_ends_with_its_code(
         arguments = ("mirror", address, "--into", str(file))
         done = command(*arguments)
         assert (done.exit_code, done.stderr) == (0, "")
-        assert done.stdout == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}\n"
+        assert (
+            done.stdout
+            == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}\n"
+        )
         feed.after_page = lambda: feed.put_entry(f"m{feed.seq}")
         done = command(*arguments)
         assert (done.exit_code, done.stdout) == (3, "")
@@ -639,7 +669,9 @@ def test_the_command_prints_one_line_and_ends_with_its_code(
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_follower_ends_cleanly_when_told_to(feed: FakeFeed, file: Path, sent: signal.Signals) -> None:
+def test_a_follower_ends_cleanly_when_told_to(
+    feed: FakeFeed, file: Path, sent: signal.Signals
+) -> None:
     with serve_feed(feed) as address:
         arguments = [REDBLACK_COMMAND, "mirror", address, "--into", file, "--follow", "0.1"]
         process = subprocess.Popen(

@@ -21,9 +21,9 @@ from app.calendar.notices import read_calendar_notice
 from app.client.mirror import run_mirror
 from app.disclosure.service import load_year
 from app.exports.service import start_epoch
-from tests.support.facts import build_red_changes
-from tests.support.histories import RandomDepartment
 from tests.support.processes import REDBLACK_COMMAND, build_environment
+from tests.support.random_department import RandomDepartment
+from tests.support.request_bodies import build_red_changes
 from tests.support.world import World
 
 ROLES = ("subscriber", "auditor")
@@ -216,7 +216,15 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
 def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
     """A mirror that follows."""
     return subprocess.Popen(
-        [REDBLACK_COMMAND, "mirror", world.address, "--into", home / f"{role}.sqlite", "--follow", "0.1"],
+        [
+            REDBLACK_COMMAND,
+            "mirror",
+            world.address,
+            "--into",
+            home / f"{role}.sqlite",
+            "--follow",
+            "0.1",
+        ],
         env=build_environment(REDBLACK_KEY=key_of(world, role)),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -24,9 +24,9 @@ import orjson
 import pytest
 
 from app.client import push as client
-from app.client.push import PushError, ApprovalPending, RowsRefused, PushOptions, push_file
+from app.client.push import ApprovalPending, PushError, PushOptions, RowsRefused, push_file
 from app.submissions.processing import dispatch
-from tests.support import files
+from tests.support import submission_files
 from tests.support.world import World
 
 KEY = "rbk_department_key"
@@ -452,7 +452,7 @@ def test_a_server_that_comes_late_is_waited_for(desk: Desk, send: Send) -> None:
 def test_it_looks_until_the_work_is_done(
     desk: Desk, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "TOLD_EVERY", 0)
+    monkeypatch.setattr(client, "PROGRESS_INTERVAL_SECONDS", 0)
     desk.first = view("queued")
     working = view(
         "running",
@@ -753,36 +753,40 @@ def test_every_end_has_its_code(
 def test_a_registry_is_understood_whatever_it_makes_of_a_file(
     world: World, tmp_path: Path, send: Send, at_once: int
 ) -> None:
-    files.change_settings(world, submission_at_once_bytes=at_once, replace_brake_entries=2)
+    submission_files.change_settings(
+        world, submission_at_once_bytes=at_once, replace_brake_entries=2
+    )
     key = world.api().headers["Authorization"].removeprefix("Bearer ")
     path = tmp_path / "sent.csv"
 
     def push(*bodies: dict[str, Any], **wishes: Any) -> Sent:
-        path.write_bytes(files.format_csv([files.build_cells(body) for body in bodies]))
+        path.write_bytes(
+            submission_files.format_csv([submission_files.build_cells(body) for body in bodies])
+        )
         return send(
             path,
             key=key,
             url=world.address,
             during=lambda _: dispatch.work_off(world.registry),
-            wishes=PushOptions(list_type=files.BLACK_LIST_TYPE, **wishes),
+            wishes=PushOptions(list_type=submission_files.BLACK_LIST_TYPE, **wishes),
         )
 
-    done = push(*files.build_rows(8))
+    done = push(*submission_files.build_rows(8))
     assert (done.code, done.failed, done.err) == (0, "", "")
     assert "done 已完成 · rows 行 8 · accepted 接受 8" in done.lines[1]
-    some = push(*files.build_rows(1), files.build_row(9, severity="grave"))
+    some = push(*submission_files.build_rows(1), submission_files.build_row(9, severity="grave"))
     assert (some.code, some.failed) == (3, "1 of 2 rows were refused / 共 2 行，拒绝 1 行")
     assert "row 3 · 失信程度 · " in some.err
 
     whole = {"mode": "replace", "department": "human_resources", "reason": "年度更新", "rows": 4}
-    held = push(*files.build_rows(4), **whole)
+    held = push(*submission_files.build_rows(4), **whole)
     [told] = world.api().get(HOME, params={"state": "held"}).json()["submissions"]
     assert held.code == 4
     assert f"submission {told['id']} is held" in held.failed
     assert f" until {told['held_until']} / 截止 {told['held_until']}" in held.failed
     assert told["held_until"].startswith("2026-11-")
 
-    short = push(*files.build_rows(2), rows=3)
+    short = push(*submission_files.build_rows(2), rows=3)
     assert (short.code, "已完成，但: row_count_differs: " in short.failed) == (1, True)
     path.write_bytes("甲,乙\n1,2\n".encode())
     refused = send(

@@ -29,7 +29,7 @@ from app.entries.recording.batch import Recorded, record_all
 from app.entries.schemas import EntryPush
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.subjects import store as subject_store
-from tests.support.facts import build_organisation, build_push, build_resident_id
+from tests.support.request_bodies import build_organisation, build_push, build_resident_id
 from tests.support.world import World
 
 MANY = 40

@@ -26,9 +26,9 @@ from app.db.tables import LEDGER, Base
 from app.registry import Registry
 from app.settings import Settings
 from tests.conftest import DATABASES
-from tests.support.facts import BUILDER_USCC, build_check, build_push, build_subject
+from tests.support.own_reports import issue_report
 from tests.support.processes import build_environment, run_redblack, serve_registry
-from tests.support.reports import issue_report
+from tests.support.request_bodies import BUILDER_USCC, build_check, build_push, build_subject
 from tests.support.world import RegistryTemplates, open_world
 
 

@@ -19,9 +19,9 @@ from app.entries import store as entries
 from app.http.problems import from_database
 from app.registry import read_head
 from app.subjects.store import LookupKey
-from tests.support.asking import post_check, read_check_records
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_subject
+from tests.support.check_requests import post_check, read_check_records
 from tests.support.numbers import build_org_code, build_uscc
+from tests.support.request_bodies import PERSON_RESIDENT_ID, build_question, build_subject
 from tests.support.world import World
 
 MANY = 10_000
@@ -93,7 +93,9 @@ def test_ten_thousand_keys_find_what_is_recorded_under_them_and_nothing_else(wor
     with world.registry.database.reading() as connection:
         found = checks.match_keys(connection, keys)
         assert checks.match_keys(connection, []) == {}
-        assert checks.match_keys(connection, [("uscc", build_uscc(1)), ("uscc", build_uscc(1))]) == {}
+        assert (
+            checks.match_keys(connection, [("uscc", build_uscc(1)), ("uscc", build_uscc(1))]) == {}
+        )
     expected = {("uscc", build_uscc(serial)) for serial in known}
     expected |= {("org_code", build_org_code(serial)) for serial in known}
     assert found.keys() == expected

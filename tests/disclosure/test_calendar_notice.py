@@ -21,7 +21,12 @@ from app.db.tables import CalendarVersion, EntryVersion
 from app.disclosure.service import load_year
 from app.errors import InvalidPayload
 from app.registry import read_head, take_sequence
-from tests.support.facts import build_decision, build_organisation, build_publication, build_push
+from tests.support.request_bodies import (
+    build_decision,
+    build_organisation,
+    build_publication,
+    build_push,
+)
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")

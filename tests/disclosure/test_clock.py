@@ -9,7 +9,7 @@ import pytest
 
 from app.rules.law import DisclosureClass
 from app.rules.permissions import Role
-from tests.support.facts import (
+from tests.support.request_bodies import (
     PERSON_RESIDENT_ID,
     build_decision,
     build_organisation,
@@ -176,7 +176,9 @@ def test_an_entry_of_the_end_of_the_year_says_that_its_deadline_is_provisional(
     world: World,
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
-    settled = world.record(decision=build_decision("2026-12-22"), effective_from=None, source_ref="a")
+    settled = world.record(
+        decision=build_decision("2026-12-22"), effective_from=None, source_ref="a"
+    )
     open_end = world.record(
         decision=build_decision("2026-12-23"),
         effective_from=None,
@@ -246,10 +248,14 @@ def test_what_is_not_public_is_not_required_and_may_not_be_published(
 
 
 def test_a_person_may_not_be_published_where_the_state_does_not_provide_so(world: World) -> None:
-    facts = build_penalty_changes(subject=build_person(PERSON_RESIDENT_ID), disclosure={"class": "public"})
+    facts = build_penalty_changes(
+        subject=build_person(PERSON_RESIDENT_ID), disclosure={"class": "public"}
+    )
     refused = world.api().post("/v1/entries", json=build_push(**facts))
     assert (refused.status_code, refused.json()["code"]) == (409, "publication_not_allowed")
-    entry = world.record(**build_penalty_changes(subject=build_person(PERSON_RESIDENT_ID), disclosure=None))
+    entry = world.record(
+        **build_penalty_changes(subject=build_person(PERSON_RESIDENT_ID), disclosure=None)
+    )
     assert entry["disclosure"]["class"] == DisclosureClass.restricted
     assert entry["disclosure"]["state"] == "not_required"
 

@@ -6,7 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication, build_red_changes
+from tests.support.request_bodies import (
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_publication,
+    build_red_changes,
+)
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
@@ -30,7 +36,9 @@ def fined(world: World, ref: str, decided_on: str, by: str = "human_resources") 
         source_ref=ref,
         list_type=f"{domain}.penalty",
         subject=build_organisation(1, "12370400"),
-        decision=build_decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
+        decision=build_decision(
+            decided_on, kind="administrative_penalty", penalty_law="administrative"
+        ),
         conduct_ended_on="2026-09-01",
     )
     return world.record(world.api("department", by), **facts)
@@ -55,7 +63,11 @@ def office(world: World) -> World:
     late = fined(world, "late", "2026-11-11")
     publish(world, late, "2026-11-22")
     world.record(
-        **build_red_changes(source_ref="restricted", subject=build_organisation(2), disclosure={"class": "restricted"})
+        **build_red_changes(
+            source_ref="restricted",
+            subject=build_organisation(2),
+            disclosure={"class": "restricted"},
+        )
     )
     world.clock.set_day(date(2026, 12, 1))
     fined(world, "pending, tax", "2026-12-01", "tax")
@@ -187,7 +199,8 @@ def test_an_item_says_what_is_missing_and_since_when(office: World) -> None:
     assert black["missing"] == list(CHANNELS)
     assert (black["working_days_left"], black["deadline"]) == (1, "2026-12-02")
     office.api().post(
-        f"/v1/entries/{black['entry_id']}/disclosures", json=build_publication("2026-11-30", CHANNELS[1])
+        f"/v1/entries/{black['entry_id']}/disclosures",
+        json=build_publication("2026-11-30", CHANNELS[1]),
     )
     [black] = due(office.api(), list_type="wage_arrears.black")
     assert black["missing"] == [CHANNELS[0], CHANNELS[2]]

@@ -5,7 +5,13 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import PERSON_RESIDENT_ID, build_decision, build_organisation, build_publication, build_push
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_decision,
+    build_organisation,
+    build_publication,
+    build_push,
+)
 from tests.support.world import World
 
 CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_shandong")
@@ -97,7 +103,14 @@ MALFORMED = [
     ({"channel": SITE}, "/published_on"),
     ({"channel": SITE, "published_on": "21.11.2026"}, "/published_on"),
     ({"channel": SITE, "published_on": "2026-11-21", "url": "javascript:x"}, "/url"),
-    ({"channel": SITE, "published_on": "2026-11-21", "url": f"https://e.org/{PERSON_RESIDENT_ID}"}, "/url"),
+    (
+        {
+            "channel": SITE,
+            "published_on": "2026-11-21",
+            "url": f"https://e.org/{PERSON_RESIDENT_ID}",
+        },
+        "/url",
+    ),
     ({"channel": SITE, "published_on": "2026-11-21", "withdrawn_on": None}, "/withdrawn_on"),
 ]
 

@@ -12,9 +12,22 @@ from alembic.operations import Operations
 from sqlalchemy import select, update
 
 from app.db.tables import EntryVersion
-from tests.support.cases import View, build_application, create_official_client, open_case, read_entry, take_case_step, require_status
-from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication
 from tests.support.problems import require_refused
+from tests.support.redress_cases import (
+    View,
+    build_application,
+    create_official_client,
+    open_case,
+    read_entry,
+    require_status,
+    take_case_step,
+)
+from tests.support.request_bodies import (
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_publication,
+)
 from tests.support.world import World
 
 SITE, CITY, ENTERPRISE = (
@@ -70,9 +83,15 @@ def classed(world: World, entry: View, name: str) -> View:
 def repair(world: World, entry: View) -> None:
     case = open_case(world.api(), entry, "repairs", build_application())
     accepted = {"outcome": "accepted", "reasons": "材料齐全"}
-    require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted))
+    require_status(
+        take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted)
+    )
     approved = {"outcome": "approved", "reasons": "已改正"}
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", approved, entry["version"]))
+    require_status(
+        take_case_step(
+            create_official_client(world, "赵某"), case, "decision", approved, entry["version"]
+        )
+    )
 
 
 def withdraw(api: httpx.Client, entry: View, channel: str, on: str) -> httpx.Response:
@@ -204,7 +223,9 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
         api = office.api("department", by)
         left = item["channels"]
         while left:
-            require_status(withdraw(api, {"id": item["entry_id"]}, left[0]["channel"], "2026-11-22"))
+            require_status(
+                withdraw(api, {"id": item["entry_id"]}, left[0]["channel"], "2026-11-22")
+            )
             left = left[1:]
             still = {one["entry_id"]: one["channels"] for one in owed(api)}
             assert still.get(item["entry_id"], []) == left

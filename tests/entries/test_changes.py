@@ -14,8 +14,17 @@ import yaml
 from app.catalogue.service import load_catalogue_file, put_list_type_in_force
 from app.catalogue.store import build_items_adapter, read_current_catalogue
 from app.rules.law import Span
-from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_resident_id
-from tests.support.problems import require_refused, read_server_log, count_written_rows
+from tests.support.problems import count_written_rows, read_server_log, require_refused
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    OTHER_USCC,
+    PERSON_RESIDENT_ID,
+    build_licence_changes,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_resident_id,
+)
 from tests.support.world import World
 
 EXIT = {"reason": "已足额支付工资,提前移出", "exited_on": "2026-11-22"}
@@ -65,7 +74,9 @@ def test_a_change_says_which_version_it_was_made_from(world: World, name: str) -
     for tag in ("1", 'W/"1"', '"one"', "*", '"1", "2"', '""', '"-1"', '"12345678901234567890"'):
         require_refused(order(world.api(), entry, name, ORDERS[name], tag), 400, "bad_version_tag")
     require_refused(order(world.api(), entry, name, ORDERS[name], ""), 428, "version_required")
-    stale = require_refused(order(world.api(), entry, name, ORDERS[name], '"2"'), 412, "stale_version")
+    stale = require_refused(
+        order(world.api(), entry, name, ORDERS[name], '"2"'), 412, "stale_version"
+    )
     assert stale["current_version"] == 1
     assert count_written_rows(world) == before
     assert done(world.api(), entry, name, ORDERS[name])["version"] == 2
@@ -248,7 +259,9 @@ def test_a_faulty_correction_changes_nothing(
 
 
 def test_the_law_is_applied_to_corrected_facts(world: World) -> None:
-    entry = world.record(subject=build_person(build_resident_id("20081031")), responsible_persons=None)
+    entry = world.record(
+        subject=build_person(build_resident_id("20081031")), responsible_persons=None
+    )
     earlier = {"reason": "x", "changes": {"conduct_ended_on": "2026-10-30"}}
     require_refused(order(world.api(), entry, "corrections", earlier), 409, "minor_subject")
     decision = build_push()["decision"] | {"penalty_law": "public_security"}
@@ -481,7 +494,9 @@ def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(world: Worl
 def test_a_wrong_subject_is_replaced_by_a_new_push(world: World) -> None:
     wrong = world.record()
     right = build_push(source_ref="HR-2", replaces=wrong["id"])
-    require_refused(world.api().post("/v1/entries", json=right), 422, "nothing_to_replace", "/replaces")
+    require_refused(
+        world.api().post("/v1/entries", json=right), 422, "nothing_to_replace", "/replaces"
+    )
     done(world.api(), wrong, "revocations", WRONG_SUBJECT)
     right["subject"] = {
         "kind": "legal_person",

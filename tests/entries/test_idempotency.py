@@ -7,8 +7,15 @@ from typing import Any
 import pytest
 
 from app.catalogue.service import load_catalogue_file
-from tests.support.facts import PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_subject
-from tests.support.problems import require_refused, count_written_rows
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_licence_changes,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_subject,
+)
 from tests.support.world import World
 
 PASSPORT = {"scheme": "passport", "number": "E12345678"}
@@ -94,13 +101,21 @@ def test_a_disclosure_of_null_takes_the_list_types_default(world: World) -> None
 def test_an_open_term_is_not_the_same_as_one_left_out(world: World) -> None:
     body = build_push(**build_licence_changes()) | {"effective_until": None}
     assert world.api().post("/v1/entries", json=body).status_code == 201
-    require_refused(world.api().post("/v1/entries", json=build_push(**build_licence_changes())), 409, "entry_conflict")
+    require_refused(
+        world.api().post("/v1/entries", json=build_push(**build_licence_changes())),
+        409,
+        "entry_conflict",
+    )
 
 
 def test_equal_amounts_are_the_same(world: World) -> None:
     entry = world.record(**build_penalty_changes(penalty={"fine": "0.20", "confiscated": "2E+3"}))
     assert entry["penalty"] == {"fine": "0.2", "confiscated": "2000"}
-    same(world, build_push(**build_penalty_changes(penalty={"fine": 0.2, "confiscated": 2000})), entry)
+    same(
+        world,
+        build_push(**build_penalty_changes(penalty={"fine": 0.2, "confiscated": 2000})),
+        entry,
+    )
 
 
 @pytest.mark.parametrize(
@@ -144,7 +159,9 @@ def test_departments_do_not_share_references(world: World) -> None:
 
 def test_an_operator_repeats_a_departments_push_in_its_name(world: World) -> None:
     entry = world.record()
-    answer = world.api("operator").post("/v1/entries", json=build_push(department="human_resources"))
+    answer = world.api("operator").post(
+        "/v1/entries", json=build_push(department="human_resources")
+    )
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
 
 
@@ -156,7 +173,9 @@ def test_after_a_correction_the_old_body_and_the_corrected_one_are_both_known(
     for body in (build_push(), build_push(**OTHER_FACTS)):
         same(world, body, entry)
         assert world.api().post("/v1/entries", json=body).json()["version"] == 2
-    require_refused(world.api().post("/v1/entries", json=build_push(reason="第三种说法")), 409, "entry_conflict")
+    require_refused(
+        world.api().post("/v1/entries", json=build_push(reason="第三种说法")), 409, "entry_conflict"
+    )
 
 
 def test_a_correction_that_takes_a_fact_away_equals_a_push_without_it(world: World) -> None:
@@ -200,7 +219,9 @@ list_types:
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
     assert answer.json()["status"] == "expired"
     assert answer.json()["on"] == "2035-01-04"
-    require_refused(world.api().post("/v1/entries", json=build_push(**OTHER_FACTS)), 409, "entry_conflict")
+    require_refused(
+        world.api().post("/v1/entries", json=build_push(**OTHER_FACTS)), 409, "entry_conflict"
+    )
 
 
 def test_a_retry_after_the_end_shows_the_end(world: World) -> None:

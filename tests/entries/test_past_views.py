@@ -5,7 +5,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import BUILDER_USCC, build_decision, build_penalty_changes, build_publication, build_red_changes, build_subject
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    build_decision,
+    build_penalty_changes,
+    build_publication,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 SEAL = {"reason": "x", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tests.support.facts import build_push
+from tests.support.request_bodies import build_push
 from tests.support.world import World
 
 

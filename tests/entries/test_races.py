@@ -9,8 +9,8 @@ import httpx
 from sqlalchemy import func, select
 
 from app.db.tables import EntryVersion, Subject
-from tests.support.facts import build_push, build_red_changes, build_subject, build_uscc
 from tests.support.problems import count_written_rows
+from tests.support.request_bodies import build_push, build_red_changes, build_subject, build_uscc
 from tests.support.world import World
 
 
@@ -64,7 +64,10 @@ def test_the_same_push_many_times_at_once_is_one_entry(world: World) -> None:
 
 def test_one_reference_for_two_subjects_at_once_is_taken_by_one(world: World) -> None:
     for turn in range(3):
-        whom = [build_subject(build_uscc(serial=f"MA0000{turn}{each}"), f"{each}公司") for each in range(2)]
+        whom = [
+            build_subject(build_uscc(serial=f"MA0000{turn}{each}"), f"{each}公司")
+            for each in range(2)
+        ]
         answers = at_once(*(pushing(world, source_ref=f"R-{turn}", subject=each) for each in whom))
         assert sorted(answer.status_code for answer in answers) == [201, 409]
         [refusal] = [answer for answer in answers if answer.status_code == 409]

@@ -8,8 +8,16 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import EntryPerson, SubjectIdentifier
-from tests.support.facts import OTHER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
 from tests.support.problems import require_refused
+from tests.support.request_bodies import (
+    OTHER_USCC,
+    PERSON_RESIDENT_ID,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 
@@ -65,8 +73,14 @@ def test_pages_follow_each_other_without_a_gap(world: World) -> None:
 
 def test_filters_narrow_and_join(world: World) -> None:
     world.record(source_ref="A")
-    world.record(**build_penalty_changes(source_ref="B", subject=build_subject(OTHER_USCC, "某合作社")))
-    world.record(**build_red_changes(source_ref="C", effective_from="2026-11-02", effective_until="2026-11-19"))
+    world.record(
+        **build_penalty_changes(source_ref="B", subject=build_subject(OTHER_USCC, "某合作社"))
+    )
+    world.record(
+        **build_red_changes(
+            source_ref="C", effective_from="2026-11-02", effective_until="2026-11-19"
+        )
+    )
     tax = world.api("department", "tax")
     world.record(tax, **build_penalty_changes(source_ref="D", list_type="tax_fraud.penalty"))
     operator = world.api("operator")
@@ -97,7 +111,9 @@ def test_the_status_filter_says_what_the_entry_says(world: World) -> None:
         headers={"If-Match": '"1"'},
     )
     world.record(
-        **build_penalty_changes(source_ref="expired", effective_from="2026-11-16", effective_until="2026-11-20")
+        **build_penalty_changes(
+            source_ref="expired", effective_from="2026-11-16", effective_until="2026-11-20"
+        )
     )
     for day in (None, date(2027, 1, 1), date(2028, 1, 2)):
         if day is not None:
@@ -180,7 +196,9 @@ def test_neither_keys_nor_sealed_numbers_leave_the_registry(world: World) -> Non
     entries = [
         world.record(),
         world.record(source_ref="B", subject=build_person(), responsible_persons=None),
-        world.record(**build_penalty_changes(source_ref="C", subject=build_person(), disclosure=None)),
+        world.record(
+            **build_penalty_changes(source_ref="C", subject=build_person(), disclosure=None)
+        ),
     ]
     corrected(world, entries[0], 1, responsible_persons=build_push()["responsible_persons"] * 2)
     with world.registry.database.reading() as connection:

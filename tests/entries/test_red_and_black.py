@@ -6,8 +6,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import build_push, build_red_changes, build_uscc
-from tests.support.problems import require_refused, count_written_rows
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import build_push, build_red_changes, build_uscc
 from tests.support.world import World
 
 TAX_RED = build_red_changes(
@@ -57,7 +57,11 @@ def test_a_red_entry_is_refused_over_days_of_a_scheduled_black_one(world: World)
     require_refused(world.api().post("/v1/entries", json=overlapping), 409, "blacklisted_subject")
     # The last day before it is free, and so are the days after it.
     world.record(**build_red_changes(effective_until="2027-02-28"))
-    world.record(**build_red_changes(source_ref="R2", effective_from="2029-03-02", effective_until="2029-12-31"))
+    world.record(
+        **build_red_changes(
+            source_ref="R2", effective_from="2029-03-02", effective_until="2029-12-31"
+        )
+    )
 
 
 def test_a_red_entry_without_a_last_day_runs_for_the_list_types_term(world: World) -> None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.support.facts import (
+from tests.support.problems import count_written_rows, read_server_log, require_refused
+from tests.support.request_bodies import (
     BUILDER_USCC,
     MINOR_RESIDENT_ID,
     OTHER_USCC,
@@ -19,7 +20,6 @@ from tests.support.facts import (
     build_subject,
     build_uscc,
 )
-from tests.support.problems import require_refused, read_server_log, count_written_rows
 from tests.support.world import World
 
 HR, TAX = ("department", "human_resources"), ("department", "tax")
@@ -96,7 +96,9 @@ CASES: dict[str, tuple[tuple[str, str | None], dict[str, Any], int, str, str | N
     ),
     "a personal scheme for an organisation": (
         HR,
-        build_push(subject=with_identifiers({"scheme": "resident_id", "number": PERSON_RESIDENT_ID})),
+        build_push(
+            subject=with_identifiers({"scheme": "resident_id", "number": PERSON_RESIDENT_ID})
+        ),
         422,
         "scheme_not_for_kind",
         "/subject",
@@ -148,7 +150,13 @@ CASES: dict[str, tuple[tuple[str, str | None], dict[str, Any], int, str, str | N
         "minor_subject",
         None,
     ),
-    "a public-security penalty": (HR, build_push(**build_penalty_changes(decision=SEALED)), 409, "sealed_record", None),
+    "a public-security penalty": (
+        HR,
+        build_push(**build_penalty_changes(decision=SEALED)),
+        409,
+        "sealed_record",
+        None,
+    ),
     "a list decision under the public-security law": (
         HR,
         build_push(decision=DECIDED | {"penalty_law": "public_security"}),
@@ -408,7 +416,9 @@ def test_every_fault_of_a_body_is_named_at_once(world: World) -> None:
 def test_numbers_of_two_recorded_subjects_conflict(world: World) -> None:
     registered = {"scheme": "registration_no", "number": "440301103097413"}
     world.record()
-    world.record(source_ref="B", subject=build_subject(name="乙公司") | {"identifiers": [registered]})
+    world.record(
+        source_ref="B", subject=build_subject(name="乙公司") | {"identifiers": [registered]}
+    )
     both = with_identifiers({"scheme": "uscc", "number": BUILDER_USCC}, registered)
     before = count_written_rows(world)
     answer = world.api().post("/v1/entries", json=build_push(source_ref="C", subject=both))
@@ -447,7 +457,9 @@ def test_a_person_never_gets_a_second_resident_id(world: World) -> None:
     world.record(subject=first, **alone)
     second = build_person(build_resident_id("19850612", "003"))
     second["identifiers"].append(PASSPORT)
-    answer = world.api().post("/v1/entries", json=build_push(source_ref="B", subject=second, **alone))
+    answer = world.api().post(
+        "/v1/entries", json=build_push(source_ref="B", subject=second, **alone)
+    )
     require_refused(answer, 409, "identifier_conflict")
 
 
@@ -455,7 +467,10 @@ def test_a_new_passport_of_a_known_person_is_taken(world: World) -> None:
     alone = {"responsible_persons": None}
     first = build_person() | {"identifiers": [*build_person()["identifiers"], PASSPORT]}
     renewed = build_person() | {
-        "identifiers": [*build_person()["identifiers"], {"scheme": "passport", "number": "E99999999"}]
+        "identifiers": [
+            *build_person()["identifiers"],
+            {"scheme": "passport", "number": "E99999999"},
+        ]
     }
     one = world.record(subject=first, **alone)
     other = world.record(source_ref="B", subject=renewed, **alone)
@@ -472,7 +487,9 @@ def test_a_code_is_found_by_the_organisation_code_inside_it(world: World) -> Non
 def test_a_subject_keeps_its_kind(world: World) -> None:
     world.record()
     before = count_written_rows(world)
-    body = build_push(source_ref="B", subject=build_subject() | {"kind": "unincorporated_organization"})
+    body = build_push(
+        source_ref="B", subject=build_subject() | {"kind": "unincorporated_organization"}
+    )
     answer = world.api().post("/v1/entries", json=body)
     assert require_refused(answer, 409, "subject_kind_conflict")["recorded_kind"] == "legal_person"
     assert count_written_rows(world) == before
@@ -545,7 +562,9 @@ def test_no_text_of_a_push_may_hold_a_personal_number(
     caplog.set_level(logging.DEBUG)
     before = count_written_rows(world)
     for pointer in TEXTS:
-        answer = world.api().post("/v1/entries", json=bent(FULL, pointer, f"号{PERSON_RESIDENT_ID}"))
+        answer = world.api().post(
+            "/v1/entries", json=bent(FULL, pointer, f"号{PERSON_RESIDENT_ID}")
+        )
         require_refused(answer, 422, "personal_number_in_text", pointer)
         assert PERSON_RESIDENT_ID not in answer.text
     assert count_written_rows(world) == before
@@ -561,7 +580,9 @@ def test_a_personal_number_is_found_however_it_is_written(world: World) -> None:
 
 
 def test_a_code_in_a_text_is_no_personal_number(world: World) -> None:
-    world.record(reason=f"与 {BUILDER_USCC} 号企业共同拖欠工资", remark="工商注册号 110108000000016")
+    world.record(
+        reason=f"与 {BUILDER_USCC} 号企业共同拖欠工资", remark="工商注册号 110108000000016"
+    )
 
 
 def test_the_reason_of_a_change_may_not_hold_a_personal_number(world: World) -> None:
@@ -569,7 +590,11 @@ def test_the_reason_of_a_change_may_not_hold_a_personal_number(world: World) -> 
     changes = {"reason": "更正事由"}
     orders: dict[str, dict[str, Any]] = {
         "corrections": {"reason": PERSON_RESIDENT_ID, "changes": changes},
-        "revocations": {"reason": PERSON_RESIDENT_ID, "reason_code": "other", "revoked_on": "2026-11-22"},
+        "revocations": {
+            "reason": PERSON_RESIDENT_ID,
+            "reason_code": "other",
+            "revoked_on": "2026-11-22",
+        },
         "exits": {"reason": PERSON_RESIDENT_ID, "exited_on": "2026-11-22"},
     }
     before = count_written_rows(world)

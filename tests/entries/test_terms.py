@@ -5,17 +5,18 @@ from typing import Any
 
 import httpx
 
-from tests.support.cases import (
+from tests.support.problems import require_refused
+from tests.support.redress_cases import (
     View,
     build_application,
     create_official_client,
     open_case,
     read_entry,
-    take_case_step,
     require_status,
     require_unchanged,
+    take_case_step,
 )
-from tests.support.facts import (
+from tests.support.request_bodies import (
     MINOR_RESIDENT_ID,
     build_decision,
     build_organisation,
@@ -26,7 +27,6 @@ from tests.support.facts import (
     build_red_changes,
     build_resident_id,
 )
-from tests.support.problems import require_refused
 from tests.support.world import World
 
 TERMLESS: dict[str, Any] = {"effective_from": None, "effective_until": None}
@@ -144,10 +144,14 @@ def test_wages_that_were_paid_end_it_early_after_six_months_on_the_list(world: W
             assert document["unmet"] == [circumstance]
     case = open_case(world.api(), entry, "repairs", paid)
     accepted = {"outcome": "accepted", "reasons": "材料齐全"}
-    case = require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted))
+    case = require_status(
+        take_case_step(create_official_client(world, "王某"), case, "acceptance", accepted)
+    )
     assert case["due_on"] == "2026-12-21"  # the 15th working day
     approved = {"outcome": "approved", "reasons": "符合提前移出条件"}
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", approved, 1))
+    require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "decision", approved, 1)
+    )
     assert status_on(world, entry, "2026-11-29", "2026-11-30") == ["active", "removed"]
 
 
@@ -191,7 +195,9 @@ def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
 def test_a_fraud_entry_stands_three_years_or_the_two_that_its_push_names(world: World) -> None:
     police = world.api("department", "public_security")
     three = world.record(police, **fraud("GA-1", "2026-11-20", subject=build_organisation(1)))
-    two = world.record(police, **fraud("GA-2", "2026-11-20", "2028-11-20", subject=build_organisation(2)))
+    two = world.record(
+        police, **fraud("GA-2", "2026-11-20", "2028-11-20", subject=build_organisation(2))
+    )
     assert (three["effective_until"], two["effective_until"]) == ("2029-11-20", "2028-11-20")
     assert (three["severity"], three["disclosure"]["class"]) == ("general", "public")
     body = build_push(**fraud("GA-3", "2026-11-20", "2031-11-21", subject=build_organisation(3)))
@@ -200,7 +206,9 @@ def test_a_fraud_entry_stands_three_years_or_the_two_that_its_push_names(world: 
         assert too_long(extend(police, two, extension("2029-11-20"))) is None
     somebody = world.record(
         police,
-        **fraud("GA-4", "2026-11-20", subject=build_person(), responsible_persons=None, disclosure=None),
+        **fraud(
+            "GA-4", "2026-11-20", subject=build_person(), responsible_persons=None, disclosure=None
+        ),
     )
     assert somebody["disclosure"]["class"] == "restricted"
 
@@ -223,7 +231,10 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
         change = {"reason": "更正", "changes": {"effective_until": "2028-11-21"}}
         assert too_long(police.post(path, json=change, headers=tag)) == "2028-11-20"
     shorter = {"reason": "更正", "changes": {"effective_until": "2027-11-20"}}
-    assert require_status(police.post(path, json=shorter, headers=tag))["effective_until"] == "2027-11-20"
+    assert (
+        require_status(police.post(path, json=shorter, headers=tag))["effective_until"]
+        == "2027-11-20"
+    )
     # A third one: the stay still began with the first.
     assert require_status(after("GA-3", "2027-11-21"), 201)["effective_until"] == "2028-11-20"
     with require_unchanged(world):
@@ -233,20 +244,29 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
     assert require_status(after("GA-4", "2028-11-22"), 201)["effective_until"] == "2031-11-22"
 
     require_status(after("GA-B1", "2023-11-20", number=2), 201)
-    assert require_status(after("GA-B2", "2026-11-22", number=2), 201)["effective_until"] == "2029-11-22"
+    assert (
+        require_status(after("GA-B2", "2026-11-22", number=2), 201)["effective_until"]
+        == "2029-11-22"
+    )
     # An entry that was taken back on its first day, or was on another list, is no stay.
     world.record(**wage("HR-3", "2023-11-21", subject=build_organisation(3)))
     void = require_status(after("GA-C1", "2023-11-20", number=3), 201)
     order = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
     path = f"/v1/entries/{void['id']}/revocations"
     require_status(police.post(path, json=order, headers={"If-Match": '"1"'}))
-    assert require_status(after("GA-C2", "2026-11-21", number=3), 201)["effective_until"] == "2029-11-21"
+    assert (
+        require_status(after("GA-C2", "2026-11-21", number=3), 201)["effective_until"]
+        == "2029-11-21"
+    )
     # One that left early reaches to the day on which it left.
     left = require_status(after("GA-D1", "2025-11-20", number=4), 201)
     path = f"/v1/entries/{left['id']}/exits"
     order = {"reason": "移出", "exited_on": "2026-11-21"}
     require_status(police.post(path, json=order, headers={"If-Match": '"1"'}))
-    assert require_status(after("GA-D2", "2026-11-21", "2030-11-20", number=4), 201)["status"] == "active"
+    assert (
+        require_status(after("GA-D2", "2026-11-21", "2030-11-20", number=4), 201)["status"]
+        == "active"
+    )
     with require_unchanged(world):
         assert too_long(after("GA-D3", "2030-11-21", number=4)) == "2030-11-20"
 
@@ -258,7 +278,10 @@ def test_a_defaulter_stands_until_performance_or_for_the_courts_two_years(world:
     court = world.api("department", "court")
     openly = world.record(court, **defaulter("FY-1"))
     said = build_push(**defaulter("FY-2", subject=build_organisation(2)))
-    body = said | {"effective_until": None, "responsible_persons": build_push()["responsible_persons"]}
+    body = said | {
+        "effective_until": None,
+        "responsible_persons": build_push()["responsible_persons"],
+    }
     also_open = require_status(court.post("/v1/entries", json=body), 201)
     for entry in (openly, also_open):
         assert (entry["effective_until"], entry["disclosure"]["class"]) == (None, "public")
@@ -371,10 +394,16 @@ def test_a_defaulter_who_performed_is_taken_down_within_three_working_days(world
     case = open_case(court, entry, "repairs", paid)
     assert case["due_on"] == "2026-11-23"
     accepted = {"outcome": "accepted", "reasons": "已履行完毕"}
-    case = require_status(take_case_step(create_official_client(world, "王某", "court"), case, "acceptance", accepted))
+    case = require_status(
+        take_case_step(create_official_client(world, "王某", "court"), case, "acceptance", accepted)
+    )
     assert case["due_on"] == "2026-11-24"  # acceptance and decision within the three days
     approved = {"outcome": "approved", "reasons": "已履行完毕"}
-    require_status(take_case_step(create_official_client(world, "赵某", "court"), case, "decision", approved, 2))
+    require_status(
+        take_case_step(
+            create_official_client(world, "赵某", "court"), case, "decision", approved, 2
+        )
+    )
     down = read_entry(court, entry)["disclosure"]["take_down"]
     assert down == {"since": "2026-11-22", "due": "2026-11-25", "state": "due"}
     assert read_entry(court, fixed)["disclosure"]["take_down"] is None

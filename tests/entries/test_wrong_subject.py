@@ -14,9 +14,17 @@ from sqlalchemy import func, select
 from app.catalogue.service import put_list_type_in_force
 from app.db.tables import SubjectIdentifier, SubjectName
 from app.entries.changes import next_version
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_decision, build_person, build_push, build_subject
 from tests.support.numbers import build_org_code, build_resident_id, build_uscc
-from tests.support.problems import require_refused, count_written_rows
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_decision,
+    build_person,
+    build_push,
+    build_question,
+    build_subject,
+)
 from tests.support.world import World
 
 WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -75,7 +83,10 @@ def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
 ) -> None:
     wrong = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
     voided(world, wrong, code)
-    assert standing(world, build_question(build_uscc(1), None), {"name": WRONG_NAME, "ref": "n"}) == ["none"] * 2
+    assert (
+        standing(world, build_question(build_uscc(1), None), {"name": WRONG_NAME, "ref": "n"})
+        == ["none"] * 2
+    )
     right = world.record(
         subject=build_subject(build_uscc(1), RIGHT_NAME), source_ref="HR-2", replaces=wrong["id"]
     )
@@ -100,7 +111,10 @@ def test_a_number_that_an_entry_taught_beside_the_right_one_is_free_again(world:
     require_refused(world.api().post("/v1/entries", json=elsewhere), 409, "identifier_conflict")
     voided(world, wrong)
     assert [item["scheme"] for item in profile(world, stays)["identifiers"]] == ["org_code", "uscc"]
-    assert standing(world, by_certificate(), build_question(build_uscc(1), None)) == ["none", "black"]
+    assert standing(world, by_certificate(), build_question(build_uscc(1), None)) == [
+        "none",
+        "black",
+    ]
     answer = world.api().post("/v1/entries", json=elsewhere)
     assert answer.status_code == 201, answer.text
     assert told(world, by_certificate())[0]["subject"]["name"] == "丙公司"
@@ -118,7 +132,9 @@ def test_the_right_code_is_taken_where_a_wrong_one_was_taken_back(world: World) 
     answer = world.api().post("/v1/entries", json=right)
     assert answer.status_code == 201, answer.text
     assert answer.json()["subject"]["id"] == stays["subject"]["id"]
-    assert standing(world, build_question(build_uscc(1), None), build_question(build_uscc(2), None, ref="2")) == ["none", "black"]
+    assert standing(
+        world, build_question(build_uscc(1), None), build_question(build_uscc(2), None, ref="2")
+    ) == ["none", "black"]
 
 
 def test_a_kind_that_was_wrong_stands_in_nobodys_way(world: World) -> None:
@@ -145,7 +161,9 @@ def test_a_person_goes_by_the_right_name(world: World) -> None:
         source_ref="HR-2",
         replaces=wrong["id"],
     )
-    results = told(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"), by_wrong_name)
+    results = told(
+        world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"), by_wrong_name
+    )
     assert [result["standing"] for result in results] == ["black", "unresolved"]
     assert [item["code"] for item in results[1]["warnings"]] == ["name_mismatch"]
     # The number is sealed anew for its bearer: corrections read the birth date from it.
@@ -187,7 +205,10 @@ def test_what_another_standing_decision_gave_stays(world: World) -> None:
     after = profile(world, stays)
     assert (after["name"], after["former_names"]) == (RIGHT_NAME, [])
     assert after["identifiers"] == before["identifiers"]
-    assert standing(world, by_certificate(), build_question(build_uscc(1), RIGHT_NAME)) == ["black"] * 2
+    assert (
+        standing(world, by_certificate(), build_question(build_uscc(1), RIGHT_NAME))
+        == ["black"] * 2
+    )
 
 
 def test_the_latest_decision_that_stands_names_the_subject(world: World) -> None:
@@ -223,9 +244,13 @@ def test_a_corrected_name_stays_a_former_one_while_its_entry_stands(world: World
 
 
 def test_another_day_of_decision_may_name_the_subject_otherwise(world: World) -> None:
-    first = world.record(subject=build_subject(build_uscc(1), "甲公司"), decision=build_decision("2026-11-19"))
+    first = world.record(
+        subject=build_subject(build_uscc(1), "甲公司"), decision=build_decision("2026-11-19")
+    )
     world.record(
-        subject=build_subject(build_uscc(1), "乙公司"), decision=build_decision("2026-11-18"), source_ref="HR-2"
+        subject=build_subject(build_uscc(1), "乙公司"),
+        decision=build_decision("2026-11-18"),
+        source_ref="HR-2",
     )
     assert profile(world, first)["name"] == "甲公司"
     body = {"reason": "日期有误", "changes": {"decision": {"decided_on": "2026-11-17"}}}
@@ -253,7 +278,9 @@ def test_a_plain_revocation_takes_nothing_back(world: World) -> None:
     entry = world.record(subject=with_certificate(1))
     voided(world, entry, "decision_revoked")
     require_refused(
-        world.api().post("/v1/entries", json=build_push(subject=with_certificate(2), source_ref="HR-2")),
+        world.api().post(
+            "/v1/entries", json=build_push(subject=with_certificate(2), source_ref="HR-2")
+        ),
         409,
         "identifier_conflict",
     )
@@ -362,8 +389,12 @@ def test_an_entry_is_replaced_once_while_its_replacement_stands(world: World) ->
     voided(world, wrong)
     body = build_push(subject=build_subject(build_uscc(2)), source_ref="HR-2", replaces=wrong["id"])
     second = world.api().post("/v1/entries", json=body).json()
-    other = build_push(subject=build_subject(build_uscc(3)), source_ref="HR-3", replaces=wrong["id"])
-    require_refused(world.api().post("/v1/entries", json=other), 422, "nothing_to_replace", "/replaces")
+    other = build_push(
+        subject=build_subject(build_uscc(3)), source_ref="HR-3", replaces=wrong["id"]
+    )
+    require_refused(
+        world.api().post("/v1/entries", json=other), 422, "nothing_to_replace", "/replaces"
+    )
     assert world.api().post("/v1/entries", json=body).status_code == 200
     voided(world, second)
     assert world.api().post("/v1/entries", json=other).status_code == 201
@@ -442,7 +473,9 @@ def test_pushes_and_revocations_at_once_leave_each_number_with_one_bearer(world:
         def record(number: int, turn: int = turn, barrier: Any = barrier) -> httpx.Response:
             whom = build_subject(build_uscc(turn), f"新{turn}公司")
             barrier.wait()
-            return api.post("/v1/entries", json=build_push(subject=whom, source_ref=f"{turn}-{number}"))
+            return api.post(
+                "/v1/entries", json=build_push(subject=whom, source_ref=f"{turn}-{number}")
+            )
 
         with ThreadPoolExecutor(3) as pool:
             revoking = pool.submit(revoke)

@@ -10,7 +10,7 @@ from app.demo.synthetic import build_uscc
 from app.exports import snapshot
 from app.registry import Registry
 from tests.support.commands import CommandRunner, build_command_runner
-from tests.support.exported import EXPORT_PARSERS
+from tests.support.export_readers import EXPORT_PARSERS
 from tests.support.processes import build_push_today
 from tests.support.world import World
 
@@ -81,7 +81,9 @@ def test_known_at_pins_the_past_on_the_command_line_too(
     assert file.read_bytes() == before
 
 
-def test_what_is_there_is_never_overwritten(world: World, command: CommandRunner, tmp_path: Path) -> None:
+def test_what_is_there_is_never_overwritten(
+    world: World, command: CommandRunner, tmp_path: Path
+) -> None:
     for name in ("entries.ndjson", "entries.ndjson.part"):
         there = tmp_path / name
         there.write_text("somebody's work")

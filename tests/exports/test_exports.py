@@ -19,8 +19,17 @@ from app.exports import snapshot
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status
-from tests.support.exported import EXPORT_PARSERS, ExportContent, parse_csv, parse_ndjson
-from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
+from tests.support.export_readers import EXPORT_PARSERS, ExportContent, parse_csv, parse_ndjson
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    OTHER_USCC,
+    PERSON_RESIDENT_ID,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 ADDRESS = "/v1/exports/entries"
@@ -66,7 +75,9 @@ def fill(world: World) -> dict[str, dict[str, Any]]:
             effective_from="2023-01-10",
             effective_until="2026-01-10",
         ),
-        "revoked": world.record(source_ref="REVOKED", subject=build_subject(build_uscc(2), "枣庄乙公司")),
+        "revoked": world.record(
+            source_ref="REVOKED", subject=build_subject(build_uscc(2), "枣庄乙公司")
+        ),
         "void": world.record(source_ref="VOID", subject=build_subject(build_uscc(3), "枣庄丙公司")),
     }
     for name, code in (("revoked", "decision_revoked"), ("void", "wrong_subject")):
@@ -308,7 +319,9 @@ def test_the_snapshot_holds_still_while_pushes_go_on(
             serial = number * 100 + turn
             answer = clients[number].post(
                 "/v1/entries",
-                json=build_push(source_ref=f"P-{serial}", subject=build_subject(build_uscc(serial), "某公司")),
+                json=build_push(
+                    source_ref=f"P-{serial}", subject=build_subject(build_uscc(serial), "某公司")
+                ),
             )
             assert answer.status_code == 201, answer.text
             pushed.append(answer.json()["seq"])

@@ -15,9 +15,14 @@ from app.db.tables import EntryTurn
 from app.exports import feed, service
 from app.registry import Registry
 from tests.support.commands import CommandRunner, build_command_runner
-from tests.support.exported import ExportContent, parse_ndjson
-from tests.support.facts import PERSON_RESIDENT_ID, build_organisation, build_push, build_red_changes
+from tests.support.export_readers import ExportContent, parse_ndjson
 from tests.support.problems import require_refused
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_organisation,
+    build_push,
+    build_red_changes,
+)
 from tests.support.world import World
 
 FOLLOWERS = ("subscriber", "auditor")
@@ -172,7 +177,9 @@ def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: 
 
 def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World) -> None:
     entry = world.record(effective_until="2026-11-25")
-    honoured = world.record(**build_red_changes(subject=build_organisation(5), effective_until="2026-11-30"))
+    honoured = world.record(
+        **build_red_changes(subject=build_organisation(5), effective_until="2026-11-30")
+    )
     suspending = recorded(world, 6, effective_from="2026-11-27")
     looks: list[Callable[[], httpx.Response]] = [
         lambda: world.api("auditor").get(CHANGES),

@@ -23,8 +23,8 @@ from app.rules.permissions import Caller, Role
 from app.security.keys import create
 from app.settings import Settings
 from tests.conftest import DATABASES
-from tests.support.facts import build_subject
 from tests.support.processes import ServerProcess, build_push_today, serve_registry
+from tests.support.request_bodies import build_subject
 from tests.support.world import RegistryTemplates
 
 pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not to be tested")
@@ -55,7 +55,9 @@ def settings(templates: RegistryTemplates) -> Iterator[Settings]:
         pushes = [
             EntryPush.model_validate(
                 build_push_today(
-                    build_uscc(serial), f"L-{serial}", subject=build_subject(build_uscc(serial), f"企业{serial}")
+                    build_uscc(serial),
+                    f"L-{serial}",
+                    subject=build_subject(build_uscc(serial), f"企业{serial}"),
                 )
             )
             for serial in range(RECORDED)

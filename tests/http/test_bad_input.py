@@ -10,7 +10,13 @@ from urllib.parse import quote, urlsplit
 import httpx
 import pytest
 
-from tests.support.facts import (
+from tests.support.problems import (
+    count_written_rows,
+    read_problem,
+    read_server_log,
+    require_refused,
+)
+from tests.support.request_bodies import (
     BUILDER_USCC,
     PERSON_RESIDENT_ID,
     build_check,
@@ -21,7 +27,6 @@ from tests.support.facts import (
     build_resident_id,
     build_subject,
 )
-from tests.support.problems import read_problem, require_refused, read_server_log, count_written_rows
 from tests.support.world import World
 
 ENTRIES = "/v1/entries"
@@ -123,7 +128,9 @@ def test_a_body_that_is_too_large_is_refused_declared_or_not(world: World) -> No
 
     before = count_written_rows(world)
     require_refused(world.api().post(ENTRIES, content=large, headers=JSON), 413, "body_too_large")
-    require_refused(world.api().post(ENTRIES, content=in_parts(), headers=JSON), 413, "body_too_large")
+    require_refused(
+        world.api().post(ENTRIES, content=in_parts(), headers=JSON), 413, "body_too_large"
+    )
     with world.client(None) as nobody:
         require_refused(nobody.post(ENTRIES, content=large, headers=JSON), 413, "body_too_large")
     chinese = JSON | {"Accept-Language": "zh"}
@@ -166,7 +173,15 @@ def test_an_unknown_field_is_refused_at_every_level(world: World) -> None:
         answer = sent(world, with_unknown(whole, level, "sevrity"))
         require_refused(answer, 422, "unknown_field", f"{pointer}/sevrity")
         # A name that is not plainly a name is not repeated.
-        for name in (PERSON_RESIDENT_ID, FULL_WIDTH, f"id_{PERSON_RESIDENT_ID}", "a b", "\x00", "<script>", ""):
+        for name in (
+            PERSON_RESIDENT_ID,
+            FULL_WIDTH,
+            f"id_{PERSON_RESIDENT_ID}",
+            "a b",
+            "\x00",
+            "<script>",
+            "",
+        ):
             answer = sent(world, with_unknown(whole, level, name))
             require_refused(answer, 422, "unknown_field", pointer)
             assert PERSON_RESIDENT_ID not in answer.text
@@ -196,7 +211,11 @@ FIELDS: list[tuple[dict[str, Any], str, str]] = [
     ({"subject": "枣庄"}, "wrong_type", "/subject"),
     ({"subject": build_subject() | {"kind": "company"}}, "unknown_value", "/subject/kind"),
     ({"subject": build_subject() | {"identifiers": {}}}, "wrong_type", "/subject/identifiers"),
-    ({"subject": build_subject() | {"identifiers": [None]}}, "wrong_type", "/subject/identifiers/0"),
+    (
+        {"subject": build_subject() | {"identifiers": [None]}},
+        "wrong_type",
+        "/subject/identifiers/0",
+    ),
     (
         {"subject": build_subject() | {"identifiers": [{"scheme": "uscc", "number": 91370403}]}},
         "not_text",
@@ -302,7 +321,15 @@ def test_numbers_that_cannot_be_are_refused_and_not_repeated(
     caplog.set_level(logging.DEBUG)
     before = count_written_rows(world)
     future, no_day = build_resident_id("20990101"), build_resident_id("20230229")
-    for number in (future, no_day, PERSON_RESIDENT_ID[:-1] + "4", PERSON_RESIDENT_ID[:-1], "\x00" * 18, "𝟛" * 18, "X" * 18):
+    for number in (
+        future,
+        no_day,
+        PERSON_RESIDENT_ID[:-1] + "4",
+        PERSON_RESIDENT_ID[:-1],
+        "\x00" * 18,
+        "𝟛" * 18,
+        "X" * 18,
+    ):
         body = build_push(subject=build_person(number), responsible_persons=None)
         answer = sent(world, body)
         require_refused(answer, 422, "invalid_identifier", "/subject/identifiers/0/number")
@@ -343,7 +370,9 @@ def test_the_longest_name_is_kept_with_a_number_and_refused_without_one(world: W
     assert entry["subject"]["name"] == "公" * 200
     alone = {"kind": "unincorporated_organization", "name": "公" * 171}
     body = build_push(
-        **build_penalty_changes(list_type="illegal_social_organizations.penalty", subject=alone, source_ref="B")
+        **build_penalty_changes(
+            list_type="illegal_social_organizations.penalty", subject=alone, source_ref="B"
+        )
     )
     api = world.api("department", "civil_affairs")
     require_refused(api.post(ENTRIES, json=body), 422, "too_long", "/subject/name")
@@ -360,7 +389,9 @@ WRITTEN_AS: dict[str, str] = {
     "twice percent": "".join(f"%25{ord(each):02X}" for each in PERSON_RESIDENT_ID),
     "full width": quote(FULL_WIDTH),
     "grouped": f"{PERSON_RESIDENT_ID[:6]}-{PERSON_RESIDENT_ID[6:14]}-{PERSON_RESIDENT_ID[14:]}",
-    "with blanks": f"{PERSON_RESIDENT_ID[:6]}%20{PERSON_RESIDENT_ID[6:14]}+{PERSON_RESIDENT_ID[14:]}".replace("+", "%20"),
+    "with blanks": (
+        f"{PERSON_RESIDENT_ID[:6]}%20{PERSON_RESIDENT_ID[6:14]}+{PERSON_RESIDENT_ID[14:]}"
+    ).replace("+", "%20"),
     "zero width": quote("\u200b".join(PERSON_RESIDENT_ID)),
 }
 
@@ -445,7 +476,9 @@ def test_odd_queries_are_refused_or_find_nothing(world: World) -> None:
         ("subject_id=1", "not_an_id"),
         (f"source_ref={'x' * 81}", "too_long"),
     ):
-        require_refused(world.api().get(f"{ENTRIES}?{query}"), 422, code, f"?{query.partition('=')[0]}")
+        require_refused(
+            world.api().get(f"{ENTRIES}?{query}"), 422, code, f"?{query.partition('=')[0]}"
+        )
     for cursor in (
         "abc",
         "%FF",

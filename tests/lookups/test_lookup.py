@@ -6,8 +6,15 @@ from uuid import uuid4
 import pytest
 
 from app.catalogue.service import put_list_type_in_force
-from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_penalty_changes, build_person, build_red_changes, build_subject
 from tests.support.numbers import build_org_code, build_uscc
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    PERSON_RESIDENT_ID,
+    build_penalty_changes,
+    build_person,
+    build_red_changes,
+    build_subject,
+)
 from tests.support.world import World
 
 COMPANY = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}

@@ -3,14 +3,16 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.support.facts import build_subject
 from tests.support.numbers import build_uscc
+from tests.support.request_bodies import build_subject
 from tests.support.world import World
 
 
 def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) -> None:
     for serial in range(1, 6):
-        world.record(subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}")
+        world.record(
+            subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}"
+        )
     approver = world.api("approver")
 
     def look(turn: int) -> Any:

@@ -8,8 +8,8 @@ import yaml
 from app.calendar.notices import read_calendar_notice
 from app.disclosure.service import load_year
 from app.redress.due_days import recount
-from tests.support.cases import build_objection, open_case, take_case_step, require_status
-from tests.support.facts import build_organisation
+from tests.support.redress_cases import build_objection, open_case, require_status, take_case_step
+from tests.support.request_bodies import build_organisation
 from tests.support.world import World
 
 NOTICE = {
@@ -23,7 +23,8 @@ NOTICE = {
 def test_open_cases_are_counted_anew_and_closed_ones_are_not(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 29))
     entries = [
-        world.record(source_ref=f"HR-{number}", subject=build_organisation(number)) for number in range(3)
+        world.record(source_ref=f"HR-{number}", subject=build_organisation(number))
+        for number in range(3)
     ]
     cases = [open_case(world.api(), entry, "objections", build_objection()) for entry in entries]
     assert {(case["due_on"], case["provisional"]) for case in cases} == {("2027-01-04", True)}

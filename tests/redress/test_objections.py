@@ -7,20 +7,27 @@ from uuid import uuid4
 
 import orjson
 
-from tests.support.cases import (
+from tests.support.export_readers import parse_ndjson
+from tests.support.problems import require_refused
+from tests.support.redress_cases import (
     View,
-    read_changes,
-    read_head_seq,
     build_objection,
     open_case,
+    read_changes,
     read_entry,
-    take_case_step,
+    read_head_seq,
     require_status,
     require_unchanged,
+    take_case_step,
 )
-from tests.support.exported import parse_ndjson
-from tests.support.facts import build_question, build_check, build_decision, build_organisation, build_penalty_changes, build_push
-from tests.support.problems import require_refused
+from tests.support.request_bodies import (
+    build_check,
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_push,
+    build_question,
+)
 from tests.support.world import World
 
 REJECTED = {"outcome": "rejected", "reasons": "经核实，工资于决定前未结清"}
@@ -62,7 +69,9 @@ def everywhere(world: World, entry: View) -> dict[str, Any]:
         "check": require_status(office.post("/v1/checks", json=build_check())),
         "lookup": require_status(office.post("/v1/subjects/lookup", json=asking)),
         "subject": require_status(office.get(f"/v1/subjects/{subject}")),
-        "subject by code": require_status(office.get(f"/v1/subjects/uscc/{build_question()['number']}")),
+        "subject by code": require_status(
+            office.get(f"/v1/subjects/uscc/{build_question()['number']}")
+        ),
         "export": parse_ndjson(auditor.get("/v1/exports/entries").content).rows,
         "feed": require_status(world.api("subscriber").get("/v1/changes")),
         "auditor's feed": require_status(auditor.get("/v1/changes")),
@@ -119,13 +128,21 @@ def test_a_disputed_entry_says_so_on_every_answer_until_the_last_objection_is_an
     assert marked["changes"] == [{"field": "disputed", "old": False, "new": True}]
 
     # Another one finds the mark set, and takes no number.
-    second = open_case(world.api("operator"), entry, "objections", build_objection(grounds="主体有误"))
+    second = open_case(
+        world.api("operator"), entry, "objections", build_objection(grounds="主体有误")
+    )
     assert read_head_seq(world) == marked["seq"]
     answered = require_status(take_case_step(world.api(), first, "decision", REJECTED, 2))
     assert (answered["state"], answered["due_on"], answered["overdue"]) == ("rejected", None, False)
-    assert (read_entry(world.api(), entry)["disputed"], read_head_seq(world)) == (True, marked["seq"])
+    assert (read_entry(world.api(), entry)["disputed"], read_head_seq(world)) == (
+        True,
+        marked["seq"],
+    )
 
-    assert require_status(take_case_step(world.api(), second, "decision", WITHDRAWN, 2))["state"] == "withdrawn"
+    assert (
+        require_status(take_case_step(world.api(), second, "decision", WITHDRAWN, 2))["state"]
+        == "withdrawn"
+    )
     assert everywhere(world, entry) == everywhere_is(disputed=False)
     settled = versions(world, entry)[-1]
     assert (settled["action"], settled["reason"]) == ("settle", WITHDRAWN["reasons"])
@@ -179,7 +196,9 @@ def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_h
 
     for today, overdue in ((date(2026, 10, 14), False), (date(2026, 10, 15), True)):
         world.clock.set_day(today)
-        shown_now = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
+        shown_now = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))[
+            "objections"
+        ]
         assert [item["overdue"] for item in shown_now] == [overdue, True]
         assert len(listed(world, due="overdue")) == 1 + overdue
 
@@ -193,7 +212,9 @@ def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_h
         case = open_case(world.api(), entry, "objections", build_objection(grounds=f"{today}"))
         assert (case["due_on"], case["provisional"]) == (due, provisional)
     require_status(take_case_step(world.api(), case, "decision", REJECTED, 2))
-    [*_, closed] = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))["objections"]
+    [*_, closed] = require_status(world.api().get(f"/v1/entries/{entry['id']}/objections"))[
+        "objections"
+    ]
     assert (closed["due_on"], closed["provisional"], closed["overdue"]) == (None, False, False)
 
 
@@ -204,7 +225,8 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
     fined = build_penalty_changes(list_type="tax_fraud.penalty", conduct_ended_on="2026-09-01")
     other = world.record(tax, **fined)
     entries = [
-        world.record(source_ref=f"HR-{number}", subject=build_organisation(number)) for number in range(3)
+        world.record(source_ref=f"HR-{number}", subject=build_organisation(number))
+        for number in range(3)
     ]
     cases = {}
     for number, day in ((1, 24), (0, 25), (2, 25)):
@@ -248,7 +270,9 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
         paged, cursor = [], None
         for _ in whole:
             more = {"next": cursor} if cursor else {}
-            page = require_status(world.api().get("/v1/objections", params={"limit": 1, **query, **more}))
+            page = require_status(
+                world.api().get("/v1/objections", params={"limit": 1, **query, **more})
+            )
             paged += page["cases"]
             cursor = page["next"]
         assert (paged, cursor) == (whole, None)
@@ -291,7 +315,9 @@ def test_a_remedy_that_leaves_another_objection_open_leaves_the_mark(world: Worl
     now = read_entry(world.api(), entry)
     assert (now["disputed"], now["status"]) == (False, "removed")
     assert now["removal"] == {"by": "revoked", "on": "2026-11-22"}
-    found = require_status(world.api("approver").post("/v1/checks", json=build_check()))["results"][0]
+    found = require_status(world.api("approver").post("/v1/checks", json=build_check()))["results"][
+        0
+    ]
     assert (found["standing"], found["entries"], found["measures"]) == ("none", [], [])
 
 
@@ -302,20 +328,28 @@ def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_case
     case = open_case(world.api(), entry, "objections", build_objection())
     wrong = REVOKED | {"revocation": REVOKED["revocation"] | {"reason_code": "wrong_subject"}}
     before = read_head_seq(world)
-    assert require_status(take_case_step(world.api(), case, "decision", wrong, 2))["state"] == "upheld"
+    assert (
+        require_status(take_case_step(world.api(), case, "decision", wrong, 2))["state"] == "upheld"
+    )
     assert read_changes(world.api("subscriber"), before) == [("remove", entry["id"])]
     with require_unchanged(world):
         again = require_status(take_case_step(world.api(), case, "decision", wrong, 2))
         assert again["state"] == "upheld"
         for api in (world.api(), world.api("operator")):
-            require_refused(api.get(f"/v1/entries/{entry['id']}/objections"), 404, "entry_not_found")
+            require_refused(
+                api.get(f"/v1/entries/{entry['id']}/objections"), 404, "entry_not_found"
+            )
             require_refused(
                 api.post(f"/v1/entries/{entry['id']}/objections", json=build_objection()),
                 404,
                 "entry_not_found",
             )
-            require_refused(take_case_step(api, case, "decision", REJECTED, 3), 404, "entry_not_found")
-            assert require_status(api.get("/v1/objections", params={"state": "upheld"}))["cases"] == []
+            require_refused(
+                take_case_step(api, case, "decision", REJECTED, 3), 404, "entry_not_found"
+            )
+            assert (
+                require_status(api.get("/v1/objections", params={"state": "upheld"}))["cases"] == []
+            )
     auditor = world.api("auditor")
     [sealed] = require_status(auditor.get("/v1/objections", params={"state": "upheld"}))["cases"]
     assert sealed["entry_id"] == entry["id"]
@@ -336,19 +370,29 @@ def test_what_is_sent_twice_is_done_once_and_what_is_closed_stays_closed(world: 
                 world.api("operator").post(path, json=build_objection()),
                 take_case_step(world.api(), case, "assistance", HELP),
             ):
-                assert (require_status(again)["id"], require_status(again)["due_on"]) == (case["id"], "2026-12-01")
+                assert (require_status(again)["id"], require_status(again)["due_on"]) == (
+                    case["id"],
+                    "2026-12-01",
+                )
             elsewhere = HELP | {"unit": "市公安局"}
             document = take_case_step(world.api(), case, "assistance", elsewhere)
             require_refused(document, 409, "step_refused")
         closed = require_status(take_case_step(world.api(), case, "decision", answer, 2))
         with require_unchanged(world):
             for version in (2, 3, 99):
-                assert require_status(take_case_step(world.api(), case, "decision", answer, version)) == closed
+                assert (
+                    require_status(take_case_step(world.api(), case, "decision", answer, version))
+                    == closed
+                )
             other = REJECTED | {"reasons": "另一理由"}
-            document = require_refused(take_case_step(world.api(), case, "decision", other, 3), 409, "step_refused")
+            document = require_refused(
+                take_case_step(world.api(), case, "decision", other, 3), 409, "step_refused"
+            )
             assert document["state"] == answer["outcome"]
             late = HELP | {"unit": "市公安局"}
-            require_refused(take_case_step(world.api(), case, "assistance", late), 409, "step_refused")
+            require_refused(
+                take_case_step(world.api(), case, "assistance", late), 409, "step_refused"
+            )
         steps = [(item["step"], item["outcome"], item["reasons"]) for item in closed["steps"]]
         assert steps == [
             ("assistance", None, HELP["reason"]),
@@ -422,7 +466,9 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
     with require_unchanged(world):
         for position, (changes, code, pointer) in enumerate(NOT_TAKEN):
             base = CORRECTED if position else {**CORRECTED, "correction": None}
-            document = require_refused(take_case_step(api, case, "decision", base | changes, 2), 422, code, pointer)
+            document = require_refused(
+                take_case_step(api, case, "decision", base | changes, 2), 422, code, pointer
+            )
             assert "370402198506120013" not in document["detail"]
         require_refused(
             take_case_step(
@@ -439,7 +485,9 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
         fixed = CORRECTED | {"correction": {"subject": {"identifiers": []}}}
         require_refused(take_case_step(api, case, "decision", fixed, 2), 409, "subject_fixed")
         for body in (CORRECTED, REVOKED, REJECTED):
-            document = require_refused(take_case_step(api, case, "decision", body, 1), 412, "stale_version")
+            document = require_refused(
+                take_case_step(api, case, "decision", body, 1), 412, "stale_version"
+            )
             assert document["current_version"] == 2
             require_refused(take_case_step(api, case, "decision", body), 428, "version_required")
         for changes, code, pointer in (

@@ -9,22 +9,22 @@ import httpx
 from sqlalchemy import select
 
 from app.db.tables import AuditRecord
-from tests.support.cases import (
+from tests.support.export_readers import parse_ndjson
+from tests.support.problems import require_refused
+from tests.support.redress_cases import (
     View,
     build_application,
-    read_changes,
-    read_head_seq,
+    build_evidence,
     create_official_client,
     open_case,
-    build_evidence,
+    read_changes,
     read_entry,
-    take_case_step,
+    read_head_seq,
     require_status,
     require_unchanged,
+    take_case_step,
 )
-from tests.support.exported import parse_ndjson
-from tests.support.facts import (
-    build_question,
+from tests.support.request_bodies import (
     build_check,
     build_decision,
     build_licence_changes,
@@ -32,9 +32,9 @@ from tests.support.facts import (
     build_penalty_changes,
     build_person,
     build_publication,
+    build_question,
     build_red_changes,
 )
-from tests.support.problems import require_refused
 from tests.support.world import World
 
 LISTED: dict[str, Any] = {
@@ -110,9 +110,13 @@ def to_take_down(api: httpx.Client) -> dict[str, tuple[str, str, str]]:
 def repaired(world: World, entry: View, body: View | None = None) -> View:
     """A case that two officials have brought to its approval."""
     case = open_case(world.api(), entry, "repairs", body or build_application())
-    require_status(take_case_step(create_official_client(world, "王某"), case, "acceptance", ACCEPTED))
+    require_status(
+        take_case_step(create_official_client(world, "王某"), case, "acceptance", ACCEPTED)
+    )
     version = read_entry(world.api(), entry)["version"]
-    return require_status(take_case_step(create_official_client(world, "赵某"), case, "decision", APPROVED, version))
+    return require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "decision", APPROVED, version)
+    )
 
 
 # --- may it be repaired? -------------------------------------------------
@@ -207,11 +211,15 @@ def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: Wo
     rewarded = world.record(tax, **build_red_changes(list_type="tax_fraud.red"))
     entry = world.record(**LISTED)
     published(world, entry)
-    boss = world.record(source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED)
+    boss = world.record(
+        source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED
+    )
     elsewhere = world.record(
         source_ref="HR-3", case_ref="HR-C-2", subject=build_organisation(3), **LISTED
     )
-    theirs = build_question(build_person()["identifiers"][0]["number"], "张某", scheme="resident_id", ref="2")
+    theirs = build_question(
+        build_person()["identifiers"][0]["number"], "张某", scheme="resident_id", ref="2"
+    )
     other = build_question(build_organisation(3)["identifiers"][0]["number"], None, ref="3")
     three = (build_question(), theirs, other)
     black = ("black", 1, standing(world, other)[0][2])
@@ -234,7 +242,9 @@ def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: Wo
     assert set(case["steps"][1]["detail"]["entries"]) == {entry["id"], boss["id"]}
 
     assert standing(world, *three)[1:] == [("none", 0, 0), black]
-    assert standing(world, build_question()) == [("red", 1, standing(world, build_question())[0][2])]
+    assert standing(world, build_question()) == [
+        ("red", 1, standing(world, build_question())[0][2])
+    ]
     assert in_force(world) == {rewarded["id"], elsewhere["id"]}
     told_of = read_changes(world.api("subscriber"), before)
     assert sorted(told_of) == sorted(
@@ -281,7 +291,9 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     rewarded = world.record(**build_red_changes())
     entry = world.record(**LISTED)
     published(world, entry)
-    boss = world.record(source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED)
+    boss = world.record(
+        source_ref="HR-2", subject=build_person(), responsible_persons=None, **LISTED
+    )
     case = repaired(world, entry)
     assert read_entry(world.api(), rewarded)["status"] == "active"
     site = {"channel": CHANNELS[0], "withdrawn_on": "2026-11-23"}
@@ -293,7 +305,11 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     assert gone["disclosure"]["take_down"]["state"] == "overdue"
 
     before = read_head_seq(world)
-    closed = require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, gone["version"]))
+    closed = require_status(
+        take_case_step(
+            create_official_client(world, "赵某"), case, "taking-back", FALSE, gone["version"]
+        )
+    )
     assert (closed["state"], closed["due_on"]) == ("taken_back", None)
     back = read_entry(world.api(), entry)
     assert (back["status"], back["removal"], back["disputed"]) == ("active", None, False)
@@ -337,7 +353,9 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
             then = read_entry(auditor, which, on=on)
             gap = {"by": "repaired", "on": "2026-11-22"} if status == "removed" else None
             assert (then["status"], then["removal"]) == (status, gap), on
-    asleep = {on: read_entry(auditor, rewarded, on=on)["status"] for on in ("2026-11-30", "2026-12-11")}
+    asleep = {
+        on: read_entry(auditor, rewarded, on=on)["status"] for on in ("2026-11-30", "2026-12-11")
+    }
     assert asleep == {"2026-11-30": "active", "2026-12-11": "suspended"}
     for on, listed in (("2026-11-21", True), ("2026-12-09", False), ("2026-12-10", True)):
         export = auditor.get("/v1/exports/entries", params={"on": on})
@@ -361,11 +379,15 @@ def test_what_was_repaired_may_still_be_corrected_after_it_came_back(world: Worl
     entry = world.record(**LISTED)
     case = repaired(world, entry)
     world.clock.set_day(date(2026, 12, 10))
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2)
+    )
     path = f"/v1/entries/{entry['id']}/corrections"
     tag = {"If-Match": '"3"'}
     too_long = {"reason": "期限录入有误", "changes": {"effective_until": "2029-12-11"}}
-    document = require_refused(world.api().post(path, json=too_long, headers=tag), 409, "term_not_allowed")
+    document = require_refused(
+        world.api().post(path, json=too_long, headers=tag), 409, "term_not_allowed"
+    )
     assert document["latest"] == "2029-12-10"
     slip = {"reason": "错字", "changes": {"reason": "拖欠农民工工资"}}
     now = require_status(world.api().post(path, json=slip, headers=tag))
@@ -379,7 +401,9 @@ def test_what_was_repaired_may_still_be_corrected_after_it_came_back(world: Worl
 def test_a_record_of_a_subject_on_no_list_comes_back_too(world: World) -> None:
     entry = world.record(**fined("2026-03-31"))
     case = repaired(world, entry)
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2)
+    )
     now = read_entry(world.api(), entry)
     assert (now["status"], now["effective_until"]) == ("active", None)
 
@@ -391,7 +415,9 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
         world.record(source_ref=f"HR-L{number}", subject=build_organisation(number), **LISTED)
         for number in numbers
     ]
-    other = world.record(source_ref="HR-O", subject=build_organisation(9), **{**LISTED, "case_ref": None})
+    other = world.record(
+        source_ref="HR-O", subject=build_organisation(9), **{**LISTED, "case_ref": None}
+    )
     left = require_status(
         world.api().post(
             f"/v1/entries/{linked[0]['id']}/exits",
@@ -410,7 +436,9 @@ def test_only_what_this_repair_ended_comes_back_with_it(world: World) -> None:
             headers={"If-Match": '"2"'},
         )
     )
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2)
+    )
     found = [read_entry(world.api(), one) for one in (entry, *linked, other)]
     assert [one["status"] for one in found] == ["active", "removed", "removed", "active", "active"]
     assert [one["version"] for one in found] == [3, 2, 3, 3, 1]
@@ -422,7 +450,9 @@ def test_what_came_back_is_not_repaired_again_with_another_of_its_case(world: Wo
     entry = world.record(**LISTED)
     case = repaired(world, entry)
     world.clock.set_day(date(2026, 11, 24))
-    require_status(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2))
+    require_status(
+        take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 2)
+    )
     world.clock.set_day(date(2026, 11, 26))
     colleague = world.record(source_ref="HR-2", subject=build_organisation(2), **LISTED)
     told_of = repaired(world, colleague)["steps"][1]["detail"]["entries"]
@@ -460,18 +490,27 @@ def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(worl
     entry = world.record(**LISTED)
     case = open_case(world.api(), entry, "repairs", build_application())
     first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
-    same_person, stranger = create_official_client(world, "王某"), create_official_client(world, "钱某", "tax")
+    same_person, stranger = (
+        create_official_client(world, "王某"),
+        create_official_client(world, "钱某", "tax"),
+    )
 
     def nobody_else(name: str, body: View, version: int | None) -> None:
         with require_unchanged(world):
             keyless = take_case_step(world.api(), case, name, body, version)
             require_refused(keyless, 403, "person_key_required")
             require_refused(
-                take_case_step(world.api("operator"), case, name, body, version), 403, "not_your_department"
+                take_case_step(world.api("operator"), case, name, body, version),
+                403,
+                "not_your_department",
             )
-            require_refused(take_case_step(stranger, case, name, body, version), 404, "entry_not_found")
+            require_refused(
+                take_case_step(stranger, case, name, body, version), 404, "entry_not_found"
+            )
             for role in ("approver", "auditor", "subscriber"):
-                require_refused(take_case_step(world.api(role), case, name, body, version), 403, "forbidden")
+                require_refused(
+                    take_case_step(world.api(role), case, name, body, version), 403, "forbidden"
+                )
 
     nobody_else("acceptance", ACCEPTED, None)
     require_status(take_case_step(first, case, "acceptance", ACCEPTED))
@@ -480,21 +519,37 @@ def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(worl
         nobody_else("decision", body, 1)
         with require_unchanged(world):
             require_refused(take_case_step(first, case, "decision", body, 1), 409, "same_person")
-            require_refused(take_case_step(same_person, case, "decision", body, 1), 409, "same_person")
+            require_refused(
+                take_case_step(same_person, case, "decision", body, 1), 409, "same_person"
+            )
             require_refused(take_case_step(second, case, "decision", body), 428, "version_required")
-            stale = require_refused(take_case_step(second, case, "decision", body, 2), 412, "stale_version")
+            stale = require_refused(
+                take_case_step(second, case, "decision", body, 2), 412, "stale_version"
+            )
             assert stale["current_version"] == 1
     require_status(take_case_step(second, case, "decision", APPROVED, 1))
     with require_unchanged(world):
-        require_refused(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE), 428, "version_required")
-        require_refused(take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 1), 412, "stale_version")
-        require_refused(take_case_step(stranger, case, "taking-back", FALSE, 2), 404, "entry_not_found")
+        require_refused(
+            take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE),
+            428,
+            "version_required",
+        )
+        require_refused(
+            take_case_step(create_official_client(world, "赵某"), case, "taking-back", FALSE, 1),
+            412,
+            "stale_version",
+        )
+        require_refused(
+            take_case_step(stranger, case, "taking-back", FALSE, 2), 404, "entry_not_found"
+        )
         unbound = take_case_step(world.api(), case, "taking-back", FALSE, 2)
         require_refused(unbound, 403, "person_key_required")
         office = take_case_step(world.api("operator"), case, "taking-back", FALSE, 2)
         require_refused(office, 403, "not_your_department")
         for role in ("approver", "auditor", "subscriber"):
-            require_refused(take_case_step(world.api(role), case, "taking-back", FALSE, 2), 403, "forbidden")
+            require_refused(
+                take_case_step(world.api(role), case, "taking-back", FALSE, 2), 403, "forbidden"
+            )
             require_refused(apply(world.api(role), entry, build_application()), 403, "forbidden")
         require_refused(apply(stranger, entry, build_application()), 404, "entry_not_found")
 
@@ -515,8 +570,14 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
             ),
             (build_application("2026-05-23"), (["too_early"], "2026-11-23")),
             (build_application("2026-05-31"), (["too_early"], "2026-11-30")),
-            (build_application("2026-08-31", applied_on="2026-11-20"), (["too_early"], "2027-02-28")),
-            (build_application("2026-05-22", applied_on="2026-11-21"), (["too_early"], "2026-11-22")),
+            (
+                build_application("2026-08-31", applied_on="2026-11-20"),
+                (["too_early"], "2027-02-28"),
+            ),
+            (
+                build_application("2026-05-22", applied_on="2026-11-21"),
+                (["too_early"], "2026-11-22"),
+            ),
             (build_application(circumstances=["repeated"]), (["repeated"], "2026-10-20")),
             (
                 build_application(circumstances=["criminal_case", "repeated"], promise=None),
@@ -528,7 +589,12 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
             ({"applied_on": "2026-04-01"}, "dates_out_of_order", "/applied_on"),
             ({"applied_on": "2026-11-23"}, "dates_out_of_order", "/applied_on"),
             (
-                {"evidence": [build_evidence("2026-04-20"), build_evidence("2026-11-23", "training")]},
+                {
+                    "evidence": [
+                        build_evidence("2026-04-20"),
+                        build_evidence("2026-11-23", "training"),
+                    ]
+                },
                 "dates_out_of_order",
                 "/evidence/1/completed_on",
             ),
@@ -537,7 +603,9 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
             ({"applicant": None}, "missing", "/applicant"),
         ):
             require_refused(apply(api, entry, build_application(**changes)), 422, code, pointer)
-        require_refused(apply(api, {"id": str(uuid4())}, build_application()), 404, "entry_not_found")
+        require_refused(
+            apply(api, {"id": str(uuid4())}, build_application()), 404, "entry_not_found"
+        )
     # The first day is enough, and what was corrected before the listing counts from the listing.
     case = open_case(api, entry, "repairs", build_application("2026-05-22"))
     with require_unchanged(world):
@@ -555,7 +623,9 @@ def test_what_came_in_between_stands_against_acceptance_and_approval(world: Worl
     with require_unchanged(world):
         document = unmet(take_case_step(second, case, "decision", APPROVED, 1))
         assert document == (["repeated"], "2026-10-20")
-    assert require_status(take_case_step(second, case, "decision", REFUSED, 1))["state"] == "refused"
+    assert (
+        require_status(take_case_step(second, case, "decision", REFUSED, 1))["state"] == "refused"
+    )
     other = world.record(source_ref="HR-2", subject=build_organisation(2), **LISTED)
     case = open_case(world.api(), other, "repairs", build_application())
     require_status(
@@ -567,7 +637,9 @@ def test_what_came_in_between_stands_against_acceptance_and_approval(world: Worl
     )
     with require_unchanged(world):
         assert unmet(take_case_step(first, case, "acceptance", ACCEPTED)) == (["ended"], None)
-    assert require_status(take_case_step(first, case, "acceptance", DECLINED))["state"] == "declined"
+    assert (
+        require_status(take_case_step(first, case, "acceptance", DECLINED))["state"] == "declined"
+    )
 
 
 def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
@@ -584,10 +656,15 @@ def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
             [(first, "acceptance", ACCEPTED), (second, "decision", WITHDRAWN)],
         )
     ):
-        evidence = [build_evidence("2026-04-20"), build_evidence(f"2026-05-0{number + 1}", "training")]
+        evidence = [
+            build_evidence("2026-04-20"),
+            build_evidence(f"2026-05-0{number + 1}", "training"),
+        ]
         case = open_case(world.api(), entry, "repairs", build_application(evidence=evidence))
         for api, name, body in steps:
-            case = require_status(take_case_step(api, case, name, body, 1 if name == "decision" else None))
+            case = require_status(
+                take_case_step(api, case, name, body, 1 if name == "decision" else None)
+            )
         assert (case["state"], case["due_on"]) == (body["outcome"], None)
         assert case["steps"][-1]["reasons"] == body["reasons"]
         with require_unchanged(world):
@@ -597,7 +674,9 @@ def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
                 (second, "decision", {**APPROVED, "reasons": "另"}, 1),
                 (create_official_client(world, "赵某"), "taking-back", FALSE, 1),
             ):
-                document = require_refused(take_case_step(api, case, name, body, version), 409, "step_refused")
+                document = require_refused(
+                    take_case_step(api, case, name, body, version), 409, "step_refused"
+                )
                 assert document["state"] == case["state"]
     assert read_entry(world.api(), entry) == before
     assert states(world, entry) == ["declined", "withdrawn", "refused", "withdrawn"]
@@ -641,7 +720,9 @@ def test_every_step_taken_twice_is_taken_once(world: World) -> None:
         with require_unchanged(world):
             another = {**sent, "reasons": "另一理由"}
             latest = version and version + 1
-            document = require_refused(take_case_step(api, case, name, another, latest), 409, "step_refused")
+            document = require_refused(
+                take_case_step(api, case, name, another, latest), 409, "step_refused"
+            )
             assert document["state"] == closed["state"]
     [told_case] = require_status(world.api().get(path))["repairs"]
     assert [item["step"] for item in told_case["steps"]] == [
@@ -657,10 +738,14 @@ def test_more_time_is_given_once_and_only_where_the_rule_knows_it(world: World) 
     official_one = create_official_client(world, "王某")
     case = open_case(world.api(), entry, "repairs", build_application())
     with require_unchanged(world):
-        require_refused(take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused")
+        require_refused(
+            take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused"
+        )
     case = require_status(take_case_step(official_one, case, "acceptance", ACCEPTED))
     with require_unchanged(world):
-        document = require_refused(take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused")
+        document = require_refused(
+            take_case_step(official_one, case, "prolongation", LONGER), 409, "step_refused"
+        )
         assert document["state"] == "accepted"
 
 
@@ -673,7 +758,11 @@ def test_open_applications_stand_by_the_day_of_their_next_step(world: World) -> 
         entry["id"]: open_case(api, entry, "repairs", build_application())
         for api, entry in ((tax, theirs), (world.api(), one), (world.api(), two))
     }
-    require_status(take_case_step(create_official_client(world, "王某"), cases[one["id"]], "acceptance", ACCEPTED))
+    require_status(
+        take_case_step(
+            create_official_client(world, "王某"), cases[one["id"]], "acceptance", ACCEPTED
+        )
+    )
 
     def listed(role: str = "department", where: str | None = None, **query: Any) -> list[str]:
         page = require_status(world.api(role, where).get("/v1/repairs", params=query))
@@ -692,7 +781,11 @@ def test_open_applications_stand_by_the_day_of_their_next_step(world: World) -> 
     assert listed(due="overdue") == [two["id"], one["id"]]
     for role in ("approver", "subscriber"):
         require_refused(world.api(role).get("/v1/repairs"), 403, "forbidden")
-    require_status(take_case_step(create_official_client(world, "赵某"), cases[one["id"]], "decision", APPROVED, 1))
+    require_status(
+        take_case_step(
+            create_official_client(world, "赵某"), cases[one["id"]], "decision", APPROVED, 1
+        )
+    )
     assert (listed(), listed(state="approved")) == ([two["id"]], [one["id"]])
     paged, cursor = [], None
     for _ in range(2):

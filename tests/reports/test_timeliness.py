@@ -6,7 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.facts import build_decision, build_organisation, build_penalty_changes, build_publication
+from tests.support.request_bodies import (
+    build_decision,
+    build_organisation,
+    build_penalty_changes,
+    build_publication,
+)
 from tests.support.world import World
 
 SITE, CITY = "department_site", "credit_china_zaozhuang"
@@ -43,7 +48,9 @@ def fined(world: World, ref: str, decided_on: str, by: str, **more: Any) -> dict
         source_ref=ref,
         list_type=f"{domain}.penalty",
         subject=build_organisation(1, "12370400"),
-        decision=build_decision(decided_on, kind="administrative_penalty", penalty_law="administrative"),
+        decision=build_decision(
+            decided_on, kind="administrative_penalty", penalty_law="administrative"
+        ),
         conduct_ended_on="2026-07-01",
         **more,
     )

@@ -5,19 +5,25 @@ from typing import Any
 import httpx
 
 from app.rules.identifiers import Scheme
-from tests.support.facts import (
+from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.own_reports import (
+    BUILDER_NAME,
+    build_own_report_body,
+    build_person_report_body,
+    issue_report,
+    read_report_page,
+)
+from tests.support.request_bodies import (
     BUILDER_USCC,
     PERSON_RESIDENT_ID,
-    build_question,
     build_check,
     build_decision,
     build_person,
     build_publication,
+    build_question,
     build_red_changes,
     build_subject,
 )
-from tests.support.numbers import build_org_code, build_resident_id, build_uscc
-from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body, build_own_report_body, read_report_page
 from tests.support.world import World
 
 WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -93,7 +99,10 @@ def test_an_organisation_is_found_by_any_of_its_numbers(world: World) -> None:
     known_by_inner = build_subject(name="乙公司")
     known_by_inner["identifiers"] = [{"scheme": "org_code", "number": build_org_code(9)}]
     world.record(source_ref="O", case_ref=None, subject=known_by_inner)
-    assert issue_report(world, build_own_report_body(number=build_uscc(9), name="乙公司"))["held"] is True
+    assert (
+        issue_report(world, build_own_report_body(number=build_uscc(9), name="乙公司"))["held"]
+        is True
+    )
 
 
 def test_publications_are_told_with_their_days(world: World) -> None:
@@ -231,7 +240,9 @@ def test_a_number_that_was_recorded_in_error_leads_to_its_true_bearer(world: Wor
     order(world, wrong, "revocations", WRONG)
     rightly = wrongly | {"name": "乙公司"}
     right = world.record(source_ref="R", case_ref=None, subject=rightly)
-    answer = world.api().post("/v1/own-reports", json=build_own_report_body(number=shared, name="甲公司"))
+    answer = world.api().post(
+        "/v1/own-reports", json=build_own_report_body(number=shared, name="甲公司")
+    )
     assert answer.status_code == 409
     report = issue_report(world, build_own_report_body(number=shared, name="乙公司"))
     assert [one["id"] for one in report["entries"]] == [right["id"]]
@@ -315,7 +326,10 @@ def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> 
         {"reason": "法定代表人有误", "changes": {"responsible_persons": [other]}},
     )
     assert issue_report(world, build_person_report_body())["named_in"] == []
-    assert len(issue_report(world, build_person_report_body(build_resident_id(3), "王某"))["named_in"]) == 1
+    assert (
+        len(issue_report(world, build_person_report_body(build_resident_id(3), "王某"))["named_in"])
+        == 1
+    )
 
 
 def test_of_an_exempt_entry_on_somebody_else_no_more_than_that_it_names_them(world: World) -> None:
@@ -348,7 +362,8 @@ def test_all_numbers_of_a_person_count(world: World) -> None:
     world.record(source_ref="P", case_ref=None, subject=two, responsible_persons=None)
     world.record()
     world.api("approver").post(
-        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+        "/v1/checks",
+        json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
     )
     report = issue_report(world, build_person_report_body("E12345678", scheme="passport"))
     assert len(report["entries"]) == len(report["named_in"]) == len(report["queries"]) == 1

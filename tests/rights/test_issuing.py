@@ -8,10 +8,23 @@ import pytest
 from sqlalchemy import func, select, text
 
 from app.db.tables import AccessRecord, OwnReport
-from tests.support.facts import BUILDER_USCC, OTHER_USCC, PERSON_RESIDENT_ID, build_decision, build_person, build_subject
 from tests.support.numbers import build_org_code, build_resident_id, build_uscc
+from tests.support.own_reports import (
+    BUILDER_NAME,
+    build_own_report_body,
+    build_person_report_body,
+    compute_report_digest,
+    issue_report,
+)
 from tests.support.problems import require_refused
-from tests.support.reports import BUILDER_NAME, compute_report_digest, issue_report, build_person_report_body, build_own_report_body
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    OTHER_USCC,
+    PERSON_RESIDENT_ID,
+    build_decision,
+    build_person,
+    build_subject,
+)
 from tests.support.world import World
 
 
@@ -142,7 +155,11 @@ def test_a_former_name_or_another_spelling_is_the_subjects_own(world: World, nam
 
 def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: World) -> None:
     world.record()
-    require_refused(world.api().post("/v1/own-reports", json=build_person_report_body(name="李四")), 409, "name_mismatch")
+    require_refused(
+        world.api().post("/v1/own-reports", json=build_person_report_body(name="李四")),
+        409,
+        "name_mismatch",
+    )
     report = issue_report(world, build_person_report_body())
     assert report["subject"]["recorded"] is True
     assert report["subject"]["kind"] == "natural_person"
@@ -156,7 +173,9 @@ def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: Wor
     [
         (build_own_report_body(number=build_uscc(7), name="枣庄无记录有限公司"), "organization"),
         (
-            build_own_report_body(scheme="org_code", number=build_org_code(7), name="枣庄无记录有限公司"),
+            build_own_report_body(
+                scheme="org_code", number=build_org_code(7), name="枣庄无记录有限公司"
+            ),
             "organization",
         ),
         (build_person_report_body(build_resident_id(7), "赵六"), "natural_person"),
@@ -276,7 +295,9 @@ def test_no_personal_number_is_kept_or_told_in_clear(world: World) -> None:
 def test_earlier_reports_are_listed_in_the_next(world: World) -> None:
     unheld = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"))
     world.record(source_ref="S1", case_ref=None, subject=build_subject(OTHER_USCC, "甲商行"))
-    by_operator = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"), world.api("operator"))
+    by_operator = issue_report(
+        world, build_own_report_body(number=OTHER_USCC, name="甲商行"), world.api("operator")
+    )
     issue_report(world, build_own_report_body(number=build_uscc(8), name="乙商行"))
     last = issue_report(world, build_own_report_body(number=OTHER_USCC, name="甲商行"))
     assert by_operator["reports"] == [

@@ -21,8 +21,21 @@ from app.rules.redress import CaseKind, CaseState, CaseStep
 from app.rules.status import Removal, Status
 from app.rules.transitions import Action
 from app.rules.verdict import Standing
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_licence_changes, build_penalty_changes, build_person, build_red_changes
-from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body, read_report_page
+from tests.support.own_reports import (
+    BUILDER_NAME,
+    build_person_report_body,
+    issue_report,
+    read_report_page,
+)
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_licence_changes,
+    build_penalty_changes,
+    build_person,
+    build_question,
+    build_red_changes,
+)
 from tests.support.world import World
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -132,7 +145,8 @@ def test_no_personal_number_is_on_it(world: World) -> None:
     world.record()
     world.record(source_ref="P", case_ref=None, subject=build_person(), responsible_persons=None)
     world.api("approver").post(
-        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+        "/v1/checks",
+        json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
     )
     for body in (None, build_person_report_body()):
         report = issue_report(world, body)

@@ -9,10 +9,22 @@ from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
 from app.db.tables import SubjectIdentifier
-from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID, build_question, build_check, build_person, build_subject
 from tests.support.numbers import build_uscc
+from tests.support.own_reports import (
+    build_own_report_body,
+    build_person_report_body,
+    issue_report,
+    read_report_page,
+)
 from tests.support.problems import require_refused
-from tests.support.reports import issue_report, build_person_report_body, build_own_report_body, read_report_page
+from tests.support.request_bodies import (
+    BUILDER_USCC,
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+    build_subject,
+)
 from tests.support.world import World
 
 PURPOSE = "tender 2026-118 qualification review"
@@ -84,14 +96,21 @@ def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World
     }
     assert second["outcome"] is None
     assert (
-        told(world, build_own_report_body(number=build_uscc(1), name="另一公司"))[0]["outcome"]["remark"] == "已办 a"
+        told(world, build_own_report_body(number=build_uscc(1), name="另一公司"))[0]["outcome"][
+            "remark"
+        ]
+        == "已办 a"
     )
 
 
 def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
-    checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))  # before anything was recorded
+    checked(
+        world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")
+    )  # before anything was recorded
     world.record(subject=build_person(), responsible_persons=None)
-    checked(world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id"))  # under another name
+    checked(
+        world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id")
+    )  # under another name
     checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     standings = [query["standing"] for query in told(world, build_person_report_body())]
     assert standings == ["none", "unresolved", "black"]
@@ -107,12 +126,18 @@ def test_an_organisation_that_was_found_by_its_name_is_told(world: World) -> Non
 def test_of_a_batch_the_subject_is_told_its_own_question_alone(world: World) -> None:
     world.record()
     checked(
-        world, build_question(build_uscc(1), "甲公司", ref="1"), build_question(ref="2"), build_question(build_uscc(3), "乙公司", ref="3")
+        world,
+        build_question(build_uscc(1), "甲公司", ref="1"),
+        build_question(ref="2"),
+        build_question(build_uscc(3), "乙公司", ref="3"),
     )
     report = issue_report(world)
     assert len(report["queries"]) == 1
     assert "甲公司" not in str(report)
-    assert issue_report(world, build_own_report_body(number=build_uscc(4), name="丙公司"))["queries"] == []
+    assert (
+        issue_report(world, build_own_report_body(number=build_uscc(4), name="丙公司"))["queries"]
+        == []
+    )
 
 
 def test_who_asked_about_another_by_a_number_recorded_in_error_meant_the_other(
@@ -198,8 +223,12 @@ def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) 
     investigation = INVESTIGATION | {"until": until}
     body = build_check(investigation=investigation)
     pointer = "/investigation/until"
-    require_refused(world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer)
-    require_refused(looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer)
+    require_refused(
+        world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer
+    )
+    require_refused(
+        looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer
+    )
     assert told(world) == []
 
 
@@ -217,7 +246,11 @@ def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: st
         ({"basis": "监察法第三十九条"}, "missing", "/investigation/until"),
         ({"basis": " ", "until": "2026-12-31"}, "blank", "/investigation/basis"),
         (INVESTIGATION | {"case": "1"}, "unknown_field", "/investigation/case"),
-        (INVESTIGATION | {"basis": PERSON_RESIDENT_ID}, "personal_number_in_text", "/investigation/basis"),
+        (
+            INVESTIGATION | {"basis": PERSON_RESIDENT_ID},
+            "personal_number_in_text",
+            "/investigation/basis",
+        ),
     ],
 )
 def test_a_delay_needs_its_basis_and_its_last_day(

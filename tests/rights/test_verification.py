@@ -9,9 +9,9 @@ from app.db.tables import UnknownCaller
 from app.errors import NotReady
 from app.rights.verification_code import ALPHABET, make_code, read_code
 from app.security.limits import FailedAttempts
-from tests.support.facts import build_person
+from tests.support.own_reports import BUILDER_NAME, build_person_report_body, issue_report
 from tests.support.problems import require_refused
-from tests.support.reports import BUILDER_NAME, issue_report, build_person_report_body
+from tests.support.request_bodies import build_person
 from tests.support.world import World
 
 UNKNOWN = "00000-00000-00000-00000"

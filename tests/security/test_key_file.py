@@ -20,9 +20,18 @@ from app.main import equip
 from app.registry import Registry
 from app.rules.law import SubjectKind
 from app.subjects import store as subjects
-from tests.support.document import fill_path_parameters, read_example_body, iterate_operations
-from tests.support.facts import PERSON_RESIDENT_ID, build_question, build_check, build_person
 from tests.support.numbers import build_resident_id
+from tests.support.openapi_operations import (
+    fill_path_parameters,
+    iterate_operations,
+    read_example_body,
+)
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_person,
+    build_question,
+)
 from tests.support.world import World
 
 
@@ -60,14 +69,17 @@ def test_with_another_key_file_no_operation_answers(
         for method, path, operation in iterate_operations(app):
             if operation["security"] == []:
                 continue
-            answer = caller.request(method, fill_path_parameters(path), json=read_example_body(app, operation))
+            answer = caller.request(
+                method, fill_path_parameters(path), json=read_example_body(app, operation)
+            )
             assert (answer.status_code, answer.json()["code"]) == (503, "secret_key_mismatch"), path
             assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_with_another_key_file_nobody_is_told_none(world: World, stranger: Registry) -> None:
     answer = world.api("approver").post(
-        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+        "/v1/checks",
+        json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
     )
     assert answer.status_code == 503
     assert "standing" not in answer.text
@@ -81,7 +93,8 @@ def test_with_the_right_key_file_it_answers_again(
     equip(app, world.registry)
     assert world.client(None).get("/readyz").status_code == 200
     answer = world.api("approver").post(
-        "/v1/checks", json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+        "/v1/checks",
+        json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
     )
     assert answer.json()["results"][0]["standing"] == "black"
 
@@ -151,7 +164,9 @@ def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
         )
         assert corrected.status_code == 200, corrected.text
         world.record(
-            source_ref="HR-2", subject=build_person(build_resident_id(5), "李某"), responsible_persons=None
+            source_ref="HR-2",
+            subject=build_person(build_resident_id(5), "李某"),
+            responsible_persons=None,
         )
         with registry.database.reading() as connection:
             adopted = set(connection.scalars(SealingKey.__table__.select()))
@@ -186,7 +201,9 @@ def _no_longer_ready(world: World, path: Path) -> None:
 def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(world: World) -> None:
     first = world.record(subject=build_person(), responsible_persons=None)
     second = world.record(
-        source_ref="HR-2", subject=build_person(build_resident_id(5), "李某"), responsible_persons=None
+        source_ref="HR-2",
+        subject=build_person(build_resident_id(5), "李某"),
+        responsible_persons=None,
     )
     with world.registry.database.writing() as connection:
         rows = connection.execute(

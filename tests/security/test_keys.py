@@ -13,7 +13,7 @@ from app.main import equip
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create, key_hash, revoke
-from tests.support.facts import PERSON_RESIDENT_ID
+from tests.support.request_bodies import PERSON_RESIDENT_ID
 from tests.support.world import World, create_unbound_app, serve_app
 
 
@@ -128,7 +128,13 @@ def test_who_acts_for_a_department_has_one(world: World, role: Role) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "who"), [(PERSON_RESIDENT_ID, None), ("某系统", f"张某 {PERSON_RESIDENT_ID}"), ("x" * 81, None), (" ", None)]
+    ("name", "who"),
+    [
+        (PERSON_RESIDENT_ID, None),
+        ("某系统", f"张某 {PERSON_RESIDENT_ID}"),
+        ("x" * 81, None),
+        (" ", None),
+    ],
 )
 def test_a_key_has_a_name_that_may_stand_in_every_record(
     world: World, name: str, who: str | None

@@ -4,7 +4,12 @@ import pytest
 from fastapi import FastAPI
 
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
-from tests.support.document import fill_path_parameters, read_example_body, iterate_operations, read_required_permission
+from tests.support.openapi_operations import (
+    fill_path_parameters,
+    iterate_operations,
+    read_example_body,
+    read_required_permission,
+)
 from tests.support.world import World
 
 VERIFICATION = ("GET", "/v1/verifications/{verification_code}")
@@ -23,7 +28,9 @@ def test_every_operation_but_the_public_ones_asks_for_one_permission(app: FastAP
 
 
 def test_every_permission_is_asked_for_and_granted_somewhere(app: FastAPI) -> None:
-    asked = {read_required_permission(each) for _, _, each in iterate_operations(app) if each["security"]}
+    asked = {
+        read_required_permission(each) for _, _, each in iterate_operations(app) if each["security"]
+    }
     assert asked == set(Permission)
     assert set().union(*PERMISSIONS_BY_ROLE.values()) == set(Permission)
     assert set(PERMISSIONS_BY_ROLE) == set(Role)
@@ -64,7 +71,10 @@ def test_the_lack_of_a_permission_comes_before_every_fault(
 ) -> None:
     api = world.api(role)
     for method, path, operation in iterate_operations(app):
-        if operation["security"] == [] or read_required_permission(operation) in PERMISSIONS_BY_ROLE[role]:
+        if (
+            operation["security"] == []
+            or read_required_permission(operation) in PERMISSIONS_BY_ROLE[role]
+        ):
             continue
         bent = path.replace("{code}", "x").replace("{entry_id}", "y").replace("{check_id}", "z")
         answer = api.request(
@@ -80,7 +90,9 @@ def test_without_a_key_every_operation_is_closed(world: World, app: FastAPI) -> 
     app.state.authenticator.attempts._limit = 1_000
     nobody = world.client(None)
     for method, path, operation in iterate_operations(app):
-        answer = nobody.request(method, fill_path_parameters(path), json=read_example_body(app, operation))
+        answer = nobody.request(
+            method, fill_path_parameters(path), json=read_example_body(app, operation)
+        )
         expected = 200 if (method, path) in PUBLIC else 401
         if (method, path) == VERIFICATION:  # open to all, and there is no such report
             expected = 404

@@ -27,8 +27,8 @@ from app.errors import IdentifierConflict, SubjectKindConflict
 from app.registry import read_head
 from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.permissions import COMMAND_LINE_CALLER
-from tests.support.facts import build_decision, build_push
 from tests.support.numbers import build_uscc
+from tests.support.request_bodies import build_decision, build_push
 from tests.support.world import World
 
 LIST_TYPE = "illegal_social_organizations.black"  # one that takes names alone

@@ -29,7 +29,7 @@ from app.submissions.mapping.header import (
 from app.submissions.mapping.row_builder import MappedRow
 from app.submissions.mapping.table import Table
 from app.submissions.mapping.values import OPEN_ENDED, UnreadableCell
-from tests.support import facts, numbers
+from tests.support import numbers, request_bodies
 
 LIST = "wage_arrears.black"
 
@@ -46,7 +46,7 @@ NEEDED: dict[str, Cell] = {
     "来源编号": "HR-1",
     "主体类别": "法人",
     "主体名称": "枣庄某某建筑有限公司",
-    "统一社会信用代码": facts.BUILDER_USCC,
+    "统一社会信用代码": request_bodies.BUILDER_USCC,
     "决定文号": "枣人社列〔2026〕12号",
     "决定类型": "列入决定",
     "决定日期": "2026-11-20",
@@ -146,7 +146,7 @@ def test_headings_without_end_are_not_compared() -> None:
 
 
 def test_a_heading_that_holds_a_personal_number_is_not_repeated() -> None:
-    (fault,) = refused(*NEEDED, f"备注{facts.PERSON_RESIDENT_ID}")
+    (fault,) = refused(*NEEDED, f"备注{request_bodies.PERSON_RESIDENT_ID}")
     assert fault[2].startswith("未知的列第 10 列")
     (fault,) = refused(*NEEDED, "某" * 60)
     assert fault[2] == f"未知的列「{'某' * 40}」"
@@ -157,7 +157,7 @@ def test_a_known_heading_is_kept_as_it_was_sent() -> None:
         "\ufeff主体名称（必填）",
         *list(NEEDED)[:2],
         *list(NEEDED)[3:],
-        f"备注（例{facts.PERSON_RESIDENT_ID}）",
+        f"备注（例{request_bodies.PERSON_RESIDENT_ID}）",
         None,
     )
     assert header.header[0] == "主体名称（必填）"
@@ -323,7 +323,7 @@ def test_a_row_is_a_push() -> None:
         公开类型="公开",
         法定代表人="张某",
         法定代表人证件类型="身份证",
-        法定代表人证件号码=facts.PERSON_RESIDENT_ID,
+        法定代表人证件号码=request_bodies.PERSON_RESIDENT_ID,
         责任人2角色="实际控制人",
         责任人2姓名="李某",
     )
@@ -334,14 +334,16 @@ def test_a_row_is_a_push() -> None:
         {
             "role": "legal_representative",
             "name": "张某",
-            "identifier": {"scheme": "resident_id", "number": facts.PERSON_RESIDENT_ID},
+            "identifier": {"scheme": "resident_id", "number": request_bodies.PERSON_RESIDENT_ID},
         },
         {"role": "actual_controller", "name": "李某"},
     ]
 
 
 def test_the_owner_of_a_shop_is_no_legal_representative() -> None:
-    shop = body(主体类别="个体工商户", 统一社会信用代码=numbers.build_shop_uscc(1), 法定代表人="张某")
+    shop = body(
+        主体类别="个体工商户", 统一社会信用代码=numbers.build_shop_uscc(1), 法定代表人="张某"
+    )
     assert shop["responsible_persons"] == [{"role": "business_owner", "name": "张某"}]
 
 
@@ -360,7 +362,7 @@ def test_kinds(cell: Cell, kind: str) -> None:
 
 
 def test_a_credit_code_tells_a_law_firm_from_a_company() -> None:
-    code = facts.build_uscc("31370403", "MB000001")
+    code = request_bodies.build_uscc("31370403", "MB000001")
     firm = body(主体类别="法人及非法人组织", 统一社会信用代码=code)
     assert firm["subject"]["kind"] == "unincorporated_organization"
 
@@ -368,9 +370,9 @@ def test_a_credit_code_tells_a_law_firm_from_a_company() -> None:
 @pytest.mark.parametrize(
     ("kind", "number", "scheme"),
     [
-        ("法人", facts.BUILDER_USCC, "uscc"),
+        ("法人", request_bodies.BUILDER_USCC, "uscc"),
         ("法人", numbers.build_org_code(1), "org_code"),
-        ("自然人", facts.PERSON_RESIDENT_ID, "resident_id"),
+        ("自然人", request_bodies.PERSON_RESIDENT_ID, "resident_id"),
         ("自然人", "911124198103030025", "foreign_permanent_resident"),
     ],
 )
@@ -446,7 +448,7 @@ def exported(**changes: str) -> MappedRow:
         "source_ref": "HR-1",
         "subject_kind": "legal_person",
         "subject_name": "'=枣庄某某建筑有限公司",
-        "subject_identifiers": f'[{{"scheme":"uscc","number":"{facts.BUILDER_USCC}"}}]',
+        "subject_identifiers": f'[{{"scheme":"uscc","number":"{request_bodies.BUILDER_USCC}"}}]',
         "responsible_persons": '[{"role":"person_in_charge","name":"张某","identifier":null}]',
         "decision_number": "枣人社列〔2026〕12号",
         "decision_kind": "list_decision",
@@ -475,7 +477,7 @@ def test_an_export_can_be_submitted_again() -> None:
     push = EntryPush.model_validate(row.body)
     assert row.body["effective_until"] is None  # an empty cell of an export is an open term
     assert push.subject.name == "=枣庄某某建筑有限公司"
-    assert push.subject.identifiers[0].number == facts.BUILDER_USCC
+    assert push.subject.identifiers[0].number == request_bodies.BUILDER_USCC
     assert push.penalty is not None
     assert push.penalty.fine == Decimal("0.2")
 
@@ -529,7 +531,16 @@ CELLS = some.one_of(
     some.sampled_from(CellError),
     some.just(10**5000),
     some.sampled_from(["[[", '[{"masked":1}]', "[1]", "{}", "null", "2026-11-20", "是", "自然人"]),
-    some.sampled_from([facts.PERSON_RESIDENT_ID, facts.BUILDER_USCC, "1", "法人及非法人组织", "removed", "公安局"]),
+    some.sampled_from(
+        [
+            request_bodies.PERSON_RESIDENT_ID,
+            request_bodies.BUILDER_USCC,
+            "1",
+            "法人及非法人组织",
+            "removed",
+            "公安局",
+        ]
+    ),
 )
 OURS = tuple(column.heading for column in COLUMNS)
 PENALTIES = tuple(
@@ -612,7 +623,7 @@ def test_good_rows_are_good_bodies(cells: dict[str, Cell]) -> None:
 FIELDS_SENT: dict[str, Cell] = {
     "CF_XDR_MC": "枣庄某某建筑有限公司",
     "CF_XDR_LB": "法人及非法人组织",
-    "CF_XDR_SHXYM": facts.BUILDER_USCC,
+    "CF_XDR_SHXYM": request_bodies.BUILDER_USCC,
     "CF_WSH": "枣环罚〔2026〕12号",
     "CF_SY": "排放污染物超过标准",
     "CF_YJ": "大气污染防治法第九十九条",

@@ -21,22 +21,27 @@ from app.submissions.schemas import State
 from app.submissions.service import Wish
 from app.submissions.upload.receive import Keeper
 from tests.conftest import DATABASES
-from tests.support import files
+from tests.support import submission_files
 from tests.support.commands import CommandResult, build_command_runner
-from tests.support.processes import REDBLACK_COMMAND, build_environment, find_free_port, serve_registry
-from tests.support.workers import (
+from tests.support.processes import (
+    REDBLACK_COMMAND,
+    build_environment,
+    find_free_port,
+    serve_registry,
+)
+from tests.support.submission_workers import (
     build_bodies,
-    wait_until_finished,
     count_submissions_and_parts,
+    find_worker_pids,
     format_ndjson,
     read_newest_submission,
-    wait_for_rows,
     read_references,
+    read_stored_submission,
     require_recorded,
     send_file,
-    read_stored_submission,
     wait_for,
-    find_worker_pids,
+    wait_for_rows,
+    wait_until_finished,
 )
 from tests.support.world import World
 
@@ -152,7 +157,9 @@ def test_an_import_that_records_nothing_ends_with_1(bring_in: Run, registry: Reg
         done = bring_in(content, *FOR_ALL, *options)
         assert done.exit_code == 1, (options, done)
         assert said in done.stderr, (options, done)
-    assert count_submissions_and_parts(registry)[0] == 4  # a wish that contradicts itself leaves nothing
+    assert (
+        count_submissions_and_parts(registry)[0] == 4
+    )  # a wish that contradicts itself leaves nothing
     require_recorded(registry, [])
 
 
@@ -163,7 +170,9 @@ def test_an_import_that_was_not_whole_says_so_though_its_rows_stand(
     done = bring_in(format_ndjson(rows), *FOR_ALL, "--rows", "5")
     assert (done.exit_code, "4 accepted" in done.stdout) == (1, True)
     assert "rows" in done.stderr
-    stopped = bring_in(format_ndjson(spoilt(build_bodies(range(10, 14)), 1)), *FOR_ALL, "--on-error", "stop")
+    stopped = bring_in(
+        format_ndjson(spoilt(build_bodies(range(10, 14)), 1)), *FOR_ALL, "--on-error", "stop"
+    )
     assert stopped.exit_code == 3
     assert ": stopped, 2 rows, 1 accepted, 0 replayed, 1 refused" in stopped.stdout
     require_recorded(registry, [*read_references(rows), "ROW-10"])
@@ -299,9 +308,9 @@ def deliver(
 
 
 def test_a_pushed_file_is_recorded_once(deliver: Run, world: World) -> None:
-    rows = files.build_rows(3)
+    rows = submission_files.build_rows(3)
     for counts in ("accepted 接受 3 · replayed 已有 0", "accepted 接受 0 · replayed 已有 3"):
-        done = deliver(files.format_ndjson(rows))
+        done = deliver(submission_files.format_ndjson(rows))
         row = read_newest_submission(world.registry)
         assert row is not None
         assert (done.exit_code, done.stderr) == (0, "")
@@ -314,10 +323,12 @@ def test_a_pushed_file_is_recorded_once(deliver: Run, world: World) -> None:
 def test_what_a_registry_refuses_of_a_pushed_table_comes_back_to_be_mended(
     deliver: Run, world: World, tmp_path: Path
 ) -> None:
-    rows = spoilt(files.build_rows(4), 2)
-    table = files.format_csv([files.build_cells(row) for row in rows], encoding="gb18030")
+    rows = spoilt(submission_files.build_rows(4), 2)
+    table = submission_files.format_csv(
+        [submission_files.build_cells(row) for row in rows], encoding="gb18030"
+    )
     back = ["--results", "refused.ndjson", "--refused-workbook", "refused.xlsx"]
-    done = deliver(table, "--list-type", files.BLACK_LIST_TYPE, *back, name="rows.csv")
+    done = deliver(table, "--list-type", submission_files.BLACK_LIST_TYPE, *back, name="rows.csv")
     assert done.exit_code == 3
     assert "row 4 · 统一社会信用代码 · " in done.stderr
     assert "1 of 4 rows were refused" in done.stderr
@@ -331,21 +342,31 @@ def test_what_a_registry_refuses_of_a_pushed_table_comes_back_to_be_mended(
     cells = [cell for line in book.get_sheet_by_index(0).to_python() for cell in line]
     assert WRONG in cells
     assert rows[0]["source_ref"] not in cells
-    again = deliver(table, "--list-type", files.BLACK_LIST_TYPE, *back, name="rows.csv")
+    again = deliver(table, "--list-type", submission_files.BLACK_LIST_TYPE, *back, name="rows.csv")
     assert (again.exit_code, again.stdout) == (1, "")
     assert "exists" in again.stderr
     assert count_submissions_and_parts(world.registry)[0] == 1
     mended = tmp_path.joinpath("refused.xlsx").read_bytes()
-    unmended = deliver(mended, "--list-type", files.BLACK_LIST_TYPE, name="again.xlsx")
+    unmended = deliver(mended, "--list-type", submission_files.BLACK_LIST_TYPE, name="again.xlsx")
     assert unmended.exit_code == 3  # it is a file like any other
     require_recorded(world.registry, [row["source_ref"] for row in rows if row is not rows[2]])
 
 
 def test_the_exit_code_of_a_push_tells_how_it_ended(deliver: Run, world: World) -> None:
-    rows = files.build_rows(30)
-    replace = ["--mode", "replace", "--list-type", files.BLACK_LIST_TYPE, "--reason", "全量报送"]
+    rows = submission_files.build_rows(30)
+    replace = [
+        "--mode",
+        "replace",
+        "--list-type",
+        submission_files.BLACK_LIST_TYPE,
+        "--reason",
+        "全量报送",
+    ]
     whole = ["--commit", "all_or_nothing"]
-    file, bad = files.format_ndjson(rows), files.format_ndjson(spoilt(files.build_rows(3), 1))
+    file, bad = (
+        submission_files.format_ndjson(rows),
+        submission_files.format_ndjson(spoilt(submission_files.build_rows(3), 1)),
+    )
     for content, options, code, said in (
         (b"%PDF-1.7", [], 1, "not_a_table"),
         (file, ["--department", "civil_affairs"], 1, "403"),
@@ -361,7 +382,7 @@ def test_the_exit_code_of_a_push_tells_how_it_ended(deliver: Run, world: World) 
     told = deliver(file, "--rows", "31")  # recorded as it came, and said not to be whole
     assert (told.exit_code, "row_count_differs" in told.stderr) == (1, True), told
     assert deliver(file, *replace, "--rows", "30").exit_code == 0
-    held = deliver(files.format_ndjson(rows[:5]), *replace, "--rows", "5")
+    held = deliver(submission_files.format_ndjson(rows[:5]), *replace, "--rows", "5")
     assert held.exit_code == 4
     assert "is held for a second person's approval until 2026-11-" in held.stderr
     require_recorded(world.registry, read_references(rows))

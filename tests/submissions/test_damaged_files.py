@@ -15,31 +15,31 @@ import pytest
 import xlsxwriter
 
 from tests.conftest import DATABASES
-from tests.support.facts import PERSON_RESIDENT_ID
-from tests.support.files import (
+from tests.support.problems import count_written_rows, read_problem, require_refused
+from tests.support.request_bodies import PERSON_RESIDENT_ID
+from tests.support.submission_files import (
     NDJSON,
     OCTET_STREAM,
     SUBMISSIONS,
     View,
-    format_json_array,
     build_cells,
-    format_csv,
     build_form,
     build_grid,
-    format_ndjson,
-    read_outcomes,
-    submit_in_background,
-    read_entries,
-    read_results,
     build_row,
     build_rows,
-    send_file,
-    change_settings,
-    submit_file,
-    require_unreadable,
     build_workbook,
+    change_settings,
+    format_csv,
+    format_json_array,
+    format_ndjson,
+    read_entries,
+    read_outcomes,
+    read_results,
+    require_unreadable,
+    send_file,
+    submit_file,
+    submit_in_background,
 )
-from tests.support.problems import read_problem, require_refused, count_written_rows
 from tests.support.world import World
 
 
@@ -247,7 +247,9 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
     "nothing but a broken line": (b'{"source_ref":"HR-1",', [(1, "malformed_json")]),
     "items that are no objects": (b"[[], 1, null]", [(n, "wrong_type") for n in (1, 2, 3)]),
     "NULs": (
-        format_ndjson([build_row(1, reason="拖\0欠"), json.dumps(build_row(2)).encode()[:-1] + b"\0}"]),
+        format_ndjson(
+            [build_row(1, reason="拖\0欠"), json.dumps(build_row(2)).encode()[:-1] + b"\0}"]
+        ),
         [(1, "control_character"), (2, "malformed_json")],
     ),
     "NULs in a table": (
@@ -259,7 +261,9 @@ ROWS: dict[str, tuple[bytes, list[tuple[int, str | None]]]] = {
         [(1, "malformed_json"), (2, None)],
     ),
     "a line in GBK": (
-        format_ndjson([build_row(1), json.dumps(build_row(2), ensure_ascii=False).encode("gb18030")]),
+        format_ndjson(
+            [build_row(1), json.dumps(build_row(2), ensure_ascii=False).encode("gb18030")]
+        ),
         [(1, None), (2, "malformed_json")],
     ),
     "depth": (
@@ -369,7 +373,10 @@ def damaged_cells(opened: xlsxwriter.Workbook, sheet: Any) -> None:
             sheet.write(line - 1, place, cell)
         sheet.write(*at(heading, line), value)
     sheet.write_formula(*at("列入事由", 9), "=1/0", None, "#DIV/0!")
-    whole = build_cells(build_row(10)) | {"决定日期": date(2026, 11, 20), "行为终了日期": date(2026, 10, 31)}
+    whole = build_cells(build_row(10)) | {
+        "决定日期": date(2026, 11, 20),
+        "行为终了日期": date(2026, 10, 31),
+    }
     for place, cell in enumerate(whole.values()):
         sheet.write(9, place, f" {cell}\u3000" if isinstance(cell, str) else cell)
     assert opened
@@ -393,7 +400,10 @@ def test_what_a_spreadsheet_did_to_a_cell_is_said(world: World) -> None:
 
 BROKEN: dict[str, tuple[bytes, str]] = {
     "an array cut off": (format_json_array(build_rows(150))[:-300], "malformed_json"),
-    "depth": (format_json_array(build_rows(150))[:-1] + b',{"a":' + b"[" * 900 + b"]" * 900 + b"}]", "too_deep"),
+    "depth": (
+        format_json_array(build_rows(150))[:-1] + b',{"a":' + b"[" * 900 + b"]" * 900 + b"}]",
+        "too_deep",
+    ),
     "a quote left open": (
         format_csv([build_cells(each) for each in build_rows(150)]) + b'HR-x,"',
         "malformed_csv",
@@ -422,15 +432,22 @@ def test_a_file_that_breaks_off_is_answered_up_to_there(world: World, name: str)
 def test_half_a_letter_in_an_array_is_not_made_up_for(world: World) -> None:
     api, reason = world.api(), "拖欠".encode()
     for half in (b"\\ud800", b"\\udc00", b"\\ud83d\\u0041", b"\\ud83dx"):
-        view = submit_file(api, format_json_array([build_row(1), build_row(2)]).replace(reason, half, 1))
+        view = submit_file(
+            api, format_json_array([build_row(1), build_row(2)]).replace(reason, half, 1)
+        )
         assert [(each["row"], each.get("code")) for each in view["results"]] == [
             (1, "control_character"),
             (2, None),
         ]
     for half in (b"\xed\xa0\x80", b"\xff"):
-        require_unreadable(send_file(api, format_json_array([build_row(3)]).replace(reason, half, 1)), "malformed_json")
+        require_unreadable(
+            send_file(api, format_json_array([build_row(3)]).replace(reason, half, 1)),
+            "malformed_json",
+        )
     text = "𠀀 \\ud800 😀"
-    assert read_outcomes(submit_file(api, json.dumps([build_row(4, reason=text)]).encode())) == [(1, "accepted")]
+    assert read_outcomes(submit_file(api, json.dumps([build_row(4, reason=text)]).encode())) == [
+        (1, "accepted")
+    ]
     assert {name: entry["reason"] == text for name, entry in read_entries(api).items()} == {
         "HR-2": False,
         "HR-4": True,

@@ -13,7 +13,7 @@ from app.submissions.mapping.exchange_fields import FIELDS, build_source_referen
 from app.submissions.mapping.header import HEADING_BY_FORM, generate_lookup_forms
 from app.submissions.mapping.row_builder import MappedRow
 from app.submissions.mapping.table import Table
-from tests.support import facts, numbers
+from tests.support import numbers, request_bodies
 
 PENALTY, LICENCE = "environment.penalty", "environment.licence"
 
@@ -29,7 +29,7 @@ LAW = shipped()
 NEW_PENALTY: dict[str, Cell] = {
     "CF_XDR_MC": "枣庄某某建筑有限公司",
     "CF_XDR_LB": "法人及非法人组织",
-    "CF_XDR_SHXYM": facts.BUILDER_USCC,
+    "CF_XDR_SHXYM": request_bodies.BUILDER_USCC,
     "CF_XDR_GSZC": "",
     "CF_XDR_ZZJG": "",
     "CF_XDR_SWDJ": "370403000000001",
@@ -37,7 +37,7 @@ NEW_PENALTY: dict[str, Cell] = {
     "CF_XDR_SHZZ": "无",
     "CF_FRDB": "张某",
     "CF_FR_ZJLX": "身份证",
-    "CF_FR_ZJHM": facts.PERSON_RESIDENT_ID,
+    "CF_FR_ZJHM": request_bodies.PERSON_RESIDENT_ID,
     "CF_XDR_ZJLX": "",
     "CF_XDR_ZJHM": "",
     "CF_WSH": "枣环罚〔2026〕12号",
@@ -70,7 +70,7 @@ OLD_PENALTY: dict[str, Cell] = {
     "CF_XDR_ZDM": "",
     "CF_XDR_GSDJ": "",
     "CF_XDR_SWDJ": "",
-    "CF_XDR_SFZ": facts.PERSON_RESIDENT_ID,
+    "CF_XDR_SFZ": request_bodies.PERSON_RESIDENT_ID,
     "CF_FR": "",
     "CF_JG": "罚款2000元",
     "CF_JDRQ": "2016.11.20",
@@ -84,7 +84,7 @@ OLD_PENALTY: dict[str, Cell] = {
 NEW_LICENCE: dict[str, Cell] = {
     "XK_XDR_MC": "枣庄某某建筑有限公司",
     "XK_XDR_LB": "法人及非法人组织",
-    "XK_XDR_SHXYM": facts.BUILDER_USCC,
+    "XK_XDR_SHXYM": request_bodies.BUILDER_USCC,
     "XK_FRDB": "张某",
     "XK_XKWS": "准予许可决定书",
     "XK_WSH": "枣环许〔2026〕3号",
@@ -129,13 +129,16 @@ def test_a_penalty_of_2018() -> None:
         "subject": {
             "kind": "legal_person",
             "name": "枣庄某某建筑有限公司",
-            "identifiers": [{"scheme": "uscc", "number": facts.BUILDER_USCC}],
+            "identifiers": [{"scheme": "uscc", "number": request_bodies.BUILDER_USCC}],
         },
         "responsible_persons": [
             {
                 "role": "legal_representative",
                 "name": "张某",
-                "identifier": {"scheme": "resident_id", "number": facts.PERSON_RESIDENT_ID},
+                "identifier": {
+                    "scheme": "resident_id",
+                    "number": request_bodies.PERSON_RESIDENT_ID,
+                },
             }
         ],
         "decision": {
@@ -165,7 +168,7 @@ def test_a_penalty_of_2016() -> None:
     assert told["subject"] == {
         "kind": "natural_person",
         "name": "张某",
-        "identifiers": [{"scheme": "resident_id", "number": facts.PERSON_RESIDENT_ID}],
+        "identifiers": [{"scheme": "resident_id", "number": request_bodies.PERSON_RESIDENT_ID}],
     }
     assert told["penalty"] == {"categories": ["罚款", "警告"], "content": "罚款2000元"}
     assert told["disclosure"] == {"class": "restricted"}
@@ -226,8 +229,8 @@ def test_chinese_headings_of_the_exchange() -> None:
         {
             "行政相对人名称": "枣庄某某建筑有限公司",
             "行政相对人类别": "法人及非法人组织",
-            "行政相对人代码_1(统一社会信用代码)": facts.BUILDER_USCC,
-            "行政相对人代码_3(组织机构代码)": facts.BUILDER_USCC[8:17],
+            "行政相对人代码_1(统一社会信用代码)": request_bodies.BUILDER_USCC,
+            "行政相对人代码_3(组织机构代码)": request_bodies.BUILDER_USCC[8:17],
             "法定代表人": "张某",
             "行政处罚决定书文号": "枣环罚〔2026〕12号",
             "违法行为类型": "超标",
@@ -288,11 +291,11 @@ def test_a_reference_is_short_and_holds_no_personal_number() -> None:
     assert reference is not None
     assert len(reference) == 80
     one = build_source_reference(
-        {"decision_number": "1号", "name": "张某", "resident_id": facts.PERSON_RESIDENT_ID}
+        {"decision_number": "1号", "name": "张某", "resident_id": request_bodies.PERSON_RESIDENT_ID}
     )
     assert one == build_source_reference({"decision_number": "1号", "name": "张 某"})
     assert one == build_source_reference(
-        {"decision_number": "1号", "name": "张某", "uscc": facts.PERSON_RESIDENT_ID}
+        {"decision_number": "1号", "name": "张某", "uscc": request_bodies.PERSON_RESIDENT_ID}
     )
     assert one is not None
     assert not contains_personal_number(one)
@@ -343,7 +346,7 @@ def test_state_1_of_a_licence_depends_on_the_generation() -> None:
         "XK_WSH": "1号",
         "XK_JDRQ": "2016/1/1",
         "XK_NR": "排污",
-        "XK_XDR_SHXYM": facts.BUILDER_USCC,
+        "XK_XDR_SHXYM": request_bodies.BUILDER_USCC,
         "XK_JZQ": "2019/1/1",
     }
     assert body(old, list_type=LICENCE)["effective_until"] == "2019-01-01"
@@ -377,9 +380,9 @@ def test_other_scopes_and_degrees() -> None:
 @pytest.mark.parametrize(
     ("code", "kind"),
     [
-        (facts.build_uscc("31370403", "MB000001"), "unincorporated_organization"),
-        (facts.build_uscc("51370403", "MB000001"), "legal_person"),
-        (facts.BUILDER_USCC, "legal_person"),
+        (request_bodies.build_uscc("31370403", "MB000001"), "unincorporated_organization"),
+        (request_bodies.build_uscc("51370403", "MB000001"), "legal_person"),
+        (request_bodies.BUILDER_USCC, "legal_person"),
     ],
 )
 def test_organisations_are_told_apart_by_their_code(code: str, kind: str) -> None:
@@ -415,10 +418,15 @@ def test_persons() -> None:
 
 
 def test_the_variant_of_the_representatives_number() -> None:
-    variant = {**NEW_PENALTY, "CF_FR_ZJLX": "", "CF_FR_ZJHM": "", "CF_FR_SFZH": facts.PERSON_RESIDENT_ID}
+    variant = {
+        **NEW_PENALTY,
+        "CF_FR_ZJLX": "",
+        "CF_FR_ZJHM": "",
+        "CF_FR_SFZH": request_bodies.PERSON_RESIDENT_ID,
+    }
     assert body(variant)["responsible_persons"][0]["identifier"] == {
         "scheme": "resident_id",
-        "number": facts.PERSON_RESIDENT_ID,
+        "number": request_bodies.PERSON_RESIDENT_ID,
     }
     damaged = read({**variant, "CF_FR_SFZH": 3.7e17})
     (fault,) = damaged.faults
@@ -430,7 +438,7 @@ def test_the_variant_of_the_representatives_number() -> None:
 
 
 def test_a_personal_number_does_not_reach_the_remark() -> None:
-    row = read({**NEW_PENALTY, "CF_XDR_SWDJ": facts.PERSON_RESIDENT_ID})
+    row = read({**NEW_PENALTY, "CF_XDR_SWDJ": request_bodies.PERSON_RESIDENT_ID})
     assert [each.code for each in row.faults] == ["personal_number_in_text"]
     assert row.find_column("/remark") == list(NEW_PENALTY).index("CF_XDR_SWDJ")
-    assert facts.PERSON_RESIDENT_ID not in str([each.sentence for each in row.faults])
+    assert request_bodies.PERSON_RESIDENT_ID not in str([each.sentence for each in row.faults])

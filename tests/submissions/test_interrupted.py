@@ -33,28 +33,34 @@ from app.submissions.schemas import State
 from app.submissions.service import Wish
 from app.submissions.store import LeaseLost, SubmissionRow
 from app.submissions.upload.receive import Keeper
-from tests.support import files
-from tests.support.facts import build_question, build_check, build_organisation, build_penalty_changes, build_push
-from tests.support.processes import create_key, build_push_today, serve_registry
-from tests.support.workers import (
+from tests.support import submission_files
+from tests.support.processes import build_push_today, create_key, serve_registry
+from tests.support.request_bodies import (
+    build_check,
+    build_organisation,
+    build_penalty_changes,
+    build_push,
+    build_question,
+)
+from tests.support.submission_workers import (
     NDJSON,
     build_bodies,
-    wait_for_end,
-    wait_until_finished,
+    count_submissions_and_parts,
+    find_worker_pids,
+    format_ndjson,
     kill_all,
     kill_workers,
-    count_submissions_and_parts,
-    read_peak_memory,
-    format_ndjson,
-    read_newest_submission,
-    wait_for_rows,
-    read_references,
-    require_recorded,
     read_complete_results,
-    send_file,
+    read_newest_submission,
+    read_peak_memory,
+    read_references,
     read_stored_submission,
+    require_recorded,
+    send_file,
     wait_for,
-    find_worker_pids,
+    wait_for_end,
+    wait_for_rows,
+    wait_until_finished,
 )
 from tests.support.world import World
 
@@ -139,7 +145,7 @@ def test_many_files_at_once_wait_for_one_another_in_no_ring(
     shuffled = random.Random(4).sample(serials, len(serials))
     record = build_penalty_changes()
     record.pop("source_ref")
-    files = [
+    submission_files = [
         (build_bodies(reversed(serials), "WHOLE", **record), {"commit": "all_or_nothing"}),
         (build_bodies(reversed(serials), "DOWN", **record), {}),
         (build_bodies(serials, "UP"), {}),
@@ -155,11 +161,14 @@ def test_many_files_at_once_wait_for_one_another_in_no_ring(
                 return Counter(own.post("/v1/entries", json=row).status_code for row in rows)
 
         with ThreadPoolExecutor(3) as pool:
-            names = [send_file(client, format_ndjson(rows), **wish)["id"] for rows, wish in files]
+            names = [
+                send_file(client, format_ndjson(rows), **wish)["id"]
+                for rows, wish in submission_files
+            ]
             pushed = [pool.submit(push_single, single[part::3]) for part in range(3)]
             views = [wait_until_finished(client, name) for name in names]
             statuses = sum((item.result(60) for item in pushed), Counter())
-        for (rows, _), view in zip(files, views, strict=True):
+        for (rows, _), view in zip(submission_files, views, strict=True):
             assert view["state"] == "done", view
             assert view["progress"]["accepted"] == len(rows)
             found = [item["source_ref"] for item in read_complete_results(client, view["id"])]
@@ -168,7 +177,7 @@ def test_many_files_at_once_wait_for_one_another_in_no_ring(
     assert statuses == {httpx.codes.CREATED: len(single)}
     assert "Traceback" not in log
     assert "deadlock" not in log.lower()
-    everything = [row["source_ref"] for rows, _ in files for row in rows]
+    everything = [row["source_ref"] for rows, _ in submission_files for row in rows]
     require_recorded(registry, everything + read_references(single))
 
 
@@ -179,7 +188,9 @@ def test_a_large_file_takes_little_memory(
     line = format_ndjson([build_push_today(build_uscc(1), "LONG-1", remark="长" * 6_000)])
     count = 60 * MEBIBYTE // len(line)
     with serve_registry(settings, tmp_path) as served, served.client(key) as client:
-        send_file(client, format_ndjson(build_bodies([1])))  # what is needed once is in memory by now
+        send_file(
+            client, format_ndjson(build_bodies([1]))
+        )  # what is needed once is in memory by now
         server_before, began = read_peak_memory(served.process.pid), time.monotonic()
         name = send_file(client, (line for _ in range(count)))["id"]
         wait_for(lambda: read_stored_submission(registry, name).state == State.running, "a worker")
@@ -250,7 +261,9 @@ def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
         if reset:  # as by a router between, which forgot the connection
             gone = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
-    wait_for(lambda: count_submissions_and_parts(world.registry) == (0, 0), "the cut file to be gone")
+    wait_for(
+        lambda: count_submissions_and_parts(world.registry) == (0, 0), "the cut file to be gone"
+    )
     view = send_file(world.api(), format_ndjson(rows[:20]))
     assert (view["state"], view["progress"]["accepted"]) == ("done", 20)
     require_recorded(world.registry, read_references(rows[:20]))
@@ -318,7 +331,8 @@ WHOLES: dict[str, dict[str, Any]] = {
 def sent_rows(count: int, name: str = "ROW") -> list[dict[str, Any]]:
     """Rows for the day at which the clock of a world stands."""
     return [
-        build_push(source_ref=f"{name}-{serial}", subject=build_organisation(serial)) for serial in range(count)
+        build_push(source_ref=f"{name}-{serial}", subject=build_organisation(serial))
+        for serial in range(count)
     ]
 
 
@@ -676,8 +690,8 @@ def test_a_worker_that_does_not_heed_the_signal_is_killed(
 def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: World) -> None:
     [row] = sent_rows(1)
     row["subject"]["identifiers"][0]["number"] = "123"
-    table = files.format_csv([files.build_cells(row)])
-    view = files.submit_file(world.api(), table, "text/csv")
+    table = submission_files.format_csv([submission_files.build_cells(row)])
+    view = submission_files.submit_file(world.api(), table, "text/csv")
     assert view["progress"]["refused"] == 1
     place = f"/v1/submissions/{view['id']}"
     waits = queued(world, sent_rows(3), {})

@@ -9,31 +9,31 @@ import pytest
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.submissions.processing import dispatch
-from tests.support.facts import PERSON_RESIDENT_ID, build_publication, build_push
-from tests.support.files import (
+from tests.support.numbers import build_resident_id
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import PERSON_RESIDENT_ID, build_publication, build_push
+from tests.support.submission_files import (
     BLACK_LIST_TYPE,
     SUBMISSIONS,
     View,
-    format_json_array,
     build_cells,
-    format_csv,
-    remove_generated_fields,
-    format_ndjson,
-    read_outcomes,
-    record_entry,
-    read_entries,
-    read_results,
     build_row,
     build_rows,
-    send_file,
-    change_settings,
-    read_submission,
-    submit_file,
-    require_unreadable,
     build_workbook,
+    change_settings,
+    format_csv,
+    format_json_array,
+    format_ndjson,
+    read_entries,
+    read_outcomes,
+    read_results,
+    read_submission,
+    record_entry,
+    remove_generated_fields,
+    require_unreadable,
+    send_file,
+    submit_file,
 )
-from tests.support.numbers import build_resident_id
-from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 REASON = "年度名单全量更新"
@@ -152,8 +152,13 @@ def test_only_that_list_of_that_department_is_replaced(world: World, api: httpx.
 
 
 @pytest.mark.parametrize(
-    "content", [format_json_array(NEXT), format_csv([build_cells(each) for each in NEXT], encoding="gb18030"),
-                build_workbook([build_cells(each) for each in NEXT])], ids=["array", "gb18030", "xlsx"],
+    "content",
+    [
+        format_json_array(NEXT),
+        format_csv([build_cells(each) for each in NEXT], encoding="gb18030"),
+        build_workbook([build_cells(each) for each in NEXT]),
+    ],
+    ids=["array", "gb18030", "xlsx"],
 )  # fmt: skip
 def test_a_whole_list_may_come_in_any_format(api: httpx.Client, content: bytes) -> None:
     done = submit_file(api, content, rows=12, **WHOLE)
@@ -166,8 +171,14 @@ REFUSED: dict[str, tuple[list[Any], str]] = {
         [*build_rows(11), build_row(12, effective_until="2020-01-01")],
         "dates_out_of_order",
     ),
-    "another subject": ([*build_rows(11), build_row(12, subject=build_row(13)["subject"])], "subject_fixed"),
-    "two rows of one entry": ([*build_rows(12), build_row(12, reason="另一事由")], "entry_conflict"),
+    "another subject": (
+        [*build_rows(11), build_row(12, subject=build_row(13)["subject"])],
+        "subject_fixed",
+    ),
+    "two rows of one entry": (
+        [*build_rows(12), build_row(12, reason="另一事由")],
+        "entry_conflict",
+    ),
     "two new rows of one reference": (
         [*build_rows(12), build_row(13), build_row(13, reason="另一事由")],
         "entry_conflict",
@@ -222,20 +233,29 @@ def test_a_file_that_may_be_cut_delists_nobody(world: World, api: httpx.Client) 
     for missing in ("list_type", "department", "reason", "rows"):
         asked = {"rows": 11, **WHOLE, missing: None}
         client = world.api("operator") if missing == "department" else api
-        require_refused(send_file(client, format_ndjson(build_rows(11)), **asked), 422, "missing", f"?{missing}")
+        require_refused(
+            send_file(client, format_ndjson(build_rows(11)), **asked), 422, "missing", f"?{missing}"
+        )
     require_refused(send_file(api, b"", rows=0, **WHOLE), 422, "empty_file", "")
     require_refused(send_file(api, b"[]", rows=0, **WHOLE), 422, "empty_file", "")
-    require_unreadable(send_file(api, format_json_array(build_rows(11))[:20], rows=11, **WHOLE), "malformed_json")
+    require_unreadable(
+        send_file(api, format_json_array(build_rows(11))[:20], rows=11, **WHOLE), "malformed_json"
+    )
     for content, code in (
         (format_ndjson(build_rows(11)), "row_count_differs"),
         (format_json_array(build_rows(12))[:-9], "malformed_json"),
         (format_ndjson(build_rows(12))[:-9], "rows_refused"),
-        (format_csv([build_cells(each) for each in build_rows(12)]).rstrip()[:-6] + b'"public', "malformed_csv"),
+        (
+            format_csv([build_cells(each) for each in build_rows(12)]).rstrip()[:-6] + b'"public',
+            "malformed_csv",
+        ),
     ):
         view = submit_file(api, content, rows=12, **WHOLE)
         assert (view["state"], view["problem"]["code"]) == ("refused", code)
     change_settings(world, submission_held_rows=5)
-    require_unreadable(send_file(api, format_ndjson(build_rows(12)), rows=12, **WHOLE), "too_many_rows")
+    require_unreadable(
+        send_file(api, format_ndjson(build_rows(12)), rows=12, **WHOLE), "too_many_rows"
+    )
     assert count_written_rows(world) == before
 
 
@@ -375,7 +395,12 @@ def test_a_held_list_is_given_up_by_its_reversal(
 def test_an_approval_and_a_reversal_say_why_without_numbers(api: httpx.Client, held: View) -> None:
     for step in ("approvals", "reversals"):
         path = f"{SUBMISSIONS}/{held['id']}/{step}"
-        require_refused(api.post(path, json={"reason": PERSON_RESIDENT_ID}), 422, "personal_number_in_text", "/reason")
+        require_refused(
+            api.post(path, json={"reason": PERSON_RESIDENT_ID}),
+            422,
+            "personal_number_in_text",
+            "/reason",
+        )
         require_refused(api.post(path, json={}), 422, "missing", "/reason")
 
 
@@ -384,7 +409,9 @@ def test_an_entry_keeps_what_was_done_to_it_when_a_list_corrects_it(
 ) -> None:
     entry = read_entries(api)["HR-1"]
     told = api.post(
-        f"/v1/entries/{entry['id']}/disclosures", json=build_publication(), headers={"If-Match": '"1"'}
+        f"/v1/entries/{entry['id']}/disclosures",
+        json=build_publication(),
+        headers={"If-Match": '"1"'},
     )
     assert told.status_code == 200, told.text
     persons = build_row(1)["responsible_persons"]

@@ -9,23 +9,28 @@ import pytest
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.submissions.processing import dispatch, reversal
-from tests.support.facts import build_organisation, build_push, build_red_changes, build_subject
-from tests.support.files import (
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import (
+    build_organisation,
+    build_push,
+    build_red_changes,
+    build_subject,
+)
+from tests.support.submission_files import (
     SUBMISSIONS,
     View,
-    remove_generated_fields,
-    format_ndjson,
-    read_outcomes,
-    record_entry,
-    read_entries,
-    reverse_submission,
     build_row,
     build_rows,
     change_settings,
+    format_ndjson,
+    read_entries,
+    read_outcomes,
     read_submission,
+    record_entry,
+    remove_generated_fields,
+    reverse_submission,
     submit_file,
 )
-from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 WHOLE = {"mode": "replace", "department": "human_resources", "reason": "年度名单全量更新"}
@@ -89,7 +94,9 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
             "误传",
         )
     # The right file may bear the references; what had been there before was never touched.
-    right = submit_file(api, format_ndjson([build_row(1), build_row(2, reason="正确事由"), build_row(3)]))
+    right = submit_file(
+        api, format_ndjson([build_row(1), build_row(2, reason="正确事由"), build_row(3)])
+    )
     assert read_outcomes(right) == [(1, "replayed"), (2, "accepted"), (3, "accepted")]
     by_reference = read_entries(api, status="active")
     assert by_reference["HR-2"]["reason"] == "正确事由"
@@ -100,7 +107,10 @@ def test_subjects_lose_numbers_that_no_other_decision_gave_them(world: World) ->
     api = world.api()
     mistaken = {**build_organisation(1), "kind": "unincorporated_organization"}
     wrong = submit_file(api, format_ndjson([build_row(1, subject=mistaken)]))
-    assert submit_file(api, format_ndjson([build_row(1, source_ref="HR-9")]))["progress"]["refused"] == 1
+    assert (
+        submit_file(api, format_ndjson([build_row(1, source_ref="HR-9")]))["progress"]["refused"]
+        == 1
+    )
     assert reverse_submission(world, api, wrong)["state"] == "reversed"
     right = submit_file(api, format_ndjson([build_row(1)]))
     assert read_outcomes(right) == [(1, "accepted")], right
@@ -149,7 +159,12 @@ def test_a_replaced_list_stands_as_it_did(
     touched = {name for name in after if after[name]["version"] > 1}
     assert touched == {"HR-4", "HR-5", "HR-6"}
     # The same list may be sent again, and does the same again.
-    again = submit_file(api, format_ndjson([*build_rows(3), build_row(4, reason="再次更正"), build_row(7)]), rows=5, **WHOLE)
+    again = submit_file(
+        api,
+        format_ndjson([*build_rows(3), build_row(4, reason="再次更正"), build_row(7)]),
+        rows=5,
+        **WHOLE,
+    )
     assert again["state"] == "done", again
     assert {name: again["changes"][name] for name in ("new", "changed", "missing")} == {
         "new": 1,

@@ -10,10 +10,29 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from tests.support.exported import EXPORT_PARSERS
-from tests.support.facts import OTHER_USCC, build_licence_changes, build_penalty_changes, build_person, build_push, build_red_changes, build_subject, build_uscc
-from tests.support.files import View, format_ndjson, read_outcomes, submit_in_background, record_entry, read_entries, build_row, change_settings, submit_file
+from tests.support.export_readers import EXPORT_PARSERS
 from tests.support.problems import count_written_rows
+from tests.support.request_bodies import (
+    OTHER_USCC,
+    build_licence_changes,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_red_changes,
+    build_subject,
+    build_uscc,
+)
+from tests.support.submission_files import (
+    View,
+    build_row,
+    change_settings,
+    format_ndjson,
+    read_entries,
+    read_outcomes,
+    record_entry,
+    submit_file,
+    submit_in_background,
+)
 from tests.support.world import RegistryTemplates, World, open_world
 
 EXPORT = "/v1/exports/entries"
@@ -44,7 +63,9 @@ def filled(world: World) -> None:
     ):
         record_entry(world.api(), body)
     world.record(**build_red_changes(subject=build_subject(OTHER_USCC, "滕州某某劳务有限公司")))
-    world.record(**build_penalty_changes(unintentional=True, severity="minor", effective_until="2027-11-16"))
+    world.record(
+        **build_penalty_changes(unintentional=True, severity="minor", effective_until="2027-11-16")
+    )
     world.record(**build_licence_changes(source_ref="-LIC-1", disclosure={"class": "restricted"}))
     shop = {
         **build_subject(build_uscc("92370403", "MB000009"), "薛城区乙小吃店"),
@@ -105,7 +126,11 @@ def exports(world: World) -> dict[str, bytes]:
 
 @pytest.fixture
 def empty(
-    exports: dict[str, bytes], backend: str, templates: RegistryTemplates, app: FastAPI, address: str
+    exports: dict[str, bytes],
+    backend: str,
+    templates: RegistryTemplates,
+    app: FastAPI,
+    address: str,
 ) -> Iterator[World]:
     """Another registry, behind the app that served the first."""
     assert exports
@@ -141,7 +166,9 @@ def test_a_department_takes_its_own_rows_in(empty: World, exports: dict[str, byt
     assert view["progress"]["accepted"] == 9
     assert said(pull(empty.api("auditor"), "ndjson")).items() <= said(exports["ndjson"]).items()
     change_settings(empty, submission_at_once_bytes=0)
-    own = submit_in_background(empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None)
+    own = submit_in_background(
+        empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None
+    )
     assert own["progress"]["accepted"] == 1
     assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
 
@@ -204,7 +231,8 @@ def test_a_mended_export_may_be_sent_without_its_trailer(world: World) -> None:
     record_entry(world.api(), build_row(1, responsible_persons=NAMED))
     (line,) = _lines(pull(world.api("auditor"), "ndjson"))
     view = submit_file(
-        world.api(), format_ndjson([line | {"source_ref": "HR-8"}, build_row(9, responsible_persons=NAMED)])
+        world.api(),
+        format_ndjson([line | {"source_ref": "HR-8"}, build_row(9, responsible_persons=NAMED)]),
     )
     assert read_outcomes(view) == [(1, "accepted"), (2, "accepted")]
     assert read_entries(world.api()).keys() == {"HR-1", "HR-8", "HR-9"}

@@ -23,36 +23,44 @@ from app.security.limits import WriteLimiter
 from app.submissions import router, service
 from app.submissions.processing import dispatch, row_by_row
 from app.submissions.upload.receive import PART_BYTES
-from tests.support.facts import PERSON_RESIDENT_ID, build_licence_changes, build_penalty_changes, build_person, build_push, build_red_changes, build_subject
-from tests.support.files import (
+from tests.support.numbers import build_resident_id
+from tests.support.problems import count_written_rows, require_refused
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_licence_changes,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_red_changes,
+    build_subject,
+)
+from tests.support.submission_files import (
     BLACK_LIST_TYPE,
     NDJSON,
     OCTET_STREAM,
     SUBMISSIONS,
     XLSX,
     View,
-    format_json_array,
     build_cells,
-    format_csv,
-    remove_generated_fields,
     build_form,
-    format_ndjson,
-    read_outcomes,
-    submit_in_background,
-    record_entry,
-    read_entries,
-    read_results,
     build_row,
     build_rows,
-    send_file,
-    change_settings,
-    read_submission,
-    submit_file,
-    require_unreadable,
     build_workbook,
+    change_settings,
+    format_csv,
+    format_json_array,
+    format_ndjson,
+    read_entries,
+    read_outcomes,
+    read_results,
+    read_submission,
+    record_entry,
+    remove_generated_fields,
+    require_unreadable,
+    send_file,
+    submit_file,
+    submit_in_background,
 )
-from tests.support.numbers import build_resident_id
-from tests.support.problems import require_refused, count_written_rows
 from tests.support.world import World
 
 BODIES = [*build_rows(2), build_row(3, subject=build_person(), responsible_persons=None)]
@@ -68,7 +76,11 @@ def tables(bodies: list[dict[str, Any]] = BODIES) -> list[dict[str, Any]]:
 
 FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
     "ndjson": (lambda: format_ndjson(BODIES), NDJSON, 1),
-    "ndjson with a BOM": (lambda: b"\xef\xbb\xbf" + format_ndjson(BODIES).rstrip(), OCTET_STREAM, 1),
+    "ndjson with a BOM": (
+        lambda: b"\xef\xbb\xbf" + format_ndjson(BODIES).rstrip(),
+        OCTET_STREAM,
+        1,
+    ),
     "array": (lambda: format_json_array(BODIES), "application/json", 1),
     "csv": (lambda: format_csv(tables()), CSV, 2),
     "csv with a BOM": (lambda: format_csv(tables(), encoding="utf-8-sig"), CSV, 2),
@@ -97,7 +109,9 @@ def test_every_format_says_the_same(world: World, pushed: dict[str, View]) -> No
         assert read_outcomes(view) == [(first + at, "replayed") for at in range(3)], name
         assert view["format"] == {"form": "ndjson"}.get(name, _format(name)), name
         assert view["state"] == "done"
-    assert {name: remove_generated_fields(entry) for name, entry in read_entries(api).items()} == pushed
+    assert {
+        name: remove_generated_fields(entry) for name, entry in read_entries(api).items()
+    } == pushed
 
 
 def _format(name: str) -> str:
@@ -161,7 +175,12 @@ def test_sending_again_changes_nothing_and_a_changed_row_is_told(world: World) -
 def test_two_rows_of_one_reference_are_one_entry_or_a_conflict(world: World) -> None:
     sent = [build_row(1), build_row(1), build_row(1, reason="另一事由"), build_row(2)]
     view = submit_file(world.api(), format_ndjson(sent))
-    assert read_outcomes(view) == [(1, "accepted"), (2, "replayed"), (3, "refused"), (4, "accepted")]
+    assert read_outcomes(view) == [
+        (1, "accepted"),
+        (2, "replayed"),
+        (3, "refused"),
+        (4, "accepted"),
+    ]
     assert view["results"][2]["code"] == "entry_conflict"
     assert view["results"][1]["entry_id"] == view["results"][0]["entry_id"]
     assert len(read_entries(world.api())) == 2
@@ -169,7 +188,9 @@ def test_two_rows_of_one_reference_are_one_entry_or_a_conflict(world: World) -> 
 
 def test_rows_are_numbered_as_their_sender_counts(world: World) -> None:
     bad = {"reason": None}
-    lines = format_ndjson([b"", json.dumps(build_row(1)).encode(), b"  ", json.dumps(build_row(2) | bad).encode()])
+    lines = format_ndjson(
+        [b"", json.dumps(build_row(1)).encode(), b"  ", json.dumps(build_row(2) | bad).encode()]
+    )
     assert read_outcomes(submit_file(world.api(), lines)) == [(2, "accepted"), (4, "refused")]
     table = [*tables([build_row(3), build_row(4, **bad)])]
     table[-1]["统一社会信用代码"] = table[-1].pop("身份证号")
@@ -183,7 +204,9 @@ def test_rows_are_numbered_as_their_sender_counts(world: World) -> None:
 
 def test_the_results_can_be_filtered_and_end_with_a_trailer(world: World) -> None:
     api = world.api()
-    view = submit_file(api, format_ndjson([build_row(1), build_row(2, severity="grave"), build_row(3), b"{"]))
+    view = submit_file(
+        api, format_ndjson([build_row(1), build_row(2, severity="grave"), build_row(3), b"{"])
+    )
     assert [each["row"] for each in read_results(api, view, outcome="refused")] == [2, 4]
     assert [each["row"] for each in read_results(api, view, outcome="accepted")] == [1, 3]
     streamed = api.get(f"{SUBMISSIONS}/{view['id']}/results", params={"outcome": "replayed"})
@@ -196,18 +219,32 @@ def test_the_results_can_be_filtered_and_end_with_a_trailer(world: World) -> Non
 def test_the_list_type_may_stand_in_the_rows_or_in_the_query(world: World) -> None:
     api = world.api()
     without = build_row(1, list_type=None)
-    told = submit_file(api, format_ndjson([build_row(2), without, build_row(3, list_type="wage_arrears.red")]))
+    told = submit_file(
+        api, format_ndjson([build_row(2), without, build_row(3, list_type="wage_arrears.red")])
+    )
     assert read_outcomes(told) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
     assert _refusal(told["results"][2]) == ("list_type_differs", "/list_type", None)
-    told = submit_file(api, format_ndjson([build_row(2), build_row(4, list_type=None)]), list_type=None)
+    told = submit_file(
+        api, format_ndjson([build_row(2), build_row(4, list_type=None)]), list_type=None
+    )
     assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
     assert _refusal(told["results"][1]) == ("missing", "/list_type", None)
-    sheet = format_csv([build_cells(build_row(5)) | {"名单类型": BLACK_LIST_TYPE}, build_cells(build_row(6)) | {"名单类型": "红榜"}])
+    sheet = format_csv(
+        [
+            build_cells(build_row(5)) | {"名单类型": BLACK_LIST_TYPE},
+            build_cells(build_row(6)) | {"名单类型": "红榜"},
+        ]
+    )
     told = submit_file(api, sheet, list_type=None)
     assert read_outcomes(told) == [(2, "accepted"), (3, "refused")]
     assert _refusal(told["results"][1]) == ("unknown_list_type", "/list_type", "名单类型")
     before = count_written_rows(world)
-    require_refused(send_file(api, format_ndjson([build_row(9)]), list_type="no.such"), 422, "unknown_value", "?list_type")
+    require_refused(
+        send_file(api, format_ndjson([build_row(9)]), list_type="no.such"),
+        422,
+        "unknown_value",
+        "?list_type",
+    )
     assert count_written_rows(world) == before
 
 
@@ -229,12 +266,17 @@ def test_the_operator_names_the_department_and_departments_send_for_themselves(
     assert read_outcomes(view) == [(1, "accepted")]
     assert view["department"] == "human_resources"
     named = build_row(2, department="human_resources")
-    assert read_outcomes(submit_file(operator, format_ndjson([named, build_row(3)]))) == [(1, "accepted"), (2, "refused")]
+    assert read_outcomes(submit_file(operator, format_ndjson([named, build_row(3)]))) == [
+        (1, "accepted"),
+        (2, "refused"),
+    ]
     told = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
     assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
     assert told["results"][1]["code"] == "department_differs"
     require_refused(send_file(own, b"{}", department="civil_affairs"), 403, "not_your_department")
-    require_refused(send_file(operator, b"{}", department="nobody"), 422, "unknown_value", "?department")
+    require_refused(
+        send_file(operator, b"{}", department="nobody"), 422, "unknown_value", "?department"
+    )
     # Each sees its own; who oversees sees all.
     assert read_outcomes(submit_file(other, format_ndjson([build_row(5)]))) == [(1, "refused")]
     for path in ("", "/results", "/refused.xlsx"):
@@ -304,7 +346,11 @@ def test_a_dry_run_answers_as_the_real_run_does_and_records_nothing(
 
 def test_stopping_at_the_first_refusal_leaves_what_is_before_it(world: World) -> None:
     api = world.api()
-    view = submit_file(api, format_ndjson([build_row(1), build_row(2), build_row(3, reason=None), build_row(4)]), on_error="stop")
+    view = submit_file(
+        api,
+        format_ndjson([build_row(1), build_row(2), build_row(3, reason=None), build_row(4)]),
+        on_error="stop",
+    )
     assert view["state"] == "stopped"
     assert read_outcomes(view) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
     assert read_entries(api).keys() == {"HR-1", "HR-2"}
@@ -325,10 +371,14 @@ def test_all_or_nothing(world: World) -> None:
     change_settings(world, submission_held_rows=4)
     before = count_written_rows(world)
     for more, state in ((query, "refused"), ({"dry_run": True}, "refused")):
-        view = read_submission(api, submit_or_refused(api, format_ndjson(build_rows(5, 10)), **more))
+        view = read_submission(
+            api, submit_or_refused(api, format_ndjson(build_rows(5, 10)), **more)
+        )
         assert (view["state"], view["problem"]["code"]) == (state, "too_many_rows")
     assert count_written_rows(world) == before
-    assert submit_file(api, format_ndjson(build_rows(5)))["state"] == "done"  # row by row there is no such bound
+    assert (
+        submit_file(api, format_ndjson(build_rows(5)))["state"] == "done"
+    )  # row by row there is no such bound
 
 
 def submit_or_refused(api: httpx.Client, content: bytes, **query: Any) -> View:
@@ -366,8 +416,14 @@ def test_what_is_asked_for_is_checked_before_the_file(world: World) -> None:
         ({"dry_run": "perhaps"}, "wrong_type", "?dry_run"),
     ):
         require_refused(send_file(api, format_ndjson([build_row(1)]), **query), 422, code, pointer)
-    require_refused(send_file(api, format_ndjson([build_row(1)]), list_type=PERSON_RESIDENT_ID), 400, "personal_number_in_url")
-    require_refused(send_file(world.client(None), format_ndjson([build_row(1)])), 401, "unauthenticated")
+    require_refused(
+        send_file(api, format_ndjson([build_row(1)]), list_type=PERSON_RESIDENT_ID),
+        400,
+        "personal_number_in_url",
+    )
+    require_refused(
+        send_file(world.client(None), format_ndjson([build_row(1)])), 401, "unauthenticated"
+    )
     for role in ("approver", "subscriber", "auditor"):
         require_refused(send_file(world.api(role), format_ndjson([build_row(1)])), 403, "forbidden")
     assert count_written_rows(world) == before
@@ -387,7 +443,9 @@ def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> N
         "sha-256=",
         "sha-256",
     ):
-        require_refused(send_file(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest")
+        require_refused(
+            send_file(api, content, digest=wrong), 422, "digest_differs", "header:Content-Digest"
+        )
     twice = [("Content-Digest", "sha-512=:AAAA:"), ("Content-Digest", "sha-256=::")]
     answer = api.post(SUBMISSIONS, content=content, headers=twice)
     require_refused(answer, 422, "digest_differs", "header:Content-Digest")
@@ -545,7 +603,9 @@ BAD_CELLS: list[tuple[dict[str, Any], str, str, str | None]] = [
 
 def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
     api = world.api()
-    table = [build_cells(build_row(at)) | changes for at, (changes, *_) in enumerate(BAD_CELLS, start=1)]
+    table = [
+        build_cells(build_row(at)) | changes for at, (changes, *_) in enumerate(BAD_CELLS, start=1)
+    ]
     before = count_written_rows(world)
     view = submit_file(api, format_csv(table))
     assert count_written_rows(world) == before
@@ -561,7 +621,9 @@ def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
         assert result["pointer"] == result["errors"][0]["pointer"]
     for (changes, *wanted), found in zip(BAD_CELLS, told, strict=True):
         assert tuple(wanted) in found, (changes, found)
-    assert all(number not in json.dumps(view) for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[:-1]))
+    assert all(
+        number not in json.dumps(view) for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[:-1])
+    )
 
 
 NUMBERS = [PERSON_RESIDENT_ID, build_resident_id(31), build_resident_id(32)]
@@ -582,7 +644,13 @@ def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
     sheet = [build_cells(each) for each in sent[:3]]
     headed = format_csv([*sheet, {f"说明{NUMBERS[1]}": "甲"}])
     told = ""
-    for content in (format_ndjson(sent), format_json_array(sent[:-1]), format_csv(sheet), headed, build_workbook(sheet)):
+    for content in (
+        format_ndjson(sent),
+        format_json_array(sent[:-1]),
+        format_csv(sheet),
+        headed,
+        build_workbook(sheet),
+    ):
         answer = send_file(api, content)
         told += answer.text
         name = answer.json().get("submission_id") or answer.json()["id"]
@@ -632,15 +700,22 @@ def test_refused_rows_come_back_marked_and_are_taken_once_mended(world: World) -
     assert read_outcomes(again) == [(2, "refused"), (3, "refused")]
     mended[0]["决定日期"] = "2026-11-20"
     mended[1]["统一社会信用代码"] = build_row(4)["subject"]["identifiers"][0]["number"]
-    assert read_outcomes(submit_file(api, build_workbook(mended))) == [(2, "accepted"), (3, "accepted")]
-    assert [each[1] for each in read_outcomes(submit_file(api, format_ndjson(build_rows(4))))] == ["replayed"] * 4
+    assert read_outcomes(submit_file(api, build_workbook(mended))) == [
+        (2, "accepted"),
+        (3, "accepted"),
+    ]
+    assert [each[1] for each in read_outcomes(submit_file(api, format_ndjson(build_rows(4))))] == [
+        "replayed"
+    ] * 4
 
 
 def test_only_tables_have_a_workbook_to_mend(world: World) -> None:
     api = world.api()
     view = submit_file(api, format_ndjson([build_row(1, reason=None)]))
     require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
-    view = submit_file(api, format_csv([build_cells(build_row(1))]))  # nothing to mend: headings alone
+    view = submit_file(
+        api, format_csv([build_cells(build_row(1))])
+    )  # nothing to mend: headings alone
     back = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
     assert back.status_code == 200
     require_refused(world.api("auditor").get(back.request.url.path), 403, "forbidden")
@@ -648,7 +723,9 @@ def test_only_tables_have_a_workbook_to_mend(world: World) -> None:
 
 def test_files_are_let_go_after_a_while_and_their_answers_stay(world: World) -> None:
     api = world.api()
-    view = submit_file(api, format_csv([build_cells(build_row(1)), build_cells(build_row(2, reason=None))]))
+    view = submit_file(
+        api, format_csv([build_cells(build_row(1)), build_cells(build_row(2, reason=None))])
+    )
     world.clock.instant = world.clock.instant.replace(year=2027)
     dispatch.tidy(world.registry)
     with world.registry.database.reading() as connection:
@@ -682,7 +759,10 @@ def test_the_template_is_filled_in_and_taken(world: World) -> None:
     assert "拖欠农民工工资失信联合惩戒对象名单" in options
     assert "企业劳动保障守法诚信A级名单" not in options
     filled = build_workbook([dict.fromkeys(header) | example for example in examples])
-    assert read_outcomes(submit_file(api, filled, list_type=None)) == [(2, "accepted"), (3, "accepted")]
+    assert read_outcomes(submit_file(api, filled, list_type=None)) == [
+        (2, "accepted"),
+        (3, "accepted"),
+    ]
     for unknown in ("no.such", "illegal_social_organizations.black"):  # of another department
         answer = api.get(f"{SUBMISSIONS}/template.xlsx", params={"list_type": unknown})
         require_refused(answer, 422, "unknown_value", "?list_type")
@@ -719,7 +799,8 @@ def test_tables_of_the_exchange_become_records(world: World) -> None:
     view = submit_file(api, content, list_type="wage_arrears.penalty")
     assert read_outcomes(view) == [(2, "accepted"), (3, "accepted")], view
     assert [
-        each[1] for each in read_outcomes(submit_file(api, content, list_type="wage_arrears.penalty"))
+        each[1]
+        for each in read_outcomes(submit_file(api, content, list_type="wage_arrears.penalty"))
     ] == [
         "replayed",
         "replayed",
@@ -755,7 +836,12 @@ def test_tables_of_the_exchange_become_records(world: World) -> None:
 
 
 def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
-    sent = [build_push(), build_push(**build_penalty_changes()), build_push(**build_licence_changes()), build_push(**build_red_changes(subject=build_subject(name="某")))]
+    sent = [
+        build_push(),
+        build_push(**build_penalty_changes()),
+        build_push(**build_licence_changes()),
+        build_push(**build_red_changes(subject=build_subject(name="某"))),
+    ]
     view = submit_file(world.api(), format_ndjson(sent), list_type=None)
     assert [each[1] for each in read_outcomes(view)] == ["accepted"] * 3 + ["refused"]
     assert view["results"][3]["code"] == "blacklisted_subject"

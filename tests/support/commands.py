@@ -62,5 +62,5 @@ def build_command_runner(
         open_registries.append(original_open())
         return open_registries[-1]
 
-    monkeypatch.setattr(main, "_open", open_and_remember)
+    monkeypatch.setattr(main, "_open_registry", open_and_remember)
     return CommandRunner(monkeypatch, capsys, open_registries)

@@ -12,7 +12,8 @@ XUECHENG_REGION = "370403"
 def build_uscc(serial: int, authority: str = "9") -> str:
     """The unified social credit code of the `serial`-th enterprise (9…) or other body."""
     org_code_body = f"{serial:08d}"
-    body = f"{authority}1{XUECHENG_REGION}{org_code_body}{compute_org_code_check_character(org_code_body)}"
+    check_character = compute_org_code_check_character(org_code_body)
+    body = f"{authority}1{XUECHENG_REGION}{org_code_body}{check_character}"
     return body + compute_uscc_check_character(body)
 
 

@@ -49,7 +49,10 @@ def require_refused(
 def count_written_rows(world: World) -> tuple[int, ...]:
     """How many rows there are of everything that a push writes, and the last change number."""
     with world.registry.database.reading() as connection:
-        counts = [connection.scalar(select(func.count()).select_from(table)) for table in TABLES_WRITTEN_BY_PUSH]
+        counts = [
+            connection.scalar(select(func.count()).select_from(table))
+            for table in TABLES_WRITTEN_BY_PUSH
+        ]
         return (*map(int, counts), read_head(connection).seq)
 
 

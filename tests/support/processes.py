@@ -19,7 +19,7 @@ from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.settings import Settings
-from tests.support.facts import build_push, build_subject
+from tests.support.request_bodies import build_push, build_subject
 
 REDBLACK_COMMAND = Path(sys.executable).with_name("redblack")
 START_SECONDS = 30

@@ -32,7 +32,7 @@ from app.rules.law import Catalogue
 from app.rules.permissions import Role
 from app.security.keys import create
 from app.settings import Settings
-from tests.support.facts import build_push
+from tests.support.request_bodies import build_push
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 """Ten in the morning in Zaozhuang, a Sunday; the 2026 notice is loaded, that of 2027 is not."""
@@ -77,7 +77,12 @@ class World:
         usual_departments = {Role.department: "human_resources", Role.approver: "finance_bureau"}
         key_department = department or usual_departments.get(role_value)
         if (role_value, key_department) not in self._clients:
-            key = create(self.registry, name=f"{role} {key_department}", role=role_value, department=key_department)
+            key = create(
+                self.registry,
+                name=f"{role} {key_department}",
+                role=role_value,
+                department=key_department,
+            )
             self._clients[role_value, key_department] = self.client(key)
         return self._clients[role_value, key_department]
 
@@ -187,7 +192,9 @@ class RegistryTemplates:
         world = World(registry, clock, address, app.state.desk)
         yield world
         world.release()
-        if app.state.desk is not world.check_service:  # the test put another one before the registry
+        if (
+            app.state.desk is not world.check_service
+        ):  # the test put another one before the registry
             app.state.desk.close()
         if lent.restore(pristine):
             self._idle[backend] = lent

@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from app.rules.permissions import Permission
-from tests.support.facts import BUILDER_USCC
+from tests.support.request_bodies import BUILDER_USCC
 
 PATH_PARAMETER_VALUES = {"code": BUILDER_USCC}
 
@@ -33,7 +33,8 @@ def read_required_permission(operation: dict[str, Any]) -> Permission:
 def fill_path_parameters(path: str) -> str:
     parts = path.split("/")
     filled = [
-        PATH_PARAMETER_VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part for part in parts
+        PATH_PARAMETER_VALUES.get(part[1:-1], str(uuid4())) if part.startswith("{") else part
+        for part in parts
     ]
     return "/".join(filled)
 

@@ -9,7 +9,15 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import build_decision, build_licence_changes, build_organisation, build_penalty_changes, build_person, build_push, build_red_changes
+from tests.support.request_bodies import (
+    build_decision,
+    build_licence_changes,
+    build_organisation,
+    build_penalty_changes,
+    build_person,
+    build_push,
+    build_red_changes,
+)
 
 DISCLOSURES: tuple[dict[str, Any] | None, ...] = (
     None,
@@ -43,7 +51,12 @@ class RandomDepartment:
         decided = today - timedelta(self.rng.randrange(8))
         effective_from = self.rng.choice([None, decided, today, self._pick_day(0, 40)])
         kind = self.rng.choice(["black", "red", "red", "penalty", "licence"])
-        facts = {"black": dict, "red": build_red_changes, "penalty": build_penalty_changes, "licence": build_licence_changes}[kind]()
+        facts = {
+            "black": dict,
+            "red": build_red_changes,
+            "penalty": build_penalty_changes,
+            "licence": build_licence_changes,
+        }[kind]()
         if kind == "black":
             facts["conduct_ended_on"] = (decided - timedelta(20)).isoformat()
         facts["decision"] = facts.get("decision", {}) | build_decision(decided.isoformat())
@@ -77,11 +90,17 @@ class RandomDepartment:
 
     def _revoke(self) -> None:
         code = self.rng.choice(["wrong_subject", "decision_revoked", "other"])
-        order = {"reason": "撤销", "reason_code": code, "revoked_on": self._pick_day(-5, 1).isoformat()}
+        order = {
+            "reason": "撤销",
+            "reason_code": code,
+            "revoked_on": self._pick_day(-5, 1).isoformat(),
+        }
         self._post_change("revocations", order)
 
     def _exit(self) -> None:
-        self._post_change("exits", {"reason": "移出", "exited_on": self._pick_day(-5, 2).isoformat()})
+        self._post_change(
+            "exits", {"reason": "移出", "exited_on": self._pick_day(-5, 2).isoformat()}
+        )
 
     def _publish(self) -> None:
         channel = self.rng.choice(["department_site", "credit_china_zaozhuang"])
@@ -126,7 +145,9 @@ class RandomDepartment:
 
     def _pick_last_day(self) -> str | None:
         """Soon, for the most part, so that days do something."""
-        return self.rng.choice([None, *(self._pick_day(0, max_days).isoformat() for max_days in (9, 60))])
+        return self.rng.choice(
+            [None, *(self._pick_day(0, max_days).isoformat() for max_days in (9, 60))]
+        )
 
     def _pick_day(self, min_days: int, max_days: int) -> date:
         return self.today() + timedelta(self.rng.randint(min_days, max_days))

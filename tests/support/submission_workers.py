@@ -18,7 +18,7 @@ from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.submissions import store
 from app.submissions.store import SubmissionRow
-from tests.support.crowd import ConcurrentClients, require_consistent_registry
+from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
 from tests.support.processes import ServerProcess, build_push_today
 
 TIMEOUT_SECONDS = 60
@@ -29,7 +29,9 @@ T = TypeVar("T")
 
 def build_bodies(serials: Iterable[int], name: str = "ROW", **changes: Any) -> list[dict[str, Any]]:
     """A row for each organisation of a series; its reference is the name and the serial."""
-    return [build_push_today(build_uscc(serial), f"{name}-{serial}", **changes) for serial in serials]
+    return [
+        build_push_today(build_uscc(serial), f"{name}-{serial}", **changes) for serial in serials
+    ]
 
 
 def format_ndjson(rows: Iterable[Any]) -> bytes:

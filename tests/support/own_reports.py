@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.facts import BUILDER_USCC, PERSON_RESIDENT_ID
+from tests.support.request_bodies import BUILDER_USCC, PERSON_RESIDENT_ID
 from tests.support.world import World
 
 BUILDER_NAME = "枣庄某某建筑有限公司"
@@ -25,7 +25,9 @@ def build_own_report_body(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def build_person_report_body(number: str = PERSON_RESIDENT_ID, name: str = "张某", **changes: Any) -> dict[str, Any]:
+def build_person_report_body(
+    number: str = PERSON_RESIDENT_ID, name: str = "张某", **changes: Any
+) -> dict[str, Any]:
     """The body for a person at the counter."""
     applicant = {"kind": "self", "name": name, "proof_ref": "核验登记 2026-9"}
     return build_own_report_body(

@@ -104,7 +104,9 @@ class ModelEntry:
         """What was known at a change number; None where the entry was not."""
         if seq is None:
             return self.current_facts
-        facts_until_seq = [known.facts for known in self.history if known.seq is not None and known.seq <= seq]
+        facts_until_seq = [
+            known.facts for known in self.history if known.seq is not None and known.seq <= seq
+        ]
         return facts_until_seq[-1] if facts_until_seq else None
 
     @property
@@ -142,34 +144,56 @@ class Model:
         facts = entry.facts_at(seq)
         assert facts is not None
         own_status = facts.status_on(day)
-        black_facts = [other.facts_at(seq) for other in self.find_entries(entry.subject) if other.kind == BLACK]
+        black_facts = [
+            other.facts_at(seq) for other in self.find_entries(entry.subject) if other.kind == BLACK
+        ]
         has_active_black = any(other.status_on(day) == ACTIVE for other in black_facts if other)
-        return SUSPENDED if own_status == ACTIVE and entry.kind == RED and has_active_black else own_status
+        return (
+            SUSPENDED
+            if own_status == ACTIVE and entry.kind == RED and has_active_black
+            else own_status
+        )
 
     def compute_statuses(self, day: date, seq: int | None = None) -> dict[str, str]:
         """Where every entry stands that was known."""
-        return {entry.id: self.compute_status(entry, day, seq) for entry in self if entry.facts_at(seq)}
+        return {
+            entry.id: self.compute_status(entry, day, seq) for entry in self if entry.facts_at(seq)
+        }
 
     def find_in_force(self, day: date) -> set[str]:
         """Entries that stand, or will."""
-        return {name for name, status in self.compute_statuses(day).items() if status in IN_FORCE_STATUSES}
+        return {
+            name
+            for name, status in self.compute_statuses(day).items()
+            if status in IN_FORCE_STATUSES
+        }
 
     def find_public(self, day: date) -> set[str]:
         """What anybody may read."""
-        return {name for name in self.find_in_force(day) if self.entries[name].current_facts.shown_to == "public"}
+        return {
+            name
+            for name in self.find_in_force(day)
+            if self.entries[name].current_facts.shown_to == "public"
+        }
 
     def is_barred(self, subject: int, begins: date, ended_from: date | None, today: date) -> bool:
         """Whether a red entry over those days would meet a black one that stands or will."""
         for other in self.find_entries(subject):
             facts = other.current_facts
-            if other.kind != BLACK or facts.void or (facts.ended_from and facts.ended_from <= today):
+            if (
+                other.kind != BLACK
+                or facts.void
+                or (facts.ended_from and facts.ended_from <= today)
+            ):
                 continue
             first = max(facts.begins, begins)
             if all(end is None or first < end for end in (facts.ended_from, ended_from)):
                 return True
         return False
 
-    def build_expected_finding(self, subject: int, day: date, seq: int | None = None) -> ExpectedFinding:
+    def build_expected_finding(
+        self, subject: int, day: date, seq: int | None = None
+    ) -> ExpectedFinding:
         """What an officer is told about a subject."""
         visible_entries = [
             (entry, facts, status)
@@ -178,17 +202,25 @@ class Model:
             and (status := self.compute_status(entry, day, seq)) in IN_FORCE_STATUSES
         ]
         by_kind = {
-            kind: {entry.id for entry, _, status in visible_entries if entry.kind == kind and status == ACTIVE}
+            kind: {
+                entry.id
+                for entry, _, status in visible_entries
+                if entry.kind == kind and status == ACTIVE
+            }
             for kind in (RED, BLACK)
         }
         suspended_ids = {entry.id for entry, _, status in visible_entries if status == SUSPENDED}
         standing = BLACK if by_kind[BLACK] else RED if by_kind[RED] else "none"
         return ExpectedFinding(
             standing=standing,
-            entries=[(entry.id, status, facts.disputed) for entry, facts, status in visible_entries],
+            entries=[
+                (entry.id, status, facts.disputed) for entry, facts, status in visible_entries
+            ],
             measures=by_kind.get(standing, set()),
             suppressed=suspended_ids,
-            disputed=any(facts.disputed and status != SCHEDULED for _, facts, status in visible_entries),
+            disputed=any(
+                facts.disputed and status != SCHEDULED for _, facts, status in visible_entries
+            ),
         )
 
 

@@ -10,8 +10,8 @@ from urllib.parse import quote
 
 import orjson
 
-from bench.asking import FIRST_UNLISTED_SERIAL, build_check_body, pick_subject
-from bench.loading import Request
+from bench.load_client import Request
+from bench.paced_checks import FIRST_UNLISTED_SERIAL, build_check_body, pick_subject
 from bench.peers.pocketbase import COLLECTION
 from bench.rows import build_row_name, build_row_uscc
 
@@ -31,9 +31,14 @@ def pick_subjects(listed_count: int, count: int, seed: int) -> Iterator[SubjectS
     return (pick_subject(random, listed_count) for _ in range(count))
 
 
-def build_requests(listed_count: int, seed: int, build_request: Callable[[int, str], Request]) -> list[Request]:
+def build_requests(
+    listed_count: int, seed: int, build_request: Callable[[int, str], Request]
+) -> list[Request]:
     """Requests of one subject each."""
-    return [build_request(serial, standing) for serial, standing in pick_subjects(listed_count, REQUEST_COUNT, seed)]
+    return [
+        build_request(serial, standing)
+        for serial, standing in pick_subjects(listed_count, REQUEST_COUNT, seed)
+    ]
 
 
 # --- the registry --------------------------------------------------------
@@ -64,7 +69,11 @@ def _build_large_check(key: str, listed_count: int, random: Random) -> Request:
         build_check_body(serial)["subjects"][0] | {"ref": str(place)}
         for place, serial in enumerate(serials, start=1)
     ]
-    return Request(_format_check(key, build_check_body(0) | {"subjects": subjects}), _format_standing("black"), half)
+    return Request(
+        _format_check(key, build_check_body(0) | {"subjects": subjects}),
+        _format_standing("black"),
+        half,
+    )
 
 
 def build_subject_reads(key: str, listed_count: int, seed: int) -> list[Request]:
@@ -72,7 +81,10 @@ def build_subject_reads(key: str, listed_count: int, seed: int) -> list[Request]
     random = Random(seed)  # noqa: S311 - no secrets
     serials = [random.randrange(listed_count) for _ in range(REQUEST_COUNT)]
     return [
-        Request(format_get(f"/v1/subjects/uscc/{build_row_uscc(serial)}", key), _format_standing("black"))
+        Request(
+            format_get(f"/v1/subjects/uscc/{build_row_uscc(serial)}", key),
+            _format_standing("black"),
+        )
         for serial in serials
     ]
 

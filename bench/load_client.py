@@ -73,7 +73,9 @@ class LoadResult:
 
     def compute_busy_share(self, cores: int) -> float:
         """The share of its cores' time that the client, and what else ran there, took."""
-        other_seconds = sum(seconds for name, seconds in self.cpu_seconds.items() if name != "server")
+        other_seconds = sum(
+            seconds for name, seconds in self.cpu_seconds.items() if name != "server"
+        )
         return other_seconds / (self.seconds * cores)
 
 
@@ -159,11 +161,17 @@ class _LoadRun:
             await self.connect()
         await asyncio.sleep(load.warm_up_seconds)
         process_trees = {name: _list_process_tree(pid) for name, pid in load.processes.items()}
-        seconds_before, own_seconds_before = {name: _sum_cpu_seconds(tree) for name, tree in process_trees.items()}, time.process_time()
+        seconds_before, own_seconds_before = (
+            {name: _sum_cpu_seconds(tree) for name, tree in process_trees.items()},
+            time.process_time(),
+        )
         started = time.perf_counter()
         await asyncio.sleep(load.seconds)
         ended = time.perf_counter()
-        cpu_seconds = {name: _sum_cpu_seconds(tree) - seconds_before[name] for name, tree in process_trees.items()}
+        cpu_seconds = {
+            name: _sum_cpu_seconds(tree) - seconds_before[name]
+            for name, tree in process_trees.items()
+        }
         cpu_seconds["client"] = time.process_time() - own_seconds_before
         self.is_running = False
         self.finish_if_done()
@@ -176,7 +184,9 @@ class _LoadRun:
     async def connect(self) -> None:
         """Open a connection, which begins to ask."""
         name, _, port = self.load.address.removeprefix("http://").partition(":")
-        await asyncio.get_running_loop().create_connection(lambda: _HttpConnection(self), name, int(port))
+        await asyncio.get_running_loop().create_connection(
+            lambda: _HttpConnection(self), name, int(port)
+        )
 
     def handle_disconnect(self) -> None:
         """Count a question that a server hung up on, and go on over a new connection."""
@@ -193,15 +203,21 @@ class _LoadRun:
         if self.failure is not None or not (self.is_running or self.pending_count):
             self.finished.set()
 
-    def _build_result(self, started: float, ended: float, cpu_seconds: dict[str, float]) -> LoadResult:
+    def _build_result(
+        self, started: float, ended: float, cpu_seconds: dict[str, float]
+    ) -> LoadResult:
         requests = self.load.requests
-        wrong_count = sum(not _is_expected(requests[place], answer) for place, _, _, answer in self.answers)
+        wrong_count = sum(
+            not _is_expected(requests[place], answer) for place, _, _, answer in self.answers
+        )
         measured = [(sent, at) for _, sent, at, _ in self.answers if at > started and sent < ended]
         if not measured:
             raise BenchError(f"no answer in {ended - started:.1f} seconds")
         latencies = sorted(1000 * (at - sent) for sent, at in measured)
         # An answer that lay partly within the time counts by that part: large ones are few.
-        answer_count = sum((min(at, ended) - max(sent, started)) / (at - sent) for sent, at in measured)
+        answer_count = sum(
+            (min(at, ended) - max(sent, started)) / (at - sent) for sent, at in measured
+        )
         return LoadResult(
             rate=answer_count / (ended - started),
             p50=compute_percentile(latencies, 0.5),
@@ -216,7 +232,16 @@ class _LoadRun:
 class _HttpConnection(asyncio.Protocol):
     """One connection: sends a request, waits for the end of its answer, sends the next."""
 
-    __slots__ = ("load_run", "partial_head", "missing_bytes", "parts", "request_index", "sent_at", "transport", "is_waiting")
+    __slots__ = (
+        "is_waiting",
+        "load_run",
+        "missing_bytes",
+        "partial_head",
+        "parts",
+        "request_index",
+        "sent_at",
+        "transport",
+    )
 
     def __init__(self, load_run: _LoadRun) -> None:
         self.load_run = load_run
@@ -288,7 +313,10 @@ class _HttpConnection(asyncio.Protocol):
 
 
 def _is_expected(request: Request, answer: bytes) -> bool:
-    return answer.startswith(OK_STATUS_LINE) and answer.count(request.expected_text) == request.expected_count
+    return (
+        answer.startswith(OK_STATUS_LINE)
+        and answer.count(request.expected_text) == request.expected_count
+    )
 
 
 def _list_process_tree(pid: int) -> list[psutil.Process]:

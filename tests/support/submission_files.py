@@ -10,8 +10,8 @@ import httpx
 import xlsxwriter
 
 from app.submissions.processing import dispatch
-from tests.support.facts import build_organisation, build_push
 from tests.support.problems import read_problem
+from tests.support.request_bodies import build_organisation, build_push
 from tests.support.world import World
 
 View = dict[str, Any]
@@ -45,7 +45,11 @@ CELL_PATHS: Mapping[str, tuple[str | int, ...]] = {
 
 def build_row(serial: int, **changes: Any) -> dict[str, Any]:
     """The `serial`-th of many sound black entries, each of an organisation of its own."""
-    row_facts = {"source_ref": f"HR-{serial}", "case_ref": None, "subject": build_organisation(serial)}
+    row_facts = {
+        "source_ref": f"HR-{serial}",
+        "case_ref": None,
+        "subject": build_organisation(serial),
+    }
     return build_push(**(row_facts | changes))
 
 
@@ -74,7 +78,9 @@ def format_json_array(bodies: Iterable[Any]) -> bytes:
 def build_cells(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
     """A push as the cells of a table by heading; changes are by heading too."""
     cell_by_heading = {heading: _read_path(body, path) for heading, path in CELL_PATHS.items()}
-    return {heading: value for heading, value in cell_by_heading.items() if value is not None} | changes
+    return {
+        heading: value for heading, value in cell_by_heading.items() if value is not None
+    } | changes
 
 
 def _read_path(value: Any, path: Sequence[Any]) -> Any:
@@ -112,7 +118,9 @@ def build_workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
     return bytes(buffer.getvalue())
 
 
-def build_form(content: bytes, name: str = "file", *, is_complete: bool = True) -> tuple[bytes, str]:
+def build_form(
+    content: bytes, name: str = "file", *, is_complete: bool = True
+) -> tuple[bytes, str]:
     """A form with one file, and its media type; cut off where it is not to be whole."""
     head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="rows"\r\n\r\n'
     body = head.encode() + content + b"\r\n--edge--\r\n"
@@ -137,7 +145,9 @@ def send_file(
     return api.post(SUBMISSIONS, content=content, params=params, headers=headers)
 
 
-def submit_file(api: httpx.Client, content: bytes, media_type: str = OCTET_STREAM, **query: Any) -> View:
+def submit_file(
+    api: httpx.Client, content: bytes, media_type: str = OCTET_STREAM, **query: Any
+) -> View:
     """Send a file that is to be answered at once; its view."""
     answer = send_file(api, content, media_type, **query)
     assert answer.status_code == 200, answer.text
@@ -189,7 +199,9 @@ def require_unreadable(answer: httpx.Response, code: str) -> View:
     return document
 
 
-def reverse_submission(world: World, api: httpx.Client, submission: View, reason: str = "误传") -> View:
+def reverse_submission(
+    world: World, api: httpx.Client, submission: View, reason: str = "误传"
+) -> View:
     """Have a submission taken back, to its end."""
     answer = api.post(f"{SUBMISSIONS}/{submission['id']}/reversals", json={"reason": reason})
     assert answer.status_code == 200, answer.text

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from bench.measurements import Figures
 from bench.report import MEGABYTE
-from bench.sides import ASGI, FASTAPI, REGISTRY_NAMES, POCKETBASE, TUTORIAL
-from bench.turns import Figures
+from bench.sides import ASGI, FASTAPI, POCKETBASE, REGISTRY_NAMES, TUTORIAL
 
 Key = tuple[int, str, str]
 """Size, work and side."""
@@ -67,7 +67,12 @@ class Goal:
 def compute_goals(medians: Medians) -> list[Goal]:
     """Every ratio both sides of which were measured."""
     sizes = sorted({size for size, _, _ in medians})
-    return [goal for size in sizes for build_goals in GOAL_BUILDERS for goal in build_goals(medians, size)]
+    return [
+        goal
+        for size in sizes
+        for build_goals in GOAL_BUILDERS
+        for goal in build_goals(medians, size)
+    ]
 
 
 def build_import_goals(submissions: Mapping[str, Any]) -> list[Goal]:
@@ -190,7 +195,10 @@ def _compare_workers(medians: Medians, size: int) -> list[Goal]:
         needed=1.6,
     )
     raw_ratio = two.rate / one.rate
-    return [replace(goal_by_core, against="one worker, as they come", value=raw_ratio, needed=None), goal_by_core]
+    return [
+        replace(goal_by_core, against="one worker, as they come", value=raw_ratio, needed=None),
+        goal_by_core,
+    ]
 
 
 GOAL_BUILDERS: Sequence[Callable[[Medians, int], list[Goal]]] = (

@@ -23,7 +23,9 @@ def build_subject(number: str = BUILDER_USCC, name: str = "枣庄某某建筑有
 
 def build_organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
     """One of many organisations; a prefix that does not begin with 9 is no enterprise's."""
-    return build_subject(build_uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号")
+    return build_subject(
+        build_uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号"
+    )
 
 
 def build_decision(decided_on: str, **changes: Any) -> dict[str, Any]:
@@ -129,7 +131,9 @@ def build_question(
     return {key: value for key, value in question.items() if value is not None}
 
 
-def build_check(*subjects: dict[str, Any], matter: str = "bidding", **members: Any) -> dict[str, Any]:
+def build_check(
+    *subjects: dict[str, Any], matter: str = "bidding", **members: Any
+) -> dict[str, Any]:
     """A check of subjects before a tender."""
     return {
         "matter": matter,
@@ -140,7 +144,9 @@ def build_check(*subjects: dict[str, Any], matter: str = "bidding", **members: A
     }
 
 
-def build_resident_id(birth_date: str = "19850612", serial: str = "001", region: str = "370402") -> str:
+def build_resident_id(
+    birth_date: str = "19850612", serial: str = "001", region: str = "370402"
+) -> str:
     """A valid resident id of that day of birth, YYYYMMDD."""
     body = f"{region}{birth_date}{serial}"
     return body + mod_11_2.calc_check_digit(body)

@@ -55,7 +55,9 @@ def run_paced_checks(schedule: CheckSchedule) -> Iterator[PacedResults]:
     """Ask until the block ends; the answers are there once it has ended."""
     spawn = multiprocessing.get_context("spawn")
     is_over, (receiver, sender) = spawn.Event(), spawn.Pipe(duplex=False)
-    process = spawn.Process(target=_run_all_connections, args=(schedule, is_over, sender), daemon=True)
+    process = spawn.Process(
+        target=_run_all_connections, args=(schedule, is_over, sender), daemon=True
+    )
     results = PacedResults()
     process.start()
     sender.close()
@@ -76,18 +78,24 @@ def _run_all_connections(schedule: CheckSchedule, is_over: Event, sender: Connec
     with ThreadPoolExecutor(CONNECTIONS) as pool:
         started = time.perf_counter()
         results = list(
-            pool.map(lambda place: _run_connection(schedule, is_over, started, place), range(CONNECTIONS))
+            pool.map(
+                lambda place: _run_connection(schedule, is_over, started, place), range(CONNECTIONS)
+            )
         )
     latencies = [latency for part in results for latency in part.latencies]
     sender.send(PacedResults(latencies, sum(part.errors for part in results)))
 
 
-def _run_connection(schedule: CheckSchedule, is_over: Event, started: float, connection_index: int) -> PacedResults:
+def _run_connection(
+    schedule: CheckSchedule, is_over: Event, started: float, connection_index: int
+) -> PacedResults:
     """Keep one connection's timetable."""
     results, random = PacedResults(), Random(connection_index)  # noqa: S311 - no secrets
     interval = CONNECTIONS / QUESTIONS_PER_SECOND
     due = started + connection_index / QUESTIONS_PER_SECOND
-    with closing(HTTPConnection(schedule.address.removeprefix("http://"), timeout=60)) as connection:
+    with closing(
+        HTTPConnection(schedule.address.removeprefix("http://"), timeout=60)
+    ) as connection:
         while not is_over.is_set():
             time.sleep(max(0, due - time.perf_counter()))
             serial, standing = pick_subject(random, schedule.listed_count)
@@ -105,7 +113,9 @@ def pick_subject(random: Random, listed_count: int) -> tuple[int, str]:
     return FIRST_UNLISTED_SERIAL + random.randrange(1_000_000), "none"
 
 
-def _is_answered_correctly(connection: HTTPConnection, key: str, serial: int, standing: str) -> bool:
+def _is_answered_correctly(
+    connection: HTTPConnection, key: str, serial: int, standing: str
+) -> bool:
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     try:
         connection.request("POST", "/v1/checks", orjson.dumps(build_check_body(serial)), headers)
@@ -119,7 +129,12 @@ def _is_answered_correctly(connection: HTTPConnection, key: str, serial: int, st
 
 def build_check_body(serial: int) -> dict[str, Any]:
     """A check of one subject, as an approval system sends it."""
-    subject = {"ref": "1", "scheme": "uscc", "number": build_row_uscc(serial), "name": build_row_name(serial)}
+    subject = {
+        "ref": "1",
+        "scheme": "uscc",
+        "number": build_row_uscc(serial),
+        "name": build_row_name(serial),
+    }
     return {
         "matter": "bidding",
         "purpose": "side-by-side benchmark",

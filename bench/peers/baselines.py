@@ -48,6 +48,9 @@ async def asgi_app(
     if scope["type"] != "http":
         raise NotImplementedError  # uvicorn takes it that there is no lifespan
     del receive
-    headers = [(b"content-type", JSON.encode()), (b"content-length", str(len(CHECK_ANSWER)).encode())]
+    headers = [
+        (b"content-type", JSON.encode()),
+        (b"content-length", str(len(CHECK_ANSWER)).encode()),
+    ]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": CHECK_ANSWER})

@@ -24,7 +24,7 @@ from app.db.tables import (
 )
 from app.registry import Registry
 from app.rules.law import ListKind
-from tests.support.facts import build_question, build_check
+from tests.support.request_bodies import build_check, build_question
 
 TIMEOUT_SECONDS = 60
 
@@ -45,7 +45,9 @@ class ConcurrentClients:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def run_clients(
-        self, work: Callable[["ConcurrentClients", httpx.Client, httpx.Client, int], None], client_count: int
+        self,
+        work: Callable[["ConcurrentClients", httpx.Client, httpx.Client, int], None],
+        client_count: int,
     ) -> float:
         """Let `size` clients begin at one moment; gives the seconds until the last is done."""
         start = threading.Barrier(client_count)
@@ -78,7 +80,9 @@ class ConcurrentClients:
 
     def check_subject(self, client: httpx.Client, number: str) -> dict[str, Any]:
         """Check one subject."""
-        answer = self._post_until_answered(client, "/v1/checks", build_check(build_question(number, None)))
+        answer = self._post_until_answered(
+            client, "/v1/checks", build_check(build_question(number, None))
+        )
         assert answer.status_code == httpx.codes.OK, answer.text
         body: dict[str, Any] = answer.json()
         with self._lock:

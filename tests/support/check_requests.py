@@ -13,8 +13,8 @@ from sqlalchemy import func, select
 from app.db.tables import Check, CheckResult, RecentResult
 from app.main import equip
 from app.registry import Registry
-from tests.support.facts import build_check
-from tests.support.workers import wait_for
+from tests.support.request_bodies import build_check
+from tests.support.submission_workers import wait_for
 from tests.support.world import World, create_unbound_app, serve_app
 
 TIMEOUT_SECONDS = 60
@@ -68,7 +68,9 @@ class BlockedBatcher:
         loop.call_soon_threadsafe(self._batcher._begin_soon, loop, 0)
 
 
-def run_as_one_batch(world: World, calls: Iterable[CheckCall], *, size: int | None = None) -> list[Any]:
+def run_as_one_batch(
+    world: World, calls: Iterable[CheckCall], *, size: int | None = None
+) -> list[Any]:
     """Everybody asks, and `size` of them (all, where it is not said) are answered together."""
     call_list = list(calls)
     with ThreadPoolExecutor(len(call_list)) as pool:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import psutil  # type: ignore[import-untyped]  # it ships no types
 
-from bench.loading import BUSY_SHARE, LoadClient, Load, Request
+from bench.load_client import BUSY_SHARE, Load, LoadClient, Request
 from bench.machine import Cores, CoreShare, watch_memory
 from bench.report import print_progress
 
@@ -85,11 +85,15 @@ class LoadMeasurement:
         )
         if database is not None:
             set_cpu_affinity(database, self.share.others)
-        with watch_memory(self.pid, every=MEMORY_SAMPLE_SECONDS, at_rest=1) as memory:
+        with watch_memory(
+            self.pid, interval_seconds=MEMORY_SAMPLE_SECONDS, idle_samples=1
+        ) as memory:
             outcome = self.client.run_load(load)
         busy_share = outcome.compute_busy_share(len(self.share.others))
         if busy_share > BUSY_SHARE and self.share.server != self.share.others:
-            print_progress(f"  {self.work}, {self.side}: the client's cores are {busy_share:.0%} busy")
+            print_progress(
+                f"  {self.work}, {self.side}: the client's cores are {busy_share:.0%} busy"
+            )
         server_seconds = outcome.cpu_seconds["server"]
         return Figures(
             rate=outcome.rate * self.subjects_per_answer,
@@ -100,7 +104,9 @@ class LoadMeasurement:
             errors=outcome.errors,
             server_cores=server_seconds / outcome.seconds,
             beside_cores=busy_share * len(self.share.others),
-            rate_by_server_core=outcome.answers * self.subjects_per_answer / server_seconds if server_seconds else None,
+            rate_by_server_core=outcome.answers * self.subjects_per_answer / server_seconds
+            if server_seconds
+            else None,
         )
 
 

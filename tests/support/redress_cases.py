@@ -43,7 +43,9 @@ def build_application(corrected_on: str = "2026-04-20", **changes: Any) -> View:
     return {name: value for name, value in body.items() if value is not None}
 
 
-def create_official_client(world: World, person: str, department: str = "human_resources") -> httpx.Client:
+def create_official_client(
+    world: World, person: str, department: str = "human_resources"
+) -> httpx.Client:
     """A client with a new key of a department that is bound to a person."""
     key = create(
         world.registry,

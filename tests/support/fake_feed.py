@@ -133,7 +133,9 @@ def serve_feed(feed: FakeFeed) -> Iterator[str]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             try:
-                answer = feed.handle_request(httpx.Request("GET", self.path, headers=dict(self.headers)))
+                answer = feed.handle_request(
+                    httpx.Request("GET", self.path, headers=dict(self.headers))
+                )
                 body = answer.read()
             except httpx.TransportError:
                 self.close_connection = True
