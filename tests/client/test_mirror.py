@@ -304,7 +304,7 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(
         assert reader.execute(count).fetchone() == (5,)
         feed.overrides = [None, lambda answer: httpx.Response(200, content=answer.read()[:-9])]
         with pytest.raises(MirrorError, match="broke off"):
-            run(feed, file, patience=0)
+            run(feed, file, max_wait_seconds=0)
         assert held(file) == old
         run(feed, file)
         assert reader.execute(count).fetchone() == (5,)
@@ -331,7 +331,7 @@ def test_a_snapshot_cut_off_anywhere_is_never_used(
             continue
         feed.overrides = [build_chunked_response(whole[:length])]
         with pytest.raises(MirrorError, match="the snapshot broke off"):
-            run(feed, file, patience=0)
+            run(feed, file, max_wait_seconds=0)
         assert held(file) == {}
     assert position(file)["epoch"] is None
     feed.overrides = [build_chunked_response(whole[:100]), build_chunked_response(whole[:-1])]
@@ -379,7 +379,7 @@ def test_what_is_no_snapshot_at_all_is_never_used(feed: FakeFeed, file: Path) ->
     for page in (b"<html>\n<p>log in</p>\n</html>\n", b"[]\n[]\n[]\n", b"{}\n{}\n"):
         feed.overrides = [build_chunked_response(page)]
         with pytest.raises(MirrorError, match="no snapshot"):
-            run(feed, file, patience=0)
+            run(feed, file, max_wait_seconds=0)
         assert held(file) == {}
 
 
@@ -516,7 +516,7 @@ def test_its_patience_has_an_end_and_its_pauses_a_length(
     with pytest.raises(MirrorError, match="does not answer: 503 busy: Wait"):
         run(feed, file)
     assert pauses == []
-    assert run(feed, file, patience=0).endswith(feed.compute_sha256())
+    assert run(feed, file, max_wait_seconds=0).endswith(feed.compute_sha256())
 
 
 def test_a_snapshot_that_dies_on_the_way_begins_anew(

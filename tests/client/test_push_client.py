@@ -318,7 +318,7 @@ def test_every_wish_is_passed_on(desk: Desk, send: Send) -> None:
         rows=10,
     )
     desk.first |= {"dry_run": True}
-    sent = send(wishes=wishes, language="en")
+    sent = send(options=wishes, language="en")
     [(query, headers, _)] = desk.posted
     assert query == {
         "list_type": "black",
@@ -437,7 +437,7 @@ def test_patience_has_an_end(desk: Desk, send: Send) -> None:
     assert sent.pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert sent.failed.startswith("the registry does not answer / 平台无应答: ")
     assert sent.lines == []
-    assert send(patience=0).pauses == []
+    assert send(max_wait_seconds=0).pauses == []
 
 
 def test_a_server_that_comes_late_is_waited_for(desk: Desk, send: Send) -> None:
@@ -716,7 +716,7 @@ def test_a_refusal_in_the_background_is_told_in_both_languages(desk: Desk, send:
 def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: Send) -> None:
     desk.first = view("refused", rows_read=10, refused=1, problem=WHY)
     desk.refusals = [refusal(4)]
-    sent = send(wishes=PushOptions(commit="all_or_nothing"))
+    sent = send(options=PushOptions(commit="all_or_nothing"))
     assert sent.code == 1
     assert "row 4 · 统一社会信用代码" in sent.err
 
@@ -768,7 +768,7 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
             key=key,
             url=world.address,
             during=lambda _: dispatch.work_off(world.registry),
-            wishes=PushOptions(list_type=submission_files.BLACK_LIST_TYPE, **wishes),
+            options=PushOptions(list_type=submission_files.BLACK_LIST_TYPE, **wishes),
         )
 
     done = push(*submission_files.build_rows(8))
