@@ -25,7 +25,7 @@ from uuid_utils.compat import uuid7
 from app.crypto import Secrets, canonical
 from app.db.tables.base import LEDGER, Base, Instant
 from app.rules.identifiers import Scheme
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 from bench import rows
 from bench.machine import BenchError
 

@@ -8,7 +8,7 @@ from app.checks.questions import ORGANIZATIONS, Question, name_alone
 from app.checks.store import Matched
 from app.db.engines import Connection
 from app.rules.identity import Identity, LookupKey, derive_identity
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 from app.subjects import store as subjects
 
 

@@ -171,7 +171,7 @@ def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date
     try:
         identifier = parse_identifier(asked.scheme, asked.number, today=today)
     except InvalidIdentifier as wrong:
-        return Question(ref, None, name, ("invalid_identifier", wrong.sentence))
+        return Question(ref, None, name, (wrong.code, wrong.sentence))
     if identifier.is_personal and name is None:
         return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
     return question_about(registry.secrets, ref, identifier, name)

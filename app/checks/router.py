@@ -12,14 +12,13 @@ from app import errors
 from app.audit import store as audit
 from app.checks import schemas, service
 from app.checks.pipeline import CheckRoute, Desk
-from app.errors import Fault
 from app.http.deps import RegistryDep, needs
 from app.http.middleware import header
 from app.http.problems import prefers_chinese, problems
 from app.http.schemas import Day, Instant, current_request_id
 from app.lookups.queries import Look
 from app.registry import Registry
-from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
+from app.rules.identifiers import Identifier, Scheme, require_identifier
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
@@ -133,12 +132,9 @@ async def show_organization(
 ) -> Response:
     """An organisation by its unified social credit code."""
     registry: Registry = request.app.state.registry
-    try:
-        identifier = parse_identifier(Scheme.uscc, code, today=registry.clock.today())
-    except InvalidIdentifier as wrong:
-        raise errors.InvalidPayload(
-            faults=[Fault("path:code", "invalid_identifier", wrong.sentence)]
-        ) from wrong
+    identifier = require_identifier(
+        Scheme.uscc, code, today=registry.clock.today(), pointer="path:code"
+    )
     return await _show(request, caller, identifier, on, known_at)
 
 

@@ -18,7 +18,7 @@ from app.db.tables import (
     SubjectName,
 )
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 from app.subjects.store import LookupKey
 
 

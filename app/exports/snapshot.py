@@ -25,13 +25,11 @@ from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Status
+from app.rules.text import add_formula_guard
 
 Page = tuple[Iterator[EntryRow], Calendar]
 
 PAGE_ROWS = 500
-# A spreadsheet runs a cell that begins so as a formula, full-width signs too; the apostrophe makes
-# it text.
-FORMULA_STARTS = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,5 +262,5 @@ def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if value is None:
         return ""
     if isinstance(value, str):
-        return f"'{value}" if value.startswith(FORMULA_STARTS) else value
+        return add_formula_guard(value)
     return orjson.dumps(value).decode()

@@ -8,7 +8,6 @@ type is the stable code, with the Chinese sentence in its context.
 import base64
 import binascii
 import re
-import unicodedata
 from collections.abc import Callable
 from contextvars import ContextVar
 from datetime import UTC, date, datetime
@@ -38,8 +37,8 @@ from app.errors import (
     VersionRequired,
 )
 from app.rules.admission import MAX_DATE
-from app.rules.names import fold_name
 from app.rules.personal_numbers import AT_LEAST_FIFTEEN_DIGITS, contains_personal_number
+from app.rules.text import fold_name, is_blank
 
 FIRST_DAY = date(1949, 10, 1)
 
@@ -127,10 +126,7 @@ def impersonal(text: str) -> str:
 
 
 def _not_blank(text: str) -> str:
-    # Signs that are not seen (joiners, marks, odd blanks) are no text either.
-    if not text[:1].isalnum() and all(
-        unicodedata.category(character)[0] in "CZ" for character in text
-    ):
+    if is_blank(text):
         raise fault("blank", Sentence("This must not be blank", "此项不能为空"))
     return text
 

@@ -35,7 +35,6 @@ from app.redress.store import CaseRow
 from app.registry import Registry
 from app.rules.consecutive_terms import limit_last_day_to_cap
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
-from app.rules.names import fold_name
 from app.rules.permissions import Caller
 from app.rules.redress import (
     NO_MATERIALS,
@@ -49,6 +48,7 @@ from app.rules.redress import (
     assess_repairability,
     compute_renewed_last_day,
 )
+from app.rules.text import fold_name
 from app.rules.transitions import TRANSITIONS, Action
 
 

@@ -19,8 +19,8 @@ from app.rights.subject_lookup import Whom, identify
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
-from app.rules.names import fold_name
 from app.rules.status import ENDED_STATUSES
+from app.rules.text import fold_name
 from app.rules.verdict import JudgedEntry, compute_verdict
 
 Rows = Mapping[UUID, list[Any]]

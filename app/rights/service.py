@@ -10,16 +10,16 @@ from uuid_utils.compat import uuid7
 from app.audit import store as audit
 from app.clock import civil_day
 from app.crypto import fingerprint
-from app.errors import Fault, InvalidPayload, NameMismatch, ReportNotFound, Sentence
+from app.errors import NameMismatch, ReportNotFound, Sentence
 from app.registry import Registry
 from app.rights import report_texts, store
 from app.rights.report_builder import Held, body_view, read_held, told_queries, told_reports
 from app.rights.schemas import OwnReportRequest, ReportContent, Verification
 from app.rights.verification_code import make_code, read_code
-from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
+from app.rules.identifiers import Identifier, require_identifier
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
 from app.rules.permissions import Caller, Role
+from app.rules.text import fold_name
 from app.subjects.store import compute_query_digest
 
 
@@ -84,11 +84,9 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
 
 
 def _identifier(registry: Registry, request: OwnReportRequest) -> Identifier:
-    try:
-        return parse_identifier(request.scheme, request.number, today=registry.clock.today())
-    except InvalidIdentifier as wrong:
-        faults = [Fault("/number", "invalid_identifier", wrong.sentence)]
-        raise InvalidPayload(faults=faults) from wrong
+    return require_identifier(
+        request.scheme, request.number, today=registry.clock.today(), pointer="/number"
+    )
 
 
 def _content(

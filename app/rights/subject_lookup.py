@@ -10,7 +10,7 @@ from app.rights import store
 from app.rights.store import Recorded, Traces
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 from app.subjects.store import (
     NAME_SCHEME,
     LookupKey,

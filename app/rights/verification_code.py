@@ -4,9 +4,9 @@ Crockford's base 32 has no I, L, O or U: what people read as one of the first th
 """
 
 import secrets
-import unicodedata
 
 from app.rules.personal_numbers import contains_personal_number
+from app.rules.text import normalize_printed_code
 
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 GROUPS, GROUP_LENGTH = 4, 5
@@ -26,10 +26,7 @@ def make_code() -> str:
 
 def read_code(text: str) -> str | None:
     """The code that somebody read off a print, as `make_code` wrote it; None where it is none."""
-    folded = unicodedata.normalize("NFKC", text).upper()
-    plain = "".join(
-        each for each in folded if not each.isspace() and unicodedata.category(each) != "Pd"
-    ).translate(LOOK_ALIKES)
+    plain = normalize_printed_code(text).translate(LOOK_ALIKES)
     if len(plain) != LENGTH or not set(plain) <= set(ALPHABET):
         return None
     return _grouped(plain)

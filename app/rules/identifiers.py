@@ -7,7 +7,6 @@ a wrong inner organisation code, its `cn.ric` refuses people born before their c
 """
 
 import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -17,7 +16,8 @@ from operator import mul
 
 from stdnum.iso7064 import mod_11_10
 
-from app.errors import Sentence
+from app.errors import Fault, InvalidPayload, Sentence
+from app.rules.text import normalize_number, remove_dashes
 
 
 class Scheme(StrEnum):
@@ -64,11 +64,21 @@ MIN_REGIONAL_LENGTH = 15  # shorter numbers hold no region, and six characters a
 
 
 class InvalidIdentifier(ValueError):
-    """A number that is none of its scheme; `sentence` says what is wrong and never the number."""
+    """A number that is not valid under its scheme.
+
+    Attributes:
+        sentence: the error in words; it never repeats the number.
+    """
+
+    code = "invalid_identifier"
 
     def __init__(self, sentence: Sentence) -> None:
         super().__init__(sentence.en)
         self.sentence = sentence
+
+    def to_fault(self, pointer: str) -> Fault:
+        """Return the fault of the field that holds the number."""
+        return Fault(pointer, self.code, self.sentence)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -113,19 +123,21 @@ def parse_identifier(scheme: Scheme, number: str, *, today: date) -> Identifier:
     """
     normalized = normalize_number(number)
     if scheme is Scheme.org_code:  # printed as D2143569-X, with whichever dash was at hand
-        normalized = "".join(each for each in normalized if unicodedata.category(each) != "Pd")
+        normalized = remove_dashes(normalized)
     VALIDATORS[scheme](normalized, today)
     return Identifier(scheme, normalized)
 
 
-def normalize_number(number: str) -> str:
-    """Undo full width, lower case, blanks, and the invisible characters that copying brings."""
-    if number.isascii() and number.isalnum():  # as nearly all come: nothing to undo but the case
-        return number.upper()
-    folded = unicodedata.normalize("NFKC", number).upper()
-    return "".join(
-        each for each in folded if not each.isspace() and unicodedata.category(each) != "Cf"
-    )
+def require_identifier(scheme: Scheme, number: str, *, today: date, pointer: str) -> Identifier:
+    """Parse the number of a request field, as `parse_identifier` does.
+
+    Raises:
+        InvalidPayload: the number is not valid under the scheme; `pointer` names the field.
+    """
+    try:
+        return parse_identifier(scheme, number, today=today)
+    except InvalidIdentifier as error:
+        raise InvalidPayload(faults=[error.to_fault(pointer)]) from error
 
 
 def mask_number(number: str) -> str:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 
 LookupKey = tuple[str, str]
 """(scheme, look-up key): the number itself for organisations, a blind index for persons."""

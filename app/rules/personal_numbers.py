@@ -6,7 +6,6 @@ zero-width blanks that web pages put between digits.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import date
 
@@ -18,11 +17,8 @@ from app.rules.identifiers import (
     is_uscc,
     parse_birth_date,
 )
+from app.rules.text import normalize_width, remove_invisible
 
-# No sign on paper: soft hyphens, joiners, direction marks, the parts of keycap emoji.
-INVISIBLE_CHARACTERS = re.compile(
-    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20e3\ufe00-\ufe0f\ufeff]+"
-)
 # What people type for the check character X: the sign of multiplication, crosses, and the letters
 # of Cyrillic and Greek keyboards (escaped, since they look the same).
 CHECK_CHARACTER_X_VARIANTS = "Xx×✕✖\u0425\u0445\u03a7\u03c7"
@@ -87,8 +83,7 @@ def _has_too_few_digits(text: str) -> bool:
 
 
 def _normalize_text(text: str) -> str:
-    folded = unicodedata.normalize("NFKC", text)
-    return folded if folded.isascii() else INVISIBLE_CHARACTERS.sub("", folded)
+    return remove_invisible(normalize_width(text))
 
 
 def _is_personal_number(text: str, match: re.Match[str]) -> bool:

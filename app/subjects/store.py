@@ -36,7 +36,7 @@ from app.rules.identity import NAME_SCHEME as NAME_SCHEME  # noqa: PLC0414 - re-
 from app.rules.identity import DatedName, Identity, SubjectDescription, build_name_only_key
 from app.rules.identity import LookupKey as LookupKey  # noqa: PLC0414 - re-exported
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 
 UNIQUE_VIOLATION = "23505"  # PostgreSQL's; on SQLite the writer is alone, and nobody is before it
 

@@ -24,8 +24,8 @@ from app.errors import (
 )
 from app.http.schemas import current_request_id
 from app.registry import Registry
-from app.rules.names import fold_name
 from app.rules.permissions import Caller, Role
+from app.rules.text import fold_name
 from app.submissions import store
 from app.submissions.processing import reversal
 from app.submissions.schemas import (

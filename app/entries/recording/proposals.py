@@ -15,7 +15,7 @@ from app.entries.schemas import EntryChanges, EntryPush
 from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.law import SubjectKind
-from app.rules.names import fold_name
+from app.rules.text import fold_name
 from app.subjects.store import LookupKey, SubjectClaim, build_claim_keys
 
 # Where an entry is kept and under which reference stands in columns of its own.
@@ -242,7 +242,7 @@ class _Reader:
         try:
             return parse_identifier(Scheme(item["scheme"]), item["number"], today=self._today)
         except InvalidIdentifier as wrong:
-            self._faults.append(Fault(pointer, "invalid_identifier", wrong.sentence))
+            self._faults.append(wrong.to_fault(pointer))
             return None
 
     def _sealed(self, identifier: Identifier) -> dict[str, str]:

@@ -8,7 +8,6 @@ import codecs
 import csv
 import io
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain, islice
@@ -20,6 +19,7 @@ import orjson
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
+from app.rules.text import is_blank, strip_invisible
 from app.submissions.formats import own_export, xlsx
 from app.submissions.formats.cells import Cell, CellError
 from app.submissions.mapping.header import is_header, is_trailer
@@ -46,7 +46,6 @@ CONTINUED_LINE_ENDS = (b"{", b"[", b",", b":")
 """How a line ends behind which its object goes on."""
 ESCAPED_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 FORMULA_SIGNS = tuple("=+-@")
-INVISIBLE_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff"
 
 ChunkReader = Callable[[], Iterable[bytes]]
 """The file from its beginning, piece by piece; it may be asked for more than once."""
@@ -381,8 +380,8 @@ def _choose_parser(chunks: Iterable[bytes]) -> Any:  # noqa: ANN401 - a module o
 
 
 def _parse_csv_cell(cell: str) -> Cell:
-    text = cell.strip().strip(INVISIBLE_CHARACTERS).strip()
-    if not text or all(unicodedata.category(each)[0] in "CZ" for each in text):
+    text = strip_invisible(cell)
+    if is_blank(text):
         return None
     if text.startswith('="') and text.endswith('"'):
         return text[2:-1].strip() or None  # how a table is told to leave a number as it is

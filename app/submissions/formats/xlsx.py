@@ -36,6 +36,7 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.parsers import expat
 
 from app.errors import Fault, InvalidPayload, Sentence
+from app.rules.text import ZERO_WIDTH_CHARACTERS
 from app.submissions.formats.cells import Cell, CellError
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ EXAMPLE_SHEET = "示例"
 HEADER_SEARCH_ROWS = 10
 """Among how many rows that hold anything the headings are looked for; above may stand a title."""
 
-BLANK_CHARACTERS = (
-    "".join(filter(str.isspace, map(chr, range(0x3001)))) + "\u200b\u200c\u200d\u2060\ufeff"
-)
+BLANK_CHARACTERS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + ZERO_WIDTH_CHARACTERS
 
 MEBIBYTE = 1 << 20
 

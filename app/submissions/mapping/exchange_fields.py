@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from app.errors import Fault, InvalidPayload, Sentence
-from app.rules.identifiers import PERSON_SCHEMES, Scheme, is_uscc, normalize_number
+from app.rules.identifiers import PERSON_SCHEMES, Scheme, is_uscc
 from app.rules.law import Catalogue, Department, ListKind, SubjectKind
-from app.rules.names import fold_name
 from app.rules.personal_numbers import contains_personal_number
-from app.submissions.mapping.values import ParsedRow, UnreadableCell, fold_text
+from app.rules.text import fold_name, fold_text, normalize_number
+from app.submissions.mapping.values import ParsedRow, UnreadableCell
 
 NOTE_PREFIX = "note:"
 """Begins the key of what goes into the remark, before its label."""

@@ -1,13 +1,13 @@
 """A header row understood: every heading known, or named with the nearest that is."""
 
 import re
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Fault, Sentence
 from app.rules.personal_numbers import contains_personal_number
+from app.rules.text import fold_heading, fold_text, normalize_width
 from app.submissions.formats.cells import Cell, CellError
 from app.submissions.mapping import exchange_fields, values
 from app.submissions.mapping.columns import (
@@ -41,10 +41,6 @@ UNIT_IN_BRACKETS = re.compile(r"(?:单位:?)?(?:人民币)?(.*元)")
 TRAILING_UNIT = re.compile("万?元$")
 
 
-def _normalize(text: str) -> str:
-    return "".join(each for each in values.fold_text(text) if each.isalnum())
-
-
 def _generate_known_headings() -> Iterator[tuple[str, Heading]]:
     for column in COLUMNS:
         for written in (column.key, column.heading, *column.aliases):
@@ -65,9 +61,9 @@ def _generate_known_headings() -> Iterator[tuple[str, Heading]]:
 
 def generate_lookup_forms(text: str) -> Iterator[str]:
     """The heading squeezed as it stands, without what is beside the point, without its unit."""
-    normalized = unicodedata.normalize("NFKC", text)
-    yield _normalize(normalized)
-    without_ignorable = _normalize(
+    normalized = normalize_width(text)
+    yield fold_heading(normalized)
+    without_ignorable = fold_heading(
         BRACKETED_TEXT.sub(lambda found: "" if _is_ignorable(found[1]) else found[0], normalized)
     )
     yield without_ignorable
@@ -75,7 +71,7 @@ def generate_lookup_forms(text: str) -> Iterator[str]:
 
 
 def _is_ignorable(bracketed: str) -> bool:
-    return IGNORABLE_IN_BRACKETS.fullmatch(values.fold_text(bracketed)) is not None
+    return IGNORABLE_IN_BRACKETS.fullmatch(fold_text(bracketed)) is not None
 
 
 HEADING_BY_FORM: Mapping[str, Heading] = {
@@ -117,7 +113,7 @@ def is_trailer(cells: Sequence[Cell]) -> bool:
 
 def _find_unit(heading: Heading, cell: str) -> str | None:
     """The unit that the heading says; None where it says none."""
-    folded = values.fold_text(cell)
+    folded = fold_text(cell)
     for bracketed in BRACKETED_TEXT.findall(folded):
         found = UNIT_IN_BRACKETS.fullmatch(bracketed)
         if found is not None:
@@ -134,7 +130,7 @@ MAX_SHOWN_CHARACTERS = 40
 
 def redact_heading(cell: Cell) -> str:
     """The heading as it may be repeated; a ? where it holds a personal number."""
-    if not isinstance(cell, str) or is_blank(cell):
+    if not isinstance(cell, str) or is_blank_cell(cell):
         return ""
     text = "".join(each for each in cell if each.isprintable()).strip()
     return "?" if not text or contains_personal_number(cell) else text[:MAX_SHOWN_CHARACTERS]
@@ -170,14 +166,14 @@ class HeaderColumn:
         return CELL_READERS.get(key, values.read_text)(cell)
 
 
-def is_blank(cell: Cell) -> bool:
+def is_blank_cell(cell: Cell) -> bool:
     """Tell whether a cell says nothing."""
-    return cell is None or (isinstance(cell, str) and not values.fold_text(cell))
+    return cell is None or (isinstance(cell, str) and not fold_text(cell))
 
 
 def read_header(header: Sequence[Cell]) -> tuple[list[HeaderColumn], list[Fault]]:
     """The columns that a header names, and what is wrong with its headings."""
-    if sum(not is_blank(cell) for cell in header) > MAX_HEADINGS:
+    if sum(not is_blank_cell(cell) for cell in header) > MAX_HEADINGS:
         return [], [TOO_MANY_COLUMNS]
     columns: list[HeaderColumn] = []
     headings_by_key: dict[str, list[Heading]] = {}
@@ -185,7 +181,7 @@ def read_header(header: Sequence[Cell]) -> tuple[list[HeaderColumn], list[Fault]
     unknown: list[tuple[int, Cell]] = []
     for index, cell in enumerate(header):
         heading = _find_heading(cell)
-        if is_blank(cell):
+        if is_blank_cell(cell):
             continue
         if isinstance(cell, CellError):
             faults.append(Fault(f"/columns/{index + 1}", *CELL_ERROR_FAULTS[cell]))
@@ -266,7 +262,7 @@ def _build_unknown_column_fault(index: int, cell: Cell, used_keys: set[str]) -> 
     from rapidfuzz import fuzz, process  # noqa: PLC0415 - only where a heading is unknown
 
     nearest = process.extractOne(
-        _normalize(cell) if isinstance(cell, str) else "",
+        fold_heading(cell) if isinstance(cell, str) else "",
         [form for form, heading in HEADING_BY_FORM.items() if heading.key not in used_keys],
         scorer=fuzz.ratio,
         score_cutoff=MIN_SIMILARITY,
@@ -276,7 +272,7 @@ def _build_unknown_column_fault(index: int, cell: Cell, used_keys: set[str]) -> 
         nearest_heading = HEADING_BY_FORM[nearest[0]]
         shown = (
             nearest_heading.display_text
-            if _normalize(nearest_heading.display_text) == nearest[0]
+            if fold_heading(nearest_heading.display_text) == nearest[0]
             else ORIGINAL_BY_FORM[nearest[0]]
         )
         suggestion = Sentence(f"; did you mean “{shown}”?", f"，是否为「{shown}」？")

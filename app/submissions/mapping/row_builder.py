@@ -6,8 +6,9 @@ from typing import Any
 
 from app.errors import Fault, Sentence
 from app.rules.admission import PersonRole
-from app.rules.identifiers import Scheme, normalize_number
+from app.rules.identifiers import Scheme
 from app.rules.law import SubjectKind
+from app.rules.text import normalize_number
 from app.submissions.mapping import exchange_fields
 from app.submissions.mapping.columns import (
     COLUMNS,

@@ -10,11 +10,12 @@ from typing import Any
 
 from app.errors import Fault, InvalidPayload, Sentence
 from app.rules.law import Catalogue
+from app.rules.text import fold_text, remove_formula_guard
 from app.submissions.formats.cells import Cell
-from app.submissions.mapping import exchange_fields, values
+from app.submissions.mapping import exchange_fields
 from app.submissions.mapping.columns import COLUMNS, POINTER_BY_KEY
 from app.submissions.mapping.exchange_fields import NOTE_PREFIX, ExchangeKind
-from app.submissions.mapping.header import HeaderColumn, is_blank, read_header, redact_heading
+from app.submissions.mapping.header import HeaderColumn, is_blank_cell, read_header, redact_heading
 from app.submissions.mapping.row_builder import MappedRow, RowBuilder
 from app.submissions.mapping.values import OPEN_ENDED, ParsedRow, UnreadableCell
 
@@ -102,7 +103,7 @@ class Table:
     def _read_cell(self, column: HeaderColumn, cell: Cell, parsed: ParsedRow) -> None:
         key = column.heading.key
         if self.is_own_export and isinstance(cell, str):
-            cell = _remove_formula_guard(cell)
+            cell = remove_formula_guard(cell)
         try:
             value = column.read_cell(cell)
         except UnreadableCell as unreadable:
@@ -152,9 +153,9 @@ class Table:
         list_types = self._catalogue.list_types
         if text in list_types:
             return text
-        folded = values.fold_text(text)
+        folded = fold_text(text)
         return next(
-            (code for code, each in list_types.items() if values.fold_text(each.name) == folded),
+            (code for code, each in list_types.items() if fold_text(each.name) == folded),
             None,
         )
 
@@ -162,7 +163,7 @@ class Table:
         """Cells below no heading: nobody knows what they say, and nothing is dropped unseen."""
         for index, cell in enumerate(cells):
             has_heading = index < len(self.header) and self.header[index]
-            if has_heading or is_blank(cell):
+            if has_heading or is_blank_cell(cell):
                 continue
             yield Fault(f"/columns/{index + 1}", "cell_without_heading", CELL_WITHOUT_HEADING)
 
@@ -179,16 +180,6 @@ CELL_WITHOUT_HEADING = Sentence(
     "A cell below no heading: give its column a heading, or empty it",
     "该单元格所在列没有列名：请补填列名或清空该单元格",
 )
-GUARDED_PREFIXES = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-
-
-def _remove_formula_guard(text: str) -> str:
-    """Undo what our export puts before a text that a spreadsheet would take for a formula.
-
-    A text that itself begins with such a quote and sign is exported as it is, and so cannot be told
-    from one that the export guarded: it comes back without the quote (JSON exports keep it).
-    """
-    return text[1:] if text.startswith("'") and text[1:].startswith(GUARDED_PREFIXES) else text
 
 
 def _determine_exchange_kind(

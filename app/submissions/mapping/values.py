@@ -6,7 +6,6 @@ act on; nothing is guessed, and no sentence repeats what stood in the cell.
 
 import math
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -16,13 +15,20 @@ from typing import Any
 import orjson
 
 from app.errors import Sentence
+from app.rules.text import (
+    SOFT_HYPHEN,
+    ZERO_WIDTH_CHARACTERS,
+    fold_text,
+    normalize_width,
+    strip_invisible,
+)
 from app.submissions.formats.cells import Cell, CellError
 
 EMPTY_TEXTS = frozenset({"", "/", "\\", "-", "--", "—", "——", "无"})
 """What clerks write into a cell that the standard leaves empty."""
 
 MAX_EMPTY_TEXT_LENGTH = 4
-INVISIBLE_EDGE_CHARACTERS = "\ufeff\u200b\u200c\u200d\u2060\u00ad"
+INVISIBLE_EDGE_CHARACTERS = ZERO_WIDTH_CHARACTERS + SOFT_HYPHEN
 MAX_DIGITS = 15
 """A spreadsheet keeps so many digits of a number; the rest it makes zeros."""
 SCIENTIFIC_NOTATION = re.compile(
@@ -131,7 +137,7 @@ def read_text(cell: Cell) -> str | None:
 
 
 def _drop_empty(text: str) -> str | None:
-    stripped = text.strip().strip(INVISIBLE_EDGE_CHARACTERS).strip()
+    stripped = strip_invisible(text, INVISIBLE_EDGE_CHARACTERS)
     if stripped in EMPTY_TEXTS or (
         len(stripped) <= MAX_EMPTY_TEXT_LENGTH and fold_text(stripped) in EMPTY_TEXTS
     ):
@@ -151,16 +157,6 @@ def _format_number(number: float) -> str:
         raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
     whole = int(number)
     return str(whole) if whole == number else f"{number:.{MAX_DIGITS}g}"
-
-
-def fold_text(text: str) -> str:
-    """Full width, letter case, blanks and invisible characters undone, for comparing."""
-    normalized = unicodedata.normalize("NFKC", text).casefold()
-    if normalized.isalnum():  # nothing to leave out
-        return normalized
-    return "".join(
-        each for each in normalized if not each.isspace() and unicodedata.category(each) != "Cf"
-    )
 
 
 def read_number(cell: Cell) -> str | None:
@@ -187,7 +183,7 @@ def read_day(cell: Cell) -> str | None:
     text = read_text(cell) if not isinstance(cell, bool) else "?"
     if text is None:
         return None
-    normalized = unicodedata.normalize("NFKC", text).strip()
+    normalized = normalize_width(text).strip()
     if SERIAL_DAY_NUMBER.fullmatch(normalized):
         raise UnreadableCell("date_as_number", DAY_AS_SERIAL_NUMBER)
     match = DAY_PATTERN.fullmatch(normalized) or EIGHT_DIGITS.fullmatch(normalized)
