@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 from app import logs
+from app.calendar import router as calendar_router
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
 from app.checks.pipeline import CheckRoute, Desk, answer_request
@@ -88,6 +89,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         disclosure_router.router,
         redress_router.router,
         catalogue_router.router,
+        calendar_router.router,
         reports_router.router,
         rights_router.router,
         health.router,

@@ -19,7 +19,7 @@ from typing import IO, Any
 
 import orjson
 
-from app.catalogue.store import read_current_calendar
+from app.calendar.queries import read_current_calendar
 from app.registry import Registry
 from app.rules.disclosure import DUE_SOON_WORKING_DAYS
 from app.settings import Settings

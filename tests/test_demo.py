@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from app.calendar.queries import read_current_calendar
+from app.catalogue.queries import read_current_catalogue
 from app.catalogue.service import initialize_registry
-from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.crypto import KeyFileError, Sealed, Secrets
 from app.db import migrations
 from app.db.tables import (

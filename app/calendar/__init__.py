@@ -1,1 +1,1 @@
-"""Working days: calendar notices and years."""
+"""The working calendar: notices of days off, its versions, and deadlines by it."""

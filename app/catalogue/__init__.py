@@ -1,1 +1,1 @@
-"""The law as data: domains, departments, list types, measures, working days."""
+"""The law as data: domains, departments, list types, matters, measures, repair rules."""

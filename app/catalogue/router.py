@@ -2,15 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends
 
 from app.catalogue import schemas
-from app.catalogue.store import read_current_calendar, read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
-from app.http.schemas import Day
-from app.registry import Registry
-from app.rules.calendar import DISCLOSURE_WORKING_DAYS, Calendar
 from app.rules.law import Catalogue, Domain, PlannedBody
 from app.rules.permissions import Permission
 
@@ -85,28 +82,6 @@ def list_repair_rules(catalogue: CatalogueDep) -> schemas.RepairRulesView:
     return schemas.RepairRulesView(
         catalogue_version=catalogue.version, repair_rules=list(catalogue.repair_rules.values())
     )
-
-
-@router.get("/calendar/deadline")
-def tell_deadline(
-    registry: RegistryDep,
-    decided_on: Annotated[Day, Query(openapi_examples={"a Friday": {"value": "2026-11-20"}})],
-) -> schemas.DeadlineView:
-    """The last day on which a decision of that day is disclosed in time."""
-    calendar = _read_calendar(registry)
-    result = calendar.compute_deadline(decided_on)
-    return schemas.DeadlineView(
-        decided_on=decided_on,
-        deadline=result.deadline,
-        working_days=DISCLOSURE_WORKING_DAYS,
-        provisional=result.provisional,
-        calendar_version=calendar.version,
-    )
-
-
-def _read_calendar(registry: Registry) -> Calendar:
-    with registry.database.reading() as connection:
-        return read_current_calendar(registry, connection)
 
 
 def _build_domain_view(domain: Domain, catalogue: Catalogue) -> schemas.DomainView:

@@ -1,10 +1,8 @@
 """What the catalogue answers."""
 
-from datetime import date
-
 from pydantic import Field
 
-from app.http.schemas import Day, View
+from app.http.schemas import View
 from app.rules.law import (
     Department,
     DisclosureClass,
@@ -89,13 +87,3 @@ class RepairRulesView(View):
 
     catalogue_version: str
     repair_rules: list[RepairRule]
-
-
-class DeadlineView(View):
-    """The 7th working day after a decision."""
-
-    decided_on: Day
-    deadline: date  # of the last day that may be asked for, it lies past the days that are taken
-    working_days: int
-    provisional: bool = Field(description="True while a year on the way has no day-off notice yet")
-    calendar_version: str

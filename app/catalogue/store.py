@@ -1,70 +1,19 @@
-"""The law in the database: whole versions of the catalogue, and years of the calendar."""
+"""SQL of the catalogue: each version is stored whole."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, replace
-from datetime import date, datetime
-from functools import cache
+from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, insert, select, update
 
-from app.clock import civil_day
-from app.db.tables import (
-    CalendarVersion,
-    CalendarYearRow,
-    CatalogueItem,
-    CatalogueVersion,
-    RegistryState,
-)
-from app.registry import LawMoved, Registry, read_head
-from app.rules.calendar import Calendar, CalendarYear
-from app.rules.law import (
-    Catalogue,
-    Department,
-    Domain,
-    ListType,
-    Matter,
-    Measure,
-    MeasureRule,
-    Place,
-    RepairRule,
-)
-
-CatalogueSections = Mapping[str, tuple[Any, ...]]
-
-# Section of a catalogue file, of the table and of `Catalogue`: one name, one class.
-ITEM_CLASSES: Mapping[str, type] = {
-    "places": Place,
-    "departments": Department,
-    "domains": Domain,
-    "list_types": ListType,
-    "matters": Matter,
-    "measures": Measure,
-    "measure_rules": MeasureRule,
-    "repair_rules": RepairRule,
-}
+from app.catalogue.sections import ITEM_CLASSES, CatalogueSections, build_items_adapter
+from app.db.tables import CatalogueItem, CatalogueVersion, RegistryState
+from app.registry import LawMoved
+from app.rules.law import Catalogue
 
 
-@cache
-def build_items_adapter(section: str) -> TypeAdapter[tuple[Any, ...]]:
-    """The schema of one section: the class itself, unknown fields forbidden."""
-    return TypeAdapter(tuple[ITEM_CLASSES[section], ...])  # type: ignore[valid-type]
-
-
-def read_catalogue_at(registry: Registry, connection: Connection, version: int) -> Catalogue:
-    """The catalogue as it stood at a version; built once, then remembered."""
-    if version not in registry.catalogues:
-        registry.catalogues[version] = _read_catalogue(connection, version)
-    return registry.catalogues[version]
-
-
-def read_current_catalogue(registry: Registry, connection: Connection) -> Catalogue:
-    """The catalogue of today."""
-    return read_catalogue_at(registry, connection, read_head(connection).catalogue_version)
-
-
-def _read_catalogue(connection: Connection, version: int) -> Catalogue:
+def read_catalogue(connection: Connection, version: int) -> Catalogue:
+    """Return the catalogue of a version."""
     sections = {
         section: {
             item.code: item for item in build_items_adapter(section).validate_python(rows.values())
@@ -88,9 +37,9 @@ def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, di
 def find_missing_items(
     connection: Connection, catalogue: Catalogue, shipped: CatalogueSections
 ) -> dict[str, tuple[Any, ...]]:
-    """Shipped items that a catalogue lacks, and its own with the fields that they lack.
+    """Return shipped items that the catalogue lacks, and its items that lack fields.
 
-    An item is kept with every field that there is, so a field that is not in its body came later.
+    A stored item has every field of its time, so a field that its body lacks is a newer one.
     """
     stored_bodies = _read_bodies(connection, int(catalogue.version))
     missing_bodies: dict[str, list[dict[str, Any]]] = {}
@@ -105,22 +54,13 @@ def find_missing_items(
     }
 
 
-def merge_sections(catalogue: Catalogue, sections: CatalogueSections) -> Catalogue:
-    """The catalogue with the items of a file put in, by code; what the file omits stays."""
-    changed: dict[str, Any] = {
-        section: {**getattr(catalogue, section), **{item.code: item for item in items}}
-        for section, items in sections.items()
-    }
-    return replace(catalogue, **changed)
-
-
-def add_catalogue_version(
+def add_version(
     connection: Connection, catalogue: Catalogue, *, at: datetime, actor: str, note: str
 ) -> int:
-    """Keep a whole catalogue, made from the present one, as the next version.
+    """Insert a whole catalogue, derived from the current one, as the next version.
 
     Raises:
-        LawMoved: the present one is another by now.
+        LawMoved: another change made a newer version first.
     """
     version = connection.execute(
         update(RegistryState)
@@ -128,7 +68,7 @@ def add_catalogue_version(
         .returning(RegistryState.catalogue_version)
     ).scalar_one()
     if version != int(catalogue.version or 0) + 1:
-        raise LawMoved  # made from an older one: the change in between would be lost
+        raise LawMoved  # derived from an older version: the change in between would be lost
     connection.execute(
         insert(CatalogueVersion).values(version=version, loaded_at=at, actor=actor, note=note)
     )
@@ -145,99 +85,4 @@ def add_catalogue_version(
         for position, item in enumerate(getattr(catalogue, section.name).values())
     ]
     connection.execute(insert(CatalogueItem), rows)
-    return version
-
-
-# --- calendar ------------------------------------------------------------
-
-
-def read_calendar_at(registry: Registry, connection: Connection, version: int) -> Calendar:
-    """The working-day calendar at a version; built once, then remembered."""
-    if version not in registry.calendars:
-        rows = connection.execute(
-            select(CalendarYearRow)
-            .where(CalendarYearRow.version <= version)
-            .order_by(CalendarYearRow.version)
-            .with_only_columns(*CalendarYearRow.__table__.columns)
-        )
-        # Newer rows of the same year come later and take its place.
-        years = {row.year: _build_calendar_year(row) for row in rows}
-        registry.calendars[version] = Calendar(years=years, version=str(version))
-    return registry.calendars[version]
-
-
-def read_current_calendar(registry: Registry, connection: Connection) -> Calendar:
-    """The calendar of today."""
-    return read_calendar_at(registry, connection, read_head(connection).calendar_version)
-
-
-def _build_calendar_year(row: Any) -> CalendarYear:  # noqa: ANN401 - a row of calendar_years
-    return CalendarYear(
-        year=row.year,
-        off_days=frozenset(date.fromisoformat(day) for day in row.off_days),
-        working_days=frozenset(date.fromisoformat(day) for day in row.working_days),
-        announced=row.announced,
-        source=row.source,
-    )
-
-
-def add_calendar_version(
-    connection: Connection, years: Iterable[CalendarYear], *, at: datetime, actor: str, note: str
-) -> int:
-    """Keep years as the next version of the calendar and make it the present one.
-
-    The update of the state row holds back every writer that is about to take a change number;
-    they find the calendar moved and decide again.
-    """
-    version = connection.execute(
-        update(RegistryState)
-        .values(calendar_version=RegistryState.calendar_version + 1)
-        .returning(RegistryState.calendar_version)
-    ).scalar_one()
-    connection.execute(
-        insert(CalendarVersion).values(version=version, loaded_at=at, actor=actor, note=note)
-    )
-    connection.execute(
-        insert(CalendarYearRow),
-        [
-            {
-                "year": year.year,
-                "version": version,
-                "off_days": sorted(day.isoformat() for day in year.off_days),
-                "working_days": sorted(day.isoformat() for day in year.working_days),
-                "announced": year.announced,
-                "source": year.source,
-            }
-            for year in years
-        ],
-    )
-    return version
-
-
-# --- both ----------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Law:
-    """The law that one change is decided by, and when."""
-
-    catalogue: Catalogue
-    calendar: Calendar
-    catalogue_version: int
-    calendar_version: int
-    at: datetime
-    today: date
-    """The civil day of the change: no earlier than what others were told of by another clock."""
-
-
-def read_law(registry: Registry, connection: Connection) -> Law:
-    """The law of this moment."""
-    head, now = read_head(connection), registry.clock.now()
-    return Law(
-        read_catalogue_at(registry, connection, head.catalogue_version),
-        read_calendar_at(registry, connection, head.calendar_version),
-        head.catalogue_version,
-        head.calendar_version,
-        now,
-        max(civil_day(now), head.turned_on or date.min),
-    )
+    return int(version)

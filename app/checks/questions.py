@@ -6,7 +6,7 @@ from datetime import date, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from app.catalogue.store import read_catalogue_at
+from app.catalogue.queries import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.checks.store import Matched
 from app.crypto import Secrets, fingerprint

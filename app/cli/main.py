@@ -177,7 +177,7 @@ def create_key(
     person: Annotated[str | None, typer.Option(help="Whose key it is")] = None,
 ) -> None:
     """Make a key and print it, this once."""
-    from app.catalogue.service import require_department_code
+    from app.catalogue.queries import require_department_code
     from app.security.keys import create
 
     registry = _open_registry()
@@ -451,7 +451,7 @@ def import_file(
     ] = None,
 ) -> None:
     """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
-    from app.catalogue.service import require_department_code
+    from app.catalogue.queries import require_department_code
     from app.submissions.local_import import bring_in, code_of, write_results
     from app.submissions.service import Wish
 

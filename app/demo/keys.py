@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.crypto import KeyFileError
 from app.entries import store
 from app.registry import Registry

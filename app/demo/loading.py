@@ -17,7 +17,8 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import read_current_calendar, read_current_catalogue
+from app.calendar.queries import read_current_calendar
+from app.catalogue.queries import read_current_catalogue
 from app.clock import SHANGHAI, Clock
 from app.demo.plan import (
     DAILY_REPORT_DAYS,

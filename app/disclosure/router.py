@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import read_current_calendar
+from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import disclosure_view, take_down_view
 from app.entries.router import IfMatch, present

@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from app.audit import store as audit
-from app.catalogue import store as catalogue
-from app.catalogue.store import Law, read_law
+from app.calendar.queries import read_calendar_at
+from app.calendar.service import record_year
+from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.db.engines import Connection
@@ -218,12 +219,10 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
 
     def work(connection: Connection) -> tuple[int, int]:
         at = registry.clock.now()
-        version = catalogue.add_calendar_version(
-            connection, [year], at=at, actor=COMMAND_LINE_CALLER.name, note=year.source
-        )
+        version = record_year(registry, connection, year)
         # Read only now, holding the counter: another notice may have come in just before.
-        before = catalogue.read_calendar_at(registry, connection, version - 1)
-        law = replace(catalogue.read_law(registry, connection), at=at)
+        before = read_calendar_at(registry, connection, version - 1)
+        law = replace(read_law(registry, connection), at=at)
         registry.calendars.pop(version, None)  # not to be remembered before it is committed
         days = find_changed_days(before, law.calendar)
         count = 0

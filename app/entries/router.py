@@ -8,7 +8,7 @@ from fastapi import APIRouter, Header, Query, Response, status
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import read_calendar_at, read_current_calendar
+from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
 from app.entries.changes import amendments

@@ -6,7 +6,7 @@ from datetime import date, datetime
 import orjson
 
 from app.audit import store as audit
-from app.catalogue.store import read_current_calendar
+from app.calendar.queries import read_current_calendar
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes.status_changes import turn_to_today

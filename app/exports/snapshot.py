@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from app.catalogue.store import read_calendar_at
+from app.calendar.queries import read_calendar_at
 from app.entries import store
 from app.entries.projections import entry_view
 from app.entries.store import EntryRow

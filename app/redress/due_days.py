@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from app.audit import store as audit
-from app.catalogue.store import Law, read_law
+from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.redress import store

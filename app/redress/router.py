@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Response, status
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.router import IfMatch, sees_whole

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Query
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import read_current_calendar, read_current_catalogue
+from app.calendar.queries import read_current_calendar
+from app.catalogue.queries import read_current_catalogue
 from app.errors import Fault, Sentence
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems

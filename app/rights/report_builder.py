@@ -6,7 +6,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import read_current_calendar, read_current_catalogue
+from app.calendar.queries import read_current_calendar
+from app.catalogue.queries import read_current_catalogue
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.entries import store as entries

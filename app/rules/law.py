@@ -86,6 +86,23 @@ class Validity:
             self.valid_until is None or day <= self.valid_until
         )
 
+    @property
+    def first_valid_day(self) -> date:
+        """The first day; the earliest possible date where the start is open."""
+        return self.valid_from or date.min
+
+    @property
+    def last_valid_day(self) -> date:
+        """The last day; the latest possible date where the end is open."""
+        return self.valid_until or date.max
+
+    def has_common_day(self, other: "Validity") -> bool:
+        """Return True where both rows apply on at least one day."""
+        return (
+            self.first_valid_day <= other.last_valid_day
+            and other.first_valid_day <= self.last_valid_day
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Department(Validity):

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import errors
 from app.audit import store as audit
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs

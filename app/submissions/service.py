@@ -9,7 +9,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.errors import (
     Busy,

@@ -9,13 +9,9 @@ import pytest
 import yaml
 from sqlalchemy import select
 
-from app.catalogue.service import (
-    add_department,
-    load_catalogue_file,
-    put_list_type_in_force,
-    read_sections,
-)
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.loading.files import read_sections
+from app.catalogue.queries import read_current_catalogue
+from app.catalogue.service import add_department, load_catalogue_file, put_list_type_in_force
 from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.registry import read_head

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import delete, select, update
 
 from app.catalogue import service, store
+from app.catalogue.queries import read_catalogue_at, read_current_catalogue
+from app.catalogue.sections import ITEM_CLASSES
 from app.catalogue.service import add_missing_shipped_items, put_list_type_in_force
-from app.catalogue.store import read_catalogue_at, read_current_catalogue
 from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
 from app.registry import Registry, read_head
 from app.rules.law import Catalogue, Span
@@ -103,7 +104,7 @@ def test_an_old_database_gets_the_new_section_the_missing_items_and_the_new_fiel
     add_missing_shipped_items(world.registry)
     new = law(world.registry)
     assert new.version == "2"
-    for section in store.ITEM_CLASSES:
+    for section in ITEM_CLASSES:
         assert getattr(new, section) == getattr(shipped, section), section
     assert versions(world) == [SHIPPED, COMPLETED]
     with world.registry.database.reading() as connection:

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from uuid_utils.compat import uuid7
 
-from app.catalogue.store import read_current_calendar
+from app.calendar.queries import read_current_calendar
 from app.db.engines import Connection
 from app.db.tables import EntryVersion, Subject
 from app.disclosure.store import state_expression

@@ -11,8 +11,9 @@ import httpx
 import pytest
 import yaml
 
+from app.catalogue.queries import read_current_catalogue
+from app.catalogue.sections import build_items_adapter
 from app.catalogue.service import load_catalogue_file, put_list_type_in_force
-from app.catalogue.store import build_items_adapter, read_current_catalogue
 from app.rules.law import Span
 from tests.support.problems import count_written_rows, read_server_log, require_refused
 from tests.support.request_bodies import (

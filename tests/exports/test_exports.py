@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
+from app.calendar.queries import read_current_calendar
 from app.catalogue.service import put_list_type_in_force
-from app.catalogue.store import read_current_calendar
 from app.demo.synthetic import build_uscc
 from app.disclosure.service import load_year
 from app.entries import store

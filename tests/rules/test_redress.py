@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
-from app.catalogue.store import merge_sections
+from app.catalogue.loading.files import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.sections import merge_sections
 from app.rules.law import (
     Bar,
     Catalogue,

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
-from app.catalogue.store import merge_sections
+from app.catalogue.loading.files import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.sections import merge_sections
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS

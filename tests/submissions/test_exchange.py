@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from app.catalogue.service import SHIPPED_DIRECTORY, read_sections
-from app.catalogue.store import merge_sections
+from app.catalogue.loading.files import SHIPPED_DIRECTORY, read_sections
+from app.catalogue.sections import merge_sections
 from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.rules.law import Catalogue

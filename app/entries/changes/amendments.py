@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import Law, read_catalogue_at
+from app.catalogue.queries import Law, read_catalogue_at
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.db.engines import Connection

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from app.audit import store as audit
-from app.catalogue.store import Law, read_law
+from app.catalogue.queries import Law, read_law
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes import status_changes

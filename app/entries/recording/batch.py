@@ -14,7 +14,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from app.audit import store as audit
-from app.catalogue.store import Law, read_law
+from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.entries import store

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from app.catalogue.store import Law
+from app.catalogue.queries import Law
 from app.crypto import Secrets, fingerprint
 from app.entries.recording.proposals import Person
 from app.entries.store import EntryRow

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from app.audit import store as audit
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries.recording.batch import Recorded, propose_all
 from app.entries.recording.proposals import Proposal

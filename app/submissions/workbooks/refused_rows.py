@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.catalogue.store import read_current_catalogue
+from app.catalogue.queries import read_current_catalogue
 from app.errors import Sentence, SubmissionUnderWay
 from app.registry import Registry
 from app.submissions import store

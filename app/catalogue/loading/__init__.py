@@ -1,0 +1,1 @@
+"""Loading catalogue files: reading and validation."""
