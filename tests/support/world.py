@@ -17,8 +17,9 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import Engine, text
 
+from app.calendar.queries import read_current_calendar
+from app.catalogue.queries import read_current_catalogue
 from app.catalogue.service import initialize_registry
-from app.catalogue.store import read_current_calendar, read_current_catalogue
 from app.checks.pipeline import Desk
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
