@@ -15,6 +15,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.routing import BaseRoute
 
 from app import logs
+from app.audit import router as audit_router
 from app.calendar import router as calendar_router
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         entries_router.router,
         submissions_router.router,
         exports_router.router,
+        audit_router.router,
         disclosure_router.router,
         redress_router.router,
         catalogue_router.router,

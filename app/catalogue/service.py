@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.service import record_shipped_years
 from app.catalogue import store
 from app.catalogue.loading.consistency import (
@@ -39,7 +40,9 @@ def initialize_registry(registry: Registry) -> None:
         if not begin_counting(connection):
             return
         catalogue = merge_sections(Catalogue(), read_shipped_sections())
-        _record_version(registry, connection, catalogue, "catalogue_loaded", "shipped with the app")
+        _record_version(
+            registry, connection, catalogue, AuditAction.catalogue_loaded, "shipped with the app"
+        )
         record_shipped_years(registry, connection)
 
     registry.write(work)
@@ -64,7 +67,7 @@ def add_missing_shipped_items(registry: Registry) -> None:
         if added := store.find_missing_items(connection, present, shipped):
             catalogue = merge_sections(present, added)
             note = "completed by a newer release"
-            _record_version(registry, connection, catalogue, "catalogue_completed", note)
+            _record_version(registry, connection, catalogue, AuditAction.catalogue_completed, note)
 
     registry.write(work)
 
@@ -83,7 +86,9 @@ def load_catalogue_file(registry: Registry, path: Path) -> int:
         require_no_overlapping_rules(changed, sections.get("repair_rules", ()))
         return changed
 
-    return _update_catalogue(registry, merge_file, "catalogue_loaded", f"file {path.name}")
+    return _update_catalogue(
+        registry, merge_file, AuditAction.catalogue_loaded, f"file {path.name}"
+    )
 
 
 def put_list_type_in_force(registry: Registry, code: str, legal_reference: str) -> int:
@@ -111,7 +116,7 @@ def put_list_type_in_force(registry: Registry, code: str, legal_reference: str) 
         return merge_sections(catalogue, {"list_types": (enabled,)})
 
     return _update_catalogue(
-        registry, put_in_force, "list_type_enabled", f"{code}: {legal_reference}"
+        registry, put_in_force, AuditAction.list_type_enabled, f"{code}: {legal_reference}"
     )
 
 
@@ -149,7 +154,7 @@ def add_department(registry: Registry, code: str, name: str, parent: str | None)
         )
         return merge_sections(catalogue, {"departments": (department,)})
 
-    return _update_catalogue(registry, add, "department_added", f"{code} {name}")
+    return _update_catalogue(registry, add, AuditAction.department_added, f"{code} {name}")
 
 
 def _update_catalogue(
@@ -173,6 +178,8 @@ def _record_version(
     version = store.add_version(
         connection, catalogue, at=at, actor=COMMAND_LINE_CALLER.name, note=note
     )
-    record = audit.row(COMMAND_LINE_CALLER, at, action, "done", f"catalogue/{version}", note=note)
+    record = audit.build_record(
+        COMMAND_LINE_CALLER, at, action, "done", f"catalogue/{version}", note=note
+    )
     audit.record_changes(connection, [record])
     return version

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, 
 from fastapi.concurrency import run_in_threadpool
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.checks import schemas, service
 from app.checks.pipeline import CheckRoute, Desk
 from app.http.deps import RegistryDep, needs
@@ -76,7 +77,7 @@ router.add_api_route(
 def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> Response:
     """What was answered then, to the department that asked and to auditors."""
     stored = service.stored_check(registry, caller, check_id)
-    audit.record_access(registry, caller, "check_read", check_id)
+    audit.record_access(registry, caller, AuditAction.check_read, check_id)
     # As it was answered, in the shape of its time: not poured into today's.
     return Response(orjson.dumps(stored), media_type="application/json")
 

@@ -6,7 +6,8 @@ from uuid import UUID
 import orjson
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.checks import store
 from app.checks.evaluation import Examined, answer_all
 from app.checks.preconditions import in_future, require_delay, require_matter, require_past
@@ -62,7 +63,7 @@ def re_examine(
     audit.record_access(
         registry,
         caller,
-        "check_re_examined",
+        AuditAction.check_re_examined,
         request.case_no,
         matter=request.matter,
         purpose=request.purpose,
@@ -180,9 +181,9 @@ def report_outcome(
         outcome = store.get_outcome(connection, check_id, report.ref)
         if outcome.digest != digest:
             raise OutcomeConflict
-        action = "outcome_reported" if new else "outcome_replayed"
+        action = AuditAction.outcome_reported if new else AuditAction.outcome_replayed
         audit.add_access(
-            connection, audit.row(caller, at, action, "answered", check_id, ref=report.ref)
+            connection, audit.build_record(caller, at, action, "answered", check_id, ref=report.ref)
         )
     shown = ("id", "check_id", "ref", "action", "measures", "remark", "recorded_at")
     return {name: getattr(outcome, name) for name in shown}, new

@@ -159,7 +159,7 @@ def show_revision() -> None:
 @database.command("new-epoch")
 def start_epoch() -> None:
     """Mark a restore or failover: from here on numbers may have been used before."""
-    from app.exports.service import start_epoch as start
+    from app.epoch.service import start_epoch as start
 
     print(f"epoch {start(_open_registry())}")
 

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import disclosure_view, take_down_view
@@ -110,7 +111,7 @@ def list_disclosures(
             after=_position(next_),
             limit=limit + 1,
         )
-    audit.record_access(registry, caller, "disclosures_listed", state=state, **filters)
+    audit.record_access(registry, caller, AuditAction.disclosures_listed, state=state, **filters)
     shown, more = rows[:limit], len(rows) > limit
     return schemas.DuePage(
         on=today,
@@ -149,7 +150,7 @@ def list_withdrawals(
             after=_position(next_),
             limit=limit + 1,
         )
-    audit.record_access(registry, caller, "withdrawals_listed", state=state, **filters)
+    audit.record_access(registry, caller, AuditAction.withdrawals_listed, state=state, **filters)
     shown, more = rows[:limit], len(rows) > limit
     last = shown[-1] if shown else None
     return schemas.TakeDownPage(

@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.queries import read_calendar_at
 from app.calendar.service import record_year
 from app.catalogue.queries import Law, read_law
@@ -66,7 +67,7 @@ def publish(
         entry_id,
         expected,
         Action.publish,
-        "disclosure_recorded",
+        AuditAction.disclosure_recorded,
         order,
         order.published_on,
         apply,
@@ -101,7 +102,7 @@ def publish_all(
                 NextVersion(
                     row=row,
                     action=Action.publish,
-                    audit_name="disclosure_recorded",
+                    audit_action=AuditAction.disclosure_recorded,
                     reason=None,
                     digest=_digest(Action.publish, order),
                     differing=differing,
@@ -166,7 +167,7 @@ def withdraw(
         entry_id,
         expected,
         Action.withdraw,
-        "withdrawal_recorded",
+        AuditAction.withdrawal_recorded,
         order,
         None,
         apply,
@@ -179,7 +180,7 @@ def _tell(
     entry_id: UUID,
     expected: int | None,
     action: Action,
-    audit_name: str,
+    audit_action: AuditAction,
     order: Publication | Withdrawal,
     status_on: date | None,
     apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
@@ -190,7 +191,7 @@ def _tell(
         entry_id,
         Change(
             action=action,
-            audit_name=audit_name,
+            audit_action=audit_action,
             reason=None,
             digest=_digest(action, order),
             expected=expected,
@@ -246,10 +247,10 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
             ]
             append_versions(registry, connection, COMMAND_LINE_CALLER, law, made)
             count += len(made)
-        record = audit.row(
+        record = audit.build_record(
             COMMAND_LINE_CALLER,
             at,
-            "calendar_loaded",
+            AuditAction.calendar_loaded,
             "done",
             f"calendar/{version}",
             recomputed=count,
@@ -266,7 +267,7 @@ def _recomputed(row: EntryRow, law: Law) -> NextVersion:
     return NextVersion(
         row=row,
         action=Action.recompute,
-        audit_name="deadline_recomputed",
+        audit_action=AuditAction.deadline_recomputed,
         reason="calendar",
         digest=fingerprint({"calendar": law.calendar_version}),
         differing={

@@ -7,7 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Response, status
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
@@ -91,7 +92,7 @@ def push_entry(
     recorded = batch.record(registry, caller, push)
     if recorded.replayed:
         response.status_code = status.HTTP_200_OK
-        audit.record_access(registry, caller, "entry_replayed", recorded.entry_id)
+        audit.record_access(registry, caller, AuditAction.entry_replayed, recorded.entry_id)
     response.headers["Location"] = f"/v1/entries/{recorded.entry_id}"
     return present(registry, caller, recorded.entry_id, response, changed=True)
 
@@ -143,7 +144,7 @@ def list_entries(
     audit.record_access(
         registry,
         caller,
-        "entries_listed",
+        AuditAction.entries_listed,
         status=entry_status,
         **{name: str(value) for name, value in filters.items()},
     )
@@ -177,7 +178,7 @@ def show_entry(
     audit.record_access(
         registry,
         caller,
-        "entry_read",
+        AuditAction.entry_read,
         entry_id,
         **({"on": on, "known_at": known_at, "known_seq": known_seq} if past else {}),
     )
@@ -198,7 +199,7 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
         calendar = read_current_calendar(registry, connection)
     if not rows or not sees_whole(caller, rows[-1], today):
         raise errors.EntryNotFound
-    audit.record_access(registry, caller, "history_read", entry_id)
+    audit.record_access(registry, caller, AuditAction.history_read, entry_id)
     shown: list[dict[str, Any]] = [projections.entry_view(row, today, calendar) for row in rows]
     before: list[dict[str, Any] | None] = [None, *shown[:-1]]
     return schemas.History(

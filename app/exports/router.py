@@ -1,18 +1,16 @@
 """Exports for auditors, and the audit trail."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query
 from starlette.responses import JSONResponse, Response
 
 from app import errors
-from app.audit import store as audit
 from app.exports import schemas, service
 from app.exports.schemas import ExportFormat, ExportScope
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
-from app.http.schemas import Day, Instant, make_cursor, read_id_cursor
+from app.http.schemas import Day, Instant
 from app.http.streaming import Stream
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
@@ -125,36 +123,4 @@ def snapshot_changes(caller: Follower, registry: RegistryDep) -> Response:
         media_type=MEDIA_TYPES[ExportFormat.ndjson],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
         stalled_after=registry.settings.stalled_client_seconds,
-    )
-
-
-@router.get("/audit/records", tags=["Audit"], responses=problems(errors.BadCursor))
-def list_audit_records(
-    caller: Auditor,
-    registry: RegistryDep,
-    action: Code = None,
-    outcome: Code = None,
-    target: Code = None,
-    department: Code = None,
-    actor_id: UUID | None = None,
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> schemas.AuditPage:
-    """Who did what, when, to what, with which result; the newest first."""
-    asked = {
-        "action": action,
-        "outcome": outcome,
-        "target": target,
-        "department": department,
-        "actor_id": actor_id,
-    }
-    filters = {name: value for name, value in asked.items() if value is not None}
-    records = audit.page(registry, before=read_id_cursor(next_), limit=limit + 1, filters=filters)
-    shown = records[:limit]
-    audit.record_access(registry, caller, "audit_read", filters=sorted(filters))
-    return schemas.AuditPage.model_validate(
-        {
-            "records": [{"seq": None, **record} for record in shown],
-            "next": make_cursor(shown[-1]["id"]) if len(records) > limit else None,
-        }
     )

@@ -154,27 +154,3 @@ class ChangePage(View):
     head_seq: int
     epoch: int
     as_of_day: Day
-
-
-class AuditRecordView(View):
-    """Who did what, when, to what, with which result."""
-
-    id: UUID
-    recorded_at: datetime
-    actor_id: UUID | None
-    actor_name: str
-    role: str
-    department: str | None
-    action: str
-    outcome: str
-    target: str | None
-    seq: int | None
-    request_id: str | None
-    detail: dict[str, Any]
-
-
-class AuditPage(View):
-    """A page of the trail, the newest first."""
-
-    records: list[AuditRecordView]
-    next: str | None

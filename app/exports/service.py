@@ -5,17 +5,17 @@ from datetime import date, datetime
 
 import orjson
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
-from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes.status_changes import turn_to_today
 from app.errors import Fault, FeedGone, InvalidPayload, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
-from app.registry import Registry, law_known_at, next_epoch, read_head
-from app.rules.permissions import COMMAND_LINE_CALLER, Caller
+from app.registry import Registry, law_known_at, read_head
+from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Status
 
 SNAPSHOT = "/v1/changes/snapshot"
@@ -73,7 +73,9 @@ def start(
         filters=filters,
         caller=caller,
     )
-    audit.record_access(registry, caller, "export_started", format=export_format, **pin.described())
+    audit.record_access(
+        registry, caller, AuditAction.export_started, format=export_format, **pin.described()
+    )
     return pin, _accounted(registry, caller, pin, export_format)
 
 
@@ -90,7 +92,7 @@ def _accounted(
     audit.record_access(
         registry,
         caller,
-        "export_completed",
+        AuditAction.export_completed,
         seq=pin.seq,
         count=tally.count,
         sha256=tally.sha256,
@@ -117,7 +119,9 @@ def changes(
             raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
         calendar = read_current_calendar(registry, connection)
         page = feed.read(connection, caller, after, limit, head, today, calendar)
-    audit.record_access(registry, caller, "changes_read", after=after, changes=len(page["changes"]))
+    audit.record_access(
+        registry, caller, AuditAction.changes_read, after=after, changes=len(page["changes"])
+    )
     return orjson.dumps(page)
 
 
@@ -138,19 +142,5 @@ def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[by
         filters={},
         caller=caller,
     )
-    audit.record_access(registry, caller, "snapshot_started", seq=pin.seq, on=pin.on)
+    audit.record_access(registry, caller, AuditAction.snapshot_started, seq=pin.seq, on=pin.on)
     return pin, feed.snapshot(registry, pin)
-
-
-def start_epoch(registry: Registry) -> int:
-    """Mark a restore or failover: whoever holds an export or a number of before must know."""
-
-    def work(connection: Connection) -> int:
-        epoch = next_epoch(connection)
-        record = audit.row(
-            COMMAND_LINE_CALLER, registry.clock.now(), "epoch_started", "done", f"epoch/{epoch}"
-        )
-        audit.record_changes(connection, [record])
-        return epoch
-
-    return registry.write(work)

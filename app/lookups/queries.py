@@ -7,7 +7,8 @@ from uuid import UUID
 
 import orjson
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.checks import store
 from app.checks.evaluation import answer_known
 from app.checks.preconditions import require_past
@@ -138,7 +139,9 @@ def _visible(
 
 def _record(look: Look, subject_id: UUID, at: datetime, request_id: str | None) -> dict[str, Any]:
     number = {"uscc": look.whom.number} if isinstance(look.whom, Identifier) else {}
-    row = audit.row(look.caller, at, "subject_read", "answered", subject_id, **number, **look.past)
+    row = audit.build_record(
+        look.caller, at, AuditAction.subject_read, "answered", subject_id, **number, **look.past
+    )
     return row | {"request_id": request_id}
 
 

@@ -12,7 +12,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
@@ -106,7 +107,7 @@ def open_case(
             steps=[],
         )
         store.add(connection, case._asdict())
-        _write_down(locked, f"{kind}_received", case, outcome)
+        _write_down(locked, AuditAction(f"{kind}_received"), case, outcome)
         return case, True
 
     turn_to_today(registry)
@@ -180,7 +181,7 @@ def take_step(
         )
         names = ("state", "due_on", "due_provisional", "steps")
         store.change(connection, case_id, {name: getattr(changed, name) for name in names})
-        _write_down(locked, f"{kind}_{step}", changed, outcome)
+        _write_down(locked, AuditAction(f"{kind}_{step}"), changed, outcome)
         return changed
 
     turn_to_today(registry)
@@ -199,7 +200,7 @@ def next_version(
     return NextVersion(
         row=row,
         action=action,
-        audit_name=f"entry_{PAST[action]}",
+        audit_action=AuditAction(f"entry_{PAST[action]}"),
         reason=reason,
         # A retry is told by its case, so the digest of the version needs to be its own alone.
         digest=fingerprint({"action": action, "version": row.version}),
@@ -250,7 +251,7 @@ def _lock_entry(
 
 def _write_down(locked: LockedEntry, name: str, case: CaseRow, outcome: Outcome) -> None:
     append_versions(locked.registry, locked.connection, locked.caller, locked.law, outcome.versions)
-    record = audit.row(
+    record = audit.build_record(
         locked.caller,
         locked.law.at,
         name,

@@ -2,7 +2,8 @@
 
 from datetime import date, datetime
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.db.engines import Connection
@@ -36,10 +37,10 @@ def recount(registry: Registry) -> int:
             if not store.move_due_day(connection, case, due):
                 continue
             moved.append(
-                audit.row(
+                audit.build_record(
                     COMMAND_LINE_CALLER,
                     law.at,
-                    f"{case.kind}_recounted",
+                    AuditAction(f"{case.kind}_recounted"),
                     "done",
                     case.id,
                     due_on=due.day.isoformat(),

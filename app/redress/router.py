@@ -10,7 +10,8 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries import store as entries
@@ -75,7 +76,7 @@ def list_entry_objections(
     with registry.database.reading() as connection:
         _readable(connection, entry_id, caller, today)
         cases = store.of_entry(connection, entry_id, CaseKind.objection)
-    audit.record_access(registry, caller, "objections_read", entry_id)
+    audit.record_access(registry, caller, AuditAction.objections_read, entry_id)
     return schemas.ObjectionList(objections=[case_view(case, today) for case in cases])
 
 
@@ -163,7 +164,7 @@ def list_entry_repairs(entry_id: UUID, caller: Reader, registry: RegistryDep) ->
         catalogue = read_current_catalogue(registry, connection)
         found = repairs.repairability(connection, row, catalogue, today)
         cases = store.of_entry(connection, entry_id, CaseKind.repair)
-    audit.record_access(registry, caller, "repairs_read", entry_id)
+    audit.record_access(registry, caller, AuditAction.repairs_read, entry_id)
     return schemas.RepairList(
         repairability=repairability_view(found),
         repairs=[case_view(case, today) for case in cases],
@@ -299,7 +300,9 @@ def _page(
             after=_position(cursor),
             limit=limit + 1,
         )
-    audit.record_access(registry, caller, f"{kind}s_listed", state=state, due=due, **filters)
+    audit.record_access(
+        registry, caller, AuditAction(f"{kind}s_listed"), state=state, due=due, **filters
+    )
     shown = found[:limit]
     last = shown[-1] if len(found) > limit else None
     return schemas.CasePage(

@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.catalogue.queries import read_current_catalogue
 from app.errors import Fault, Sentence
@@ -52,7 +53,7 @@ def report_timeliness(
             connection, today, calendar, first=first, last=last, filters=filters
         )
     audit.record_access(
-        registry, caller, "timeliness_read", first=first, last=last, department=department
+        registry, caller, AuditAction.timeliness_read, first=first, last=last, department=department
     )
     return schemas.TimelinessReport(
         from_=first,

@@ -7,7 +7,8 @@ from fastapi import APIRouter, Path, Request, Response, status
 from fastapi.responses import HTMLResponse
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.crypto import canonical
 from app.errors import ReportNotFound, TooManyAttempts
 from app.http.deps import RegistryDep, needs
@@ -49,7 +50,7 @@ def issue_own_report(
 def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> Response:
     """A report as it was issued, to the department that issued it and to operators."""
     report = service.issued_report(registry, caller, report_id)
-    audit.record_access(registry, caller, "own_report_read", report_id, form="json")
+    audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="json")
     return _as_issued(report, status.HTTP_200_OK)
 
 
@@ -61,7 +62,7 @@ def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> R
 def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep) -> HTMLResponse:
     """The same as a page to print: Chinese with English beside it, whole in itself."""
     report = service.issued_report(registry, caller, report_id)
-    audit.record_access(registry, caller, "own_report_read", report_id, form="page")
+    audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="page")
     printed = page.render(report)
     return HTMLResponse(printed.html, headers=printed.headers)
 

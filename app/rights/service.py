@@ -7,7 +7,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.errors import NameMismatch, ReportNotFound, Sentence
@@ -67,10 +68,10 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
                 "department": caller.department,
             },
         )
-        record = audit.row(
+        record = audit.build_record(
             caller,
             now,
-            "own_report_issued",
+            AuditAction.own_report_issued,
             "answered",
             content["report_id"],
             subject_id=subject and subject.id,

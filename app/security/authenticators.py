@@ -6,7 +6,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Scope
 
-from app.audit import store as audit
+from app.audit import service as audit
 from app.errors import RegistryError, TooManyAttempts, Unauthenticated
 from app.http.middleware import header
 from app.registry import Registry

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
@@ -73,7 +74,11 @@ def create(
         detail = {"role": role, "department": department}
         audit.record_changes(
             connection,
-            [audit.row(COMMAND_LINE_CALLER, now, "key_created", "done", key_id, **detail)],
+            [
+                audit.build_record(
+                    COMMAND_LINE_CALLER, now, AuditAction.key_created, "done", key_id, **detail
+                )
+            ],
         )
 
     registry.write(work)
@@ -88,7 +93,8 @@ def revoke(registry: Registry, key_id: UUID) -> bool:
         if not store.revoke(connection, key_id, now):
             return False
         audit.record_changes(
-            connection, [audit.row(COMMAND_LINE_CALLER, now, "key_revoked", "done", key_id)]
+            connection,
+            [audit.build_record(COMMAND_LINE_CALLER, now, AuditAction.key_revoked, "done", key_id)],
         )
         return True
 

@@ -5,7 +5,7 @@ import logging
 from fastapi import Request
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.audit import store as audit
+from app.audit import service as audit
 from app.errors import (
     MalformedJson,
     RegistryError,

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import errors
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
@@ -280,7 +281,7 @@ def stream_results(
 ) -> Response:
     """What became of each row, in order, as far as it was read."""
     row = service.find(registry, caller, submission_id)
-    audit.record_access(registry, caller, "submission_results_read", submission_id)
+    audit.record_access(registry, caller, AuditAction.submission_results_read, submission_id)
     return Stream(
         views.stream(registry, row, outcome=outcome),
         media_type=NDJSON,
@@ -301,7 +302,7 @@ def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep)
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
     row = service.find(registry, caller, submission_id)
     content = refused_rows.build_workbook(registry, row)
-    audit.record_access(registry, caller, "submission_refused_read", submission_id)
+    audit.record_access(registry, caller, AuditAction.submission_refused_read, submission_id)
     return _workbook(content, f"refused-{submission_id}.xlsx")
 
 

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.errors import (
@@ -158,10 +159,10 @@ def arrived(
             started_at=now if at_once else None,
             attempts=int(at_once),
         )
-        record = audit.row(
+        record = audit.build_record(
             row.caller,
             now,
-            "submission_received",
+            AuditAction.submission_received,
             "done",
             submission_id,
             list_type=row.list_type,
@@ -222,9 +223,9 @@ def approve(
         said = _said(registry, caller, order.reason) | {"digest": (row.changes or {}).get("digest")}
         if row.person is None and first is None:
             store.step(connection, row.id, row.worker, approval=said)
-            _tell(registry, connection, row, caller, "submission_approved")
+            _tell(registry, connection, row, caller, AuditAction.submission_approved)
         else:
-            _move(registry, connection, row, State.queued, caller, "submission_approved")
+            _move(registry, connection, row, State.queued, caller, AuditAction.submission_approved)
             store.step(connection, row.id, None, approval=said, held_until=None)
         return _require(store.get(connection, row.id))
 
@@ -248,7 +249,7 @@ def lapse(registry: Registry) -> None:
 
     def work(connection: Connection) -> None:
         for row in store.lapse(connection, now):
-            _tell(registry, connection, row, row.caller, "submission_lapsed")
+            _tell(registry, connection, row, row.caller, AuditAction.submission_lapsed)
 
     registry.write(work)
 
@@ -271,7 +272,7 @@ def reverse(
         row = _own(connection, caller, submission_id)
         said = _said(registry, caller, order.reason)
         if row.state == State.held:
-            _move(registry, connection, row, State.lapsed, caller, "submission_reversed")
+            _move(registry, connection, row, State.lapsed, caller, AuditAction.submission_reversed)
             store.step(connection, row.id, None, **store.NOTHING_DONE)
             finished_at: datetime | None = registry.clock.now()
         else:
@@ -279,7 +280,9 @@ def reverse(
             most_alone = registry.settings.replace_brake_entries
             if reversal.require_nothing_later(connection, row) > most_alone:
                 _require_another(caller, row.actor_id, row.person)
-            _move(registry, connection, row, State.reversing, caller, "submission_reversed")
+            _move(
+                registry, connection, row, State.reversing, caller, AuditAction.submission_reversed
+            )
             finished_at = None
         store.step(connection, row.id, None, reversal=said, finished_at=finished_at)
         return _require(store.get(connection, row.id))
@@ -301,7 +304,7 @@ def _move(
     row: SubmissionRow,
     state: State,
     caller: Caller,
-    audit_name: str,
+    audit_action: AuditAction,
 ) -> None:
     store.step(
         connection,
@@ -312,14 +315,16 @@ def _move(
         leased_until=None,
         attempts=0,
     )
-    _tell(registry, connection, row, caller, audit_name)
+    _tell(registry, connection, row, caller, audit_action)
 
 
 def _tell(
     registry: Registry, connection: Connection, row: SubmissionRow, caller: Caller, name: str
 ) -> None:
     now = registry.clock.now()
-    record = audit.row(caller, now, name, "done", row.id, list_type=row.list_type, mode=row.mode)
+    record = audit.build_record(
+        caller, now, name, "done", row.id, list_type=row.list_type, mode=row.mode
+    )
     audit.record_changes(connection, [record])
 
 

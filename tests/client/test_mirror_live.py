@@ -20,7 +20,7 @@ import pytest
 from app.calendar.notices import read_calendar_notice
 from app.client.mirror import run_mirror
 from app.disclosure.service import load_year
-from app.exports.service import start_epoch
+from app.epoch.service import start_epoch
 from tests.support.processes import REDBLACK_COMMAND, build_environment
 from tests.support.random_department import RandomDepartment
 from tests.support.request_bodies import build_red_changes

@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_catalogue_at
 from app.clock import civil_day
 from app.crypto import fingerprint
@@ -61,7 +62,7 @@ def correct(
         entry_id,
         Change(
             action=Action.correct,
-            audit_name="entry_corrected",
+            audit_action=AuditAction.entry_corrected,
             reason=order.reason,
             digest=fingerprint(body),
             expected=expected,
@@ -228,7 +229,9 @@ def revoke(
         require_within(order.revoked_on, row.decided_on, law.today, "/revoked_on")
         return revoked(connection, row, law, order.reason_code, order.revoked_on)
 
-    _carry_out(registry, caller, entry_id, Action.revoke, "entry_revoked", order, expected, apply)
+    _carry_out(
+        registry, caller, entry_id, Action.revoke, AuditAction.entry_revoked, order, expected, apply
+    )
 
 
 def revoked(
@@ -263,7 +266,9 @@ def exit_early(
         require_within(order.exited_on, row.decided_on, law.today, "/exited_on")
         return ended_values(row, law.today, exited_on=order.exited_on)
 
-    _carry_out(registry, caller, entry_id, Action.exit, "entry_exited", order, expected, apply)
+    _carry_out(
+        registry, caller, entry_id, Action.exit, AuditAction.entry_exited, order, expected, apply
+    )
 
 
 def extend(
@@ -304,7 +309,16 @@ def extend(
             **channel_values(row.publications, term, barred),
         }
 
-    _carry_out(registry, caller, entry_id, Action.extend, "entry_extended", order, expected, apply)
+    _carry_out(
+        registry,
+        caller,
+        entry_id,
+        Action.extend,
+        AuditAction.entry_extended,
+        order,
+        expected,
+        apply,
+    )
 
 
 def _carry_out(
@@ -312,7 +326,7 @@ def _carry_out(
     caller: Caller,
     entry_id: UUID,
     action: Action,
-    audit_name: str,
+    audit_action: AuditAction,
     order: Revocation | Exit | Extension,
     expected: int,
     apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
@@ -324,7 +338,7 @@ def _carry_out(
         entry_id,
         Change(
             action=action,
-            audit_name=audit_name,
+            audit_action=audit_action,
             reason=order.reason,
             digest=fingerprint(body),
             expected=expected,

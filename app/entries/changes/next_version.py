@@ -9,7 +9,8 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.db.engines import Connection
 from app.entries import store
@@ -38,7 +39,7 @@ class Change:
     """
 
     action: Action
-    audit_name: str
+    audit_action: AuditAction
     reason: str | None
     digest: str
     apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None]
@@ -77,7 +78,7 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
         made = NextVersion(
             row=row,
             action=order.action,
-            audit_name=order.audit_name,
+            audit_action=order.audit_action,
             reason=order.reason,
             digest=order.digest,
             differing=differing,
@@ -94,7 +95,7 @@ class NextVersion:
 
     row: EntryRow
     action: Action
-    audit_name: str
+    audit_action: AuditAction
     reason: str | None
     digest: str
     differing: Mapping[str, Any]
@@ -144,7 +145,9 @@ def append_versions(
             "actor_name": caller.name,
             "recorded_at": at,
         }
-        record = audit.row(caller, at, item.audit_name, "done", entry_id, version=known + 1)
+        record = audit.build_record(
+            caller, at, item.audit_action, "done", entry_id, version=known + 1
+        )
         records.append(record | {"seq": seq})
     store.supersede_all(connection, ended)
     store.add(connection, [], [*versions.values()], [])

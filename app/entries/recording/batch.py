@@ -13,7 +13,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.db.engines import Connection
@@ -389,10 +390,10 @@ class _Batch:
         audit.record_changes(
             connection,
             [
-                audit.row(
+                audit.build_record(
                     self.caller,
                     at,
-                    "entry_recorded",
+                    AuditAction.entry_recorded,
                     "done",
                     item.entry_id,
                     list_type=item.proposal.list_type,

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
@@ -383,11 +384,11 @@ def _exit_answer(row: EntryRow, version: int | None = None) -> Result:
 
 
 def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) -> NextVersion:
-    names = {Action.correct: "entry_corrected", Action.exit: "entry_exited"}
+    names = {Action.correct: AuditAction.entry_corrected, Action.exit: AuditAction.entry_exited}
     return NextVersion(
         row=row,
         action=action,
-        audit_name=names[action],
+        audit_action=names[action],
         reason=job.row.reason,
         digest=fingerprint({"submission": str(job.row.id), "action": action.value}),
         differing=differing,

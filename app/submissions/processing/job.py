@@ -10,7 +10,8 @@ from itertools import islice
 from typing import Any
 from uuid import UUID
 
-from app.audit import store as audit
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries.recording.batch import Recorded, propose_all
@@ -221,10 +222,10 @@ class Job:
         now = self.registry.clock.now()
         self.step(connection, state=state.value, finished_at=now, leased_until=None, **values)
         sent = self.row
-        record = audit.row(
+        record = audit.build_record(
             sent.orderer,
             now,
-            "submission_finished",
+            AuditAction.submission_finished,
             "done",
             sent.id,
             state=state.value,

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
@@ -80,7 +81,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
         taken_back = NextVersion(
             row=row,
             action=Action.reverse,
-            audit_name="entry_reversed",
+            audit_action=AuditAction.entry_reversed,
             reason=(job.row.reversal or {}).get("reason"),
             digest=digest,
             differing=differing,

@@ -1,0 +1,31 @@
+"""The audit trail as auditors read it."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.http.schemas import View
+
+
+class AuditRecordView(View):
+    """Who did what, when, to what, with which result."""
+
+    id: UUID
+    recorded_at: datetime
+    actor_id: UUID | None
+    actor_name: str
+    role: str
+    department: str | None
+    action: str
+    outcome: str
+    target: str | None
+    seq: int | None
+    request_id: str | None
+    detail: dict[str, Any]
+
+
+class AuditPage(View):
+    """A page of the trail, the newest first."""
+
+    records: list[AuditRecordView]
+    next: str | None

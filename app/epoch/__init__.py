@@ -1,0 +1,1 @@
+"""Epochs: the mark of a restore or failover, after which change numbers are given out again."""

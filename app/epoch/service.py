@@ -1,0 +1,28 @@
+"""Starting an epoch."""
+
+from app.audit import service as audit
+from app.audit.actions import AuditAction
+from app.db.engines import Connection
+from app.registry import Registry, next_epoch
+from app.rules.permissions import COMMAND_LINE_CALLER
+
+
+def start_epoch(registry: Registry) -> int:
+    """Start a new epoch after a restore or failover, and return its number.
+
+    Holders of an export or a number of an earlier epoch learn from it that theirs is out of date.
+    """
+
+    def work(connection: Connection) -> int:
+        epoch = next_epoch(connection)
+        record = audit.build_record(
+            COMMAND_LINE_CALLER,
+            registry.clock.now(),
+            AuditAction.epoch_started,
+            "done",
+            f"epoch/{epoch}",
+        )
+        audit.record_changes(connection, [record])
+        return epoch
+
+    return registry.write(work)
