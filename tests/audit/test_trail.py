@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 
-from app.audit.store import ANSWERED, add_access, row
+from app.audit.store import CHECK_ACTIONS, add_access, row
 from app.calendar.notices import build_statutory_years
 from app.catalogue.service import add_department, put_list_type_in_force
 from app.checks.store import sort_results
@@ -285,7 +285,7 @@ def found(world: World, **filters: Any) -> list[tuple[str, str]]:
     """The questions that a filter picks, oldest first."""
     records = reversed(trail(world, **filters))
     return [
-        (item["action"], item["target"]) for item in records if item["action"] in ANSWERED.values()
+        (item["action"], item["target"]) for item in records if item["action"] in CHECK_ACTIONS.values()
     ]
 
 
@@ -321,11 +321,11 @@ def test_a_record_of_a_check_is_the_same_after_its_results_were_sorted_in(world:
     subjects = [build_question(build_uscc(serial), None, ref=str(serial)) for serial in range(7)]
     world.api("approver").post("/v1/checks", json=build_check(*subjects))
     questions(world)
-    before = [item for item in trail(world) if item["action"] in ANSWERED.values()]
+    before = [item for item in trail(world) if item["action"] in CHECK_ACTIONS.values()]
     assert [item["detail"]["subjects"] for item in before] == [1, 1, 1, 1, 7]
     with world.registry.database.ledger() as connection:
         sort_results(connection, 1_000)
-    assert [item for item in trail(world) if item["action"] in ANSWERED.values()] == before
+    assert [item for item in trail(world) if item["action"] in CHECK_ACTIONS.values()] == before
 
 
 def test_a_refused_check_is_no_answered_one(world: World) -> None:
@@ -398,7 +398,7 @@ def test_pages_over_changes_queries_refusals_and_checks_leave_nothing_out(world:
     everything = [item["id"] for item in trail(world, limit=500)]
     assert len(everything) >= 2 * 7
     kinds = {item["action"] for item in trail(world)}
-    assert kinds >= {*ANSWERED.values(), "entry_recorded", "entries_listed", "POST /v1/checks"}
+    assert kinds >= {*CHECK_ACTIONS.values(), "entry_recorded", "entries_listed", "POST /v1/checks"}
     for limit in (1, 3, len(everything)):
         paged = [item["id"] for item in trail(world, limit=limit)]
         assert paged == sorted(paged, reverse=True)
