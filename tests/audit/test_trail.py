@@ -8,7 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 from fastapi import FastAPI
 
-from app.audit.store import CHECK_ACTIONS, add_access, row
+from app.audit.service import add_access, build_record
+from app.audit.store import CHECK_ACTIONS
 from app.calendar.notices import build_statutory_years
 from app.catalogue.service import add_department, put_list_type_in_force
 from app.checks.store import sort_results
@@ -285,7 +286,9 @@ def found(world: World, **filters: Any) -> list[tuple[str, str]]:
     """The questions that a filter picks, oldest first."""
     records = reversed(trail(world, **filters))
     return [
-        (item["action"], item["target"]) for item in records if item["action"] in CHECK_ACTIONS.values()
+        (item["action"], item["target"])
+        for item in records
+        if item["action"] in CHECK_ACTIONS.values()
     ]
 
 
@@ -342,7 +345,9 @@ def test_registries_of_before_do_not_tell_a_check_twice(world: World) -> None:
     with world.registry.database.ledger() as connection:
         # As answers were recorded before their checks stood for them.
         for action, target in everything:
-            add_access(connection, row(officer, world.clock.now(), action, "answered", target))
+            add_access(
+                connection, build_record(officer, world.clock.now(), action, "answered", target)
+            )
     assert found(world) == everything
     assert found(world, action="check_answered") == everything[::2]
     assert found(world, target=everything[0][1]) == everything[:1]
