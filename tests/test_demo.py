@@ -32,13 +32,13 @@ from app.entries.store import EntryRow
 from app.registry import Registry, read_head
 from app.rules.disclosure import DisclosureState
 from app.rules.identifiers import Scheme, parse_identifier
+from app.rules.identity import NAME_SCHEME
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Removal, Status
 from app.security.keys import key_hash
 from app.security.store import find
 from app.settings import Settings
-from app.subjects.store import NAME_SCHEME
 from tests.support.world import ManualClock
 
 AUDITOR = Caller(None, "auditor", Role.auditor)

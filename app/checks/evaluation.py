@@ -17,7 +17,6 @@ from app.checks.questions import (
     Moment,
     Question,
 )
-from app.checks.store import Matched
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.store import CheckedRow
@@ -27,6 +26,7 @@ from app.rules.permissions import Caller
 from app.rules.status import Status
 from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
 from app.rules.visibility import AccessLevel, determine_access_level
+from app.subjects.records import FoundSubject
 
 # By their values: an enum takes four times as long to look its own up.
 CLASSES = {each.value: each for each in DisclosureClass}
@@ -58,7 +58,7 @@ def answer_all(
 
 
 def answer_known(
-    connection: Connection, known: Collection[tuple[Caller, Matched]], moment: Moment
+    connection: Connection, known: Collection[tuple[Caller, FoundSubject]], moment: Moment
 ) -> list[Answer]:
     """Answer for subjects that need no matching, each as its caller may see it."""
     ids = {subject.id for _, subject in known}
@@ -88,7 +88,7 @@ class _Viewer:
     matter: str | None
     by_subject: dict[UUID, list[CheckedRow]]
 
-    def visible(self, subjects: Iterable[Matched]) -> list[tuple[CheckedRow, AccessLevel]]:
+    def visible(self, subjects: Iterable[FoundSubject]) -> list[tuple[CheckedRow, AccessLevel]]:
         """The entries that the caller may see, with how much of each."""
         rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
         seen = [(row, self._sight(row)) for row in rows]
@@ -166,7 +166,7 @@ def _nothing(question: Question) -> Answer:
 
 def _judged(
     question: Question,
-    subject: Matched | None,
+    subject: FoundSubject | None,
     viewer: _Viewer,
     warnings: list[tuple[str, Sentence]],
 ) -> Answer:
@@ -193,7 +193,7 @@ def _judged(
     )
 
 
-def _with_name_only(answer: Answer, others: list[Matched], viewer: _Viewer) -> Answer:
+def _with_name_only(answer: Answer, others: list[FoundSubject], viewer: _Viewer) -> Answer:
     """Entries on somebody known by this name alone are shown, but never count as the same subject.
 
     Where one of them is black the answer is not "none": an officer has to look.
@@ -221,7 +221,7 @@ def _with_name_only(answer: Answer, others: list[Matched], viewer: _Viewer) -> A
 def _unresolved(
     question: Question,
     *,
-    candidates: tuple[Matched, ...] = (),
+    candidates: tuple[FoundSubject, ...] = (),
     warnings: list[tuple[str, Sentence]] | None = None,
     error: tuple[str, Sentence] | None = None,
 ) -> Answer:

@@ -3,13 +3,19 @@
 from collections.abc import Collection, Sequence
 from uuid import UUID
 
-from app.checks import store
 from app.checks.questions import ORGANIZATIONS, Question, name_alone
-from app.checks.store import Matched
 from app.db.engines import Connection
 from app.rules.identity import Identity, LookupKey, derive_identity
 from app.rules.text import fold_name
-from app.subjects import store as subjects
+from app.subjects.queries import (
+    find_by_keys,
+    find_historical_by_keys,
+    find_historical_by_names,
+    find_organizations_by_names,
+    read_folded_names,
+    read_subject_descriptions,
+)
+from app.subjects.records import FoundSubject
 
 
 class Matching:
@@ -51,7 +57,7 @@ class Matching:
         }
         self._old_names = known.names(unsure) if unsure else {}
 
-    def by_number(self, question: Question) -> Matched | None:
+    def by_number(self, question: Question) -> FoundSubject | None:
         """The subject that bears the number, or (a USCC) the org code inside it."""
         for key in question.number_keys:
             matched = self._by_key.get(key)
@@ -59,11 +65,11 @@ class Matching:
                 return matched
         return None
 
-    def by_name(self, question: Question) -> list[Matched]:
+    def by_name(self, question: Question) -> list[FoundSubject]:
         """Organisations that bear the name, where that is all that was asked with."""
         return self._by_name.get(fold_name(question.name), []) if question.name else []
 
-    def by_name_beside(self, question: Question) -> list[Matched]:
+    def by_name_beside(self, question: Question) -> list[FoundSubject]:
         """Organisations known by this name alone, beside the one that bears the number."""
         keys = question.name_keys
         if question.name is None and not question.personal:
@@ -71,7 +77,7 @@ class Matching:
             keys = () if bearer is None else name_alone(bearer.name)
         return [self._by_key[key] for key in keys if key in self._by_key]
 
-    def bears_name(self, subject: Matched, name: str) -> bool:
+    def bears_name(self, subject: FoundSubject, name: str) -> bool:
         """Tell whether the subject has, or had, the name."""
         key = fold_name(name)
         return key == subject.name_key or key in self._old_names.get(subject.id, ())
@@ -88,17 +94,17 @@ class _Now:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, Matched]:
+    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, FoundSubject]:
         """The subject behind each key."""
-        return store.match_keys(self._connection, keys)
+        return find_by_keys(self._connection, keys)
 
-    def by_names(self, names: Collection[str]) -> dict[str, list[Matched]]:
+    def by_names(self, names: Collection[str]) -> dict[str, list[FoundSubject]]:
         """Organisations by the keys of their names."""
-        return store.match_names(self._connection, names)
+        return find_organizations_by_names(self._connection, names)
 
     def names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
         """The keys of every name, old and new, of subjects."""
-        return subjects.read_folded_names(self._connection, ids)
+        return read_folded_names(self._connection, ids)
 
 
 class _Then:
@@ -108,9 +114,9 @@ class _Then:
         self._connection = connection
         self._seq = seq
 
-    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, Matched]:
+    def by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, FoundSubject]:
         """The subject behind each key."""
-        found = subjects.find_historical_by_keys(self._connection, set(keys))
+        found = find_historical_by_keys(self._connection, set(keys))
         then = self._identities({subject_id for _, subject_id in found})
         return {
             key: _as_known(subject_id, then[subject_id])
@@ -118,11 +124,11 @@ class _Then:
             if subject_id in then and key in then[subject_id].keys
         }
 
-    def by_names(self, names: Collection[str]) -> dict[str, list[Matched]]:
+    def by_names(self, names: Collection[str]) -> dict[str, list[FoundSubject]]:
         """Organisations by the keys of their names."""
-        found = subjects.find_historical_by_names(self._connection, names)
+        found = find_historical_by_names(self._connection, names)
         then = self._identities({subject_id for _, subject_id in found})
-        matched: dict[str, list[Matched]] = {}
+        matched: dict[str, list[FoundSubject]] = {}
         for name, subject_id in found:
             identity = then.get(subject_id)
             if identity and name in identity.names and identity.kind in ORGANIZATIONS:
@@ -139,11 +145,11 @@ class _Then:
     def _identities(self, ids: Collection[UUID]) -> dict[UUID, Identity]:
         if not ids:
             return {}
-        said = subjects.read_subject_descriptions(self._connection, ids, self._seq)
+        said = read_subject_descriptions(self._connection, ids, self._seq)
         found = {subject_id: derive_identity(versions) for subject_id, versions in said.items()}
         return {subject_id: identity for subject_id, identity in found.items() if identity}
 
 
-def _as_known(subject_id: UUID, identity: Identity) -> Matched:
+def _as_known(subject_id: UUID, identity: Identity) -> FoundSubject:
     name = identity.name.name
-    return Matched(subject_id, identity.kind, name, fold_name(name))
+    return FoundSubject(subject_id, identity.kind, name, fold_name(name))

@@ -9,10 +9,10 @@ import orjson
 
 from app.checks.questions import Answer, Moment
 from app.checks.schemas import NOT_FOUND_NOTE
-from app.checks.store import Matched
 from app.entries.store import CheckedRow
 from app.rules.verdict import Standing
 from app.rules.visibility import AccessLevel
+from app.subjects.records import FoundSubject
 
 WRITTEN_ID = len("00000000-0000-0000-0000-000000000000")
 
@@ -58,7 +58,7 @@ def written_id(kept: str) -> str:
     return f"{kept[:8]}-{kept[8:12]}-{kept[12:16]}-{kept[16:20]}-{kept[20:]}"
 
 
-def matched_view(matched: Matched | None) -> dict[str, Any] | None:
+def matched_view(matched: FoundSubject | None) -> dict[str, Any] | None:
     """A matched subject on the wire."""
     if matched is None:
         return None

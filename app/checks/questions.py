@@ -8,17 +8,17 @@ from typing import Any, NamedTuple
 
 from app.catalogue.queries import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
-from app.checks.store import Matched
 from app.crypto import Secrets, fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.errors import Sentence
 from app.registry import Registry, law_known_at, read_head
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
-from app.rules.identity import build_name_only_key
+from app.rules.identity import LookupKey, build_name_only_key
 from app.rules.law import Catalogue, ListKind, SubjectKind
 from app.rules.verdict import Standing
-from app.subjects.store import LookupKey, build_query_keys
+from app.subjects.lookup_keys import build_query_keys
+from app.subjects.records import FoundSubject
 
 ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
@@ -74,8 +74,8 @@ class Answer(NamedTuple):
     """What was found for a question, in the shapes of `app/checks/schemas.py`."""
 
     ref: str
-    subject: Matched | None
-    candidates: tuple[Matched, ...]
+    subject: FoundSubject | None
+    candidates: tuple[FoundSubject, ...]
     standing: Standing
     entries: list[dict[str, Any]]
     measures: list[dict[str, Any]]

@@ -12,7 +12,7 @@ from app.checks.questions import Answer, Moment, Question
 from app.checks.schemas import CheckRequest, LookupRequest
 from app.registry import Registry
 from app.rules.permissions import Caller
-from app.subjects import store as subjects
+from app.subjects.lookup_keys import compute_query_digest
 
 
 class Answered(NamedTuple):
@@ -83,4 +83,4 @@ def _matter(one: Answered) -> str | None:
 
 def asked_digest(registry: Registry, question: Question) -> str:
     """A keyed digest of whom was asked for: it finds a subject's checks, and tells no number."""
-    return subjects.compute_query_digest(registry.secrets, question.identifier, question.name)
+    return compute_query_digest(registry.secrets, question.identifier, question.name)

@@ -1,104 +1,19 @@
 """SQL of checks: what is known of the subjects asked for, and the record of the answer."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, bindparam, delete, select
+from sqlalchemy import Connection, Row, delete, select
 from uuid_utils.compat import uuid7
 
-from app.db.prepared import Prepared, among, as_text, insert_many, insert_or
+from app.db.prepared import insert_many, insert_or
 from app.db.tables import (
     Check,
     CheckResult,
     Outcome,
     RecentResult,
-    Subject,
-    SubjectIdentifier,
-    SubjectName,
 )
-from app.rules.law import SubjectKind
-from app.rules.text import fold_name
-from app.subjects.store import LookupKey
-
-
-class Matched(NamedTuple):
-    """A recorded subject behind a key."""
-
-    id: UUID
-    kind: SubjectKind
-    name: str
-    name_key: str
-
-
-UNDER_KEYS = Prepared(
-    select(
-        SubjectIdentifier.lookup_key,
-        as_text(Subject.id),
-        Subject.kind,
-        Subject.name,
-        Subject.name_key,
-    )
-    .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-    .where(
-        SubjectIdentifier.scheme == bindparam("scheme"),
-        among(SubjectIdentifier.lookup_key, "numbers"),
-        SubjectIdentifier.current,
-    )
-)
-
-
-def match_keys(connection: Connection, keys: Iterable[LookupKey]) -> dict[LookupKey, Matched]:
-    """The recorded subjects behind numbers (and names of those known by name alone)."""
-    by_scheme: dict[str, list[str]] = {}
-    for scheme, number in keys:
-        by_scheme.setdefault(scheme, []).append(number)
-    # A query for each scheme: of all at once the database would try every number with every one.
-    return {
-        (scheme, number): Matched(UUID(subject_id), SubjectKind(kind), name, name_key)
-        for scheme, numbers in by_scheme.items()
-        for number, subject_id, kind, name, name_key in UNDER_KEYS.rows(
-            connection, scheme=scheme, numbers=numbers
-        )
-    }
-
-
-def match_names(connection: Connection, names: Iterable[str]) -> dict[str, list[Matched]]:
-    """Organisations by the keys of their names, old and new; persons never."""
-    rows = connection.execute(
-        select(SubjectName.name_key, Subject.id, Subject.kind, Subject.name)
-        .join(Subject, Subject.id == SubjectName.subject_id)
-        .where(
-            SubjectName.name_key.in_(set(names)),
-            SubjectName.current,
-            Subject.kind != SubjectKind.natural_person,
-        )
-        .order_by(Subject.id)
-    )
-    found: dict[str, list[Matched]] = {}
-    for row in rows:
-        matched = Matched(row.id, SubjectKind(row.kind), row.name, fold_name(row.name))
-        found.setdefault(row.name_key, []).append(matched)
-    return found
-
-
-BY_ID = Prepared(
-    select(as_text(Subject.id), Subject.kind, Subject.name, Subject.name_key).where(
-        among(Subject.id, "ids")
-    )
-)
-
-
-def get_subjects(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Matched]:
-    """Subjects by their ids."""
-    if not ids:
-        return {}
-    found = (
-        Matched(UUID(subject_id), SubjectKind(kind), name, name_key)
-        for subject_id, kind, name, name_key in BY_ID.rows(connection, ids=list(ids))
-    )
-    return {subject.id: subject for subject in found}
-
 
 # --- the record (in the ledger) ------------------------------------------
 

@@ -38,7 +38,7 @@ from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status, Term, compute_status
 from app.rules.visibility import AccessLevel, determine_access_level
-from app.subjects import store as subjects
+from app.subjects.service import lock_subjects
 
 
 class EntryRow(NamedTuple):
@@ -694,7 +694,7 @@ def lock(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
 def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
     """Entries by id, their subjects locked first so that no change beside this one is missed."""
     wanted = Entry.id.in_(set(ids))
-    subjects.lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
+    lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
     return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
 
 

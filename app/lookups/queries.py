@@ -9,19 +9,19 @@ import orjson
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.checks import store
 from app.checks.evaluation import answer_known
 from app.checks.preconditions import require_past
 from app.checks.projections import warning_views
 from app.checks.questions import Answer, Moment, moment_of
-from app.checks.store import Matched
 from app.db.engines import Connection
 from app.errors import Forbidden, SubjectNotFound
 from app.registry import Registry
 from app.rules.identifiers import Identifier
 from app.rules.law import SubjectKind
 from app.rules.permissions import Caller
-from app.subjects import store as subjects
+from app.subjects.lookup_keys import build_query_keys
+from app.subjects.queries import find_by_ids, find_by_keys, read_folded_names, read_profiles
+from app.subjects.records import FoundSubject
 
 
 class Look(NamedTuple):
@@ -74,7 +74,7 @@ def show_together(
         moment = moment_of(registry, connection, on=on, known_at=known_at)
         matched = _matched(registry, connection, group)
         answers = _visible(connection, group, matched, moment)
-        profiles = subjects.read_profiles(connection, {matched[place].id for place in answers})
+        profiles = read_profiles(connection, {matched[place].id for place in answers})
     at = registry.clock.now()
     records = [
         _record(group[place], matched[place].id, at, group[place].request_id) for place in answers
@@ -92,18 +92,16 @@ def show_together(
 
 def _matched(
     registry: Registry, connection: Connection, group: Sequence[Look]
-) -> dict[int, Matched]:
+) -> dict[int, FoundSubject]:
     """The recorded subjects that are looked at, by the place of the look."""
     keys = {
-        place: subjects.build_query_keys(look.whom, registry.secrets)
+        place: build_query_keys(look.whom, registry.secrets)
         for place, look in enumerate(group)
         if isinstance(look.whom, Identifier)
     }
-    by_key = store.match_keys(connection, {key for asked in keys.values() for key in asked})
-    by_id = store.get_subjects(
-        connection, [look.whom for look in group if isinstance(look.whom, UUID)]
-    )
-    found: dict[int, Matched] = {}
+    by_key = find_by_keys(connection, {key for asked in keys.values() for key in asked})
+    by_id = find_by_ids(connection, [look.whom for look in group if isinstance(look.whom, UUID)])
+    found: dict[int, FoundSubject] = {}
     for place, look in enumerate(group):
         if isinstance(look.whom, UUID):
             subject = by_id.get(look.whom)
@@ -117,7 +115,7 @@ def _matched(
 def _visible(
     connection: Connection,
     group: Sequence[Look],
-    matched: Mapping[int, Matched],
+    matched: Mapping[int, FoundSubject],
     moment: Moment,
 ) -> dict[int, Answer]:
     """What may be told, by the place of the look; nothing where the subject is not to be seen."""
@@ -129,7 +127,7 @@ def _visible(
     answers = dict(zip(looks, answer_known(connection, looks.values(), moment), strict=True))
     # Whom no standing decision names is known by sealed entries alone.
     unseen = [matched[place].id for place, answer in answers.items() if not answer.found]
-    named = subjects.read_folded_names(connection, unseen) if unseen else {}
+    named = read_folded_names(connection, unseen) if unseen else {}
     return {
         place: answer
         for place, answer in answers.items()

@@ -21,7 +21,7 @@ from app.rules.identifiers import Identifier, require_identifier
 from app.rules.law import SubjectKind
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name
-from app.subjects.store import compute_query_digest
+from app.subjects.lookup_keys import compute_query_digest
 
 
 def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:

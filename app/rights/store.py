@@ -30,67 +30,14 @@ from app.db.tables import (
     OwnReport,
     RecentResult,
     RedressCase,
-    Subject,
-    SubjectIdentifier,
-    SubjectName,
 )
 from app.entries import store as entries
 from app.entries.store import EntryRow
-from app.rules.law import SubjectKind
-from app.subjects.store import LookupKey, match_lookup_keys
+from app.rules.identity import LookupKey
 
 AnyRow = Row[*tuple[Any, ...]]
 
 # --- in the registry -----------------------------------------------------
-
-
-class Recorded(NamedTuple):
-    """A subject that bears a number today."""
-
-    id: UUID
-    kind: SubjectKind
-    name: str
-
-
-def find(connection: Connection, keys: Sequence[LookupKey]) -> Recorded | None:
-    """The subject behind the first of the keys that leads to one.
-
-    Numbers that only a decision on the wrong subject taught lead nowhere: they are not its own.
-    """
-    rows = connection.execute(
-        select(
-            SubjectIdentifier.scheme,
-            SubjectIdentifier.lookup_key,
-            Subject.id,
-            Subject.kind,
-            Subject.name,
-        )
-        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
-        .where(match_lookup_keys(keys), SubjectIdentifier.current)
-    )
-    found = {
-        (row.scheme, row.lookup_key): Recorded(row.id, SubjectKind(row.kind), row.name)
-        for row in rows
-    }
-    return next((found[key] for key in keys if key in found), None)
-
-
-def identifiers(connection: Connection, subject_id: UUID) -> Sequence[AnyRow]:
-    """Every number of a subject, those that were taught in error included."""
-    return connection.execute(
-        select(*SubjectIdentifier.__table__.columns)
-        .where(SubjectIdentifier.subject_id == subject_id)
-        .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
-    ).all()
-
-
-def names(connection: Connection, subject_id: UUID) -> Sequence[AnyRow]:
-    """Every name of a subject, oldest first, those that were taught in error included."""
-    return connection.execute(
-        select(SubjectName.name, SubjectName.name_key, SubjectName.current)
-        .where(SubjectName.subject_id == subject_id)
-        .order_by(SubjectName.as_of, SubjectName.name_key)
-    ).all()
 
 
 def entries_naming(connection: Connection, keys: Iterable[LookupKey], day: date) -> list[EntryRow]:

@@ -2,22 +2,22 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from app.crypto import Sealed, Secrets
+from app.crypto import Secrets
 from app.db.engines import Connection
-from app.rights import store
-from app.rights.store import Recorded, Traces
-from app.rules.identifiers import Identifier, Scheme
+from app.rights.store import Traces
+from app.rules.identifiers import Identifier
+from app.rules.identity import NAME_SCHEME, LookupKey
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
-from app.subjects.store import (
-    NAME_SCHEME,
-    LookupKey,
+from app.subjects.lookup_keys import (
     build_lookup_key,
     build_query_keys,
     compute_query_digest,
+    open_identifier,
 )
+from app.subjects.queries import find_by_first_key, read_identifiers, read_names
+from app.subjects.records import FoundSubject, RecordedIdentifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +28,7 @@ class Whom:
     """
 
     asked: Identifier
-    subject: Recorded | None
+    subject: FoundSubject | None
     names: tuple[str, ...]
     identifiers: tuple[dict[str, str], ...]
     personal_keys: frozenset[LookupKey]
@@ -51,7 +51,7 @@ class Whom:
 def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Whom:
     """Find who bears a number."""
     keys = build_query_keys(asked, secrets)
-    subject = store.find(connection, keys)
+    subject = find_by_first_key(connection, keys)
     if subject is None:
         return Whom(
             asked=asked,
@@ -63,8 +63,8 @@ def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Who
                 None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
             ),
         )
-    rows = store.identifiers(connection, subject.id)
-    names = store.names(connection, subject.id)
+    rows = read_identifiers(connection, subject.id)
+    names = read_names(connection, subject.id)
     own = {asked, *_opened(secrets, (row for row in rows if row.current))}
     digests = frozenset(compute_query_digest(secrets, each, None) for each in own)
     strange = {
@@ -87,20 +87,9 @@ def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Who
     )
 
 
-def _opened(secrets: Secrets, rows: Iterable[Any]) -> Sequence[Identifier]:
-    """The numbers themselves, for what was asked is known by a digest of the number alone."""
-    return [
-        Identifier(
-            Scheme(row.scheme),
-            row.lookup_key
-            if row.ciphertext is None
-            else secrets.open(
-                Sealed(row.ciphertext, row.key_id), bound_to=f"{row.id}:{row.scheme}"
-            ),
-        )
-        for row in rows
-        if row.scheme != NAME_SCHEME
-    ]
+def _opened(secrets: Secrets, rows: Iterable[RecordedIdentifier]) -> Sequence[Identifier]:
+    """Return the numbers themselves: the digest of a question covers the number alone."""
+    return [open_identifier(secrets, row) for row in rows if row.scheme != NAME_SCHEME]
 
 
 def _shown(scheme: str, number: str, *, personal: bool) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Whom entries are about: identifiers, names, relations."""
+"""Subjects: identifiers, names, and the lookup keys that find them."""

@@ -28,7 +28,7 @@ from app.entries import store as entry_store
 from app.entries.recording.batch import Recorded, record_all
 from app.entries.schemas import EntryPush
 from app.rules.permissions import COMMAND_LINE_CALLER
-from app.subjects import store as subject_store
+from app.subjects.store import writes as subject_writes
 from tests.support.request_bodies import build_organisation, build_push, build_resident_id
 from tests.support.world import World
 
@@ -80,7 +80,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> dict[type[Base], list[Mappin
         found.setdefault(table, []).extend(rows)
         insert_many(connection, table, rows)
 
-    for store in (entry_store, subject_store, audit_service):
+    for store in (entry_store, subject_writes, audit_service):
         monkeypatch.setattr(store, "insert_many", note)
     return found
 

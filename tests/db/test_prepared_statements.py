@@ -11,14 +11,14 @@ from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
-from app.checks import store as checks
 from app.db.engines import is_away
 from app.db.prepared import Prepared, among, as_text, insert_many
 from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from app.entries import store as entries
 from app.http.problems import from_database
 from app.registry import read_head
-from app.subjects.store import LookupKey
+from app.rules.identity import LookupKey
+from app.subjects.queries import find_by_keys
 from tests.support.check_requests import post_check, read_check_records
 from tests.support.numbers import build_org_code, build_uscc
 from tests.support.request_bodies import PERSON_RESIDENT_ID, build_question, build_subject
@@ -91,11 +91,9 @@ def test_ten_thousand_keys_find_what_is_recorded_under_them_and_nothing_else(wor
     keys: list[LookupKey] = [("uscc", build_uscc(serial)) for serial in range(MANY)]
     keys += [("org_code", build_org_code(serial)) for serial in range(MANY)]
     with world.registry.database.reading() as connection:
-        found = checks.match_keys(connection, keys)
-        assert checks.match_keys(connection, []) == {}
-        assert (
-            checks.match_keys(connection, [("uscc", build_uscc(1)), ("uscc", build_uscc(1))]) == {}
-        )
+        found = find_by_keys(connection, keys)
+        assert find_by_keys(connection, []) == {}
+        assert find_by_keys(connection, [("uscc", build_uscc(1)), ("uscc", build_uscc(1))]) == {}
     expected = {("uscc", build_uscc(serial)) for serial in known}
     expected |= {("org_code", build_org_code(serial)) for serial in known}
     assert found.keys() == expected
@@ -155,10 +153,10 @@ def test_a_read_sees_one_moment_whatever_is_recorded_meanwhile(world: World) -> 
         before = read_head(connection)
         listed(world, range(1, 2))
         assert read_head(connection) == before
-        assert checks.match_keys(connection, keys) == {}
+        assert find_by_keys(connection, keys) == {}
     with world.registry.database.reading() as connection:
         assert read_head(connection).seq == before.seq + 1
-        assert len(checks.match_keys(connection, keys)) == 1
+        assert len(find_by_keys(connection, keys)) == 1
 
 
 # --- many rows -------------------------------------------------------------------

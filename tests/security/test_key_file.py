@@ -19,7 +19,7 @@ from app.errors import SecretKeyMismatch
 from app.main import equip
 from app.registry import Registry
 from app.rules.law import SubjectKind
-from app.subjects import store as subjects
+from app.subjects.queries import read_birth_date
 from tests.support.numbers import build_resident_id
 from tests.support.openapi_operations import (
     fill_path_parameters,
@@ -218,7 +218,7 @@ def test_a_ciphertext_that_was_moved_to_another_row_does_not_open(world: World) 
     with world.registry.database.reading() as connection:
         for entry in (first, second):
             with pytest.raises(KeyFileError):
-                subjects.read_birth_date(
+                read_birth_date(
                     connection,
                     world.registry.secrets,
                     UUID(entry["subject"]["id"]),

@@ -38,7 +38,8 @@ from app.rules.identity import SubjectDescription, build_name_only_key, derive_i
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action
-from app.subjects import store as subjects
+from app.subjects.queries import find_subject_ids, read_birth_date, read_subject_descriptions
+from app.subjects.service import add_name_only_key, apply_identity
 
 
 def correct(
@@ -175,7 +176,7 @@ def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: 
     subject = row.facts["subject"]
     if subject["kind"] != SubjectKind.natural_person:
         return None
-    shown = subjects.read_birth_date(connection, registry.secrets, row.subject_id, law.today)
+    shown = read_birth_date(connection, registry.secrets, row.subject_id, law.today)
     sent = subject.get("birth_date")
     return shown or (sent and date.fromisoformat(sent))
 
@@ -185,7 +186,7 @@ def _require_free_name(connection: Connection, row: EntryRow, facts: Mapping[str
     if subject.get("identifiers") or subject["name"] == row.facts["subject"]["name"]:
         return
     key = build_name_only_key(SubjectKind(subject["kind"]), subject["name"])
-    if subjects.find_subject_ids(connection, [key]).get(key, row.subject_id) != row.subject_id:
+    if find_subject_ids(connection, [key]).get(key, row.subject_id) != row.subject_id:
         raise IdentifierConflict
 
 
@@ -205,12 +206,10 @@ def _rename(
         return
     if not subject.get("identifiers"):
         kind = SubjectKind(subject["kind"])
-        subjects.add_name_only_key(
-            connection, registry.secrets, row.subject_id, kind, subject["name"]
-        )
-    said = subjects.read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
+        add_name_only_key(connection, registry.secrets, row.subject_id, kind, subject["name"])
+    said = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
     anew = SubjectDescription(row.id, void=False, decided_on=decided_on, subject=subject)
-    subjects.apply_identity(connection, row.subject_id, derive_identity([*said, anew]))
+    apply_identity(connection, row.subject_id, derive_identity([*said, anew]))
 
 
 def revoke(
@@ -247,9 +246,9 @@ def revoked(
     if row.revoked_on is not None and not code.voids:
         raise TransitionRefused
     if code.voids:
-        said = subjects.read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
+        said = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
         others = [one for one in said if one.entry_id != row.id]
-        subjects.apply_identity(connection, row.subject_id, derive_identity(others))
+        apply_identity(connection, row.subject_id, derive_identity(others))
     return ended_values(row, law.today, revoked_on=revoked_on, void=code.voids)
 
 

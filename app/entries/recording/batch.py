@@ -48,11 +48,13 @@ from app.rules.consecutive_terms import apply_consecutive_cap
 from app.rules.cross_check import require_no_black_entry
 from app.rules.disclosure import is_enterprise
 from app.rules.identifiers import Identifier, Scheme
+from app.rules.identity import LookupKey
 from app.rules.law import Catalogue, ListKind, ListType
 from app.rules.permissions import Caller, Role
 from app.rules.transitions import Action
-from app.subjects import store as subjects
-from app.subjects.store import LookupKey, SubjectClaim
+from app.subjects.queries import read_profiles
+from app.subjects.records import RecordedSubject, SubjectClaim
+from app.subjects.service import add_subjects, find_recorded_subjects, record_subject_names
 
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
@@ -200,7 +202,7 @@ class _Batch:
     law: Law = field(init=False)
     replays: dict[tuple[str, str], store.Replay] = field(default_factory=dict)
     owners: dict[LookupKey, UUID] = field(default_factory=dict)
-    locked: dict[UUID, subjects.RecordedSubject] = field(default_factory=dict)
+    locked: dict[UUID, RecordedSubject] = field(default_factory=dict)
     neighbours: dict[UUID, list[Neighbour]] = field(default_factory=dict)
     new_subjects: dict[UUID, SubjectClaim] = field(default_factory=dict)
     new_keys: dict[LookupKey, tuple[UUID, Identifier | None]] = field(default_factory=dict)
@@ -230,7 +232,7 @@ class _Batch:
     def _read(self, proposed: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
         keys = {key for item in proposed for key in item.keys}
-        owners, known = subjects.find_recorded_subjects(
+        owners, known = find_recorded_subjects(
             self.connection, keys - self.owners.keys(), for_update=self.locking
         )
         self.owners |= owners
@@ -353,7 +355,7 @@ class _Batch:
 
     def _schemes_of(self, subject_id: UUID) -> set[str]:
         added = {scheme for (scheme, _), (owner, _) in self.new_keys.items() if owner == subject_id}
-        recorded = subjects.read_profiles(self.connection, [subject_id]).get(subject_id)
+        recorded = read_profiles(self.connection, [subject_id]).get(subject_id)
         return added | {item["scheme"] for item in (recorded or {"identifiers": ()})["identifiers"]}
 
     def write(self) -> None:
@@ -361,11 +363,9 @@ class _Batch:
         if not self.accepted:
             return
         connection, law = self.connection, self.law
-        subjects.add_subjects(
-            connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at
-        )
+        add_subjects(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
         named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
-        subjects.record_subject_names(connection, named, self.locked)
+        record_subject_names(connection, named, self.locked)
         turned = self._turned()
         first, at = take_sequence(
             connection,

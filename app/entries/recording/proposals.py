@@ -14,9 +14,11 @@ from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
 from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
+from app.rules.identity import LookupKey
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
-from app.subjects.store import LookupKey, SubjectClaim, build_claim_keys
+from app.subjects.lookup_keys import build_claim_keys
+from app.subjects.records import SubjectClaim
 
 # Where an entry is kept and under which reference stands in columns of its own.
 NOT_FACTS = {"department", "source_ref"}

@@ -34,7 +34,7 @@ from app.errors import (
 from app.rules.law import DisclosureClass
 from app.rules.status import ENDED_STATUSES, Status
 from app.rules.transitions import Action
-from app.subjects import store as subjects
+from app.subjects.service import lock_subjects
 from app.submissions import store
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import row_results
@@ -299,9 +299,7 @@ def _carry_out(job: Job, plan: Plan) -> None:
         law = read_law(job.registry, connection)
         gone = entries.current(connection, plan.missing, law.today)
         # All at once and first, in their order (see `working`).
-        subjects.lock_subjects(
-            connection, plan.subjects | {row.subject_id for row in gone.values()}
-        )
+        lock_subjects(connection, plan.subjects | {row.subject_id for row in gone.values()})
         standing = store.standing(
             connection, sent.department or "", sent.list_type or "", law.today
         )

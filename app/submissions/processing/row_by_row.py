@@ -29,7 +29,7 @@ from app.errors import (
 )
 from app.http.schemas import set_request_id
 from app.registry import Registry
-from app.subjects import store as subjects
+from app.subjects.service import lock_subjects
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal, row_results
 from app.submissions.processing.job import Job, Outcome, Progress, ToldToStop
@@ -243,7 +243,7 @@ def _rehearsed(job: Job, row: SourceRow, outcome: Outcome) -> Result:
 def _turn_on(job: Job, held: Held) -> None:
     def whole(connection: Connection) -> None:
         # All at once and first, in their order, so that two such files do not wait for each other.
-        subjects.lock_subjects(connection, held.rehearsal.subjects)
+        lock_subjects(connection, held.rehearsal.subjects)
         outcomes = record_in(job.registry, connection, job.row.caller, held.proposed, stop=True)
         if isinstance(outcomes[-1], RegistryError):
             raise NotWhole

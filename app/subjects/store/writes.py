@@ -1,0 +1,199 @@
+"""Locks, inserts and updates of subjects."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from operator import itemgetter
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from app.db.prepared import insert_many, insert_or
+from app.db.tables import Subject, SubjectIdentifier, SubjectName
+from app.registry import LawMoved
+from app.rules.identity import DatedName, LookupKey
+from app.rules.law import SubjectKind
+from app.rules.text import fold_name
+from app.subjects.records import RecordedSubject, SubjectClaim
+from app.subjects.store.reads import match_lookup_keys
+
+# The code of PostgreSQL. On SQLite the writer is alone, so no other change can be first.
+UNIQUE_VIOLATION = "23505"
+_RECORDED_COLUMNS = (Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
+
+
+class SubjectInsertConflict(LawMoved):
+    """Another change inserted the same subject first; the change starts over and finds it."""
+
+
+def read_recorded_subjects(
+    connection: Connection, keys: Collection[LookupKey], *, for_update: bool
+) -> dict[LookupKey, RecordedSubject]:
+    """Return the current subjects behind keys, locked with `for_update`.
+
+    A change that waits here while a revocation releases a number finds it released: PostgreSQL
+    checks the conditions again on the rows that the other transaction left. Therefore both rows are
+    locked, the subject first as everywhere, so that two changes do not wait for each other.
+    """
+    statement = (
+        select(SubjectIdentifier.scheme, SubjectIdentifier.lookup_key, *_RECORDED_COLUMNS)
+        .join(Subject, Subject.id == SubjectIdentifier.subject_id)
+        .where(match_lookup_keys(keys), SubjectIdentifier.current)
+        .order_by(Subject.id)
+    )
+    if for_update:
+        statement = statement.with_for_update(key_share=True, of=[Subject, SubjectIdentifier])
+    rows = connection.execute(statement).all()
+    return {(row.scheme, row.lookup_key): _build_recorded_subject(row) for row in rows}
+
+
+def lock_subjects(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, RecordedSubject]:
+    """Lock subjects in the order of their ids; return them.
+
+    SQLite has no row locks and needs none: its writer is alone.
+    """
+    rows = connection.execute(
+        select(*_RECORDED_COLUMNS)
+        .where(Subject.id.in_(set(ids)))
+        .order_by(Subject.id)
+        .with_for_update(key_share=True)
+    )
+    return {row.id: _build_recorded_subject(row) for row in rows}
+
+
+def _build_recorded_subject(row: Any) -> RecordedSubject:  # noqa: ANN401 - any row with those columns
+    return RecordedSubject(row.id, SubjectKind(row.kind), row.name_key, row.name_as_of)
+
+
+def insert_subjects(
+    connection: Connection, new_subjects: Mapping[UUID, SubjectClaim], at: datetime
+) -> None:
+    """Insert subjects, each named as its claim says."""
+    insert_many(
+        connection,
+        Subject,
+        [
+            {
+                "id": subject_id,
+                "kind": claim.kind.value,
+                "name": claim.name,
+                "name_key": fold_name(claim.name),
+                "name_as_of": claim.decided_on,
+                "created_at": at,
+            }
+            for subject_id, claim in sorted(new_subjects.items(), key=itemgetter(0))
+        ],
+    )
+
+
+def insert_identifiers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert identifiers, sorted by key, so that two changes with the same keys do not deadlock.
+
+    Raises:
+        SubjectInsertConflict: another change inserted one of the keys first.
+    """
+    try:
+        insert_many(connection, SubjectIdentifier, rows)
+    except IntegrityError as error:
+        if getattr(error.orig, "sqlstate", None) == UNIQUE_VIOLATION:
+            raise SubjectInsertConflict from None
+        raise
+
+
+def read_former_key_rows(
+    connection: Connection, keys: Collection[LookupKey], subject_ids: Collection[UUID]
+) -> dict[tuple[LookupKey, UUID], UUID]:
+    """Return the row ids of keys that subjects had and that are not current."""
+    rows = connection.execute(
+        select(
+            SubjectIdentifier.id,
+            SubjectIdentifier.subject_id,
+            SubjectIdentifier.scheme,
+            SubjectIdentifier.lookup_key,
+        ).where(
+            SubjectIdentifier.subject_id.in_(subject_ids),
+            match_lookup_keys(keys),
+            ~SubjectIdentifier.current,
+        )
+    )
+    return {((row.scheme, row.lookup_key), row.subject_id): row.id for row in rows}
+
+
+def read_current_key_rows(connection: Connection, subject_id: UUID) -> dict[UUID, LookupKey]:
+    """Return the current keys of a subject by row id."""
+    rows = connection.execute(
+        select(SubjectIdentifier.id, SubjectIdentifier.scheme, SubjectIdentifier.lookup_key).where(
+            SubjectIdentifier.subject_id == subject_id, SubjectIdentifier.current
+        )
+    )
+    return {row.id: (row.scheme, row.lookup_key) for row in rows}
+
+
+def update_keys_current(
+    connection: Connection, row_ids: Collection[UUID], *, current: bool
+) -> None:
+    """Mark identifiers as current or not; without row ids nothing is executed."""
+    if row_ids:
+        connection.execute(
+            update(SubjectIdentifier)
+            .where(SubjectIdentifier.id.in_(row_ids))
+            .values(current=current)
+        )
+
+
+def insert_names(connection: Connection, names: Mapping[tuple[UUID, str], DatedName]) -> None:
+    """Insert names of new subjects, by subject and folded name."""
+    insert_many(connection, SubjectName, _build_name_rows(names))
+
+
+def upsert_names(connection: Connection, names: Mapping[tuple[UUID, str], DatedName]) -> None:
+    """Insert names, or update those with an earlier date and those that are not current."""
+    rows = _build_name_rows(names)
+    if not rows:
+        return
+    statement = insert_or(connection, SubjectName)
+    new = statement.excluded
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["subject_id", "name_key"],
+            set_={"name": new.name, "as_of": new.as_of, "current": True},
+            where=or_(SubjectName.as_of < new.as_of, ~SubjectName.current),
+        ),
+        rows,
+    )
+
+
+def _build_name_rows(names: Mapping[tuple[UUID, str], DatedName]) -> list[dict[str, Any]]:
+    return [
+        {
+            "subject_id": subject_id,
+            "name_key": key,
+            "name": dated_name.name,
+            "as_of": dated_name.as_of,
+            "current": True,
+        }
+        for (subject_id, key), dated_name in sorted(names.items(), key=itemgetter(0))
+    ]
+
+
+def clear_current_names(connection: Connection, subject_id: UUID) -> None:
+    """Mark every name of a subject as not current."""
+    connection.execute(
+        update(SubjectName).where(SubjectName.subject_id == subject_id).values(current=False)
+    )
+
+
+def update_subject(
+    connection: Connection,
+    subject_id: UUID,
+    name: str,
+    as_of: date,
+    *,
+    kind: SubjectKind | None = None,
+) -> None:
+    """Update the current name of a subject, and its kind if one is given."""
+    values: dict[str, Any] = {"name": name, "name_key": fold_name(name), "name_as_of": as_of}
+    if kind is not None:
+        values["kind"] = kind
+    connection.execute(update(Subject).where(Subject.id == subject_id).values(**values))
