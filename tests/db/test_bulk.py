@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import Connection, event, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from app.audit import service as audit_service
+from app.audit import store as audit_store
 from app.crypto import fingerprint
 from app.db.prepared import insert_many
 from app.db.tables import (
@@ -80,7 +80,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> dict[type[Base], list[Mappin
         found.setdefault(table, []).extend(rows)
         insert_many(connection, table, rows)
 
-    for store in (entry_store, subject_writes, audit_service):
+    for store in (entry_store, subject_writes, audit_store):
         monkeypatch.setattr(store, "insert_many", note)
     return found
 
