@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.calendar import SATURDAY, CalendarYear
 
 NOTICE_SOURCES: Mapping[int, str] = {
@@ -180,7 +180,7 @@ def read_calendar_notice(path: Path) -> CalendarYear:
             faults=[
                 Fault(
                     "/" + "/".join(map(str, item["loc"])),
-                    "invalid_notice",
+                    ProblemCode.invalid_notice,
                     Sentence(item["msg"], item["msg"]),
                 )
                 for item in found

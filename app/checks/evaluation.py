@@ -20,7 +20,7 @@ from app.checks.questions import (
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.store import CheckedRow
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller
 from app.rules.status import Status
@@ -223,7 +223,7 @@ def _unresolved(
     *,
     candidates: tuple[FoundSubject, ...] = (),
     warnings: list[tuple[str, Sentence]] | None = None,
-    error: tuple[str, Sentence] | None = None,
+    error: tuple[ProblemCode, Sentence] | None = None,
 ) -> Answer:
     return Answer(
         ref=question.ref,

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 from app.checks.schemas import Investigation
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.registry import Registry
 from app.rules.admission import add_span
 from app.rules.law import Catalogue, Span
@@ -23,7 +23,7 @@ def require_matter(code: str, catalogue: Catalogue) -> None:
             faults=[
                 Fault(
                     "/matter",
-                    "unknown_value",
+                    ProblemCode.unknown_value,
                     Sentence(
                         "There is no such matter; see GET /v1/matters",
                         "没有该事项类型，请查看 GET /v1/matters",
@@ -57,7 +57,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
     if past:
         fault = Fault(
             "/investigation",
-            "unknown_field",
+            ProblemCode.unknown_field,
             Sentence(
                 "No subject is told of a re-examination: leave investigation out",
                 "复核不计入主体的被查询记录，请勿填写 investigation",
@@ -67,7 +67,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
     if not today < investigation.until <= add_span(today, LONGEST_DELAY):
         fault = Fault(
             "/investigation/until",
-            "dates_out_of_order",
+            ProblemCode.dates_out_of_order,
             Sentence(
                 "The last day of the delay lies after today, and at most one year ahead",
                 "延期告知的截止日应晚于今日，且最长不超过一年",
@@ -79,4 +79,4 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
 def in_future(pointer: str) -> InvalidPayload:
     """The refusal of a moment that lies ahead."""
     sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
-    return InvalidPayload(faults=[Fault(pointer, "in_future", sentence)])
+    return InvalidPayload(faults=[Fault(pointer, ProblemCode.in_future, sentence)])

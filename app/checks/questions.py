@@ -11,7 +11,7 @@ from app.checks.schemas import AskedSubject, CheckRequest
 from app.crypto import Secrets, fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.registry import Registry, law_known_at, read_head
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
 from app.rules.identity import LookupKey, build_name_only_key
@@ -58,7 +58,7 @@ class Question(NamedTuple):
     ref: str
     identifier: Identifier | None
     name: str | None
-    error: tuple[str, Sentence] | None = None
+    error: tuple[ProblemCode, Sentence] | None = None
     number_keys: Sequence[LookupKey] = ()
     """The surest first."""
     name_keys: Sequence[LookupKey] = ()
@@ -81,7 +81,7 @@ class Answer(NamedTuple):
     measures: list[dict[str, Any]]
     suppressed: list[dict[str, Any]]
     warnings: list[tuple[str, Sentence]]
-    error: tuple[str, Sentence] | None = None
+    error: tuple[ProblemCode, Sentence] | None = None
 
     @property
     def found(self) -> bool:
@@ -173,7 +173,7 @@ def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date
     except InvalidIdentifier as wrong:
         return Question(ref, None, name, (wrong.code, wrong.sentence))
     if identifier.is_personal and name is None:
-        return Question(ref, identifier, None, ("name_missing", NAME_MISSING))
+        return Question(ref, identifier, None, (ProblemCode.name_missing, NAME_MISSING))
     return question_about(registry.secrets, ref, identifier, name)
 
 

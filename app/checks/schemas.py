@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import IdentifierView
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.admission import DecisionKind, PersonRole
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
@@ -25,7 +25,7 @@ NOT_FOUND_NOTE = Sentence(
 def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -> None:
     if (scheme is None) != (number is None) or (number is None and name is None):
         raise fault(
-            "subject_unclear",
+            ProblemCode.subject_unclear,
             Sentence(
                 "Give scheme and number together, or a name",
                 "请同时填写证件类型和号码，或填写名称",
@@ -96,7 +96,7 @@ class CheckRequest(Model):
         """Results are told apart by their ref."""
         refs = self.refs()
         if len(set(refs)) < len(refs):
-            raise fault("ref_twice", Sentence("Every ref is used once", "ref 不得重复"))
+            raise fault(ProblemCode.ref_twice, Sentence("Every ref is used once", "ref 不得重复"))
         return self
 
     def refs(self) -> list[str]:
@@ -134,7 +134,7 @@ class LookupRequest(Model):
         _require_whom(self.scheme, self.number, self.name)
         if self.scheme in PERSON_SCHEMES and self.case_no is None:
             raise fault(
-                "case_no_missing",
+                ProblemCode.case_no_missing,
                 Sentence(
                     "A natural person is looked up for a case only: send case_no",
                     "查询自然人须填写办件编号（case_no）",

@@ -22,6 +22,7 @@ from app.errors import (
     Fault,
     InvalidPayload,
     OutcomeConflict,
+    ProblemCode,
     Sentence,
 )
 from app.http.schemas import current_request_id, require_one_moment
@@ -197,7 +198,7 @@ def _require_returned(answer: dict[str, Any], report: OutcomeReport) -> None:
         faults.append(
             Fault(
                 "/ref",
-                "unknown_value",
+                ProblemCode.unknown_value,
                 Sentence("The check has no such ref", "该核查中没有此 ref"),
             )
         )
@@ -205,7 +206,7 @@ def _require_returned(answer: dict[str, Any], report: OutcomeReport) -> None:
         faults.append(
             Fault(
                 "/measures",
-                "unknown_value",
+                ProblemCode.unknown_value,
                 Sentence(
                     "Only measures that the check returned can have been applied",
                     "只能填写该核查结果中返回的措施",

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
 
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
 from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
@@ -42,7 +42,7 @@ class SubjectIn(Model):
         person = self.kind is SubjectKind.natural_person
         if any((item.scheme in PERSON_SCHEMES) != person for item in self.identifiers):
             raise fault(
-                "scheme_not_for_kind",
+                ProblemCode.scheme_not_for_kind,
                 Sentence(
                     "Personal schemes are for natural persons, the others for organisations and"
                     " individual businesses",
@@ -52,12 +52,12 @@ class SubjectIn(Model):
         schemes = [item.scheme for item in self.identifiers]
         if len(set(schemes)) < len(schemes):
             raise fault(
-                "scheme_twice",
+                ProblemCode.scheme_twice,
                 Sentence("One number per scheme", "每种证件类型只填一个号码"),
             )
         if not person and self.birth_date is not None:
             raise fault(
-                "birth_date_not_for_kind",
+                ProblemCode.birth_date_not_for_kind,
                 Sentence("Only natural persons have a birth date", "只有自然人填写出生日期"),
             )
         return self
@@ -75,7 +75,7 @@ class ResponsiblePersonIn(Model):
         """A responsible person is a natural person."""
         if self.identifier is not None and self.identifier.scheme not in PERSON_SCHEMES:
             raise fault(
-                "scheme_not_for_kind",
+                ProblemCode.scheme_not_for_kind,
                 Sentence("A responsible person has a personal number", "责任人须填写个人证件号码"),
             )
         return self
@@ -103,7 +103,7 @@ class DisclosureIn(Model):
 def _wan(amount: Decimal) -> Decimal:
     if amount < 0 or amount.as_tuple().exponent < -WAN_DECIMALS:  # type: ignore[operator]
         raise fault(
-            "invalid_amount",
+            ProblemCode.invalid_amount,
             Sentence(
                 "An amount in 万元, not negative, with at most six decimals",
                 "金额单位为万元，不得为负，最多六位小数",
@@ -246,14 +246,15 @@ class EntryChanges(Model):
         """An empty correction, or one that takes a needed fact away, is a slip."""
         if not self.model_fields_set:
             raise fault(
-                "nothing_to_change", Sentence("Name at least one fact", "请至少填写一项更正内容")
+                ProblemCode.nothing_to_change,
+                Sentence("Name at least one fact", "请至少填写一项更正内容"),
             )
         needed = self.model_fields_set & {"subject", "decision", "reason", "legal_basis"}
         subject = self.subject
         nameless = subject is not None and subject.model_fields_set <= {"name"} and not subject.name
         if nameless or any(getattr(self, name) is None for name in needed):
             raise fault(
-                "missing",
+                ProblemCode.missing,
                 Sentence(
                     "subject.name, decision, reason and legal_basis cannot be taken away",
                     "subject.name、decision、reason、legal_basis 不能清空",

@@ -10,7 +10,7 @@ from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.entries import store
 from app.entries.changes.status_changes import turn_to_today
-from app.errors import Fault, FeedGone, InvalidPayload, Sentence
+from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
@@ -46,7 +46,7 @@ def start(
             faults=[
                 Fault(
                     "?on" if late else "?known_at",
-                    "in_future",
+                    ProblemCode.in_future,
                     Sentence("An export shows a day that has come", "导出只能针对已到来的日期"),
                 )
             ]

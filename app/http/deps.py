@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.types import Scope
 
-from app.errors import Fault, Forbidden, InvalidPayload, Sentence
+from app.errors import Fault, Forbidden, InvalidPayload, ProblemCode, Sentence
 from app.http.validation import pointer
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
@@ -105,7 +105,7 @@ def _refuse_unknown_parameters(request: Request) -> None:
             faults=[
                 Fault(
                     pointer(("query", name)),
-                    "unknown_field",
+                    ProblemCode.unknown_field,
                     Sentence("There is no such parameter here", "没有该查询参数"),
                 )
                 for name in unknown

@@ -89,11 +89,11 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
         return sentence.zh if chinese else sentence.en
 
     document: dict[str, Any] = {
-        "type": f"urn:redblack:problem:{error.told}",
+        "type": f"urn:redblack:problem:{error.problem_code}",
         "title": say(error.title),
         "status": error.status,
         "detail": say(error.detail),
-        "code": error.told,
+        "code": error.problem_code,
         "request_id": current_request_id(),
         **error.members,
     }

@@ -33,6 +33,7 @@ from app.errors import (
     BadVersionTag,
     Fault,
     InvalidPayload,
+    ProblemCode,
     Sentence,
     VersionRequired,
 )
@@ -97,7 +98,7 @@ def fault(code: str, sentence: Sentence) -> PydanticCustomError:
 def _clean(text: str) -> str:
     if UNWRITTEN.search(text):
         raise fault(
-            "control_character",
+            ProblemCode.control_character,
             Sentence("The text holds a control character; remove it", "文本含有控制字符，请删除"),
         )
     return text.strip()
@@ -106,7 +107,7 @@ def _clean(text: str) -> str:
 def _one_line(text: str) -> str:
     if "\n" in text or "\t" in text or "\r" in text:
         raise fault(
-            "control_character",
+            ProblemCode.control_character,
             Sentence("This is written in one line, without tabs", "此项不得换行或含制表符"),
         )
     return text
@@ -116,7 +117,7 @@ def impersonal(text: str) -> str:
     """Refuse a text that holds a personal identity number."""
     if contains_personal_number(text):
         raise fault(
-            "personal_number_in_text",
+            ProblemCode.personal_number_in_text,
             Sentence(
                 "The text holds a personal identity number; numbers belong in identifier fields",
                 "文本中含有个人身份号码；号码只能填写在证件号码字段中",
@@ -127,7 +128,7 @@ def impersonal(text: str) -> str:
 
 def _not_blank(text: str) -> str:
     if is_blank(text):
-        raise fault("blank", Sentence("This must not be blank", "此项不能为空"))
+        raise fault(ProblemCode.blank, Sentence("This must not be blank", "此项不能为空"))
     return text
 
 
@@ -135,7 +136,7 @@ def _folds_short(name: str) -> str:
     # Some signs stand for many letters (U+FDFA for eighteen), and names are found by their letters.
     if len(fold_name(name)) > LONGEST_NAME:
         raise fault(
-            "too_long",
+            ProblemCode.too_long,
             Sentence(f"At most {LONGEST_NAME} characters", f"最多 {LONGEST_NAME} 个字符"),
         )
     return name
@@ -169,18 +170,21 @@ def _day(value: object) -> object:
         return value
     if not isinstance(value, str) or not WRITTEN_DAY.fullmatch(value):
         raise fault(
-            "invalid_date", Sentence("A day is written YYYY-MM-DD", "日期格式应为 YYYY-MM-DD")
+            ProblemCode.invalid_date,
+            Sentence("A day is written YYYY-MM-DD", "日期格式应为 YYYY-MM-DD"),
         )
     try:
         return date.fromisoformat(value)
     except ValueError:
-        raise fault("invalid_date", Sentence("There is no such day", "日期不存在")) from None
+        raise fault(
+            ProblemCode.invalid_date, Sentence("There is no such day", "日期不存在")
+        ) from None
 
 
 def _plausible(day: date) -> date:
     if not FIRST_DAY <= day <= MAX_DATE:
         raise fault(
-            "date_out_of_range",
+            ProblemCode.date_out_of_range,
             Sentence(
                 "The day must lie between 1949-10-01 and 2199-12-31; leave an open end null",
                 "日期须在 1949-10-01 至 2199-12-31 之间；无期限请填 null",
@@ -202,7 +206,7 @@ def _utc(instant: datetime) -> datetime:
         return instant.astimezone(UTC)
     except OverflowError:
         raise fault(
-            "date_out_of_range", Sentence("There is no such instant", "时间超出范围")
+            ProblemCode.date_out_of_range, Sentence("There is no such instant", "时间超出范围")
         ) from None
 
 
@@ -212,7 +216,7 @@ def _written_instant(value: object) -> object:
         return value
     if not isinstance(value, str) or not re.match(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ]", value):
         raise fault(
-            "invalid_instant",
+            ProblemCode.invalid_instant,
             Sentence(
                 "An instant is written 2026-11-22T08:00:00Z", "时间格式应为 2026-11-22T08:00:00Z"
             ),
@@ -274,7 +278,7 @@ def require_one_moment(known_at: datetime | None, known_seq: int | None, place: 
             faults=[
                 Fault(
                     place,
-                    "two_moments",
+                    ProblemCode.two_moments,
                     Sentence("Give known_at or known_seq", "known_at 与 known_seq 只能填写一项"),
                 )
             ]

@@ -12,6 +12,7 @@ from app.errors import (
     InvalidPayload,
     Malformed,
     MalformedJson,
+    ProblemCode,
     RegistryError,
     Sentence,
     UnsupportedMediaType,
@@ -21,39 +22,45 @@ Body = TypeVar("Body")
 JSON_SUFFIX = re.compile(r"application/[^\s/]*\+json")
 
 # What Pydantic finds by itself, as our codes; `{name}` comes from the error's context.
-PAYLOAD_SENTENCES: Mapping[str, tuple[str, Sentence]] = {
-    "missing": ("missing", Sentence("This field is needed", "缺少此字段")),
-    "extra_forbidden": ("unknown_field", Sentence("There is no such field", "没有该字段")),
-    "string_type": ("not_text", Sentence("This must be a text", "此项应为文本")),
-    "string_too_short": ("blank", Sentence("This must not be blank", "此项不能为空")),
+PAYLOAD_SENTENCES: Mapping[str, tuple[ProblemCode, Sentence]] = {
+    "missing": (ProblemCode.missing, Sentence("This field is needed", "缺少此字段")),
+    "extra_forbidden": (
+        ProblemCode.unknown_field,
+        Sentence("There is no such field", "没有该字段"),
+    ),
+    "string_type": (ProblemCode.not_text, Sentence("This must be a text", "此项应为文本")),
+    "string_too_short": (ProblemCode.blank, Sentence("This must not be blank", "此项不能为空")),
     "string_too_long": (
-        "too_long",
+        ProblemCode.too_long,
         Sentence("At most {max_length} characters", "最多 {max_length} 个字符"),
     ),
     "string_pattern_mismatch": (
-        "wrong_form",
+        ProblemCode.wrong_form,
         Sentence("This has not the form that is needed", "格式不符合要求"),
     ),
     "string_unicode": (
-        "control_character",
+        ProblemCode.control_character,
         Sentence("The text is not valid Unicode", "文本不是有效的 Unicode"),
     ),
-    "enum": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
-    "literal_error": ("unknown_value", Sentence("One of: {expected}", "可选值：{expected}")),
-    "too_long": ("too_many", Sentence("At most {max_length}", "最多 {max_length} 项")),
-    "too_short": ("too_few", Sentence("At least {min_length}", "至少 {min_length} 项")),
-    "uuid_parsing": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
-    "uuid_type": ("not_an_id", Sentence("This is no id of ours", "编号格式不正确")),
-    "bool_type": ("not_true_or_false", Sentence("true or false", "应为 true 或 false")),
-    "greater_than_equal": ("too_small", Sentence("At least {ge}", "不得小于 {ge}")),
-    "less_than_equal": ("too_large", Sentence("At most {le}", "不得大于 {le}")),
-    "greater_than": ("too_small", Sentence("More than {gt}", "须大于 {gt}")),
+    "enum": (ProblemCode.unknown_value, Sentence("One of: {expected}", "可选值：{expected}")),
+    "literal_error": (
+        ProblemCode.unknown_value,
+        Sentence("One of: {expected}", "可选值：{expected}"),
+    ),
+    "too_long": (ProblemCode.too_many, Sentence("At most {max_length}", "最多 {max_length} 项")),
+    "too_short": (ProblemCode.too_few, Sentence("At least {min_length}", "至少 {min_length} 项")),
+    "uuid_parsing": (ProblemCode.not_an_id, Sentence("This is no id of ours", "编号格式不正确")),
+    "uuid_type": (ProblemCode.not_an_id, Sentence("This is no id of ours", "编号格式不正确")),
+    "bool_type": (ProblemCode.not_true_or_false, Sentence("true or false", "应为 true 或 false")),
+    "greater_than_equal": (ProblemCode.too_small, Sentence("At least {ge}", "不得小于 {ge}")),
+    "less_than_equal": (ProblemCode.too_large, Sentence("At most {le}", "不得大于 {le}")),
+    "greater_than": (ProblemCode.too_small, Sentence("More than {gt}", "须大于 {gt}")),
     "timezone_aware": (
-        "no_zone",
+        ProblemCode.no_zone,
         Sentence("Say the zone: 2026-11-22T08:00:00Z", "请注明时区，例如 2026-11-22T08:00:00Z"),
     ),
 }
-UNEXPECTED_CODE = "wrong_type"
+UNEXPECTED_CODE = ProblemCode.wrong_type
 UNEXPECTED_TYPE = Sentence("This has the wrong type or form", "类型或格式不正确")
 SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
 
@@ -122,7 +129,7 @@ def _fault(item: Mapping[str, Any]) -> Fault:
     where = pointer(tuple(item["loc"]))
     context = item.get("ctx", {})
     if "zh" in context:
-        return Fault(where, item["type"], Sentence(item["msg"], context["zh"]))
+        return Fault(where, ProblemCode(item["type"]), Sentence(item["msg"], context["zh"]))
     code, sentence = PAYLOAD_SENTENCES.get(item["type"], (UNEXPECTED_CODE, UNEXPECTED_TYPE))
     return Fault(
         where, code, Sentence(sentence.en.format(**context), sentence.zh.format(**context))

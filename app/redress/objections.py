@@ -9,7 +9,7 @@ from app.clock import civil_day
 from app.entries.changes import amendments as entries
 from app.entries.changes.next_version import NextVersion, add_persons, require_within
 from app.entries.recording import proposals
-from app.errors import Fault, InvalidPayload, Sentence, StepRefused
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence, StepRefused
 from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
 from app.redress.schemas import (
     Assistance,
@@ -145,6 +145,6 @@ def answer(
 
 NOTHING_CHANGED = Fault(
     "/correction",
-    "nothing_to_change",
+    ProblemCode.nothing_to_change,
     Sentence("The correction changes nothing", "更正内容与登记内容相同"),
 )

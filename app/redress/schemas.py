@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import EntryChanges, RevocationCode
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Line, Model, Name, Reference, Text, View, fault
 from app.rules.law import Bar, CountedFrom, Means, Severity
 from app.rules.redress import CaseKind, CaseState, Unmet
@@ -98,7 +98,7 @@ class ObjectionDecision(Model):
         remedies = (self.correction is not None) + (self.revocation is not None)
         if remedies != (self.outcome is ObjectionOutcome.upheld):
             raise fault(
-                "remedy_unclear",
+                ProblemCode.remedy_unclear,
                 Sentence(
                     "An upheld objection brings a correction or a revocation; others bring none",
                     "异议成立的须填写更正或撤销之一；不成立或撤回的不填写",

@@ -10,7 +10,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.catalogue.queries import read_current_catalogue
-from app.errors import Fault, Sentence
+from app.errors import Fault, ProblemCode, Sentence
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import Day
@@ -40,7 +40,7 @@ def report_timeliness(
             faults=[
                 Fault(
                     "?from",
-                    "dates_out_of_order",
+                    ProblemCode.dates_out_of_order,
                     Sentence("`from` lies after `to`", "起始日期晚于截止日期"),
                 )
             ]

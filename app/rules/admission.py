@@ -18,6 +18,7 @@ from app.errors import (
     InvalidPayload,
     ListTypeNotInForce,
     MinorSubject,
+    ProblemCode,
     PublicationNotAllowed,
     SealedRecord,
     Sentence,
@@ -241,7 +242,7 @@ def _find_date_faults(
         faults.append(
             Fault(
                 "/decision/decided_on",
-                "decision_in_future",
+                ProblemCode.decision_in_future,
                 Sentence("The decision day lies in the future", "决定日期晚于今天"),
             )
         )
@@ -250,7 +251,7 @@ def _find_date_faults(
         faults.append(
             Fault(
                 "/conduct_ended_on",
-                "dates_out_of_order",
+                ProblemCode.dates_out_of_order,
                 Sentence(
                     "The conduct cannot end after the decision; if it goes on, send"
                     " conduct_continues",
@@ -263,7 +264,7 @@ def _find_date_faults(
         faults.append(
             Fault(
                 "/effective_until",
-                "dates_out_of_order",
+                ProblemCode.dates_out_of_order,
                 Sentence("The last day in force lies before the first", "有效期止早于有效期起"),
             )
         )
@@ -279,7 +280,7 @@ def _find_fact_faults(
         faults.append(
             Fault(
                 "/subject/identifiers",
-                "identifier_missing",
+                ProblemCode.identifier_missing,
                 Sentence(
                     "This list type needs at least one identifier", "该名单类型须填写证件号码"
                 ),
@@ -289,7 +290,7 @@ def _find_fact_faults(
         faults.append(
             Fault(
                 "/subject/birth_date",
-                "birth_date_missing",
+                ProblemCode.birth_date_missing,
                 Sentence(
                     "The identifier does not show the birth date; send it, for minors are never"
                     " listed",
@@ -301,7 +302,7 @@ def _find_fact_faults(
         faults.append(
             Fault(
                 "/conduct_continues",
-                "conduct_contradicts",
+                ProblemCode.conduct_contradicts,
                 Sentence("Conduct that has ended does not continue", "行为已终了，不能同时持续"),
             )
         )
@@ -310,7 +311,7 @@ def _find_fact_faults(
         faults.append(
             Fault(
                 "/decision/penalty_law",
-                "missing",
+                ProblemCode.missing,
                 Sentence(
                     "A public-security body says under which law it punished",
                     "公安机关报送行政处罚须注明处罚所依据的法律类别",
@@ -326,7 +327,7 @@ def _find_fact_faults(
         faults.append(
             Fault(
                 "/disclosure",
-                "exemption_incomplete",
+                ProblemCode.exemption_incomplete,
                 Sentence(
                     "class exempt, exemption and basis go together",
                     "不予公开须同时填写 class=exempt、exemption 和 basis",
@@ -342,7 +343,7 @@ def _find_black_list_faults(facts: DecisionFacts, severity: Severity | None) -> 
         faults.append(
             Fault(
                 "/conduct_ended_on",
-                "conduct_end_missing",
+                ProblemCode.conduct_end_missing,
                 Sentence(
                     "A black entry says when the conduct ended, or conduct_continues: true",
                     "黑名单条目须填写行为终了日期，或注明行为仍在持续",
@@ -358,7 +359,7 @@ def _find_black_list_faults(facts: DecisionFacts, severity: Severity | None) -> 
         faults.append(
             Fault(
                 "/responsible_persons",
-                "responsible_person_missing",
+                ProblemCode.responsible_person_missing,
                 Sentence(
                     "A serious black entry on an organisation names its legal representative or"
                     " person in charge (Shandong Art 31)",

@@ -16,7 +16,7 @@ from operator import mul
 
 from stdnum.iso7064 import mod_11_10
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.text import normalize_number, remove_dashes
 
 
@@ -70,7 +70,7 @@ class InvalidIdentifier(ValueError):
         sentence: the error in words; it never repeats the number.
     """
 
-    code = "invalid_identifier"
+    code = ProblemCode.invalid_identifier
 
     def __init__(self, sentence: Sentence) -> None:
         super().__init__(sentence.en)

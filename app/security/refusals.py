@@ -41,7 +41,7 @@ def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
             request.app.state.registry,
             caller,
             f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
-            code=error.told,
+            code=error.problem_code,
             faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
         )
     except SQLAlchemyError as away:

@@ -12,7 +12,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.entries.schemas import EntryPush
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
 from app.http.schemas import Line, make_cursor, read_id_cursor
@@ -241,7 +241,9 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
         )
     ]
     if list_type is not None and not offered:
-        raise InvalidPayload(faults=[Fault("?list_type", "unknown_value", service.NO_LIST_TYPE)])
+        raise InvalidPayload(
+            faults=[Fault("?list_type", ProblemCode.unknown_value, service.NO_LIST_TYPE)]
+        )
     return _workbook(templates.build_template(offered, COLUMNS), "template.xlsx")
 
 

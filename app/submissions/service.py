@@ -18,6 +18,7 @@ from app.errors import (
     InvalidPayload,
     NotYourDepartment,
     PersonKeyRequired,
+    ProblemCode,
     SamePerson,
     Sentence,
     SubmissionNotFound,
@@ -72,9 +73,9 @@ def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
             raise Busy(TOO_MANY_FILES, retry_after=30)
     faults = _faults(wish, department)
     if wish.list_type is not None and wish.list_type not in catalogue.list_types:
-        faults.append(Fault("?list_type", "unknown_value", NO_LIST_TYPE))
+        faults.append(Fault("?list_type", ProblemCode.unknown_value, NO_LIST_TYPE))
     if department is not None and department not in catalogue.departments:
-        faults.append(Fault("?department", "unknown_value", NO_DEPARTMENT))
+        faults.append(Fault("?department", ProblemCode.unknown_value, NO_DEPARTMENT))
     if faults:
         raise InvalidPayload(faults=faults)
     submission_id, now = uuid7(), registry.clock.now()
@@ -123,7 +124,7 @@ def _faults(wish: Wish, department: str | None) -> list[Fault]:
         "rows": wish.rows,
     }
     return [
-        Fault(f"?{name}", "missing", REPLACE_NEEDS)
+        Fault(f"?{name}", ProblemCode.missing, REPLACE_NEEDS)
         for name, value in needed.items()
         if value is None
     ]

@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from app.catalogue.sections import ITEM_CLASSES, build_items_adapter
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import ListType, RepairRule, Span, Validity
 
 SHIPPED_DIRECTORY = Path(__file__).parents[1] / "data"
@@ -58,7 +58,7 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
             faults += [
                 Fault(
                     "/".join(["", section, *map(str, found["loc"])]),
-                    found["type"],
+                    ProblemCode.invalid_catalogue,
                     Sentence(found["msg"], found["msg"]),
                 )
                 for found in wrong.errors(include_input=False, include_url=False)
@@ -76,7 +76,9 @@ def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
         pointer = f"/{section}/{position}"
         if item.code in seen:
             yield Fault(
-                f"{pointer}/code", "twice", Sentence("The code stands here twice", "代码重复")
+                f"{pointer}/code",
+                ProblemCode.twice,
+                Sentence("The code stands here twice", "代码重复"),
             )
         seen.add(item.code)
         reference = getattr(item, "legal_reference", None)
@@ -84,13 +86,13 @@ def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
         if blank or (reference is None and getattr(item, "in_force", False)):
             yield Fault(
                 f"{pointer}/legal_reference",
-                "missing",
+                ProblemCode.missing,
                 Sentence("Nothing is in force without a legal reference", "无法律依据不得施行"),
             )
         if isinstance(item, ListType) and item.code.partition(".")[0] != item.domain:
             yield Fault(
                 f"{pointer}/code",
-                "wrong_form",
+                ProblemCode.wrong_form,
                 Sentence(
                     "A list type's code begins with its domain's", "名单类型代码须以领域代码开头"
                 ),
@@ -105,7 +107,7 @@ def _find_validity_faults(pointer: str, item: object) -> Iterator[Fault]:
     if isinstance(item, Validity) and item.first_valid_day > item.last_valid_day:
         yield Fault(
             f"{pointer}/valid_until",
-            "dates_out_of_order",
+            ProblemCode.dates_out_of_order,
             Sentence("The last day of validity lies before the first", "失效日期早于生效日期"),
         )
 
@@ -120,7 +122,7 @@ def _find_span_faults(pointer: str, item: Any) -> Iterator[Fault]:  # noqa: ANN4
         ):
             yield Fault(
                 f"{pointer}/{name}",
-                "out_of_range",
+                ProblemCode.out_of_range,
                 Sentence(
                     f"A span is not negative, and at most {MAX_SPAN_YEARS} years long",
                     f"期限不得为负数，且不超过{MAX_SPAN_YEARS}年",
@@ -133,7 +135,7 @@ def _find_repair_rule_faults(pointer: str, rule: RepairRule) -> Iterator[Fault]:
         if not getattr(rule, name):
             yield Fault(
                 f"{pointer}/{name}",
-                "missing",
+                ProblemCode.missing,
                 Sentence(
                     "By this rule nobody could repair anything: it names no class or no means",
                     "未规定任何失信类别或修复方式，无法据此修复",
@@ -143,7 +145,7 @@ def _find_repair_rule_faults(pointer: str, rule: RepairRule) -> Iterator[Fault]:
         if not minimum <= getattr(rule, f"{name}_working_days") <= MAX_WORKING_DAYS:
             yield Fault(
                 f"{pointer}/{name}_working_days",
-                "out_of_range",
+                ProblemCode.out_of_range,
                 Sentence(
                     f"Between {minimum} and {MAX_WORKING_DAYS} working days",
                     f"应为{minimum}至{MAX_WORKING_DAYS}个工作日",

@@ -19,7 +19,7 @@ from app.entries.changes.status_changes import Turn
 from app.entries.recording.proposals import Person
 from app.entries.recording.version_values import person_values
 from app.entries.store import EntryRow
-from app.errors import EntryNotFound, Fault, InvalidPayload, Sentence, StaleVersion
+from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
 from app.registry import Registry, take_sequence
 from app.rules.law import ListKind
 from app.rules.permissions import Caller
@@ -208,7 +208,7 @@ def require_within(day: date, first: date, last: date, pointer: str) -> None:
             faults=[
                 Fault(
                     pointer,
-                    "dates_out_of_order",
+                    ProblemCode.dates_out_of_order,
                     Sentence(
                         f"The day lies between {first} and {last}",
                         f"日期须在 {first} 与 {last} 之间",

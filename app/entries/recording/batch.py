@@ -38,6 +38,7 @@ from app.errors import (
     InvalidPayload,
     NotYourDepartment,
     NotYourList,
+    ProblemCode,
     RegistryError,
     Sentence,
     SubjectKindConflict,
@@ -168,7 +169,7 @@ def _issuing_department(caller: Caller, named: str | None) -> str:
             faults=[
                 Fault(
                     "/department",
-                    "missing",
+                    ProblemCode.missing,
                     Sentence(
                         "An operator names the issuing department", "管理员报送须填写认定部门"
                     ),
@@ -322,7 +323,7 @@ class _Batch:
                 faults=[
                     Fault(
                         "/replaces",
-                        "nothing_to_replace",
+                        ProblemCode.nothing_to_replace,
                         Sentence(
                             "replaces names an entry of your department that was revoked as"
                             " wrong_subject or minor_subject, and that no other entry replaces",
@@ -468,7 +469,7 @@ def _require_list_type(catalogue: Catalogue, code: str) -> ListType:
             faults=[
                 Fault(
                     "/list_type",
-                    "unknown_value",
+                    ProblemCode.unknown_value,
                     Sentence(
                         "There is no such list type; see GET /v1/list-types",
                         "没有该名单类型，请查看 GET /v1/list-types",

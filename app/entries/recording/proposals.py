@@ -12,7 +12,14 @@ from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
-from app.errors import Fault, IdentifierConflict, InvalidPayload, Sentence, SubjectFixed
+from app.errors import (
+    Fault,
+    IdentifierConflict,
+    InvalidPayload,
+    ProblemCode,
+    Sentence,
+    SubjectFixed,
+)
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.identity import LookupKey
 from app.rules.law import SubjectKind
@@ -202,7 +209,7 @@ class _Reader:
                 self._faults.append(
                     Fault(
                         "/subject/kind",
-                        "kind_not_of_uscc",
+                        ProblemCode.kind_not_of_uscc,
                         Sentence(
                             "A USCC beginning 92 belongs to an individual_business, and only such",
                             "以 92 开头的统一社会信用代码对应个体工商户，反之亦然",
@@ -216,7 +223,7 @@ class _Reader:
             self._faults.append(
                 Fault(
                     "/subject/name",
-                    "too_long",
+                    ProblemCode.too_long,
                     Sentence(
                         f"At most {LONGEST_NAME_ALONE} characters where there is no number",
                         f"无证件号码时最多 {LONGEST_NAME_ALONE} 个字符",
@@ -231,7 +238,7 @@ class _Reader:
             self._faults.append(
                 Fault(
                     "/subject/birth_date",
-                    "birth_date_contradicts",
+                    ProblemCode.birth_date_contradicts,
                     Sentence(
                         "The birth date differs from the one in the identifier",
                         "出生日期与证件号码不一致",

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 
 EXPORTED_ENTRY_FIELDS = frozenset(
     {"id", "version", "seq", "list_type", "subject", "decision", "disclosure"}
@@ -39,7 +39,7 @@ COPIED_FIELDS = (
 
 INCOMPLETE_EXPORT = Fault(
     "",
-    "export_not_whole",
+    ProblemCode.export_not_whole,
     Sentence(
         "The export is not as it was written: its trailer names another count or digest",
         "导出文件不完整或已被改动：行数或摘要与文件末尾的校验信息不符",
@@ -116,7 +116,7 @@ def build_push(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fa
         return None, [
             Fault(
                 "",
-                "wrong_type",
+                ProblemCode.wrong_type,
                 Sentence("This is no entry of an export", "该行不是有效的导出条目"),
             )
         ]
@@ -127,7 +127,7 @@ def _find_faults(entry: Mapping[str, Any]) -> list[Fault]:
         return [
             Fault(
                 "/status",
-                "not_in_force",
+                ProblemCode.not_in_force,
                 Sentence(
                     "The exported entry was removed; what has ended is not recorded anew",
                     "导出条目已被移出，不能作为新条目报送",
@@ -138,7 +138,7 @@ def _find_faults(entry: Mapping[str, Any]) -> list[Fault]:
         return [
             Fault(
                 "/subject/identifiers",
-                "number_masked",
+                ProblemCode.number_masked,
                 Sentence(
                     "An export masks the numbers of persons; send the entry with its number",
                     "导出文件中自然人证件号码已脱敏，请填写完整号码后报送",

@@ -17,7 +17,7 @@ import ijson
 import orjson
 
 from app.entries.schemas import EntryPush
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import Catalogue
 from app.rules.text import is_blank, strip_invisible
 from app.submissions.formats import own_export, xlsx
@@ -69,14 +69,14 @@ class SourceRow(NamedTuple):
     find_heading: Callable[[str], str | None] = lambda _: None
 
 
-FileRefusal = tuple[str, str, str]
+FileRefusal = tuple[ProblemCode, str, str]
 """A code, and the sentence in English and in Chinese."""
 
 
 class UnreadableFile(InvalidPayload):
     """The file cannot be read, or not beyond some row."""
 
-    def __init__(self, code: str, en: str, zh: str) -> None:
+    def __init__(self, code: ProblemCode, en: str, zh: str) -> None:
         super().__init__(faults=[Fault("", code, Sentence(en, zh))])
 
 
@@ -182,7 +182,7 @@ class SourceFile:
                 yield self._build_json_row(number, item)
         except (ijson.JSONError, ValueError):  # letters that are none are a ValueError
             raise UnreadableFile(
-                "malformed_json",
+                ProblemCode.malformed_json,
                 f"The JSON breaks off or is damaged behind item {number}",
                 f"第 {number} 项之后的 JSON 不完整或已损坏",
             ) from None
@@ -286,7 +286,7 @@ class SourceFile:
                 yield number, cells
         except csv.Error:
             raise UnreadableFile(
-                "malformed_csv",
+                ProblemCode.malformed_csv,
                 f"The table cannot be read behind row {number}; look for an unpaired quote",
                 f"第 {number} 行之后无法读取，请检查引号是否成对",
             ) from None
@@ -334,7 +334,7 @@ def detect_format(start: bytes) -> FileFormat:
         return FileFormat.xlsx  # what it really is, its reader says
     if start.startswith((b"%PDF", b"\x89PNG", b"\xff\xd8\xff", b"GIF8")):
         raise UnreadableFile(
-            "not_a_table",
+            ProblemCode.not_a_table,
             "This is a document or a picture; send a table (XLSX, CSV) or JSON",
             "这是文档或图片，请提交表格（XLSX、CSV）或 JSON 文件",
         )
@@ -494,48 +494,48 @@ class _BoundedRowReader:
 
 
 # No exceptions: one that is kept keeps the frames, and all in them, where it was raised last.
-EMPTY: FileRefusal = ("empty_file", "The file holds no row", "文件中没有数据行")
+EMPTY: FileRefusal = (ProblemCode.empty_file, "The file holds no row", "文件中没有数据行")
 ROW_TOO_LONG: FileRefusal = (
-    "row_too_long",
+    ProblemCode.row_too_long,
     "A row is longer than a megabyte; is it one line a row?",
     "有一行超过 1 MB，请确认每行一条记录",
 )
 OBJECT_OVER_MANY_LINES: FileRefusal = (
-    "malformed_json",
+    ProblemCode.malformed_json,
     "An object is written over many lines: send one object a line, or an array [{…}, {…}]",
     "一个 JSON 对象被写成了多行：请每行写一个完整的对象，或以数组 [{…}, {…}] 形式提交",
 )
 UNKNOWN_ENCODING: FileRefusal = (
-    "unknown_encoding",
+    ProblemCode.unknown_encoding,
     "The text is neither UTF-8 nor GB 18030; save it as CSV UTF-8",
     "文本编码既不是 UTF-8 也不是 GB 18030，请另存为“CSV UTF-8”格式",
 )
 DAMAGED_TEXT: FileRefusal = (
-    "unknown_encoding",
+    ProblemCode.unknown_encoding,
     "The text is cut off, damaged or mixes encodings; save it again as CSV UTF-8",
     "文本不完整、已损坏或混用了多种编码，请重新另存为“CSV UTF-8”格式",
 )
 TOO_DEEP: FileRefusal = (
-    "too_deep",
+    ProblemCode.too_deep,
     "The JSON is nested too deeply to be a row",
     "JSON 嵌套层级过深，无法作为数据行读取",
 )
 HEADER_NOT_FOUND: FileRefusal = (
-    "no_header_row",
+    ProblemCode.no_header_row,
     "No row of headings was found among the first ten; use the template's",
     "前 10 行中未找到表头（如：主体名称、决定日期），请使用模板中的表头",
 )
 LINE_NOT_JSON = Fault(
     "",
-    "malformed_json",
+    ProblemCode.malformed_json,
     Sentence("The line is no JSON in UTF-8", "该行不是有效的 JSON（须为 UTF-8 编码）"),
 )
 ROW_NOT_AN_OBJECT = Fault(
-    "", "wrong_type", Sentence("A row is an object: {…}", "每行应为一个 JSON 对象：{…}")
+    "", ProblemCode.wrong_type, Sentence("A row is an object: {…}", "每行应为一个 JSON 对象：{…}")
 )
 TOO_MANY_CELLS = Fault(
     "",
-    "too_many_cells",
+    ProblemCode.too_many_cells,
     Sentence(
         "The row has more cells than there are headings; look for a comma or a cell out of place",
         "该行单元格多于表头列数，请检查是否有多余的逗号或错位",

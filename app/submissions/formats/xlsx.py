@@ -35,7 +35,7 @@ from time import monotonic
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.parsers import expat
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.text import ZERO_WIDTH_CHARACTERS
 from app.submissions.formats.cells import Cell, CellError
 
@@ -87,45 +87,45 @@ _SAVE_AS_XLSX = "另存为“Excel 工作簿（.xlsx）”后重新提交"
 
 POLL_SECONDS = 1.0
 REFUSALS = {
-    "unreadable_workbook": Sentence(
+    ProblemCode.unreadable_workbook: Sentence(
         "The file is damaged or incomplete; open it in a spreadsheet program, save it as .xlsx"
         " and send that",
         f"文件损坏或不完整，无法读取；请用 Excel 或 WPS 打开，{_SAVE_AS_XLSX}",
     ),
-    "not_a_workbook": Sentence(
+    ProblemCode.not_a_workbook: Sentence(
         "The file is no XLSX workbook; save the table as .xlsx and send that",
         f"该文件不是 Excel 工作簿（.xlsx）；请将表格{_SAVE_AS_XLSX}",
     ),
-    "old_or_encrypted_workbook": Sentence(
+    ProblemCode.old_or_encrypted_workbook: Sentence(
         "The file is an old .xls or protected by a password; save it as .xlsx without a password"
         " and send that",
         f"文件为旧版 .xls 格式，或设有密码；请取消密码，{_SAVE_AS_XLSX}",
     ),
-    "macros": Sentence(
+    ProblemCode.macros: Sentence(
         "The workbook holds macros; save it as .xlsx, without macros, and send that",
         f"工作簿含有宏；请{_SAVE_AS_XLSX}（该格式不含宏）",
     ),
-    "zip_bomb": Sentence(
+    ProblemCode.zip_bomb: Sentence(
         "The workbook unpacks to far more than its size; copy the rows into the template and send"
         " that",
         "工作簿解压后的大小异常；请将数据复制到下载的模板中重新提交",
     ),
-    "too_large_inside": Sentence(
+    ProblemCode.too_large_inside: Sentence(
         "The workbook takes too much memory or time to read; delete empty rows and columns beyond"
         " the table, split the table, or send it as CSV",
         "工作簿内容过大，无法读取；请删除表格以外的空行、空列，或拆分为多个文件，或改用 CSV 提交",
     ),
-    "no_header_row": Sentence(
+    ProblemCode.no_header_row: Sentence(
         "No sheet has a row of headings (主体名称, 决定日期, …) among its first ten rows; the sheet"
         f" {EXAMPLE_SHEET} is not read. Fill in the template, or put the headings above the rows",
         "没有找到表头行：请在数据上方（前 10 行内）填写列名，如“主体名称”“决定日期”等，"
         f"或下载模板填写；名为“{EXAMPLE_SHEET}”的工作表不读取",
     ),
-    "several_sheets": Sentence(
+    ProblemCode.several_sheets: Sentence(
         "Several sheets hold rows under headings; send one sheet per file",
         "有多个工作表填有数据；请每个文件只保留一个数据工作表，其余分别提交",
     ),
-    "hidden_sheet": Sentence(
+    ProblemCode.hidden_sheet: Sentence(
         "A hidden sheet holds rows under headings; show it or delete it, and send the file again",
         "有隐藏的工作表填有数据；请取消隐藏并核对，或删除该工作表后重新提交",
     ),
@@ -133,7 +133,7 @@ REFUSALS = {
 """Why a workbook is not read, by stable code; each sentence says what to do about it."""
 
 
-def build_refusal(code: str) -> InvalidPayload:
+def build_refusal(code: ProblemCode) -> InvalidPayload:
     """The answer to a file that cannot be read at all."""
     return InvalidPayload(faults=[Fault("", code, REFUSALS[code])])
 
@@ -191,14 +191,14 @@ def _choose_data_sheet(
             continue
         has_rows_below = len(rows) > at + 1
         if has_rows_below and not visible:
-            raise build_refusal("hidden_sheet")
+            raise build_refusal(ProblemCode.hidden_sheet)
         if visible:
             (filled if has_rows_below else empty).append((sheet, rows[at][0]))
     if len(filled) > 1:
-        raise build_refusal("several_sheets")
+        raise build_refusal(ProblemCode.several_sheets)
     for found in filled or empty:
         return found
-    raise build_refusal("no_header_row")
+    raise build_refusal(ProblemCode.no_header_row)
 
 
 @contextmanager
@@ -275,7 +275,11 @@ class _ReaderProcess:
         """
         line = next(self._lines, None)
         if line is None:
-            raise build_refusal("too_large_inside" if self._was_killed() else "unreadable_workbook")
+            raise build_refusal(
+                ProblemCode.too_large_inside
+                if self._was_killed()
+                else ProblemCode.unreadable_workbook
+            )
         message: list[Any] = json.loads(line, object_hook=_decode_cell)
         if message[0] == "refused":
             raise build_refusal(message[1])
@@ -298,7 +302,7 @@ class _ReaderProcess:
             *lines, rest = (rest + chunk).split(b"\n")
             yield from lines
             if len(rest) > self._max_line_bytes:
-                raise build_refusal("too_large_inside")
+                raise build_refusal(ProblemCode.too_large_inside)
 
     def _wait_for_pipe(self, pipe: int, event: int) -> None:
         poll = select.poll()
@@ -310,7 +314,7 @@ class _ReaderProcess:
             if ready:
                 return
             self._on_wait()
-        raise build_refusal("too_large_inside")
+        raise build_refusal(ProblemCode.too_large_inside)
 
 
 def _decode_cell(encoded: dict[str, str]) -> Cell:

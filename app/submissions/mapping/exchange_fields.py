@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.identifiers import PERSON_SCHEMES, Scheme, is_uscc
 from app.rules.law import Catalogue, Department, ListKind, SubjectKind
 from app.rules.personal_numbers import contains_personal_number
@@ -239,7 +239,7 @@ def require_list_type(
     """
     if list_type is None:
         _refuse_list_type(
-            "list_type_missing",
+            ProblemCode.list_type_missing,
             Sentence(
                 "A table of the exchange does not say its list type: give it with the request"
                 f" (one that ends with .{exchange_kind})",
@@ -249,7 +249,7 @@ def require_list_type(
     elif _is_wrong_list_type(exchange_kind, list_type, catalogue):
         words = {ExchangeKind.penalty: "行政处罚", ExchangeKind.licence: "行政许可"}
         _refuse_list_type(
-            "record_types_only",
+            ProblemCode.record_types_only,
             Sentence(
                 f"This table holds {exchange_kind} records: give a record list type that ends with"
                 f" .{exchange_kind}",
@@ -267,7 +267,7 @@ def _is_wrong_list_type(exchange_kind: ExchangeKind, list_type: str, catalogue: 
     return not is_record_type or not list_type.endswith(f".{exchange_kind}")
 
 
-def _refuse_list_type(code: str, sentence: Sentence) -> None:
+def _refuse_list_type(code: ProblemCode, sentence: Sentence) -> None:
     raise InvalidPayload(faults=[Fault("/list_type", code, sentence)])
 
 
@@ -335,7 +335,7 @@ def resolve_fields(
         parsed.notes.append((key.removeprefix(NOTE_PREFIX), parsed.pop(key), parsed.columns[key]))
     for _, text, place in parsed.notes:
         if contains_personal_number(text):
-            unreadable = UnreadableCell("personal_number_in_text", NUMBER_IN_REMARK)
+            unreadable = UnreadableCell(ProblemCode.personal_number_in_text, NUMBER_IN_REMARK)
             parsed.row_faults.append(("/remark", place, unreadable))
 
 
@@ -348,10 +348,12 @@ def _resolve_department(
         column_index = parsed.columns["department"]
         if department is None:
             parsed.mark_unreadable(
-                "department", column_index, "unknown_department", UNKNOWN_DEPARTMENT
+                "department", column_index, ProblemCode.unknown_department, UNKNOWN_DEPARTMENT
             )
         elif submitting_department not in {None, department.code}:
-            parsed.mark_unreadable("department", column_index, "other_department", OTHER_DEPARTMENT)
+            parsed.mark_unreadable(
+                "department", column_index, ProblemCode.other_department, OTHER_DEPARTMENT
+            )
         else:
             parsed.add("department", department.code, column_index)
     organ = parsed.values.get("organ")
@@ -368,7 +370,9 @@ def _resolve_department(
         # A district's bureau that the catalogue does not know, or one that is called otherwise now.
         parsed.notes.append(("决定机关", organ, column_index))
     elif department.code != submitting_department:
-        parsed.mark_unreadable("department", column_index, "other_department", OTHER_DEPARTMENT)
+        parsed.mark_unreadable(
+            "department", column_index, ProblemCode.other_department, OTHER_DEPARTMENT
+        )
 
 
 def _find_department(catalogue: Catalogue, text: str) -> Department | None:
@@ -388,13 +392,13 @@ def _resolve_state(parsed: ParsedRow, exchange_kind: ExchangeKind | None) -> Non
     state = parsed.pop("state")
     if state is None or fold_text(state) in IN_FORCE_STATES:
         return
-    code, sentence = "not_in_force", NOT_IN_FORCE
+    code, sentence = ProblemCode.not_in_force, NOT_IN_FORCE
     if fold_text(state) == "1" and exchange_kind is ExchangeKind.licence:
         # XK_ZT: 1 有效, 2 无效 since 2018; 0 正常, 1 撤销, 2 异议, 3 其他 before, as CF_ZT.
         if parsed.editions == {StandardEdition.new}:
             return
         if parsed.editions != {StandardEdition.old}:
-            code, sentence = "state_unclear", AMBIGUOUS_STATE
+            code, sentence = ProblemCode.state_unclear, AMBIGUOUS_STATE
     parsed.row_faults.append(("", parsed.columns["state"], UnreadableCell(code, sentence)))
 
 
@@ -406,7 +410,11 @@ def _resolve_scope(parsed: ParsedRow) -> None:
     if folded_scope not in DISCLOSURE_CLASS_BY_SCOPE:
         allowed_values = Sentence("One of: 0, 1, 2, 3", "只能填写：0、1、2、3")
         parsed.row_faults.append(
-            ("/disclosure/class", column_index, UnreadableCell("unknown_value", allowed_values))
+            (
+                "/disclosure/class",
+                column_index,
+                UnreadableCell(ProblemCode.unknown_value, allowed_values),
+            )
         )
         return
     disclosure_class = DISCLOSURE_CLASS_BY_SCOPE[folded_scope]
@@ -506,7 +514,7 @@ def _set_penalty_law(
     elif not is_police and "penalty_law" not in parsed.values:
         # The rules ask a police department itself; nobody would ask the one that sends for it.
         parsed.mark_unreadable(
-            "penalty_law", parsed.columns["organ"], "missing", PENALTY_LAW_REQUIRED
+            "penalty_law", parsed.columns["organ"], ProblemCode.missing, PENALTY_LAW_REQUIRED
         )
 
 

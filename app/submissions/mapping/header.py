@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import Fault, Sentence
+from app.errors import Fault, ProblemCode, Sentence
 from app.rules.personal_numbers import contains_personal_number
 from app.rules.text import fold_heading, fold_text, normalize_width
 from app.submissions.formats.cells import Cell, CellError
@@ -206,7 +206,7 @@ MAX_HEADINGS = 500
 """Columns with something in the heading: more than there are headings that we know."""
 TOO_MANY_COLUMNS = Fault(
     "/columns",
-    "too_many_columns",
+    ProblemCode.too_many_columns,
     Sentence(
         f"The table has more than {MAX_HEADINGS} columns with a heading; use the template's",
         f"表头超过 {MAX_HEADINGS} 列，请使用模板中的列",
@@ -230,7 +230,7 @@ def _build_duplicate_fault(index: int, cell: Cell) -> Fault:
         f"{quoted.en} means the same as a column before it: keep one of them",
         f"{quoted.zh}与前面的列含义重复：请只保留一列",
     )
-    return Fault(f"/columns/{index + 1}", "column_twice", sentence)
+    return Fault(f"/columns/{index + 1}", ProblemCode.column_twice, sentence)
 
 
 def _build_unit_fault(index: int, cell: Cell) -> Fault:
@@ -239,7 +239,7 @@ def _build_unit_fault(index: int, cell: Cell) -> Fault:
         f"The heading {quoted.en} must name its unit, 万元 or 元, in brackets",
         f"列{quoted.zh}须在列名中注明金额单位，如（万元）或（元）",
     )
-    return Fault(f"/columns/{index + 1}", "unknown_unit", sentence)
+    return Fault(f"/columns/{index + 1}", ProblemCode.unknown_unit, sentence)
 
 
 MIN_SIMILARITY = 60  # of 100
@@ -254,7 +254,7 @@ def _build_unknown_column_faults(
         yield _build_unknown_column_fault(index, cell, used_keys)
     for index, _ in unknown[MAX_NAMED_HEADINGS:]:
         sentence = Sentence(f"Unknown column {index + 1}", f"未知的列：第 {index + 1} 列")
-        yield Fault(f"/columns/{index + 1}", "unknown_column", sentence)
+        yield Fault(f"/columns/{index + 1}", ProblemCode.unknown_column, sentence)
 
 
 def _build_unknown_column_fault(index: int, cell: Cell, used_keys: set[str]) -> Fault:
@@ -279,7 +279,7 @@ def _build_unknown_column_fault(index: int, cell: Cell, used_keys: set[str]) -> 
     sentence = Sentence(
         f"Unknown column {quoted.en}{suggestion.en}", f"未知的列{quoted.zh}{suggestion.zh}"
     )
-    return Fault(f"/columns/{index + 1}", "unknown_column", sentence)
+    return Fault(f"/columns/{index + 1}", ProblemCode.unknown_column, sentence)
 
 
 ORIGINAL_BY_FORM: Mapping[str, str] = {

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.errors import Fault, Sentence
+from app.errors import Fault, ProblemCode, Sentence
 from app.rules.admission import PersonRole
 from app.rules.identifiers import Scheme
 from app.rules.law import SubjectKind
@@ -160,7 +160,7 @@ class RowBuilder:
             found += [(each, "subject_identifiers") for each in exported]
         elif exported is not None:
             self._parsed.unreadable["subject_identifiers"] = UnreadableCell(
-                "malformed_cell", LIST_EXPECTED
+                ProblemCode.malformed_cell, LIST_EXPECTED
             )
         paired = self._build_paired_identifier(
             "identifier", str(self._body["subject"].get("kind", ""))
@@ -180,7 +180,7 @@ class RowBuilder:
         pointer = "/subject/identifiers"
         for _ in range(masked_count):
             column_index = self._parsed.columns["subject_identifiers"]
-            unreadable = UnreadableCell("number_masked", NUMBER_MASKED)
+            unreadable = UnreadableCell(ProblemCode.number_masked, NUMBER_MASKED)
             self._add_fault(f"{pointer}/{next_position}/number", column_index, unreadable)
             next_position += 1
         for key in (*Scheme, "identifier_number", "identifier_scheme", "subject_identifiers"):
@@ -199,7 +199,7 @@ class RowBuilder:
                 column_index = parsed.columns[f"{prefix}_scheme"]
                 parsed.columns[f"{prefix}_number"] = column_index
                 parsed.unreadable[f"{prefix}_number"] = UnreadableCell(
-                    "number_missing", NUMBER_MISSING
+                    ProblemCode.number_missing, NUMBER_MISSING
                 )
             return None
         if f"{prefix}_scheme" in parsed.unreadable:
@@ -207,7 +207,9 @@ class RowBuilder:
         resolved_scheme = scheme or _infer_scheme(number, subject_kind)
         if resolved_scheme is None:
             parsed.columns[f"{prefix}_scheme"] = parsed.columns[f"{prefix}_number"]
-            parsed.unreadable[f"{prefix}_scheme"] = UnreadableCell("scheme_missing", SCHEME_MISSING)
+            parsed.unreadable[f"{prefix}_scheme"] = UnreadableCell(
+                ProblemCode.scheme_missing, SCHEME_MISSING
+            )
             return None
         return {"scheme": str(resolved_scheme), "number": number}
 

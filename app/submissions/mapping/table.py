@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import Catalogue
 from app.rules.text import fold_text, remove_formula_guard
 from app.submissions.formats.cells import Cell
@@ -121,7 +121,7 @@ class Table:
         self._resolve_list_type(parsed)
         if parsed.pop("status") == "removed" or parsed.pop("void"):
             column_index = parsed.columns.get("status", parsed.columns.get("void", 0))
-            not_in_force = UnreadableCell("not_in_force", exchange_fields.NOT_IN_FORCE)
+            not_in_force = UnreadableCell(ProblemCode.not_in_force, exchange_fields.NOT_IN_FORCE)
             parsed.row_faults.append(("", column_index, not_in_force))
         exchange_fields.resolve_fields(parsed, self._catalogue, department, self.exchange_kind)
         if self.exchange_kind is not None:
@@ -138,11 +138,11 @@ class Table:
             column_index = parsed.columns["list_type"]
             if code is None:
                 parsed.mark_unreadable(
-                    "list_type", column_index, "unknown_list_type", UNKNOWN_LIST_TYPE
+                    "list_type", column_index, ProblemCode.unknown_list_type, UNKNOWN_LIST_TYPE
                 )
             elif self._list_type not in {None, code}:
                 parsed.mark_unreadable(
-                    "list_type", column_index, "other_list_type", OTHER_LIST_TYPE
+                    "list_type", column_index, ProblemCode.other_list_type, OTHER_LIST_TYPE
                 )
             else:
                 parsed.values["list_type"] = code
@@ -165,7 +165,9 @@ class Table:
             has_heading = index < len(self.header) and self.header[index]
             if has_heading or is_blank_cell(cell):
                 continue
-            yield Fault(f"/columns/{index + 1}", "cell_without_heading", CELL_WITHOUT_HEADING)
+            yield Fault(
+                f"/columns/{index + 1}", ProblemCode.cell_without_heading, CELL_WITHOUT_HEADING
+            )
 
 
 UNKNOWN_LIST_TYPE = Sentence(
@@ -202,7 +204,7 @@ def _determine_exchange_kind(
             "The table has columns of penalties (CF_) and of licences (XK_): submit two tables",
             "表中同时有行政处罚（CF_）和行政许可（XK_）的列：请分成两个文件提交",
         )
-        raise InvalidPayload(faults=[Fault("/columns", "mixed_tables", mixed)])
+        raise InvalidPayload(faults=[Fault("/columns", ProblemCode.mixed_tables, mixed)])
     ending = (list_type or "").rpartition(".")[2]
     kind_of_list_type = ExchangeKind(ending) if ending in set(ExchangeKind) else None
     return next(iter(kinds), kind_of_list_type)
@@ -223,7 +225,7 @@ def _require_columns(
     faults = [
         Fault(
             "/columns",
-            "column_missing",
+            ProblemCode.column_missing,
             Sentence(f"The column {key} is missing", f"缺少列「{heading_by_key[key]}」"),
         )
         for key in needed

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from app.errors import Sentence
+from app.errors import ProblemCode, Sentence
 from app.rules.text import (
     SOFT_HYPHEN,
     ZERO_WIDTH_CHARACTERS,
@@ -66,7 +66,7 @@ BOOLEAN_WORDS: Mapping[str, bool] = {
 class UnreadableCell(ValueError):
     """A cell whose value nobody can say for certain; the sentence never repeats it."""
 
-    def __init__(self, code: str, sentence: Sentence) -> None:
+    def __init__(self, code: ProblemCode, sentence: Sentence) -> None:
         super().__init__(code)
         self.code = code
         self.sentence = sentence
@@ -77,29 +77,29 @@ NUMBER_DAMAGED = Sentence(
     " text and write the number again",
     "号码被表格软件当作数值处理，末几位已丢失：请把单元格设为文本格式后重新填写",
 )
-CELL_ERROR_FAULTS: Mapping[CellError, tuple[str, Sentence]] = {
+CELL_ERROR_FAULTS: Mapping[CellError, tuple[ProblemCode, Sentence]] = {
     CellError.formula: (
-        "formula_cell",
+        ProblemCode.formula_cell,
         Sentence(
             "The cell holds a formula: paste its value instead",
             "单元格中是公式：请复制后以“数值”方式粘贴",
         ),
     ),
     CellError.merged: (
-        "merged_cell",
+        ProblemCode.merged_cell,
         Sentence(
             "The cell is merged with others: unmerge them and write the value into each row",
             "单元格已合并：请取消合并，并在每一行分别填写",
         ),
     ),
     CellError.error: (
-        "error_cell",
+        ProblemCode.error_cell,
         Sentence(
             "The cell shows a spreadsheet error: write the value itself",
             "单元格显示为错误值：请改填实际内容",
         ),
     ),
-    CellError.lost_digits: ("number_damaged", NUMBER_DAMAGED),
+    CellError.lost_digits: (ProblemCode.number_damaged, NUMBER_DAMAGED),
 }
 INVALID_DAY = Sentence(
     "A day is written with the year in four digits, then month and day: 2026-11-20",
@@ -123,7 +123,7 @@ def read_text(cell: Cell) -> str | None:
         raise UnreadableCell(*CELL_ERROR_FAULTS[cell])
     if isinstance(cell, date):
         raise UnreadableCell(
-            "date_not_text",
+            ProblemCode.date_not_text,
             Sentence(
                 "A spreadsheet has made a day of this: make the cell text and write it again",
                 "该单元格被表格软件转换成了日期：请设为文本格式后重新填写",
@@ -145,7 +145,7 @@ def _drop_empty(text: str) -> str | None:
     if stripped.upper() in ERROR_VALUES or COLUMN_TOO_NARROW.fullmatch(stripped):
         raise UnreadableCell(*CELL_ERROR_FAULTS[CellError.error])
     if SCIENTIFIC_NOTATION.fullmatch(stripped):
-        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
+        raise UnreadableCell(ProblemCode.number_damaged, NUMBER_DAMAGED)
     return stripped
 
 
@@ -154,7 +154,7 @@ def _format_number(number: float) -> str:
     if isinstance(number, float) and not math.isfinite(number):
         raise UnreadableCell(*CELL_ERROR_FAULTS[CellError.error])
     if abs(number) >= 10**MAX_DIGITS:
-        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
+        raise UnreadableCell(ProblemCode.number_damaged, NUMBER_DAMAGED)
     whole = int(number)
     return str(whole) if whole == number else f"{number:.{MAX_DIGITS}g}"
 
@@ -166,7 +166,7 @@ def read_number(cell: Cell) -> str | None:
         Unreadable: as `plain`, and where the cell holds no whole number.
     """
     if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
-        raise UnreadableCell("number_damaged", NUMBER_DAMAGED)
+        raise UnreadableCell(ProblemCode.number_damaged, NUMBER_DAMAGED)
     text = read_text(cell)
     quoted = QUOTED_NUMBER.fullmatch(text) if text else None
     return read_text(quoted[1] or quoted[2]) if quoted else text
@@ -185,16 +185,16 @@ def read_day(cell: Cell) -> str | None:
         return None
     normalized = normalize_width(text).strip()
     if SERIAL_DAY_NUMBER.fullmatch(normalized):
-        raise UnreadableCell("date_as_number", DAY_AS_SERIAL_NUMBER)
+        raise UnreadableCell(ProblemCode.date_as_number, DAY_AS_SERIAL_NUMBER)
     match = DAY_PATTERN.fullmatch(normalized) or EIGHT_DIGITS.fullmatch(normalized)
     if match is None:
-        raise UnreadableCell("invalid_date", INVALID_DAY)
+        raise UnreadableCell(ProblemCode.invalid_date, INVALID_DAY)
     year, month, day_of_month = (int(part) for part in match.groups() if part is not None)
     try:
         return date(year, month, day_of_month).isoformat()
     except ValueError:
         raise UnreadableCell(
-            "invalid_date", Sentence("There is no such day", "日期不存在")
+            ProblemCode.invalid_date, Sentence("There is no such day", "日期不存在")
         ) from None
 
 
@@ -227,7 +227,7 @@ def read_amount(cell: Cell, unit: str = WAN) -> str | None:
         Unreadable: it is no number.
     """
     if isinstance(cell, bool | date):
-        raise UnreadableCell("invalid_amount", INVALID_AMOUNT)
+        raise UnreadableCell(ProblemCode.invalid_amount, INVALID_AMOUNT)
     text = read_text(cell)
     if text is None:
         return None
@@ -235,7 +235,7 @@ def read_amount(cell: Cell, unit: str = WAN) -> str | None:
         text = f"{Decimal(text):f}"
     match = AMOUNT_PATTERN.fullmatch(fold_text(text))
     if match is None:
-        raise UnreadableCell("invalid_amount", INVALID_AMOUNT)
+        raise UnreadableCell(ProblemCode.invalid_amount, INVALID_AMOUNT)
     value = Decimal(match[1].replace(",", ""))
     if (match[2] or unit) == YUAN:
         value = value.scaleb(-4, EXACT_CONTEXT)
@@ -255,7 +255,9 @@ def read_boolean(cell: Cell) -> bool | None:
     if text is None:
         return None
     if fold_text(text) not in BOOLEAN_WORDS:
-        raise UnreadableCell("unknown_value", Sentence("Write 是 or 否", "请填写“是”或“否”"))
+        raise UnreadableCell(
+            ProblemCode.unknown_value, Sentence("Write 是 or 否", "请填写“是”或“否”")
+        )
     return BOOLEAN_WORDS[fold_text(text)]
 
 
@@ -274,7 +276,7 @@ def build_choice_reader(values: Mapping[str, Sequence[str]]) -> Callable[[Cell],
         if text is None:
             return None
         if fold_text(text) not in value_by_text:
-            raise UnreadableCell("unknown_value", unknown)
+            raise UnreadableCell(ProblemCode.unknown_value, unknown)
         return value_by_text[fold_text(text)]
 
     return read_choice
@@ -293,7 +295,7 @@ def read_nested_json(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
         return orjson.loads(text)
     except ValueError:
         raise UnreadableCell(
-            "malformed_cell",
+            ProblemCode.malformed_cell,
             Sentence(
                 "This column is one of an export, and the cell is not as the export wrote it",
                 "该列为导出文件的列，单元格内容与导出格式不符",
@@ -340,13 +342,17 @@ class ParsedRow:
             if isinstance(value, list):  # CF_CFLB1 and CF_CFLB2
                 self.values[key] += [each for each in value if each not in self.values[key]]
                 return
-            self.mark_unreadable(key, column_index, "columns_differ", CONTRADICTING_COLUMNS)
+            self.mark_unreadable(
+                key, column_index, ProblemCode.columns_differ, CONTRADICTING_COLUMNS
+            )
             return
         if key not in self.unreadable:
             self.values[key] = value
             self.columns[key] = column_index
 
-    def mark_unreadable(self, key: str, column_index: int, code: str, sentence: Sentence) -> None:
+    def mark_unreadable(
+        self, key: str, column_index: int, code: ProblemCode, sentence: Sentence
+    ) -> None:
         """Say why a value is not to be had."""
         self.values.pop(key, None)
         self.unreadable[key] = UnreadableCell(code, sentence)

@@ -27,6 +27,7 @@ from app.errors import (
     EntryConflict,
     Fault,
     InvalidPayload,
+    ProblemCode,
     RegistryError,
     Sentence,
     SubjectFixed,
@@ -395,7 +396,7 @@ def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) ->
 
 ENTRY_ENDED = Fault(
     "/source_ref",
-    "entry_ended",
+    ProblemCode.entry_ended,
     Sentence(
         "The entry of this source_ref has ended; who is listed anew needs a new decision and"
         " reference",
@@ -404,7 +405,7 @@ ENTRY_ENDED = Fault(
 )
 LIST_MOVES = Fault(
     "",
-    "list_moves",
+    ProblemCode.list_moves,
     Sentence(
         "The list changed under every look at it, and nothing was done; send it again later",
         "比对期间名单不断变动，未作任何改动，请稍后重新提交",
@@ -412,7 +413,7 @@ LIST_MOVES = Fault(
 )
 NOT_ALL_SOUND = Fault(
     "",
-    "rows_refused",
+    ProblemCode.rows_refused,
     Sentence(
         "A full list is taken only where every row is sound, for an entry whose row is refused"
         " would count as missing",

@@ -16,7 +16,7 @@ from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries.recording.batch import Recorded, propose_all
 from app.entries.recording.proposals import Proposal
-from app.errors import Fault, InvalidPayload, RegistryError, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
 from app.registry import Registry
 from app.rules.law import Catalogue
 from app.submissions import store
@@ -146,7 +146,7 @@ class Job:
                 faults=[
                     Fault(
                         "",
-                        "too_many_rows",
+                        ProblemCode.too_many_rows,
                         WHOLE_LIST if self.row.mode == Mode.whole else _in_parts(most),
                     )
                 ]
@@ -294,7 +294,7 @@ WHOLE_LIST = Sentence(
 )
 ROW_COUNT = Fault(
     "?rows",
-    "row_count_differs",
+    ProblemCode.row_count_differs,
     Sentence(
         "The file holds another number of rows than was declared; was it cut off?",
         "文件行数与申报的 rows 不一致，请检查文件是否完整",

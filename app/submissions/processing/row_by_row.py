@@ -23,6 +23,7 @@ from app.errors import (
     InternalError,
     InvalidPayload,
     NotReady,
+    ProblemCode,
     RegistryError,
     Sentence,
     Unavailable,
@@ -258,7 +259,7 @@ def _turn_on(job: Job, held: Held) -> None:
 
 MOSTLY_REFUSED = Fault(
     "",
-    "too_many_refused",
+    ProblemCode.too_many_refused,
     Sentence(
         f"More than {MOST_REFUSED} rows were refused; what the first say is to be mended first",
         f"退回行数超过 {MOST_REFUSED} 行，已停止读取，请先按前面的提示更正文件",
@@ -266,7 +267,7 @@ MOSTLY_REFUSED = Fault(
 )
 ROWS_REFUSED = Fault(
     "",
-    "rows_refused",
+    ProblemCode.rows_refused,
     Sentence(
         "Some rows were refused, so none was recorded; see the results",
         "有行未通过，整批均未登记，请查看逐行结果",
@@ -274,7 +275,7 @@ ROWS_REFUSED = Fault(
 )
 GAVE_UP = Fault(
     "",
-    "gave_up",
+    ProblemCode.gave_up,
     Sentence(
         "The file stopped several workers and was given up; send it in parts",
         "该文件多次导致处理中断，已停止处理，请分批提交",

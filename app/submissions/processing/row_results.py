@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import ValidationError
 
 from app.entries.schemas import EntryPush
-from app.errors import Fault, InvalidPayload, RegistryError, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
 from app.http.validation import from_validation
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.mapping.table import MAX_ROW_FAULTS
@@ -28,7 +28,7 @@ def push_of(
     body, faults = dict(row.body), [*row.faults]
     for name, wanted in (("list_type", list_type), ("department", department)):
         if wanted is not None and body.setdefault(name, wanted) != wanted:
-            faults.append(Fault(f"/{name}", f"{name}_differs", DIFFERS[name]))
+            faults.append(Fault(f"/{name}", ProblemCode(f"{name}_differs"), DIFFERS[name]))
     try:
         push = EntryPush.model_validate(body)
     except ValidationError as wrong:
@@ -56,7 +56,7 @@ def refused(row: SourceRow, refusal: RegistryError) -> Result:
     told: Result = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
     if all(item.pointer != "/source_ref" for item in refusal.faults):  # told or not
         told["source_ref"] = reference_of(row)
-    return told | {"code": refusal.told, "errors": errors}
+    return told | {"code": refusal.problem_code, "errors": errors}
 
 
 def faults_of(refusal: RegistryError, heading_of: HeadingOf, *, most: int) -> list[dict[str, Any]]:
@@ -64,7 +64,7 @@ def faults_of(refusal: RegistryError, heading_of: HeadingOf, *, most: int) -> li
 
     Of more than `most` faults the last one told says how many were left out.
     """
-    faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.told, refusal.detail),)
+    faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.problem_code, refusal.detail),)
     if len(faults) <= most:
         return [_told(item, heading_of(item.pointer)) for item in faults]
     told = [_told(item, heading_of(item.pointer)) for item in faults[: most - 1]]
@@ -87,7 +87,7 @@ def _more_faults(count: int) -> Fault:
         f"At least {count} more faults are not listed; mend these first",
         f"另有至少 {count} 处问题未列出，请先修改以上各项",
     )
-    return Fault("", "more_faults", sentence)
+    return Fault("", ProblemCode.more_faults, sentence)
 
 
 def problem_of(refusal: RegistryError) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def problem_of(refusal: RegistryError) -> dict[str, Any]:
     errors = faults_of(refusal, lambda _: None, most=FILE_FAULTS)
     detail = refusal.faults[0].sentence if refusal.faults else refusal.detail
     return {
-        "code": refusal.told,
+        "code": refusal.problem_code,
         "detail": detail.zh,
         "detail_en": detail.en,
         "errors": errors,

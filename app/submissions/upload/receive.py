@@ -10,7 +10,7 @@ from uuid import UUID
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from app.errors import BodyTooLarge, Fault, InvalidPayload, Malformed, Sentence
+from app.errors import BodyTooLarge, Fault, InvalidPayload, Malformed, ProblemCode, Sentence
 from app.registry import Registry
 from app.submissions import store
 from app.submissions.processing.job import place_of
@@ -88,7 +88,7 @@ async def receive(
             faults=[
                 Fault(
                     "header:Content-Digest",
-                    "digest_differs",
+                    ProblemCode.digest_differs,
                     Sentence(
                         "The file is not as its Content-Digest says; send it again",
                         "文件与 Content-Digest 不符，请重新发送",
@@ -176,7 +176,7 @@ class _Form:
                 faults=[
                     Fault(
                         "/file",
-                        "one_file",
+                        ProblemCode.one_file,
                         Sentence(
                             "A form carries one part named file",
                             "表单中须有且仅有一个名为 file 的文件",
