@@ -2,9 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple, NewType
 
 from app.errors.codes import ProblemCode
+
+SchemaErrorType = NewType("SchemaErrorType", str)
+"""An error type of Pydantic: the code of a fault in a catalogue file, on the command line alone."""
 
 
 class Sentence(NamedTuple):
@@ -19,7 +22,7 @@ class Fault:
     """One thing wrong at one place (a JSON pointer, RFC 6901) of what was sent."""
 
     pointer: str
-    code: ProblemCode
+    code: ProblemCode | SchemaErrorType
     sentence: Sentence
 
 
@@ -53,7 +56,7 @@ class RegistryError(Exception):
         self.retry_after = retry_after or self.patience
 
     @property
-    def problem_code(self) -> ProblemCode:
+    def problem_code(self) -> ProblemCode | SchemaErrorType:
         """The code that the document carries."""
         return self.code
 

@@ -164,6 +164,5 @@ class ProblemCode(StrEnum):
     list_moves = "list_moves"
     too_many_refused = "too_many_refused"
     # Catalogue and calendar files of the command line
-    invalid_catalogue = "invalid_catalogue"
     invalid_notice = "invalid_notice"
     twice = "twice"

@@ -1,6 +1,6 @@
 """Requests that cannot be read or allowed, or that name nothing: 400 to 429, apart from 409."""
 
-from app.errors.base import RegistryError, Sentence
+from app.errors.base import RegistryError, SchemaErrorType, Sentence
 from app.errors.codes import ProblemCode
 
 
@@ -215,7 +215,7 @@ class InvalidPayload(RegistryError):
     title = Sentence("What was sent has faults", "提交内容有误")
 
     @property
-    def problem_code(self) -> ProblemCode:
+    def problem_code(self) -> ProblemCode | SchemaErrorType:
         """The code of the faults, where they are all of one kind."""
         codes = {fault.code for fault in self.faults}
         return codes.pop() if len(codes) == 1 else self.code

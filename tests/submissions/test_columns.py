@@ -709,7 +709,7 @@ def test_a_text_that_was_cut_off_is_not_read_as_another(end: int) -> None:
     except UnicodeDecodeError:
         with pytest.raises(InvalidPayload) as refusal:
             file._detect_encoding()
-        assert refusal.value.told == "unknown_encoding"
+        assert refusal.value.problem_code == "unknown_encoding"
     else:
         assert file._detect_encoding() == "utf-8-sig"
 

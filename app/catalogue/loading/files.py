@@ -10,7 +10,7 @@ import yaml
 from pydantic import ValidationError
 
 from app.catalogue.sections import ITEM_CLASSES, build_items_adapter
-from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, SchemaErrorType, Sentence
 from app.rules.law import ListType, RepairRule, Span, Validity
 
 SHIPPED_DIRECTORY = Path(__file__).parents[1] / "data"
@@ -58,7 +58,7 @@ def read_sections(path: Path) -> dict[str, tuple[Any, ...]]:
             faults += [
                 Fault(
                     "/".join(["", section, *map(str, found["loc"])]),
-                    ProblemCode.invalid_catalogue,
+                    SchemaErrorType(found["type"]),
                     Sentence(found["msg"], found["msg"]),
                 )
                 for found in wrong.errors(include_input=False, include_url=False)
