@@ -26,7 +26,7 @@ from app.db.tables import (
 )
 from app.db.tables import SubjectName as NameRow
 from app.demo import load_demo_data, print_keys, synthetic
-from app.disclosure.store import state_expression
+from app.disclosure.store import build_disclosure_state_expression
 from app.entries import store
 from app.entries.store import EntryRow
 from app.registry import Registry, read_head
@@ -76,7 +76,9 @@ def today(registry: Registry) -> date:
 @pytest.fixture(scope="module")
 def rows(registry: Registry, today: date) -> list[EntryRow]:
     with registry.database.reading() as connection:
-        return store.page(connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR)
+        return store.read_entry_page(
+            connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR
+        )
 
 
 def test_every_domain_has_licences_and_penalties_and_lists_only_those_in_force(
@@ -106,7 +108,9 @@ def test_every_state_of_disclosure_is_there(
     registry: Registry, rows: list[EntryRow], today: date
 ) -> None:
     with registry.database.reading() as connection:
-        state = state_expression(today, read_current_calendar(registry, connection))
+        state = build_disclosure_state_expression(
+            today, read_current_calendar(registry, connection)
+        )
         states = set(connection.scalars(select(state).where(EntryVersion.superseded_seq.is_(None))))
     assert states == {item.value for item in DisclosureState}
     assert any(row.reported_late for row in rows)
@@ -115,16 +119,18 @@ def test_every_state_of_disclosure_is_there(
 
 def test_every_kind_status_severity_and_class_is_there(rows: list[EntryRow], today: date) -> None:
     assert {row.facts["subject"]["kind"] for row in rows} == {kind.value for kind in SubjectKind}
-    assert {row.status(today) for row in rows} == set(Status)
+    assert {row.compute_status(today) for row in rows} == set(Status)
     assert {row.term.find_removal_on(today) for row in rows} == {None, *Removal}
     assert {row.severity for row in rows} == {None, *(item.value for item in Severity)}
-    assert {row.disclosure for row in rows} == set(DisclosureClass)
+    assert {row.disclosure_class_enum for row in rows} == set(DisclosureClass)
     assert {row.kind for row in rows} == {kind.value for kind in ListKind}
 
 
 def test_natural_persons_are_public_only_where_the_state_says_so(rows: list[EntryRow]) -> None:
     persons = [row for row in rows if row.facts["subject"]["kind"] == SubjectKind.natural_person]
-    public = {row.list_type for row in persons if row.disclosure is DisclosureClass.public}
+    public = {
+        row.list_type for row in persons if row.disclosure_class_enum is DisclosureClass.public
+    }
     assert public <= {"wage_arrears.black", "judgment_defaulting.black"}
     assert public
 
@@ -236,7 +242,9 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
     assert load_demo_data(other, subjects=SUBJECTS, seed=1) == len(rows)
     assert other.clock is clock
     with other.database.reading() as connection:
-        again = store.page(connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR)
+        again = store.read_entry_page(
+            connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR
+        )
     other.close()
     assert [facts_of(row) for row in again] == [facts_of(row) for row in rows]
 
@@ -270,7 +278,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
         asked = connection.scalars(
             select(SubjectIdentifier.subject_id).where(SubjectIdentifier.lookup_key == number)
         ).all()
-        found = store.of_subjects(connection, asked, registry.clock.today())
+        found = store.read_subject_entries(connection, asked, registry.clock.today())
     assert any(row.kind == ListKind.black for row in found)
     print_keys(registry, file)
     assert capsys.readouterr().out == first

@@ -19,7 +19,7 @@ from app.checks.questions import (
 )
 from app.db.engines import Connection
 from app.entries import store as entries
-from app.entries.store import CheckedRow
+from app.entries.store import CheckedEntryRow
 from app.errors import ProblemCode, Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller
@@ -72,9 +72,9 @@ def answer_known(
 
 def _entries_by_subject(
     connection: Connection, subject_ids: Iterable[UUID], moment: Moment
-) -> dict[UUID, list[CheckedRow]]:
-    found: dict[UUID, list[CheckedRow]] = {}
-    for row in entries.checked(connection, subject_ids, moment.on, moment.known_seq):
+) -> dict[UUID, list[CheckedEntryRow]]:
+    found: dict[UUID, list[CheckedEntryRow]] = {}
+    for row in entries.read_checked_entries(connection, subject_ids, moment.on, moment.known_seq):
         found.setdefault(UUID(row.subject_id), []).append(row)
     return found
 
@@ -86,15 +86,17 @@ class _Viewer:
     caller: Caller
     moment: Moment
     matter: str | None
-    by_subject: dict[UUID, list[CheckedRow]]
+    by_subject: dict[UUID, list[CheckedEntryRow]]
 
-    def visible(self, subjects: Iterable[FoundSubject]) -> list[tuple[CheckedRow, AccessLevel]]:
+    def visible(
+        self, subjects: Iterable[FoundSubject]
+    ) -> list[tuple[CheckedEntryRow, AccessLevel]]:
         """The entries that the caller may see, with how much of each."""
         rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
         seen = [(row, self._sight(row)) for row in rows]
         return [(row, sees) for row, sees in seen if sees is not AccessLevel.none]
 
-    def _sight(self, row: CheckedRow) -> AccessLevel:
+    def _sight(self, row: CheckedEntryRow) -> AccessLevel:
         return determine_access_level(
             self.caller,
             department=row.department,
@@ -103,7 +105,7 @@ class _Viewer:
             void=bool(row.void),
         )
 
-    def verdict(self, rows: Iterable[CheckedRow]) -> Verdict:
+    def verdict(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
         """What follows from entries for the matter."""
         facts = [
             JudgedEntry(

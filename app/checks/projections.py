@@ -9,7 +9,7 @@ import orjson
 
 from app.checks.questions import Answer, Moment
 from app.checks.schemas import NOT_FOUND_NOTE
-from app.entries.store import CheckedRow
+from app.entries.store import CheckedEntryRow
 from app.rules.verdict import Standing
 from app.rules.visibility import AccessLevel
 from app.subjects.records import FoundSubject
@@ -17,7 +17,7 @@ from app.subjects.records import FoundSubject
 WRITTEN_ID = len("00000000-0000-0000-0000-000000000000")
 
 
-def checked_entry(row: CheckedRow, sees: AccessLevel) -> dict[str, Any]:
+def checked_entry(row: CheckedEntryRow, sees: AccessLevel) -> dict[str, Any]:
     """An entry whole, or in outline: that it stands, without text or issuer."""
     whole = sees is AccessLevel.full
     facts = orjson.loads(row.facts)

@@ -146,9 +146,9 @@ def moment_of(
     head = read_head(connection)
     version = head.catalogue_version
     if known_at is not None:
-        known_seq = entries.seq_known_at(connection, known_at)
+        known_seq = entries.find_seq_at(connection, known_at)
     elif known_seq is not None:
-        known_at = entries.instant_of(connection, known_seq)
+        known_at = entries.find_recorded_at(connection, known_seq)
     if known_at is not None:
         version, _ = law_known_at(connection, known_at)
     elif known_seq is not None:

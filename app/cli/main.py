@@ -254,12 +254,12 @@ def enable_list_type(
 def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
     from app.calendar.notices import read_calendar_notice
-    from app.disclosure.service import load_year
-    from app.redress.due_days import recount
+    from app.disclosure.service import load_calendar_year
+    from app.redress.due_days import recompute_due_days
 
     registry = _open_registry()
-    version, recomputed = load_year(registry, read_calendar_notice(file))
-    cases = recount(registry)
+    version, recomputed = load_calendar_year(registry, read_calendar_notice(file))
+    cases = recompute_due_days(registry)
     print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
 
 

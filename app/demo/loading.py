@@ -29,15 +29,15 @@ from app.demo.plan import (
     find_report_day,
 )
 from app.disclosure.schemas import Publication, Withdrawal
-from app.disclosure.service import publish_all, withdraw
+from app.disclosure.service import record_publications, record_withdrawal
 from app.entries import store
-from app.entries.changes.amendments import exit_early, revoke
-from app.entries.recording.batch import record_all
+from app.entries.changes.amendments import exit_early, revoke_entry
+from app.entries.recording.batch import record_entries
 from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
 from app.entries.store import EntryRow
 from app.errors import NotRepairable, RegistryError
 from app.redress import repairs
-from app.redress.objections import lodge
+from app.redress.objections import open_objection
 from app.redress.schemas import (
     Acceptance,
     Applicant,
@@ -153,12 +153,12 @@ class _Loader:
             for batch in _split_batches(received.pop(day_index, [])):
                 self._record_batch(batch)
             for orders in _split_batches(self.publications.pop(day_index, [])):
-                publish_all(self.registry, COMMAND_LINE_CALLER, orders)
+                record_publications(self.registry, COMMAND_LINE_CALLER, orders)
                 self.published += len(orders)
             for entry_id in self.ending_entries.pop(day_index, []):
                 self._end_entry(entry_id, day)
             for entry_id in self.disputed_entries.pop(day_index, []):
-                lodge(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
+                open_objection(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
             if sys.stderr.isatty():
                 _print_progress(f"\r{self.progress_text}")
 
@@ -167,7 +167,7 @@ class _Loader:
 
     def _record_batch(self, batch: Sequence[PlannedDecision]) -> None:
         pushes = [item.build_push(self.rng, self.days) for item in batch]
-        outcomes = record_all(self.registry, COMMAND_LINE_CALLER, pushes)
+        outcomes = record_entries(self.registry, COMMAND_LINE_CALLER, pushes)
         for item, push, outcome in zip(batch, pushes, outcomes, strict=True):
             if isinstance(outcome, RegistryError):
                 raise outcome
@@ -214,8 +214,8 @@ class _Loader:
 
     def _end_entry(self, entry_id: UUID, today: date) -> None:
         with self.registry.database.reading() as connection:
-            row = store.get(connection, entry_id, today)
-        if row is None or row.status(today) in ENDED_STATUSES:
+            row = store.read_entry(connection, entry_id, today)
+        if row is None or row.compute_status(today) in ENDED_STATUSES:
             return
         self.ended += 1
         self._apply_ending(row, today)
@@ -223,7 +223,9 @@ class _Loader:
             for channel, item in row.publications.items():
                 if item.is_currently_published:
                     withdrawal = Withdrawal(channel=channel, withdrawn_on=today)
-                    withdraw(self.registry, COMMAND_LINE_CALLER, entry_id, withdrawal, None)
+                    record_withdrawal(
+                        self.registry, COMMAND_LINE_CALLER, entry_id, withdrawal, None
+                    )
 
     def _apply_ending(self, row: EntryRow, today: date) -> None:
         roll, entry_id = self.rng.random(), row.id
@@ -235,7 +237,7 @@ class _Loader:
         else:
             [code] = self.rng.choices([*REVOCATION_WEIGHTS], [*REVOCATION_WEIGHTS.values()])
             order = Revocation(reason="示例:原决定撤销", reason_code=code, revoked_on=today)
-            revoke(self.registry, COMMAND_LINE_CALLER, entry_id, order, row.version)
+            revoke_entry(self.registry, COMMAND_LINE_CALLER, entry_id, order, row.version)
 
     def _repair_entry(self, row: EntryRow, today: date) -> bool:
         """Repair it by two persons of its department, where the law allows that already."""
@@ -256,13 +258,15 @@ class _Loader:
             promise=Promise(reference="CN-1", signed_on=today),
         )
         try:
-            case, _ = repairs.apply(self.registry, applicant_caller, row.id, application)
+            case, _ = repairs.open_repair(self.registry, applicant_caller, row.id, application)
         except NotRepairable:
             return False
         accepted = Acceptance(outcome="accepted", reasons="示例:材料齐全")
-        repairs.accept(self.registry, applicant_caller, row.id, case.id, accepted)
+        repairs.decide_acceptance(self.registry, applicant_caller, row.id, case.id, accepted)
         approved = RepairDecision(outcome="approved", reasons="示例:符合修复条件")
-        repairs.settle(self.registry, approver_caller, row.id, case.id, approved, row.version)
+        repairs.decide_repair(
+            self.registry, approver_caller, row.id, case.id, approved, row.version
+        )
         return True
 
 

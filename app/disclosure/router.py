@@ -11,8 +11,8 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
-from app.entries.projections import disclosure_view, take_down_view
-from app.entries.router import IfMatch, present
+from app.entries.projections import build_disclosure_view, build_take_down_view
+from app.entries.router import IfMatch, build_entry_response
 from app.entries.schemas import EntryView
 from app.entries.store import EntryRow
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
@@ -26,10 +26,10 @@ from app.rules.status import Status
 
 router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
 
-Reader = Annotated[Caller, needs(Permission.disclosure_read)]
-Writer = Annotated[Caller, needs(Permission.disclosure_write)]
+DisclosureReader = Annotated[Caller, needs(Permission.disclosure_read)]
+DisclosureWriter = Annotated[Caller, needs(Permission.disclosure_write)]
 
-TELLING = problems(
+DISCLOSURE_PROBLEMS = problems(
     errors.BadVersionTag,
     errors.EntryNotFound,
     errors.StaleVersion,
@@ -45,45 +45,45 @@ TELLING = problems(
     "/entries/{entry_id}/disclosures",
     response_model=EntryView,
     dependencies=[needs(Permission.disclosure_write), WRITE_SLOT],
-    responses=TELLING,
+    responses=DISCLOSURE_PROBLEMS,
 )
 def record_publication(
     entry_id: UUID,
-    order: schemas.Publication,
-    caller: Writer,
+    publication: schemas.Publication,
+    caller: DisclosureWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """The entry was published on a channel; the day of publication is what counts."""
-    expected = None if if_match is None else read_version(if_match)
-    service.publish(registry, caller, entry_id, order, expected)
-    return present(registry, caller, entry_id, response, changed=True)
+    expected_version = None if if_match is None else read_version(if_match)
+    service.record_publication(registry, caller, entry_id, publication, expected_version)
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
 @router.post(
     "/entries/{entry_id}/withdrawals",
     response_model=EntryView,
     dependencies=[needs(Permission.disclosure_write), WRITE_SLOT],
-    responses=TELLING,
+    responses=DISCLOSURE_PROBLEMS,
 )
 def record_withdrawal(
     entry_id: UUID,
-    order: schemas.Withdrawal,
-    caller: Writer,
+    withdrawal: schemas.Withdrawal,
+    caller: DisclosureWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """The entry was taken off a channel."""
-    expected = None if if_match is None else read_version(if_match)
-    service.withdraw(registry, caller, entry_id, order, expected)
-    return present(registry, caller, entry_id, response, changed=True)
+    expected_version = None if if_match is None else read_version(if_match)
+    service.record_withdrawal(registry, caller, entry_id, withdrawal, expected_version)
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
 @router.get("/disclosures", responses=problems(errors.BadCursor))
 def list_disclosures(
-    caller: Reader,
+    caller: DisclosureReader,
     registry: RegistryDep,
     state: DisclosureState | None = None,
     department: Annotated[str | None, Query(max_length=80)] = None,
@@ -96,33 +96,35 @@ def list_disclosures(
 
     Without `state`: all that is still owed (pending, due_soon, overdue).
     """
-    asked = {"department": department, "list_type": list_type, "domain": domain}
-    filters: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    given_filters = {"department": department, "list_type": list_type, "domain": domain}
+    filters: dict[str, Any] = {
+        name: value for name, value in given_filters.items() if value is not None
+    }
     today = registry.clock.today()
     with registry.database.reading() as connection:
         calendar = read_current_calendar(registry, connection)
-        rows = store.due(
+        rows = store.read_due_entries(
             connection,
             today,
             calendar,
             state=state,
             filters=filters,
             caller=caller,
-            after=_position(next_),
+            after=_parse_cursor(next_),
             limit=limit + 1,
         )
     audit.record_access(registry, caller, AuditAction.disclosures_listed, state=state, **filters)
-    shown, more = rows[:limit], len(rows) > limit
+    page_rows, has_more = rows[:limit], len(rows) > limit
     return schemas.DuePage(
         on=today,
-        disclosures=[_due_view(row, today, calendar) for row in shown],
-        next=make_cursor(shown[-1].deadline, shown[-1].id) if more else None,
+        disclosures=[_build_due_view(row, today, calendar) for row in page_rows],
+        next=make_cursor(page_rows[-1].deadline, page_rows[-1].id) if has_more else None,
     )
 
 
 @router.get("/withdrawals", responses=problems(errors.BadCursor))
 def list_withdrawals(
-    caller: Reader,
+    caller: DisclosureReader,
     registry: RegistryDep,
     state: TakeDown | None = None,
     department: Annotated[str | None, Query(max_length=80)] = None,
@@ -135,46 +137,46 @@ def list_withdrawals(
     Due on the third working day (行政处罚法 Art 48; 山东省社会信用条例 Art 40); the longest overdue
     first. A department sees its own.
     """
-    asked = {"department": department, "list_type": list_type}
-    filters = {name: value for name, value in asked.items() if value is not None}
+    given_filters = {"department": department, "list_type": list_type}
+    filters = {name: value for name, value in given_filters.items() if value is not None}
     today = registry.clock.today()
     with registry.database.reading() as connection:
         calendar = read_current_calendar(registry, connection)
-        rows = store.to_take_down(
+        rows = store.read_entries_to_take_down(
             connection,
             today,
             calendar,
             state=state,
             filters=filters,
             caller=caller,
-            after=_position(next_),
+            after=_parse_cursor(next_),
             limit=limit + 1,
         )
     audit.record_access(registry, caller, AuditAction.withdrawals_listed, state=state, **filters)
-    shown, more = rows[:limit], len(rows) > limit
-    last = shown[-1] if shown else None
+    page_rows, has_more = rows[:limit], len(rows) > limit
+    last_row = page_rows[-1] if page_rows else None
     return schemas.TakeDownPage(
         on=today,
-        withdrawals=[_take_down_view(row, today, calendar) for row in shown],
-        next=make_cursor(last.take_down_from, last.id) if last and more else None,
+        withdrawals=[_build_take_down_item(row, today, calendar) for row in page_rows],
+        next=make_cursor(last_row.take_down_from, last_row.id) if last_row and has_more else None,
     )
 
 
-def _take_down_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.TakeDownItem:
-    shown = take_down_view(row, today, calendar)
-    assert shown is not None  # the list holds nothing else
+def _build_take_down_item(row: EntryRow, today: date, calendar: Calendar) -> schemas.TakeDownItem:
+    take_down = build_take_down_view(row, today, calendar)
+    assert take_down is not None  # the list holds nothing else
     removal = row.term.find_removal_on(today)
-    ended = Status.expired if row.status(today) is Status.expired else None
+    expired_status = Status.expired if row.compute_status(today) is Status.expired else None
     return schemas.TakeDownItem(
         entry_id=row.id,
         department=row.department,
         list_type=row.list_type,
         source_ref=row.source_ref,
-        because=removal or ended or "not_public",
-        since=shown["since"],
-        due=shown["due"],
-        state=shown["state"],
-        working_days_late=calendar.count_working_days_left(shown["due"], today),
+        because=removal or expired_status or "not_public",
+        since=take_down["since"],
+        due=take_down["due"],
+        state=take_down["state"],
+        working_days_late=calendar.count_working_days_left(take_down["due"], today),
         channels=[
             schemas.ShownOn(channel=channel, published_on=item.published_on, url=item.url)
             for channel, item in row.publications.items()
@@ -183,20 +185,20 @@ def _take_down_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.T
     )
 
 
-def _position(cursor: str | None) -> tuple[date, UUID] | None:
+def _parse_cursor(cursor: str | None) -> tuple[date, UUID] | None:
     if cursor is None:
         return None
     deadline, entry_id = read_cursor(cursor, 2)
     try:
         return date.fromisoformat(deadline), UUID(entry_id)
-    except ValueError as unreadable:
-        raise errors.BadCursor from unreadable
+    except ValueError as error:
+        raise errors.BadCursor from error
 
 
-def _due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView:
-    shown = disclosure_view(row, row.term, today, calendar)
-    done = {DisclosureState.on_time, DisclosureState.late, DisclosureState.not_required}
-    overdue = today > row.deadline and row.published_on is None
+def _build_due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView:
+    disclosure = build_disclosure_view(row, row.term, today, calendar)
+    finished_states = {DisclosureState.on_time, DisclosureState.late, DisclosureState.not_required}
+    is_overdue = today > row.deadline and row.published_on is None
     return schemas.DueView(
         entry_id=row.id,
         department=row.department,
@@ -208,10 +210,14 @@ def _due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.DueView
         deadline=row.deadline,
         provisional=row.provisional,
         working_days_left=calendar.count_working_days_left(today, row.deadline),
-        working_days_late=calendar.count_working_days_left(row.deadline, today) if overdue else 0,
+        working_days_late=calendar.count_working_days_left(row.deadline, today)
+        if is_overdue
+        else 0,
         missing=[
-            channel["channel"] for channel in shown["channels"] if channel["state"] not in done
+            channel["channel"]
+            for channel in disclosure["channels"]
+            if channel["state"] not in finished_states
         ],
-        reported=shown["reported"],
-        state=shown["state"],
+        reported=disclosure["reported"],
+        state=disclosure["state"],
     )

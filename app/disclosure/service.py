@@ -18,13 +18,13 @@ from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
 from app.entries import store as entries
 from app.entries.changes.next_version import (
-    Change,
+    ChangeCommand,
     NextVersion,
     append_versions,
-    change,
-    require_within,
+    change_entry,
+    require_day_within,
 )
-from app.entries.recording.version_values import barred_from, channel_values
+from app.entries.recording.version_values import build_channel_values, find_first_non_public_day
 from app.entries.store import EntryRow
 from app.errors import (
     AlreadyPublished,
@@ -40,15 +40,15 @@ from app.rules.law import DisclosureClass
 from app.rules.permissions import COMMAND_LINE_CALLER, Caller
 from app.rules.transitions import Action, require_transition_allowed
 
-RECOMPUTED_AT_ONCE = 500
+MAX_ENTRIES_PER_RECOMPUTATION = 500
 
 
-def publish(
+def record_publication(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
-    order: Publication,
-    expected: int | None,
+    publication: Publication,
+    expected_version: int | None,
 ) -> None:
     """Record that an entry was published on a channel.
 
@@ -58,24 +58,24 @@ def publish(
         RegistryError: see `change`.
     """
 
-    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        return _published(row, order, law)
+    def compute_published_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+        return _apply_publication(row, publication, law)
 
-    _tell(
+    _change_entry(
         registry,
         caller,
         entry_id,
-        expected,
+        expected_version,
         Action.publish,
         AuditAction.disclosure_recorded,
-        order,
-        order.published_on,
-        apply,
+        publication,
+        publication.published_on,
+        compute_published_values,
     )
 
 
-def publish_all(
-    registry: Registry, caller: Caller, orders: Sequence[tuple[UUID, Publication]]
+def record_publications(
+    registry: Registry, caller: Caller, publications: Sequence[tuple[UUID, Publication]]
 ) -> None:
     """Record publications in one transaction, each as `publish` would; all of them or none.
 
@@ -83,63 +83,71 @@ def publish_all(
         RegistryError: what stands against one of them.
     """
 
-    def work(connection: Connection) -> None:
+    def write_publications(connection: Connection) -> None:
         law = read_law(registry, connection)
-        rows = entries.lock_all(connection, {entry_id for entry_id, _ in orders}, law.today)
-        made = []
-        for entry_id, order in orders:
+        rows = entries.lock_entries(
+            connection, {entry_id for entry_id, _ in publications}, law.today
+        )
+        next_versions = []
+        for entry_id, publication in publications:
             row = rows.get(entry_id)
             if row is None or row.void or not caller.acts_for(row.department):
                 raise EntryNotFound
             # The row is read for today; active and suspended alone may differ, and both pass.
             require_transition_allowed(
-                Action.publish, row.status(order.published_on), caller, row.department
+                Action.publish, row.compute_status(publication.published_on), caller, row.department
             )
-            differing = _published(row, order, law)
-            if differing is None:
+            changed_values = _apply_publication(row, publication, law)
+            if changed_values is None:
                 continue
-            made.append(
+            next_versions.append(
                 NextVersion(
                     row=row,
                     action=Action.publish,
                     audit_action=AuditAction.disclosure_recorded,
                     reason=None,
-                    digest=_digest(Action.publish, order),
-                    differing=differing,
+                    digest=_compute_digest(Action.publish, publication),
+                    changed_values=changed_values,
                 )
             )
-            rows[entry_id] = row._replace(version=row.version + 1, **differing)
-        append_versions(registry, connection, caller, law, made)
+            rows[entry_id] = row._replace(version=row.version + 1, **changed_values)
+        append_versions(registry, connection, caller, law, next_versions)
 
-    registry.write(work)
+    registry.write(write_publications)
 
 
-def _published(row: EntryRow, order: Publication, law: Law) -> dict[str, Any] | None:
+def _apply_publication(row: EntryRow, publication: Publication, law: Law) -> dict[str, Any] | None:
     """The columns that differ once it is published; None where it is so already."""
-    if row.disclosure is not DisclosureClass.public:
+    if row.disclosure_class_enum is not DisclosureClass.public:
         raise PublicationNotAllowed
-    require_within(order.published_on, row.decided_on, law.today, "/published_on")
+    require_day_within(publication.published_on, row.decided_on, law.today, "/published_on")
     channels = dict(row.publications)
-    known = channels[order.channel]
-    stands = known.published_on is not None and known.withdrawn_on is None
+    recorded = channels[publication.channel]
+    is_published = recorded.published_on is not None and recorded.withdrawn_on is None
     # A retry that comes after the withdrawal must not put back what was taken down.
-    belated = known.withdrawn_on is not None and order.published_on < known.withdrawn_on
-    if stands or belated:
-        if (known.published_on, known.url) == (order.published_on, order.url):
+    is_late_retry = (
+        recorded.withdrawn_on is not None and publication.published_on < recorded.withdrawn_on
+    )
+    if is_published or is_late_retry:
+        if (recorded.published_on, recorded.url) == (publication.published_on, publication.url):
             return None
         raise AlreadyPublished
-    channels[order.channel] = Published(
-        required=known.required,
-        published_on=order.published_on,
-        url=order.url,
+    channels[publication.channel] = Published(
+        required=recorded.required,
+        published_on=publication.published_on,
+        url=publication.url,
         recorded_at=law.at.isoformat().replace("+00:00", "Z"),
         applicable_deadline=row.deadline,
     )
-    return channel_values(channels, row.term)  # a public entry: only its term ends that
+    return build_channel_values(channels, row.term)  # a public entry: only its term ends that
 
 
-def withdraw(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Withdrawal, expected: int | None
+def record_withdrawal(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    withdrawal: Withdrawal,
+    expected_version: int | None,
 ) -> None:
     """Record that an entry was taken off a channel.
 
@@ -148,67 +156,71 @@ def withdraw(
         RegistryError: see `change`.
     """
 
-    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+    def compute_withdrawn_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
         channels = dict(row.publications)
-        known = channels[order.channel]
-        if known.published_on is None:
+        recorded = channels[withdrawal.channel]
+        if recorded.published_on is None:
             raise NotPublished
-        if known.withdrawn_on is not None:
-            if known.withdrawn_on == order.withdrawn_on:
+        if recorded.withdrawn_on is not None:
+            if recorded.withdrawn_on == withdrawal.withdrawn_on:
                 return None
             raise NotPublished
-        require_within(order.withdrawn_on, known.published_on, law.today, "/withdrawn_on")
-        channels[order.channel] = replace(known, withdrawn_on=order.withdrawn_on)
-        return channel_values(channels, row.term, barred_from(row, row.disclosure, law.today))
+        require_day_within(
+            withdrawal.withdrawn_on, recorded.published_on, law.today, "/withdrawn_on"
+        )
+        channels[withdrawal.channel] = replace(recorded, withdrawn_on=withdrawal.withdrawn_on)
+        return build_channel_values(
+            channels, row.term, find_first_non_public_day(row, row.disclosure_class_enum, law.today)
+        )
 
-    _tell(
+    _change_entry(
         registry,
         caller,
         entry_id,
-        expected,
+        expected_version,
         Action.withdraw,
         AuditAction.withdrawal_recorded,
-        order,
+        withdrawal,
         None,
-        apply,
+        compute_withdrawn_values,
     )
 
 
-def _tell(
+def _change_entry(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
-    expected: int | None,
+    expected_version: int | None,
     action: Action,
     audit_action: AuditAction,
-    order: Publication | Withdrawal,
-    status_on: date | None,
-    apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
+    request: Publication | Withdrawal,
+    status_day: date | None,
+    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
 ) -> None:
-    change(
+    change_entry(
         registry,
         caller,
         entry_id,
-        Change(
+        ChangeCommand(
             action=action,
             audit_action=audit_action,
             reason=None,
-            digest=_digest(action, order),
-            expected=expected,
-            status_on=status_on,
-            apply=apply,
+            digest=_compute_digest(action, request),
+            expected_version=expected_version,
+            status_day=status_day,
+            compute_changed_values=compute_changed_values,
         ),
     )
 
 
-def _digest(action: Action, order: Publication | Withdrawal) -> str:
-    return fingerprint({"action": action.value, **order.model_dump(mode="json")})
+def _compute_digest(action: Action, request: Publication | Withdrawal) -> str:
+    return fingerprint({"action": action.value, **request.model_dump(mode="json")})
 
 
 # --- a calendar notice ---------------------------------------------------
 
 
-def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
+def load_calendar_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
     """Load or amend a year's day-off notice, and recompute every deadline that it touches.
 
     The new calendar and the recomputed entries are one change: nobody reads the one without the
@@ -218,35 +230,37 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
         the new calendar version, and how many entries were recomputed.
     """
 
-    def work(connection: Connection) -> tuple[int, int]:
+    def write_calendar(connection: Connection) -> tuple[int, int]:
         at = registry.clock.now()
         version = record_year(registry, connection, year)
         # Read only now, holding the counter: another notice may have come in just before.
-        before = read_calendar_at(registry, connection, version - 1)
+        previous_calendar = read_calendar_at(registry, connection, version - 1)
         law = replace(read_law(registry, connection), at=at)
         registry.calendars.pop(version, None)  # not to be remembered before it is committed
-        days = find_changed_days(before, law.calendar)
+        days = find_changed_days(previous_calendar, law.calendar)
         count = 0
         after: UUID | None = None
         while days:
-            rows = store.touched(
+            rows = store.read_entries_overlapping_days(
                 connection,
                 law.today,
                 min(days),
                 max(days),
                 after=after,
-                limit=RECOMPUTED_AT_ONCE,
+                limit=MAX_ENTRIES_PER_RECOMPUTATION,
             )
             if not rows:
                 break
             after = rows[-1].id
-            made = [
-                _recomputed(row, law)
+            next_versions = [
+                _build_recomputed_version(row, law)
                 for row in rows
-                if is_deadline_affected(row.clock_started_on, row.deadline, before, law.calendar)
+                if is_deadline_affected(
+                    row.deadline_start_day, row.deadline, previous_calendar, law.calendar
+                )
             ]
-            append_versions(registry, connection, COMMAND_LINE_CALLER, law, made)
-            count += len(made)
+            append_versions(registry, connection, COMMAND_LINE_CALLER, law, next_versions)
+            count += len(next_versions)
         record = audit.build_record(
             COMMAND_LINE_CALLER,
             at,
@@ -258,24 +272,28 @@ def load_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
         audit.record_changes(connection, [record])
         return version, count
 
-    return registry.write(work)
+    return registry.write(write_calendar)
 
 
-def _recomputed(row: EntryRow, law: Law) -> NextVersion:
-    due = law.calendar.compute_deadline(row.clock_started_on)
-    channels = apply_new_deadline(row.publications, due.deadline, keep_later_deadline=True)
+def _build_recomputed_version(row: EntryRow, law: Law) -> NextVersion:
+    result = law.calendar.compute_deadline(row.deadline_start_day)
+    channels = apply_new_deadline(row.publications, result.deadline, keep_later_deadline=True)
     return NextVersion(
         row=row,
         action=Action.recompute,
         audit_action=AuditAction.deadline_recomputed,
         reason="calendar",
         digest=fingerprint({"calendar": law.calendar_version}),
-        differing={
-            "deadline": due.deadline,
-            "provisional": due.provisional,
+        changed_values={
+            "deadline": result.deadline,
+            "provisional": result.provisional,
             "calendar_version": law.calendar_version,
             # A report that was in time by the deadline then shown stays in time.
-            "reported_late": row.reported_late and civil_day(row.received_at) > due.deadline,
-            **channel_values(channels, row.term, barred_from(row, row.disclosure, law.today)),
+            "reported_late": row.reported_late and civil_day(row.received_at) > result.deadline,
+            **build_channel_values(
+                channels,
+                row.term,
+                find_first_non_public_day(row, row.disclosure_class_enum, law.today),
+            ),
         },
     )

@@ -21,28 +21,30 @@ from app.rules.law import DisclosureClass
 from app.rules.permissions import Caller
 
 
-def state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
+def build_disclosure_state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
     """The state of the duty on a day, in SQL; twin of `app.rules.disclosure.state_on`."""
     version = EntryVersion
     due_soon_until = calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS)
-    eve = day - timedelta(days=1)
+    day_before = day - timedelta(days=1)
 
-    def ended_by(limit: date | Any) -> ColumnElement[bool]:  # noqa: ANN401 - day or column
+    def is_ended_by(last_day: date | Any) -> ColumnElement[bool]:  # noqa: ANN401 - day or column
         return or_(
-            version.revoked_on <= limit,
-            version.exited_on <= limit,
-            version.repaired_on <= limit,
+            version.revoked_on <= last_day,
+            version.exited_on <= last_day,
+            version.repaired_on <= last_day,
         )
 
     # A term's first day of being over is the day after its last: over by a day means last < day.
-    lapsed = and_(
-        or_(version.effective_until <= eve, version.cap_ends_on <= eve),
+    term_ended_before_deadline = and_(
+        or_(version.effective_until <= day_before, version.cap_ends_on <= day_before),
         or_(
             version.effective_until < version.deadline,
             version.cap_ends_on < version.deadline,
         ),
     )
-    no_longer = or_(and_(ended_by(day), ended_by(version.deadline)), lapsed)
+    is_no_longer_required = or_(
+        and_(is_ended_by(day), is_ended_by(version.deadline)), term_ended_before_deadline
+    )
     return case(
         (
             or_(
@@ -56,14 +58,14 @@ def state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
             literal(DisclosureState.late.value),
         ),
         (version.published_on.is_not(None), literal(DisclosureState.on_time.value)),
-        (no_longer, literal(DisclosureState.not_required.value)),
+        (is_no_longer_required, literal(DisclosureState.not_required.value)),
         (version.deadline < day, literal(DisclosureState.overdue.value)),
         (version.deadline <= due_soon_until, literal(DisclosureState.due_soon.value)),
         else_=literal(DisclosureState.pending.value),
     )
 
 
-def due(
+def read_due_entries(
     connection: Connection,
     day: date,
     calendar: Calendar,
@@ -80,28 +82,28 @@ def due(
     timeliness report counts it.
     """
     open_states = (DisclosureState.pending, DisclosureState.due_soon, DisclosureState.overdue)
-    wanted = [state] if state else list(open_states)
+    states = [state] if state else list(open_states)
     query = (
-        entries.rows_as_of(day)
+        entries.select_entries_as_of(day)
         .where(
-            entries.visible_to(caller, day),
-            state_expression(day, calendar).in_([item.value for item in wanted]),
+            entries.is_visible_to(caller, day),
+            build_disclosure_state_expression(day, calendar).in_([item.value for item in states]),
         )
         .order_by(EntryVersion.deadline, Entry.id)
         .limit(limit)
     )
-    if all(item in open_states for item in wanted):
+    if all(item in open_states for item in states):
         query = query.where(
-            EntryVersion.published_on.is_(None), entries.not_ended(EntryVersion, day)
+            EntryVersion.published_on.is_(None), entries.is_not_ended_on(EntryVersion, day)
         )
-    for condition in entries.conditions(filters):
+    for condition in entries.build_filter_conditions(filters):
         query = query.where(condition)
     if after is not None:
         query = query.where(tuple_(EntryVersion.deadline, Entry.id) > after)
-    return entries.fetch(connection, query)
+    return entries.read_rows(connection, query)
 
 
-def to_take_down(
+def read_entries_to_take_down(
     connection: Connection,
     day: date,
     calendar: Calendar,
@@ -118,34 +120,40 @@ def to_take_down(
     it has to take down.
     """
     version = EntryVersion
-    late = find_latest_overdue_first_day(day, calendar)
+    latest_overdue_day = find_latest_overdue_first_day(day, calendar)
     query = (
-        entries.rows_as_of(day)
-        .where(version.take_down_from <= (late if state is TakeDown.overdue else day))
+        entries.select_entries_as_of(day)
+        .where(version.take_down_from <= (latest_overdue_day if state is TakeDown.overdue else day))
         .order_by(version.take_down_from, Entry.id)
         .limit(limit)
     )
     if state is TakeDown.due:
-        query = query.where(version.take_down_from > late)
+        query = query.where(version.take_down_from > latest_overdue_day)
     if not caller.has_oversight:
         query = query.where(version.department == (caller.department or ""))
-    for condition in entries.conditions(filters):
+    for condition in entries.build_filter_conditions(filters):
         query = query.where(condition)
     if after is not None:
         query = query.where(tuple_(version.take_down_from, Entry.id) > after)
-    return entries.fetch(connection, query)
+    return entries.read_rows(connection, query)
 
 
-def touched(
-    connection: Connection, day: date, first: date, last: date, *, after: UUID | None, limit: int
+def read_entries_overlapping_days(
+    connection: Connection,
+    day: date,
+    first_day: date,
+    last_day: date,
+    *,
+    after: UUID | None,
+    limit: int,
 ) -> list[EntryRow]:
     """Entries whose way from decision to deadline crosses the days from first to last."""
     query = (
-        entries.rows_as_of(day)
-        .where(EntryVersion.decided_on < last, EntryVersion.deadline >= first)
+        entries.select_entries_as_of(day)
+        .where(EntryVersion.decided_on < last_day, EntryVersion.deadline >= first_day)
         .order_by(Entry.id)
         .limit(limit)
     )
     if after is not None:
         query = query.where(Entry.id > after)
-    return entries.fetch(connection, query)
+    return entries.read_rows(connection, query)

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.entries.store import EntryRow, Neighbour
+from app.entries.store import EntryRow, ListedEntry
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,
@@ -18,12 +18,12 @@ from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import Removal, Status, Term, compute_status
 
-SEALED = "已封存 / sealed"
+SEALED_TEXT = "已封存 / sealed"
 # What changes with every version by itself says nothing about what was changed.
-NOT_CHANGES = {"version", "seq", "recorded_at", "on", "effects"}
+IGNORED_FIELDS = {"version", "seq", "recorded_at", "on", "effects"}
 
 
-def entry_view(
+def build_entry_view(
     row: EntryRow, day: date, calendar: Calendar, effects: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
     """The whole entry (`EntryView`)."""
@@ -41,12 +41,12 @@ def entry_view(
         "source_ref": row.source_ref,
         "case_ref": facts.get("case_ref"),
         "replaces": row.replaces,
-        "subject": subject_view(row),
+        "subject": build_subject_view(row),
         "responsible_persons": [
             {
                 "role": person["role"],
                 "name": person["name"],
-                "identifier": _shown(person.get("identifier")),
+                "identifier": _build_identifier_view(person.get("identifier")),
             }
             for person in facts.get("responsible_persons") or ()
         ],
@@ -76,162 +76,168 @@ def entry_view(
         "status": compute_status(
             term, ListKind(row.kind), day, has_active_black_entry=bool(row.black_active)
         ),
-        "removal": _removal(row, term, day),
+        "removal": _build_removal_view(row, term, day),
         "disputed": row.disputed,
-        "disclosure": disclosure_view(row, term, day, calendar),
+        "disclosure": build_disclosure_view(row, term, day, calendar),
         "effects": list(effects),
     }
 
 
-def sealed(view: Mapping[str, Any]) -> dict[str, Any]:
+def redact_sealed_view(view: Mapping[str, Any]) -> dict[str, Any]:
     """A sealed entry to its own department: what it must take down, and nothing of whom or why."""
     return {
         **view,
         "case_ref": None,
-        "subject": {**view["subject"], "name": SEALED, "identifiers": []},
+        "subject": {**view["subject"], "name": SEALED_TEXT, "identifiers": []},
         "responsible_persons": [],
-        "reason": SEALED,
-        "legal_basis": SEALED,
+        "reason": SEALED_TEXT,
+        "legal_basis": SEALED_TEXT,
         "penalty": None,
         "licence": None,
         "remark": None,
     }
 
 
-def subject_view(row: EntryRow) -> dict[str, Any]:
+def build_subject_view(row: EntryRow) -> dict[str, Any]:
     """The subject as the decision named it, personal numbers masked."""
     subject = row.facts["subject"]
     return {
         "id": row.subject_id,
         "kind": subject["kind"],
         "name": subject["name"],
-        "identifiers": [_shown(item) for item in subject.get("identifiers", ())],
+        "identifiers": [_build_identifier_view(item) for item in subject.get("identifiers", ())],
     }
 
 
-def disclosure_view(row: EntryRow, term: Term, day: date, calendar: Calendar) -> dict[str, Any]:
+def build_disclosure_view(
+    row: EntryRow, term: Term, day: date, calendar: Calendar
+) -> dict[str, Any]:
     """The duty to publish, as a whole and channel by channel; `term` is the row's."""
-    sent = row.facts.get("disclosure") or {}
+    given = row.facts.get("disclosure") or {}
     ends_on = term.ends_on
-    disclosure_class = row.disclosure
-    public = disclosure_class is DisclosureClass.public
+    disclosure_class = row.disclosure_class_enum
+    is_public = disclosure_class is DisclosureClass.public
     state = compute_disclosure_state(
         disclosure_class=disclosure_class,
         deadline=row.deadline,
-        fulfilment=row.fulfilled,
+        fulfilment=row.fulfilment,
         ended_on=ends_on,
         void=row.void,
         day=day,
         calendar=calendar,
     )
-    due = public and state is not DisclosureState.not_required
-    still_open = compute_unpublished_state(row.deadline, day, calendar)
+    is_due = is_public and state is not DisclosureState.not_required
+    unpublished_state = compute_unpublished_state(row.deadline, day, calendar)
     channels = []
     for channel, item in row.publications.items():
-        if not due or not item.required:
-            shown = DisclosureState.not_required
+        if not is_due or not item.required:
+            channel_state = DisclosureState.not_required
         elif item.fulfills_duty(ends_on):
-            shown = DisclosureState.late if item.is_late else DisclosureState.on_time
+            channel_state = DisclosureState.late if item.is_late else DisclosureState.on_time
         else:
-            shown = still_open
+            channel_state = unpublished_state
         channels.append(
             {
                 "channel": channel,
-                "required": public and item.required,
+                "required": is_public and item.required,
                 "published_on": item.published_on,
                 "url": item.url,
                 "recorded_at": item.recorded_at,
                 "withdrawn_on": item.withdrawn_on,
-                "state": shown,
+                "state": channel_state,
             }
         )
     return {
         "class": disclosure_class,
-        "exemption": sent.get("exemption"),
-        "basis": sent.get("basis"),
+        "exemption": given.get("exemption"),
+        "basis": given.get("basis"),
         "deadline": row.deadline,
         "provisional": row.provisional,
         "calendar_version": str(row.calendar_version),
         "reported": "late" if row.reported_late else "on_time",
         "state": state,
-        "take_down": take_down_view(row, day, calendar),
+        "take_down": build_take_down_view(row, day, calendar),
         "channels": channels,
     }
 
 
-def take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any] | None:
+def build_take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any] | None:
     """What is owed once the entry may not be public any more; None while nothing is."""
     if row.take_down_from is None or row.take_down_from > day:
         return None
-    due = compute_take_down_deadline(row.take_down_from, calendar)
-    state = TakeDown.overdue if day > due else TakeDown.due
-    return {"since": row.take_down_from, "due": due, "state": state}
+    deadline = compute_take_down_deadline(row.take_down_from, calendar)
+    state = TakeDown.overdue if day > deadline else TakeDown.due
+    return {"since": row.take_down_from, "due": deadline, "state": state}
 
 
-def effects_of(
-    row: EntryRow, day: date, neighbours: Iterable[Neighbour], caller: Caller
+def build_effect_views(
+    row: EntryRow, day: date, listed_entries: Iterable[ListedEntry], caller: Caller
 ) -> list[dict[str, Any]]:
     """Which red entries of the subject an active black entry suspends on a day."""
-    if row.kind != ListKind.black or row.status(day) is not Status.active:
+    if row.kind != ListKind.black or row.compute_status(day) is not Status.active:
         return []
-    readable: list[UUID] = []
-    others = 0
-    for neighbour in neighbours:
-        if neighbour.kind is not ListKind.red:
+    readable_ids: list[UUID] = []
+    unreadable_count = 0
+    for listed_entry in listed_entries:
+        if listed_entry.kind is not ListKind.red:
             continue
-        status = compute_status(neighbour.term, ListKind.red, day, has_active_black_entry=True)
+        status = compute_status(listed_entry.term, ListKind.red, day, has_active_black_entry=True)
         if status is not Status.suspended:
             continue
-        if caller.has_oversight or caller.acts_for(neighbour.department):
-            readable.append(neighbour.entry_id)
+        if caller.has_oversight or caller.acts_for(listed_entry.department):
+            readable_ids.append(listed_entry.entry_id)
         else:
-            others += 1
+            unreadable_count += 1
     effects: list[dict[str, Any]] = [
-        {"effect": "suspends", "entry_id": entry_id} for entry_id in readable
+        {"effect": "suspends", "entry_id": entry_id} for entry_id in readable_ids
     ]
-    return [*effects, {"effect": "suspends", "count": others}] if others else effects
+    return (
+        [*effects, {"effect": "suspends", "count": unreadable_count}]
+        if unreadable_count
+        else effects
+    )
 
 
-def changes_between(
+def find_field_changes(
     before: Mapping[str, Any] | None, after: Mapping[str, Any]
 ) -> list[dict[str, Any]]:
     """What a version changed, fact by fact; the first version changes nothing."""
     if before is None:
         return []
-    old, new = _flat(before), _flat(after)
+    old, new = _flatten(before), _flatten(after)
     return [
         {"field": name, "old": old.get(name), "new": new.get(name)}
         for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name) and name.split(".")[0] not in NOT_CHANGES
+        if old.get(name) != new.get(name) and name.split(".")[0] not in IGNORED_FIELDS
     ]
 
 
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
     if isinstance(value, Mapping):
         items = value.items()
     elif isinstance(value, list):
         items = ((str(position), item) for position, item in enumerate(value))  # type: ignore[assignment]
     else:
         return {prefix: value}
-    flat: dict[str, Any] = {}
+    flattened: dict[str, Any] = {}
     for name, item in items:
-        flat.update(_flat(item, f"{prefix}.{name}" if prefix else str(name)))
-    return flat
+        flattened.update(_flatten(item, f"{prefix}.{name}" if prefix else str(name)))
+    return flattened
 
 
-def _removal(row: EntryRow, term: Term, day: date) -> dict[str, Any] | None:
+def _build_removal_view(row: EntryRow, term: Term, day: date) -> dict[str, Any] | None:
     removal = term.find_removal_on(day)
     if removal is None:
         return None
-    first_day = {
+    removal_days = {
         Removal.revoked: row.revoked_on,
         Removal.repaired: row.lapsed_from if term.is_lapsed_on(day) else row.repaired_on,
         Removal.exited: row.exited_on,
     }
-    return {"by": removal, "on": first_day[removal]}
+    return {"by": removal, "on": removal_days[removal]}
 
 
-def _shown(identifier: Mapping[str, str] | None) -> dict[str, str] | None:
+def _build_identifier_view(identifier: Mapping[str, str] | None) -> dict[str, str] | None:
     if identifier is None:
         return None
     return {name: value for name, value in identifier.items() if name != "key"}

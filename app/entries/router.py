@@ -13,7 +13,7 @@ from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
 from app.entries.changes import amendments
-from app.entries.changes.status_changes import turn_to_today
+from app.entries.changes.status_changes import record_status_changes_until_today
 from app.entries.recording import batch
 from app.entries.store import EntryRow
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
@@ -35,8 +35,8 @@ from app.rules.visibility import AccessLevel
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
-Reader = Annotated[Caller, needs(Permission.entry_read)]
-Writer = Annotated[Caller, needs(Permission.entry_write)]
+EntryReader = Annotated[Caller, needs(Permission.entry_read)]
+EntryWriter = Annotated[Caller, needs(Permission.entry_write)]
 IfMatch = Annotated[
     str | None,
     Header(
@@ -45,9 +45,9 @@ IfMatch = Annotated[
         examples=['"1"'],
     ),
 ]
-Code = Annotated[str | None, Query(max_length=80)]
+EntryFilterText = Annotated[str | None, Query(max_length=80)]
 
-RECORDING = problems(
+RECORDING_PROBLEMS = problems(
     errors.NotYourList,
     errors.NotYourDepartment,
     errors.EntryConflict,
@@ -62,7 +62,7 @@ RECORDING = problems(
     errors.PublicationNotAllowed,
     errors.Busy,
 )
-CHANGING = problems(
+CHANGING_PROBLEMS = problems(
     errors.BadVersionTag,
     errors.EntryNotFound,
     errors.StaleVersion,
@@ -79,32 +79,32 @@ CHANGING = problems(
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses={
         200: {"model": schemas.EntryView, "description": "The very same was recorded before"},
-        **RECORDING,
+        **RECORDING_PROBLEMS,
     },
 )
 def push_entry(
-    push: schemas.EntryPush, caller: Writer, registry: RegistryDep, response: Response
+    push: schemas.EntryPush, caller: EntryWriter, registry: RegistryDep, response: Response
 ) -> dict[str, Any]:
     """Record a decision: a red or black entry, a licence or a penalty.
 
     Idempotent by (department, source_ref): the same body again answers 200 with today's view.
     """
-    recorded = batch.record(registry, caller, push)
+    recorded = batch.record_entry(registry, caller, push)
     if recorded.replayed:
         response.status_code = status.HTTP_200_OK
         audit.record_access(registry, caller, AuditAction.entry_replayed, recorded.entry_id)
     response.headers["Location"] = f"/v1/entries/{recorded.entry_id}"
-    return present(registry, caller, recorded.entry_id, response, changed=True)
+    return build_entry_response(registry, caller, recorded.entry_id, response, is_own_change=True)
 
 
 @router.get("", responses=problems(errors.BadCursor))
 def list_entries(
-    caller: Reader,
+    caller: EntryReader,
     registry: RegistryDep,
-    source_ref: Code = None,
-    list_type: Code = None,
-    domain: Code = None,
-    department: Code = None,
+    source_ref: EntryFilterText = None,
+    list_type: EntryFilterText = None,
+    domain: EntryFilterText = None,
+    department: EntryFilterText = None,
     entry_status: Annotated[Status | None, Query(alias="status")] = None,
     subject_id: UUID | None = None,
     on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
@@ -115,20 +115,20 @@ def list_entries(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.EntryPage:
     """Entries by page, oldest first; a department sees its own."""
-    asked = {
+    given_filters = {
         "source_ref": source_ref,
         "list_type": list_type,
         "domain": domain,
         "department": department,
         "subject_id": subject_id,
     }
-    filters = {name: value for name, value in asked.items() if value is not None}
+    filters = {name: value for name, value in given_filters.items() if value is not None}
     if (on or known_at) and not caller.has_oversight:
         raise errors.Forbidden
     day = on or registry.clock.today()
     with registry.database.reading() as connection:
-        seq = None if known_at is None else store.seq_known_at(connection, known_at)
-        rows = store.page(
+        seq = None if known_at is None else store.find_seq_at(connection, known_at)
+        rows = store.read_entry_page(
             connection,
             day,
             after=read_id_cursor(next_),
@@ -138,9 +138,9 @@ def list_entries(
             statuses=[entry_status] if entry_status else [],
             seq=seq,
         )
-        shown, more = rows[:limit], len(rows) > limit
-        calendar = _calendar_of(registry, connection, known_at)
-        found = _views(connection, shown, day, calendar, caller, seq)
+        page_rows, has_more = rows[:limit], len(rows) > limit
+        calendar = _read_calendar_known_at(registry, connection, known_at)
+        entry_views = _build_entry_views(connection, page_rows, day, calendar, caller, seq)
     audit.record_access(
         registry,
         caller,
@@ -149,7 +149,7 @@ def list_entries(
         **{name: str(value) for name, value in filters.items()},
     )
     return schemas.EntryPage.model_validate(
-        {"entries": found, "next": make_cursor(shown[-1].id) if more else None}
+        {"entries": entry_views, "next": make_cursor(page_rows[-1].id) if has_more else None}
     )
 
 
@@ -158,7 +158,7 @@ def list_entries(
 )
 def show_entry(
     entry_id: UUID,
-    caller: Reader,
+    caller: EntryReader,
     registry: RegistryDep,
     response: Response,
     on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
@@ -168,11 +168,11 @@ def show_entry(
     known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> dict[str, Any]:
     """One entry as it stands today, or stood for the registry's knowledge of another day."""
-    past = any(value is not None for value in (on, known_at, known_seq))
-    if past and not caller.has_oversight:
+    is_past_view = any(value is not None for value in (on, known_at, known_seq))
+    if is_past_view and not caller.has_oversight:
         raise errors.Forbidden
     require_one_moment(known_at, known_seq, "?known_seq")
-    view = present(
+    view = build_entry_response(
         registry, caller, entry_id, response, on=on, known_at=known_at, known_seq=known_seq
     )
     audit.record_access(
@@ -180,28 +180,36 @@ def show_entry(
         caller,
         AuditAction.entry_read,
         entry_id,
-        **({"on": on, "known_at": known_at, "known_seq": known_seq} if past else {}),
+        **({"on": on, "known_at": known_at, "known_seq": known_seq} if is_past_view else {}),
     )
     return view
 
 
 @router.get("/{entry_id}/history", responses=problems(errors.EntryNotFound))
-def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schemas.History:
+def show_history(entry_id: UUID, caller: EntryReader, registry: RegistryDep) -> schemas.History:
     """Every version of an entry: who made it, when, why, and what it changed."""
     today = registry.clock.today()
-    turn_to_today(registry)  # so that the last day's doing is told as well
+    record_status_changes_until_today(registry)  # so that the last day's doing is told as well
     with registry.database.reading() as connection:
-        rows = store.versions(connection, entry_id, today)
-        turns = store.turns_of(connection, entry_id)
-        causes = store.current(
-            connection, [turn.cause_entry_id for turn in turns if turn.cause_entry_id], today
+        rows = store.read_versions(connection, entry_id, today)
+        status_changes = store.read_status_changes(connection, entry_id)
+        cause_entries = store.read_current_entries(
+            connection,
+            [
+                status_change.cause_entry_id
+                for status_change in status_changes
+                if status_change.cause_entry_id
+            ],
+            today,
         )
         calendar = read_current_calendar(registry, connection)
-    if not rows or not sees_whole(caller, rows[-1], today):
+    if not rows or not can_read_fully(caller, rows[-1], today):
         raise errors.EntryNotFound
     audit.record_access(registry, caller, AuditAction.history_read, entry_id)
-    shown: list[dict[str, Any]] = [projections.entry_view(row, today, calendar) for row in rows]
-    before: list[dict[str, Any] | None] = [None, *shown[:-1]]
+    entry_views: list[dict[str, Any]] = [
+        projections.build_entry_view(row, today, calendar) for row in rows
+    ]
+    previous_views: list[dict[str, Any] | None] = [None, *entry_views[:-1]]
     return schemas.History(
         entry_id=entry_id,
         versions=[
@@ -214,10 +222,10 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
                 reason=row.change_reason,
                 changes=[
                     schemas.FieldChange(**change)
-                    for change in projections.changes_between(old, new)
+                    for change in projections.find_field_changes(old, new)
                 ],
             )
-            for row, old, new in zip(rows, before, shown, strict=True)
+            for row, old, new in zip(rows, previous_views, entry_views, strict=True)
         ],
         turns=[
             schemas.TurnView(
@@ -225,100 +233,104 @@ def show_history(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schem
                 recorded_at=turn.recorded_at,
                 day=turn.day,
                 status=Status(turn.status),
-                because=_because(turn),
+                because=_determine_cause(turn),
                 entry_id=turn.cause_entry_id
-                if turn.cause_entry_id in causes
-                and sees_whole(caller, causes[turn.cause_entry_id], today)
+                if turn.cause_entry_id in cause_entries
+                and can_read_fully(caller, cause_entries[turn.cause_entry_id], today)
                 else None,
             )
-            for turn in turns
+            for turn in status_changes
         ],
     )
 
 
-def _because(turn: store.TurnRow) -> str:
-    if turn.cause_entry_id is None:
+def _determine_cause(status_change: store.StatusChangeRow) -> str:
+    if status_change.cause_entry_id is None:
         return "day"
-    return "black_entry_active" if turn.status == Status.suspended else "no_black_entry_active"
+    return (
+        "black_entry_active"
+        if status_change.status == Status.suspended
+        else "no_black_entry_active"
+    )
 
 
 @router.post(
     "/{entry_id}/corrections",
     response_model=schemas.EntryView,
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
-    responses=CHANGING | problems(errors.SubjectFixed, errors.BlacklistedSubject),
+    responses=CHANGING_PROBLEMS | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def correct_entry(
     entry_id: UUID,
-    order: schemas.Correction,
-    caller: Writer,
+    correction: schemas.Correction,
+    caller: EntryWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Replace wrong facts; the recorded ones stay in the history."""
-    amendments.correct(registry, caller, entry_id, order, read_version(if_match))
-    return present(registry, caller, entry_id, response, changed=True)
+    amendments.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
 @router.post(
     "/{entry_id}/revocations",
     response_model=schemas.EntryView,
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
-    responses=CHANGING,
+    responses=CHANGING_PROBLEMS,
 )
 def revoke_entry(
     entry_id: UUID,
-    order: schemas.Revocation,
-    caller: Writer,
+    revocation: schemas.Revocation,
+    caller: EntryWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Take an entry back because its decision was revoked, or named the wrong subject."""
-    amendments.revoke(registry, caller, entry_id, order, read_version(if_match))
-    return present(registry, caller, entry_id, response, changed=True)
+    amendments.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
 @router.post(
     "/{entry_id}/exits",
     response_model=schemas.EntryView,
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
-    responses=CHANGING,
+    responses=CHANGING_PROBLEMS,
 )
 def exit_entry(
     entry_id: UUID,
-    order: schemas.Exit,
-    caller: Writer,
+    early_exit: schemas.Exit,
+    caller: EntryWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """End an entry before its term does."""
-    amendments.exit_early(registry, caller, entry_id, order, read_version(if_match))
-    return present(registry, caller, entry_id, response, changed=True)
+    amendments.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
 @router.post(
     "/{entry_id}/extensions",
     response_model=schemas.EntryView,
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
-    responses=CHANGING | problems(errors.TermNotAllowed),
+    responses=CHANGING_PROBLEMS | problems(errors.TermNotAllowed),
 )
 def extend_entry(
     entry_id: UUID,
-    order: schemas.Extension,
-    caller: Writer,
+    extension: schemas.Extension,
+    caller: EntryWriter,
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Lengthen a running term by a further decision, where the list type allows it, once."""
-    amendments.extend(registry, caller, entry_id, order, read_version(if_match))
-    return present(registry, caller, entry_id, response, changed=True)
+    amendments.extend_term(registry, caller, entry_id, extension, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
 
 
-def present(
+def build_entry_response(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
@@ -327,7 +339,7 @@ def present(
     on: date | None = None,
     known_at: datetime | None = None,
     known_seq: int | None = None,
-    changed: bool = False,
+    is_own_change: bool = False,
 ) -> dict[str, Any]:
     """The entry's view; who just changed it sees the result, even where that seals it."""
     today = registry.clock.today()
@@ -335,38 +347,42 @@ def present(
     with registry.database.reading() as connection:
         seq = known_seq
         if known_at is not None:
-            seq = store.seq_known_at(connection, known_at)
+            seq = store.find_seq_at(connection, known_at)
         elif known_seq is not None:
-            known_at = store.instant_of(connection, known_seq)
-        row = store.get(connection, entry_id, day, seq)
+            known_at = store.find_recorded_at(connection, known_seq)
+        row = store.read_entry(connection, entry_id, day, seq)
         if row is None:
             raise errors.EntryNotFound
-        now = store.get(connection, entry_id, today) or row
-        own_change = changed and caller.acts_for(now.department)
-        if not own_change and not sees_whole(caller, now, today):
+        current_row = store.read_entry(connection, entry_id, today) or row
+        may_read_own_change = is_own_change and caller.acts_for(current_row.department)
+        if not may_read_own_change and not can_read_fully(caller, current_row, today):
             raise errors.EntryNotFound
-        calendar = _calendar_of(registry, connection, known_at)
-        [view] = _views(connection, [row], day, calendar, caller, seq)
-    if now.void and not caller.can_read_sealed:
-        view = projections.sealed(view)  # its department still takes it down, by the channels
+        calendar = _read_calendar_known_at(registry, connection, known_at)
+        [view] = _build_entry_views(connection, [row], day, calendar, caller, seq)
+    if current_row.void and not caller.can_read_sealed:
+        view = projections.redact_sealed_view(
+            view
+        )  # its department still takes it down, by the channels
     response.headers["ETag"] = f'"{row.version}"'
     return view
 
 
-def _calendar_of(registry: Registry, connection: Connection, known_at: datetime | None) -> Calendar:
+def _read_calendar_known_at(
+    registry: Registry, connection: Connection, known_at: datetime | None
+) -> Calendar:
     """What a past view says of what was due, it says by the calendar known then."""
     if known_at is None:
         return read_current_calendar(registry, connection)
     return read_calendar_at(registry, connection, law_known_at(connection, known_at)[1])
 
 
-def sees_whole(caller: Caller, row: EntryRow, day: date) -> bool:
+def can_read_fully(caller: Caller, row: EntryRow, day: date) -> bool:
     """Tell whether an entry is the caller's to read whole, with its history and its cases."""
-    own = caller.has_oversight or caller.acts_for(row.department)
-    return row.sight(caller, day) is AccessLevel.full and own
+    is_responsible = caller.has_oversight or caller.acts_for(row.department)
+    return row.determine_access_level(caller, day) is AccessLevel.full and is_responsible
 
 
-def _views(
+def _build_entry_views(
     connection: Connection,
     rows: list[EntryRow],
     day: date,
@@ -374,14 +390,16 @@ def _views(
     caller: Caller,
     seq: int | None = None,
 ) -> list[dict[str, Any]]:
-    blacks = {row.subject_id for row in rows if row.kind == ListKind.black}
-    neighbours = store.neighbours(connection, blacks, seq)
+    black_subject_ids = {row.subject_id for row in rows if row.kind == ListKind.black}
+    listed_entries = store.read_listed_entries(connection, black_subject_ids, seq)
     return [
-        projections.entry_view(
+        projections.build_entry_view(
             row,
             day,
             calendar,
-            projections.effects_of(row, day, neighbours.get(row.subject_id, ()), caller),
+            projections.build_effect_views(
+                row, day, listed_entries.get(row.subject_id, ()), caller
+            ),
         )
         for row in rows
     ]

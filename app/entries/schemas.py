@@ -16,9 +16,9 @@ from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
 
-MOST_IDENTIFIERS = 8
-MOST_PERSONS = 50
-WAN_DECIMALS = 6
+MAX_IDENTIFIERS = 8
+MAX_RESPONSIBLE_PERSONS = 50
+MAX_WAN_DECIMALS = 6
 
 
 class IdentifierIn(Model):
@@ -33,14 +33,14 @@ class SubjectIn(Model):
 
     kind: SubjectKind
     name: Name
-    identifiers: Annotated[list[IdentifierIn], Field(max_length=MOST_IDENTIFIERS)] = []
+    identifiers: Annotated[list[IdentifierIn], Field(max_length=MAX_IDENTIFIERS)] = []
     birth_date: Day | None = None
 
     @model_validator(mode="after")
-    def schemes_fit_the_kind(self) -> "SubjectIn":
+    def validate_schemes_fit_kind(self) -> "SubjectIn":
         """Persons have personal numbers; organisations have none, but responsible persons."""
-        person = self.kind is SubjectKind.natural_person
-        if any((item.scheme in PERSON_SCHEMES) != person for item in self.identifiers):
+        is_person = self.kind is SubjectKind.natural_person
+        if any((item.scheme in PERSON_SCHEMES) != is_person for item in self.identifiers):
             raise fault(
                 ProblemCode.scheme_not_for_kind,
                 Sentence(
@@ -55,7 +55,7 @@ class SubjectIn(Model):
                 ProblemCode.scheme_twice,
                 Sentence("One number per scheme", "每种证件类型只填一个号码"),
             )
-        if not person and self.birth_date is not None:
+        if not is_person and self.birth_date is not None:
             raise fault(
                 ProblemCode.birth_date_not_for_kind,
                 Sentence("Only natural persons have a birth date", "只有自然人填写出生日期"),
@@ -71,7 +71,7 @@ class ResponsiblePersonIn(Model):
     identifier: IdentifierIn | None = None
 
     @model_validator(mode="after")
-    def number_is_personal(self) -> "ResponsiblePersonIn":
+    def validate_number_is_personal(self) -> "ResponsiblePersonIn":
         """A responsible person is a natural person."""
         if self.identifier is not None and self.identifier.scheme not in PERSON_SCHEMES:
             raise fault(
@@ -100,8 +100,8 @@ class DisclosureIn(Model):
     basis: Line | None = None
 
 
-def _wan(amount: Decimal) -> Decimal:
-    if amount < 0 or amount.as_tuple().exponent < -WAN_DECIMALS:  # type: ignore[operator]
+def _validate_wan_amount(amount: Decimal) -> Decimal:
+    if amount < 0 or amount.as_tuple().exponent < -MAX_WAN_DECIMALS:  # type: ignore[operator]
         raise fault(
             ProblemCode.invalid_amount,
             Sentence(
@@ -112,7 +112,9 @@ def _wan(amount: Decimal) -> Decimal:
     return Decimal(f"{abs(amount).normalize():f}")  # 0.20 and 0.2 are the same amount
 
 
-Wan = Annotated[Decimal, Field(max_digits=18, allow_inf_nan=False), AfterValidator(_wan)]
+WanAmount = Annotated[
+    Decimal, Field(max_digits=18, allow_inf_nan=False), AfterValidator(_validate_wan_amount)
+]
 
 
 class PenaltyIn(Model):
@@ -121,8 +123,8 @@ class PenaltyIn(Model):
     conduct: Line | None = None
     categories: Annotated[list[Line], Field(max_length=10)] = []
     content: Text | None = None
-    fine: Wan | None = None
-    confiscated: Wan | None = None
+    fine: WanAmount | None = None
+    confiscated: WanAmount | None = None
     permit: Name | None = None
 
 
@@ -187,7 +189,9 @@ class EntryPush(Model):
     reason: Text
     legal_basis: Text
     case_ref: Reference | None = None
-    responsible_persons: Annotated[list[ResponsiblePersonIn], Field(max_length=MOST_PERSONS)] = []
+    responsible_persons: Annotated[
+        list[ResponsiblePersonIn], Field(max_length=MAX_RESPONSIBLE_PERSONS)
+    ] = []
     severity: Severity | None = None
     conduct_ended_on: Day | None = None
     conduct_continues: StrictBool = False
@@ -228,7 +232,7 @@ class EntryChanges(Model):
     legal_basis: Text | None = None
     case_ref: Reference | None = None
     responsible_persons: (
-        Annotated[list[ResponsiblePersonIn], Field(max_length=MOST_PERSONS)] | None
+        Annotated[list[ResponsiblePersonIn], Field(max_length=MAX_RESPONSIBLE_PERSONS)] | None
     ) = None
     severity: Severity | None = None
     conduct_ended_on: Day | None = None
@@ -242,17 +246,19 @@ class EntryChanges(Model):
     unintentional: StrictBool | None = None
 
     @model_validator(mode="after")
-    def changes_something(self) -> "EntryChanges":
+    def validate_changes_something(self) -> "EntryChanges":
         """An empty correction, or one that takes a needed fact away, is a slip."""
         if not self.model_fields_set:
             raise fault(
                 ProblemCode.nothing_to_change,
                 Sentence("Name at least one fact", "请至少填写一项更正内容"),
             )
-        needed = self.model_fields_set & {"subject", "decision", "reason", "legal_basis"}
+        required_names = self.model_fields_set & {"subject", "decision", "reason", "legal_basis"}
         subject = self.subject
-        nameless = subject is not None and subject.model_fields_set <= {"name"} and not subject.name
-        if nameless or any(getattr(self, name) is None for name in needed):
+        removes_name = (
+            subject is not None and subject.model_fields_set <= {"name"} and not subject.name
+        )
+        if removes_name or any(getattr(self, name) is None for name in required_names):
             raise fault(
                 ProblemCode.missing,
                 Sentence(
@@ -287,7 +293,7 @@ class RevocationCode(StrEnum):
     other = "other"
 
     @property
-    def voids(self) -> bool:
+    def makes_entry_void(self) -> bool:
         """Whether the entry is void from the start: nobody may be told that it ever stood."""
         return self in {RevocationCode.wrong_subject, RevocationCode.minor_subject}
 

@@ -94,36 +94,36 @@ class EntryRow(NamedTuple):
     @property
     def term(self) -> Term:
         """The dates that decide the status."""
-        return _term(self)
+        return _build_term(self)
 
     @property
-    def clock_started_on(self) -> date:
+    def deadline_start_day(self) -> date:
         """The day from which its working days run: of the decision, or of its restoration."""
         return self.lapsed_until or self.decided_on
 
-    def status(self, day: date) -> Status:
+    def compute_status(self, day: date) -> Status:
         """The status on the day that the row was read for."""
         return compute_status(
             self.term, ListKind(self.kind), day, has_active_black_entry=bool(self.black_active)
         )
 
-    def sight(self, caller: Caller, day: date) -> AccessLevel:
+    def determine_access_level(self, caller: Caller, day: date) -> AccessLevel:
         """How much of it the caller sees, the row being read for that day."""
         return determine_access_level(
             caller,
             department=self.department,
-            disclosure_class=self.disclosure,
-            status=self.status(day),
+            disclosure_class=self.disclosure_class_enum,
+            status=self.compute_status(day),
             void=self.void,
         )
 
     @property
-    def disclosure(self) -> DisclosureClass:
+    def disclosure_class_enum(self) -> DisclosureClass:
         """Who may read it."""
         return DisclosureClass(self.disclosure_class)
 
     @property
-    def fulfilled(self) -> Fulfilment:
+    def fulfilment(self) -> Fulfilment:
         """How far the duty to publish was met."""
         return Fulfilment(published_on=self.published_on, published_late=self.published_late)
 
@@ -133,11 +133,11 @@ class EntryRow(NamedTuple):
         return parse_channels(self.channels)
 
 
-TERM = tuple(item.name for item in fields(Term))
+TERM_COLUMNS = tuple(item.name for item in fields(Term))
 
 
-def _term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of a term
-    return Term(**{name: getattr(row, name) for name in TERM})
+def _build_term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of a term
+    return Term(**{name: getattr(row, name) for name in TERM_COLUMNS})
 
 
 _ENTRY_COLUMNS = (
@@ -150,15 +150,15 @@ _VERSION_COLUMNS = tuple(
     getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]
 )
 
-BLACK = aliased(EntryVersion)  # once: making one costs more than asking for an entry
+BLACK_VERSION = aliased(EntryVersion)  # once: making one costs more than asking for an entry
 
-OnDay = date | BindParameter[date]
-AtSeq = int | BindParameter[int] | None
+DayOrParameter = date | BindParameter[date]
+SeqOrParameter = int | BindParameter[int] | None
 
 # --- conditions ----------------------------------------------------------
 
 
-def known(version: Any, seq: AtSeq) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def is_version_at(version: Any, seq: SeqOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Versions that the registry knew at a sequence number; None is now."""
     if seq is None:
         return version.superseded_seq.is_(None)  # type: ignore[no-any-return]
@@ -167,12 +167,12 @@ def known(version: Any, seq: AtSeq) -> ColumnElement[bool]:  # noqa: ANN401 - cl
     )
 
 
-def running(version: Any, day: OnDay) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def is_in_effect_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Entries neither ended nor yet to begin on a day, suspension aside."""
-    return and_(not_ended(version, day), version.effective_from <= day)
+    return and_(is_not_ended_on(version, day), version.effective_from <= day)
 
 
-def not_ended(version: Any, day: OnDay) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
+def is_not_ended_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
     """Entries that are scheduled, active or suspended on a day."""
     return and_(
         version.void.is_(False),
@@ -189,20 +189,20 @@ def not_ended(version: Any, day: OnDay) -> ColumnElement[bool]:  # noqa: ANN401 
     )
 
 
-def black_active(day: OnDay, seq: AtSeq) -> ColumnElement[bool]:
+def has_active_black_entry(day: DayOrParameter, seq: SeqOrParameter) -> ColumnElement[bool]:
     """Red entries whose subject has a black entry active on a day."""
     return and_(
         EntryVersion.kind == ListKind.red,
         exists().where(
-            BLACK.subject_id == EntryVersion.subject_id,
-            BLACK.kind == ListKind.black,
-            known(BLACK, seq),
-            running(BLACK, day),
+            BLACK_VERSION.subject_id == EntryVersion.subject_id,
+            BLACK_VERSION.kind == ListKind.black,
+            is_version_at(BLACK_VERSION, seq),
+            is_in_effect_on(BLACK_VERSION, day),
         ),
     )
 
 
-def visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
+def is_visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
     """The entries of lists and snapshots that the caller sees whole; twin of `visibility.sight`."""
     version = EntryVersion
     if caller.can_read_sealed:
@@ -210,11 +210,13 @@ def visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
     if caller.has_oversight:
         return version.void.is_(False)
     if caller.role is Role.subscriber:
-        return and_(version.disclosure_class == DisclosureClass.public, not_ended(version, day))
+        return and_(
+            version.disclosure_class == DisclosureClass.public, is_not_ended_on(version, day)
+        )
     return and_(version.void.is_(False), version.department == (caller.department or ""))
 
 
-def status_expression(day: OnDay, seq: AtSeq = None) -> ColumnElement[str]:
+def build_status_expression(day: DayOrParameter, seq: SeqOrParameter = None) -> ColumnElement[str]:
     """The status on a day, in SQL; twin of `app.rules.status.status_on`, order and all."""
     version = EntryVersion
     removed = or_(
@@ -229,7 +231,7 @@ def status_expression(day: OnDay, seq: AtSeq = None) -> ColumnElement[str]:
         (removed, literal(Status.removed.value)),
         (expired, literal(Status.expired.value)),
         (version.effective_from > day, literal(Status.scheduled.value)),
-        (black_active(day, seq), literal(Status.suspended.value)),
+        (has_active_black_entry(day, seq), literal(Status.suspended.value)),
         else_=literal(Status.active.value),
     )
 
@@ -237,29 +239,33 @@ def status_expression(day: OnDay, seq: AtSeq = None) -> ColumnElement[str]:
 # --- reading -------------------------------------------------------------
 
 
-def rows_as_of(day: date, seq: int | None = None) -> Select[Any]:
+def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
     """Entries as the registry knew them at `seq`, read for `day`."""
     return (
-        select(*_ENTRY_COLUMNS, *_VERSION_COLUMNS, black_active(day, seq).label("black_active"))
+        select(
+            *_ENTRY_COLUMNS,
+            *_VERSION_COLUMNS,
+            has_active_black_entry(day, seq).label("black_active"),
+        )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
-        .where(known(EntryVersion, seq))
+        .where(is_version_at(EntryVersion, seq))
     )
 
 
-def fetch(connection: Connection, query: Select[Any]) -> list[EntryRow]:
+def read_rows(connection: Connection, query: Select[Any]) -> list[EntryRow]:
     """The rows of a query that began with `rows_as_of`."""
     return [EntryRow._make(row) for row in connection.execute(query)]
 
 
-def get(
+def read_entry(
     connection: Connection, entry_id: UUID, day: date, seq: int | None = None
 ) -> EntryRow | None:
     """One entry as of a state and a day."""
-    found = fetch(connection, rows_as_of(day, seq).where(Entry.id == entry_id))
-    return found[0] if found else None
+    rows = read_rows(connection, select_entries_as_of(day, seq).where(Entry.id == entry_id))
+    return rows[0] if rows else None
 
 
-def page(
+def read_entry_page(
     connection: Connection,
     day: date,
     *,
@@ -274,17 +280,22 @@ def page(
 
     `filters` are equalities by name: list_type, domain, department, list, source_ref, subject_id.
     """
-    query = rows_as_of(day, seq).where(visible_to(caller, day)).order_by(Entry.id).limit(limit)
+    query = (
+        select_entries_as_of(day, seq)
+        .where(is_visible_to(caller, day))
+        .order_by(Entry.id)
+        .limit(limit)
+    )
     if after is not None:
         query = query.where(Entry.id > after)
-    for condition in conditions(filters):
+    for condition in build_filter_conditions(filters):
         query = query.where(condition)
-    if wanted := [status.value for status in statuses]:
-        query = query.where(status_expression(day, seq).in_(wanted))
-    return fetch(connection, query)
+    if status_values := [status.value for status in statuses]:
+        query = query.where(build_status_expression(day, seq).in_(status_values))
+    return read_rows(connection, query)
 
 
-def conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
+def build_filter_conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
     """The equalities of a filter as SQL."""
     for name, value in filters.items():
         if name == "domain":
@@ -299,20 +310,22 @@ def conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
             yield getattr(EntryVersion, name) == value
 
 
-def of_subjects(
-    connection: Connection, ids: Iterable[UUID], day: date, seq: int | None = None
+def read_subject_entries(
+    connection: Connection, subject_ids: Iterable[UUID], day: date, seq: int | None = None
 ) -> list[EntryRow]:
     """All entries of subjects, oldest first."""
-    wanted = set(ids)
-    if not wanted:
+    unique_ids = set(subject_ids)
+    if not unique_ids:
         return []
-    return fetch(
+    return read_rows(
         connection,
-        rows_as_of(day, seq).where(EntryVersion.subject_id.in_(wanted)).order_by(Entry.id),
+        select_entries_as_of(day, seq)
+        .where(EntryVersion.subject_id.in_(unique_ids))
+        .order_by(Entry.id),
     )
 
 
-class CheckedRow(NamedTuple):
+class CheckedEntryRow(NamedTuple):
     """What a check reads of an entry: its status is worked out by the database (see `Prepared`)."""
 
     id: str
@@ -336,7 +349,7 @@ class CheckedRow(NamedTuple):
         return self.list_type.partition(".")[0]
 
 
-def _checked(seq: BindParameter[int] | None) -> Prepared:
+def _build_checked_entries_query(seq: BindParameter[int] | None) -> Prepared:
     version = EntryVersion
     day = bindparam("day", type_=Date)
     return Prepared(
@@ -349,48 +362,52 @@ def _checked(seq: BindParameter[int] | None) -> Prepared:
             version.severity,
             as_text(version.effective_from),
             as_text(version.effective_until),
-            status_expression(day, seq),
+            build_status_expression(day, seq),
             version.disputed,
             version.disclosure_class,
             version.void,
             as_text(version.facts),
         )
-        .where(known(version, seq), among(version.subject_id, "subjects"))
+        .where(is_version_at(version, seq), among(version.subject_id, "subjects"))
         .order_by(version.entry_id)
     )
 
 
-CHECKED_NOW = _checked(None)
-CHECKED_THEN = _checked(bindparam("seq", type_=BigInteger))
+CURRENT_CHECKED_ENTRIES = _build_checked_entries_query(None)
+CHECKED_ENTRIES_AT_SEQ = _build_checked_entries_query(bindparam("seq", type_=BigInteger))
 
 
-def checked(
-    connection: Connection, ids: Iterable[UUID], day: date, seq: int | None = None
-) -> list[CheckedRow]:
+def read_checked_entries(
+    connection: Connection, subject_ids: Iterable[UUID], day: date, seq: int | None = None
+) -> list[CheckedEntryRow]:
     """All entries of subjects as a check reads them, oldest first; `seq` as for `known`."""
-    wanted = list(ids)
-    if not wanted:
+    subject_list = list(subject_ids)
+    if not subject_list:
         return []
-    asked = {"subjects": wanted, "day": day.isoformat()}
+    parameters = {"subjects": subject_list, "day": day.isoformat()}
     if seq is None:
-        rows = CHECKED_NOW.rows(connection, **asked)
+        rows = CURRENT_CHECKED_ENTRIES.rows(connection, **parameters)
     else:
-        rows = CHECKED_THEN.rows(connection, **asked, seq=seq)
-    return list(map(CheckedRow._make, rows))
+        rows = CHECKED_ENTRIES_AT_SEQ.rows(connection, **parameters, seq=seq)
+    return list(map(CheckedEntryRow._make, rows))
 
 
-def versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow]:
+def read_versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow]:
     """Every version of an entry, oldest first."""
     query = (
-        select(*_ENTRY_COLUMNS, *_VERSION_COLUMNS, black_active(day, None).label("black_active"))
+        select(
+            *_ENTRY_COLUMNS,
+            *_VERSION_COLUMNS,
+            has_active_black_entry(day, None).label("black_active"),
+        )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(Entry.id == entry_id)
         .order_by(EntryVersion.version)
     )
-    return fetch(connection, query)
+    return read_rows(connection, query)
 
 
-def seq_known_at(connection: Connection, instant: datetime) -> int:
+def find_seq_at(connection: Connection, instant: datetime) -> int:
     """The last change that was recorded by an instant; `recorded_at` never decreases with seq."""
     return max(
         connection.scalar(
@@ -404,18 +421,18 @@ def seq_known_at(connection: Connection, instant: datetime) -> int:
     )
 
 
-def instant_of(connection: Connection, seq: int) -> datetime | None:
+def find_recorded_at(connection: Connection, seq: int) -> datetime | None:
     """When a change was recorded; None before the first."""
-    found = (
+    instants = (
         connection.scalar(
             select(table.recorded_at).where(table.seq <= seq).order_by(table.seq.desc()).limit(1)
         )
         for table in (EntryVersion, EntryTurn)
     )
-    return max((instant for instant in found if instant is not None), default=None)
+    return max((instant for instant in instants if instant is not None), default=None)
 
 
-class Crossing(NamedTuple):
+class StatusChangeCandidate(NamedTuple):
     """An entry whose first day came, or whose last day passed."""
 
     entry_id: UUID
@@ -424,7 +441,9 @@ class Crossing(NamedTuple):
     term: Term
 
 
-def crossing(connection: Connection, since: date, today: date) -> list[Crossing]:
+def find_status_change_candidates(
+    connection: Connection, since: date, today: date
+) -> list[StatusChangeCandidate]:
     """Entries that began after `since` and by `today`, or ended by themselves meanwhile."""
     version = EntryVersion
     rows = connection.execute(
@@ -432,10 +451,10 @@ def crossing(connection: Connection, since: date, today: date) -> list[Crossing]
             version.entry_id,
             version.subject_id,
             version.kind,
-            *(getattr(version, name) for name in TERM),
+            *(getattr(version, name) for name in TERM_COLUMNS),
         )
         .where(
-            known(version, None),
+            is_version_at(version, None),
             or_(
                 and_(version.effective_from > since, version.effective_from <= today),
                 and_(version.effective_until >= since, version.effective_until < today),
@@ -444,10 +463,13 @@ def crossing(connection: Connection, since: date, today: date) -> list[Crossing]
         )
         .order_by(version.entry_id)
     )
-    return [Crossing(row.entry_id, row.subject_id, row.kind, _term(row)) for row in rows]
+    return [
+        StatusChangeCandidate(row.entry_id, row.subject_id, row.kind, _build_term(row))
+        for row in rows
+    ]
 
 
-class ChangeRow(NamedTuple):
+class SequencedChangeRow(NamedTuple):
     """A number of the sequence, and the entry that it announces."""
 
     seq: int
@@ -455,31 +477,38 @@ class ChangeRow(NamedTuple):
     recorded_at: datetime
 
 
-def changes_after(connection: Connection, after: int, limit: int) -> list[ChangeRow]:
+def read_changes_after(connection: Connection, after: int, limit: int) -> list[SequencedChangeRow]:
     """Versions and turns in the order of their numbers."""
     tables = (EntryVersion, EntryTurn)
-    numbered = union_all(
+    all_changes = union_all(
         *(
             select(table.seq, table.entry_id, table.recorded_at).where(table.seq > after)
             for table in tables
         )
     ).subquery()
-    rows = connection.execute(select(numbered).order_by(numbered.c.seq).limit(limit))
-    return [ChangeRow._make(row) for row in rows]
+    rows = connection.execute(select(all_changes).order_by(all_changes.c.seq).limit(limit))
+    return [SequencedChangeRow._make(row) for row in rows]
 
 
-def current(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
+def read_current_entries(
+    connection: Connection, entry_ids: Iterable[UUID], day: date
+) -> dict[UUID, EntryRow]:
     """Entries by id, as they are known now."""
-    return {row.id: row for row in fetch(connection, rows_as_of(day).where(Entry.id.in_(set(ids))))}
+    return {
+        row.id: row
+        for row in read_rows(
+            connection, select_entries_as_of(day).where(Entry.id.in_(set(entry_ids)))
+        )
+    }
 
 
-def public_until(connection: Connection, seqs: Iterable[int]) -> set[int]:
+def find_public_change_seqs(connection: Connection, seqs: Iterable[int]) -> set[int]:
     """Those changes whose entry was of the public class before them, or by them."""
-    version, wanted = EntryVersion, set(seqs)
+    version, seq_set = EntryVersion, set(seqs)
     public = version.disclosure_class == DisclosureClass.public
-    made = select(version.seq).where(version.seq.in_(wanted), public)
-    ended = select(version.superseded_seq).where(version.superseded_seq.in_(wanted), public)
-    turned = (
+    created = select(version.seq).where(version.seq.in_(seq_set), public)
+    superseded = select(version.superseded_seq).where(version.superseded_seq.in_(seq_set), public)
+    status_changed = (
         select(EntryTurn.seq)
         .join(
             version,
@@ -489,12 +518,12 @@ def public_until(connection: Connection, seqs: Iterable[int]) -> set[int]:
                 or_(version.superseded_seq.is_(None), version.superseded_seq > EntryTurn.seq),
             ),
         )
-        .where(EntryTurn.seq.in_(wanted), public)
+        .where(EntryTurn.seq.in_(seq_set), public)
     )
-    return set(connection.scalars(union_all(made, ended, turned)))
+    return set(connection.scalars(union_all(created, superseded, status_changed)))
 
 
-class TurnRow(NamedTuple):
+class StatusChangeRow(NamedTuple):
     """What a day, or another entry, did to an entry."""
 
     seq: int
@@ -504,30 +533,30 @@ class TurnRow(NamedTuple):
     cause_entry_id: UUID | None
 
 
-def turns_of(connection: Connection, entry_id: UUID) -> list[TurnRow]:
+def read_status_changes(connection: Connection, entry_id: UUID) -> list[StatusChangeRow]:
     """What days and other entries did to an entry, oldest first."""
-    columns = [getattr(EntryTurn, name) for name in TurnRow._fields]
+    columns = [getattr(EntryTurn, name) for name in StatusChangeRow._fields]
     rows = connection.execute(
         select(*columns).where(EntryTurn.entry_id == entry_id).order_by(EntryTurn.seq)
     )
-    return [TurnRow._make(row) for row in rows]
+    return [StatusChangeRow._make(row) for row in rows]
 
 
 # --- whole snapshots -----------------------------------------------------
 
-FIRST_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
+MIN_ID, MAX_ID = UUID(int=0), UUID(int=2**128 - 1)
 """Before and after every id that is given out."""
-_UNTIL = (
+_PAGE_END_QUERY = (
     select(Entry.id)
     .where(Entry.id > bindparam("after"))
     .order_by(Entry.id)
     .limit(1)
     .offset(bindparam("passed"))
 )
-_DOCUMENTS = tuple(EntryRow._fields.index(name) for name in ("facts", "channels"))
+_DOCUMENT_INDEXES = tuple(EntryRow._fields.index(name) for name in ("facts", "channels"))
 
 
-def snapshot(
+def build_snapshot_query(
     day: date,
     *,
     filters: Mapping[str, Any],
@@ -545,54 +574,56 @@ def snapshot(
         for column in _VERSION_COLUMNS
     ]
     query = (
-        select(*_ENTRY_COLUMNS, *columns, black_active(day, seq))
+        select(*_ENTRY_COLUMNS, *columns, has_active_black_entry(day, seq))
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(
-            known(EntryVersion, seq),
-            visible_to(caller, day),
+            is_version_at(EntryVersion, seq),
+            is_visible_to(caller, day),
             Entry.id > bindparam("after"),
             Entry.id <= bindparam("until"),
-            *conditions(filters),
+            *build_filter_conditions(filters),
         )
         .order_by(Entry.id)
     )
-    if wanted := [status.value for status in statuses]:
-        query = query.where(status_expression(day, seq).in_(wanted))
+    if status_values := [status.value for status in statuses]:
+        query = query.where(build_status_expression(day, seq).in_(status_values))
     return query
 
 
-class Stretch(NamedTuple):
+class SnapshotPage(NamedTuple):
     """Some of a snapshot, in the order of ids."""
 
-    shown: int
+    row_count: int
     rows: Iterator[EntryRow]
     """As many as are shown, each made as it is taken."""
-    until: UUID
+    last_id: UUID
     """After which to go on; `LAST_ID` at the end."""
 
 
-def stretch(connection: Connection, query: Select[Any], *, after: UUID, of: int) -> Stretch:
+def read_snapshot_page(
+    connection: Connection, query: Select[Any], *, after: UUID, size: int
+) -> SnapshotPage:
     """What a snapshot holds of the next `of` entries, whether it shows them or not.
 
     The bounds are ids, and not a number of rows that are shown: to find those, a database that
     takes the conditions for rarer than they are would read and sort everything for each page.
     """
-    until = connection.scalar(_UNTIL, {"after": after, "passed": of - 1}) or LAST_ID
-    rows = connection.execute(query, {"after": after, "until": until}).all()
-    return Stretch(len(rows), map(_with_documents, rows), until)
+    last_id = connection.scalar(_PAGE_END_QUERY, {"after": after, "passed": size - 1}) or MAX_ID
+    rows = connection.execute(query, {"after": after, "until": last_id}).all()
+    return SnapshotPage(len(rows), map(_parse_documents, rows), last_id)
 
 
-def _with_documents(row: Sequence[Any]) -> EntryRow:
+def _parse_documents(row: Sequence[Any]) -> EntryRow:
     values = [*row]
-    for place in _DOCUMENTS:
-        values[place] = orjson.loads(values[place])
+    for index in _DOCUMENT_INDEXES:
+        values[index] = orjson.loads(values[index])
     return EntryRow._make(values)
 
 
 # --- writing -------------------------------------------------------------
 
 
-class Replay(NamedTuple):
+class RecordedReference(NamedTuple):
     """An entry that is recorded under a reference, and the bodies that were accepted for it."""
 
     entry_id: UUID
@@ -600,15 +631,15 @@ class Replay(NamedTuple):
     void: bool
 
 
-def find_replays(
+def find_recorded_references(
     connection: Connection, references: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], Replay]:
+) -> dict[tuple[str, str], RecordedReference]:
     """What is recorded under (department, source_ref) already."""
     by_department: dict[str, list[str]] = {}
     for department, source_ref in references:
         by_department.setdefault(department, []).append(source_ref)
     # Not pairs in one list: for those SQLite reads every version there is.
-    one_of_them = or_(
+    matches_any = or_(
         false(),
         *(
             and_(Entry.department == department, Entry.source_ref.in_(source_refs))
@@ -624,18 +655,18 @@ def find_replays(
             EntryVersion.void,
         )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
-        .where(one_of_them)
+        .where(matches_any)
     )
-    found: dict[tuple[str, str], Replay] = {}
+    found: dict[tuple[str, str], RecordedReference] = {}
     for row in rows:
         key = (row.department, row.source_ref)
-        before = found.get(key, Replay(row.id, frozenset(), void=False))
-        digests = before.digests | {row.facts_digest}
-        found[key] = Replay(row.id, digests, void=before.void or row.void)
+        earlier = found.get(key, RecordedReference(row.id, frozenset(), void=False))
+        digests = earlier.digests | {row.facts_digest}
+        found[key] = RecordedReference(row.id, digests, void=earlier.void or row.void)
     return found
 
 
-class Neighbour(NamedTuple):
+class ListedEntry(NamedTuple):
     """A red or black entry of a subject, as the cross-check reads it."""
 
     entry_id: UUID
@@ -645,14 +676,14 @@ class Neighbour(NamedTuple):
     term: Term
 
 
-def neighbours(
+def read_listed_entries(
     connection: Connection, subject_ids: Iterable[UUID], seq: int | None = None
-) -> dict[UUID, list[Neighbour]]:
+) -> dict[UUID, list[ListedEntry]]:
     """The red and black entries of subjects (locked ones, where something is decided by them)."""
     version = EntryVersion
-    wanted = set(subject_ids)
-    found: dict[UUID, list[Neighbour]] = {}
-    if not wanted:
+    unique_ids = set(subject_ids)
+    found: dict[UUID, list[ListedEntry]] = {}
+    if not unique_ids:
         return found
     rows = connection.execute(
         select(
@@ -661,59 +692,67 @@ def neighbours(
             version.kind,
             version.list_type,
             version.department,
-            *(getattr(version, name) for name in TERM),
+            *(getattr(version, name) for name in TERM_COLUMNS),
         )
         .where(
-            known(version, seq),
-            version.subject_id.in_(wanted),
+            is_version_at(version, seq),
+            version.subject_id.in_(unique_ids),
             version.kind != ListKind.record,
         )
         .order_by(version.entry_id)
     )
     for row in rows:
         found.setdefault(row.subject_id, []).append(
-            Neighbour(row.entry_id, ListKind(row.kind), row.list_type, row.department, _term(row))
+            ListedEntry(
+                row.entry_id, ListKind(row.kind), row.list_type, row.department, _build_term(row)
+            )
         )
     return found
 
 
-def others_on_the_list(row: EntryRow, neighbours: Iterable[Neighbour]) -> list[Term]:
+def select_other_terms_on_list(row: EntryRow, listed_entries: Iterable[ListedEntry]) -> list[Term]:
     """The terms of the subject's other entries on the list of an entry."""
     return [
         other.term
-        for other in neighbours
+        for other in listed_entries
         if other.list_type == row.list_type and other.entry_id != row.id
     ]
 
 
-def lock(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
+def lock_entry(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
     """One entry, locked."""
-    return lock_all(connection, [entry_id], day).get(entry_id)
+    return lock_entries(connection, [entry_id], day).get(entry_id)
 
 
-def lock_all(connection: Connection, ids: Iterable[UUID], day: date) -> dict[UUID, EntryRow]:
+def lock_entries(
+    connection: Connection, entry_ids: Iterable[UUID], day: date
+) -> dict[UUID, EntryRow]:
     """Entries by id, their subjects locked first so that no change beside this one is missed."""
-    wanted = Entry.id.in_(set(ids))
-    lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(wanted)))
-    return {row.id: row for row in fetch(connection, rows_as_of(day).where(wanted))}
+    has_wanted_id = Entry.id.in_(set(entry_ids))
+    lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(has_wanted_id)))
+    return {
+        row.id: row for row in read_rows(connection, select_entries_as_of(day).where(has_wanted_id))
+    }
 
 
-def is_replaced(connection: Connection, entry_id: UUID, *, locking: bool) -> bool:
+def is_replaced(connection: Connection, entry_id: UUID, *, for_update: bool) -> bool:
     """Tell whether an entry that stands replaces it; locked, two cannot replace it at once."""
-    if locking:
+    if for_update:
         connection.execute(
             select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True)
         )
-    found = connection.scalar(
+    replacement_id = connection.scalar(
         select(EntryVersion.entry_id)
         .join(Entry, Entry.id == EntryVersion.entry_id)
-        .where(Entry.replaces == entry_id, known(EntryVersion, None), ~EntryVersion.void)
+        .where(Entry.replaces == entry_id, is_version_at(EntryVersion, None), ~EntryVersion.void)
         .limit(1)
     )
-    return found is not None
+    return replacement_id is not None
 
 
-def made_by(connection: Connection, entry_id: UUID, action_digest: str, *, void: bool) -> list[int]:
+def find_versions_made_by(
+    connection: Connection, entry_id: UUID, action_digest: str, *, void: bool
+) -> list[int]:
     """The versions that this very action made, oldest first; of a void entry, those made void."""
     return list(
         connection.scalars(
@@ -728,7 +767,7 @@ def made_by(connection: Connection, entry_id: UUID, action_digest: str, *, void:
     )
 
 
-def add(
+def add_entries(
     connection: Connection,
     entries: Sequence[Mapping[str, Any]],
     versions: Sequence[Mapping[str, Any]],
@@ -737,40 +776,40 @@ def add(
     """Add new entries, versions and sealed numbers of responsible persons."""
     insert_many(connection, Entry, entries)
     insert_many(connection, EntryVersion, versions)
-    add_persons(connection, persons)
+    add_person_rows(connection, persons)
 
 
-def add_persons(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
+def add_person_rows(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
     """Add sealed numbers of responsible persons."""
     insert_many(connection, EntryPerson, persons)
 
 
-def add_turns(connection: Connection, turns: Sequence[Mapping[str, Any]]) -> None:
+def add_status_changes(connection: Connection, status_changes: Sequence[Mapping[str, Any]]) -> None:
     """Add turns."""
-    insert_many(connection, EntryTurn, turns)
+    insert_many(connection, EntryTurn, status_changes)
 
 
-SUPERSEDE = (
+SUPERSEDE_STATEMENT = (
     update(EntryVersion)
     .where(EntryVersion.entry_id == bindparam("entry"), EntryVersion.version == bindparam("known"))
     .values(superseded_seq=bindparam("next"))
 )
 
 
-def supersede_all(connection: Connection, ended: Sequence[tuple[UUID, int, int]]) -> None:
+def supersede_versions(connection: Connection, superseded: Sequence[tuple[UUID, int, int]]) -> None:
     """End versions (entry, version), each at the sequence number of the next one."""
-    rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in ended]
-    connection.execute(SUPERSEDE, rows)
+    rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in superseded]
+    connection.execute(SUPERSEDE_STATEMENT, rows)
 
 
-def persons_of(connection: Connection, entry_id: UUID) -> set[str]:
+def read_person_lookup_keys(connection: Connection, entry_id: UUID) -> set[str]:
     """The look-up keys of the responsible persons that were sealed for an entry."""
     return set(
         connection.scalars(select(EntryPerson.lookup_key).where(EntryPerson.entry_id == entry_id))
     )
 
 
-def version_values(row: EntryRow) -> dict[str, Any]:
+def build_version_values(row: EntryRow) -> dict[str, Any]:
     """The columns of a version, to make the next one from."""
     values = row._asdict()
     values["entry_id"] = values.pop("id")

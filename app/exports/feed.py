@@ -15,7 +15,7 @@ import orjson
 
 from app.db.engines import Connection
 from app.entries import store
-from app.entries.projections import subject_view
+from app.entries.projections import build_subject_view
 from app.entries.store import EntryRow
 from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
 from app.registry import Head, Registry
@@ -37,15 +37,17 @@ def read(
 
     What the caller never could see is left out; what it could, and cannot any more, is a removal.
     """
-    numbered = store.changes_after(connection, after, limit)
-    rows = store.current(connection, {change.entry_id for change in numbered}, today)
+    numbered = store.read_changes_after(connection, after, limit)
+    rows = store.read_current_entries(connection, {change.entry_id for change in numbered}, today)
     shown = {
-        entry_id for entry_id, row in rows.items() if row.sight(caller, today) is AccessLevel.full
+        entry_id
+        for entry_id, row in rows.items()
+        if row.determine_access_level(caller, today) is AccessLevel.full
     }
     # A removal is told where the change is of an entry that was public until then, or by it: what
     # is done to an entry while it is not public is nobody's business outside.
     hidden = {change.seq for change in numbered if change.entry_id not in shown}
-    removed = store.public_until(connection, hidden) if hidden else set()
+    removed = store.find_public_change_seqs(connection, hidden) if hidden else set()
     return {
         "changes": [
             {
@@ -109,7 +111,7 @@ def feed_entry(row: EntryRow, caller: Caller, day: date, calendar: Calendar) -> 
         "list": row.kind,
         "domain": row.domain,
         "department": row.department,
-        "subject": subject_view(row),
+        "subject": build_subject_view(row),
         "responsible_persons": [
             {"role": person["role"], "name": person["name"]}
             for person in facts.get("responsible_persons") or ()
@@ -128,6 +130,6 @@ def feed_entry(row: EntryRow, caller: Caller, day: date, calendar: Calendar) -> 
         "penalty": facts.get("penalty"),
         "licence": facts.get("licence"),
         "recorded_at": row.recorded_at,
-        "status": row.status(day),
+        "status": row.compute_status(day),
         "disputed": row.disputed,
     }

@@ -9,7 +9,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.entries import store
-from app.entries.changes.status_changes import turn_to_today
+from app.entries.changes.status_changes import record_status_changes_until_today
 from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
@@ -51,14 +51,14 @@ def start(
                 )
             ]
         )
-    turn_to_today(registry)
+    record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
         if known_at is not None:  # what was pinned then, so that the very same export comes out
             catalogue_version, calendar_version = law_known_at(connection, known_at)
             head = head._replace(
-                seq=store.seq_known_at(connection, known_at),
+                seq=store.find_seq_at(connection, known_at),
                 catalogue_version=catalogue_version,
                 calendar_version=calendar_version,
             )
@@ -110,7 +110,7 @@ def changes(
     Raises:
         FeedGone: the number is of another epoch, of no epoch at all, or too far back.
     """
-    turn_to_today(registry)
+    record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
@@ -127,7 +127,7 @@ def changes(
 
 def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
     """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
-    turn_to_today(registry)
+    record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         today = head.turned_on or registry.clock.today()  # the day that goes with the numbers

@@ -18,7 +18,7 @@ import orjson
 
 from app.calendar.queries import read_calendar_at
 from app.entries import store
-from app.entries.projections import entry_view
+from app.entries.projections import build_entry_view
 from app.entries.store import EntryRow
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
@@ -161,27 +161,27 @@ def _read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
 
 
 def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
-    query = store.snapshot(
+    query = store.build_snapshot_query(
         pin.on,
         filters=pin.filters,
         caller=pin.caller,
         statuses=pin.statuses,
         seq=pin.seq,
     )
-    after = store.FIRST_ID
-    while after != store.LAST_ID:
+    after = store.MIN_ID
+    while after != store.MAX_ID:
         with registry.database.reading() as connection:
-            page = store.stretch(connection, query, after=after, of=size)
+            page = store.read_snapshot_page(connection, query, after=after, size=size)
             calendar = read_calendar_at(registry, connection, pin.calendar_version)
-        if page.shown:
-            tally.count += page.shown
+        if page.row_count:
+            tally.count += page.row_count
             yield page.rows, calendar
-        after = page.until
+        after = page.last_id
 
 
 def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
     """An entry as exports show it on a day."""
-    view = entry_view(row, day, calendar)
+    view = build_entry_view(row, day, calendar)
     del view["effects"]  # what it does to others is in the others' own status
     view["in_force"] = view["status"] not in ENDED_STATUSES
     view["void"] = row.void

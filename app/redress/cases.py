@@ -19,7 +19,7 @@ from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.changes.next_version import NextVersion, append_versions
-from app.entries.changes.status_changes import turn_to_today
+from app.entries.changes.status_changes import record_status_changes_until_today
 from app.entries.store import EntryRow
 from app.errors import (
     CaseNotFound,
@@ -48,19 +48,19 @@ class LockedEntry:
     connection: Connection
     caller: Caller
     row: EntryRow
-    others: Sequence[EntryRow]
+    other_entries: Sequence[EntryRow]
     """Further entries that the step may change, locked with it."""
     law: Law
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class StepResult:
     """What a step leads to: the case's next state and due day, and versions of entries."""
 
     state: CaseState
-    due: WorkingDayResult | None = None
+    due_day: WorkingDayResult | None = None
     detail: dict[str, Any] = field(default_factory=dict)
-    versions: Sequence[NextVersion] = ()
+    next_versions: Sequence[NextVersion] = ()
 
 
 def open_case(
@@ -69,8 +69,8 @@ def open_case(
     entry_id: UUID,
     kind: CaseKind,
     body: Model,
-    received_on: Callable[[LockedEntry], date],
-    decide: Callable[[LockedEntry, Sequence[CaseRow], date], Outcome],
+    determine_receipt_day: Callable[[LockedEntry], date],
+    decide_case: Callable[[LockedEntry, Sequence[CaseRow], date], StepResult],
 ) -> tuple[CaseRow, bool]:
     """Open a case; the second value is False where the very same was sent before.
 
@@ -81,40 +81,42 @@ def open_case(
     content = body.model_dump(mode="json", exclude_none=True)
     digest = fingerprint({"kind": kind, "entry": str(entry_id), **content})
 
-    def work(connection: Connection) -> tuple[CaseRow, bool]:
+    def write_case(connection: Connection) -> tuple[CaseRow, bool]:
         locked = _lock_entry(registry, connection, caller, entry_id)
-        before = store.of_entry(connection, entry_id, kind)
-        received = received_on(locked)
-        for case in reversed(before):
+        earlier_cases = store.read_entry_cases(connection, entry_id, kind)
+        receipt_day = determine_receipt_day(locked)
+        for case in reversed(earlier_cases):
             # The same papers on a later day, when the case is closed, are a new case.
-            again = CaseState(case.state) in OPEN_STATES or case.received_on == received
-            if case.digest == digest and again:
+            is_same_request = (
+                CaseState(case.state) in OPEN_STATES or case.received_on == receipt_day
+            )
+            if case.digest == digest and is_same_request:
                 return case, False
-        outcome = decide(locked, before, received)
+        result = decide_case(locked, earlier_cases, receipt_day)
         case = CaseRow(
             id=uuid7(),
             kind=kind.value,
             entry_id=entry_id,
             subject_id=locked.row.subject_id,
             department=locked.row.department,
-            state=outcome.state.value,
+            state=result.state.value,
             received_at=locked.law.at,
-            received_on=received,
-            due_on=outcome.due and outcome.due.day,
-            due_provisional=bool(outcome.due and outcome.due.provisional),
+            received_on=receipt_day,
+            due_on=result.due_day and result.due_day.day,
+            due_provisional=bool(result.due_day and result.due_day.provisional),
             content=content,
             digest=digest,
             steps=[],
         )
-        store.add(connection, case._asdict())
-        _write_down(locked, AuditAction(f"{kind}_received"), case, outcome)
+        store.add_case(connection, case._asdict())
+        _write_step_result(locked, AuditAction(f"{kind}_received"), case, result)
         return case, True
 
-    turn_to_today(registry)
-    return registry.write(work)
+    record_status_changes_until_today(registry)
+    return registry.write(write_case)
 
 
-def take_step(
+def record_step(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
@@ -122,11 +124,11 @@ def take_step(
     case_id: UUID,
     step: CaseStep,
     body: Model,
-    decide: Callable[[LockedEntry, CaseRow], Outcome],
+    decide_step: Callable[[LockedEntry, CaseRow], StepResult],
     *,
-    expected: int | None = None,
-    by_person: bool = False,
-    beside: Callable[[Connection, UUID], set[UUID]] | None = None,
+    expected_version: int | None = None,
+    requires_person: bool = False,
+    find_other_entry_ids: Callable[[Connection, UUID], set[UUID]] | None = None,
 ) -> CaseRow:
     """Take a step of a case; the very same again changes nothing.
 
@@ -139,76 +141,90 @@ def take_step(
         StepRefused: the case is not at this step.
         RegistryError: what `decide` refuses it for.
     """
-    sent = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    body_values = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
-    def work(connection: Connection) -> CaseRow:
-        others = beside(connection, entry_id) if beside is not None else set()
-        locked = _lock_entry(registry, connection, caller, entry_id, others, sealed=True)
-        found = store.of_entry(connection, entry_id, kind)
-        case = next((case for case in found if case.id == case_id), None)
+    def write_step(connection: Connection) -> CaseRow:
+        other_entry_ids = (
+            find_other_entry_ids(connection, entry_id)
+            if find_other_entry_ids is not None
+            else set()
+        )
+        locked = _lock_entry(
+            registry, connection, caller, entry_id, other_entry_ids, allow_void=True
+        )
+        cases = store.read_entry_cases(connection, entry_id, kind)
+        case = next((case for case in cases if case.id == case_id), None)
         if case is None:
             raise CaseNotFound
         # What was sent may name a person; only its keyed digest is kept to know a retry by.
-        said = {"step": step.value, "case": str(case_id), **sent}
-        digest = registry.secrets.digest("step", fingerprint(said).encode())
+        digest_source = {"step": step.value, "case": str(case_id), **body_values}
+        digest = registry.secrets.digest("step", fingerprint(digest_source).encode())
         if any(taken["digest"] == digest for taken in case.steps):
             return case
         if locked.row.void:
             raise EntryNotFound
-        if by_person:
-            _require_person(caller)
-        if expected is not None and expected != locked.row.version:
+        if requires_person:
+            _require_department_person(caller)
+        if expected_version is not None and expected_version != locked.row.version:
             raise StaleVersion(current_version=locked.row.version)
         if CaseState(case.state) not in ALLOWED_STATES[kind, step]:
             raise StepRefused(state=case.state)
-        outcome = decide(locked, case)
+        result = decide_step(locked, case)
         taken = {
             "step": step.value,
             "at": locked.law.at.isoformat().replace("+00:00", "Z"),
-            "outcome": sent.get("outcome"),
-            "reasons": sent.get("reasons") or sent.get("reason"),
+            "outcome": body_values.get("outcome"),
+            "reasons": body_values.get("reasons") or body_values.get("reason"),
             "actor_id": caller.id and str(caller.id),
             "actor": caller.name,
             "person": caller.person,
-            "detail": outcome.detail,
+            "detail": result.detail,
             "digest": digest,
         }
-        changed = case._replace(
-            state=outcome.state.value,
-            due_on=outcome.due and outcome.due.day,
-            due_provisional=bool(outcome.due and outcome.due.provisional),
+        updated_case = case._replace(
+            state=result.state.value,
+            due_on=result.due_day and result.due_day.day,
+            due_provisional=bool(result.due_day and result.due_day.provisional),
             steps=[*case.steps, taken],
         )
         names = ("state", "due_on", "due_provisional", "steps")
-        store.change(connection, case_id, {name: getattr(changed, name) for name in names})
-        _write_down(locked, AuditAction(f"{kind}_{step}"), changed, outcome)
-        return changed
+        store.update_case(
+            connection, case_id, {name: getattr(updated_case, name) for name in names}
+        )
+        _write_step_result(locked, AuditAction(f"{kind}_{step}"), updated_case, result)
+        return updated_case
 
-    turn_to_today(registry)
-    return registry.write(work)
+    record_status_changes_until_today(registry)
+    return registry.write(write_step)
 
 
-def next_version(
-    locked: LockedEntry, row: EntryRow, action: Action, reason: str, differing: Mapping[str, Any]
+def build_next_version(
+    locked: LockedEntry,
+    row: EntryRow,
+    action: Action,
+    reason: str,
+    changed_values: Mapping[str, Any],
 ) -> NextVersion:
     """The next version of an entry that a step leads to.
 
     Raises:
         TransitionRefused: the entry's status does not allow it.
     """
-    require_transition_allowed(action, row.status(locked.law.today), locked.caller, row.department)
+    require_transition_allowed(
+        action, row.compute_status(locked.law.today), locked.caller, row.department
+    )
     return NextVersion(
         row=row,
         action=action,
-        audit_action=AuditAction(f"entry_{PAST[action]}"),
+        audit_action=AuditAction(f"entry_{AUDIT_NAME_ENDINGS[action]}"),
         reason=reason,
         # A retry is told by its case, so the digest of the version needs to be its own alone.
         digest=fingerprint({"action": action, "version": row.version}),
-        differing=differing,
+        changed_values=changed_values,
     )
 
 
-PAST = {
+AUDIT_NAME_ENDINGS = {
     Action.correct: "corrected",
     Action.revoke: "revoked",
     Action.dispute: "disputed",
@@ -218,7 +234,7 @@ PAST = {
 }
 
 
-def _require_person(caller: Caller) -> None:
+def _require_department_person(caller: Caller) -> None:
     # Who recognised the entry repairs it (谁认定、谁修复): the credit office does not.
     if caller.role is not Role.department:
         raise NotYourDepartment(
@@ -236,26 +252,28 @@ def _lock_entry(
     connection: Connection,
     caller: Caller,
     entry_id: UUID,
-    others: AbstractSet[UUID] = frozenset(),
+    other_entry_ids: AbstractSet[UUID] = frozenset(),
     *,
-    sealed: bool = False,
+    allow_void: bool = False,
 ) -> LockedEntry:
     law = read_law(registry, connection)
     # All at once, so that no two steps wait for each other.
-    rows = entries.lock_all(connection, {entry_id, *others}, law.today)
+    rows = entries.lock_entries(connection, {entry_id, *other_entry_ids}, law.today)
     row = rows.pop(entry_id, None)
-    if row is None or not caller.acts_for(row.department) or (row.void and not sealed):
+    if row is None or not caller.acts_for(row.department) or (row.void and not allow_void):
         raise EntryNotFound
     return LockedEntry(registry, connection, caller, row, tuple(rows.values()), law)
 
 
-def _write_down(locked: LockedEntry, name: str, case: CaseRow, outcome: Outcome) -> None:
-    append_versions(locked.registry, locked.connection, locked.caller, locked.law, outcome.versions)
+def _write_step_result(locked: LockedEntry, name: str, case: CaseRow, result: StepResult) -> None:
+    append_versions(
+        locked.registry, locked.connection, locked.caller, locked.law, result.next_versions
+    )
     record = audit.build_record(
         locked.caller,
         locked.law.at,
         name,
-        outcome.state.value,
+        result.state.value,
         case.id,
         entry_id=str(case.entry_id),
         due_on=case.due_on and case.due_on.isoformat(),

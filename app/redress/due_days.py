@@ -21,53 +21,55 @@ from app.rules.redress import (
 )
 
 
-def recount(registry: Registry) -> int:
+def recompute_due_days(registry: Registry) -> int:
     """Count the due days of open cases anew by the present calendar; return how many moved.
 
     Done again it moves nothing, so it may be run after every notice.
     """
 
-    def work(connection: Connection) -> int:
+    def write_due_days(connection: Connection) -> int:
         law = read_law(registry, connection)
-        moved = []
-        for case, list_type, decided_on in store.open_cases(connection):
-            due = _due(case, list_type, decided_on, law)
-            if due is None or due == (case.due_on, case.due_provisional):
+        audit_rows = []
+        for case, list_type, decided_on in store.read_open_cases(connection):
+            due_day = _compute_due_day(case, list_type, decided_on, law)
+            if due_day is None or due_day == (case.due_on, case.due_provisional):
                 continue
-            if not store.move_due_day(connection, case, due):
+            if not store.update_due_day(connection, case, due_day):
                 continue
-            moved.append(
+            audit_rows.append(
                 audit.build_record(
                     COMMAND_LINE_CALLER,
                     law.at,
                     AuditAction(f"{case.kind}_recounted"),
                     "done",
                     case.id,
-                    due_on=due.day.isoformat(),
+                    due_on=due_day.day.isoformat(),
                     calendar_version=str(law.calendar_version),
                 )
             )
-        if moved:
-            audit.record_changes(connection, moved)
-        return len(moved)
+        if audit_rows:
+            audit.record_changes(connection, audit_rows)
+        return len(audit_rows)
 
-    return registry.write(work)
+    return registry.write(write_due_days)
 
 
-def _due(case: CaseRow, list_type: str, decided_on: date, law: Law) -> WorkingDayResult | None:
-    count = law.calendar.add_working_days
-    taken = {step["step"]: step for step in case.steps}
+def _compute_due_day(
+    case: CaseRow, list_type: str, decided_on: date, law: Law
+) -> WorkingDayResult | None:
+    add_working_days = law.calendar.add_working_days
+    steps_by_name = {step["step"]: step for step in case.steps}
     if case.kind == CaseKind.objection:
-        assisted = CaseStep.assistance in taken
-        days = ASSISTED_OBJECTION_WORKING_DAYS if assisted else OBJECTION_WORKING_DAYS
-        return count(case.received_on, days)
+        has_assistance = CaseStep.assistance in steps_by_name
+        days = ASSISTED_OBJECTION_WORKING_DAYS if has_assistance else OBJECTION_WORKING_DAYS
+        return add_working_days(case.received_on, days)
     rule = law.catalogue.find_repair_rule(list_type, decided_on)
     if rule is None:
         return None
     if case.state == CaseState.received:
-        return count(case.received_on, rule.acceptance_working_days)
-    accepted_on = civil_day(datetime.fromisoformat(taken[CaseStep.acceptance]["at"]))
-    due = count(accepted_on, rule.decision_working_days)
-    if CaseStep.prolongation in taken and rule.extension_working_days:
-        due = count(due.day, rule.extension_working_days)
-    return due
+        return add_working_days(case.received_on, rule.acceptance_working_days)
+    accepted_on = civil_day(datetime.fromisoformat(steps_by_name[CaseStep.acceptance]["at"]))
+    due_day = add_working_days(accepted_on, rule.decision_working_days)
+    if CaseStep.prolongation in steps_by_name and rule.extension_working_days:
+        due_day = add_working_days(due_day.day, rule.extension_working_days)
+    return due_day

@@ -7,16 +7,16 @@ from uuid import UUID
 
 from app.clock import civil_day
 from app.entries.changes import amendments as entries
-from app.entries.changes.next_version import NextVersion, add_persons, require_within
+from app.entries.changes.next_version import NextVersion, add_new_persons, require_day_within
 from app.entries.recording import proposals
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence, StepRefused
-from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
+from app.redress.cases import LockedEntry, StepResult, build_next_version, open_case, record_step
 from app.redress.schemas import (
     Assistance,
     Objection,
     ObjectionDecision,
 )
-from app.redress.store import CaseRow, of_entry
+from app.redress.store import CaseRow, read_entry_cases
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.redress import (
@@ -29,11 +29,11 @@ from app.rules.redress import (
 )
 from app.rules.transitions import Action
 
-CORRECTION = "/correction"  # where the changes of a correction stand in the body
+CORRECTION_POINTER = "/correction"  # where the changes of a correction stand in the body
 
 
-def lodge(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Objection
+def open_objection(
+    registry: Registry, caller: Caller, entry_id: UUID, objection: Objection
 ) -> tuple[CaseRow, bool]:
     """Receive an objection: the entry is disputed from now on, the answer due in 3 working days.
 
@@ -41,24 +41,34 @@ def lodge(
         RegistryError: see `open_case`.
     """
 
-    def received_on(locked: LockedEntry) -> date:
-        day = order.received_on or locked.law.today
-        require_within(day, civil_day(locked.row.received_at), locked.law.today, "/received_on")
+    def determine_receipt_day(locked: LockedEntry) -> date:
+        day = objection.received_on or locked.law.today
+        require_day_within(day, civil_day(locked.row.received_at), locked.law.today, "/received_on")
         return day
 
-    def decide(locked: LockedEntry, _: Sequence[CaseRow], received: date) -> Outcome:
+    def decide_receipt(locked: LockedEntry, _: Sequence[CaseRow], receipt_day: date) -> StepResult:
         versions: list[NextVersion] = []
         if not locked.row.disputed:
-            mark = {"disputed": True}
-            versions = [next_version(locked, locked.row, Action.dispute, "objection", mark)]
-        due = locked.law.calendar.add_working_days(received, OBJECTION_WORKING_DAYS)
-        return Outcome(state=CaseState.received, due=due, versions=versions)
+            changed_values = {"disputed": True}
+            versions = [
+                build_next_version(locked, locked.row, Action.dispute, "objection", changed_values)
+            ]
+        due_day = locked.law.calendar.add_working_days(receipt_day, OBJECTION_WORKING_DAYS)
+        return StepResult(state=CaseState.received, due_day=due_day, next_versions=versions)
 
-    return open_case(registry, caller, entry_id, CaseKind.objection, order, received_on, decide)
+    return open_case(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.objection,
+        objection,
+        determine_receipt_day,
+        decide_receipt,
+    )
 
 
-def ask_for_help(
-    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, order: Assistance
+def record_assistance(
+    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, assistance: Assistance
 ) -> CaseRow:
     """Another unit must help: the answer is due in 7 working days from the receipt, once.
 
@@ -66,32 +76,34 @@ def ask_for_help(
         RegistryError: see `take_step`.
     """
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
+    def decide_assistance(locked: LockedEntry, case: CaseRow) -> StepResult:
         if any(taken["step"] == CaseStep.assistance for taken in case.steps):
             raise StepRefused(state=case.state)
         days = ASSISTED_OBJECTION_WORKING_DAYS
-        due = locked.law.calendar.add_working_days(case.received_on, days)
-        return Outcome(state=CaseState.received, due=due, detail={"unit": order.unit})
+        due_day = locked.law.calendar.add_working_days(case.received_on, days)
+        return StepResult(
+            state=CaseState.received, due_day=due_day, detail={"unit": assistance.unit}
+        )
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.objection,
         case_id,
         CaseStep.assistance,
-        order,
-        decide,
+        assistance,
+        decide_assistance,
     )
 
 
-def answer(
+def decide_objection(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
     case_id: UUID,
-    order: ObjectionDecision,
-    expected: int,
+    decision: ObjectionDecision,
+    expected_version: int,
 ) -> CaseRow:
     """Answer an objection: correct or revoke the entry, or say why it stands.
 
@@ -99,47 +111,62 @@ def answer(
         RegistryError: see `take_step`, and what stands against the correction or revocation.
     """
     today = registry.clock.today()
-    sent: dict[str, Any] = {}
-    persons: tuple[proposals.Person, ...] = ()
-    if order.correction is not None:
-        sent, persons = proposals.seal_changes(
-            order.correction, registry.secrets, today, CORRECTION
+    sealed_changes: dict[str, Any] = {}
+    persons: tuple[proposals.ResponsiblePersonNumber, ...] = ()
+    if decision.correction is not None:
+        sealed_changes, persons = proposals.seal_changes(
+            decision.correction, registry.secrets, today, CORRECTION_POINTER
         )
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        cases = of_entry(locked.connection, entry_id, CaseKind.objection)
-        others = [one for one in cases if one.id != case.id and CaseState(one.state) in OPEN_STATES]
-        mark = {"disputed": bool(others)}
-        if order.correction is not None:
-            differing = entries.corrected(
-                registry, locked.connection, locked.row, locked.law, sent, CORRECTION
+    def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
+        cases = read_entry_cases(locked.connection, entry_id, CaseKind.objection)
+        other_open_cases = [
+            other_case
+            for other_case in cases
+            if other_case.id != case.id and CaseState(other_case.state) in OPEN_STATES
+        ]
+        disputed_values = {"disputed": bool(other_open_cases)}
+        if decision.correction is not None:
+            changed_values = entries.apply_correction(
+                registry,
+                locked.connection,
+                locked.row,
+                locked.law,
+                sealed_changes,
+                CORRECTION_POINTER,
             )
-            if differing is None:
+            if changed_values is None:
                 raise InvalidPayload(faults=[NOTHING_CHANGED])
-            add_persons(registry, locked.connection, entry_id, persons)
+            add_new_persons(registry, locked.connection, entry_id, persons)
             action = Action.correct
-        elif order.revocation is not None:
-            code, day = order.revocation.reason_code, order.revocation.revoked_on
-            require_within(day, locked.row.decided_on, locked.law.today, "/revocation/revoked_on")
-            differing = entries.revoked(locked.connection, locked.row, locked.law, code, day)
+        elif decision.revocation is not None:
+            code, day = decision.revocation.reason_code, decision.revocation.revoked_on
+            require_day_within(
+                day, locked.row.decided_on, locked.law.today, "/revocation/revoked_on"
+            )
+            changed_values = entries.apply_revocation(
+                locked.connection, locked.row, locked.law, code, day
+            )
             action = Action.revoke
-        elif not others:
-            action, differing = Action.settle, {}
+        elif not other_open_cases:
+            action, changed_values = Action.settle, {}
         else:
-            return Outcome(state=CaseState(order.outcome.value))
-        made = next_version(locked, locked.row, action, order.reasons, differing | mark)
-        return Outcome(state=CaseState(order.outcome.value), versions=[made])
+            return StepResult(state=CaseState(decision.outcome.value))
+        version = build_next_version(
+            locked, locked.row, action, decision.reasons, changed_values | disputed_values
+        )
+        return StepResult(state=CaseState(decision.outcome.value), next_versions=[version])
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.objection,
         case_id,
         CaseStep.decision,
-        order,
-        decide,
-        expected=expected,
+        decision,
+        decide_step,
+        expected_version=expected_version,
     )
 
 

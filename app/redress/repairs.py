@@ -12,18 +12,18 @@ from uuid import UUID
 from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
-from app.entries.changes.next_version import require_within
+from app.entries.changes.next_version import require_day_within
 from app.entries.recording.version_values import (
-    barred_from,
-    channel_values,
-    clock_values,
-    ended_values,
+    build_channel_values,
+    build_deadline_values,
+    build_ending_values,
+    find_first_non_public_day,
 )
 from app.entries.store import EntryRow
 from app.errors import CaseOpen, NotRepairable, SamePerson, StepRefused
 from app.http.schemas import FIRST_DAY
 from app.redress import store
-from app.redress.cases import LockedEntry, Outcome, next_version, open_case, take_step
+from app.redress.cases import LockedEntry, StepResult, build_next_version, open_case, record_step
 from app.redress.schemas import (
     Acceptance,
     Prolongation,
@@ -52,40 +52,44 @@ from app.rules.text import fold_name
 from app.rules.transitions import TRANSITIONS, Action
 
 
-def repairability(
+def compute_repairability(
     connection: Connection,
     row: EntryRow,
     catalogue: Catalogue,
     today: date,
-    offer: RepairMaterials = NO_MATERIALS,
+    materials: RepairMaterials = NO_MATERIALS,
     *,
-    asked_on: date | None = None,
+    applied_on: date | None = None,
 ) -> Repairability:
     """Whether an entry may be repaired today with what is offered, and was asked for on a day."""
-    neighbours = entries.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
-    published = [item.published_on for item in row.publications.values() if item.published_on]
-    standing = RepairCandidate(
+    listed_entries = entries.read_listed_entries(connection, [row.subject_id]).get(
+        row.subject_id, []
+    )
+    publication_days = [
+        item.published_on for item in row.publications.values() if item.published_on
+    ]
+    candidate = RepairCandidate(
         list_type=catalogue.list_types[row.list_type],
         severity=None if row.severity is None else Severity(row.severity),
-        status=row.status(today),
+        status=row.compute_status(today),
         term=row.term,
         decided_on=row.decided_on,
-        published_on=min(published, default=None),
+        published_on=min(publication_days, default=None),
         unintentional=bool(row.facts.get("unintentional")),
         listed_again=row.kind == ListKind.black
         and any(
             other.revoked_on is None
             and not other.void
             and (other.ends_on is None or other.ends_on > row.effective_from)
-            for other in entries.others_on_the_list(row, neighbours)
+            for other in entries.select_other_terms_on_list(row, listed_entries)
         ),
     )
     rule = catalogue.find_repair_rule(row.list_type, row.decided_on)
-    return assess_repairability(standing, rule, offer, asked_on or today)
+    return assess_repairability(candidate, rule, materials, applied_on or today)
 
 
-def apply(
-    registry: Registry, caller: Caller, entry_id: UUID, order: RepairApplication
+def open_repair(
+    registry: Registry, caller: Caller, entry_id: UUID, application: RepairApplication
 ) -> tuple[CaseRow, bool]:
     """Take in an application for repair that meets the conditions.
 
@@ -94,58 +98,70 @@ def apply(
         CaseOpen: another application is being dealt with.
         RegistryError: see `open_case`.
     """
-    offer = _offer(order)
+    materials = _build_materials(application)
 
-    def received_on(locked: LockedEntry) -> date:
-        day = order.applied_on or locked.law.today
-        require_within(day, locked.row.decided_on, locked.law.today, "/applied_on")
-        for position, evidence in enumerate(order.evidence):
-            place = f"/evidence/{position}/completed_on"
-            require_within(evidence.completed_on, FIRST_DAY, day, place)
-        if order.promise is not None:
-            require_within(order.promise.signed_on, FIRST_DAY, day, "/promise/signed_on")
+    def determine_receipt_day(locked: LockedEntry) -> date:
+        day = application.applied_on or locked.law.today
+        require_day_within(day, locked.row.decided_on, locked.law.today, "/applied_on")
+        for position, evidence in enumerate(application.evidence):
+            pointer = f"/evidence/{position}/completed_on"
+            require_day_within(evidence.completed_on, FIRST_DAY, day, pointer)
+        if application.promise is not None:
+            require_day_within(application.promise.signed_on, FIRST_DAY, day, "/promise/signed_on")
         return day
 
-    def decide(locked: LockedEntry, before: Sequence[CaseRow], received: date) -> Outcome:
-        if any(CaseState(case.state) in OPEN_STATES for case in before):
+    def decide_receipt(
+        locked: LockedEntry, earlier_cases: Sequence[CaseRow], receipt_day: date
+    ) -> StepResult:
+        if any(CaseState(case.state) in OPEN_STATES for case in earlier_cases):
             raise CaseOpen
-        rule = _require_repairable(locked, offer, received)
-        due = locked.law.calendar.add_working_days(received, rule.acceptance_working_days)
-        return Outcome(state=CaseState.received, due=due)
+        rule = _require_repairable(locked, materials, receipt_day)
+        due_day = locked.law.calendar.add_working_days(receipt_day, rule.acceptance_working_days)
+        return StepResult(state=CaseState.received, due_day=due_day)
 
-    return open_case(registry, caller, entry_id, CaseKind.repair, order, received_on, decide)
-
-
-def _offer(order: RepairApplication) -> RepairMaterials:
-    # Of several documents on one of the means the latest says when it was done.
-    done = sorted(order.evidence, key=lambda item: item.completed_on)
-    return RepairMaterials(
-        means={item.means: item.completed_on for item in done},
-        has_promise=order.promise is not None,
-        circumstances=frozenset(order.circumstances),
+    return open_case(
+        registry,
+        caller,
+        entry_id,
+        CaseKind.repair,
+        application,
+        determine_receipt_day,
+        decide_receipt,
     )
 
 
-def _require_repairable(locked: LockedEntry, offer: RepairMaterials, asked_on: date) -> RepairRule:
-    found = repairability(
+def _build_materials(application: RepairApplication) -> RepairMaterials:
+    # Of several documents on one of the means the latest says when it was done.
+    sorted_evidence = sorted(application.evidence, key=lambda item: item.completed_on)
+    return RepairMaterials(
+        means={item.means: item.completed_on for item in sorted_evidence},
+        has_promise=application.promise is not None,
+        circumstances=frozenset(application.circumstances),
+    )
+
+
+def _require_repairable(
+    locked: LockedEntry, materials: RepairMaterials, applied_on: date
+) -> RepairRule:
+    assessment = compute_repairability(
         locked.connection,
         locked.row,
         locked.law.catalogue,
         locked.law.today,
-        offer,
-        asked_on=asked_on,
+        materials,
+        applied_on=applied_on,
     )
-    if found.unmet or found.rule is None:
+    if assessment.unmet or assessment.rule is None:
         raise NotRepairable(
-            unmet=[item.value for item in found.unmet],
-            earliest_on=found.earliest_on and found.earliest_on.isoformat(),
-            legal_reference=found.rule and found.rule.legal_reference,
+            unmet=[item.value for item in assessment.unmet],
+            earliest_on=assessment.earliest_on and assessment.earliest_on.isoformat(),
+            legal_reference=assessment.rule and assessment.rule.legal_reference,
         )
-    return found.rule
+    return assessment.rule
 
 
-def accept(
-    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, order: Acceptance
+def decide_acceptance(
+    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, acceptance: Acceptance
 ) -> CaseRow:
     """Take the application up, or say why not.
 
@@ -153,29 +169,29 @@ def accept(
         RegistryError: see `take_step`.
     """
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        if order.outcome != "accepted":
-            return Outcome(state=CaseState(order.outcome))
-        offer = _offer(RepairApplication.model_validate(case.content))
-        rule = _require_repairable(locked, offer, locked.law.today)
-        due = locked.law.calendar.add_working_days(locked.law.today, rule.decision_working_days)
-        return Outcome(state=CaseState.accepted, due=due, detail={"rule": rule.code})
+    def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
+        if acceptance.outcome != "accepted":
+            return StepResult(state=CaseState(acceptance.outcome))
+        materials = _build_materials(RepairApplication.model_validate(case.content))
+        rule = _require_repairable(locked, materials, locked.law.today)
+        due_day = locked.law.calendar.add_working_days(locked.law.today, rule.decision_working_days)
+        return StepResult(state=CaseState.accepted, due_day=due_day, detail={"rule": rule.code})
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.repair,
         case_id,
         CaseStep.acceptance,
-        order,
-        decide,
-        by_person=True,
+        acceptance,
+        decide_step,
+        requires_person=True,
     )
 
 
-def prolong(
-    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, order: Prolongation
+def prolong_repair(
+    registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, prolongation: Prolongation
 ) -> CaseRow:
     """Give a complex case more time, once, where its rule allows that.
 
@@ -184,34 +200,34 @@ def prolong(
         RegistryError: see `take_step`.
     """
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
+    def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
         rule = locked.law.catalogue.find_repair_rule(locked.row.list_type, locked.row.decided_on)
-        again = any(taken["step"] == CaseStep.prolongation for taken in case.steps)
-        if rule is None or not rule.extension_working_days or again or case.due_on is None:
+        was_prolonged = any(taken["step"] == CaseStep.prolongation for taken in case.steps)
+        if rule is None or not rule.extension_working_days or was_prolonged or case.due_on is None:
             raise StepRefused(state=case.state)
-        due = locked.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
-        return Outcome(state=CaseState.accepted, due=due)
+        due_day = locked.law.calendar.add_working_days(case.due_on, rule.extension_working_days)
+        return StepResult(state=CaseState.accepted, due_day=due_day)
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.repair,
         case_id,
         CaseStep.prolongation,
-        order,
-        decide,
-        by_person=True,
+        prolongation,
+        decide_step,
+        requires_person=True,
     )
 
 
-def settle(
+def decide_repair(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
     case_id: UUID,
-    order: RepairDecision,
-    expected: int,
+    decision: RepairDecision,
+    expected_version: int,
 ) -> CaseRow:
     """Decide on an accepted application; an approval ends the entry, and those of its case, today.
 
@@ -221,71 +237,75 @@ def settle(
         RegistryError: see `take_step`.
     """
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        accepted = next(taken for taken in case.steps if taken["step"] == CaseStep.acceptance)
-        same_key = caller.id is not None and accepted["actor_id"] == str(caller.id)
-        if same_key or fold_name(accepted["person"]) == fold_name(caller.person or ""):
-            raise SamePerson
-        if order.outcome != "approved":
-            return Outcome(state=CaseState(order.outcome))
-        rule = _require_repairable(
-            locked, _offer(RepairApplication.model_validate(case.content)), locked.law.today
+    def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
+        acceptance_step = next(
+            taken for taken in case.steps if taken["step"] == CaseStep.acceptance
         )
-        rows = [locked.row, *(_linked(locked) if rule.together else ())]
-        return Outcome(
+        is_same_key = caller.id is not None and acceptance_step["actor_id"] == str(caller.id)
+        if is_same_key or fold_name(acceptance_step["person"]) == fold_name(caller.person or ""):
+            raise SamePerson
+        if decision.outcome != "approved":
+            return StepResult(state=CaseState(decision.outcome))
+        rule = _require_repairable(
+            locked,
+            _build_materials(RepairApplication.model_validate(case.content)),
+            locked.law.today,
+        )
+        rows = [locked.row, *(_find_linked_entries(locked) if rule.together else ())]
+        return StepResult(
             state=CaseState.approved,
             detail={"entries": [str(row.id) for row in rows]},
-            versions=[
-                next_version(
+            next_versions=[
+                build_next_version(
                     locked,
                     row,
                     Action.repair,
-                    order.reasons,
-                    _repaired(locked, row),
+                    decision.reasons,
+                    _build_repaired_values(locked, row),
                 )
                 for row in rows
             ],
         )
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.repair,
         case_id,
         CaseStep.decision,
-        order,
-        decide,
-        expected=expected,
-        by_person=True,
-        beside=store.of_the_same_case,
+        decision,
+        decide_step,
+        expected_version=expected_version,
+        requires_person=True,
+        find_other_entry_ids=store.find_entry_ids_of_same_case,
     )
 
 
-def _repaired(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+def _build_repaired_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
     today = locked.law.today
     # An exit as well, for a process of the former release beside this one knows no repair.
-    return ended_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
+    return build_ending_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
 
 
-def _linked(locked: LockedEntry) -> list[EntryRow]:
+def _find_linked_entries(locked: LockedEntry) -> list[EntryRow]:
     """Entries on the other persons of the same case that still stand."""
-    allowed = TRANSITIONS[Action.repair].allowed_statuses
+    allowed_statuses = TRANSITIONS[Action.repair].allowed_statuses
     return [
         row
-        for row in locked.others
+        for row in locked.other_entries
         # What came back from a repair by false materials is not repaired again.
-        if row.status(locked.law.today) in allowed and row.lapsed_from is None
+        if row.compute_status(locked.law.today) in allowed_statuses and row.lapsed_from is None
     ]
 
 
-def take_back(
+def take_back_repair(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
     case_id: UUID,
-    order: TakingBack,
-    expected: int,
+    taking_back: TakingBack,
+    expected_version: int,
 ) -> CaseRow:
     """The materials were false: what was repaired stands again, its term counted anew from today.
 
@@ -293,61 +313,74 @@ def take_back(
         RegistryError: see `take_step`.
     """
 
-    def decide(locked: LockedEntry, case: CaseRow) -> Outcome:
-        approved = next(taken for taken in case.steps if taken["step"] == CaseStep.decision)
-        repaired = set(approved["detail"]["entries"])
-        linked = [row for row in locked.others if str(row.id) in repaired]
-        rows = [locked.row, *(row for row in linked if row.repaired_on == locked.row.repaired_on)]
-        return Outcome(
+    def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
+        approval_step = next(taken for taken in case.steps if taken["step"] == CaseStep.decision)
+        repaired_ids = set(approval_step["detail"]["entries"])
+        linked_entries = [row for row in locked.other_entries if str(row.id) in repaired_ids]
+        rows = [
+            locked.row,
+            *(row for row in linked_entries if row.repaired_on == locked.row.repaired_on),
+        ]
+        return StepResult(
             state=CaseState.taken_back,
-            versions=[
-                next_version(locked, row, Action.restore, order.reasons, _restored(locked, row))
+            next_versions=[
+                build_next_version(
+                    locked,
+                    row,
+                    Action.restore,
+                    taking_back.reasons,
+                    _build_restored_values(locked, row),
+                )
                 for row in rows
                 if not row.void and row.revoked_on is None
             ],
         )
 
-    return take_step(
+    return record_step(
         registry,
         caller,
         entry_id,
         CaseKind.repair,
         case_id,
         CaseStep.taking_back,
-        order,
-        decide,
-        expected=expected,
-        by_person=True,
-        beside=store.of_the_same_case,
+        taking_back,
+        decide_step,
+        expected_version=expected_version,
+        requires_person=True,
+        find_other_entry_ids=store.find_entry_ids_of_same_case,
     )
 
 
-def _restored(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+def _build_restored_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
     today = locked.law.today
     list_type = locked.law.catalogue.list_types[row.list_type]
-    neighbours = entries.neighbours(locked.connection, [row.subject_id]).get(row.subject_id, [])
-    same_list = entries.others_on_the_list(row, neighbours)
+    listed_entries = entries.read_listed_entries(locked.connection, [row.subject_id]).get(
+        row.subject_id, []
+    )
+    same_list_terms = entries.select_other_terms_on_list(row, listed_entries)
     last_day = limit_last_day_to_cap(
         compute_renewed_last_day(row.term, list_type, today),
         row.effective_from,
         list_type,
-        same_list,
+        same_list_terms,
     )
     facts = row.facts | {"effective_until": last_day and last_day.isoformat()}
-    began_anew: dict[str, Any] = {
+    restored_values: dict[str, Any] = {
         "repaired_on": None,
         "exited_on": None,  # a repair sets both
         "lapsed_from": row.repaired_on,
         "lapsed_until": today,
         "effective_until": last_day,
     }
-    term = row._replace(**began_anew).term
-    clock = clock_values(locked.law, today, received_on=today)
+    term = row._replace(**restored_values).term
+    deadline_values = build_deadline_values(locked.law, today, received_on=today)
     return {
-        **began_anew,
+        **restored_values,
         "facts": facts,
         "facts_digest": fingerprint(facts),
-        **clock,
+        **deadline_values,
         "reported_late": row.reported_late,
-        **channel_values(row.publications, term, barred_from(row, row.disclosure, today)),
+        **build_channel_values(
+            row.publications, term, find_first_non_public_day(row, row.disclosure_class_enum, today)
+        ),
     }

@@ -15,32 +15,32 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries import store as entries
-from app.entries.router import IfMatch, sees_whole
+from app.entries.router import IfMatch, can_read_fully
 from app.entries.store import EntryRow
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.problems import problems
 from app.http.schemas import make_cursor, read_cursor, read_version
 from app.redress import objections, repairs, schemas, store
 from app.redress.store import CaseRow
-from app.redress.views import case_view, repairability_view
+from app.redress.views import build_case_view, build_repairability_view
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.redress import CaseKind, CaseState
 
 router = APIRouter(prefix="/v1", tags=["Redress"], responses=problems())
 
-Reader = Annotated[Caller, needs(Permission.redress_read)]
-Writer = Annotated[Caller, needs(Permission.redress_write)]
-Due = Literal["overdue"]
-Code = Annotated[str | None, Query(max_length=80)]
+RedressReader = Annotated[Caller, needs(Permission.redress_read)]
+RedressWriter = Annotated[Caller, needs(Permission.redress_write)]
+DueFilter = Literal["overdue"]
+DepartmentFilterText = Annotated[str | None, Query(max_length=80)]
 
-OPENING = problems(errors.EntryNotFound, errors.TransitionRefused, errors.Busy)
-STEPPING = problems(errors.EntryNotFound, errors.CaseNotFound, errors.StepRefused, errors.Busy)
-DECIDING = STEPPING | problems(
+OPENING_PROBLEMS = problems(errors.EntryNotFound, errors.TransitionRefused, errors.Busy)
+STEP_PROBLEMS = problems(errors.EntryNotFound, errors.CaseNotFound, errors.StepRefused, errors.Busy)
+DECISION_PROBLEMS = STEP_PROBLEMS | problems(
     errors.BadVersionTag, errors.VersionRequired, errors.StaleVersion, errors.TransitionRefused
 )
-BY_PERSON = problems(errors.NotYourDepartment, errors.PersonKeyRequired)
-TURN = [needs(Permission.redress_write), WRITE_SLOT]
+PERSON_PROBLEMS = problems(errors.NotYourDepartment, errors.PersonKeyRequired)
+WRITE_DEPENDENCIES = [needs(Permission.redress_write), WRITE_SLOT]
 
 
 # --- objections ----------------------------------------------------------
@@ -49,13 +49,16 @@ TURN = [needs(Permission.redress_write), WRITE_SLOT]
 @router.post(
     "/entries/{entry_id}/objections",
     status_code=status.HTTP_201_CREATED,
-    dependencies=TURN,
-    responses={200: {"model": schemas.CaseView, "description": "Received before"}, **OPENING},
+    dependencies=WRITE_DEPENDENCIES,
+    responses={
+        200: {"model": schemas.CaseView, "description": "Received before"},
+        **OPENING_PROBLEMS,
+    },
 )
 def lodge_objection(
     entry_id: UUID,
-    order: schemas.Objection,
-    caller: Writer,
+    objection: schemas.Objection,
+    caller: RedressWriter,
     registry: RegistryDep,
     response: Response,
 ) -> schemas.CaseView:
@@ -63,71 +66,75 @@ def lodge_objection(
 
     The answer is due in 3 working days (山东省社会信用条例 Art 39).
     """
-    case, new = objections.lodge(registry, caller, entry_id, order)
-    return _opened(registry, case, response, "objections", new=new)
+    case, is_new = objections.open_objection(registry, caller, entry_id, objection)
+    return _build_opened_response(registry, case, response, "objections", is_new=is_new)
 
 
 @router.get("/entries/{entry_id}/objections", responses=problems(errors.EntryNotFound))
 def list_entry_objections(
-    entry_id: UUID, caller: Reader, registry: RegistryDep
+    entry_id: UUID, caller: RedressReader, registry: RegistryDep
 ) -> schemas.ObjectionList:
     """Every objection to an entry, with its clock and its steps."""
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        _readable(connection, entry_id, caller, today)
-        cases = store.of_entry(connection, entry_id, CaseKind.objection)
+        _read_readable_entry(connection, entry_id, caller, today)
+        cases = store.read_entry_cases(connection, entry_id, CaseKind.objection)
     audit.record_access(registry, caller, AuditAction.objections_read, entry_id)
-    return schemas.ObjectionList(objections=[case_view(case, today) for case in cases])
+    return schemas.ObjectionList(objections=[build_case_view(case, today) for case in cases])
 
 
 @router.post(
     "/entries/{entry_id}/objections/{case_id}/assistance",
-    dependencies=TURN,
-    responses=STEPPING,
+    dependencies=WRITE_DEPENDENCIES,
+    responses=STEP_PROBLEMS,
 )
 def ask_for_assistance(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.Assistance,
-    caller: Writer,
+    assistance: schemas.Assistance,
+    caller: RedressWriter,
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """Another unit must help: the answer is due in 7 working days from the receipt."""
-    case = objections.ask_for_help(registry, caller, entry_id, case_id, order)
-    return case_view(case, registry.clock.today())
+    case = objections.record_assistance(registry, caller, entry_id, case_id, assistance)
+    return build_case_view(case, registry.clock.today())
 
 
 @router.post(
     "/entries/{entry_id}/objections/{case_id}/decision",
-    dependencies=TURN,
-    responses=DECIDING | problems(errors.SubjectFixed, errors.BlacklistedSubject),
+    dependencies=WRITE_DEPENDENCIES,
+    responses=DECISION_PROBLEMS | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def answer_objection(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.ObjectionDecision,
-    caller: Writer,
+    decision: schemas.ObjectionDecision,
+    caller: RedressWriter,
     registry: RegistryDep,
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """Answer an objection: correct or revoke the entry, or say why it stands."""
-    expected = read_version(if_match)
-    case = objections.answer(registry, caller, entry_id, case_id, order, expected)
-    return case_view(case, registry.clock.today())
+    expected_version = read_version(if_match)
+    case = objections.decide_objection(
+        registry, caller, entry_id, case_id, decision, expected_version
+    )
+    return build_case_view(case, registry.clock.today())
 
 
 @router.get("/objections", responses=problems(errors.BadCursor))
 def list_objections(
-    caller: Reader,
+    caller: RedressReader,
     registry: RegistryDep,
     state: CaseState | None = None,
-    due: Due | None = None,
-    department: Code = None,
+    due: DueFilter | None = None,
+    department: DepartmentFilterText = None,
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.CasePage:
     """Objections that wait for an answer, the earliest due first; a department sees its own."""
-    return _page(registry, caller, CaseKind.objection, state, due, department, next_, limit)
+    return _read_case_page(
+        registry, caller, CaseKind.objection, state, due, department, next_, limit
+    )
 
 
 # --- repair --------------------------------------------------------------
@@ -136,152 +143,160 @@ def list_objections(
 @router.post(
     "/entries/{entry_id}/repairs",
     status_code=status.HTTP_201_CREATED,
-    dependencies=TURN,
+    dependencies=WRITE_DEPENDENCIES,
     responses={
         200: {"model": schemas.CaseView, "description": "Received before"},
-        **OPENING,
+        **OPENING_PROBLEMS,
         **problems(errors.NotRepairable, errors.CaseOpen),
     },
 )
 def apply_for_repair(
     entry_id: UUID,
-    order: schemas.RepairApplication,
-    caller: Writer,
+    application: schemas.RepairApplication,
+    caller: RedressWriter,
     registry: RegistryDep,
     response: Response,
 ) -> schemas.CaseView:
     """The subject asks for repair, with evidence and a promise; what is not met is all named."""
-    case, new = repairs.apply(registry, caller, entry_id, order)
-    return _opened(registry, case, response, "repairs", new=new)
+    case, is_new = repairs.open_repair(registry, caller, entry_id, application)
+    return _build_opened_response(registry, case, response, "repairs", is_new=is_new)
 
 
 @router.get("/entries/{entry_id}/repairs", responses=problems(errors.EntryNotFound))
-def list_entry_repairs(entry_id: UUID, caller: Reader, registry: RegistryDep) -> schemas.RepairList:
+def list_entry_repairs(
+    entry_id: UUID, caller: RedressReader, registry: RegistryDep
+) -> schemas.RepairList:
     """Whether the entry may be repaired, from when and with what; and every application for it."""
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        row = _readable(connection, entry_id, caller, today)
+        row = _read_readable_entry(connection, entry_id, caller, today)
         catalogue = read_current_catalogue(registry, connection)
-        found = repairs.repairability(connection, row, catalogue, today)
-        cases = store.of_entry(connection, entry_id, CaseKind.repair)
+        repairability = repairs.compute_repairability(connection, row, catalogue, today)
+        cases = store.read_entry_cases(connection, entry_id, CaseKind.repair)
     audit.record_access(registry, caller, AuditAction.repairs_read, entry_id)
     return schemas.RepairList(
-        repairability=repairability_view(found),
-        repairs=[case_view(case, today) for case in cases],
+        repairability=build_repairability_view(repairability),
+        repairs=[build_case_view(case, today) for case in cases],
     )
 
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/acceptance",
-    dependencies=TURN,
-    responses=STEPPING | BY_PERSON | problems(errors.NotRepairable),
+    dependencies=WRITE_DEPENDENCIES,
+    responses=STEP_PROBLEMS | PERSON_PROBLEMS | problems(errors.NotRepairable),
 )
 def accept_repair(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.Acceptance,
-    caller: Writer,
+    acceptance: schemas.Acceptance,
+    caller: RedressWriter,
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """The recognising department takes the application up, or says why not: the first person."""
-    case = repairs.accept(registry, caller, entry_id, case_id, order)
-    return case_view(case, registry.clock.today())
+    case = repairs.decide_acceptance(registry, caller, entry_id, case_id, acceptance)
+    return build_case_view(case, registry.clock.today())
 
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/prolongation",
-    dependencies=TURN,
-    responses=STEPPING | BY_PERSON,
+    dependencies=WRITE_DEPENDENCIES,
+    responses=STEP_PROBLEMS | PERSON_PROBLEMS,
 )
 def prolong_repair(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.Prolongation,
-    caller: Writer,
+    prolongation: schemas.Prolongation,
+    caller: RedressWriter,
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """A complex case takes longer, once, where its rule allows that."""
-    case = repairs.prolong(registry, caller, entry_id, case_id, order)
-    return case_view(case, registry.clock.today())
+    case = repairs.prolong_repair(registry, caller, entry_id, case_id, prolongation)
+    return build_case_view(case, registry.clock.today())
 
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/decision",
-    dependencies=TURN,
-    responses=DECIDING | BY_PERSON | problems(errors.SamePerson, errors.NotRepairable),
+    dependencies=WRITE_DEPENDENCIES,
+    responses=DECISION_PROBLEMS
+    | PERSON_PROBLEMS
+    | problems(errors.SamePerson, errors.NotRepairable),
 )
 def decide_on_repair(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.RepairDecision,
-    caller: Writer,
+    decision: schemas.RepairDecision,
+    caller: RedressWriter,
     registry: RegistryDep,
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """Approve or refuse: the second person. An approval ends the entry, and its case's, today."""
-    expected = read_version(if_match)
-    case = repairs.settle(registry, caller, entry_id, case_id, order, expected)
-    return case_view(case, registry.clock.today())
+    expected_version = read_version(if_match)
+    case = repairs.decide_repair(registry, caller, entry_id, case_id, decision, expected_version)
+    return build_case_view(case, registry.clock.today())
 
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/taking-back",
-    dependencies=TURN,
-    responses=DECIDING,
+    dependencies=WRITE_DEPENDENCIES,
+    responses=DECISION_PROBLEMS,
 )
 def take_repair_back(
     entry_id: UUID,
     case_id: UUID,
-    order: schemas.TakingBack,
-    caller: Writer,
+    taking_back: schemas.TakingBack,
+    caller: RedressWriter,
     registry: RegistryDep,
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """The materials were false: the entry stands again, its term counted anew from today."""
-    expected = read_version(if_match)
-    case = repairs.take_back(registry, caller, entry_id, case_id, order, expected)
-    return case_view(case, registry.clock.today())
+    expected_version = read_version(if_match)
+    case = repairs.take_back_repair(
+        registry, caller, entry_id, case_id, taking_back, expected_version
+    )
+    return build_case_view(case, registry.clock.today())
 
 
 @router.get("/repairs", responses=problems(errors.BadCursor))
 def list_repairs(
-    caller: Reader,
+    caller: RedressReader,
     registry: RegistryDep,
     state: CaseState | None = None,
-    due: Due | None = None,
-    department: Code = None,
+    due: DueFilter | None = None,
+    department: DepartmentFilterText = None,
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.CasePage:
     """Applications that wait for a step, the earliest due first; a department sees its own."""
-    return _page(registry, caller, CaseKind.repair, state, due, department, next_, limit)
+    return _read_case_page(registry, caller, CaseKind.repair, state, due, department, next_, limit)
 
 
 # --- both ----------------------------------------------------------------
 
 
-def _opened(
-    registry: Registry, case: CaseRow, response: Response, kind: str, *, new: bool
+def _build_opened_response(
+    registry: Registry, case: CaseRow, response: Response, path_name: str, *, is_new: bool
 ) -> schemas.CaseView:
-    if not new:
+    if not is_new:
         response.status_code = status.HTTP_200_OK
-    response.headers["Location"] = f"/v1/entries/{case.entry_id}/{kind}"
-    return case_view(case, registry.clock.today())
+    response.headers["Location"] = f"/v1/entries/{case.entry_id}/{path_name}"
+    return build_case_view(case, registry.clock.today())
 
 
-def _readable(connection: Connection, entry_id: UUID, caller: Caller, today: date) -> EntryRow:
-    row = entries.get(connection, entry_id, today)
-    if row is None or not sees_whole(caller, row, today):
+def _read_readable_entry(
+    connection: Connection, entry_id: UUID, caller: Caller, today: date
+) -> EntryRow:
+    row = entries.read_entry(connection, entry_id, today)
+    if row is None or not can_read_fully(caller, row, today):
         raise errors.EntryNotFound
     return row
 
 
-def _page(
+def _read_case_page(
     registry: Registry,
     caller: Caller,
     kind: CaseKind,
     state: CaseState | None,
-    due: Due | None,
+    due: DueFilter | None,
     department: str | None,
     cursor: str | None,
     limit: int,
@@ -289,7 +304,7 @@ def _page(
     today = registry.clock.today()
     filters = {} if department is None else {"department": department}
     with registry.database.reading() as connection:
-        found = store.page(
+        cases = store.read_case_page(
             connection,
             kind,
             state=state,
@@ -297,26 +312,26 @@ def _page(
             overdue=due is not None,
             filters=filters,
             caller=caller,
-            after=_position(cursor),
+            after=_parse_cursor(cursor),
             limit=limit + 1,
         )
     audit.record_access(
         registry, caller, AuditAction(f"{kind}s_listed"), state=state, due=due, **filters
     )
-    shown = found[:limit]
-    last = shown[-1] if len(found) > limit else None
+    page_cases = cases[:limit]
+    last_case = page_cases[-1] if len(cases) > limit else None
     return schemas.CasePage(
         on=today,
-        cases=[case_view(case, today) for case in shown],
-        next=last and make_cursor(last.due_on or last.received_on, last.id),
+        cases=[build_case_view(case, today) for case in page_cases],
+        next=last_case and make_cursor(last_case.due_on or last_case.received_on, last_case.id),
     )
 
 
-def _position(cursor: str | None) -> tuple[date, UUID] | None:
+def _parse_cursor(cursor: str | None) -> tuple[date, UUID] | None:
     if cursor is None:
         return None
     day, case_id = read_cursor(cursor, 2)
     try:
         return date.fromisoformat(day), UUID(case_id)
-    except ValueError as unreadable:
-        raise errors.BadCursor from unreadable
+    except ValueError as error:
+        raise errors.BadCursor from error

@@ -13,10 +13,10 @@ from app.http.schemas import Day, Line, Model, Name, Reference, Text, View, faul
 from app.rules.law import Bar, CountedFrom, Means, Severity
 from app.rules.redress import CaseKind, CaseState, Unmet
 
-MOST_PIECES = 20
+MAX_EVIDENCE_ITEMS = 20
 
 
-def example(**body: Any) -> ConfigDict:  # noqa: ANN401 - any JSON value
+def build_example_config(**body: Any) -> ConfigDict:  # noqa: ANN401 - any JSON value
     """The configuration that shows one body as its example."""
     return ConfigDict(json_schema_extra={"examples": [body]})
 
@@ -29,7 +29,7 @@ class Applicant(Model):
     proof_ref: Reference
 
 
-APPLICANT = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
+APPLICANT_EXAMPLE = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
 
 
 class Evidence(Model):
@@ -42,22 +42,22 @@ class Evidence(Model):
 class Objection(Model):
     """The subject says that an entry is wrong."""
 
-    model_config = example(
-        applicant=APPLICANT,
+    model_config = build_example_config(
+        applicant=APPLICANT_EXAMPLE,
         grounds="所列欠薪已于决定前全部结清",
         evidence=[{"description": "银行转账凭证", "reference": "ZJ-2026-31"}],
     )
 
     applicant: Applicant
     grounds: Text
-    evidence: Annotated[list[Evidence], Field(max_length=MOST_PIECES)] = []
+    evidence: Annotated[list[Evidence], Field(max_length=MAX_EVIDENCE_ITEMS)] = []
     received_on: Day | None = None
 
 
 class Assistance(Model):
     """Another unit must help to look into it, so the time is 7 working days instead of 3."""
 
-    model_config = example(unit="市住房城乡建设局", reason="须核实工程款支付情况")
+    model_config = build_example_config(unit="市住房城乡建设局", reason="须核实工程款支付情况")
 
     unit: Name
     reason: Line
@@ -81,7 +81,7 @@ class ObjectionOutcome(StrEnum):
 class ObjectionDecision(Model):
     """The answer to an objection; one that is upheld says what is put right."""
 
-    model_config = example(
+    model_config = build_example_config(
         outcome="upheld",
         reasons="经核实，行为终了日期录入有误，予以更正",
         correction={"conduct_ended_on": "2026-10-30"},
@@ -93,10 +93,10 @@ class ObjectionDecision(Model):
     revocation: ObjectionRevocation | None = None
 
     @model_validator(mode="after")
-    def remedy_fits_the_outcome(self) -> "ObjectionDecision":
+    def validate_remedy_fits_outcome(self) -> "ObjectionDecision":
         """An objection that is upheld corrects or revokes; another one does neither."""
-        remedies = (self.correction is not None) + (self.revocation is not None)
-        if remedies != (self.outcome is ObjectionOutcome.upheld):
+        remedy_count = (self.correction is not None) + (self.revocation is not None)
+        if remedy_count != (self.outcome is ObjectionOutcome.upheld):
             raise fault(
                 ProblemCode.remedy_unclear,
                 Sentence(
@@ -124,8 +124,8 @@ class Promise(Model):
 class RepairApplication(Model):
     """The subject asks that the entry end early, for it has put right what it did."""
 
-    model_config = example(
-        applicant=APPLICANT,
+    model_config = build_example_config(
+        applicant=APPLICANT_EXAMPLE,
         evidence=[
             {
                 "means": "correction",
@@ -139,7 +139,7 @@ class RepairApplication(Model):
     )
 
     applicant: Applicant
-    evidence: Annotated[list[MeansEvidence], Field(max_length=MOST_PIECES)] = []
+    evidence: Annotated[list[MeansEvidence], Field(max_length=MAX_EVIDENCE_ITEMS)] = []
     promise: Promise | None = None
     circumstances: Annotated[list[Bar], Field(max_length=len(Bar))] = []
     applied_on: Day | None = None
@@ -148,7 +148,7 @@ class RepairApplication(Model):
 class Acceptance(Model):
     """Whether the application is taken up; by one person of the recognising department."""
 
-    model_config = example(outcome="accepted", reasons="材料齐全")
+    model_config = build_example_config(outcome="accepted", reasons="材料齐全")
 
     outcome: Literal["accepted", "declined", "withdrawn"]
     reasons: Text
@@ -157,7 +157,7 @@ class Acceptance(Model):
 class Prolongation(Model):
     """A complex case takes longer."""
 
-    model_config = example(reasons="涉及多个项目，须分别核实")
+    model_config = build_example_config(reasons="涉及多个项目，须分别核实")
 
     reasons: Text
 
@@ -165,7 +165,9 @@ class Prolongation(Model):
 class RepairDecision(Model):
     """The answer to an application; by another person than the one who accepted it."""
 
-    model_config = example(outcome="approved", reasons="已足额支付并公开承诺，符合提前移出条件")
+    model_config = build_example_config(
+        outcome="approved", reasons="已足额支付并公开承诺，符合提前移出条件"
+    )
 
     outcome: Literal["approved", "refused", "withdrawn"]
     reasons: Text
@@ -174,7 +176,7 @@ class RepairDecision(Model):
 class TakingBack(Model):
     """The repair was obtained by false materials: the entry stands again, its term begins anew."""
 
-    model_config = example(reasons="提交的支付凭证系伪造")
+    model_config = build_example_config(reasons="提交的支付凭证系伪造")
 
     reasons: Text
 

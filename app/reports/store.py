@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from app.db.tables import EntryVersion
-from app.disclosure.store import state_expression
+from app.disclosure.store import build_disclosure_state_expression
 from app.entries import store as entries
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState
@@ -28,7 +28,7 @@ def timeliness(
     Entries on the wrong subject never stood, and are not counted.
     """
     version = EntryVersion
-    state = state_expression(day, calendar)
+    state = build_disclosure_state_expression(day, calendar)
     public = version.disclosure_class == DisclosureClass.public.value
 
     def in_state(*states: DisclosureState) -> ColumnElement[bool]:
@@ -52,14 +52,14 @@ def timeliness(
             _count(public & in_state(DisclosureState.not_required)).label("no_longer_due"),
         )
         .where(
-            entries.known(version, None),
+            entries.is_version_at(version, None),
             version.void.is_(False),
             version.decided_on.between(first, last),
         )
         .group_by(version.department, version.list_type)
         .order_by(version.department, version.list_type)
     )
-    for condition in entries.conditions(filters):
+    for condition in entries.build_filter_conditions(filters):
         query = query.where(condition)
     return connection.execute(query).all()
 

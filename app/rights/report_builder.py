@@ -11,7 +11,7 @@ from app.catalogue.queries import read_current_catalogue
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.entries import store as entries
-from app.entries.projections import entry_view
+from app.entries.projections import build_entry_view
 from app.entries.store import EntryRow
 from app.registry import Head, Registry, read_head
 from app.rights import store
@@ -96,7 +96,7 @@ def _own_entries(connection: Connection, whom: Whom, teller: "_Teller") -> list[
         return []
     rows = [
         row
-        for row in entries.of_subjects(connection, [whom.subject.id], teller.day)
+        for row in entries.read_subject_entries(connection, [whom.subject.id], teller.day)
         if not row.void
     ]
     histories = store.histories(connection, whom.subject.id)
@@ -131,8 +131,8 @@ class _Teller:
 
     def entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
         """An entry about the subject: whole, or an exempt one in outline (`HeldEntry`)."""
-        view = entry_view(row, self.day, self.calendar)
-        whole = row.disclosure is not DisclosureClass.exempt
+        view = build_entry_view(row, self.day, self.calendar)
+        whole = row.disclosure_class_enum is not DisclosureClass.exempt
         disclosure = view["disclosure"]
         return {
             **{name: view[name] for name in TOLD_ALWAYS},
@@ -166,8 +166,8 @@ class _Teller:
 
     def naming(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
         """An entry on somebody else that names the person (`NamedIn`)."""
-        whole = row.disclosure is not DisclosureClass.exempt
-        status = row.status(self.day)
+        whole = row.disclosure_class_enum is not DisclosureClass.exempt
+        status = row.compute_status(self.day)
         return {
             "list": row.kind,
             "list_type": row.list_type if whole else None,
@@ -198,7 +198,7 @@ class _Teller:
             list_type=row.list_type,
             kind=ListKind(row.kind),
             severity=None if row.severity is None else Severity(row.severity),
-            status=row.status(self.day),
+            status=row.compute_status(self.day),
             disputed=row.disputed,
         )
         measures = compute_verdict([fact], None, self.catalogue, self.day).measures

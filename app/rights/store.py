@@ -49,9 +49,9 @@ def entries_naming(connection: Connection, keys: Iterable[LookupKey], day: date)
             for scheme, key in sorted(keys)
         ),
     )
-    return entries.fetch(
+    return entries.read_rows(
         connection,
-        entries.rows_as_of(day)
+        entries.select_entries_as_of(day)
         .where(Entry.id.in_(select(EntryPerson.entry_id).where(named)))
         .order_by(Entry.id),
     )

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, exists, func, insert, or_, sele
 
 from app.crypto import Sealed
 from app.db.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
-from app.entries.store import known, not_ended
+from app.entries.store import is_not_ended_on, is_version_at
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.submissions.schemas import Mode, Result, State
@@ -242,10 +242,10 @@ def standing(connection: Connection, department: str, list_type: str, day: date)
         connection.scalars(
             select(version.entry_id)
             .where(
-                known(version, None),
+                is_version_at(version, None),
                 version.list_type == list_type,
                 version.department == department,
-                not_ended(version, day),
+                is_not_ended_on(version, day),
             )
             .order_by(version.entry_id)
         )
@@ -462,7 +462,9 @@ def built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> lis
     version = EntryVersion
     current = connection.execute(
         select(version.entry_id, version.version).where(
-            known(version, None), version.entry_id.in_(made.keys()), version.action_digest != by
+            is_version_at(version, None),
+            version.entry_id.in_(made.keys()),
+            version.action_digest != by,
         )
     )
     return [row.entry_id for row in current if row.version != made[row.entry_id]]

@@ -25,7 +25,7 @@ from app.db.tables import (
     SubjectName,
 )
 from app.entries import store as entry_store
-from app.entries.recording.batch import Recorded, record_all
+from app.entries.recording.batch import RecordingResult, record_entries
 from app.entries.schemas import EntryPush
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.subjects.store import writes as subject_writes
@@ -65,10 +65,10 @@ def pushes(refs: str = "R", count: int = MANY, **changes: Any) -> list[EntryPush
     ]
 
 
-def record(world: World, pushed: list[EntryPush]) -> list[Recorded]:
-    outcomes = record_all(world.registry, COMMAND_LINE_CALLER, pushed)
-    assert all(isinstance(outcome, Recorded) for outcome in outcomes), outcomes
-    return [outcome for outcome in outcomes if isinstance(outcome, Recorded)]
+def record(world: World, pushed: list[EntryPush]) -> list[RecordingResult]:
+    outcomes = record_entries(world.registry, COMMAND_LINE_CALLER, pushed)
+    assert all(isinstance(outcome, RecordingResult) for outcome in outcomes), outcomes
+    return [outcome for outcome in outcomes if isinstance(outcome, RecordingResult)]
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_new_subjects_in_two_batches_at_once_are_one_subject_each(world: World) 
     for turn in range(3):
         barrier = Barrier(3)
 
-        def send(who: int, turn: int = turn, barrier: Barrier = barrier) -> list[Recorded]:
+        def send(who: int, turn: int = turn, barrier: Barrier = barrier) -> list[RecordingResult]:
             batch = pushes(f"{turn}-{who}", responsible_persons=None, severity="general")
             batch = [
                 item.model_copy(
@@ -246,7 +246,7 @@ def test_new_subjects_in_two_batches_at_once_are_one_subject_each(world: World) 
 def test_the_same_batch_twice_at_once_is_recorded_once(world: World) -> None:
     batch, barrier = pushes(), Barrier(3)
 
-    def send(_who: int) -> list[Recorded]:
+    def send(_who: int) -> list[RecordingResult]:
         barrier.wait()
         return record(world, batch)
 

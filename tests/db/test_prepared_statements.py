@@ -108,9 +108,9 @@ def test_ten_thousand_ids_find_their_entries_and_none_finds_nothing(world: World
     strangers = [uuid4() for _ in range(MANY)]
     with world.registry.database.reading() as connection:
         day = date(2026, 11, 22)
-        found = entries.checked(connection, [*strangers, *ids.values()], day)
-        assert entries.checked(connection, [], day) == []
-        assert entries.checked(connection, strangers, day) == []
+        found = entries.read_checked_entries(connection, [*strangers, *ids.values()], day)
+        assert entries.read_checked_entries(connection, [], day) == []
+        assert entries.read_checked_entries(connection, strangers, day) == []
         assert BY_ID.rows(connection, ids=[], kind="legal_person") == []
         assert BY_ID.rows(connection, ids=list(ids.values()), kind="natural_person") == []
         rows = BY_ID.rows(connection, ids=list(ids.values()), kind="legal_person")

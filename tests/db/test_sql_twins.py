@@ -13,9 +13,9 @@ from uuid_utils.compat import uuid7
 from app.calendar.queries import read_current_calendar
 from app.db.engines import Connection
 from app.db.tables import EntryVersion, Subject
-from app.disclosure.store import state_expression
+from app.disclosure.store import build_disclosure_state_expression
 from app.entries import store
-from app.entries.projections import disclosure_view
+from app.entries.projections import build_disclosure_view
 from app.entries.store import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
@@ -135,7 +135,7 @@ class Rows:
     def write(self, world: World) -> None:
         with world.registry.database.writing() as connection:
             connection.execute(insert(Subject), self.subjects)
-            store.add(connection, self.entries, self.versions, [])
+            store.add_entries(connection, self.entries, self.versions, [])
 
 
 def terms() -> Iterator[dict[str, Any]]:
@@ -157,7 +157,7 @@ def read(
     connection: Connection, on: date, seq: int | None, *more: Any
 ) -> list[tuple[EntryRow, tuple[Any, ...]]]:
     """Rows as of a day, each with further expressions from the same statement."""
-    query = store.rows_as_of(on, seq).add_columns(*more)
+    query = store.select_entries_as_of(on, seq).add_columns(*more)
     width = len(EntryRow._fields)
     return [(EntryRow._make(row[:width]), tuple(row[width:])) for row in connection.execute(query)]
 
@@ -181,9 +181,9 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
                 connection,
                 on,
                 None,
-                store.status_expression(on),
-                store.not_ended(EntryVersion, on),
-                store.running(EntryVersion, on),
+                store.build_status_expression(on),
+                store.is_not_ended_on(EntryVersion, on),
+                store.is_in_effect_on(EntryVersion, on),
             )
             assert len(found) == len(rows.entries)
             for row, (in_sql, not_ended, running) in found:
@@ -194,7 +194,7 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
                 )
                 expected = compute_status(row.term, kind, on, has_active_black_entry=black_active)
                 assert in_sql == expected, (row.term, kind, on)
-                assert row.status(on) is expected, (row.term, kind, on)
+                assert row.compute_status(on) is expected, (row.term, kind, on)
                 assert bool(row.black_active) is (kind is RED and black_active)
                 assert bool(not_ended) is (expected not in ENDED_STATUSES), (row.term, on)
                 assert bool(running) is (expected in {Status.active, Status.suspended})
@@ -271,7 +271,7 @@ def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: W
         for seq, on in product([*range(len(written) + 2), None], days):
             known = [v for v in rows.versions if seq is None or v["seq"] <= seq]
             newest = {version["entry_id"]: version for version in known}
-            found = read(connection, on, seq, store.status_expression(on, seq))
+            found = read(connection, on, seq, store.build_status_expression(on, seq))
             assert {row.id: row.seq for row, _ in found} == {
                 entry_id: version["seq"] for entry_id, version in newest.items()
             }
@@ -286,7 +286,7 @@ def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: W
                 expected = compute_status(
                     row.term, ListKind(row.kind), on, has_active_black_entry=black_active
                 )
-                assert in_sql == expected == row.status(on), (seq, on)
+                assert in_sql == expected == row.compute_status(on), (seq, on)
 
 
 # --- the duty to publish -------------------------------------------------
@@ -364,11 +364,11 @@ def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(worl
     seen: set[DisclosureState] = set()
     with world.registry.database.reading() as connection:
         for on in DUTY_DAYS:
-            found = read(connection, on, None, state_expression(on, calendar))
+            found = read(connection, on, None, build_disclosure_state_expression(on, calendar))
             assert len(found) == len(rows.entries)
             for row, (in_sql,) in found:
                 by_rule = compute_disclosure_state(
-                    disclosure_class=row.disclosure,
+                    disclosure_class=row.disclosure_class_enum,
                     deadline=row.deadline,
                     fulfilment=compute_fulfilment(row.publications, row.term.ends_on),
                     ended_on=row.term.ends_on,
@@ -403,8 +403,10 @@ def test_the_view_shows_the_worst_of_its_channels(world: World) -> None:
     order = list(DisclosureState)
     with world.registry.database.reading() as connection:
         for on in DUTY_DAYS[::3]:
-            for row, (in_sql,) in read(connection, on, None, state_expression(on, calendar)):
-                view = disclosure_view(row, row.term, on, calendar)
+            for row, (in_sql,) in read(
+                connection, on, None, build_disclosure_state_expression(on, calendar)
+            ):
+                view = build_disclosure_view(row, row.term, on, calendar)
                 assert view["state"] == in_sql
                 states = [item["state"] for item in view["channels"]]
                 assert max(states, key=order.index) == view["state"], (row, on)

@@ -18,7 +18,7 @@ import app.entries.changes.next_version
 import app.entries.recording.batch
 from app.calendar.notices import read_calendar_notice
 from app.db.tables import CalendarVersion, EntryVersion
-from app.disclosure.service import load_year
+from app.disclosure.service import load_calendar_year
 from app.errors import InvalidPayload
 from app.registry import read_head, take_sequence
 from tests.support.request_bodies import (
@@ -47,7 +47,7 @@ def load(world: World, tmp_path: Path, notice: dict[str, Any]) -> tuple[int, int
     """As `redblack calendar load` does it."""
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(notice, allow_unicode=True), encoding="utf-8")
-    return load_year(world.registry, read_calendar_notice(file))
+    return load_calendar_year(world.registry, read_calendar_notice(file))
 
 
 def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
 def test_entries_beyond_one_page_are_counted_anew_as_well(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app.disclosure.service, "RECOMPUTED_AT_ONCE", 2)
+    monkeypatch.setattr(app.disclosure.service, "MAX_ENTRIES_PER_RECOMPUTATION", 2)
     world.clock.set_day(date(2026, 12, 28))
     entries = [decided(world, f"2026-12-{21 + number}", number) for number in range(7)]
     assert load(world, tmp_path, LATER) == (2, 5)
@@ -376,7 +376,7 @@ def test_a_load_that_fails_half_way_leaves_the_old_calendar(
         raise ZeroDivisionError
 
     with monkeypatch.context() as broken:
-        broken.setattr(app.disclosure.service, "RECOMPUTED_AT_ONCE", 2)
+        broken.setattr(app.disclosure.service, "MAX_ENTRIES_PER_RECOMPUTATION", 2)
         broken.setattr(app.entries.changes.next_version, "take_sequence", take)
         with pytest.raises(ZeroDivisionError):
             load(world, tmp_path, LATER)

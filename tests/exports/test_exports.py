@@ -13,7 +13,7 @@ import pytest
 from app.calendar.queries import read_current_calendar
 from app.catalogue.service import put_list_type_in_force
 from app.demo.synthetic import build_uscc
-from app.disclosure.service import load_year
+from app.disclosure.service import load_calendar_year
 from app.entries import store
 from app.exports import snapshot
 from app.rules.calendar import CalendarYear
@@ -196,7 +196,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
     assert (corrected.status_code, published.status_code) == (200, 200)
     put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
     # A day is amended so that a deadline comes nearer: what was due then stays as it was shown.
-    load_year(world.registry, amended_year(world, date(2026, 11, 29)))
+    load_calendar_year(world.registry, amended_year(world, date(2026, 11, 29)))
     world.clock.set_day(date(2026, 12, 2))
 
     for name, then in before.items():
@@ -366,12 +366,12 @@ def test_a_page_costs_what_it_holds_however_many_entries_there_are(
     if not world.registry.database.embedded:
         pytest.skip("PostgreSQL plans by how many entries there are, and here are none")
     day = world.clock.today()
-    asked = {"after": store.FIRST_ID, "until": store.LAST_ID}
+    asked = {"after": store.MIN_ID, "until": store.MAX_ID}
     for statuses, filters in product(
         ([], [Status.active, Status.suspended], [Status.removed]),
         ({}, {"list": "red"}, {"domain": "tax_fraud"}, {"department": "tax"}),
     ):
-        query = store.snapshot(
+        query = store.build_snapshot_query(
             day, filters=filters, caller=Caller(None, "-", role), statuses=statuses, seq=7
         )
         with world.registry.database.reading() as connection:

@@ -254,7 +254,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
 ) -> None:
     ending = world.record(effective_until="2026-11-22")
     page(world, "subscriber")
-    turn = service.turn_to_today
+    turn = service.record_status_changes_until_today
 
     def turned_meanwhile(registry: Registry) -> date:
         day = turn(registry)
@@ -264,7 +264,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
         return day
 
     with monkeypatch.context() as patched:
-        patched.setattr(service, "turn_to_today", turned_meanwhile)
+        patched.setattr(service, "record_status_changes_until_today", turned_meanwhile)
         if path == CHANGES:
             told = page(world, "subscriber")
             after = told["next_after"]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, insert, literal_column, select, update
 
 from app.db.tables import Entry, EntryVersion, RegistryState
 from app.demo.synthetic import build_uscc
-from app.entries.recording.batch import record_all
+from app.entries.recording.batch import record_entries
 from app.entries.schemas import EntryPush
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
@@ -63,7 +63,7 @@ def settings(templates: RegistryTemplates) -> Iterator[Settings]:
             for serial in range(RECORDED)
         ]
         assert not any(
-            isinstance(one, Exception) for one in record_all(registry, department, pushes)
+            isinstance(one, Exception) for one in record_entries(registry, department, pushes)
         )
         registry.write(multiply)
     yield made

@@ -20,8 +20,8 @@ from app.catalogue.service import put_list_type_in_force
 from app.checks.matching import Matching
 from app.checks.questions import Question, question_about
 from app.entries import store
-from app.entries.changes.amendments import correct, revoke
-from app.entries.recording.batch import record
+from app.entries.changes.amendments import correct_facts, revoke_entry
+from app.entries.recording.batch import record_entry
 from app.entries.schemas import Correction, EntryPush, Revocation, RevocationCode
 from app.errors import IdentifierConflict, SubjectKindConflict
 from app.registry import read_head
@@ -189,7 +189,7 @@ class Play:
             decision=build_decision(f"2026-11-{day}"),
         )
         try:
-            outcome = record(self.registry, COMMAND_LINE_CALLER, EntryPush(**body)).entry_id
+            outcome = record_entry(self.registry, COMMAND_LINE_CALLER, EntryPush(**body)).entry_id
         except (IdentifierConflict, SubjectKindConflict) as refused:
             outcome: Any = type(refused)
         if outcome in {IdentifierConflict, SubjectKindConflict}:
@@ -206,7 +206,7 @@ class Play:
 
     def row(self, entry_id: UUID) -> Any:
         with self.registry.database.reading() as connection:
-            return store.get(connection, entry_id, TODAY)
+            return store.read_entry(connection, entry_id, TODAY)
 
     def change(self, place: int, **changes: Any) -> None:
         entry = self.chosen(place)
@@ -221,7 +221,7 @@ class Play:
         row = self.row(entry.id)
         order = Correction(reason="更正", changes=facts)
         try:
-            correct(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
+            correct_facts(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
         except IdentifierConflict:
             assert others
             assert not entry.numbers
@@ -235,12 +235,12 @@ class Play:
         if entry is None:
             return
         row = self.row(entry.id)
-        if row.revoked_on is not None and not code.voids:
+        if row.revoked_on is not None and not code.makes_entry_void:
             return
         order = Revocation(reason="撤销", reason_code=code, revoked_on="2026-11-22")
-        revoke(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
+        revoke_entry(self.registry, COMMAND_LINE_CALLER, entry.id, order, row.version)
         last = entry.readings[-1]
-        made = Reading(self.row(entry.id).seq, last.name, last.day, void=code.voids)
+        made = Reading(self.row(entry.id).seq, last.name, last.day, void=code.makes_entry_void)
         entry.readings.append(made)
 
     def chosen(self, place: int) -> Told | None:

@@ -12,14 +12,14 @@ from app.clock import civil_day
 from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import store
-from app.entries.changes.next_version import Change, change, require_within
+from app.entries.changes.next_version import ChangeCommand, change_entry, require_day_within
 from app.entries.recording import proposals
 from app.entries.recording.version_values import (
-    barred_from,
-    channel_values,
-    clock_values,
-    decided_values,
-    ended_values,
+    build_channel_values,
+    build_deadline_values,
+    build_decision_values,
+    build_ending_values,
+    find_first_non_public_day,
 )
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
 from app.entries.store import EntryRow
@@ -42,8 +42,12 @@ from app.subjects.queries import find_subject_ids, read_birth_date, read_subject
 from app.subjects.service import add_name_only_key, apply_identity
 
 
-def correct(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Correction, expected: int
+def correct_facts(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    correction: Correction,
+    expected_version: int,
 ) -> None:
     """Replace wrong facts; the law is applied to the corrected ones anew.
 
@@ -51,53 +55,57 @@ def correct(
         RegistryError: what stands against it (see `change` and `examine`).
     """
     today = registry.clock.today()
-    sent, persons = proposals.seal_changes(order.changes, registry.secrets, today)
+    sealed_changes, persons = proposals.seal_changes(correction.changes, registry.secrets, today)
 
-    def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        return corrected(registry, connection, row, law, sent)
+    def compute_corrected_values(
+        connection: Connection, row: EntryRow, law: Law
+    ) -> dict[str, Any] | None:
+        return apply_correction(registry, connection, row, law, sealed_changes)
 
-    body = {"action": "correct", "reason": order.reason, "changes": sent}
-    change(
+    body = {"action": "correct", "reason": correction.reason, "changes": sealed_changes}
+    change_entry(
         registry,
         caller,
         entry_id,
-        Change(
+        ChangeCommand(
             action=Action.correct,
             audit_action=AuditAction.entry_corrected,
-            reason=order.reason,
+            reason=correction.reason,
             digest=fingerprint(body),
-            expected=expected,
-            apply=apply,
+            expected_version=expected_version,
+            compute_changed_values=compute_corrected_values,
             persons=persons,
         ),
     )
 
 
-def corrected(
+def apply_correction(
     registry: Registry,
     connection: Connection,
     row: EntryRow,
     law: Law,
-    sent: Mapping[str, Any],
-    place: str = "/changes",
+    sealed_changes: Mapping[str, Any],
+    pointer: str = "/changes",
 ) -> dict[str, Any] | None:
     """The columns that differ once sealed changes stand in the place of facts; None if none do.
 
     Raises:
         RegistryError: what stands against the corrected facts.
     """
-    return with_facts(registry, connection, row, law, proposals.amend(row.facts, sent), place)
+    return replace_facts(
+        registry, connection, row, law, proposals.apply_changes(row.facts, sealed_changes), pointer
+    )
 
 
-def with_facts(
+def replace_facts(
     registry: Registry,
     connection: Connection,
     row: EntryRow,
     law: Law,
     facts: dict[str, Any],
-    place: str,
+    pointer: str,
     *,
-    rehearsing: bool = False,
+    is_dry_run: bool = False,
 ) -> dict[str, Any] | None:
     """The columns that differ once other facts stand in the place of the recorded ones, if any do.
 
@@ -109,23 +117,25 @@ def with_facts(
     if facts == row.facts:
         return None
     # By the law that the entry was decided by: a typing slip put right is no new sentence.
-    then = read_catalogue_at(registry, connection, row.catalogue_version)
-    law = replace(law, catalogue=then, catalogue_version=row.catalogue_version)
-    list_type = then.list_types[row.list_type]
-    police = then.is_police_department(row.department)
-    born = _birth_date(registry, connection, row, law)
-    case = DecisionFacts.from_facts(
-        facts, born, issued_by_police=police, restored_on=row.lapsed_until
+    original_catalogue = read_catalogue_at(registry, connection, row.catalogue_version)
+    law = replace(law, catalogue=original_catalogue, catalogue_version=row.catalogue_version)
+    list_type = original_catalogue.list_types[row.list_type]
+    issued_by_police = original_catalogue.is_police_department(row.department)
+    birth_date = _read_birth_date(registry, connection, row, law)
+    decision_facts = DecisionFacts.from_facts(
+        facts, birth_date, issued_by_police=issued_by_police, restored_on=row.lapsed_until
     )
-    ruling = _examine_changes(case, list_type, law.today, row, place)
-    others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
-    same_list = store.others_on_the_list(row, others)
+    ruling = _apply_law_to_changes(decision_facts, list_type, law.today, row, pointer)
+    listed_entries = store.read_listed_entries(connection, [row.subject_id]).get(row.subject_id, [])
+    same_list_terms = store.select_other_terms_on_list(row, listed_entries)
     ruling = apply_consecutive_cap(
-        ruling, list_type, same_list, is_last_day_given="effective_until" in facts
+        ruling, list_type, same_list_terms, is_last_day_given="effective_until" in facts
     )
     for ended_on in (row.exited_on, row.revoked_on, row.repaired_on, row.lapsed_from):
         if ended_on is not None:
-            require_within(case.decided_on, FIRST_DAY, ended_on, f"{place}/decision/decided_on")
+            require_day_within(
+                decision_facts.decided_on, FIRST_DAY, ended_on, f"{pointer}/decision/decided_on"
+            )
     term = replace(
         row.term,
         effective_from=ruling.effective_from,
@@ -134,54 +144,66 @@ def with_facts(
     )
     # A suspended entry stays correctable; only another term needs days without a black entry.
     if list_type.kind is ListKind.red and term != row.term:
-        blacks = [other.term for other in others if other.kind is ListKind.black]
-        require_no_black_entry(term, blacks, law.today)
-    _require_free_name(connection, row, facts)
-    if not rehearsing:
-        _rename(registry, connection, row, facts, case.decided_on)
-    decided = decided_values(law, facts, ruling, row.list_type)
-    barred = barred_from(row, ruling.disclosure_class, law.today)
-    if case.decided_on == row.decided_on:
+        black_terms = [other.term for other in listed_entries if other.kind is ListKind.black]
+        require_no_black_entry(term, black_terms, law.today)
+    _require_unused_name(connection, row, facts)
+    if not is_dry_run:
+        _rename_subject(registry, connection, row, facts, decision_facts.decided_on)
+    decision_values = build_decision_values(law, facts, ruling, row.list_type)
+    not_public_from = find_first_non_public_day(row, ruling.disclosure_class, law.today)
+    if decision_facts.decided_on == row.decided_on:
         # The clock stands as it was judged, with any grace that a calendar notice gave it.
-        return decided | channel_values(row.publications, term, barred)
-    published = [item.published_on for item in row.publications.values() if item.published_on]
-    if published:
-        decided_at = f"{place}/decision/decided_on"
-        require_within(case.decided_on, FIRST_DAY, min(published), decided_at)
-    started_on = row.lapsed_until or case.decided_on
-    due = law.calendar.compute_deadline(started_on)
-    channels = apply_new_deadline(row.publications, due.deadline, keep_later_deadline=False)
+        return decision_values | build_channel_values(row.publications, term, not_public_from)
+    publication_days = [
+        item.published_on for item in row.publications.values() if item.published_on
+    ]
+    if publication_days:
+        decided_on_pointer = f"{pointer}/decision/decided_on"
+        require_day_within(
+            decision_facts.decided_on, FIRST_DAY, min(publication_days), decided_on_pointer
+        )
+    deadline_start_day = row.lapsed_until or decision_facts.decided_on
+    result = law.calendar.compute_deadline(deadline_start_day)
+    channels = apply_new_deadline(row.publications, result.deadline, keep_later_deadline=False)
     received_on = civil_day(row.received_at)
     return (
-        decided
-        | clock_values(law, started_on, received_on=received_on)
-        | channel_values(channels, term, barred)
+        decision_values
+        | build_deadline_values(law, deadline_start_day, received_on=received_on)
+        | build_channel_values(channels, term, not_public_from)
     )
 
 
-def _examine_changes(
-    case: DecisionFacts, list_type: ListType, today: date, row: EntryRow, place: str
+def _apply_law_to_changes(
+    decision_facts: DecisionFacts, list_type: ListType, today: date, row: EntryRow, pointer: str
 ) -> Ruling:
     try:
-        went_on = bool(row.facts.get("conduct_continues"))
-        return apply_law(case, list_type, today, is_correction=True, conduct_was_continuing=went_on)
-    except InvalidPayload as wrong:
+        conduct_was_continuing = bool(row.facts.get("conduct_continues"))
+        return apply_law(
+            decision_facts,
+            list_type,
+            today,
+            is_correction=True,
+            conduct_was_continuing=conduct_was_continuing,
+        )
+    except InvalidPayload as error:
         # Places in the body that brings the correction.
         raise InvalidPayload(
-            faults=[replace(item, pointer=f"{place}{item.pointer}") for item in wrong.faults]
-        ) from wrong
+            faults=[replace(item, pointer=f"{pointer}{item.pointer}") for item in error.faults]
+        ) from error
 
 
-def _birth_date(registry: Registry, connection: Connection, row: EntryRow, law: Law) -> date | None:
+def _read_birth_date(
+    registry: Registry, connection: Connection, row: EntryRow, law: Law
+) -> date | None:
     subject = row.facts["subject"]
     if subject["kind"] != SubjectKind.natural_person:
         return None
-    shown = read_birth_date(connection, registry.secrets, row.subject_id, law.today)
-    sent = subject.get("birth_date")
-    return shown or (sent and date.fromisoformat(sent))
+    recorded_birth_date = read_birth_date(connection, registry.secrets, row.subject_id, law.today)
+    given_birth_date = subject.get("birth_date")
+    return recorded_birth_date or (given_birth_date and date.fromisoformat(given_birth_date))
 
 
-def _require_free_name(connection: Connection, row: EntryRow, facts: Mapping[str, Any]) -> None:
+def _require_unused_name(connection: Connection, row: EntryRow, facts: Mapping[str, Any]) -> None:
     subject = facts["subject"]
     if subject.get("identifiers") or subject["name"] == row.facts["subject"]["name"]:
         return
@@ -190,7 +212,7 @@ def _require_free_name(connection: Connection, row: EntryRow, facts: Mapping[str
         raise IdentifierConflict
 
 
-def _rename(
+def _rename_subject(
     registry: Registry,
     connection: Connection,
     row: EntryRow,
@@ -201,19 +223,23 @@ def _rename(
 
     Another day of decision may do so, too: the latest decision names the subject.
     """
-    subject, before = facts["subject"], row.facts["subject"]
-    if (subject["name"], decided_on) == (before["name"], row.decided_on):
+    subject, previous_subject = facts["subject"], row.facts["subject"]
+    if (subject["name"], decided_on) == (previous_subject["name"], row.decided_on):
         return
     if not subject.get("identifiers"):
         kind = SubjectKind(subject["kind"])
         add_name_only_key(connection, registry.secrets, row.subject_id, kind, subject["name"])
-    said = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
-    anew = SubjectDescription(row.id, void=False, decided_on=decided_on, subject=subject)
-    apply_identity(connection, row.subject_id, derive_identity([*said, anew]))
+    descriptions = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
+    new_description = SubjectDescription(row.id, void=False, decided_on=decided_on, subject=subject)
+    apply_identity(connection, row.subject_id, derive_identity([*descriptions, new_description]))
 
 
-def revoke(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Revocation, expected: int
+def revoke_entry(
+    registry: Registry,
+    caller: Caller,
+    entry_id: UUID,
+    revocation: Revocation,
+    expected_version: int,
 ) -> None:
     """Take an entry back because its decision does not stand.
 
@@ -224,16 +250,23 @@ def revoke(
         RegistryError: what stands against it (see `change`).
     """
 
-    def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any]:
-        require_within(order.revoked_on, row.decided_on, law.today, "/revoked_on")
-        return revoked(connection, row, law, order.reason_code, order.revoked_on)
+    def compute_revoked_values(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any]:
+        require_day_within(revocation.revoked_on, row.decided_on, law.today, "/revoked_on")
+        return apply_revocation(connection, row, law, revocation.reason_code, revocation.revoked_on)
 
-    _carry_out(
-        registry, caller, entry_id, Action.revoke, AuditAction.entry_revoked, order, expected, apply
+    _change_entry(
+        registry,
+        caller,
+        entry_id,
+        Action.revoke,
+        AuditAction.entry_revoked,
+        revocation,
+        expected_version,
+        compute_revoked_values,
     )
 
 
-def revoked(
+def apply_revocation(
     connection: Connection, row: EntryRow, law: Law, code: RevocationCode, revoked_on: date
 ) -> dict[str, Any]:
     """The columns that differ once the entry is taken back.
@@ -243,17 +276,17 @@ def revoked(
     Raises:
         TransitionRefused: it was taken back before; only that it is void is a further finding.
     """
-    if row.revoked_on is not None and not code.voids:
+    if row.revoked_on is not None and not code.makes_entry_void:
         raise TransitionRefused
-    if code.voids:
-        said = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
-        others = [one for one in said if one.entry_id != row.id]
+    if code.makes_entry_void:
+        descriptions = read_subject_descriptions(connection, [row.subject_id])[row.subject_id]
+        others = [description for description in descriptions if description.entry_id != row.id]
         apply_identity(connection, row.subject_id, derive_identity(others))
-    return ended_values(row, law.today, revoked_on=revoked_on, void=code.voids)
+    return build_ending_values(row, law.today, revoked_on=revoked_on, void=code.makes_entry_void)
 
 
 def exit_early(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Exit, expected: int
+    registry: Registry, caller: Caller, entry_id: UUID, early_exit: Exit, expected_version: int
 ) -> None:
     """End an entry before its term does.
 
@@ -261,17 +294,24 @@ def exit_early(
         RegistryError: what stands against it (see `change`).
     """
 
-    def apply(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        require_within(order.exited_on, row.decided_on, law.today, "/exited_on")
-        return ended_values(row, law.today, exited_on=order.exited_on)
+    def compute_exited_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+        require_day_within(early_exit.exited_on, row.decided_on, law.today, "/exited_on")
+        return build_ending_values(row, law.today, exited_on=early_exit.exited_on)
 
-    _carry_out(
-        registry, caller, entry_id, Action.exit, AuditAction.entry_exited, order, expected, apply
+    _change_entry(
+        registry,
+        caller,
+        entry_id,
+        Action.exit,
+        AuditAction.entry_exited,
+        early_exit,
+        expected_version,
+        compute_exited_values,
     )
 
 
-def extend(
-    registry: Registry, caller: Caller, entry_id: UUID, order: Extension, expected: int
+def extend_term(
+    registry: Registry, caller: Caller, entry_id: UUID, extension: Extension, expected_version: int
 ) -> None:
     """Lengthen a running term by a further decision, as far as the list type allows it, once.
 
@@ -280,67 +320,73 @@ def extend(
         RegistryError: what else does (see `change`).
     """
 
-    def apply(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
-        decided_on = order.decision.decided_on
-        require_within(decided_on, row.decided_on, law.today, "/decision/decided_on")
+    def compute_extended_values(
+        connection: Connection, row: EntryRow, law: Law
+    ) -> dict[str, Any] | None:
+        decided_on = extension.decision.decided_on
+        require_day_within(decided_on, row.decided_on, law.today, "/decision/decided_on")
         list_type = law.catalogue.list_types[row.list_type]
         last_day = validate_extended_last_day(
             row.term,
-            order.effective_until,
+            extension.effective_until,
             list_type,
             was_extended="extension" in row.facts,
             term_start=row.lapsed_until or row.effective_from,
         )
-        told = order.model_dump(mode="json")
+        extension_body = extension.model_dump(mode="json")
         facts = {
             **row.facts,
-            "effective_until": told["effective_until"],
-            "extension": {**told["decision"], "legal_basis": order.legal_basis},
+            "effective_until": extension_body["effective_until"],
+            "extension": {**extension_body["decision"], "legal_basis": extension.legal_basis},
         }
-        others = store.neighbours(connection, [row.subject_id]).get(row.subject_id, [])
+        listed_entries = store.read_listed_entries(connection, [row.subject_id]).get(
+            row.subject_id, []
+        )
         term = replace(row.term, effective_until=last_day)
-        require_within_consecutive_cap(term, list_type, store.others_on_the_list(row, others))
-        barred = barred_from(row, row.disclosure, law.today)
+        require_within_consecutive_cap(
+            term, list_type, store.select_other_terms_on_list(row, listed_entries)
+        )
+        not_public_from = find_first_non_public_day(row, row.disclosure_class_enum, law.today)
         return {
             "facts": facts,
             "facts_digest": fingerprint(facts),
             "effective_until": last_day,
-            **channel_values(row.publications, term, barred),
+            **build_channel_values(row.publications, term, not_public_from),
         }
 
-    _carry_out(
+    _change_entry(
         registry,
         caller,
         entry_id,
         Action.extend,
         AuditAction.entry_extended,
-        order,
-        expected,
-        apply,
+        extension,
+        expected_version,
+        compute_extended_values,
     )
 
 
-def _carry_out(
+def _change_entry(
     registry: Registry,
     caller: Caller,
     entry_id: UUID,
     action: Action,
     audit_action: AuditAction,
-    order: Revocation | Exit | Extension,
-    expected: int,
-    apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
+    request: Revocation | Exit | Extension,
+    expected_version: int,
+    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
 ) -> None:
-    body = {"action": action.value, **order.model_dump(mode="json")}
-    change(
+    body = {"action": action.value, **request.model_dump(mode="json")}
+    change_entry(
         registry,
         caller,
         entry_id,
-        Change(
+        ChangeCommand(
             action=action,
             audit_action=audit_action,
-            reason=order.reason,
+            reason=request.reason,
             digest=fingerprint(body),
-            expected=expected,
-            apply=apply,
+            expected_version=expected_version,
+            compute_changed_values=compute_changed_values,
         ),
     )

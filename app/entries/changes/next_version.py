@@ -15,9 +15,9 @@ from app.catalogue.queries import Law, read_law
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes import status_changes
-from app.entries.changes.status_changes import Turn
-from app.entries.recording.proposals import Person
-from app.entries.recording.version_values import person_values
+from app.entries.changes.status_changes import StatusChange
+from app.entries.recording.proposals import ResponsiblePersonNumber
+from app.entries.recording.version_values import build_person_values
 from app.entries.store import EntryRow
 from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
 from app.registry import Registry, take_sequence
@@ -27,7 +27,7 @@ from app.rules.transitions import Action, require_transition_allowed
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangeCommand:
     """An order to make the next version of an entry.
 
     Attributes:
@@ -42,13 +42,15 @@ class Change:
     audit_action: AuditAction
     reason: str | None
     digest: str
-    apply: Callable[[Connection, EntryRow, Law], dict[str, Any] | None]
-    expected: int | None = None
-    status_on: date | None = None
-    persons: tuple[Person, ...] = ()
+    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None]
+    expected_version: int | None = None
+    status_day: date | None = None
+    persons: tuple[ResponsiblePersonNumber, ...] = ()
 
 
-def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) -> None:
+def change_entry(
+    registry: Registry, caller: Caller, entry_id: UUID, command: ChangeCommand
+) -> None:
     """Make the next version of an entry, or none where the very same was done before.
 
     Raises:
@@ -57,36 +59,38 @@ def change(registry: Registry, caller: Caller, entry_id: UUID, order: Change) ->
         TransitionRefused: its status does not allow the action.
     """
 
-    def work(connection: Connection) -> None:
+    def write_change(connection: Connection) -> None:
         law = read_law(registry, connection)
-        row = store.lock(connection, entry_id, law.today)
+        row = store.lock_entry(connection, entry_id, law.today)
         if row is None or not caller.acts_for(row.department):
             raise EntryNotFound
-        if _done_before(connection, row, order):
+        if _is_already_done(connection, row, command):
             return
-        if row.void and order.action is not Action.withdraw:
+        if row.void and command.action is not Action.withdraw:
             raise EntryNotFound  # sealed; but what was published by mistake must come down
-        if order.expected is not None and order.expected != row.version:
+        if command.expected_version is not None and command.expected_version != row.version:
             raise StaleVersion(current_version=row.version)
-        day = order.status_on or law.today
-        then = row if day == law.today else store.get(connection, entry_id, day)
-        require_transition_allowed(order.action, (then or row).status(day), caller, row.department)
-        differing = order.apply(connection, row, law)
-        if differing is None:
-            return
-        add_persons(registry, connection, row.id, order.persons)
-        made = NextVersion(
-            row=row,
-            action=order.action,
-            audit_action=order.audit_action,
-            reason=order.reason,
-            digest=order.digest,
-            differing=differing,
+        day = command.status_day or law.today
+        row_on_day = row if day == law.today else store.read_entry(connection, entry_id, day)
+        require_transition_allowed(
+            command.action, (row_on_day or row).compute_status(day), caller, row.department
         )
-        append_versions(registry, connection, caller, law, [made])
+        changed_values = command.compute_changed_values(connection, row, law)
+        if changed_values is None:
+            return
+        add_new_persons(registry, connection, row.id, command.persons)
+        next_version = NextVersion(
+            row=row,
+            action=command.action,
+            audit_action=command.audit_action,
+            reason=command.reason,
+            digest=command.digest,
+            changed_values=changed_values,
+        )
+        append_versions(registry, connection, caller, law, [next_version])
 
-    status_changes.turn_to_today(registry)
-    registry.write(work)
+    status_changes.record_status_changes_until_today(registry)
+    registry.write(write_change)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,7 @@ class NextVersion:
     audit_action: AuditAction
     reason: str | None
     digest: str
-    differing: Mapping[str, Any]
+    changed_values: Mapping[str, Any]
 
 
 def append_versions(
@@ -106,36 +110,36 @@ def append_versions(
     connection: Connection,
     caller: Caller,
     law: Law,
-    made: Sequence[NextVersion],
+    next_versions: Sequence[NextVersion],
 ) -> None:
     """Number the next versions, put each behind its row, and write down who made them.
 
     They are taken in order, so a row may be one that an earlier of them makes. Red entries that a
     changed black one suspends, or lets come back, are announced behind them.
     """
-    if not made:
+    if not next_versions:
         return
-    turned = _turned(connection, made, law)
-    first, at = take_sequence(
+    found_changes = _find_status_changes(connection, next_versions, law)
+    first_seq, recorded_at = take_sequence(
         connection,
-        len(made) + len(turned),
+        len(next_versions) + len(found_changes),
         catalogue_version=law.catalogue_version,
         calendar_version=law.calendar_version,
         now=registry.clock.now(),
         today=law.today,
     )
     versions: dict[tuple[UUID, int], dict[str, Any]] = {}
-    ended: list[tuple[UUID, int, int]] = []
+    superseded: list[tuple[UUID, int, int]] = []
     records = []
-    for seq, item in enumerate(made, start=first):
-        entry_id, known = item.row.id, item.row.version
-        if (entry_id, known) in versions:
-            versions[entry_id, known]["superseded_seq"] = seq
+    for seq, item in enumerate(next_versions, start=first_seq):
+        entry_id, base_version = item.row.id, item.row.version
+        if (entry_id, base_version) in versions:
+            versions[entry_id, base_version]["superseded_seq"] = seq
         else:
-            ended.append((entry_id, known, seq))
-        versions[entry_id, known + 1] = store.version_values(item.row) | {
-            **item.differing,
-            "version": known + 1,
+            superseded.append((entry_id, base_version, seq))
+        versions[entry_id, base_version + 1] = store.build_version_values(item.row) | {
+            **item.changed_values,
+            "version": base_version + 1,
             "seq": seq,
             "superseded_seq": None,
             "action": item.action.value,
@@ -143,61 +147,71 @@ def append_versions(
             "change_reason": item.reason,
             "actor_id": caller.id,
             "actor_name": caller.name,
-            "recorded_at": at,
+            "recorded_at": recorded_at,
         }
         record = audit.build_record(
-            caller, at, item.audit_action, "done", entry_id, version=known + 1
+            caller, recorded_at, item.audit_action, "done", entry_id, version=base_version + 1
         )
         records.append(record | {"seq": seq})
-    store.supersede_all(connection, ended)
-    store.add(connection, [], [*versions.values()], [])
-    status_changes.add(connection, turned, law.today, first + len(made), at)
+    store.supersede_versions(connection, superseded)
+    store.add_entries(connection, [], [*versions.values()], [])
+    status_changes.add_status_changes(
+        connection, found_changes, law.today, first_seq + len(next_versions), recorded_at
+    )
     audit.record_changes(connection, records)
 
 
-def _turned(connection: Connection, made: Sequence[NextVersion], law: Law) -> list[Turn]:
+def _find_status_changes(
+    connection: Connection, next_versions: Sequence[NextVersion], law: Law
+) -> list[StatusChange]:
     terms = {
-        item.row.id: item.row._replace(**item.differing).term
-        for item in made
+        item.row.id: item.row._replace(**item.changed_values).term
+        for item in next_versions
         if item.row.kind == ListKind.black
     }
-    moved = {
+    affected_subject_ids = {
         item.row.subject_id
-        for item in made
+        for item in next_versions
         if terms.get(item.row.id, item.row.term) != item.row.term
     }
     return [
-        turn
-        for others in store.neighbours(connection, moved).values()
-        for turn in status_changes.suspended_or_back(
-            others, status_changes.changed(others, terms), law.today
+        status_change
+        for listed_entries in store.read_listed_entries(connection, affected_subject_ids).values()
+        for status_change in status_changes.find_red_status_changes(
+            listed_entries, status_changes.replace_terms(listed_entries, terms), law.today
         )
     ]
 
 
-def _done_before(connection: Connection, row: EntryRow, order: Change) -> bool:
+def _is_already_done(connection: Connection, row: EntryRow, command: ChangeCommand) -> bool:
     # A retry names the version that it was made from, or the one that it made. An older version
     # that the same action made does not count: facts may be changed, changed away, and back again.
     # Of a void entry, which is sealed, only what was done since is told again.
-    made = store.made_by(connection, row.id, order.digest, void=row.void)
-    if order.expected is None:
-        return row.version in made
-    return any(version > order.expected or version == row.version for version in made)
+    versions_made = store.find_versions_made_by(connection, row.id, command.digest, void=row.void)
+    if command.expected_version is None:
+        return row.version in versions_made
+    return any(
+        version > command.expected_version or version == row.version for version in versions_made
+    )
 
 
-def add_persons(
-    registry: Registry, connection: Connection, entry_id: UUID, persons: tuple[Person, ...]
+def add_new_persons(
+    registry: Registry,
+    connection: Connection,
+    entry_id: UUID,
+    persons: tuple[ResponsiblePersonNumber, ...],
 ) -> None:
     """Keep the sealed numbers of persons whom a change newly names."""
-    known = store.persons_of(connection, entry_id) if persons else set()
-    new = [person for person in persons if person.lookup_key not in known]
-    if new:
-        store.add_persons(
-            connection, [person_values(registry.secrets, entry_id, person) for person in new]
+    known_keys = store.read_person_lookup_keys(connection, entry_id) if persons else set()
+    new_persons = [person for person in persons if person.lookup_key not in known_keys]
+    if new_persons:
+        store.add_person_rows(
+            connection,
+            [build_person_values(registry.secrets, entry_id, person) for person in new_persons],
         )
 
 
-def require_within(day: date, first: date, last: date, pointer: str) -> None:
+def require_day_within(day: date, first: date, last: date, pointer: str) -> None:
     """Refuse a day that lies before the first or after the last.
 
     Raises:

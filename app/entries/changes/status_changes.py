@@ -11,16 +11,16 @@ from uuid import UUID
 
 from app.db.engines import Connection
 from app.entries import store
-from app.entries.store import Neighbour
+from app.entries.store import ListedEntry
 from app.registry import Registry, claim_day, read_head, take_sequence
 from app.rules.law import ListKind
 from app.rules.status import Status, Term, compute_status
 
-BY_DAY = "day"
-BY_ENTRY = "entry"
+CAUSED_BY_DAY = "day"
+CAUSED_BY_ENTRY = "entry"
 
 
-class Turn(NamedTuple):
+class StatusChange(NamedTuple):
     """An entry's new status, and what made it so."""
 
     entry_id: UUID
@@ -29,37 +29,45 @@ class Turn(NamedTuple):
     cause_entry_id: UUID | None
 
 
-def suspended_or_back(
-    before: Iterable[Neighbour], after: Sequence[Neighbour], day: date
-) -> list[Turn]:
+def find_red_status_changes(
+    before: Iterable[ListedEntry], after: Sequence[ListedEntry], day: date
+) -> list[StatusChange]:
     """What a change among a subject's entries does to its red ones on a day."""
-    then, now = _active_blacks(before, day), _active_blacks(after, day)
-    if bool(then) == bool(now):
+    black_ids_before, black_ids_after = (
+        _find_active_black_ids(before, day),
+        _find_active_black_ids(after, day),
+    )
+    if bool(black_ids_before) == bool(black_ids_after):
         return []
-    [cause, *_] = now or then
+    [cause, *_] = black_ids_after or black_ids_before
     return [
-        Turn(item.entry_id, _red_status(item.term, day, black_active=bool(now)), BY_ENTRY, cause)
+        StatusChange(
+            item.entry_id,
+            _compute_red_status(item.term, day, has_active_black_entry=bool(black_ids_after)),
+            CAUSED_BY_ENTRY,
+            cause,
+        )
         for item in after
         if item.kind is ListKind.red
-        and _red_status(item.term, day, black_active=False) is Status.active
+        and _compute_red_status(item.term, day, has_active_black_entry=False) is Status.active
     ]
 
 
-def _active_blacks(neighbours: Iterable[Neighbour], day: date) -> list[UUID]:
+def _find_active_black_ids(listed_entries: Iterable[ListedEntry], day: date) -> list[UUID]:
     return [
         item.entry_id
-        for item in neighbours
+        for item in listed_entries
         if item.kind is ListKind.black
         and compute_status(item.term, ListKind.black, day, has_active_black_entry=False)
         is Status.active
     ]
 
 
-def _red_status(term: Term, day: date, *, black_active: bool) -> Status:
-    return compute_status(term, ListKind.red, day, has_active_black_entry=black_active)
+def _compute_red_status(term: Term, day: date, *, has_active_black_entry: bool) -> Status:
+    return compute_status(term, ListKind.red, day, has_active_black_entry=has_active_black_entry)
 
 
-def turn_to_today(registry: Registry) -> None:
+def record_status_changes_until_today(registry: Registry) -> None:
     """Write down what the days since the last turn did to entries; once, whoever asks first.
 
     Changes begin with it as well as readings, for what a change does to other entries is judged
@@ -70,93 +78,115 @@ def turn_to_today(registry: Registry) -> None:
     """
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        since = read_head(connection).turned_on
-    if since is not None and since >= today:
+        last_day = read_head(connection).turned_on
+    if last_day is not None and last_day >= today:
         return
     with registry.turning:  # the first of a day looks through all entries; the others wait for it
-        _turn(registry, today)
+        _record_status_changes_until(registry, today)
 
 
-def _turn(registry: Registry, today: date) -> None:
+def _record_status_changes_until(registry: Registry, today: date) -> None:
     with registry.database.reading() as connection:
-        since = read_head(connection).turned_on
-        if since is not None and since >= today:
+        last_day = read_head(connection).turned_on
+        if last_day is not None and last_day >= today:
             return
-        turns = [] if since is None else _turns_between(connection, since, today)
+        status_changes = (
+            [] if last_day is None else _find_status_changes_between(connection, last_day, today)
+        )
 
-    def work(connection: Connection) -> None:
+    def write_status_changes(connection: Connection) -> None:
         head = read_head(connection)
-        if not claim_day(connection, since, today) or not turns:
+        if not claim_day(connection, last_day, today) or not status_changes:
             return  # another process was first, or nothing turned
-        numbers = take_sequence(
+        sequence = take_sequence(
             connection,
-            len(turns),
+            len(status_changes),
             catalogue_version=head.catalogue_version,
             calendar_version=head.calendar_version,
             now=registry.clock.now(),
             today=today,
         )
-        add(connection, turns, today, numbers.first, numbers.at)
+        add_status_changes(connection, status_changes, today, sequence.first, sequence.at)
 
-    registry.write(work)
+    registry.write(write_status_changes)
 
 
-def add(
+def add_status_changes(
     connection: Connection,
-    turns: Iterable[Turn],
+    status_changes: Iterable[StatusChange],
     day: date,
-    first: int,
-    at: datetime,
+    first_seq: int,
+    recorded_at: datetime,
 ) -> None:
     """Write turns down under the numbers that were taken for them, from `first` on."""
-    store.add_turns(
+    store.add_status_changes(
         connection,
         [
-            {**turn._asdict(), "seq": seq, "day": day, "recorded_at": at}
-            for seq, turn in enumerate(turns, start=first)
+            {**status_change._asdict(), "seq": seq, "day": day, "recorded_at": recorded_at}
+            for seq, status_change in enumerate(status_changes, start=first_seq)
         ],
     )
 
 
-def _turns_between(connection: Connection, since: date, today: date) -> list[Turn]:
-    crossing = store.crossing(connection, since, today)
-    subjects = {item.subject_id for item in crossing if item.kind != ListKind.record}
-    neighbours = store.neighbours(connection, subjects)
-    turns = [
-        Turn(item.entry_id, now, BY_DAY, None)
-        for item in crossing
+def _find_status_changes_between(
+    connection: Connection, last_day: date, today: date
+) -> list[StatusChange]:
+    candidates = store.find_status_change_candidates(connection, last_day, today)
+    subject_ids = {item.subject_id for item in candidates if item.kind != ListKind.record}
+    listed_entries = store.read_listed_entries(connection, subject_ids)
+    status_changes = [
+        StatusChange(item.entry_id, status_after, CAUSED_BY_DAY, None)
+        for item in candidates
         if item.kind == ListKind.record
-        for then, now in [_moved(item.term, ListKind.record, (since, today), (False, False))]
-        if then is not now
+        for status_before, status_after in [
+            _compute_statuses(item.term, ListKind.record, (last_day, today), (False, False))
+        ]
+        if status_before is not status_after
     ]
-    for others in neighbours.values():
-        turns += _subject_turns(others, since, today)
-    return turns
+    for subject_entries in listed_entries.values():
+        status_changes += _find_subject_status_changes(subject_entries, last_day, today)
+    return status_changes
 
 
-def _subject_turns(others: Sequence[Neighbour], since: date, today: date) -> Iterable[Turn]:
-    then_black, now_black = _active_blacks(others, since), _active_blacks(others, today)
-    suspended = (bool(then_black), bool(now_black))
-    for item in others:
-        then, now = _moved(item.term, item.kind, (since, today), suspended)
-        if then is now:
+def _find_subject_status_changes(
+    listed_entries: Sequence[ListedEntry], last_day: date, today: date
+) -> Iterable[StatusChange]:
+    black_ids_before, black_ids_after = (
+        _find_active_black_ids(listed_entries, last_day),
+        _find_active_black_ids(listed_entries, today),
+    )
+    has_black_by_day = (bool(black_ids_before), bool(black_ids_after))
+    for item in listed_entries:
+        status_before, status_after = _compute_statuses(
+            item.term, item.kind, (last_day, today), has_black_by_day
+        )
+        if status_before is status_after:
             continue
         # Suspended, or back: the black entry that began or ended is why.
-        by_black = Status.suspended in {then, now} and now in {Status.suspended, Status.active}
-        cause = next(iter(now_black or then_black), None) if by_black else None
-        yield Turn(item.entry_id, now, BY_DAY, cause)
+        is_caused_by_black_entry = Status.suspended in {
+            status_before,
+            status_after,
+        } and status_after in {Status.suspended, Status.active}
+        cause = (
+            next(iter(black_ids_after or black_ids_before), None)
+            if is_caused_by_black_entry
+            else None
+        )
+        yield StatusChange(item.entry_id, status_after, CAUSED_BY_DAY, cause)
 
 
-def _moved(
-    term: Term, kind: ListKind, days: tuple[date, date], black: tuple[bool, bool]
+def _compute_statuses(
+    term: Term, kind: ListKind, days: tuple[date, date], has_black_by_day: tuple[bool, bool]
 ) -> tuple[Status, Status]:
-    then, now = (
+    status_before, status_after = (
         compute_status(term, kind, day, has_active_black_entry=active)
-        for day, active in zip(days, black, strict=True)
+        for day, active in zip(days, has_black_by_day, strict=True)
     )
-    return then, now
+    return status_before, status_after
 
 
-def changed(neighbours: Iterable[Neighbour], terms: Mapping[UUID, Term]) -> list[Neighbour]:
+def replace_terms(
+    listed_entries: Iterable[ListedEntry], terms: Mapping[UUID, Term]
+) -> list[ListedEntry]:
     """Neighbours with the terms that a change gives some of them."""
-    return [item._replace(term=terms.get(item.entry_id, item.term)) for item in neighbours]
+    return [item._replace(term=terms.get(item.entry_id, item.term)) for item in listed_entries]

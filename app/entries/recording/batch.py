@@ -20,17 +20,17 @@ from app.clock import civil_day
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes import status_changes
-from app.entries.changes.status_changes import Turn
+from app.entries.changes.status_changes import StatusChange
 from app.entries.recording import proposals
 from app.entries.recording.proposals import Proposal
 from app.entries.recording.version_values import (
-    clock_values,
-    decided_values,
-    first_channel_values,
-    person_values,
+    build_deadline_values,
+    build_decision_values,
+    build_initial_channel_values,
+    build_person_values,
 )
 from app.entries.schemas import EntryPush
-from app.entries.store import Neighbour
+from app.entries.store import ListedEntry
 from app.errors import (
     EntryConflict,
     Fault,
@@ -59,9 +59,11 @@ from app.subjects.service import add_subjects, find_recorded_subjects, record_su
 
 # A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
 # that one's entries to this subject.
-MOST_READ = 1_000  # proposals looked up by one statement: databases take so many values, no more
-LIFELONG = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
-ENTRY_VOID = Sentence(
+MAX_PROPOSALS_PER_READ = (
+    1_000  # proposals looked up by one statement: databases take so many values, no more
+)
+PERMANENT_SCHEMES = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
+ENTRY_VOID_MESSAGE = Sentence(
     "The entry of this source_ref was revoked as void (wrong or minor subject); if the decision is"
     " on somebody else, push it under a new source_ref with replaces",
     "该 source_ref 的条目已因主体错误或未成年而自始撤销；如认定对象另有其人，请以新的 source_ref"
@@ -70,101 +72,105 @@ ENTRY_VOID = Sentence(
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordingResult:
     """What became of a push; `replayed` where the same had been recorded before."""
 
     entry_id: UUID
     replayed: bool
 
 
-def record(registry: Registry, caller: Caller, push: EntryPush) -> Recorded:
+def record_entry(registry: Registry, caller: Caller, push: EntryPush) -> RecordingResult:
     """Record one decision.
 
     Raises:
         RegistryError: what stands against it; nothing was written.
     """
-    [outcome] = record_all(registry, caller, [push])
+    [outcome] = record_entries(registry, caller, [push])
     if isinstance(outcome, RegistryError):
         raise outcome
     return outcome
 
 
-def record_all(
+def record_entries(
     registry: Registry, caller: Caller, pushes: Sequence[EntryPush]
-) -> list[Recorded | RegistryError]:
+) -> list[RecordingResult | RegistryError]:
     """Record decisions in one transaction, each answered for itself, in order."""
-    proposed = propose_all(registry, caller, pushes)
-    status_changes.turn_to_today(registry)
-    return registry.write(lambda connection: record_in(registry, connection, caller, proposed))
+    prepared = prepare_proposals(registry, caller, pushes)
+    status_changes.record_status_changes_until_today(registry)
+    return registry.write(
+        lambda connection: record_proposals(registry, connection, caller, prepared)
+    )
 
 
-def propose_all(
+def prepare_proposals(
     registry: Registry, caller: Caller, pushes: Sequence[EntryPush | RegistryError]
 ) -> list[Proposal | RegistryError]:
     """Read pushes, each for itself; what is refused already stays where it stands."""
     today = registry.clock.today()
     return [
-        push if isinstance(push, RegistryError) else _propose(registry, caller, push, today)
+        push
+        if isinstance(push, RegistryError)
+        else _prepare_proposal(registry, caller, push, today)
         for push in pushes
     ]
 
 
-def record_in(
+def record_proposals(
     registry: Registry,
     connection: Connection,
     caller: Caller,
-    proposed: Sequence[Proposal | RegistryError],
+    prepared: Sequence[Proposal | RegistryError],
     *,
-    stop: bool = False,
-) -> list[Recorded | RegistryError]:
+    stop_at_refusal: bool = False,
+) -> list[RecordingResult | RegistryError]:
     """Record proposals in a transaction of the caller's, each answered for itself, in order.
 
     With `stop` nothing behind the first refused one is looked at: the answers end with it.
     """
-    batch = _Batch(registry, caller)
-    outcomes = batch.answer(connection, proposed, stop=stop)
-    batch.write()
+    batch = _ProposalBatch(registry, caller)
+    outcomes = batch.decide_all(connection, prepared, stop_at_refusal=stop_at_refusal)
+    batch.write_accepted()
     return outcomes
 
 
-class Rehearsal:
+class DryRun:
     """Proposals decided as if those before them had been recorded; nothing is, and nobody waits."""
 
     def __init__(self, registry: Registry, caller: Caller) -> None:
         self._registry = registry
-        self._batch = _Batch(registry, caller, locking=False)
+        self._batch = _ProposalBatch(registry, caller, for_update=False)
 
-    def answer(
-        self, proposed: Sequence[Proposal | RegistryError], *, stop: bool = False
-    ) -> list[Recorded | RegistryError]:
+    def decide_all(
+        self, prepared: Sequence[Proposal | RegistryError], *, stop_at_refusal: bool = False
+    ) -> list[RecordingResult | RegistryError]:
         """What would become of them; the ids of new entries are made up."""
         with self._registry.database.reading() as connection:
-            outcomes = self._batch.answer(connection, proposed, stop=stop)
+            outcomes = self._batch.decide_all(connection, prepared, stop_at_refusal=stop_at_refusal)
         self._batch.accepted.clear()
         return outcomes
 
     @property
-    def subjects(self) -> Collection[UUID]:
+    def recorded_subject_ids(self) -> Collection[UUID]:
         """The recorded subjects that they are about."""
-        return self._batch.locked.keys()
+        return self._batch.recorded_subjects.keys()
 
 
-def _propose(
+def _prepare_proposal(
     registry: Registry, caller: Caller, push: EntryPush, today: date
 ) -> Proposal | RegistryError:
     try:
-        department = _issuing_department(caller, push.department)
-        return proposals.propose(push, department, registry.secrets, today)
+        department = _determine_issuing_department(caller, push.department)
+        return proposals.build_proposal(push, department, registry.secrets, today)
     except RegistryError as refusal:
         return refusal
 
 
-def _issuing_department(caller: Caller, named: str | None) -> str:
+def _determine_issuing_department(caller: Caller, requested_department: str | None) -> str:
     if caller.role is Role.department and caller.department is not None:
-        if named is not None and named != caller.department:
+        if requested_department is not None and requested_department != caller.department:
             raise NotYourDepartment
         return caller.department
-    if named is None:
+    if requested_department is None:
         raise InvalidPayload(
             faults=[
                 Fault(
@@ -176,11 +182,11 @@ def _issuing_department(caller: Caller, named: str | None) -> str:
                 )
             ]
         )
-    return named
+    return requested_department
 
 
 @dataclass(slots=True)
-class _Accepted:
+class _AcceptedProposal:
     """A proposal that passed, with what the law made of it."""
 
     proposal: Proposal
@@ -190,7 +196,7 @@ class _Accepted:
 
 
 @dataclass(slots=True)
-class _Batch:
+class _ProposalBatch:
     """Pushes of one transaction: what was read for them, and what is to be written.
 
     A rehearsal reads on and on without locking or writing, and remembers what it let pass.
@@ -198,126 +204,134 @@ class _Batch:
 
     registry: Registry
     caller: Caller
-    locking: bool = True
+    for_update: bool = True
     connection: Connection = field(init=False)
     law: Law = field(init=False)
-    replays: dict[tuple[str, str], store.Replay] = field(default_factory=dict)
-    owners: dict[LookupKey, UUID] = field(default_factory=dict)
-    locked: dict[UUID, RecordedSubject] = field(default_factory=dict)
-    neighbours: dict[UUID, list[Neighbour]] = field(default_factory=dict)
+    recorded_references: dict[tuple[str, str], store.RecordedReference] = field(
+        default_factory=dict
+    )
+    subject_ids_by_key: dict[LookupKey, UUID] = field(default_factory=dict)
+    recorded_subjects: dict[UUID, RecordedSubject] = field(default_factory=dict)
+    listed_entries: dict[UUID, list[ListedEntry]] = field(default_factory=dict)
     new_subjects: dict[UUID, SubjectClaim] = field(default_factory=dict)
     new_keys: dict[LookupKey, tuple[UUID, Identifier | None]] = field(default_factory=dict)
-    replaced: set[UUID] = field(default_factory=set)
-    accepted: list[_Accepted] = field(default_factory=list)
+    replaced_ids: set[UUID] = field(default_factory=set)
+    accepted: list[_AcceptedProposal] = field(default_factory=list)
 
-    def answer(
+    def decide_all(
         self,
         connection: Connection,
-        proposed: Sequence[Proposal | RegistryError],
+        prepared: Sequence[Proposal | RegistryError],
         *,
-        stop: bool,
-    ) -> list[Recorded | RegistryError]:
+        stop_at_refusal: bool,
+    ) -> list[RecordingResult | RegistryError]:
         """Decide on each, in order; with `stop` up to the first refusal."""
         self.connection = connection
         self.law = read_law(self.registry, connection)
-        sound = [item for item in proposed if isinstance(item, Proposal)]
-        for start in range(0, len(sound), MOST_READ):
-            self._read(sound[start : start + MOST_READ])
-        outcomes: list[Recorded | RegistryError] = []
-        for item in proposed:
+        valid_proposals = [item for item in prepared if isinstance(item, Proposal)]
+        for start in range(0, len(valid_proposals), MAX_PROPOSALS_PER_READ):
+            self._read_recorded_state(valid_proposals[start : start + MAX_PROPOSALS_PER_READ])
+        outcomes: list[RecordingResult | RegistryError] = []
+        for item in prepared:
             outcomes.append(self._decide(item) if isinstance(item, Proposal) else item)
-            if stop and isinstance(outcomes[-1], RegistryError):
+            if stop_at_refusal and isinstance(outcomes[-1], RegistryError):
                 break
         return outcomes
 
-    def _read(self, proposed: Sequence[Proposal]) -> None:
+    def _read_recorded_state(self, valid_proposals: Sequence[Proposal]) -> None:
         """Everything that the decisions need, with the subjects locked."""
-        keys = {key for item in proposed for key in item.keys}
-        owners, known = find_recorded_subjects(
-            self.connection, keys - self.owners.keys(), for_update=self.locking
+        keys = {key for item in valid_proposals for key in item.keys}
+        subject_ids_by_key, recorded_subjects = find_recorded_subjects(
+            self.connection, keys - self.subject_ids_by_key.keys(), for_update=self.for_update
         )
-        self.owners |= owners
-        new = known.keys() - self.locked.keys()
-        self.locked |= known
+        self.subject_ids_by_key |= subject_ids_by_key
+        new_subject_ids = recorded_subjects.keys() - self.recorded_subjects.keys()
+        self.recorded_subjects |= recorded_subjects
         # Behind the lock, so that a push that came just before is seen.
-        references = {(item.department, item.source_ref) for item in proposed}
-        self.replays |= store.find_replays(self.connection, references - self.replays.keys())
-        self.neighbours |= store.neighbours(self.connection, new)
+        references = {(item.department, item.source_ref) for item in valid_proposals}
+        self.recorded_references |= store.find_recorded_references(
+            self.connection, references - self.recorded_references.keys()
+        )
+        self.listed_entries |= store.read_listed_entries(self.connection, new_subject_ids)
 
-    def _decide(self, proposal: Proposal) -> Recorded | RegistryError:
+    def _decide(self, proposal: Proposal) -> RecordingResult | RegistryError:
         """Accept one push, or say what stands against it."""
         reference = (proposal.department, proposal.source_ref)
-        known = self.replays.get(reference)
-        if known is not None:  # before every other rule: a retry gets its answer whatever changed
-            if known.void:  # no retry may bring it back, nor read what is sealed
-                return EntryConflict(ENTRY_VOID, entry_id=str(known.entry_id))
-            if proposal.facts_digest in known.digests:
-                return Recorded(known.entry_id, replayed=True)
-            return EntryConflict(entry_id=str(known.entry_id))
+        recorded = self.recorded_references.get(reference)
+        if (
+            recorded is not None
+        ):  # before every other rule: a retry gets its answer whatever changed
+            if recorded.void:  # no retry may bring it back, nor read what is sealed
+                return EntryConflict(ENTRY_VOID_MESSAGE, entry_id=str(recorded.entry_id))
+            if proposal.facts_digest in recorded.digests:
+                return RecordingResult(recorded.entry_id, replayed=True)
+            return EntryConflict(entry_id=str(recorded.entry_id))
         try:
-            accepted = self._examine(proposal)
+            accepted = self._accept(proposal)
         except RegistryError as refusal:
             return refusal
         self.accepted.append(accepted)
-        self.replays[reference] = store.Replay(
+        self.recorded_references[reference] = store.RecordedReference(
             accepted.entry_id, frozenset({proposal.facts_digest}), void=False
         )
-        return Recorded(accepted.entry_id, replayed=False)
+        return RecordingResult(accepted.entry_id, replayed=False)
 
-    def _examine(self, proposal: Proposal) -> _Accepted:
-        list_type = _require_list_type(self.law.catalogue, proposal.list_type)
+    def _accept(self, proposal: Proposal) -> _AcceptedProposal:
+        list_type = _require_known_list_type(self.law.catalogue, proposal.list_type)
         require_in_force(list_type, self.law.today)
         _require_issuer(self.law, proposal.department, list_type)
-        police = self.law.catalogue.is_police_department(proposal.department)
-        case = DecisionFacts.from_facts(
-            proposal.facts, proposal.birth_date, issued_by_police=police
+        issued_by_police = self.law.catalogue.is_police_department(proposal.department)
+        decision_facts = DecisionFacts.from_facts(
+            proposal.facts, proposal.birth_date, issued_by_police=issued_by_police
         )
-        ruling = apply_law(case, list_type, self.law.today)
+        ruling = apply_law(decision_facts, list_type, self.law.today)
         if proposal.replaces is not None:
-            self._require_replaced(proposal, proposal.replaces)
-        subject_id = self._subject_of(proposal)
+            self._require_replaceable(proposal, proposal.replaces)
+        subject_id = self._determine_subject_id(proposal)
         entry_id = uuid7()
-        others = self.neighbours.setdefault(subject_id, [])
+        listed_entries = self.listed_entries.setdefault(subject_id, [])
         ruling = apply_consecutive_cap(
             ruling,
             list_type,
-            [other.term for other in others if other.list_type == list_type.code],
+            [other.term for other in listed_entries if other.list_type == list_type.code],
             is_last_day_given="effective_until" in proposal.facts,
         )
         if list_type.kind is ListKind.red:
             require_no_black_entry(
                 ruling.term,
-                [other.term for other in others if other.kind is ListKind.black],
+                [other.term for other in listed_entries if other.kind is ListKind.black],
                 self.law.today,
             )
         # From here on it is accepted: remember what it adds, for the pushes behind it.
         if proposal.replaces is not None:
-            self.replaced.add(proposal.replaces)
-        if subject_id not in self.locked:
-            before = self.new_subjects.get(subject_id, proposal.claim)
+            self.replaced_ids.add(proposal.replaces)
+        if subject_id not in self.recorded_subjects:
+            earlier_claim = self.new_subjects.get(subject_id, proposal.claim)
             # Of two decisions of one day the one behind names it, as in `name_subjects`.
             self.new_subjects[subject_id] = max(
-                proposal.claim, before, key=lambda claim: claim.decided_on
+                proposal.claim, earlier_claim, key=lambda claim: claim.decided_on
             )
         for key, identifier in proposal.keys.items():
-            if key not in self.owners:
-                self.owners[key] = subject_id
+            if key not in self.subject_ids_by_key:
+                self.subject_ids_by_key[key] = subject_id
                 self.new_keys[key] = (subject_id, identifier)
         if list_type.kind is not ListKind.record:
-            others.append(
-                Neighbour(
+            listed_entries.append(
+                ListedEntry(
                     entry_id, list_type.kind, list_type.code, proposal.department, ruling.term
                 )
             )
-        return _Accepted(proposal, ruling, entry_id, subject_id)
+        return _AcceptedProposal(proposal, ruling, entry_id, subject_id)
 
-    def _require_replaced(self, proposal: Proposal, replaced_id: UUID) -> None:
-        replaced = store.get(self.connection, replaced_id, self.law.today)
-        own = replaced is not None and replaced.department == proposal.department
+    def _require_replaceable(self, proposal: Proposal, replaced_id: UUID) -> None:
+        replaced_entry = store.read_entry(self.connection, replaced_id, self.law.today)
+        is_own_entry = (
+            replaced_entry is not None and replaced_entry.department == proposal.department
+        )
         if (
-            not (own and replaced and replaced.void)
-            or replaced_id in self.replaced
-            or store.is_replaced(self.connection, replaced_id, locking=self.locking)
+            not (is_own_entry and replaced_entry and replaced_entry.void)
+            or replaced_id in self.replaced_ids
+            or store.is_replaced(self.connection, replaced_id, for_update=self.for_update)
         ):
             raise InvalidPayload(
                 faults=[
@@ -334,66 +348,85 @@ class _Batch:
                 ]
             )
 
-    def _subject_of(self, proposal: Proposal) -> UUID:
+    def _determine_subject_id(self, proposal: Proposal) -> UUID:
         keys = proposal.keys
-        owners = {self.owners[key] for key in keys if key in self.owners}
-        if len(owners) > 1:
+        subject_ids = {
+            self.subject_ids_by_key[key] for key in keys if key in self.subject_ids_by_key
+        }
+        if len(subject_ids) > 1:
             raise IdentifierConflict
-        if not owners:
+        if not subject_ids:
             return uuid7()
-        [subject_id] = owners
+        [subject_id] = subject_ids
         kind = (
-            self.locked[subject_id].kind
-            if subject_id in self.locked
+            self.recorded_subjects[subject_id].kind
+            if subject_id in self.recorded_subjects
             else self.new_subjects[subject_id].kind
         )
         if kind is not proposal.claim.kind:
             raise SubjectKindConflict(recorded_kind=kind)
-        added = {scheme for scheme, number in keys if (scheme, number) not in self.owners}
-        if added & LIFELONG and added & LIFELONG & self._schemes_of(subject_id):
+        added_schemes = {
+            scheme for scheme, number in keys if (scheme, number) not in self.subject_ids_by_key
+        }
+        if (
+            added_schemes & PERMANENT_SCHEMES
+            and added_schemes & PERMANENT_SCHEMES & self._read_schemes(subject_id)
+        ):
             raise IdentifierConflict
         return subject_id
 
-    def _schemes_of(self, subject_id: UUID) -> set[str]:
-        added = {scheme for (scheme, _), (owner, _) in self.new_keys.items() if owner == subject_id}
-        recorded = read_profiles(self.connection, [subject_id]).get(subject_id)
-        return added | {item["scheme"] for item in (recorded or {"identifiers": ()})["identifiers"]}
+    def _read_schemes(self, subject_id: UUID) -> set[str]:
+        added_schemes = {
+            scheme for (scheme, _), (owner, _) in self.new_keys.items() if owner == subject_id
+        }
+        profile = read_profiles(self.connection, [subject_id]).get(subject_id)
+        return added_schemes | {
+            item["scheme"] for item in (profile or {"identifiers": ()})["identifiers"]
+        }
 
-    def write(self) -> None:
+    def write_accepted(self) -> None:
         """Write what was accepted; nothing where nothing was."""
         if not self.accepted:
             return
         connection, law = self.connection, self.law
         add_subjects(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
-        named = [(item.subject_id, item.proposal.claim) for item in self.accepted]
-        record_subject_names(connection, named, self.locked)
-        turned = self._turned()
-        first, at = take_sequence(
+        claims = [(item.subject_id, item.proposal.claim) for item in self.accepted]
+        record_subject_names(connection, claims, self.recorded_subjects)
+        found_changes = self._find_status_changes()
+        first_seq, recorded_at = take_sequence(
             connection,
-            len(self.accepted) + len(turned),
+            len(self.accepted) + len(found_changes),
             catalogue_version=law.catalogue_version,
             calendar_version=law.calendar_version,
             now=self.registry.clock.now(),
             today=law.today,
         )
-        numbered, received_on = list(enumerate(self.accepted, start=first)), civil_day(at)
-        store.add(
+        numbered_proposals, received_on = (
+            list(enumerate(self.accepted, start=first_seq)),
+            civil_day(recorded_at),
+        )
+        store.add_entries(
             connection,
-            [_entry_values(item, law, at) for _, item in numbered],
-            [self._version_values(item, seq, at, received_on) for seq, item in numbered],
+            [_build_entry_values(item, law, recorded_at) for _, item in numbered_proposals],
             [
-                person_values(self.registry.secrets, item.entry_id, person)
+                self._build_version_values(item, seq, recorded_at, received_on)
+                for seq, item in numbered_proposals
+            ],
+            [
+                build_person_values(self.registry.secrets, item.entry_id, person)
                 for item in self.accepted
                 for person in item.proposal.persons
             ],
         )
-        status_changes.add(connection, turned, law.today, first + len(self.accepted), at)
+        status_changes.add_status_changes(
+            connection, found_changes, law.today, first_seq + len(self.accepted), recorded_at
+        )
         audit.record_changes(
             connection,
             [
                 audit.build_record(
                     self.caller,
-                    at,
+                    recorded_at,
                     AuditAction.entry_recorded,
                     "done",
                     item.entry_id,
@@ -402,29 +435,31 @@ class _Batch:
                     version=1,
                 )
                 | {"seq": seq}
-                for seq, item in numbered
+                for seq, item in numbered_proposals
             ],
         )
 
-    def _turned(self) -> list[Turn]:
+    def _find_status_changes(self) -> list[StatusChange]:
         """Red entries that a new black one suspends."""
-        new = {item.entry_id for item in self.accepted}
-        touched = {
+        new_entry_ids = {item.entry_id for item in self.accepted}
+        affected_subject_ids = {
             item.subject_id
             for item in self.accepted
-            if any(other.kind is ListKind.red for other in self.neighbours[item.subject_id])
+            if any(other.kind is ListKind.red for other in self.listed_entries[item.subject_id])
         }
         return [
-            turn
-            for subject_id in sorted(touched)
-            for others in [self.neighbours[subject_id]]
-            for turn in status_changes.suspended_or_back(
-                [other for other in others if other.entry_id not in new], others, self.law.today
+            status_change
+            for subject_id in sorted(affected_subject_ids)
+            for listed_entries in [self.listed_entries[subject_id]]
+            for status_change in status_changes.find_red_status_changes(
+                [other for other in listed_entries if other.entry_id not in new_entry_ids],
+                listed_entries,
+                self.law.today,
             )
         ]
 
-    def _version_values(
-        self, item: _Accepted, seq: int, at: datetime, received_on: date
+    def _build_version_values(
+        self, item: _AcceptedProposal, seq: int, recorded_at: datetime, received_on: date
     ) -> dict[str, Any]:
         proposal = item.proposal
         identifiers = proposal.claim.identifiers
@@ -442,7 +477,7 @@ class _Batch:
             "change_reason": None,
             "actor_id": self.caller.id,
             "actor_name": self.caller.name,
-            "recorded_at": at,
+            "recorded_at": recorded_at,
             "exited_on": None,
             "revoked_on": None,
             "repaired_on": None,
@@ -450,19 +485,19 @@ class _Batch:
             "lapsed_until": None,
             "void": False,
             "disputed": False,
-            **decided_values(
+            **build_decision_values(
                 self.law,
                 proposal.facts,
                 item.ruling,
                 proposal.list_type,
                 proposal.facts_digest,
             ),
-            **clock_values(self.law, proposal.claim.decided_on, received_on=received_on),
-            **first_channel_values(enterprise=is_enterprise(usccs)),
+            **build_deadline_values(self.law, proposal.claim.decided_on, received_on=received_on),
+            **build_initial_channel_values(enterprise=is_enterprise(usccs)),
         }
 
 
-def _require_list_type(catalogue: Catalogue, code: str) -> ListType:
+def _require_known_list_type(catalogue: Catalogue, code: str) -> ListType:
     list_type = catalogue.list_types.get(code)
     if list_type is None:
         raise InvalidPayload(
@@ -493,7 +528,7 @@ def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
         raise NotYourList
 
 
-def _entry_values(item: _Accepted, law: Law, at: datetime) -> dict[str, Any]:
+def _build_entry_values(item: _AcceptedProposal, law: Law, received_at: datetime) -> dict[str, Any]:
     proposal = item.proposal
     return {
         "id": item.entry_id,
@@ -503,5 +538,5 @@ def _entry_values(item: _Accepted, law: Law, at: datetime) -> dict[str, Any]:
         "department": proposal.department,
         "source_ref": proposal.source_ref,
         "replaces": proposal.replaces,
-        "received_at": at,
+        "received_at": received_at,
     }

@@ -28,13 +28,13 @@ from app.subjects.lookup_keys import build_claim_keys
 from app.subjects.records import SubjectClaim
 
 # Where an entry is kept and under which reference stands in columns of its own.
-NOT_FACTS = {"department", "source_ref"}
-LONGEST_NAME_ALONE = 170
+NON_FACT_FIELDS = {"department", "source_ref"}
+MAX_NAME_ONLY_LENGTH = 170
 INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Person:
+class ResponsiblePersonNumber:
     """The number of a responsible person, to be sealed."""
 
     identifier: Identifier
@@ -52,29 +52,29 @@ class Proposal:
     claim: SubjectClaim
     keys: Mapping[LookupKey, Identifier | None]
     birth_date: date | None
-    persons: tuple[Person, ...]
+    persons: tuple[ResponsiblePersonNumber, ...]
     facts: dict[str, Any]
     facts_digest: str
 
 
-def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> Proposal:
+def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: date) -> Proposal:
     """Read one push.
 
     Raises:
         InvalidPayload: an identifier is wrong; every wrong one is named.
         IdentifierConflict: the organisation code is not the one inside the USCC.
     """
-    sent = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NOT_FACTS)
-    facts = _said(sent)
-    reader = _Reader(secrets, today)
-    identifiers = reader.read_all(facts["subject"], "/subject")
-    persons = reader.read_persons(facts.get("responsible_persons"))
-    reader.check_kind(push.subject.kind, identifiers)
+    body = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NON_FACT_FIELDS)
+    facts = _drop_empty(body)
+    reader = _IdentifierReader(secrets, today)
+    identifiers = reader.read_identifiers(facts["subject"], "/subject")
+    persons = reader.read_responsible_persons(facts.get("responsible_persons"))
+    reader.validate_kind(push.subject.kind, identifiers)
     if not push.subject.identifiers:
-        reader.check_name(push.subject.name)
-    birth_date = reader.birth_date(push.subject.birth_date, identifiers)
-    reader.raise_faults()
-    _require_one_organisation(identifiers)
+        reader.validate_name_length(push.subject.name)
+    birth_date = reader.determine_birth_date(push.subject.birth_date, identifiers)
+    reader.raise_if_faults()
+    _require_same_organisation_code(identifiers)
     claim = SubjectClaim(
         push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
     )
@@ -93,8 +93,8 @@ def propose(push: EntryPush, department: str, secrets: Secrets, today: date) -> 
 
 
 def seal_changes(
-    changes: EntryChanges, secrets: Secrets, today: date, place: str = "/changes"
-) -> tuple[dict[str, Any], tuple[Person, ...]]:
+    changes: EntryChanges, secrets: Secrets, today: date, pointer: str = "/changes"
+) -> tuple[dict[str, Any], tuple[ResponsiblePersonNumber, ...]]:
     """The changes of a correction, sealed, with the persons that they newly name.
 
     `place` is where they stand in the body, for the pointers of what is wrong.
@@ -105,56 +105,56 @@ def seal_changes(
     """
     if changes.subject is not None and changes.subject.model_fields_set - {"name"}:
         raise SubjectFixed
-    sent = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
-    reader = _Reader(secrets, today)
-    persons = reader.read_persons(sent.get("responsible_persons"), place)
-    reader.raise_faults()
-    return sent, persons
+    sealed_changes = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    reader = _IdentifierReader(secrets, today)
+    persons = reader.read_responsible_persons(sealed_changes.get("responsible_persons"), pointer)
+    reader.raise_if_faults()
+    return sealed_changes, persons
 
 
-def amend(facts: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+def apply_changes(facts: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Facts with changes in their place; null takes an optional fact away."""
-    amended = {**facts, **sent}
+    amended = {**facts, **changes}
     for part in ("subject", "decision"):
-        if part in sent:
-            amended[part] = {**facts[part], **sent[part]}
-    return _said(amended)
+        if part in changes:
+            amended[part] = {**facts[part], **changes[part]}
+    return _drop_empty(amended)
 
 
-def _said(sent: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts without what says nothing, so that sending null is the same as leaving it out.
 
     `effective_until: null` stays, for it says that the term is open; leaving it out would say that
     the list type's term applies.
     """
-    said = {}
-    for name, value in sent.items():
+    non_empty = {}
+    for name, value in facts.items():
         if isinstance(value, str):
-            said[name] = value
+            non_empty[name] = value
             continue
-        kept = _said_within(value)
+        cleaned = _drop_empty_within(value)
         # What says nothing is null, false, an empty list or an empty object.
-        if kept or name == "effective_until":
-            said[name] = kept
-    return said
+        if cleaned or name == "effective_until":
+            non_empty[name] = cleaned
+    return non_empty
 
 
-def _said_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _drop_empty_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
     if isinstance(value, dict):
-        return _said(value)
-    return [*map(_said_within, value)] if isinstance(value, list) else value
+        return _drop_empty(value)
+    return [*map(_drop_empty_within, value)] if isinstance(value, list) else value
 
 
-def _require_one_organisation(identifiers: list[Identifier]) -> None:
+def _require_same_organisation_code(identifiers: list[Identifier]) -> None:
     # A USCC holds the organisation code; another one beside it is another organisation's, and
     # would later draw that one's entries to this subject.
-    inner = {item.org_code for item in identifiers if item.org_code is not None}
-    beside = {item.number for item in identifiers if item.scheme is Scheme.org_code}
-    if inner and beside - inner:
+    embedded_codes = {item.org_code for item in identifiers if item.org_code is not None}
+    given_codes = {item.number for item in identifiers if item.scheme is Scheme.org_code}
+    if embedded_codes and given_codes - embedded_codes:
         raise IdentifierConflict
 
 
-class _Reader:
+class _IdentifierReader:
     """Parses identifiers in place and collects what is wrong with them."""
 
     def __init__(self, secrets: Secrets, today: date) -> None:
@@ -162,50 +162,50 @@ class _Reader:
         self._today = today
         self._faults: list[Fault] = []
 
-    def raise_faults(self) -> None:
+    def raise_if_faults(self) -> None:
         """Refuse the body if anything was wrong."""
         if self._faults:
             raise InvalidPayload(faults=self._faults)
 
-    def read_all(self, subject: dict[str, Any], pointer: str) -> list[Identifier]:
+    def read_identifiers(self, subject: dict[str, Any], pointer: str) -> list[Identifier]:
         """The subject's identifiers; their facts are replaced by the sealed form."""
-        sent = subject.get("identifiers", [])
-        read = [
-            self._read(item, f"{pointer}/identifiers/{position}/number")
-            for position, item in enumerate(sent)
+        given = subject.get("identifiers", [])
+        parsed = [
+            self._parse_identifier(item, f"{pointer}/identifiers/{position}/number")
+            for position, item in enumerate(given)
         ]
-        identifiers = [identifier for identifier in read if identifier is not None]
-        if sent:
+        identifiers = [identifier for identifier in parsed if identifier is not None]
+        if given:
             # In one order, so that the same subject sent in another order is the same body.
             subject["identifiers"] = sorted(
-                (self._sealed(identifier) for identifier in identifiers),
+                (self._seal_identifier(identifier) for identifier in identifiers),
                 key=lambda item: item["scheme"],
             )
         return identifiers
 
-    def read_persons(
+    def read_responsible_persons(
         self, persons: list[dict[str, Any]] | None, pointer: str = ""
-    ) -> tuple[Person, ...]:
+    ) -> tuple[ResponsiblePersonNumber, ...]:
         """The numbers of responsible persons; their facts are replaced by the sealed form."""
-        read: dict[str, Person] = {}
+        numbers_by_key: dict[str, ResponsiblePersonNumber] = {}
         for position, person in enumerate(persons or []):
             if person.get("identifier") is None:
                 continue
-            place = f"{pointer}/responsible_persons/{position}/identifier/number"
-            identifier = self._read(person["identifier"], place)
+            number_pointer = f"{pointer}/responsible_persons/{position}/identifier/number"
+            identifier = self._parse_identifier(person["identifier"], number_pointer)
             if identifier is not None:
-                person["identifier"] = self._sealed(identifier)
+                person["identifier"] = self._seal_identifier(identifier)
                 key = person["identifier"]["key"]
-                read[key] = Person(identifier=identifier, lookup_key=key)
-        return tuple(read.values())
+                numbers_by_key[key] = ResponsiblePersonNumber(identifier=identifier, lookup_key=key)
+        return tuple(numbers_by_key.values())
 
-    def check_kind(self, kind: SubjectKind, identifiers: list[Identifier]) -> None:
+    def validate_kind(self, kind: SubjectKind, identifiers: list[Identifier]) -> None:
         """A USCC beginning 92 is an individual business's, and no other's (GB 32100)."""
         for identifier in identifiers:
             if identifier.scheme is not Scheme.uscc:
                 continue
-            individual = identifier.number.startswith(INDIVIDUAL_BUSINESS_PREFIX)
-            if individual != (kind is SubjectKind.individual_business):
+            is_individual_business = identifier.number.startswith(INDIVIDUAL_BUSINESS_PREFIX)
+            if is_individual_business != (kind is SubjectKind.individual_business):
                 self._faults.append(
                     Fault(
                         "/subject/kind",
@@ -217,24 +217,28 @@ class _Reader:
                     )
                 )
 
-    def check_name(self, name: str) -> None:
+    def validate_name_length(self, name: str) -> None:
         """A subject without a number is found by its kind and name together."""
-        if len(fold_name(name)) > LONGEST_NAME_ALONE:
+        if len(fold_name(name)) > MAX_NAME_ONLY_LENGTH:
             self._faults.append(
                 Fault(
                     "/subject/name",
                     ProblemCode.too_long,
                     Sentence(
-                        f"At most {LONGEST_NAME_ALONE} characters where there is no number",
-                        f"无证件号码时最多 {LONGEST_NAME_ALONE} 个字符",
+                        f"At most {MAX_NAME_ONLY_LENGTH} characters where there is no number",
+                        f"无证件号码时最多 {MAX_NAME_ONLY_LENGTH} 个字符",
                     ),
                 )
             )
 
-    def birth_date(self, sent: date | None, identifiers: list[Identifier]) -> date | None:
+    def determine_birth_date(
+        self, given: date | None, identifiers: list[Identifier]
+    ) -> date | None:
         """The birth date that the identifiers show, or else the one that was sent."""
-        shown = {item.birth_date for item in identifiers if item.birth_date is not None}
-        if len(shown) > 1 or (sent is not None and shown and sent not in shown):
+        identifier_dates = {item.birth_date for item in identifiers if item.birth_date is not None}
+        if len(identifier_dates) > 1 or (
+            given is not None and identifier_dates and given not in identifier_dates
+        ):
             self._faults.append(
                 Fault(
                     "/subject/birth_date",
@@ -245,16 +249,16 @@ class _Reader:
                     ),
                 )
             )
-        return next(iter(shown), sent)
+        return next(iter(identifier_dates), given)
 
-    def _read(self, item: Mapping[str, Any], pointer: str) -> Identifier | None:
+    def _parse_identifier(self, item: Mapping[str, Any], pointer: str) -> Identifier | None:
         try:
             return parse_identifier(Scheme(item["scheme"]), item["number"], today=self._today)
-        except InvalidIdentifier as wrong:
-            self._faults.append(wrong.to_fault(pointer))
+        except InvalidIdentifier as error:
+            self._faults.append(error.to_fault(pointer))
             return None
 
-    def _sealed(self, identifier: Identifier) -> dict[str, str]:
+    def _seal_identifier(self, identifier: Identifier) -> dict[str, str]:
         if not identifier.is_personal:
             return {"scheme": identifier.scheme.value, "number": identifier.number}
         return {

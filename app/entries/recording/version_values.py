@@ -9,7 +9,7 @@ from uuid import UUID
 
 from app.catalogue.queries import Law
 from app.crypto import Secrets, fingerprint
-from app.entries.recording.proposals import Person
+from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.store import EntryRow
 from app.rules.admission import Ruling
 from app.rules.disclosure import (
@@ -23,7 +23,7 @@ from app.rules.law import DisclosureClass
 from app.rules.status import Term
 
 
-def decided_values(
+def build_decision_values(
     law: Law,
     facts: Mapping[str, Any],
     ruling: Ruling,
@@ -45,59 +45,64 @@ def decided_values(
     }
 
 
-def clock_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
+def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
     """Columns of the 7-working-day clock."""
-    due = law.calendar.compute_deadline(decided_on)
+    result = law.calendar.compute_deadline(decided_on)
     return {
-        "deadline": due.deadline,
-        "provisional": due.provisional,
+        "deadline": result.deadline,
+        "provisional": result.provisional,
         "calendar_version": law.calendar_version,
-        "reported_late": received_on > due.deadline,
+        "reported_late": received_on > result.deadline,
     }
 
 
-def channel_values(
-    channels: Channels, term: Term, barred_from: date | None = None
+def build_channel_values(
+    channels: Channels, term: Term, not_public_from: date | None = None
 ) -> dict[str, Any]:
     """Columns of the channels, summed up for the lists of what is owed.
 
     `barred_from` is the day from which the entry may not be public, whatever its term.
     """
-    fulfilled = compute_fulfilment(channels, term.ends_on)
-    ends = [day for day in (term.ends_on, barred_from) if day is not None]
+    fulfilment_state = compute_fulfilment(channels, term.ends_on)
+    take_down_days = [day for day in (term.ends_on, not_public_from) if day is not None]
     return {
         "channels": serialize_channels(channels),
-        "published_on": fulfilled.published_on,
-        "published_late": fulfilled.published_late,
-        "take_down_from": min(ends, default=None)
+        "published_on": fulfilment_state.published_on,
+        "published_late": fulfilment_state.published_late,
+        "take_down_from": min(take_down_days, default=None)
         if is_published_on_any_channel(channels)
         else None,
     }
 
 
 @cache
-def first_channel_values(*, enterprise: bool) -> Mapping[str, Any]:
+def build_initial_channel_values(*, is_enterprise_subject: bool) -> Mapping[str, Any]:
     """Columns of the channels of a new entry: nothing is published yet, whatever its term."""
-    return channel_values(
-        build_empty_channels(is_enterprise_subject=enterprise), Term(effective_from=date.min)
+    return build_channel_values(
+        build_empty_channels(is_enterprise_subject=is_enterprise_subject),
+        Term(effective_from=date.min),
     )
 
 
-def ended_values(row: EntryRow, today: date, **ends: Any) -> dict[str, Any]:  # noqa: ANN401
+def build_ending_values(row: EntryRow, today: date, **ending_days: Any) -> dict[str, Any]:  # noqa: ANN401
     """Columns of an entry that something ends; `ends` are fields of its term."""
-    term = replace(row.term, **ends)
-    barred = barred_from(row, row.disclosure, today)
-    return {**ends, **channel_values(row.publications, term, barred)}
+    term = replace(row.term, **ending_days)
+    not_public_from = find_first_non_public_day(row, row.disclosure_class_enum, today)
+    return {**ending_days, **build_channel_values(row.publications, term, not_public_from)}
 
 
-def barred_from(row: EntryRow, disclosure_class: DisclosureClass, today: date) -> date | None:
+def find_first_non_public_day(
+    row: EntryRow, disclosure_class: DisclosureClass, today: date
+) -> date | None:
     """The first day on which a next version of that class may not be public; None where it may."""
     if disclosure_class is DisclosureClass.public:
         return None
-    return today if row.disclosure is DisclosureClass.public else row.take_down_from
+    return today if row.disclosure_class_enum is DisclosureClass.public else row.take_down_from
 
 
-def person_values(secrets: Secrets, entry_id: UUID, person: Person) -> dict[str, Any]:
+def build_person_values(
+    secrets: Secrets, entry_id: UUID, person: ResponsiblePersonNumber
+) -> dict[str, Any]:
     """A responsible person's number, sealed for this entry alone."""
     scheme = person.identifier.scheme.value
     sealed = secrets.seal(person.identifier.number, bound_to=f"{entry_id}:{scheme}")

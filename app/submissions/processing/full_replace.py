@@ -17,11 +17,11 @@ from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.changes import status_changes
-from app.entries.changes.amendments import with_facts
-from app.entries.changes.next_version import NextVersion, add_persons, append_versions
-from app.entries.recording.batch import Recorded, Rehearsal, record_in
+from app.entries.changes.amendments import replace_facts
+from app.entries.changes.next_version import NextVersion, add_new_persons, append_versions
+from app.entries.recording.batch import DryRun, RecordingResult, record_proposals
 from app.entries.recording.proposals import Proposal
-from app.entries.recording.version_values import ended_values
+from app.entries.recording.version_values import build_ending_values
 from app.entries.store import EntryRow
 from app.errors import (
     EntryConflict,
@@ -122,8 +122,8 @@ def _compare(job: Job) -> Plan:
     assert sent.department is not None  # a replace names department and list (`actions.begin`)
     assert sent.list_type is not None
     job.progress = registry.write(job.begin_anew)
-    rehearsal = Rehearsal(registry, sent.caller)
-    status_changes.turn_to_today(registry)
+    rehearsal = DryRun(registry, sent.caller)
+    status_changes.record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         today = read_law(registry, connection).today
         standing = store.standing(connection, sent.department, sent.list_type, today)
@@ -133,17 +133,19 @@ def _compare(job: Job) -> Plan:
         proposed = job.propose(rows)
         plan.rows += map(row_results.without_content, rows)
         plan.proposed += proposed
-        outcomes = rehearsal.answer(proposed)
+        outcomes = rehearsal.decide_all(proposed)
         with registry.database.reading() as connection:
             results = _judge(job, connection, plan, rows, proposed, outcomes)
         job.tell(results)
     job.require_declared(job.progress.rows_read)
     plan.missing = [entry_id for entry_id in standing if entry_id not in plan.kept]
-    plan.subjects |= set(rehearsal.subjects)
+    plan.subjects |= set(rehearsal.recorded_subject_ids)
     if not plan.refused:  # whoever approves it sees which ones
         for start in range(0, len(plan.missing), STEP_ROWS):
             with registry.database.reading() as connection:
-                gone = entries.current(connection, plan.missing[start : start + STEP_ROWS], today)
+                gone = entries.read_current_entries(
+                    connection, plan.missing[start : start + STEP_ROWS], today
+                )
             job.tell([_exit_answer(row) for row in gone.values()])
     return plan
 
@@ -158,7 +160,7 @@ def _judge(
 ) -> list[Result]:
     """Sort rows into new, changed, unchanged and refused; what they are told."""
     law = read_law(job.registry, connection)
-    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    known = entries.read_current_entries(connection, _recorded_ids(outcomes), law.today)
     results = []
     for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
         recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
@@ -167,7 +169,7 @@ def _judge(
             said = plan.said.setdefault(recorded.id, proposal.facts_digest)
             if recorded.id in plan.kept and said == proposal.facts_digest:
                 plan.repeated.add(row.number)
-                told = Recorded(recorded.id, replayed=True)
+                told = RecordingResult(recorded.id, replayed=True)
             elif said != proposal.facts_digest:  # two rows say different things of one entry
                 told = EntryConflict(entry_id=str(recorded.id))
             else:
@@ -197,7 +199,7 @@ def _recorded_ids(outcomes: Sequence[Outcome]) -> list[UUID]:
 
 def _entry_of(outcome: Outcome) -> UUID | None:
     """The recorded entry that has the row's reference."""
-    if isinstance(outcome, Recorded):
+    if isinstance(outcome, RecordingResult):
         return outcome.entry_id if outcome.replayed else None
     if isinstance(outcome, EntryConflict) and "entry_id" in outcome.members:
         return UUID(str(outcome.members["entry_id"]))
@@ -210,23 +212,23 @@ def _against(
     """A row against the entry of its reference: unchanged, refused, or what is to be corrected."""
     if recorded.void or recorded.list_type != proposal.list_type:
         return EntryConflict(entry_id=str(recorded.id))
-    if recorded.status(law.today) in ENDED_STATUSES:
+    if recorded.compute_status(law.today) in ENDED_STATUSES:
         return InvalidPayload(faults=[ENTRY_ENDED])
     try:
         differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
     except RegistryError as refusal:
         return refusal
-    return Recorded(recorded.id, replayed=True) if differing is None else differing
+    return RecordingResult(recorded.id, replayed=True) if differing is None else differing
 
 
 def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
     """Tell whether an entry would stand no more, or be public no more, by its corrected facts."""
     after = recorded._replace(**differing)
-    begun = recorded.status(law.today) is not Status.scheduled
-    delayed = begun and after.status(law.today) is Status.scheduled
+    begun = recorded.compute_status(law.today) is not Status.scheduled
+    delayed = begun and after.compute_status(law.today) is Status.scheduled
     public = DisclosureClass.public
-    hidden = recorded.disclosure is public and after.disclosure is not public
-    return after.status(law.today) in ENDED_STATUSES or delayed or hidden
+    hidden = recorded.disclosure_class_enum is public and after.disclosure_class_enum is not public
+    return after.compute_status(law.today) in ENDED_STATUSES or delayed or hidden
 
 
 def _differing(
@@ -251,7 +253,7 @@ def _differing(
     before, after = recorded.facts["subject"], facts["subject"]
     if {**before, "name": ""} != {**after, "name": ""}:
         raise SubjectFixed
-    return with_facts(job.registry, connection, recorded, law, facts, "", rehearsing=rehearsing)
+    return replace_facts(job.registry, connection, recorded, law, facts, "", is_dry_run=rehearsing)
 
 
 # --- the brake -----------------------------------------------------------
@@ -298,7 +300,7 @@ def _carry_out(job: Job, plan: Plan) -> None:
 
     def whole(connection: Connection) -> None:
         law = read_law(job.registry, connection)
-        gone = entries.current(connection, plan.missing, law.today)
+        gone = entries.read_current_entries(connection, plan.missing, law.today)
         # All at once and first, in their order (see `working`).
         lock_subjects(connection, plan.subjects | {row.subject_id for row in gone.values()})
         standing = store.standing(
@@ -316,8 +318,8 @@ def _carry_out(job: Job, plan: Plan) -> None:
 
 
 def _apply(job: Job, connection: Connection, law: Law, plan: Plan) -> list[Result]:
-    outcomes = record_in(job.registry, connection, job.row.caller, plan.proposed)
-    known = entries.current(connection, _recorded_ids(outcomes), law.today)
+    outcomes = record_proposals(job.registry, connection, job.row.caller, plan.proposed)
+    known = entries.read_current_entries(connection, _recorded_ids(outcomes), law.today)
     results: list[Result] = []
     made: list[NextVersion] = []
     for row, proposal, outcome in zip(plan.rows, plan.proposed, outcomes, strict=True):
@@ -352,17 +354,22 @@ def _corrected(
     if not isinstance(told, dict):
         return row_results.stands(row, RowOutcome.replayed, recorded.id)
     differing = _differing(job, connection, law, recorded, proposal) or {}
-    add_persons(job.registry, connection, recorded.id, proposal.persons)
+    add_new_persons(job.registry, connection, recorded.id, proposal.persons)
     made.append(_next(job, recorded, Action.correct, differing))
     return row_results.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
 
 
 def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
     law = read_law(job.registry, connection)
-    rows = entries.lock_all(connection, ids, law.today)
-    leaving = [row for row in rows.values() if row.status(law.today) not in ENDED_STATUSES]
+    rows = entries.lock_entries(connection, ids, law.today)
+    leaving = [row for row in rows.values() if row.compute_status(law.today) not in ENDED_STATUSES]
     made = [
-        _next(job, row, Action.exit, ended_values(row, law.today, exited_on=_last_day(row, law)))
+        _next(
+            job,
+            row,
+            Action.exit,
+            build_ending_values(row, law.today, exited_on=_last_day(row, law)),
+        )
         for row in leaving
     ]
     append_versions(job.registry, connection, job.row.caller, law, made)
@@ -390,7 +397,7 @@ def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) ->
         audit_action=names[action],
         reason=job.row.reason,
         digest=fingerprint({"submission": str(job.row.id), "action": action.value}),
-        differing=differing,
+        changed_values=differing,
     )
 
 

@@ -14,7 +14,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
-from app.entries.recording.batch import Recorded, propose_all
+from app.entries.recording.batch import RecordingResult, prepare_proposals
 from app.entries.recording.proposals import Proposal
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
 from app.registry import Registry
@@ -27,7 +27,7 @@ from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
-Outcome = Recorded | RegistryError
+Outcome = RecordingResult | RegistryError
 
 
 class ToldToStop(Exception):
@@ -113,7 +113,7 @@ class Job:
             row_results.push_of(row, list_type=sent.list_type, department=sent.department)
             for row in rows
         ]
-        return propose_all(self.registry, sent.caller, pushes)
+        return prepare_proposals(self.registry, sent.caller, pushes)
 
     def answer(self, row: SourceRow, outcome: Outcome, *, recorded: bool = True) -> Result:
         """What a row is told; the id of an entry that is not recorded yet is nobody's business."""

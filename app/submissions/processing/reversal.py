@@ -14,9 +14,9 @@ from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.changes import status_changes
-from app.entries.changes.amendments import revoked, with_facts
+from app.entries.changes.amendments import apply_revocation, replace_facts
 from app.entries.changes.next_version import NextVersion, append_versions
-from app.entries.recording.version_values import ended_values
+from app.entries.recording.version_values import build_ending_values
 from app.entries.schemas import RevocationCode
 from app.entries.store import EntryRow
 from app.errors import BuiltUpon
@@ -53,7 +53,7 @@ def _digest(row: SubmissionRow) -> str:
 def take_back(job: Job) -> None:
     """Take back what was not taken back yet, a few entries at a time."""
     registry = job.registry
-    status_changes.turn_to_today(registry)
+    status_changes.record_status_changes_until_today(registry)
     left = 0
     for batch in store.all_batches(registry, job.row.id):
         made = [result for result in batch.results if _is_made(result)]
@@ -71,7 +71,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
     outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
     digest = _digest(job.row)
     left, taken, freed = 0, 0, {}
-    for entry_id, row in entries.lock_all(connection, versions, law.today).items():
+    for entry_id, row in entries.lock_entries(connection, versions, law.today).items():
         if row.action_digest == digest:
             continue  # by a worker before this one
         if row.version != versions[entry_id]:
@@ -84,7 +84,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
             audit_action=AuditAction.entry_reversed,
             reason=(job.row.reversal or {}).get("reason"),
             digest=digest,
-            differing=differing,
+            changed_values=differing,
         )
         # One by one, so that what the next says of the same subject is said without this one.
         append_versions(job.registry, connection, job.row.orderer, law, [taken_back])
@@ -102,11 +102,11 @@ def _as_before(
 ) -> Mapping[str, Any]:
     """The columns that differ once an entry is as it was before the submission."""
     if outcome is RowOutcome.accepted:
-        return revoked(connection, row, law, RevocationCode.wrong_subject, law.today)
+        return apply_revocation(connection, row, law, RevocationCode.wrong_subject, law.today)
     if outcome is RowOutcome.exited:
-        return ended_values(row, law.today, exited_on=None)
-    before = entries.versions(connection, row.id, law.today)[row.version - 2]
-    return with_facts(job.registry, connection, row, law, before.facts, "") or {}
+        return build_ending_values(row, law.today, exited_on=None)
+    before = entries.read_versions(connection, row.id, law.today)[row.version - 2]
+    return replace_facts(job.registry, connection, row, law, before.facts, "") or {}
 
 
 def _versions(results: Sequence[Result]) -> dict[UUID, int]:

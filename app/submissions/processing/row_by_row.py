@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from app.db.engines import Connection, DatabaseError
 from app.entries.changes import status_changes
-from app.entries.recording.batch import Rehearsal, record_in
+from app.entries.recording.batch import DryRun, record_proposals
 from app.entries.recording.proposals import Proposal
 from app.errors import (
     Fault,
@@ -130,7 +130,7 @@ def _row_by_row(job: Job, most_rows: int | None) -> None:
         return
     pace, refusals = Pace(), job.row.refused
     for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
-        status_changes.turn_to_today(job.registry)
+        status_changes.record_status_changes_until_today(job.registry)
         seconds, refused = _record(job, rows, job.propose(rows), stop=stop)
         pace.took(len(rows), seconds)
         if stop and refused:
@@ -164,7 +164,9 @@ def _record(
 
     def record(connection: Connection) -> tuple[Progress, float, int]:
         began, progress = time.perf_counter(), replace(job.progress)
-        outcomes = record_in(job.registry, connection, job.row.caller, proposed, stop=stop)
+        outcomes = record_proposals(
+            job.registry, connection, job.row.caller, proposed, stop_at_refusal=stop
+        )
         results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=not stop)]
         job.put(connection, progress, results, attempts=0)
         refused = sum(isinstance(item, RegistryError) for item in outcomes)
@@ -205,7 +207,7 @@ def _as_a_whole(job: Job) -> None:
 class Held:
     """Rows that were found sound together, and what they propose."""
 
-    rehearsal: Rehearsal
+    rehearsal: DryRun
     rows: list[SourceRow] = field(default_factory=list)
     proposed: list[Proposal | RegistryError] = field(default_factory=list)
 
@@ -216,12 +218,12 @@ def _rehearse(job: Job) -> Held | None:
     stop = sent.on_error == OnError.stop
     whole = sent.commit_rule == CommitRule.all_or_nothing
     job.progress = registry.write(job.begin_anew)
-    held, sound = Held(Rehearsal(registry, sent.caller)), True
-    status_changes.turn_to_today(registry)
+    held, sound = Held(DryRun(registry, sent.caller)), True
+    status_changes.record_status_changes_until_today(registry)
     for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
         job.require_held(len(rows))
         proposed = job.propose(rows)
-        outcomes = held.rehearsal.answer(proposed, stop=stop)
+        outcomes = held.rehearsal.decide_all(proposed, stop_at_refusal=stop)
         job.tell([_rehearsed(job, *told) for told in zip(rows, outcomes, strict=not stop)])
         sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
         if stop and not sound:
@@ -244,8 +246,10 @@ def _rehearsed(job: Job, row: SourceRow, outcome: Outcome) -> Result:
 def _turn_on(job: Job, held: Held) -> None:
     def whole(connection: Connection) -> None:
         # All at once and first, in their order, so that two such files do not wait for each other.
-        lock_subjects(connection, held.rehearsal.subjects)
-        outcomes = record_in(job.registry, connection, job.row.caller, held.proposed, stop=True)
+        lock_subjects(connection, held.rehearsal.recorded_subject_ids)
+        outcomes = record_proposals(
+            job.registry, connection, job.row.caller, held.proposed, stop_at_refusal=True
+        )
         if isinstance(outcomes[-1], RegistryError):
             raise NotWhole
         results = [job.answer(row, item) for row, item in zip(held.rows, outcomes, strict=True)]
