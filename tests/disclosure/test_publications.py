@@ -56,7 +56,7 @@ def shown(world: World, entry: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -> None:
     entry = world.record()
-    answer = tell(world, entry, on="2026-11-21", url="https://example.org/notice/12")
+    answer = tell(world, entry, published_on="2026-11-21", url="https://example.org/notice/12")
     assert answer.status_code == 200
     view = answer.json()
     assert (view["version"], view["seq"], answer.headers["ETag"]) == (2, 2, '"2"')
@@ -89,13 +89,13 @@ def test_the_history_shows_what_was_told(world: World) -> None:
 def test_the_day_of_publication_lies_between_the_decision_and_today(world: World) -> None:
     entry = world.record()
     for on in ("2026-11-19", "2026-11-23", "2025-11-20"):
-        answer = tell(world, entry, on=on)
+        answer = tell(world, entry, published_on=on)
         assert answer.status_code == 422
         [fault] = answer.json()["errors"]
         assert (fault["pointer"], fault["code"]) == ("/published_on", "dates_out_of_order")
     assert shown(world, entry)["version"] == 1
     for channel, on in zip(CHANNELS, ("2026-11-20", "2026-11-21", "2026-11-22"), strict=True):
-        assert tell(world, entry, channel=channel, on=on).status_code == 200
+        assert tell(world, entry, channel=channel, published_on=on).status_code == 200
 
 
 MALFORMED = [
@@ -226,7 +226,7 @@ def test_what_was_taken_down_may_be_published_again(world: World) -> None:
         tell(world, entry, channel=channel)
     take_down(world, entry, "2026-11-22")
     # On the day of the withdrawal or later; an earlier day is a retry of the first telling.
-    again = tell(world, entry, on="2026-11-22")
+    again = tell(world, entry, published_on="2026-11-22")
     assert again.status_code == 200
     site = again.json()["disclosure"]["channels"][0]
     assert (site["published_on"], site["withdrawn_on"]) == ("2026-11-22", None)
@@ -256,7 +256,7 @@ def test_what_is_not_published_cannot_be_taken_down(world: World) -> None:
 
 def test_a_withdrawal_lies_between_the_publication_and_today(world: World) -> None:
     entry = world.record()
-    tell(world, entry, on="2026-11-21")
+    tell(world, entry, published_on="2026-11-21")
     for on in ("2026-11-20", "2026-11-23"):
         answer = take_down(world, entry, on)
         assert answer.status_code == 422
@@ -271,18 +271,18 @@ def test_what_has_ended_is_not_published_any_more(world: World) -> None:
     entry = world.record()
     end(world, entry, "2026-11-22")
     world.clock.set_day(date(2026, 11, 25))
-    answer = tell(world, entry, on="2026-11-23")
+    answer = tell(world, entry, published_on="2026-11-23")
     assert refused(answer) == (409, "transition_refused")
     assert answer.json()["entry_status"] == "removed"
-    assert refused(tell(world, entry, on="2026-11-22")) == (409, "transition_refused")
+    assert refused(tell(world, entry, published_on="2026-11-22")) == (409, "transition_refused")
 
 
 def test_a_publication_before_the_end_may_be_told_after_it(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
     end(world, entry, "2026-11-22")
     world.clock.set_day(date(2026, 12, 20))
-    assert tell(world, entry, on="2026-11-21").status_code == 200
-    view = tell(world, entry, on="2026-11-20", channel=CITY).json()
+    assert tell(world, entry, published_on="2026-11-21").status_code == 200
+    view = tell(world, entry, published_on="2026-11-20", channel=CITY).json()
     assert view["disclosure"]["state"] == "on_time"
     assert view["status"] == "removed"
 
@@ -335,8 +335,11 @@ def test_the_last_day_in_force_is_still_a_day_of_publication(world: World) -> No
     entry = world.record(
         decision=build_decision("2026-11-18"), effective_from=None, effective_until="2026-11-20"
     )
-    assert tell(world, entry, on="2026-11-20").status_code == 200
-    assert refused(tell(world, entry, on="2026-11-21", channel=CITY)) == (409, "transition_refused")
+    assert tell(world, entry, published_on="2026-11-20").status_code == 200
+    assert refused(tell(world, entry, published_on="2026-11-21", channel=CITY)) == (
+        409,
+        "transition_refused",
+    )
 
 
 def test_a_scheduled_entry_may_be_published_before_it_begins(world: World) -> None:
@@ -368,10 +371,10 @@ def test_a_push_again_shows_what_was_published_since(world: World) -> None:
 
 def test_a_retry_that_comes_after_the_withdrawal_puts_nothing_back(world: World) -> None:
     entry = world.record()
-    tell(world, entry, on="2026-11-20")
+    tell(world, entry, published_on="2026-11-20")
     take_down(world, entry, "2026-11-21")
-    again = tell(world, entry, on="2026-11-20")
+    again = tell(world, entry, published_on="2026-11-20")
     assert again.status_code == 200
     assert again.json()["disclosure"]["channels"][0]["withdrawn_on"] == "2026-11-21"
-    earlier = tell(world, entry, on="2026-11-20", url="https://example.org/other")
+    earlier = tell(world, entry, published_on="2026-11-20", url="https://example.org/other")
     assert refused(earlier) == (409, "already_published")

@@ -493,7 +493,7 @@ class _ProposalBatch:
                 proposal.facts_digest,
             ),
             **build_deadline_values(self.law, proposal.claim.decided_on, received_on=received_on),
-            **build_initial_channel_values(enterprise=is_enterprise(usccs)),
+            **build_initial_channel_values(is_enterprise_subject=is_enterprise(usccs)),
         }
 
 
