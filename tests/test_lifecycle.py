@@ -25,7 +25,7 @@ from hypothesis import strategies as some
 from sqlalchemy import func, select
 
 from app.db.tables import EntryVersion
-from app.disclosure.service import load_calendar_year
+from app.notices.service import load_calendar_notice
 from app.registry import read_head
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
@@ -560,7 +560,7 @@ class Lifecycle:
     def announce_a_year(self) -> None:
         if self.announced:
             return
-        load_calendar_year(self.world.registry, NOTICE)
+        load_calendar_notice(self.world.registry, NOTICE)
         self.announced = True
         self._wrote = True
         self._loose |= self.model.entries.keys()

@@ -254,13 +254,14 @@ def enable_list_type(
 def load_calendar(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)]) -> None:
     """Load or amend a year's day-off notice, and recompute the deadlines that it touches."""
     from app.calendar.notices import read_calendar_notice
-    from app.disclosure.service import load_calendar_year
-    from app.redress.due_days import recompute_due_days
+    from app.notices.service import load_calendar_notice
 
     registry = _open_registry()
-    version, recomputed = load_calendar_year(registry, read_calendar_notice(file))
-    cases = recompute_due_days(registry)
-    print(f"calendar version {version}, {recomputed} deadlines recomputed, {cases} of open cases")
+    result = load_calendar_notice(registry, read_calendar_notice(file))
+    print(
+        f"calendar version {result.calendar_version}, {result.deadlines} deadlines recomputed,"
+        f" {result.due_days} of open cases"
+    )
 
 
 # --- data ----------------------------------------------------------------

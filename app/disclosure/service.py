@@ -6,10 +6,7 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.calendar.queries import read_calendar_at
-from app.calendar.service import record_year
 from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.crypto import fingerprint
@@ -33,7 +30,7 @@ from app.errors import (
     PublicationNotAllowed,
 )
 from app.registry import Registry
-from app.rules.calendar import CalendarYear, find_changed_days, is_deadline_affected
+from app.rules.calendar import Calendar, find_changed_days, is_deadline_affected
 from app.rules.disclosure import ChannelPublication as Published
 from app.rules.disclosure import apply_new_deadline
 from app.rules.law import DisclosureClass
@@ -220,59 +217,39 @@ def _compute_digest(action: Action, request: Publication | Withdrawal) -> str:
 # --- a calendar notice ---------------------------------------------------
 
 
-def load_calendar_year(registry: Registry, year: CalendarYear) -> tuple[int, int]:
-    """Load or amend a year's day-off notice, and recompute every deadline that it touches.
+def recompute_deadlines(
+    registry: Registry, connection: Connection, law: Law, previous_calendar: Calendar
+) -> int:
+    """Recompute every deadline that a new calendar changes; return the number of entries.
 
-    The new calendar and the recomputed entries are one change: nobody reads the one without the
-    other. Each touched entry gets a new version with the reason `calendar`, whatever its state.
-
-    Returns:
-        the new calendar version, and how many entries were recomputed.
+    `law` has the new calendar. Runs in the transaction that records the calendar,
+    `MAX_ENTRIES_PER_RECOMPUTATION` entries at a time.
     """
-
-    def write_calendar(connection: Connection) -> tuple[int, int]:
-        at = registry.clock.now()
-        version = record_year(registry, connection, year)
-        # Read only now, holding the counter: another notice may have come in just before.
-        previous_calendar = read_calendar_at(registry, connection, version - 1)
-        law = replace(read_law(registry, connection), at=at)
-        registry.calendars.pop(version, None)  # not to be remembered before it is committed
-        days = find_changed_days(previous_calendar, law.calendar)
-        count = 0
-        after: UUID | None = None
-        while days:
-            rows = store.read_entries_overlapping_days(
-                connection,
-                law.today,
-                min(days),
-                max(days),
-                after=after,
-                limit=MAX_ENTRIES_PER_RECOMPUTATION,
-            )
-            if not rows:
-                break
-            after = rows[-1].id
-            next_versions = [
-                _build_recomputed_version(row, law)
-                for row in rows
-                if is_deadline_affected(
-                    row.deadline_start_day, row.deadline, previous_calendar, law.calendar
-                )
-            ]
-            append_versions(registry, connection, COMMAND_LINE_CALLER, law, next_versions)
-            count += len(next_versions)
-        record = audit.build_record(
-            COMMAND_LINE_CALLER,
-            at,
-            AuditAction.calendar_loaded,
-            "done",
-            f"calendar/{version}",
-            recomputed=count,
+    days = find_changed_days(previous_calendar, law.calendar)
+    count = 0
+    after: UUID | None = None
+    while days:
+        rows = store.read_entries_overlapping_days(
+            connection,
+            law.today,
+            min(days),
+            max(days),
+            after=after,
+            limit=MAX_ENTRIES_PER_RECOMPUTATION,
         )
-        audit.record_changes(connection, [record])
-        return version, count
-
-    return registry.write(write_calendar)
+        if not rows:
+            break
+        after = rows[-1].id
+        next_versions = [
+            _build_recomputed_version(row, law)
+            for row in rows
+            if is_deadline_affected(
+                row.deadline_start_day, row.deadline, previous_calendar, law.calendar
+            )
+        ]
+        append_versions(registry, connection, COMMAND_LINE_CALLER, law, next_versions)
+        count += len(next_versions)
+    return count
 
 
 def _build_recomputed_version(row: EntryRow, law: Law) -> NextVersion:

@@ -1,15 +1,14 @@
-"""What a calendar notice does to the days by which cases are due."""
+"""Due days of open cases after a calendar notice."""
 
 from datetime import date, datetime
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.catalogue.queries import Law, read_law
+from app.catalogue.queries import Law
 from app.clock import civil_day
 from app.db.engines import Connection
 from app.redress import store
 from app.redress.store import CaseRow
-from app.registry import Registry
 from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.rules.redress import (
@@ -21,37 +20,38 @@ from app.rules.redress import (
 )
 
 
-def recompute_due_days(registry: Registry) -> int:
-    """Count the due days of open cases anew by the present calendar; return how many moved.
+def lock_open_cases(connection: Connection) -> None:
+    """Lock open cases in the order of their ids, before the counter row is taken."""
+    store.lock_open_cases(connection)
 
-    Done again it moves nothing, so it may be run after every notice.
+
+def recompute_due_days(connection: Connection, law: Law) -> int:
+    """Recompute the due days of open cases by the calendar of `law`; return how many changed.
+
+    Runs in the transaction that records the calendar. A case whose due day is correct already is
+    left as it is.
     """
-
-    def write_due_days(connection: Connection) -> int:
-        law = read_law(registry, connection)
-        audit_rows = []
-        for case, list_type, decided_on in store.read_open_cases(connection):
-            due_day = _compute_due_day(case, list_type, decided_on, law)
-            if due_day is None or due_day == (case.due_on, case.due_provisional):
-                continue
-            if not store.update_due_day(connection, case, due_day):
-                continue
-            audit_rows.append(
-                audit.build_record(
-                    COMMAND_LINE_CALLER,
-                    law.at,
-                    AuditAction(f"{case.kind}_recounted"),
-                    "done",
-                    case.id,
-                    due_on=due_day.day.isoformat(),
-                    calendar_version=str(law.calendar_version),
-                )
+    audit_rows = []
+    for case, list_type, decided_on in store.read_open_cases(connection):
+        due_day = _compute_due_day(case, list_type, decided_on, law)
+        if due_day is None or due_day == (case.due_on, case.due_provisional):
+            continue
+        if not store.update_due_day(connection, case, due_day):
+            continue
+        audit_rows.append(
+            audit.build_record(
+                COMMAND_LINE_CALLER,
+                law.at,
+                AuditAction(f"{case.kind}_recounted"),
+                "done",
+                case.id,
+                due_on=due_day.day.isoformat(),
+                calendar_version=str(law.calendar_version),
             )
-        if audit_rows:
-            audit.record_changes(connection, audit_rows)
-        return len(audit_rows)
-
-    return registry.write(write_due_days)
+        )
+    if audit_rows:
+        audit.record_changes(connection, audit_rows)
+    return len(audit_rows)
 
 
 def _compute_due_day(

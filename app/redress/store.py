@@ -115,6 +115,16 @@ def update_case(connection: Connection, case_id: UUID, values: Mapping[str, Any]
     connection.execute(update(RedressCase).where(RedressCase.id == case_id).values(**values))
 
 
+def lock_open_cases(connection: Connection) -> None:
+    """Lock every open case in the order of the ids."""
+    connection.execute(
+        select(RedressCase.id)
+        .where(RedressCase.due_on.is_not(None))
+        .order_by(RedressCase.id)
+        .with_for_update()
+    )
+
+
 def update_due_day(connection: Connection, case: CaseRow, due_day: WorkingDayResult) -> bool:
     """Count an open case anew; False where a step was taken meanwhile, which counts for itself."""
     updated = connection.execute(

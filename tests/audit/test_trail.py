@@ -13,7 +13,7 @@ from app.audit.store import CHECK_ACTIONS
 from app.calendar.notices import build_statutory_years
 from app.catalogue.service import add_department, put_list_type_in_force
 from app.checks.store import sort_results
-from app.disclosure.service import load_calendar_year
+from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.security.keys import create, revoke
@@ -131,7 +131,7 @@ def notice_of_2027() -> CalendarYear:
 def test_the_law_changes_on_the_trail(world: World) -> None:
     put_list_type_in_force(world.registry, "charity.red", "某某条例第一条")
     add_department(world.registry, "shanting_hr", "山亭区人力资源和社会保障局", "human_resources")
-    load_calendar_year(world.registry, notice_of_2027())
+    load_calendar_notice(world.registry, notice_of_2027())
     assert only(world, "list_type_enabled")["target"] == "catalogue/2"
     assert only(world, "department_added")["target"] == "catalogue/3"
     assert only(world, "calendar_loaded")["detail"] == {"recomputed": 0}
@@ -141,7 +141,7 @@ def test_a_recomputed_deadline_is_on_the_trail(world: World) -> None:
     world.clock.set_day(date(2026, 12, 29))
     decided = build_push()["decision"] | {"decided_on": "2026-12-28"}
     entry = world.record(decision=decided, effective_from="2026-12-28", effective_until=None)
-    load_calendar_year(world.registry, notice_of_2027())
+    load_calendar_notice(world.registry, notice_of_2027())
     record = only(world, "deadline_recomputed")
     assert (record["target"], record["seq"]) == (entry["id"], 2)
 

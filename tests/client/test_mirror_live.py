@@ -19,8 +19,8 @@ import pytest
 
 from app.calendar.notices import read_calendar_notice
 from app.client.mirror import run_mirror
-from app.disclosure.service import load_calendar_year
 from app.epoch.service import start_epoch
+from app.notices.service import load_calendar_notice
 from tests.support.processes import REDBLACK_COMMAND, build_environment
 from tests.support.random_department import RandomDepartment
 from tests.support.request_bodies import build_red_changes
@@ -133,7 +133,7 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
             days = chance.choice([1, 1, 2, 7, 30])
             world.clock.set_day(world.clock.today() + timedelta(days))
         if turn == 60:
-            load_calendar_year(world.registry, read_calendar_notice(notice))
+            load_calendar_notice(world.registry, read_calendar_notice(notice))
         if chance.random() < 0.02:
             start_epoch(world.registry)
         if chance.random() < 0.15:

@@ -13,9 +13,9 @@ import pytest
 from app.calendar.queries import read_current_calendar
 from app.catalogue.service import put_list_type_in_force
 from app.demo.synthetic import build_uscc
-from app.disclosure.service import load_calendar_year
 from app.entries import store
 from app.exports import snapshot
+from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status
@@ -196,7 +196,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
     assert (corrected.status_code, published.status_code) == (200, 200)
     put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
     # A day is amended so that a deadline comes nearer: what was due then stays as it was shown.
-    load_calendar_year(world.registry, amended_year(world, date(2026, 11, 29)))
+    load_calendar_notice(world.registry, amended_year(world, date(2026, 11, 29)))
     world.clock.set_day(date(2026, 12, 2))
 
     for name, then in before.items():

@@ -6,8 +6,7 @@ from pathlib import Path
 import yaml
 
 from app.calendar.notices import read_calendar_notice
-from app.disclosure.service import load_calendar_year
-from app.redress.due_days import recompute_due_days
+from app.notices.service import load_calendar_notice
 from tests.support.redress_cases import build_objection, open_case, require_status, take_case_step
 from tests.support.request_bodies import build_organisation
 from tests.support.world import World
@@ -37,9 +36,9 @@ def test_open_cases_are_counted_anew_and_closed_ones_are_not(world: World, tmp_p
     require_status(take_case_step(world.api(), cases[2], "decision", rejected, 2))
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(NOTICE), encoding="utf-8")
-    load_calendar_year(world.registry, read_calendar_notice(file))
-    assert recompute_due_days(world.registry) == 2
-    assert recompute_due_days(world.registry) == 0  # done again it moves nothing
+    notice = read_calendar_notice(file)
+    assert load_calendar_notice(world.registry, notice).due_days == 2
+    assert load_calendar_notice(world.registry, notice).due_days == 0
     listed = require_status(world.api().get("/v1/objections"))["cases"]
     assert [(case["due_on"], case["provisional"]) for case in listed] == [
         ("2027-01-06", False),

@@ -1,4 +1,4 @@
-"""A year's day-off notice arrives: deadlines are counted anew, and nobody is late because of it."""
+"""Loading a calendar notice: dates are recomputed in one change, and no department becomes late."""
 
 import os
 import subprocess
@@ -16,11 +16,14 @@ from sqlalchemy import select
 import app.disclosure.service
 import app.entries.changes.next_version
 import app.entries.recording.batch
-from app.calendar.notices import read_calendar_notice
+import app.notices.service
+from app.calendar.notices import CalendarNotice, read_calendar_notice
 from app.db.tables import CalendarVersion, EntryVersion
-from app.disclosure.service import load_calendar_year
 from app.errors import InvalidPayload
+from app.notices.service import load_calendar_notice
+from app.redress.due_days import recompute_due_days
 from app.registry import read_head, take_sequence
+from tests.support.redress_cases import build_objection, open_case
 from tests.support.request_bodies import (
     build_decision,
     build_organisation,
@@ -36,7 +39,7 @@ NOTICE: dict[str, Any] = {
     "working_days": [],
     "source": "a notice for tests",
 }
-# A decision of Monday, 2026-12-28 has until 2027-01-07 by the statute alone.
+# The deadline of a decision of Monday, 2026-12-28 is 2027-01-07 by statute alone.
 PLAIN = NOTICE
 LATER = NOTICE | {"off_days": [*NOTICE["off_days"], "2027-01-04"]}
 EARLIER = NOTICE | {"working_days": ["2027-01-02", "2027-01-03"]}
@@ -44,10 +47,11 @@ BY_STATUTE, WHEN_LATER, WHEN_EARLIER = "2027-01-07", "2027-01-08", "2027-01-05"
 
 
 def load(world: World, tmp_path: Path, notice: dict[str, Any]) -> tuple[int, int]:
-    """As `redblack calendar load` does it."""
+    """Load a notice as `redblack calendar load` does; return the version and the entries."""
     file = tmp_path / "notice.yaml"
     file.write_text(yaml.safe_dump(notice, allow_unicode=True), encoding="utf-8")
-    return load_calendar_year(world.registry, read_calendar_notice(file))
+    result = load_calendar_notice(world.registry, read_calendar_notice(file))
+    return result.calendar_version, result.deadlines
 
 
 def decided(world: World, decided_on: str, serial: int = 1, **more: Any) -> dict[str, Any]:
@@ -92,12 +96,10 @@ def require_gap_free(world: World) -> None:
         assert instants == sorted(instants)
 
 
-# --- what is counted anew ------------------------------------------------
+# --- recomputed deadlines -------------------------------------------------
 
 
-def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
-    world: World, tmp_path: Path
-) -> None:
+def test_only_affected_deadlines_are_recomputed(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     untouched = decided(world, "2026-12-22", 1)
     touched = decided(world, "2026-12-28", 2)
@@ -111,9 +113,9 @@ def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
     assert clock(world, touched) == (WHEN_LATER, False, "2")
     assert clock(world, kept) == ("2027-01-05", False, "2")
     assert [shown(world, one)["version"] for one in (untouched, touched, kept)] == [1, 2, 2]
-    told = world.api().get("/v1/calendar/deadline", params={"decided_on": "2026-12-28"}).json()
+    answer = world.api().get("/v1/calendar/deadline", params={"decided_on": "2026-12-28"}).json()
     assert (
-        told.items()
+        answer.items()
         >= {
             "deadline": WHEN_LATER,
             "provisional": False,
@@ -123,9 +125,7 @@ def test_what_the_notice_touches_is_counted_anew_and_nothing_else(
     require_gap_free(world)
 
 
-def test_the_history_says_that_the_calendar_moved_the_deadline(
-    world: World, tmp_path: Path
-) -> None:
+def test_the_history_gives_the_calendar_as_reason(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     load(world, tmp_path, LATER)
@@ -147,16 +147,14 @@ def test_the_history_says_that_the_calendar_moved_the_deadline(
     }
 
 
-def test_a_notice_that_moves_no_deadline_still_settles_it(world: World, tmp_path: Path) -> None:
+def test_an_unchanged_deadline_becomes_final(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     assert load(world, tmp_path, PLAIN) == (2, 1)
     assert clock(world, entry) == (BY_STATUTE, False, "2")
 
 
-def test_a_notice_is_amended_and_the_same_again_touches_nothing(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_repeated_notice_recomputes_nothing(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     load(world, tmp_path, LATER)
@@ -171,9 +169,7 @@ def test_a_notice_is_amended_and_the_same_again_touches_nothing(
 OFF_2028 = ["2028-05-01", "2028-10-02", "2028-10-03"]
 
 
-def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
-    world: World, tmp_path: Path
-) -> None:
+def test_ended_and_void_entries_are_recomputed_too(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     ended, void = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
     for entry, action, body in (
@@ -193,7 +189,7 @@ def test_ended_and_sealed_entries_are_counted_anew_like_the_others(
         assert view["disclosure"]["state"] == "not_required"
 
 
-def test_entries_beyond_one_page_are_counted_anew_as_well(
+def test_entries_beyond_one_batch_are_recomputed(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(app.disclosure.service, "MAX_ENTRIES_PER_RECOMPUTATION", 2)
@@ -204,12 +200,10 @@ def test_entries_beyond_one_page_are_counted_anew_as_well(
     require_gap_free(world)
 
 
-# --- nobody is late because of a notice ----------------------------------
+# --- no department becomes late -------------------------------------------
 
 
-def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_publication_in_time_stays_on_time(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     punctual, silent = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
     world.clock.set_day(date(2027, 1, 6))
@@ -229,7 +223,7 @@ def test_what_was_published_in_time_by_the_deadline_then_shown_stays_on_time(
     assert corrected.json()["disclosure"]["state"] == "on_time"
 
 
-def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Path) -> None:
+def test_a_later_deadline_makes_a_late_publication_on_time(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     a_day_late, two_days = decided(world, "2026-12-28", 1), decided(world, "2026-12-28", 2)
     world.clock.set_day(date(2027, 1, 9))
@@ -240,9 +234,7 @@ def test_what_was_late_is_on_time_by_a_later_deadline(world: World, tmp_path: Pa
     assert (state(world, a_day_late), state(world, two_days)) == ("on_time", "late")
 
 
-def test_what_was_reported_in_time_stays_so_and_what_was_late_may_come_in_time(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_report_in_time_never_becomes_late(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2027, 1, 6))
     in_time = decided(world, "2026-12-28", 1)
     world.clock.set_day(date(2027, 1, 8))
@@ -262,9 +254,7 @@ def test_what_was_reported_in_time_stays_so_and_what_was_late_may_come_in_time(
     assert reported() == ["on_time", "on_time", "late"]
 
 
-def test_a_channel_published_before_the_notice_keeps_its_grace_and_one_after_has_none(
-    world: World, tmp_path: Path
-) -> None:
+def test_only_earlier_publications_keep_the_earlier_deadline(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     world.clock.set_day(date(2027, 1, 6))
@@ -277,15 +267,16 @@ def test_a_channel_published_before_the_notice_keeps_its_grace_and_one_after_has
     assert found["state"] == "late"
 
 
-# --- a change that runs beside the load ----------------------------------
+# --- changes during the load ----------------------------------------------
 
 
-def racing(
+def load_during_change(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any
 ) -> Callable[[], None]:
-    """Let the notice come just before a change takes its number, which it was decided without.
+    """Load the notice just before a change takes its sequence number.
 
-    On SQLite the writer is alone, so there the load has to wait for the change to be done.
+    The change was decided by the old calendar. On SQLite the writer is alone, so the load waits
+    until the change is done.
     """
     loader = threading.Thread(target=load, args=(world, tmp_path, LATER))
 
@@ -300,11 +291,11 @@ def racing(
     return loader.join
 
 
-def test_a_push_that_races_with_the_notice_is_decided_by_it(
+def test_a_push_during_the_load_uses_the_new_calendar(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
-    wait = racing(world, tmp_path, monkeypatch, app.entries.recording.batch)
+    wait = load_during_change(world, tmp_path, monkeypatch, app.entries.recording.batch)
     entry = decided(world, "2026-12-28")
     wait()
     assert clock(world, entry) == (WHEN_LATER, False, "2")
@@ -313,13 +304,13 @@ def test_a_push_that_races_with_the_notice_is_decided_by_it(
     require_gap_free(world)
 
 
-def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_the_old(
+def test_a_publication_during_the_load_uses_the_new_calendar(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
     entry = decided(world, "2026-12-28")
     world.clock.set_day(date(2027, 1, 8))
-    wait = racing(world, tmp_path, monkeypatch, app.entries.changes.next_version)
+    wait = load_during_change(world, tmp_path, monkeypatch, app.entries.changes.next_version)
     publish(world, entry, "2027-01-08")
     wait()
     view = shown(world, entry)
@@ -328,9 +319,7 @@ def test_a_publication_that_races_with_the_notice_is_not_lost_and_not_judged_by_
     require_gap_free(world)
 
 
-def test_many_pushes_beside_a_load_all_end_on_the_new_calendar(
-    world: World, tmp_path: Path
-) -> None:
+def test_many_pushes_beside_a_load_use_the_new_calendar(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     bodies = [
         build_push(
@@ -363,7 +352,7 @@ def test_many_pushes_beside_a_load_all_end_on_the_new_calendar(
     require_gap_free(world)
 
 
-def test_a_load_that_fails_half_way_leaves_the_old_calendar(
+def test_a_failure_in_the_deadlines_leaves_the_old_calendar(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
@@ -386,7 +375,60 @@ def test_a_load_that_fails_half_way_leaves_the_old_calendar(
     require_gap_free(world)
 
 
-def test_every_load_is_on_record(world: World, tmp_path: Path) -> None:
+@pytest.fixture
+def case_and_entry(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
+    """An open objection of 2026-12-30, due on 2027-01-05 by statute, and its entry."""
+    world.clock.set_day(date(2026, 12, 30))
+    entry = decided(world, "2026-12-28")
+    case = open_case(world.api(), entry, "objections", build_objection())
+    assert due_days(world) == {case["id"]: ("2027-01-05", True)}
+    return case, entry
+
+
+def due_days(world: World) -> dict[str, tuple[str, bool]]:
+    cases = world.api().get("/v1/objections").json()["cases"]
+    return {case["id"]: (case["due_on"], case["provisional"]) for case in cases}
+
+
+def test_deadlines_and_due_days_change_together(
+    world: World, case_and_entry: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    case, entry = case_and_entry
+    year = CalendarNotice.model_validate(LATER).to_calendar_year()
+    assert load_calendar_notice(world.registry, year) == (2, 1, 1)
+    assert clock(world, entry) == (WHEN_LATER, False, "2")
+    assert due_days(world) == {case["id"]: ("2027-01-06", False)}
+    require_gap_free(world)
+
+
+def test_a_failure_in_the_due_days_leaves_nothing(
+    world: World,
+    case_and_entry: tuple[dict[str, Any], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case, entry = case_and_entry
+    year = CalendarNotice.model_validate(LATER).to_calendar_year()
+    before = shown(world, entry)
+
+    def fail(*arguments: Any) -> int:
+        recompute_due_days(*arguments)
+        raise ZeroDivisionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(app.notices.service, "recompute_due_days", fail)
+        with pytest.raises(ZeroDivisionError):
+            load_calendar_notice(world.registry, year)
+    assert shown(world, entry) == before
+    assert due_days(world) == {case["id"]: ("2027-01-05", True)}
+    records = world.api("auditor").get("/v1/audit/records").json()["records"]
+    assert not {"calendar_loaded", "deadline_recomputed", "objection_recounted"} & {
+        record["action"] for record in records
+    }
+    assert load_calendar_notice(world.registry, year) == (2, 1, 1)
+    require_gap_free(world)
+
+
+def test_every_load_is_recorded(world: World, tmp_path: Path) -> None:
     load(world, tmp_path, LATER)
     with world.registry.database.reading() as connection:
         loaded = connection.execute(
@@ -427,19 +469,17 @@ FAULTY: list[tuple[str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("text", "told"), FAULTY)
-def test_a_notice_with_faults_is_refused_and_each_is_named(
-    tmp_path: Path, text: str, told: str
-) -> None:
+@pytest.mark.parametrize(("text", "expected"), FAULTY)
+def test_faults_of_a_notice_are_named(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / "notice.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidPayload) as refusal:
         read_calendar_notice(file)
     faults = [f"{fault.pointer} {fault.sentence.en}" for fault in refusal.value.faults]
-    assert any(told in one for one in [refusal.value.detail.en, *faults]), faults
+    assert any(expected in one for one in [refusal.value.detail.en, *faults]), faults
 
 
-def test_the_command_loads_a_notice_or_names_its_faults_and_exits_with_1(tmp_path: Path) -> None:
+def test_the_command_loads_a_notice_or_names_its_faults(tmp_path: Path) -> None:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("REDBLACK_")},
         "REDBLACK_DATA_DIR": str(tmp_path / "data"),
@@ -465,6 +505,6 @@ def test_the_command_loads_a_notice_or_names_its_faults_and_exits_with_1(tmp_pat
     assert "Traceback" not in refused.stderr
     file.write_text(yaml.safe_dump(LATER, allow_unicode=True), encoding="utf-8")
     loaded = command("calendar", "load", str(file))
-    said = "calendar version 2, 0 deadlines recomputed, 0 of open cases\n"
-    assert (loaded.returncode, loaded.stdout) == (0, said)
+    output = "calendar version 2, 0 deadlines recomputed, 0 of open cases\n"
+    assert (loaded.returncode, loaded.stdout) == (0, output)
     assert command("calendar", "load", str(tmp_path / "missing.yaml")).returncode != 0
