@@ -16,7 +16,7 @@ class Synchronous(StrEnum):
 
 
 class Settings(BaseSettings):
-    """Everything that an operator may set; each field is explained in the README."""
+    """Everything that an operator may set; docs/reference.md explains each field."""
 
     model_config = SettingsConfigDict(env_prefix="REDBLACK_", env_file=".env", extra="ignore")
 

@@ -1,7 +1,7 @@
 """What may be done to an entry in which status, by whom, on what basis, within which time.
 
-A table, and nothing else moves an entry: every version that is written passes `require`. The README
-shows it as a diagram, and a test holds the two equal.
+A table, and nothing else moves an entry: every version that is written passes `require`.
+`docs/lifecycle.md` shows it as a diagram and a table, and a test holds the two equal.
 """
 
 from collections.abc import Iterator, Mapping

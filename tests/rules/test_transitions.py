@@ -1,5 +1,6 @@
 """The table of transitions: complete, and nothing passes beside it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from app.rules.transitions import (
     require_transition_allowed,
 )
 
-README = Path(__file__).parents[2] / "README.md"
+LIFECYCLE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 ISSUER = Caller(None, "hr", Role.department, "human_resources")
 
 
@@ -72,5 +73,30 @@ def test_no_day_brings_back_what_is_over() -> None:
     assert all(move.before not in ENDED_STATUSES for move in AUTOMATIC_TRANSITIONS)
 
 
-def test_the_readme_draws_the_table() -> None:
-    assert "```mermaid\n" + "\n".join(build_state_diagram()) + "\n```" in README.read_text("utf-8")
+def test_the_documentation_draws_the_table() -> None:
+    diagram = "\n".join(build_state_diagram())
+    assert f"```mermaid\n{diagram}\n```" in LIFECYCLE.read_text("utf-8")
+
+
+def test_the_documentation_lists_every_action() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \| (.*?) \| ?(.*?) ?\|$", *_lifecycle())
+    expected = [
+        (action.value, move.allowed_actor.value, move.legal_basis, move.time_limit or "")
+        for action, move in TRANSITIONS.items()
+        if action is not Action.record
+    ]
+    assert sorted(
+        (action, actor, basis, limit) for action, _, actor, basis, limit in rows
+    ) == sorted(expected)
+
+
+def test_the_documentation_lists_the_statuses_of_every_action() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \|", *_lifecycle())
+    for action, statuses in rows:
+        allowed = TRANSITIONS[Action(action)].allowed_statuses
+        listed = set(Status) if statuses == "any" else set(re.findall(r"`(\w+)`", statuses))
+        assert listed == allowed, action
+
+
+def _lifecycle() -> tuple[str, re.RegexFlag]:
+    return LIFECYCLE.read_text("utf-8"), re.MULTILINE
