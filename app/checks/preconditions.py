@@ -5,8 +5,8 @@ from datetime import date, datetime
 from app.checks.schemas import Investigation
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.registry import Registry
-from app.rules.admission import add_span
 from app.rules.law import Catalogue, Span
+from app.rules.spans import add_span
 
 LONGEST_DELAY = Span(years=1)
 """For how long a subject may be kept from learning of a question; longer is asked anew."""

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 from app.entries.schemas import IdentifierView
 from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
-from app.rules.admission import DecisionKind, PersonRole
+from app.rules.decision import DecisionKind, PersonRole
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status

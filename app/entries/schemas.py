@@ -10,7 +10,7 @@ from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_valida
 
 from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
-from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
+from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind

@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, create_model
 
 from app.entries.schemas import EntryView, SubjectView
 from app.http.schemas import Day, View
-from app.rules.admission import DecisionKind, PersonRole
+from app.rules.decision import DecisionKind, PersonRole
 from app.rules.law import ListKind, Severity
 from app.rules.status import Status
 

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from app.entries.schemas import DecisionView, ExtensionView, IdentifierView, RemovalView
 from app.http.schemas import Day, Model, Name, Reference, View
-from app.rules.admission import PersonRole
+from app.rules.decision import PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import NamedTuple
 
+from app.rules.spans import ONE_DAY
+
 DISCLOSURE_WORKING_DAYS = 7
 SATURDAY = 5
-ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from app.errors import Sentence, TermNotAllowed
-from app.rules.admission import Ruling, add_span
+from app.rules.admission import Ruling
 from app.rules.law import ListType
+from app.rules.spans import add_span
 from app.rules.status import Term
 
 

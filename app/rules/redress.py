@@ -12,7 +12,6 @@ from enum import StrEnum
 
 from dateutil.relativedelta import relativedelta
 
-from app.rules.admission import MAX_DATE, add_span
 from app.rules.law import (
     Bar,
     CountedFrom,
@@ -22,6 +21,8 @@ from app.rules.law import (
     RepairRule,
     Severity,
 )
+from app.rules.list_effects import LIST_EFFECTS
+from app.rules.spans import MAX_DATE, add_span
 from app.rules.status import Status, Term
 from app.rules.transitions import TRANSITIONS, Action
 
@@ -148,7 +149,7 @@ def assess_repairability(
     """
     kind, severity = candidate.list_type.kind, candidate.severity
     exclusions: list[Unmet] = []
-    if kind is ListKind.red or not candidate.list_type.repairable or rule is None:
+    if not LIST_EFFECTS[kind].is_repairable or not candidate.list_type.repairable or rule is None:
         exclusions.append(Unmet.not_repairable)
     if candidate.status not in TRANSITIONS[Action.repair].allowed_statuses:
         exclusions.append(Unmet.ended)

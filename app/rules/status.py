@@ -4,12 +4,12 @@ SQL twin: `app/entries/store.py`, `status_expression`; a test holds the two equa
 """
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from enum import StrEnum
 
 from app.rules.law import ListKind
-
-ONE_DAY = timedelta(days=1)
+from app.rules.list_effects import LIST_EFFECTS
+from app.rules.spans import ONE_DAY
 
 
 class Status(StrEnum):
@@ -110,6 +110,6 @@ def compute_status(
         return Status.expired
     if day < term.effective_from:
         return Status.scheduled
-    if kind is ListKind.red and has_active_black_entry:
+    if has_active_black_entry and LIST_EFFECTS[kind].is_suspended_by_black:
         return Status.suspended
     return Status.active

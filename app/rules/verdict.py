@@ -19,6 +19,7 @@ from app.rules.law import (
     Obligation,
     Severity,
 )
+from app.rules.list_effects import LIST_EFFECTS
 from app.rules.status import Status
 
 
@@ -71,11 +72,6 @@ class Verdict(NamedTuple):
 
 
 EMPTY_VERDICT = Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
-
-MEASURE_KIND_BY_LIST_KIND = {
-    ListKind.red: MeasureKind.reward,
-    ListKind.black: MeasureKind.punishment,
-}
 
 
 def compute_verdict(
@@ -156,7 +152,7 @@ def _find_measures_with_rules(
         for rule in catalogue.measure_rules.values()
         if _is_rule_applicable(rule, list_type, severity, matter) and rule.is_valid_on(day)
     )
-    measure_kind = MEASURE_KIND_BY_LIST_KIND.get(kind)
+    measure_kind = LIST_EFFECTS[kind].measure_kind
     return tuple(
         (measure, rule)
         for measure, rule in rules

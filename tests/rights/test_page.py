@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from app.rights.page import WORDS
-from app.rules.admission import DecisionKind, PersonRole
+from app.rules.decision import DecisionKind, PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind

@@ -14,17 +14,9 @@ from app.errors import (
     SubjectKindNotAllowed,
     TermNotAllowed,
 )
-from app.rules.admission import (
-    HEAD_ROLES,
-    UNSET,
-    DecisionFacts,
-    DecisionKind,
-    PenaltyLaw,
-    PersonRole,
-    Ruling,
-    add_span,
-    apply_law,
-)
+from app.rules.admission import Ruling, apply_law
+from app.rules.decision import UNSET, DecisionFacts, DecisionKind, PenaltyLaw, PersonRole
+from app.rules.decision_faults import HEAD_ROLES
 from app.rules.law import (
     DisclosureClass,
     Issuer,
@@ -34,6 +26,7 @@ from app.rules.law import (
     Span,
     SubjectKind,
 )
+from app.rules.spans import add_span
 from app.rules.status import Term
 
 TODAY = date(2026, 11, 22)

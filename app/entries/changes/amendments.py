@@ -26,13 +26,14 @@ from app.entries.store import EntryRow
 from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.http.schemas import FIRST_DAY
 from app.registry import Registry
-from app.rules.admission import DecisionFacts, Ruling, apply_law
+from app.rules.admission import Ruling, apply_law
 from app.rules.consecutive_terms import (
     apply_consecutive_cap,
     require_within_consecutive_cap,
     validate_extended_last_day,
 )
 from app.rules.cross_check import require_no_black_entry
+from app.rules.decision import DecisionFacts
 from app.rules.disclosure import apply_new_deadline
 from app.rules.identity import SubjectDescription, build_name_only_key, derive_identity
 from app.rules.law import ListKind, ListType, SubjectKind

@@ -44,9 +44,10 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry, take_sequence
-from app.rules.admission import DecisionFacts, Ruling, apply_law, require_in_force
+from app.rules.admission import Ruling, apply_law, require_in_force
 from app.rules.consecutive_terms import apply_consecutive_cap
 from app.rules.cross_check import require_no_black_entry
+from app.rules.decision import DecisionFacts
 from app.rules.disclosure import is_enterprise
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.identity import LookupKey

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from app.errors import Sentence
-from app.rules.admission import DecisionKind, PenaltyLaw, PersonRole
+from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, Severity, SubjectKind
 from app.submissions.formats.cells import Cell

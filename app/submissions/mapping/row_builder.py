@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.errors import Fault, ProblemCode, Sentence
-from app.rules.admission import PersonRole
+from app.rules.decision import PersonRole
 from app.rules.identifiers import Scheme
 from app.rules.law import SubjectKind
 from app.rules.text import normalize_number
