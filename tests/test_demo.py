@@ -16,6 +16,7 @@ from app.catalogue.queries import read_current_catalogue
 from app.catalogue.service import initialize_registry
 from app.crypto import KeyFileError, Sealed, Secrets
 from app.db import migrations
+from app.db.counter import read_head
 from app.db.tables import (
     AuditRecord,
     EntryPerson,
@@ -29,7 +30,7 @@ from app.demo import load_demo_data, print_keys, synthetic
 from app.disclosure.store import build_disclosure_state_expression
 from app.entries import store
 from app.entries.store import EntryRow
-from app.registry import Registry, read_head
+from app.registry import Registry
 from app.rules.disclosure import DisclosureState
 from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.identity import NAME_SCHEME

@@ -24,6 +24,7 @@ from hypothesis import note as say
 from hypothesis import strategies as some
 from sqlalchemy import func, select
 
+from app.db.counter import read_head
 from app.db.tables import EntryVersion
 from app.notices.service import load_calendar_notice
 from app.registry import read_head

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
 
 from app.audit.actions import AuditAction
-from app.db.prepared import insert_many, insert_or
+from app.db.bulk import insert_many, insert_or
 from app.db.tables import AccessRecord, AuditRecord, Check, CheckResult, RecentResult, UnknownCaller
 
 AuditRow = Mapping[str, Any]

@@ -4,8 +4,9 @@ from datetime import date
 from typing import NamedTuple
 
 from app.calendar import store
+from app.db.counter import read_head
 from app.db.engines import Connection
-from app.registry import Registry, read_head
+from app.registry import Registry
 from app.rules.calendar import Calendar, Deadline
 
 

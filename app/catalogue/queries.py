@@ -6,9 +6,10 @@ from datetime import date, datetime
 from app.calendar.queries import read_calendar_at
 from app.catalogue import store
 from app.clock import civil_day
+from app.db.counter import read_head
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
-from app.registry import Registry, read_head
+from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 

@@ -19,9 +19,10 @@ from app.catalogue.loading.consistency import (
 from app.catalogue.loading.files import read_sections, read_shipped_sections
 from app.catalogue.queries import read_current_catalogue
 from app.catalogue.sections import merge_sections
+from app.db.counter import begin_counting
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
-from app.registry import Registry, begin_counting
+from app.registry import Registry
 from app.rules.law import Catalogue, Department, Level
 from app.rules.permissions import COMMAND_LINE_CALLER
 

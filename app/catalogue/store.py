@@ -7,8 +7,8 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.catalogue.sections import ITEM_CLASSES, CatalogueSections, build_items_adapter
+from app.db.counter import LawMoved
 from app.db.tables import CatalogueItem, CatalogueVersion, RegistryState
-from app.registry import LawMoved
 from app.rules.law import Catalogue
 
 

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 from app.catalogue.queries import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.crypto import Secrets, fingerprint
+from app.db.counter import law_known_at, read_head
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.errors import ProblemCode, Sentence
-from app.registry import Registry, law_known_at, read_head
+from app.registry import Registry
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
 from app.rules.identity import LookupKey, build_name_only_key
 from app.rules.law import Catalogue, ListKind, SubjectKind

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, select
 from uuid_utils.compat import uuid7
 
-from app.db.prepared import insert_many, insert_or
+from app.db.bulk import insert_many, insert_or
 from app.db.tables import (
     Check,
     CheckResult,

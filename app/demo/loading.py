@@ -20,6 +20,7 @@ from uuid import UUID
 from app.calendar.queries import read_current_calendar
 from app.catalogue.queries import read_current_catalogue
 from app.clock import SHANGHAI, Clock
+from app.db.counter import read_head
 from app.demo.plan import (
     DAILY_REPORT_DAYS,
     LATE_WORKING_DAYS,
@@ -47,7 +48,7 @@ from app.redress.schemas import (
     RepairApplication,
     RepairDecision,
 )
-from app.registry import Registry, read_head
+from app.registry import Registry
 from app.rules.admission import determine_disclosure_class
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS
 from app.rules.disclosure import build_channels_for_codes

@@ -10,6 +10,7 @@ from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_calendar_at, read_current_calendar
+from app.db.counter import law_known_at
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
 from app.entries.changes import amendments
@@ -26,7 +27,7 @@ from app.http.schemas import (
     read_version,
     require_one_moment,
 )
-from app.registry import Registry, law_known_at
+from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission

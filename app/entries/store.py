@@ -31,7 +31,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from app.db.prepared import Prepared, among, as_text, insert_many
+from app.db.bulk import insert_many
+from app.db.prepared import Prepared, among, as_text
 from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind

@@ -2,8 +2,9 @@
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
+from app.db.counter import next_epoch
 from app.db.engines import Connection
-from app.registry import Registry, next_epoch
+from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 
 

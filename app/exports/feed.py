@@ -13,12 +13,13 @@ from typing import Any
 
 import orjson
 
+from app.db.counter import Head
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.projections import build_subject_view
 from app.entries.store import EntryRow
 from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
-from app.registry import Head, Registry
+from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
 from app.rules.visibility import AccessLevel

@@ -8,13 +8,14 @@ import orjson
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
+from app.db.counter import law_known_at, read_head
 from app.entries import store
 from app.entries.changes.status_changes import record_status_changes_until_today
 from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import Pin, Tally
-from app.registry import Registry, law_known_at, read_head
+from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Status
 

@@ -9,11 +9,12 @@ from uuid import UUID
 from app.calendar.queries import read_current_calendar
 from app.catalogue.queries import read_current_catalogue
 from app.clock import civil_day
+from app.db.counter import Head, read_head
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.projections import build_entry_view
 from app.entries.store import EntryRow
-from app.registry import Head, Registry, read_head
+from app.registry import Registry
 from app.rights import store
 from app.rights.store import Traces
 from app.rights.subject_lookup import Whom, identify

@@ -12,9 +12,9 @@ from sqlalchemy import select
 from app.catalogue.loading.files import read_sections
 from app.catalogue.queries import read_current_catalogue
 from app.catalogue.service import add_department, load_catalogue_file, put_list_type_in_force
+from app.db.counter import read_head
 from app.db.tables import CatalogueVersion, EntryVersion
 from app.errors import InvalidPayload
-from app.registry import read_head
 from app.rules.law import Severity, Span
 from tests.support.request_bodies import (
     build_check,

@@ -14,8 +14,9 @@ from app.catalogue import service, store
 from app.catalogue.queries import read_catalogue_at, read_current_catalogue
 from app.catalogue.sections import ITEM_CLASSES
 from app.catalogue.service import add_missing_shipped_items, put_list_type_in_force
+from app.db.counter import read_head
 from app.db.tables import AuditRecord, CatalogueItem, CatalogueVersion
-from app.registry import Registry, read_head
+from app.registry import Registry
 from app.rules.law import Catalogue, Span
 from tests.support.commands import build_command_runner
 from tests.support.request_bodies import build_push

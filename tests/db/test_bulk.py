@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.audit import store as audit_store
 from app.crypto import fingerprint
-from app.db.prepared import insert_many
+from app.db.bulk import insert_many
 from app.db.tables import (
     AuditRecord,
     Base,

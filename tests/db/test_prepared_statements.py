@@ -11,12 +11,13 @@ from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
+from app.db.bulk import insert_many
+from app.db.counter import read_head
 from app.db.engines import is_away
-from app.db.prepared import Prepared, among, as_text, insert_many
+from app.db.prepared import Prepared, among, as_text
 from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from app.entries import store as entries
 from app.http.problems import from_database
-from app.registry import read_head
 from app.rules.identity import LookupKey
 from app.subjects.queries import find_by_keys
 from tests.support.check_requests import post_check, read_check_records

@@ -19,12 +19,12 @@ from stdnum.iso7064 import mod_11_10
 from app.catalogue.service import put_list_type_in_force
 from app.checks.matching import Matching
 from app.checks.questions import Question, question_about
+from app.db.counter import read_head
 from app.entries import store
 from app.entries.changes.amendments import correct_facts, revoke_entry
 from app.entries.recording.batch import record_entry
 from app.entries.schemas import Correction, EntryPush, Revocation, RevocationCode
 from app.errors import IdentifierConflict, SubjectKindConflict
-from app.registry import read_head
 from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.permissions import COMMAND_LINE_CALLER
 from tests.support.numbers import build_uscc

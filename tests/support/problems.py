@@ -6,8 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import func, select
 
+from app.db.counter import read_head
 from app.db.tables import Entry, EntryPerson, EntryVersion, Subject, SubjectIdentifier, SubjectName
-from app.registry import read_head
 from tests.support.world import World
 
 PROBLEM_MEMBERS = {"type", "title", "status", "detail", "code", "request_id"}

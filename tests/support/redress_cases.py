@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from sqlalchemy import func, select
 
+from app.db.counter import read_head
 from app.db.tables import AuditRecord, EntryPerson, EntryTurn, EntryVersion, RedressCase
-from app.registry import read_head
 from app.rules.permissions import Role
 from app.security.keys import create
 from tests.support.world import World

@@ -12,6 +12,7 @@ from uuid import UUID
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
+from app.db.counter import take_sequence
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes import status_changes
@@ -20,7 +21,7 @@ from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.recording.version_values import build_person_values
 from app.entries.store import EntryRow
 from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
-from app.registry import Registry, take_sequence
+from app.registry import Registry
 from app.rules.law import ListKind
 from app.rules.permissions import Caller
 from app.rules.transitions import Action, require_transition_allowed

@@ -9,10 +9,11 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from app.db.counter import claim_day, read_head, take_sequence
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.store import ListedEntry
-from app.registry import Registry, claim_day, read_head, take_sequence
+from app.registry import Registry
 from app.rules.law import ListKind
 from app.rules.status import Status, Term, compute_status
 
@@ -81,7 +82,7 @@ def record_status_changes_until_today(registry: Registry) -> None:
         last_day = read_head(connection).turned_on
     if last_day is not None and last_day >= today:
         return
-    with registry.turning:  # the first of a day looks through all entries; the others wait for it
+    with registry.day_change:  # the first of a day looks through all entries; the others wait for it
         _record_status_changes_until(registry, today)
 
 

@@ -17,6 +17,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
+from app.db.counter import take_sequence
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.changes import status_changes

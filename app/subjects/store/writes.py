@@ -9,9 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.db.prepared import insert_many, insert_or
+from app.db.bulk import insert_many, insert_or
+from app.db.counter import LawMoved
 from app.db.tables import Subject, SubjectIdentifier, SubjectName
-from app.registry import LawMoved
 from app.rules.identity import DatedName, LookupKey
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
