@@ -26,7 +26,7 @@ from app.entries import router as entries_router
 from app.exports import router as exports_router
 from app.http import health, problems
 from app.http.fastpath import CheckFastPath
-from app.http.middleware import BodyLimits, Envelope, Metrics
+from app.http.middleware import BodyLimits, Metrics, RequestContextMiddleware
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
@@ -61,7 +61,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         registry = Registry.open(settings or Settings(), clock)
-        equip(app, registry)
+        attach_registry(app, registry)
         trouble = registry.verify()
         if trouble is not None:
             log.error("not ready: %s", trouble.detail.en)
@@ -96,8 +96,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         rights_router.router,
         health.router,
     ):
-        app.router.routes[:] = [*app.router.routes, *map(_named, router.routes)]
-    problems.install(app, audit_refusal)
+        app.router.routes[:] = [*app.router.routes, *map(_set_operation_id, router.routes)]
+    problems.install_handlers(app, audit_refusal)
     limits = settings or Settings()
     app.add_middleware(
         BodyLimits,
@@ -105,19 +105,21 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         files=limits.submission_limit_bytes + FORM_BYTES,
     )
     app.add_middleware(GZipMiddleware, minimum_size=GZIP_FROM_BYTES, compresslevel=GZIP_LEVEL)
-    app.add_middleware(Envelope, metrics=app.state.metrics, audit_refusal=audit_refusal)
-    describe(app)
+    app.add_middleware(
+        RequestContextMiddleware, metrics=app.state.metrics, audit_refusal=audit_refusal
+    )
+    complete_openapi(app)
     return app
 
 
-def _named(route: BaseRoute) -> BaseRoute:
-    # The handler's name is the operation's: what generated clients call their methods.
+def _set_operation_id(route: BaseRoute) -> BaseRoute:
+    # Generated clients name their methods after it; a function that was renamed keeps its own.
     if isinstance(route, APIRoute):
-        route.operation_id = route.name
+        route.operation_id = route.operation_id or route.name
     return route
 
 
-def equip(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None) -> None:
+def attach_registry(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None) -> None:
     """Give the app an open registry and what hangs on it."""
     limits = registry.settings
     app.state.registry = registry
@@ -129,7 +131,7 @@ def equip(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None
     app.state.dispatcher = dispatcher or Dispatcher(registry)
 
 
-def describe(app: FastAPI) -> None:
+def complete_openapi(app: FastAPI) -> None:
     """Finish the OpenAPI document: the problem document for every error that may come anywhere."""
     plain = app.openapi
 
@@ -183,7 +185,7 @@ def serve_app() -> CheckFastPath:
     """For uvicorn's workers (`--factory`): settings from the environment."""
     settings = Settings()
     logs.configure(settings.log_level)
-    served = front(create_app(settings), settings)
+    served = build_served_app(create_app(settings), settings)
     # What was imported stays, and what a request leaves is small: look for cycles seldom.
     gc.collect()
     gc.freeze()
@@ -191,7 +193,7 @@ def serve_app() -> CheckFastPath:
     return served
 
 
-def front(app: FastAPI, settings: Settings) -> CheckFastPath:
+def build_served_app(app: FastAPI, settings: Settings) -> CheckFastPath:
     """Return the app as it is served: checks before FastAPI's layers."""
     return CheckFastPath(
         app,

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.clock import Clock
 from app.crypto import Secrets
-from app.db.counter import LawMoved
+from app.db.counter import ConcurrentChange
 from app.db.engines import Database
 from app.db.tables import Check, RegistryState, SealingKey
 from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
@@ -24,11 +24,11 @@ from app.settings import Settings
 
 Result = TypeVar("Result")
 
-ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 RECHECK_SECONDS = 1.0
 # PostgreSQL: serialization failure, deadlock, and a unique key that another change took first. The
 # next attempt finds what the other one wrote, and the rules answer instead of the index.
-LOST_RACES = {"40001", "40P01", "23505"}
+RETRYABLE_SQLSTATES = {"40001", "40P01", "23505"}
 
 
 class Registry:
@@ -61,7 +61,7 @@ class Registry:
     @property
     def ready(self) -> bool:
         """True after `verify` found the registry able to answer, while its files are in place."""
-        return self._trouble is None and self.database.in_place()
+        return self._trouble is None and self.database.has_files_in_place()
 
     def close(self) -> None:
         """Close the connections."""
@@ -72,16 +72,16 @@ class Registry:
 
         `work` may run several times, so it must have no effect except on its connection.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self.database.writing() as connection:
                     return work(connection)
-            except LawMoved:
-                if attempt == ATTEMPTS:
+            except ConcurrentChange:
+                if attempt == MAX_ATTEMPTS:
                     raise NotReady(retry_after=1) from None
             except DBAPIError as error:
                 state = getattr(error.orig, "sqlstate", None)
-                if state not in LOST_RACES or attempt == ATTEMPTS:
+                if state not in RETRYABLE_SQLSTATES or attempt == MAX_ATTEMPTS:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
@@ -113,10 +113,10 @@ class Registry:
         # Imported here, because worker processes do not need them and stay smaller.
         from alembic.migration import MigrationContext  # noqa: PLC0415
 
-        from app.db.migrations import schema_head  # noqa: PLC0415
+        from app.db.migrations import find_schema_head  # noqa: PLC0415
 
         with self.database.reading() as connection:
-            if MigrationContext.configure(connection).get_current_revision() != schema_head():
+            if MigrationContext.configure(connection).get_current_revision() != find_schema_head():
                 return NotReady(
                     Sentence(
                         "The schema is not this version's; run: redblack db upgrade",
@@ -129,7 +129,7 @@ class Registry:
             initialised = connection.scalar(select(RegistryState.id)) is not None
         with self.database.reading_ledger() as connection:
             connection.execute(select(Check.id).limit(1))
-        if not self.database.in_place():
+        if not self.database.has_files_in_place():
             return NotReady(
                 Sentence(
                     "The database files were moved or replaced; put them back, or restart",

@@ -11,7 +11,7 @@ from fastapi import FastAPI
 
 from app.crypto import Secrets
 from app.demo.synthetic import build_uscc
-from app.main import equip
+from app.main import attach_registry
 from app.registry import Registry
 from tests.support.processes import build_push_today, create_key, serve_registry
 from tests.support.request_bodies import PERSON_RESIDENT_ID, build_push
@@ -185,7 +185,7 @@ def test_a_key_file_of_another_registry_makes_it_unready(
     Secrets.make(tmp_path / "other.key")
     wrong = settings.model_copy(update={"secret_key_file": tmp_path / "other.key"})
     with closing(Registry.open(wrong, world.clock)) as registry:
-        equip(app, registry)
+        attach_registry(app, registry)
         with world.client(key) as client:
             for path in ("/readyz", "/v1/entries", "/v1/exports/entries"):
                 answer = client.get(path)

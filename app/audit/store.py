@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
 
 from app.audit.actions import AuditAction
-from app.db.bulk import insert_many, insert_or
+from app.db.bulk import insert_in_dialect, insert_many
 from app.db.tables import AccessRecord, AuditRecord, Check, CheckResult, RecentResult, UnknownCaller
 
 AuditRow = Mapping[str, Any]
@@ -32,7 +32,7 @@ def add_accesses(connection: Connection, records: Sequence[AuditRow]) -> None:
 
 def count_unknown_caller(connection: Connection, source: str, minute: datetime) -> None:
     """Add one to the attempts of a source within a minute."""
-    statement = insert_or(connection, UnknownCaller).values(
+    statement = insert_in_dialect(connection, UnknownCaller).values(
         source=source[:80], minute=minute, attempts=1
     )
     connection.execute(

@@ -52,7 +52,7 @@ def read_law(registry: Registry, connection: Connection) -> Law:
         head.catalogue_version,
         head.calendar_version,
         now,
-        max(civil_day(now), head.turned_on or date.min),
+        max(civil_day(now), head.current_day or date.min),
     )
 
 

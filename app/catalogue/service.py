@@ -19,7 +19,7 @@ from app.catalogue.loading.consistency import (
 from app.catalogue.loading.files import read_sections, read_shipped_sections
 from app.catalogue.queries import read_current_catalogue
 from app.catalogue.sections import merge_sections
-from app.db.counter import begin_counting
+from app.db.counter import create_counter_row
 from app.db.engines import Connection
 from app.errors import InvalidPayload, Sentence
 from app.registry import Registry
@@ -38,7 +38,7 @@ def initialize_registry(registry: Registry) -> None:
 
     def work(connection: Connection) -> None:
         registry.adopt_keys(connection)
-        if not begin_counting(connection):
+        if not create_counter_row(connection):
             return
         catalogue = merge_sections(Catalogue(), read_shipped_sections())
         _record_version(

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.catalogue.sections import ITEM_CLASSES, CatalogueSections, build_items_adapter
-from app.db.counter import LawMoved
+from app.db.counter import ConcurrentChange
 from app.db.tables import CatalogueItem, CatalogueVersion, RegistryState
 from app.rules.law import Catalogue
 
@@ -68,7 +68,7 @@ def add_version(
         .returning(RegistryState.catalogue_version)
     ).scalar_one()
     if version != int(catalogue.version or 0) + 1:
-        raise LawMoved  # derived from an older version: the change in between would be lost
+        raise ConcurrentChange  # derived from an older version: the change in between would be lost
     connection.execute(
         insert(CatalogueVersion).values(version=version, loaded_at=at, actor=actor, note=note)
     )

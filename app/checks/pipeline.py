@@ -31,14 +31,14 @@ from app.checks.receipts import Answered
 from app.checks.result_indexing import Sorting
 from app.checks.schemas import CheckRequest
 from app.clock import civil_day
-from app.db.engines import DatabaseError, is_away
+from app.db.engines import DatabaseError, is_connection_error
 from app.errors import Forbidden, Malformed, RegistryError
 from app.http.deps import authenticate
-from app.http.middleware import header
+from app.http.middleware import read_header
 from app.http.problems import prefers_chinese
 from app.http.schemas import current_request_id
 from app.http.validation import read_body
-from app.jobs.batching import Grouping, together_or_alone
+from app.jobs.batching import Batcher, run_batch
 from app.lookups.queries import Look, show_past, show_together
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission, Role
@@ -83,8 +83,8 @@ async def answer_request(scope: Scope, receive: Receive) -> Response:
         RegistryError: it is not answered; see `Desk.answer`, `authenticate` and `read_body`.
     """
     caller = await authenticate(scope, [Permission.check_create])
-    asked = read_body(REQUEST, await _body(receive), header(scope, b"content-type"))
-    chinese = prefers_chinese(header(scope, b"accept-language"))
+    asked = read_body(REQUEST, await _body(receive), read_header(scope, b"content-type"))
+    chinese = prefers_chinese(read_header(scope, b"accept-language"))
     desk: Desk = scope["app"].state.desk
     answer = await desk.answer(Inquiry(caller, asked, chinese, current_request_id()))
     return Response(answer, media_type="application/json")
@@ -107,15 +107,15 @@ class Desk:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._together = Grouping[Inquiry, bytes](
-            partial(answer_group, registry), most=MOST_TOGETHER, name="checks"
+        self._together = Batcher[Inquiry, bytes](
+            partial(answer_group, registry), max_size=MOST_TOGETHER, name="checks"
         )
         # One after the other: side by side they would take turns at the interpreter, for longer.
-        self._large = Grouping[Inquiry, bytes](
-            partial(answer_group, registry), most=1, name="large checks"
+        self._large = Batcher[Inquiry, bytes](
+            partial(answer_group, registry), max_size=1, name="large checks"
         )
-        self._shown = Grouping[Look, bytes](
-            partial(show_group, registry), most=MOST_TOGETHER, name="subjects"
+        self._shown = Batcher[Look, bytes](
+            partial(show_group, registry), max_size=MOST_TOGETHER, name="subjects"
         )
         self._sorting = Sorting(registry)
 
@@ -136,7 +136,7 @@ class Desk:
             )
         large = len(request.subjects) > MANY_SUBJECTS
         try:
-            return await (self._large if large else self._together).ask(inquiry)
+            return await (self._large if large else self._together).submit(inquiry)
         finally:
             self.sort_later()
 
@@ -148,7 +148,7 @@ class Desk:
         """
         if look.past:
             return await run_in_threadpool(show_past, self._registry, look)
-        return await self._shown.ask(look)
+        return await self._shown.submit(look)
 
     def sort_later(self) -> None:
         """Have the results of a check or look-up sorted in when it is quiet."""
@@ -163,16 +163,16 @@ class Desk:
 
 def answer_group(registry: Registry, group: Sequence[Inquiry]) -> Sequence[bytes | Exception]:
     """Answer checks together; one that fails for a reason of its own does not fail the others."""
-    return together_or_alone(partial(answer_together, registry), group, hopeless=_is_hopeless)
+    return run_batch(partial(answer_together, registry), group, is_fatal=_is_hopeless)
 
 
 def show_group(registry: Registry, group: Sequence[Look]) -> Sequence[bytes | Exception]:
     """Show subjects together, likewise."""
-    return together_or_alone(partial(show_together, registry), group, hopeless=_is_hopeless)
+    return run_batch(partial(show_together, registry), group, is_fatal=_is_hopeless)
 
 
 def _is_hopeless(failure: Exception) -> bool:
-    return isinstance(failure, DatabaseError) and is_away(failure)
+    return isinstance(failure, DatabaseError) and is_connection_error(failure)
 
 
 def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:
@@ -181,7 +181,7 @@ def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes 
     Who asks for a matter that there is not, or hides the question for too long, is refused.
     """
     now = registry.clock.now()
-    with registry.database.answering() as connection:
+    with registry.database.reading_for_checks() as connection:
         moment = moment_of(registry, connection, on=civil_day(now))
         refusals = [_refusal_of(inquiry, moment) for inquiry in group]
         sound = [one for one, refusal in zip(group, refusals, strict=True) if refusal is None]

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from app.catalogue.queries import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest
 from app.crypto import Secrets, fingerprint
-from app.db.counter import law_known_at, read_head
+from app.db.counter import find_law_versions_at, read_head
 from app.db.engines import Connection
 from app.entries import store as entries
 from app.errors import ProblemCode, Sentence
@@ -151,7 +151,7 @@ def moment_of(
     elif known_seq is not None:
         known_at = entries.find_recorded_at(connection, known_seq)
     if known_at is not None:
-        version, _ = law_known_at(connection, known_at)
+        version, _ = find_law_versions_at(connection, known_at)
     elif known_seq is not None:
         version = 1  # before the first change there was the first catalogue
     return Moment(

@@ -14,7 +14,7 @@ from app.audit.actions import AuditAction
 from app.checks import schemas, service
 from app.checks.pipeline import CheckRoute, Desk
 from app.http.deps import RegistryDep, needs
-from app.http.middleware import header
+from app.http.middleware import read_header
 from app.http.problems import prefers_chinese, problems
 from app.http.schemas import Day, Instant, current_request_id
 from app.lookups.queries import Look
@@ -164,7 +164,7 @@ async def _show(
     known_at: datetime | None,
 ) -> Response:
     desk: Desk = request.app.state.desk
-    chinese = prefers_chinese(header(request.scope, b"accept-language"))
+    chinese = prefers_chinese(read_header(request.scope, b"accept-language"))
     look = Look(caller, whom, chinese, current_request_id(), on, known_at)
     # Put together from our own parts, as a check is: to validate it again would double its cost.
     return Response(await desk.show(look), media_type="application/json")

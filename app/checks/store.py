@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Row, delete, select
 from uuid_utils.compat import uuid7
 
-from app.db.bulk import insert_many, insert_or
+from app.db.bulk import insert_in_dialect, insert_many
 from app.db.tables import (
     Check,
     CheckResult,
@@ -74,7 +74,7 @@ def get_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any]:
 def add_outcome(connection: Connection, values: Mapping[str, Any]) -> bool:
     """Keep an outcome; False where one is recorded for that result, by whoever was first."""
     added = connection.execute(
-        insert_or(connection, Outcome)
+        insert_in_dialect(connection, Outcome)
         .values(id=uuid7(), **values)
         .on_conflict_do_nothing(index_elements=["check_id", "ref"])
         .returning(Outcome.id)

@@ -90,7 +90,7 @@ def _prepare_database(settings: Settings) -> None:
     from app.registry import Registry
 
     # Never beside a database that is there: it was sealed with a key that must be found again.
-    is_new = settings.embedded and migrations.current_revision(settings) is None
+    is_new = settings.embedded and migrations.read_current_revision(settings) is None
     if is_new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
     registry = Registry.open(settings)
@@ -145,7 +145,7 @@ def upgrade_database() -> None:
 
     settings = Settings()
     _prepare_database(settings)
-    print(f"schema at {migrations.current_revision(settings)}")
+    print(f"schema at {migrations.read_current_revision(settings)}")
 
 
 @database.command("current")
@@ -153,7 +153,9 @@ def show_revision() -> None:
     """Show the schema's revision, and the newest."""
     from app.db import migrations
 
-    print(f"{migrations.current_revision(Settings())} (newest: {migrations.schema_head()})")
+    print(
+        f"{migrations.read_current_revision(Settings())} (newest: {migrations.find_schema_head()})"
+    )
 
 
 @database.command("new-epoch")

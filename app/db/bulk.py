@@ -13,67 +13,72 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
-from app.db.engines import on_driver, to_json
+from app.db.engines import run_on_driver, to_json
 from app.db.tables import LEDGER, Base
 from app.db.tables.base import Instant
 
 
-def insert_or(connection: Connection, table: type[Base]) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what to do on a conflict, in the connection's dialect."""
+def insert_in_dialect(
+    connection: Connection, table: type[Base]
+) -> sqlite.Insert | postgresql.Insert:
+    """Return an INSERT in the dialect of the connection, which supports ON CONFLICT."""
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     return postgresql.insert(table)
 
 
-SELDOM_THE_SAME = (JSON, LargeBinary, Uuid)
+HIGH_CARDINALITY_TYPES = (JSON, LargeBinary, Uuid)
 
 
-class _Loading(NamedTuple):
-    """How rows of a table are brought into the form that the driver takes, and sent."""
+class _BulkInsert(NamedTuple):
+    """A prepared bulk insert: its statement, and the conversion of each column."""
 
     statement: str
-    values_of: Callable[[Mapping[str, Any]], tuple[Any, ...]]
+    get_values: Callable[[Mapping[str, Any]], tuple[Any, ...]]
     converters: tuple[Callable[[Collection[Any]], Iterable[Any]] | None, ...]
 
 
 def insert_many(
     connection: Connection, table: type[Base], rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Add rows, all of which name the same columns; what they leave out the database fills in.
+    """Insert rows that all name the same columns; other columns get their defaults.
 
-    The same rows come of it as of an INSERT by SQLAlchemy, which spends more time on the parameters
-    of a row than SQLite does on storing it; and COPY is how PostgreSQL takes many rows fast.
+    The stored rows equal those of an INSERT by SQLAlchemy.
 
     Raises:
-        DBAPIError: a constraint is broken, as an INSERT would tell it.
+        DBAPIError: a constraint is violated, with the same error as an INSERT.
     """
     if not rows:
         return
-    loading = _loading(connection.dialect, table, tuple(rows[0]))
-    columns = zip(*map(loading.values_of, rows), strict=True)
+    loading = _prepare_bulk_insert(connection.dialect, table, tuple(rows[0]))
+    columns = zip(*map(loading.get_values, rows), strict=True)
     converted = [
         column if convert is None else convert(column)
         for column, convert in zip(columns, loading.converters, strict=True)
     ]
     tuples = list(zip(*converted, strict=True))
     if connection.dialect.name == "sqlite":
-        on_driver(
+        run_on_driver(
             connection,
             loading.statement,
             lambda driver: driver.executemany(loading.statement, tuples),
         )
     else:
-        on_driver(
-            connection, loading.statement, lambda driver: _copy(driver, loading.statement, tuples)
+        run_on_driver(
+            connection,
+            loading.statement,
+            lambda driver: _copy_rows(driver, loading.statement, tuples),
         )
 
 
 @lru_cache(maxsize=64)
-def _loading(dialect: Dialect, table: type[Base], names: tuple[str, ...]) -> _Loading:
-    # In the table's order, as the compiled INSERT has them.
+def _prepare_bulk_insert(
+    dialect: Dialect, table: type[Base], names: tuple[str, ...]
+) -> _BulkInsert:
+    # In the order of the table, as in the compiled INSERT.
     columns = [column for column in table.__table__.columns if column.name in names]
     if dialect.name == "sqlite":
-        # Each schema is a file of its own there.
+        # On SQLite each schema is a file of its own.
         statement = str(
             insert(table).compile(
                 dialect=dialect,
@@ -86,30 +91,30 @@ def _loading(dialect: Dialect, table: type[Base], names: tuple[str, ...]) -> _Lo
         quoted = dialect.identifier_preparer
         listed = ", ".join(map(quoted.format_column, columns))
         statement = f"COPY {quoted.format_table(table.__table__)} ({listed}) FROM STDIN"
-    return _Loading(
+    return _BulkInsert(
         statement,
         itemgetter(*(column.name for column in columns)),
-        tuple(_converter(column, dialect) for column in columns),
+        tuple(_find_converter(column, dialect) for column in columns),
     )
 
 
-def _converter(
+def _find_converter(
     column: ColumnElement[Any], dialect: Dialect
 ) -> Callable[[Collection[Any]], Iterable[Any]] | None:
-    """What turns the values of a column into those that the driver takes; None where they are."""
+    """Return the conversion of a column's values for the driver; None if they need none."""
     kind = column.type
     convert: Callable[[Any], Any] | None = kind.dialect_impl(dialect).bind_processor(dialect)
     if dialect.name != "sqlite":
-        convert = _as_text(kind) or convert
+        convert = _find_text_converter(kind) or convert
     if convert is None:
         return None
-    if isinstance(kind, SELDOM_THE_SAME):
+    if isinstance(kind, HIGH_CARDINALITY_TYPES):
         return lambda values: map(convert, values)
-    return lambda values: _each_once(convert, values)
+    return lambda values: _convert_distinct(convert, values)
 
 
-def _as_text(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
-    """COPY takes texts; to make them here costs less than to leave it to the driver."""
+def _find_text_converter(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
+    """Return the conversion to text for COPY, which costs less here than in the driver."""
     if isinstance(kind, JSON):
         return to_json
     if isinstance(kind, Uuid):
@@ -119,13 +124,13 @@ def _as_text(kind: TypeEngine[Any]) -> Callable[[Any], str | None] | None:
     return None
 
 
-def _each_once(convert: Callable[[Any], Any], values: Collection[Any]) -> Iterable[Any]:
-    # Days, instants and marks repeat from row to row.
+def _convert_distinct(convert: Callable[[Any], Any], values: Collection[Any]) -> Iterable[Any]:
+    # Days, instants and flags repeat from row to row: convert each distinct value once.
     converted = {value: convert(value) for value in set(values)}
     return map(converted.__getitem__, values)
 
 
-def _copy(driver: Any, statement: str, rows: Iterable[Sequence[Any]]) -> None:  # noqa: ANN401
+def _copy_rows(driver: Any, statement: str, rows: Iterable[Sequence[Any]]) -> None:  # noqa: ANN401
     with driver.cursor() as cursor, cursor.copy(statement) as copy:
         for row in rows:
             copy.write_row(row)

@@ -5,17 +5,17 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 
-from app.db.prepared import Prepared, as_text
+from app.db.prepared import PreparedQuery, as_text
 from app.db.tables import CalendarVersion, CatalogueVersion, RegistryState
 from app.db.tables.base import Instant
 
 
-class LawMoved(Exception):
-    """The catalogue, the calendar or the day changed while a change was decided: decide again."""
+class ConcurrentChange(Exception):
+    """The catalogue, the calendar or the day changed while a change was decided: decide it again."""
 
 
-def begin_counting(connection: Connection) -> bool:
-    """Give an empty database its counters; False where it has them."""
+def create_counter_row(connection: Connection) -> bool:
+    """Create the counter row of an empty database; return False if it exists."""
     if connection.scalar(select(RegistryState.id)) is not None:
         return False
     connection.execute(
@@ -25,17 +25,17 @@ def begin_counting(connection: Connection) -> bool:
 
 
 class Head(NamedTuple):
-    """The state of the registry that an answer was made from."""
+    """The state of the registry from which an answer was computed."""
 
     epoch: int
     seq: int
     catalogue_version: int
     calendar_version: int
-    turned_on: date | None
-    """The last day whose turn was written down; None before the first change."""
+    current_day: date | None
+    """The last day whose day change was recorded; None before the first change."""
 
 
-HEAD = Prepared(
+HEAD_QUERY = PreparedQuery(
     select(
         RegistryState.epoch,
         RegistryState.seq,
@@ -47,25 +47,25 @@ HEAD = Prepared(
 
 
 def read_head(connection: Connection) -> Head:
-    """The newest state."""
-    [(epoch, seq, catalogue_version, calendar_version, turned_on)] = HEAD.rows(connection)
+    """Read the newest state."""
+    [(epoch, seq, catalogue_version, calendar_version, turned_on)] = HEAD_QUERY.fetch(connection)
     day = None if turned_on is None else date.fromisoformat(turned_on)
     return Head(epoch, seq, catalogue_version, calendar_version, day)
 
 
-def claim_day(connection: Connection, since: date | None, today: date) -> bool:
-    """Move the last turned day on; False where somebody else did so since it was read."""
+def advance_day(connection: Connection, known_day: date | None, today: date) -> bool:
+    """Set the current day; return False if another process did so since `known_day` was read."""
     claimed = connection.execute(
         update(RegistryState)
-        .where(RegistryState.turned_on.is_not_distinct_from(since))
+        .where(RegistryState.turned_on.is_not_distinct_from(known_day))
         .values(turned_on=today)
         .returning(RegistryState.id)
     )
     return claimed.one_or_none() is not None
 
 
-def law_known_at(connection: Connection, instant: datetime) -> tuple[int, int]:
-    """The catalogue and calendar versions in use at an instant; before the first, the first."""
+def find_law_versions_at(connection: Connection, instant: datetime) -> tuple[int, int]:
+    """Find the catalogue and calendar versions in use at an instant; the first ones before that."""
     found = [
         connection.scalar(select(func.max(table.version)).where(table.loaded_at <= instant)) or 1
         for table in (CatalogueVersion, CalendarVersion)
@@ -73,11 +73,11 @@ def law_known_at(connection: Connection, instant: datetime) -> tuple[int, int]:
     return found[0], found[1]
 
 
-class Numbers(NamedTuple):
-    """Change numbers that were taken: the first of a block, and when they are recorded."""
+class SequenceBlock(NamedTuple):
+    """A block of change numbers: the first one, and the instant at which they are recorded."""
 
     first: int
-    at: datetime
+    recorded_at: datetime
 
 
 def take_sequence(
@@ -88,16 +88,17 @@ def take_sequence(
     calendar_version: int,
     now: datetime,
     today: date,
-) -> Numbers:
-    """Take `count` change numbers, last before the inserts.
+) -> SequenceBlock:
+    """Take `count` change numbers, as the last step before the inserts.
 
-    The counter row serialises commits from here on, which is what makes the sequence gap-free and
-    commit-ordered. The instant is settled here too, never before that of an earlier number, though
-    nodes' clocks may differ. And here a change that was decided on an older catalogue or calendar,
-    or for a day (`today`) that is over by what others were told, finds out.
+    The counter row serialises commits from here on, so the sequence is gap-free and in commit
+    order. The instant is fixed here too and never decreases, although clocks of nodes may differ.
+    A change that was decided on an older catalogue or calendar, or for a day (`today`) that another
+    process already ended, is detected here.
 
     Raises:
-        LawMoved: the law or the day changed since the caller read it; `Registry.write` starts over.
+        ConcurrentChange: the law or the day changed since the caller read it; `Registry.write`
+            retries.
     """
     state = connection.execute(
         update(RegistryState)
@@ -118,14 +119,14 @@ def take_sequence(
         )
     ).one()
     if state.turned_on > today:
-        raise LawMoved
+        raise ConcurrentChange
     if (state.catalogue_version, state.calendar_version) != (catalogue_version, calendar_version):
-        raise LawMoved
-    return Numbers(state.seq - count + 1, state.recorded_at)
+        raise ConcurrentChange
+    return SequenceBlock(state.seq - count + 1, state.recorded_at)
 
 
-def next_epoch(connection: Connection) -> int:
-    """Begin a new epoch: after a restore, numbers are given out that were given out before."""
+def increment_epoch(connection: Connection) -> int:
+    """Increment the epoch: after a restore, change numbers are given out a second time."""
     started = connection.execute(
         update(RegistryState).values(epoch=RegistryState.epoch + 1).returning(RegistryState.epoch)
     )

@@ -1,13 +1,13 @@
 """Connections and transactions on both databases; the only module that begins or commits.
 
-Three ways in, each a context manager that commits on exit and rolls back on an error:
+Each method is a context manager that commits on exit and rolls back on an error:
 
 - `reading()`: a consistent snapshot of the registry.
 - `writing()`: one change. On SQLite the writer holds the database from its first statement (BEGIN
   IMMEDIATE); the queue before it is first come, first served, within the process by `FairLock` and
   across processes by a file lock, because SQLite's own busy timeout lets writers starve.
-- `ledger()`: checks and the audit of reads. A second file on SQLite, so an import never stands
-  between a clerk and an answer; a schema of the one database on PostgreSQL.
+- `ledger()`: checks and the audit of reads. A second file on SQLite, so that no check waits for an
+  import; a schema of the one database on PostgreSQL.
 
 A transaction begins and ends inside one call on one thread, never across a dependency's exit: the
 holder of a lock must not wait for a pool thread that waiting writers occupy.
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: actions hold one, stores use it
+from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: services pass it on, stores use it
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import NullPool
@@ -32,14 +32,14 @@ from app.settings import Settings
 Result = TypeVar("Result")
 
 DatabaseError = SQLAlchemyError
-"""Whatever the database does not do; no fault of what was sent."""
+"""Any failure of the database, as opposed to a fault of a request."""
 
 BUSY_MILLISECONDS = 10_000
-# KiB of pages that a connection of SQLite keeps; what it does not keep the operating system does.
+# KiB of pages in the cache of a SQLite connection; the operating system caches the rest.
 # A larger cache made an import a few percent faster, and its processes much larger.
 READER_CACHE, WRITER_CACHE, LEDGER_CACHE, ANSWER_CACHE = 2_000, 8_000, 16_000, 32_000
-# Pages in the write-ahead log before they are copied back: the ledger's are written all day, and
-# each copying waits for the disk.
+# Pages in the write-ahead log before a checkpoint: the ledger is written all day, and each
+# checkpoint waits for the disk.
 CHECKPOINT_PAGES, LEDGER_CHECKPOINT_PAGES = 1_000, 8_000
 POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
@@ -55,15 +55,17 @@ class Database:
         if self.embedded:
             main = Path(str(settings.url.database))
             self._files = [str(main), str(settings.ledger_path)]
-            self._reads: Engine = _sqlite(main, begin="BEGIN", pool_size=settings.read_pool)
-            self._answers = _sqlite(
+            self._reads: Engine = _create_sqlite_engine(
+                main, begin="BEGIN", pool_size=settings.read_pool
+            )
+            self._answers = _create_sqlite_engine(
                 main, begin="BEGIN", pool_size=settings.read_pool, cache_kibibytes=ANSWER_CACHE
             )
-            self._writes = _sqlite(
+            self._writes = _create_sqlite_engine(
                 main, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
             )
-            # One connection for all that is written: another's commit would empty its cache.
-            self._ledger: Engine = _sqlite(
+            # One connection for all writes: a commit of another connection would empty its cache.
+            self._ledger: Engine = _create_sqlite_engine(
                 settings.ledger_path,
                 begin="BEGIN IMMEDIATE",
                 pool_size=1,
@@ -71,40 +73,42 @@ class Database:
                 cache_kibibytes=LEDGER_CACHE,
                 checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
             ).execution_options(schema_translate_map={LEDGER: None})
-            self._ledger_reads: Engine = _sqlite(
+            self._ledger_reads: Engine = _create_sqlite_engine(
                 settings.ledger_path, begin="BEGIN", pool_size=settings.read_pool
             ).execution_options(schema_translate_map={LEDGER: None})
             self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
         else:
-            # One meaning on both: a read sees one snapshot, as it does on SQLite.
-            self._reads = self._answers = _postgres(settings, settings.read_pool).execution_options(
-                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            # As on SQLite, a read sees one snapshot.
+            self._reads = self._answers = _create_postgres_engine(
+                settings, settings.read_pool
+            ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._writes = _create_postgres_engine(settings, settings.write_slots)
+            self._ledger = self._ledger_reads = _create_postgres_engine(
+                settings, settings.write_slots
             )
-            self._writes = _postgres(settings, settings.write_slots)
-            self._ledger = self._ledger_reads = _postgres(settings, settings.write_slots)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """Read the registry as of one moment."""
+        """Read one snapshot of the registry."""
         with self._reads.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
-    def answering(self) -> Iterator[Connection]:
-        """Read the registry as of one moment, for those who wait and ask the like all day."""
+    def reading_for_checks(self) -> Iterator[Connection]:
+        """Read one snapshot of the registry, through connections with a large cache, for checks."""
         with self._answers.connect() as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Change the registry; all of it or nothing."""
-        with self._turn(0), self._writes.begin() as connection:
+        """Change the registry in one transaction."""
+        with self._hold_gate(0), self._writes.begin() as connection:
             yield connection
 
     @contextmanager
     def ledger(self) -> Iterator[Connection]:
-        """Write down, or read, what was asked and answered."""
-        with self._turn(1), self._ledger.begin() as connection:
+        """Write to the ledger, or read what was just written."""
+        with self._hold_gate(1), self._ledger.begin() as connection:
             yield connection
 
     @contextmanager
@@ -113,15 +117,14 @@ class Database:
         with self._ledger_reads.connect() as connection, connection.begin():
             yield connection
 
-    def in_place(self) -> bool:
-        """Tell whether the files are there and the same that were opened (PostgreSQL has none).
+    def has_files_in_place(self) -> bool:
+        """Return True if the files are the same that were opened (PostgreSQL has none).
 
-        SQLite goes on answering from a file that was moved or replaced under it, and what it then
-        writes is lost.
+        SQLite continues with a file that was moved or replaced, and later writes are lost.
         """
         for path in self._files:
             try:
-                found = os.stat(path)  # noqa: PTH116 - asked for every request, and faster
+                found = os.stat(path)  # noqa: PTH116 - faster, and it runs for every request
             except OSError:
                 return False
             file = (found.st_dev, found.st_ino)
@@ -137,32 +140,32 @@ class Database:
         for gate in self._gates:
             gate.close()
 
-    def _turn(self, number: int) -> AbstractContextManager[None]:
+    def _hold_gate(self, number: int) -> AbstractContextManager[None]:
         return self._gates[number]() if self.embedded else nullcontext()
 
 
-def on_driver(connection: Connection, statement: str, work: Callable[[Any], Result]) -> Result:
-    """Do something on the driver's own connection, past SQLAlchemy.
+def run_on_driver(connection: Connection, statement: str, work: Callable[[Any], Result]) -> Result:
+    """Run `work` on the connection of the driver, without SQLAlchemy.
 
     Raises:
-        DBAPIError: what the driver raised, as SQLAlchemy tells it.
+        DBAPIError: the error of the driver, in the form in which SQLAlchemy raises it.
     """
     driver = connection.connection.driver_connection
     module = connection.dialect.loaded_dbapi
     try:
         return work(driver)
     except module.Error as error:
-        told = type(error)(_without_values(error))
+        safe = type(error)(_describe_without_values(error))
         raise DBAPIError.instance(
-            statement, None, told, module.Error, hide_parameters=True, dialect=connection.dialect
+            statement, None, safe, module.Error, hide_parameters=True, dialect=connection.dialect
         ) from None
 
 
-def _without_values(error: Exception) -> str:
-    """What PostgreSQL or SQLite says, without rows and parameters, which may be personal.
+def _describe_without_values(error: Exception) -> str:
+    """Return the message of the database without rows and parameters, which may be personal.
 
-    PostgreSQL quotes the row at which it stopped beside its message, and in the message the value
-    that it could not read (SQLSTATE class 22, "data exception").
+    PostgreSQL quotes the failing row next to its message, and in the message the value that it
+    could not parse (SQLSTATE class 22, "data exception").
     """
     diagnosis = getattr(error, "diag", None)
     if diagnosis is None:
@@ -172,19 +175,18 @@ def _without_values(error: Exception) -> str:
     return message or f"{type(error).__name__} {state}".strip()
 
 
-def is_away(error: SQLAlchemyError) -> bool:
-    """Tell whether the database does not answer, rather than refuse a statement."""
+def is_connection_error(error: SQLAlchemyError) -> bool:
+    """Return True if the database does not answer, as opposed to refusing a statement."""
     if not isinstance(error, DBAPIError):
         return True  # no connection of the pool became free in time
     return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
 
 
 @contextmanager
-def migrating(settings: Settings) -> Iterator[Connection]:
-    """One connection that sees both files (SQLite) or both schemas, for Alembic.
+def open_migration_connection(settings: Settings) -> Iterator[Connection]:
+    """Open one connection to both files (SQLite) or both schemas, for Alembic.
 
-    On SQLite the transaction is Alembic's to begin: the ledger is attached, which no transaction
-    may be open for.
+    On SQLite Alembic begins the transaction, because attaching the ledger needs none to be open.
     """
     if not settings.embedded:
         engine = create_engine(settings.url, poolclass=NullPool)
@@ -193,14 +195,14 @@ def migrating(settings: Settings) -> Iterator[Connection]:
         return
     main = Path(str(settings.url.database))
     gate = WriterGate(main)
-    engine = _sqlite(main, begin="BEGIN IMMEDIATE", attach=settings.ledger_path)
+    engine = _create_sqlite_engine(main, begin="BEGIN IMMEDIATE", attach=settings.ledger_path)
     with gate(), engine.connect() as connection:
         yield connection
     engine.dispose()
     gate.close()
 
 
-def _sqlite(
+def _create_sqlite_engine(
     path: Path,
     *,
     begin: str,
@@ -215,9 +217,9 @@ def _sqlite(
         f"sqlite:///{path}",
         pool_size=pool_size,
         max_overflow=0,
-        pool_use_lifo=True,  # the one that was used last remembers most
+        pool_use_lifo=True,  # the connection used last has the fullest cache
         connect_args={"isolation_level": None, "check_same_thread": False},
-        hide_parameters=True,  # they may be personal, and errors end up in the log
+        hide_parameters=True,  # they may be personal, and errors are logged
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
@@ -237,27 +239,27 @@ def _sqlite(
             connection.execute(f"ATTACH DATABASE ? AS {LEDGER}", (str(attach),))
             connection.execute(f"PRAGMA {LEDGER}.journal_mode = WAL")
 
-    # The driver's own transactions break savepoints and take the lock too late; begin ourselves.
+    # Transactions of the driver break savepoints and take the lock too late: begin explicitly.
     @event.listens_for(engine, "begin")
-    def begin_ourselves(connection: Connection) -> None:
-        on_driver(connection, begin, lambda driver: driver.execute(begin))
+    def begin_explicitly(connection: Connection) -> None:
+        run_on_driver(connection, begin, lambda driver: driver.execute(begin))
 
     return engine
 
 
-def _postgres(settings: Settings, pool_size: int) -> Engine:
+def _create_postgres_engine(settings: Settings, pool_size: int) -> Engine:
     return create_engine(
         settings.url,
         pool_size=pool_size,
         max_overflow=0,
         pool_pre_ping=True,
         connect_args={"options": POSTGRES_OPTIONS, "connect_timeout": 5},
-        hide_parameters=True,  # they may be personal, and errors end up in the log
+        hide_parameters=True,  # they may be personal, and errors are logged
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
 
 
 def to_json(value: object) -> str:
-    """JSON as it is kept."""
+    """Return a value as stored JSON."""
     return orjson.dumps(value).decode()

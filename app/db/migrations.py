@@ -8,13 +8,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from app.db.engines import migrating
+from app.db.engines import open_migration_connection
 from app.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def alembic_config() -> Config:
+def build_alembic_config() -> Config:
     """Alembic's configuration, wherever the process was started from."""
     config = Config(ROOT / "alembic.ini")
     config.set_main_option("script_location", str(ROOT / "migrations"))
@@ -22,20 +22,20 @@ def alembic_config() -> Config:
 
 
 @cache
-def schema_head() -> str | None:
+def find_schema_head() -> str | None:
     """The revision that this version of the code needs."""
-    return ScriptDirectory.from_config(alembic_config()).get_current_head()
+    return ScriptDirectory.from_config(build_alembic_config()).get_current_head()
 
 
 def upgrade(settings: Settings) -> None:
     """Bring the database to the newest revision; safe beside the running version."""
-    config = alembic_config()
-    with migrating(settings) as connection:
+    config = build_alembic_config()
+    with open_migration_connection(settings) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 
 
-def current_revision(settings: Settings) -> str | None:
+def read_current_revision(settings: Settings) -> str | None:
     """The revision that the database is at; None for an empty one."""
-    with migrating(settings) as connection, connection.begin():
+    with open_migration_connection(settings) as connection, connection.begin():
         return MigrationContext.configure(connection).get_current_revision()

@@ -23,90 +23,91 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType
 
-from app.db.engines import on_driver, to_json
+from app.db.engines import run_on_driver, to_json
 
 
-class among(ColumnElement[bool]):  # noqa: N801 - reads like `in_`
-    """A column is one of a list that is a single parameter, however long it is.
+class in_array(ColumnElement[bool]):  # noqa: N801 - reads like `in_`
+    """A condition that a column is in a list; the list is one parameter of any length.
 
-    So the statement is the same text every time, and the database keeps it prepared.
+    The text of the statement never changes, so the database keeps it prepared.
     """
 
-    # As Boolean it would be compared with 1 on SQLite, and no index used.
+    # With a Boolean type SQLite would compare it with 1 and use no index.
     type = NullType()  # type: ignore[assignment]
     inherit_cache = False
 
-    def __init__(self, column: Any, name: str) -> None:  # noqa: ANN401 - whatever a column is
+    def __init__(self, column: Any, name: str) -> None:  # noqa: ANN401 - any column
         self.column = column
         self.name = name
 
 
-@compiles(among, "sqlite")
-def _among_on_sqlite(element: among, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+@compiles(in_array, "sqlite")
+def _in_array_on_sqlite(element: in_array, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
     column = compiler.process(element.column, **kw)
     values = compiler.process(bindparam(element.name, type_=Text()), **kw)
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 - names, no values
 
 
-@compiles(among, "postgresql")
-def _among_on_postgresql(element: among, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
+@compiles(in_array, "postgresql")
+def _in_array_on_postgresql(element: in_array, compiler: SQLCompiler, **kw: Any) -> str:  # noqa: ANN401
     column = compiler.process(element.column, **kw)
     values = bindparam(element.name, type_=ARRAY(element.column.type))
     return f"{column} = ANY({compiler.process(values, **kw)})"
 
 
-def as_text(column: Any) -> ColumnElement[str]:  # noqa: ANN401 - whatever a column is
-    """A column as the same text on both databases: days as ISO 8601, documents as JSON.
+def as_text(column: Any) -> ColumnElement[str]:  # noqa: ANN401 - any column
+    """Return a column as the same text on both databases: days as ISO 8601, documents as JSON.
 
-    Ids come in the database's own writing, with dashes or without; `UUID` reads both.
+    Ids have the form of the database, with or without dashes; `UUID` parses both.
     """
     return cast(column, Text).label(column.key)
 
 
-class Prepared:
-    """A SELECT that is asked over and over; its rows are plain tuples, as the driver gives them.
+class PreparedQuery:
+    """A SELECT that runs many times; its rows are plain tuples as the driver returns them.
 
-    So it asks for what is the same from both drivers: texts (`as_text`), numbers, and truth values,
-    which SQLite tells as 0 and 1. Parameters are texts (days, too), numbers, and lists for `among`.
+    It selects only values that both drivers return alike: texts (`as_text`), numbers, and booleans,
+    which SQLite returns as 0 and 1. Parameters are texts (also days), numbers, and lists for
+    `in_array`.
     """
 
     def __init__(self, statement: Select[*tuple[Any, ...]]) -> None:
         self._statement = statement
         self._compiled = cache(self._compile)
 
-    def rows(self, connection: Connection, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
-        """Every row.
+    def fetch(self, connection: Connection, **parameters: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
+        """Return all rows.
 
         Raises:
-            DBAPIError: the database refused or is away.
+            DBAPIError: the database refused the statement or is away.
         """
         ask = self._compiled(connection.dialect)
-        return on_driver(connection, ask.text, lambda driver: ask.rows(driver, parameters))
+        return run_on_driver(connection, ask.text, lambda driver: ask.fetch(driver, parameters))
 
-    def _compile(self, dialect: Dialect) -> "_Asking":
+    def _compile(self, dialect: Dialect) -> "_CompiledQuery":
         compiled = self._statement.compile(dialect=dialect)
         assert isinstance(compiled, SQLCompiler)
-        return _Asking(compiled.string, compiled.positiontup, compiled.params)
+        return _CompiledQuery(compiled.string, compiled.positiontup, compiled.params)
 
 
-class _Asking(NamedTuple):
-    """A statement in the words of one database."""
+class _CompiledQuery(NamedTuple):
+    """A statement compiled for one database."""
 
     text: str
-    places: Sequence[str] | None
-    """Which parameter stands at which place; None where they go by their names."""
+    parameter_order: Sequence[str] | None
+    """The parameter of each position; None if the driver takes parameters by name."""
     constants: Mapping[str, Any]
 
-    def rows(self, driver: Any, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: ANN401
+    def fetch(self, driver: Any, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: ANN401
         given = {**self.constants, **parameters}
-        if self.places is None:
+        if self.parameter_order is None:
             return list(driver.execute(self.text, given).fetchall())
-        values = [_as_one(given[name]) for name in self.places]
+        values = [_to_sqlite_value(given[name]) for name in self.parameter_order]
         return list(driver.execute(self.text, values).fetchall())
 
 
-def _as_one(value: object) -> object:
-    # SQLite has no lists; one arrives as JSON, with ids as they are stored there.
+def _to_sqlite_value(value: object) -> object:
+    # SQLite has no lists: a list becomes JSON, with ids in their stored form.
     if not isinstance(value, list):
         return value
     return to_json([item.hex if isinstance(item, UUID) else item for item in value])

@@ -10,7 +10,7 @@ from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_calendar_at, read_current_calendar
-from app.db.counter import law_known_at
+from app.db.counter import find_law_versions_at
 from app.db.engines import Connection
 from app.entries import projections, schemas, store
 from app.entries.changes import amendments
@@ -374,7 +374,7 @@ def _read_calendar_known_at(
     """What a past view says of what was due, it says by the calendar known then."""
     if known_at is None:
         return read_current_calendar(registry, connection)
-    return read_calendar_at(registry, connection, law_known_at(connection, known_at)[1])
+    return read_calendar_at(registry, connection, find_law_versions_at(connection, known_at)[1])
 
 
 def can_read_fully(caller: Caller, row: EntryRow, day: date) -> bool:

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import aliased
 
 from app.db.bulk import insert_many
-from app.db.prepared import Prepared, among, as_text
+from app.db.prepared import PreparedQuery, as_text, in_array
 from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind
@@ -350,10 +350,10 @@ class CheckedEntryRow(NamedTuple):
         return self.list_type.partition(".")[0]
 
 
-def _build_checked_entries_query(seq: BindParameter[int] | None) -> Prepared:
+def _build_checked_entries_query(seq: BindParameter[int] | None) -> PreparedQuery:
     version = EntryVersion
     day = bindparam("day", type_=Date)
-    return Prepared(
+    return PreparedQuery(
         select(
             as_text(version.entry_id),
             as_text(version.subject_id),
@@ -369,7 +369,7 @@ def _build_checked_entries_query(seq: BindParameter[int] | None) -> Prepared:
             version.void,
             as_text(version.facts),
         )
-        .where(is_version_at(version, seq), among(version.subject_id, "subjects"))
+        .where(is_version_at(version, seq), in_array(version.subject_id, "subjects"))
         .order_by(version.entry_id)
     )
 
@@ -387,9 +387,9 @@ def read_checked_entries(
         return []
     parameters = {"subjects": subject_list, "day": day.isoformat()}
     if seq is None:
-        rows = CURRENT_CHECKED_ENTRIES.rows(connection, **parameters)
+        rows = CURRENT_CHECKED_ENTRIES.fetch(connection, **parameters)
     else:
-        rows = CHECKED_ENTRIES_AT_SEQ.rows(connection, **parameters, seq=seq)
+        rows = CHECKED_ENTRIES_AT_SEQ.fetch(connection, **parameters, seq=seq)
     return list(map(CheckedEntryRow._make, rows))
 
 

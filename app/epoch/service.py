@@ -2,7 +2,7 @@
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.db.counter import next_epoch
+from app.db.counter import increment_epoch
 from app.db.engines import Connection
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
@@ -15,7 +15,7 @@ def start_epoch(registry: Registry) -> int:
     """
 
     def work(connection: Connection) -> int:
-        epoch = next_epoch(connection)
+        epoch = increment_epoch(connection)
         record = audit.build_record(
             COMMAND_LINE_CALLER,
             registry.clock.now(),

@@ -8,7 +8,7 @@ import orjson
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
-from app.db.counter import law_known_at, read_head
+from app.db.counter import find_law_versions_at, read_head
 from app.entries import store
 from app.entries.changes.status_changes import record_status_changes_until_today
 from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
@@ -55,9 +55,9 @@ def start(
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
-        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
         if known_at is not None:  # what was pinned then, so that the very same export comes out
-            catalogue_version, calendar_version = law_known_at(connection, known_at)
+            catalogue_version, calendar_version = find_law_versions_at(connection, known_at)
             head = head._replace(
                 seq=store.find_seq_at(connection, known_at),
                 catalogue_version=catalogue_version,
@@ -114,7 +114,7 @@ def changes(
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
-        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
         too_old = head.seq - after > registry.settings.feed_reach
         if after > head.seq or too_old or epoch not in {None, head.epoch}:
             raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
@@ -131,7 +131,7 @@ def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[by
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
-        today = head.turned_on or registry.clock.today()  # the day that goes with the numbers
+        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
     pin = Pin(
         epoch=head.epoch,
         seq=head.seq,

@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.errors import BodyTooLarge
-from app.http.middleware import Envelope, header
-from app.http.problems import AuditRefusal, response_to
+from app.http.middleware import RequestContextMiddleware, read_header
+from app.http.problems import AuditRefusal, build_error_response
 
 Endpoint = Callable[[Scope, Receive], Awaitable[Response]]
 
@@ -42,9 +42,9 @@ class CheckFastPath:
         self._audit_refusal = audit_refusal
         self._body_limit = body_limit
         metrics = app.state.metrics
-        self._plain = Envelope(self._serve, metrics, audit_refusal)
+        self._plain = RequestContextMiddleware(self._serve, metrics, audit_refusal)
         packed: ASGIApp = GZipMiddleware(self._serve, gzip_from, gzip_level)
-        self._packed = Envelope(packed, metrics, audit_refusal)
+        self._packed = RequestContextMiddleware(packed, metrics, audit_refusal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or the lifespan of the app."""
@@ -53,7 +53,7 @@ class CheckFastPath:
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, self._route
-        packing = "gzip" in (header(scope, b"accept-encoding") or "")
+        packing = "gzip" in (read_header(scope, b"accept-encoding") or "")
         await (self._packed if packing else self._plain)(scope, receive, send)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,12 +61,12 @@ class CheckFastPath:
             response = await self._endpoint(scope, self._limited(scope, receive))
         except Exception as error:  # noqa: BLE001 - becomes a problem document, and is logged there
             response = await run_in_threadpool(
-                response_to, Request(scope, receive), error, self._audit_refusal
+                build_error_response, Request(scope, receive), error, self._audit_refusal
             )
         await response(scope, receive, send)
 
     def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        declared = header(scope, b"content-length") or "0"
+        declared = read_header(scope, b"content-length") or "0"
         if declared.isdecimal() and int(declared) > self._body_limit:
             raise BodyTooLarge
         left = self._body_limit

@@ -1,4 +1,4 @@
-"""Is the process alive, can it answer, and what has it done: for orchestrators and monitors."""
+"""Liveness, readiness and metrics, for orchestrators and monitors."""
 
 import os
 from typing import Any
@@ -14,31 +14,32 @@ from app.http.deps import RegistryDep
 from app.http.middleware import Metrics
 from app.http.problems import problems
 
-# No key is needed: nothing here tells of anybody.
+# No key is needed: the answers name no person and no key.
 PUBLIC: dict[str, Any] = {"security": []}
 
 router = APIRouter(tags=["Running"])
 
 
 class Health(BaseModel):
-    """One word."""
+    """The state of the process in one word."""
 
     status: str
 
 
-@router.get("/healthz", openapi_extra=PUBLIC)
-async def tell_liveness() -> Health:
-    """The process runs."""
+@router.get("/healthz", openapi_extra=PUBLIC, operation_id="tell_liveness")
+async def show_liveness() -> Health:
+    """Report that the process runs."""
     return Health(status="alive")
 
 
 @router.get(
     "/readyz",
     openapi_extra=PUBLIC,
+    operation_id="tell_readiness",
     responses=problems(errors.NotReady, errors.SecretKeyMismatch),
 )
-async def tell_readiness(registry: RegistryDep) -> Health:
-    """The database answers, its schema is this version's, and the key file is its own."""
+async def show_readiness(registry: RegistryDep) -> Health:
+    """Report that the database answers, its schema is current and the key file belongs to it."""
     trouble = await run_in_threadpool(registry.verify)
     if trouble is not None:
         raise trouble
@@ -46,14 +47,19 @@ async def tell_readiness(registry: RegistryDep) -> Health:
 
 
 class MetricsResponse(Response):
-    """Prometheus text."""
+    """A response in the text format of Prometheus."""
 
     media_type = "text/plain; version=0.0.4; charset=utf-8"
 
 
-@router.get("/metrics", openapi_extra=PUBLIC, response_class=MetricsResponse)
-def tell_metrics(request: Request) -> Response:
-    """Prometheus metrics of all workers."""
+@router.get(
+    "/metrics",
+    openapi_extra=PUBLIC,
+    operation_id="tell_metrics",
+    response_class=MetricsResponse,
+)
+def show_metrics(request: Request) -> Response:
+    """Return Prometheus metrics of all workers."""
     metrics: Metrics = request.app.state.metrics
     collected = metrics.registry
     if "PROMETHEUS_MULTIPROC_DIR" in os.environ:

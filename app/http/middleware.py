@@ -50,7 +50,7 @@ class Metrics:
         self._counted: dict[tuple[str, str, int], Counter] = {}
         self._timed: dict[tuple[str, str], Histogram] = {}
 
-    def note(self, method: str, route: str, status: int, seconds: float) -> None:
+    def record(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count a request that was answered; to look its series up anew would take longer."""
         count = self._counted.get((method, route, status))
         if count is None:
@@ -81,7 +81,7 @@ class BodyLimits:
         await (self._files if takes_a_file else self._usual)(scope, receive, send)
 
 
-class Envelope:
+class RequestContextMiddleware:
     """ASGI middleware; plain functions over messages, because it is on the way of every check."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, audit_refusal: AuditRefusal) -> None:
@@ -94,7 +94,7 @@ class Envelope:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(header(scope, b"x-request-id"))
+        request_id = _choose_request_id(read_header(scope, b"x-request-id"))
         set_request_id(request_id)
         started = time.perf_counter()
         status = 500
@@ -104,11 +104,11 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_ours(message["headers"], request_id, scope["path"])
+                message["headers"] = _add_headers(message["headers"], request_id, scope["path"])
             await send(message)
 
         async def refuse(error: RegistryError) -> None:
-            chinese = prefers_chinese(header(scope, b"accept-language"))
+            chinese = prefers_chinese(read_header(scope, b"accept-language"))
             await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
 
         async def send_problems(message: Message) -> None:
@@ -124,21 +124,21 @@ class Envelope:
                 await send_with_headers(message)
 
         try:
-            refusal = _refusal_of(scope)
+            refusal = _find_refusal(scope)
             if refusal is not None:
                 await refuse(await run_in_threadpool(self.audit_refusal, Request(scope), refusal))
             else:
                 await self.app(scope, receive, send_problems)
         finally:
-            self._note(scope, status, time.perf_counter() - started, request_id)
+            self._record(scope, status, time.perf_counter() - started, request_id)
 
-    def _note(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
-        route = _route(scope)
-        self.metrics.note(scope["method"], route, status, seconds)
+    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+        route = _find_route_path(scope)
+        self.metrics.record(scope["method"], route, status, seconds)
         log.info("%s %s %d %.1fms %s", scope["method"], route, status, seconds * 1000, request_id)
 
 
-def header(scope: Scope, name: bytes) -> str | None:
+def read_header(scope: Scope, name: bytes) -> str | None:
     """The first header of that name (in small letters); None where there is none."""
     for found, value in scope["headers"]:
         if found == name:
@@ -147,7 +147,7 @@ def header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def _with_ours(
+def _add_headers(
     headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str
 ) -> list[tuple[bytes, bytes]]:
     ours = [each for each in headers if each[0] != b"x-request-id"]
@@ -158,13 +158,13 @@ def _with_ours(
     return ours
 
 
-def _request_id(sent: str | None) -> str:
+def _choose_request_id(sent: str | None) -> str:
     usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not contains_personal_number(sent)
     return sent if sent and usable else str(uuid7())
 
 
-def _refusal_of(scope: Scope) -> RegistryError | None:
-    if contains_personal_number(_address(scope)):
+def _find_refusal(scope: Scope) -> RegistryError | None:
+    if contains_personal_number(_decode_address(scope)):
         return PersonalNumberInUrl()
     # No name holds a NUL, and PostgreSQL fails on one instead of finding nothing.
     return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None
@@ -175,7 +175,7 @@ def _is_plain_413(message: Message) -> bool:
     return too_large and Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE
 
 
-def _address(scope: Scope) -> str:
+def _decode_address(scope: Scope) -> str:
     if not scope["query_string"] and "%" not in scope["path"] and "+" not in scope["path"]:
         return str(scope["path"])
     # The path arrives decoded once; decode again, so that a doubly quoted number is seen too.
@@ -183,7 +183,7 @@ def _address(scope: Scope) -> str:
     return f"{scope['path']} {unquote_plus(scope['path'])} {query} {unquote_plus(query)}"
 
 
-def _route(scope: Scope) -> str:
+def _find_route_path(scope: Scope) -> str:
     route = scope.get("route")
     path = getattr(route, "path_format", None) or getattr(route, "path", None)
     return str(path) if path else "unrouted"

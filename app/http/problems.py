@@ -18,10 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from app import errors
-from app.db.engines import is_away
+from app.db.engines import is_connection_error
 from app.errors import RegistryError, Sentence
 from app.http.schemas import View, current_request_id
-from app.http.validation import from_validation
+from app.http.validation import convert_validation_errors
 
 log = logging.getLogger("redblack.problems")
 
@@ -116,27 +116,29 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     return response
 
 
-def from_database(error: SQLAlchemyError) -> RegistryError:
+def convert_database_error(error: SQLAlchemyError) -> RegistryError:
     """A database that is away or overrun is 503; anything else is our fault."""
-    if not is_away(error):
+    if not is_connection_error(error):
         log.error("the database refused a statement", exc_info=error)
         return errors.InternalError()
     log.error("the database does not answer: %s", type(error).__name__)
     return errors.Unavailable(retry_after=2)
 
 
-def _allowed(request: Request) -> str:
+def _list_allowed_methods(request: Request) -> str:
     # The router names the methods of one operation only; the document knows all of the address.
     path = getattr(request.scope.get("route"), "path_format", None)
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
 
-def response_to(request: Request, raised: Exception, audit_refusal: AuditRefusal) -> Response:
+def build_error_response(
+    request: Request, raised: Exception, audit_refusal: AuditRefusal
+) -> Response:
     """The problem document of whatever was raised; it is written down first, so not on the loop."""
     if isinstance(raised, RegistryError):
         error = raised
     elif isinstance(raised, SQLAlchemyError):
-        error = from_database(raised)
+        error = convert_database_error(raised)
     else:
         log.error("unforeseen %s", type(raised).__name__, exc_info=raised)
         error = errors.InternalError()
@@ -146,11 +148,11 @@ def response_to(request: Request, raised: Exception, audit_refusal: AuditRefusal
     )
 
 
-def install(app: FastAPI, audit_refusal: AuditRefusal) -> None:
+def install_handlers(app: FastAPI, audit_refusal: AuditRefusal) -> None:
     """Answer every error with a problem document; `audit_refusal` writes it down first."""
 
     def answer(request: Request, raised: Exception) -> Response:
-        return response_to(request, raised, audit_refusal)
+        return build_error_response(request, raised, audit_refusal)
 
     # Plain functions: Starlette runs them in the thread pool, where they may write the ledger.
     @app.exception_handler(RegistryError)
@@ -159,7 +161,7 @@ def install(app: FastAPI, audit_refusal: AuditRefusal) -> None:
 
     @app.exception_handler(RequestValidationError)
     def validation(request: Request, error: RequestValidationError) -> Response:
-        return answer(request, from_validation(error.errors()))
+        return answer(request, convert_validation_errors(error.errors()))
 
     @app.exception_handler(HTTPException)
     def starlette(request: Request, error: HTTPException) -> Response:
@@ -171,7 +173,7 @@ def install(app: FastAPI, audit_refusal: AuditRefusal) -> None:
         kind = by_status.get(error.status_code, errors.Malformed)
         response = answer(request, kind())
         if error.headers and "Allow" in error.headers:
-            response.headers["Allow"] = _allowed(request) or error.headers["Allow"]
+            response.headers["Allow"] = _list_allowed_methods(request) or error.headers["Allow"]
         return response
 
     @app.exception_handler(SQLAlchemyError)

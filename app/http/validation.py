@@ -65,7 +65,7 @@ UNEXPECTED_TYPE = Sentence("This has the wrong type or form", "类型或格式�
 SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
 
 
-def from_validation(found: Iterable[Mapping[str, Any]]) -> RegistryError:
+def convert_validation_errors(found: Iterable[Mapping[str, Any]]) -> RegistryError:
     """Our error for what Pydantic and FastAPI found wrong."""
     faults = []
     for item in found:
@@ -86,7 +86,7 @@ def read_body(adapter: TypeAdapter[Body], body: bytes, media_type: str | None) -
         InvalidPayload: names everything that is wrong with it.
     """
     if not body:
-        raise from_validation([{"type": "missing", "loc": ("body",)}])
+        raise convert_validation_errors([{"type": "missing", "loc": ("body",)}])
     if not is_json(media_type):
         raise UnsupportedMediaType
     try:
@@ -103,7 +103,7 @@ def read_body(adapter: TypeAdapter[Body], body: bytes, media_type: str | None) -
             raise MalformedJson from None
         except (ValueError, RecursionError):  # no UTF-8, or more digits or depth than anything has
             raise Malformed from None
-    raise from_validation({**item, "loc": ("body", *item["loc"])} for item in found)
+    raise convert_validation_errors({**item, "loc": ("body", *item["loc"])} for item in found)
 
 
 def is_json(media_type: str | None) -> bool:

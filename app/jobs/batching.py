@@ -1,7 +1,7 @@
-"""Work that is done for many at the price of one: whatever waits is done together.
+"""Micro-batching: requests that wait at the same time share one run of the work.
 
-One read of the database, one commit and one change of threads serve every request that came while
-those before it were answered. Who comes alone waits for nobody.
+One database read, one commit and one change of threads serve every request that came while the
+batch before it was answered. A request that comes alone does not wait.
 """
 
 import asyncio
@@ -10,108 +10,108 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Generic, TypeVar
 
-Question = TypeVar("Question")
-Answer = TypeVar("Answer")
+Request = TypeVar("Request")
+Result = TypeVar("Result")
 
-TURNS = 3
-"""Turns of the event loop before a group begins: answers go out, questions come in, are read."""
+LOOP_TICKS = 3
+"""Ticks of the event loop before a batch starts: responses are sent and new requests are read."""
 
-Work = Callable[[Sequence[Question]], Sequence[Answer | Exception]]
-"""Answers each of the questions, in their order, or says why not; runs in a thread of its own."""
+BatchWork = Callable[[Sequence[Request]], Sequence[Result | Exception]]
+"""Computes the result of each request in order, or its error; runs in a thread of its own."""
 
 
-class Grouping(Generic[Question, Answer]):
-    """Gathers questions on the event loop and has them answered together, a group at a time.
+class Batcher(Generic[Request, Result]):
+    """Collects requests on the event loop and runs the work once per batch, one batch at a time.
 
-    A group holds at most `most` questions. Whoever stops waiting (a client that hangs up) leaves
-    the question behind, and it is answered, and recorded, like the others.
+    A batch holds at most `max_size` requests. A caller that stops waiting (a client that hangs up)
+    does not cancel its request: it is processed, and recorded, like the others.
     """
 
-    def __init__(self, work: Work[Question, Answer], *, most: int, name: str) -> None:
+    def __init__(self, work: BatchWork[Request, Result], *, max_size: int, name: str) -> None:
         self._work = work
-        self._most = most
+        self._max_size = max_size
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=name)
-        self._waiting: deque[tuple[Question, asyncio.Future[Answer]]] = deque()
+        self._waiting: deque[tuple[Request, asyncio.Future[Result]]] = deque()
         self._busy = False
 
-    async def ask(self, question: Question) -> Answer:
-        """The answer to one question, once its group is done.
+    async def submit(self, request: Request) -> Result:
+        """Return the result of one request when its batch is done.
 
         Raises:
-            Exception: whatever `work` gave for this question, or raised for the whole group.
+            Exception: `work` returned it for this request, or raised it for the whole batch.
         """
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Answer] = loop.create_future()
-        self._waiting.append((question, answered))
+        result: asyncio.Future[Result] = loop.create_future()
+        self._waiting.append((request, result))
         if not self._busy:
             self._busy = True
-            self._begin_soon(loop, TURNS)
-        return await answered
+            self._start_soon(loop, LOOP_TICKS)
+        return await result
 
     def close(self) -> None:
-        """Finish what is under way."""
+        """Finish the running batch and accept no more requests."""
         self._thread.shutdown()
 
-    def _begin_soon(self, loop: asyncio.AbstractEventLoop, turns: int) -> None:
-        # Not at once: who was just answered, and asks again, comes along.
-        if turns:
-            loop.call_soon(self._begin_soon, loop, turns - 1)
+    def _start_soon(self, loop: asyncio.AbstractEventLoop, ticks: int) -> None:
+        # Not at once: a client that just got its answer and asks again joins the batch.
+        if ticks:
+            loop.call_soon(self._start_soon, loop, ticks - 1)
         else:
-            self._begin(loop)
+            self._start(loop)
 
-    def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
-        questions = [question for question, _ in group]
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
+        batch = [self._waiting.popleft() for _ in range(min(self._max_size, len(self._waiting)))]
+        requests = [request for request, _ in batch]
         try:
-            done = loop.run_in_executor(self._thread, self._work, questions)
-        except RuntimeError as closed:  # whoever asks after the end is told, not left waiting
+            done = loop.run_in_executor(self._thread, self._work, requests)
+        except RuntimeError as closed:  # after `close` a caller gets the error instead of waiting
             done = loop.create_future()
             done.set_exception(closed)
-        done.add_done_callback(lambda done: self._finish(loop, group, done))
+        done.add_done_callback(lambda done: self._finish(loop, batch, done))
 
     def _finish(
         self,
         loop: asyncio.AbstractEventLoop,
-        group: Sequence[tuple[Question, asyncio.Future[Answer]]],
-        done: asyncio.Future[Sequence[Answer | Exception]],
+        batch: Sequence[tuple[Request, asyncio.Future[Result]]],
+        done: asyncio.Future[Sequence[Result | Exception]],
     ) -> None:
-        failed = done.exception()
-        answers = [failed] * len(group) if failed is not None else done.result()
-        for (_, answered), answer in zip(group, answers, strict=True):
-            if answered.done():  # nobody waits any more
+        error = done.exception()
+        outcomes = [error] * len(batch) if error is not None else done.result()
+        for (_, result), outcome in zip(batch, outcomes, strict=True):
+            if result.done():  # its caller stopped waiting
                 continue
-            if isinstance(answer, BaseException):
-                answered.set_exception(answer)
+            if isinstance(outcome, BaseException):
+                result.set_exception(outcome)
             else:
-                answered.set_result(answer)
+                result.set_result(outcome)
         if self._waiting:
-            self._begin_soon(loop, TURNS)
+            self._start_soon(loop, LOOP_TICKS)
         else:
             self._busy = False
 
 
-def together_or_alone(
-    work: Work[Question, Answer],
-    questions: Sequence[Question],
+def run_batch(
+    work: BatchWork[Request, Result],
+    requests: Sequence[Request],
     *,
-    hopeless: Callable[[Exception], bool],
-) -> Sequence[Answer | Exception]:
-    """Do work for all; where that fails, for each alone, so that one does not fail the others.
+    is_fatal: Callable[[Exception], bool],
+) -> Sequence[Result | Exception]:
+    """Run `work` for all requests; if that fails, for each alone, so that one fails no other.
 
     Raises:
-        Exception: what failed is `hopeless` for all of them, or there is but one.
+        Exception: the error is fatal for all of them, or there is only one request.
     """
     try:
-        return work(questions)
-    except Exception as failure:
-        if len(questions) == 1 or hopeless(failure):
+        return work(requests)
+    except Exception as error:
+        if len(requests) == 1 or is_fatal(error):
             raise
-    return [_alone(work, question) for question in questions]
+    return [_run_one(work, request) for request in requests]
 
 
-def _alone(work: Work[Question, Answer], question: Question) -> Answer | Exception:
+def _run_one(work: BatchWork[Request, Result], request: Request) -> Result | Exception:
     try:
-        [answer] = work([question])
-    except Exception as failure:  # noqa: BLE001 - raised to whoever asked
-        return failure
-    return answer
+        [result] = work([request])
+    except Exception as error:  # noqa: BLE001 - raised to the caller of this request
+        return error
+    return result

@@ -70,7 +70,7 @@ def show_together(
     A natural person is shown by id to those who oversee the registry alone: everybody else asks
     with number, name and case.
     """
-    with registry.database.answering() as connection:
+    with registry.database.reading_for_checks() as connection:
         moment = moment_of(registry, connection, on=on, known_at=known_at)
         matched = _matched(registry, connection, group)
         answers = _visible(connection, group, matched, moment)

@@ -8,7 +8,7 @@ from starlette.types import Scope
 
 from app.audit import service as audit
 from app.errors import RegistryError, TooManyAttempts, Unauthenticated
-from app.http.middleware import header
+from app.http.middleware import read_header
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.security import store
@@ -38,7 +38,7 @@ class KeyAuthenticator:
         caller = None
         key = read_key(scope)
         if key is not None:
-            caller = self.cached(key)
+            caller = self.get_cached(key)
             if caller is None:
                 caller = await run_in_threadpool(self.authenticate, key)
         if caller is None:
@@ -50,9 +50,9 @@ class KeyAuthenticator:
         if not self._registry.ready:
             return None
         key = read_key(request.scope)
-        return (self.cached(key) or self.authenticate(key)) if key else None
+        return (self.get_cached(key) or self.authenticate(key)) if key else None
 
-    def cached(self, key: str) -> Caller | None:
+    def get_cached(self, key: str) -> Caller | None:
         """Return the caller if the key was read from the database within `key_cache_seconds`."""
         found = self._cache.get(key_hash(key))
         if found is None:
@@ -87,5 +87,5 @@ class KeyAuthenticator:
 
 def read_key(scope: Scope) -> str | None:
     """Return the bearer key of a request (RFC 6750, 2.1); None if it has none."""
-    scheme, _, key = (header(scope, b"authorization") or "").partition(" ")
+    scheme, _, key = (read_header(scope, b"authorization") or "").partition(" ")
     return key.strip() or None if scheme.lower() == "bearer" else None

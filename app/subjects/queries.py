@@ -30,7 +30,7 @@ def find_by_keys(
     return {
         (scheme, number): FoundSubject(UUID(subject_id), SubjectKind(kind), name, name_key)
         for scheme, numbers in by_scheme.items()
-        for number, subject_id, kind, name, name_key in reads.BY_KEYS.rows(
+        for number, subject_id, kind, name, name_key in reads.BY_KEYS.fetch(
             connection, scheme=scheme, numbers=numbers
         )
     }
@@ -65,7 +65,7 @@ def find_by_ids(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Fou
         return {}
     found = (
         FoundSubject(UUID(subject_id), SubjectKind(kind), name, name_key)
-        for subject_id, kind, name, name_key in reads.BY_IDS.rows(connection, ids=list(ids))
+        for subject_id, kind, name, name_key in reads.BY_IDS.fetch(connection, ids=list(ids))
     )
     return {subject.id: subject for subject in found}
 
@@ -147,14 +147,14 @@ def read_profiles(connection: Connection, ids: Iterable[UUID]) -> Mapping[UUID, 
             "former_names": [],
             "identifiers": [],
         }
-        for subject_id, kind, name in reads.CURRENT_NAMES.rows(connection, ids=subject_ids)
+        for subject_id, kind, name in reads.CURRENT_NAMES.fetch(connection, ids=subject_ids)
     }
-    for subject_id, scheme, shown, personal in reads.CURRENT_IDENTIFIERS.rows(
+    for subject_id, scheme, shown, personal in reads.CURRENT_IDENTIFIERS.fetch(
         connection, ids=subject_ids
     ):
         number_key = "masked" if personal else "number"
         found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, number_key: shown})
-    for subject_id, name in reads.FORMER_NAMES.rows(connection, ids=subject_ids):
+    for subject_id, name in reads.FORMER_NAMES.fetch(connection, ids=subject_ids):
         found[UUID(subject_id)]["former_names"].append(name)
     return found
 

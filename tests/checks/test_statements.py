@@ -32,7 +32,7 @@ KEPT = 2
 def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Answer checks together; gives the statements that it took."""
     told: list[str] = []
-    on_driver = prepared.on_driver
+    on_driver = prepared.run_on_driver
 
     def noting(connection: Any, statement: str, work: Any) -> Any:
         told.append(statement.split(maxsplit=1)[0])

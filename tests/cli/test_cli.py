@@ -197,5 +197,5 @@ def test_any_command_may_be_the_first_on_an_empty_machine(
     empty = build_command_runner(settings, monkeypatch, capsys)
     assert empty("db", "current").stdout.startswith("None")
     assert empty("keys", "create", "--name", "first", "--role", "auditor").exit_code == 0
-    assert empty("db", "current").stdout.startswith(str(migrations.schema_head()))
+    assert empty("db", "current").stdout.startswith(str(migrations.find_schema_head()))
     empty.close()

@@ -21,7 +21,7 @@ from app.catalogue.service import initialize_registry
 from app.checks import result_indexing
 from app.checks.store import sort_results
 from app.db import migrations
-from app.db.engines import migrating
+from app.db.engines import open_migration_connection
 from app.db.tables import LEDGER, Base
 from app.registry import Registry
 from app.settings import Settings
@@ -49,21 +49,21 @@ def scratch(backend: str, templates: RegistryTemplates, tmp_path: Path) -> Itera
 
 
 def tables(settings: Settings) -> set[str]:
-    with migrating(settings) as connection, connection.begin():
+    with open_migration_connection(settings) as connection, connection.begin():
         found = inspect(connection)
         return {*found.get_table_names(), *found.get_table_names(schema=LEDGER)}
 
 
 def downgrade(settings: Settings, revision: str = "base") -> None:
-    config = migrations.alembic_config()
-    with migrating(settings) as connection:
+    config = migrations.build_alembic_config()
+    with open_migration_connection(settings) as connection:
         config.attributes["connection"] = connection
         command.downgrade(config, revision)
 
 
 def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
     migrations.upgrade(scratch)
-    with migrating(scratch) as connection, connection.begin():
+    with open_migration_connection(scratch) as connection, connection.begin():
         context = MigrationContext.configure(
             connection,
             opts={
@@ -74,17 +74,17 @@ def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
         )
         differences: list[Any] = compare_metadata(context, Base.metadata)
     assert differences == []
-    config = migrations.alembic_config()
-    with migrating(scratch) as connection:
+    config = migrations.build_alembic_config()
+    with open_migration_connection(scratch) as connection:
         config.attributes["connection"] = connection
         command.check(config)  # what `alembic check` says
 
 
 def test_down_to_nothing_and_up_again(scratch: Settings) -> None:
     migrations.upgrade(scratch)
-    assert migrations.current_revision(scratch) == migrations.schema_head()
+    assert migrations.read_current_revision(scratch) == migrations.find_schema_head()
     downgrade(scratch)
-    assert migrations.current_revision(scratch) is None
+    assert migrations.read_current_revision(scratch) is None
     assert tables(scratch) <= {"alembic_version"}
     migrations.upgrade(scratch)
     expected = {table.name for table in Base.metadata.tables.values()} | {"alembic_version"}
@@ -142,7 +142,7 @@ def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
     world.close()
     downgrade(scratch, "0009")
     assert "recent_results" not in tables(scratch)
-    with migrating(scratch) as connection, connection.begin():
+    with open_migration_connection(scratch) as connection, connection.begin():
         found = connection.execute(text("SELECT check_id, position FROM ledger.check_results"))
         assert len(set(found.all())) == 6
     migrations.upgrade(scratch)
@@ -159,7 +159,7 @@ def test_upgrades_at_once_are_made_once(scratch: Settings, tmp_path: Path) -> No
     with ThreadPoolExecutor(2) as pool:
         for done in pool.map(upgrade, range(2)):
             assert (done.returncode, done.stderr) == (0, "")
-            assert done.stdout == f"schema at {migrations.schema_head()}\n"
+            assert done.stdout == f"schema at {migrations.find_schema_head()}\n"
     with closing(Registry.open(scratch)) as registry:
         assert registry.verify() is None
 
@@ -177,7 +177,7 @@ def test_readiness_reports_a_stale_schema_and_nothing_is_answered(
     settings = templates.create_copy(backend)
     world = open_world(settings, app, address)
     department = world.api()
-    with migrating(settings) as connection, connection.begin():
+    with open_migration_connection(settings) as connection, connection.begin():
         connection.execute(text("UPDATE alembic_version SET version_num = '0000'"))
     answer = department.get("/readyz")
     assert answer.status_code == 503
@@ -204,7 +204,10 @@ def test_serving_refuses_an_empty_postgresql_and_migrates_an_empty_sqlite(
     assert "redblack db upgrade" in done.stderr
     assert "Traceback" not in done.stderr
     upgraded = run_redblack("db", "upgrade", cwd=tmp_path, **named)
-    assert (upgraded.returncode, upgraded.stdout) == (0, f"schema at {migrations.schema_head()}\n")
+    assert (upgraded.returncode, upgraded.stdout) == (
+        0,
+        f"schema at {migrations.find_schema_head()}\n",
+    )
     with serve_registry(scratch, tmp_path) as served, served.client() as client:
         assert client.get("/readyz").json() == {"status": "ready"}
 
@@ -223,7 +226,7 @@ def test_serving_refuses_a_stale_postgresql(templates: RegistryTemplates, tmp_pa
 
 
 def test_each_migration_is_dated_and_says_what_it_does() -> None:
-    scripts = ScriptDirectory.from_config(migrations.alembic_config())
+    scripts = ScriptDirectory.from_config(migrations.build_alembic_config())
     revisions = list(scripts.walk_revisions())
     assert revisions
     for revision in revisions:

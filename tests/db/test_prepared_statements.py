@@ -13,11 +13,11 @@ from uuid_utils.compat import uuid7
 
 from app.db.bulk import insert_many
 from app.db.counter import read_head
-from app.db.engines import is_away
-from app.db.prepared import Prepared, among, as_text
+from app.db.engines import is_connection_error
+from app.db.prepared import PreparedQuery, as_text, in_array
 from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
 from app.entries import store as entries
-from app.http.problems import from_database
+from app.http.problems import convert_database_error
 from app.rules.identity import LookupKey
 from app.subjects.queries import find_by_keys
 from tests.support.check_requests import post_check, read_check_records
@@ -48,12 +48,14 @@ ODD = [
     "\\x41",
 ]
 
-BY_NAME = Prepared(
-    select(Subject.name, as_text(Subject.id)).where(among(Subject.name, "names")).order_by("name")
+BY_NAME = PreparedQuery(
+    select(Subject.name, as_text(Subject.id))
+    .where(in_array(Subject.name, "names"))
+    .order_by("name")
 )
-BY_ID = Prepared(
+BY_ID = PreparedQuery(
     select(as_text(Subject.id), Subject.name)
-    .where(among(Subject.id, "ids"))
+    .where(in_array(Subject.id, "ids"))
     .where(Subject.kind == bindparam("kind"))
 )
 
@@ -112,9 +114,9 @@ def test_ten_thousand_ids_find_their_entries_and_none_finds_nothing(world: World
         found = entries.read_checked_entries(connection, [*strangers, *ids.values()], day)
         assert entries.read_checked_entries(connection, [], day) == []
         assert entries.read_checked_entries(connection, strangers, day) == []
-        assert BY_ID.rows(connection, ids=[], kind="legal_person") == []
-        assert BY_ID.rows(connection, ids=list(ids.values()), kind="natural_person") == []
-        rows = BY_ID.rows(connection, ids=list(ids.values()), kind="legal_person")
+        assert BY_ID.fetch(connection, ids=[], kind="legal_person") == []
+        assert BY_ID.fetch(connection, ids=list(ids.values()), kind="natural_person") == []
+        rows = BY_ID.fetch(connection, ids=list(ids.values()), kind="legal_person")
     # Ids come with dashes or without: `UUID` reads both, and who is answered sees dashes.
     assert {UUID(row.id) for row in found} == {UUID(view["id"]) for view in known.values()}
     assert {(UUID(subject_id), name) for subject_id, name in rows} == {
@@ -140,12 +142,12 @@ def test_odd_texts_are_compared_as_they_are(world: World) -> None:
     with world.registry.database.writing() as connection:
         insert_many(connection, Subject, rows)
     with world.registry.database.reading() as connection:
-        found = BY_NAME.rows(connection, names=[*ODD, "nobody"])
+        found = BY_NAME.fetch(connection, names=[*ODD, "nobody"])
         assert {(name, UUID(id_)) for name, id_ in found} == {
             (row["name"], row["id"]) for row in rows
         }
         for name in ODD:
-            assert [one for one, _ in BY_NAME.rows(connection, names=[name])] == [name]
+            assert [one for one, _ in BY_NAME.fetch(connection, names=[name])] == [name]
 
 
 def test_a_read_sees_one_moment_whatever_is_recorded_meanwhile(world: World) -> None:
@@ -270,20 +272,20 @@ def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it_and_names_nobody(wor
             world, lambda connection, rows=rows: insert_many(connection, Outcome, rows)
         )
         assert isinstance(error, IntegrityError)
-        assert not is_away(error)
+        assert not is_connection_error(error)
         whole = "".join(traceback.format_exception(error)) + str(error) + repr(error)
         assert PERSON_RESIDENT_ID not in whole
         assert "0" * 64 not in whole
-        assert from_database(error).status == 500
+        assert convert_database_error(error).status == 500
     with world.registry.database.reading_ledger() as connection:
         assert connection.execute(select(Outcome.id)).all() == []
 
 
 def test_what_the_driver_does_not_take_is_told_as_sqlalchemy_tells_it(world: World) -> None:
-    wrong = Prepared(
+    wrong = PreparedQuery(
         select(text("nothing_of_ours")).select_from(Check).where(Check.purpose == bindparam("x"))
     )
-    error = broken_by(world, lambda connection: wrong.rows(connection, x=PERSON_RESIDENT_ID))
+    error = broken_by(world, lambda connection: wrong.fetch(connection, x=PERSON_RESIDENT_ID))
     assert isinstance(error, DBAPIError)
     assert PERSON_RESIDENT_ID not in "".join(traceback.format_exception(error))
     # The connection is whole again, and so is what is asked over it.

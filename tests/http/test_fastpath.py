@@ -506,7 +506,7 @@ TYPES = (
 def plain_route() -> Iterator[httpx.Client]:
     """An ordinary route with the body of a check, and our problems."""
     plain = FastAPI()
-    problems.install(plain, lambda _, error: error)
+    problems.install_handlers(plain, lambda _, error: error)
 
     @plain.post("/asked")
     def show(body: CheckRequest) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.jobs.batching import Grouping, together_or_alone
+from app.jobs.batching import Batcher, run_batch
 
 
 class Office:
@@ -33,11 +33,11 @@ class Office:
 
 
 def run(
-    talk: Callable[[Office, Grouping[int, int]], Coroutine[Any, Any, Any]], most: int = 64
+    talk: Callable[[Office, Batcher[int, int]], Coroutine[Any, Any, Any]], most: int = 64
 ) -> Office:
     """Let a talk with an office run to its end."""
     office = Office()
-    grouping = Grouping[int, int](office.work, most=most, name="office")
+    grouping = Batcher[int, int](office.work, max_size=most, name="office")
     try:
         asyncio.run(asyncio.wait_for(talk(office, grouping), 20))
     finally:
@@ -47,26 +47,26 @@ def run(
 
 
 async def at_work(
-    office: Office, grouping: Grouping[int, int], number: int = 0
+    office: Office, grouping: Batcher[int, int], number: int = 0
 ) -> "asyncio.Task[int]":
     """The office works on one question, and goes on with it when it is told to."""
     office.go_on.clear()
-    first = asyncio.create_task(grouping.ask(number))
+    first = asyncio.create_task(grouping.submit(number))
     assert await asyncio.to_thread(office.begun.wait, 10)
     return first
 
 
 def test_who_comes_alone_is_answered_alone() -> None:
-    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
-        assert await grouping.ask(1) == 2
-        assert await grouping.ask(2) == 4
+    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
+        assert await grouping.submit(1) == 2
+        assert await grouping.submit(2) == 4
 
     assert run(talk).groups == [[1], [2]]
 
 
 def test_who_comes_together_is_answered_together_in_order() -> None:
-    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
-        answers = await asyncio.gather(*map(grouping.ask, range(50)))
+    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
+        answers = await asyncio.gather(*map(grouping.submit, range(50)))
         assert answers == [number * 2 for number in range(50)]
 
     office = run(talk)
@@ -75,17 +75,17 @@ def test_who_comes_together_is_answered_together_in_order() -> None:
 
 
 def test_a_group_holds_no_more_than_it_may_and_nobody_is_forgotten() -> None:
-    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
-        answers = await asyncio.gather(*map(grouping.ask, range(10)))
+    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
+        answers = await asyncio.gather(*map(grouping.submit, range(10)))
         assert answers == [number * 2 for number in range(10)]
 
-    assert run(talk, most=4).groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert run(talk, max_size=4).groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_who_comes_while_a_group_is_at_work_shares_the_next_one() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         first = await at_work(office, grouping)
-        later = [asyncio.create_task(grouping.ask(number)) for number in (1, 2, 3)]
+        later = [asyncio.create_task(grouping.submit(number)) for number in (1, 2, 3)]
         await asyncio.sleep(0.01)
         assert office.groups == [[0]]
         assert not any(one.done() for one in (first, *later))
@@ -96,15 +96,15 @@ def test_who_comes_while_a_group_is_at_work_shares_the_next_one() -> None:
 
 
 def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         async def twice() -> None:
-            assert await grouping.ask(0) == 0
-            assert await grouping.ask(7) == 14
+            assert await grouping.submit(0) == 0
+            assert await grouping.submit(7) == 14
 
         office.go_on.clear()
         asking = asyncio.create_task(twice())
         assert await asyncio.to_thread(office.begun.wait, 10)
-        waiting = asyncio.create_task(grouping.ask(1))
+        waiting = asyncio.create_task(grouping.submit(1))
         await asyncio.sleep(0.01)
         office.go_on.set()
         await asyncio.gather(asking, waiting)
@@ -113,9 +113,9 @@ def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
 
 
 def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         office.refusals[1] = KeyError("one")
-        told = await asyncio.gather(*map(grouping.ask, range(3)), return_exceptions=True)
+        told = await asyncio.gather(*map(grouping.submit, range(3)), return_exceptions=True)
         assert (told[0], told[2]) == (0, 4)
         assert told[1] is office.refusals[1]
 
@@ -123,21 +123,21 @@ def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
 
 
 def test_the_failure_of_a_group_is_told_to_all_of_it_and_to_nobody_after_it() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         office.failure = OSError("away")
-        told = await asyncio.gather(*map(grouping.ask, range(3)), return_exceptions=True)
+        told = await asyncio.gather(*map(grouping.submit, range(3)), return_exceptions=True)
         assert [type(one) for one in told] == [OSError] * 3
         office.failure = None
-        assert await grouping.ask(5) == 10
+        assert await grouping.submit(5) == 10
 
     assert run(talk).groups == [[0, 1, 2], [5]]
 
 
 def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         office.failure = OSError("away")
         first = await at_work(office, grouping)
-        second = asyncio.create_task(grouping.ask(1))
+        second = asyncio.create_task(grouping.submit(1))
         await asyncio.sleep(0.01)
         office.go_on.set()
         with pytest.raises(OSError, match="away"):
@@ -149,9 +149,9 @@ def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
 
 
 def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_answer() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         first = await at_work(office, grouping)
-        gone, stays = (asyncio.create_task(grouping.ask(number)) for number in (1, 2))
+        gone, stays = (asyncio.create_task(grouping.submit(number)) for number in (1, 2))
         await asyncio.sleep(0.01)
         for one in (first, gone):
             one.cancel()
@@ -160,14 +160,14 @@ def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_a
         assert gone.cancelled()
         office.go_on.set()
         assert await stays == 4
-        assert await grouping.ask(3) == 6
+        assert await grouping.submit(3) == 6
 
     # Asked is asked: it is answered, and so recorded, whoever waits for it.
     assert run(talk).groups == [[0], [1, 2], [3]]
 
 
 def test_closing_waits_for_what_is_under_way() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         first = await at_work(office, grouping)
         closing = asyncio.create_task(asyncio.to_thread(grouping.close))
         await asyncio.sleep(0.02)
@@ -180,9 +180,9 @@ def test_closing_waits_for_what_is_under_way() -> None:
 
 
 def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
-    async def talk(office: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
         first = await at_work(office, grouping)
-        behind = asyncio.create_task(grouping.ask(1))
+        behind = asyncio.create_task(grouping.submit(1))
         closing = asyncio.create_task(asyncio.to_thread(grouping.close))
         await asyncio.sleep(0.02)
         office.go_on.set()
@@ -191,16 +191,16 @@ def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
         with pytest.raises(RuntimeError):
             await behind
         with pytest.raises(RuntimeError):
-            await grouping.ask(2)
+            await grouping.submit(2)
 
     assert run(talk).groups == [[0]]
 
 
 def test_a_thousand_questions_are_answered_once_each() -> None:
-    async def talk(_: Office, grouping: Grouping[int, int]) -> None:
+    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
         async def ask(number: int) -> int:
             await asyncio.sleep((number % 7) / 1_000)
-            return await grouping.ask(number)
+            return await grouping.submit(number)
 
         assert await asyncio.gather(*map(ask, range(1_000))) == [n * 2 for n in range(1_000)]
 
@@ -228,9 +228,7 @@ class Counter:
 
     def together(self, *numbers: int) -> list[int | Exception]:
         return list(
-            together_or_alone(
-                self.double, numbers, hopeless=lambda error: isinstance(error, OSError)
-            )
+            run_batch(self.double, numbers, is_fatal=lambda error: isinstance(error, OSError))
         )
 
 

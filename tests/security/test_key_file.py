@@ -16,7 +16,7 @@ from app.catalogue.service import initialize_registry
 from app.crypto import KeyFileError, Secrets
 from app.db.tables import SealingKey
 from app.errors import SecretKeyMismatch
-from app.main import equip
+from app.main import attach_registry
 from app.registry import Registry
 from app.rules.law import SubjectKind
 from app.subjects.queries import read_birth_date
@@ -49,7 +49,7 @@ def stranger(world: World, app: FastAPI, tmp_path: Path) -> Iterator[Registry]:
         world.api(role)
     Secrets.make(tmp_path / "other.key")
     registry = opened(world, tmp_path / "other.key")
-    equip(app, registry)
+    attach_registry(app, registry)
     yield registry
     app.state.desk.close()
     registry.close()
@@ -90,7 +90,7 @@ def test_with_the_right_key_file_it_answers_again(
     world: World, app: FastAPI, stranger: Registry
 ) -> None:
     assert world.api("approver").post("/v1/checks", json=build_check()).status_code == 503
-    equip(app, world.registry)
+    attach_registry(app, world.registry)
     assert world.client(None).get("/readyz").status_code == 200
     answer = world.api("approver").post(
         "/v1/checks",
@@ -155,7 +155,7 @@ def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
     try:
         assert registry.verify() is None
         initialize_registry(registry)
-        equip(app, registry)
+        attach_registry(app, registry)
         # A correction reads the birth date inside the number that the old key sealed.
         corrected = world.api().post(
             f"/v1/entries/{entry['id']}/corrections",

@@ -9,7 +9,7 @@ from sqlalchemy import select, text
 
 from app.db.tables import ApiKey
 from app.errors import InvalidPayload
-from app.main import equip
+from app.main import attach_registry
 from app.registry import Registry
 from app.rules.permissions import Role
 from app.security.keys import create, key_hash, revoke
@@ -104,7 +104,7 @@ def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key
     settings = world.registry.settings.model_copy(update={"key_cache_seconds": 1.0})
     other = create_unbound_app()
     registry = Registry.open(settings, world.clock)
-    equip(other, registry)
+    attach_registry(other, registry)
     try:
         with serve_app(other) as address:
             elsewhere = World(registry, world.clock, address, other.state.desk).client(key)

@@ -11,7 +11,7 @@ import httpx
 from sqlalchemy import func, select
 
 from app.db.tables import Check, CheckResult, RecentResult
-from app.main import equip
+from app.main import attach_registry
 from app.registry import Registry
 from tests.support.request_bodies import build_check
 from tests.support.submission_workers import wait_for
@@ -65,7 +65,7 @@ class BlockedBatcher:
             self._batcher._busy = False
             return
         loop = waiting[0][1].get_loop()
-        loop.call_soon_threadsafe(self._batcher._begin_soon, loop, 0)
+        loop.call_soon_threadsafe(self._batcher._start_soon, loop, 0)
 
 
 def run_as_one_batch(
@@ -85,7 +85,7 @@ def open_second_worker(world: World, **settings: Any) -> Iterator[World]:
     """Another worker over the same registry."""
     other_app = create_unbound_app()
     registry = Registry.open(world.registry.settings.model_copy(update=settings), world.clock)
-    equip(other_app, registry)
+    attach_registry(other_app, registry)
     assert registry.verify() is None
     with serve_app(other_app) as address:
         worker = World(registry, world.clock, address, other_app.state.desk)

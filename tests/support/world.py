@@ -26,7 +26,7 @@ from app.crypto import Secrets
 from app.db import migrations
 from app.db.engines import Database, DatabaseError
 from app.db.tables.base import Base
-from app.main import create_app, equip, front
+from app.main import attach_registry, build_served_app, create_app
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
@@ -119,7 +119,7 @@ def serve_app(app: FastAPI) -> Iterator[str]:
     """Serve an app on a free port of the loopback, as it is served; gives its address."""
     is_redblack_app = hasattr(app.state, "metrics")
     config = uvicorn.Config(
-        front(app, Settings(_env_file=None)) if is_redblack_app else app,
+        build_served_app(app, Settings(_env_file=None)) if is_redblack_app else app,
         host="127.0.0.1",
         port=0,
         lifespan="off",
@@ -188,7 +188,7 @@ class RegistryTemplates:
         registry = Registry(lent.settings.model_copy(), secrets, lent.database, clock)
         registry.catalogues.update(pristine.catalogues)
         registry.calendars.update(pristine.calendars)
-        equip(app, registry)
+        attach_registry(app, registry)
         assert registry.verify() is None
         world = World(registry, clock, address, app.state.desk)
         yield world
@@ -344,7 +344,7 @@ def open_world(settings: Settings, app: FastAPI, address: str) -> World:
     """Open a registry behind a served app."""
     clock = ManualClock()
     registry = Registry.open(settings, clock)
-    equip(app, registry)
+    attach_registry(app, registry)
     assert registry.verify() is None
     return World(registry, clock, address, app.state.desk)
 

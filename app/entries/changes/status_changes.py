@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from app.db.counter import claim_day, read_head, take_sequence
+from app.db.counter import advance_day, read_head, take_sequence
 from app.db.engines import Connection
 from app.entries import store
 from app.entries.store import ListedEntry
@@ -79,16 +79,18 @@ def record_status_changes_until_today(registry: Registry) -> None:
     """
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        last_day = read_head(connection).turned_on
+        last_day = read_head(connection).current_day
     if last_day is not None and last_day >= today:
         return
-    with registry.day_change:  # the first of a day looks through all entries; the others wait for it
+    with (
+        registry.day_change
+    ):  # the first of a day looks through all entries; the others wait for it
         _record_status_changes_until(registry, today)
 
 
 def _record_status_changes_until(registry: Registry, today: date) -> None:
     with registry.database.reading() as connection:
-        last_day = read_head(connection).turned_on
+        last_day = read_head(connection).current_day
         if last_day is not None and last_day >= today:
             return
         status_changes = (
@@ -97,7 +99,7 @@ def _record_status_changes_until(registry: Registry, today: date) -> None:
 
     def write_status_changes(connection: Connection) -> None:
         head = read_head(connection)
-        if not claim_day(connection, last_day, today) or not status_changes:
+        if not advance_day(connection, last_day, today) or not status_changes:
             return  # another process was first, or nothing turned
         sequence = take_sequence(
             connection,
@@ -107,7 +109,7 @@ def _record_status_changes_until(registry: Registry, today: date) -> None:
             now=registry.clock.now(),
             today=today,
         )
-        add_status_changes(connection, status_changes, today, sequence.first, sequence.at)
+        add_status_changes(connection, status_changes, today, sequence.first, sequence.recorded_at)
 
     registry.write(write_status_changes)
 

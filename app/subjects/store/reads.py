@@ -6,14 +6,14 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, select
 
-from app.db.prepared import Prepared, among, as_text
+from app.db.prepared import PreparedQuery, as_text, in_array
 from app.db.tables import EntryVersion, Subject, SubjectIdentifier, SubjectName
 from app.rules.identity import NAME_SCHEME, LookupKey
 from app.rules.law import SubjectKind
 
 AnySelect = Select[*tuple[Any, ...]]
 
-BY_KEYS = Prepared(
+BY_KEYS = PreparedQuery(
     select(
         SubjectIdentifier.lookup_key,
         as_text(Subject.id),
@@ -24,19 +24,19 @@ BY_KEYS = Prepared(
     .join(Subject, Subject.id == SubjectIdentifier.subject_id)
     .where(
         SubjectIdentifier.scheme == bindparam("scheme"),
-        among(SubjectIdentifier.lookup_key, "numbers"),
+        in_array(SubjectIdentifier.lookup_key, "numbers"),
         SubjectIdentifier.current,
     )
 )
-BY_IDS = Prepared(
+BY_IDS = PreparedQuery(
     select(as_text(Subject.id), Subject.kind, Subject.name, Subject.name_key).where(
-        among(Subject.id, "ids")
+        in_array(Subject.id, "ids")
     )
 )
-CURRENT_NAMES = Prepared(
-    select(as_text(Subject.id), Subject.kind, Subject.name).where(among(Subject.id, "ids"))
+CURRENT_NAMES = PreparedQuery(
+    select(as_text(Subject.id), Subject.kind, Subject.name).where(in_array(Subject.id, "ids"))
 )
-CURRENT_IDENTIFIERS = Prepared(
+CURRENT_IDENTIFIERS = PreparedQuery(
     select(
         as_text(SubjectIdentifier.subject_id),
         SubjectIdentifier.scheme,
@@ -44,17 +44,17 @@ CURRENT_IDENTIFIERS = Prepared(
         SubjectIdentifier.ciphertext.is_not(None).label("personal"),
     )
     .where(
-        among(SubjectIdentifier.subject_id, "ids"),
+        in_array(SubjectIdentifier.subject_id, "ids"),
         SubjectIdentifier.scheme != NAME_SCHEME,
         SubjectIdentifier.current,
     )
     .order_by(SubjectIdentifier.scheme, SubjectIdentifier.id)
 )
-FORMER_NAMES = Prepared(
+FORMER_NAMES = PreparedQuery(
     select(as_text(SubjectName.subject_id), SubjectName.name)
     .join(Subject, Subject.id == SubjectName.subject_id)
     .where(
-        among(SubjectName.subject_id, "ids"),
+        in_array(SubjectName.subject_id, "ids"),
         SubjectName.name_key != Subject.name_key,
         SubjectName.current,
     )

@@ -9,8 +9,8 @@ from uuid import UUID
 from sqlalchemy import Connection, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from app.db.bulk import insert_many, insert_or
-from app.db.counter import LawMoved
+from app.db.bulk import insert_in_dialect, insert_many
+from app.db.counter import ConcurrentChange
 from app.db.tables import Subject, SubjectIdentifier, SubjectName
 from app.rules.identity import DatedName, LookupKey
 from app.rules.law import SubjectKind
@@ -23,7 +23,7 @@ UNIQUE_VIOLATION = "23505"
 _RECORDED_COLUMNS = (Subject.id, Subject.kind, Subject.name_key, Subject.name_as_of)
 
 
-class SubjectInsertConflict(LawMoved):
+class SubjectInsertConflict(ConcurrentChange):
     """Another change inserted the same subject first; the change starts over and finds it."""
 
 
@@ -152,7 +152,7 @@ def upsert_names(connection: Connection, names: Mapping[tuple[UUID, str], DatedN
     rows = _build_name_rows(names)
     if not rows:
         return
-    statement = insert_or(connection, SubjectName)
+    statement = insert_in_dialect(connection, SubjectName)
     new = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(

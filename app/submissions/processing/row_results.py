@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
-from app.http.validation import from_validation
+from app.http.validation import convert_validation_errors
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.mapping.table import MAX_ROW_FAULTS
 from app.submissions.schemas import Result, RowOutcome
@@ -32,7 +32,7 @@ def push_of(
     try:
         push = EntryPush.model_validate(body)
     except ValidationError as wrong:
-        found = from_validation(
+        found = convert_validation_errors(
             {**item, "loc": ("body", *item["loc"])} for item in wrong.errors(include_url=False)
         )
         faults += [item for item in found.faults if not _told_already(item, row.faults)]
