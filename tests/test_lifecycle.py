@@ -27,7 +27,6 @@ from sqlalchemy import func, select
 from app.db.counter import read_head
 from app.db.tables import EntryVersion
 from app.notices.service import load_calendar_notice
-from app.registry import read_head
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
 from app.security.keys import create

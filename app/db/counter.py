@@ -11,7 +11,7 @@ from app.db.tables.base import Instant
 
 
 class ConcurrentChange(Exception):
-    """The catalogue, the calendar or the day changed while a change was decided: decide it again."""
+    """The catalogue, calendar or day changed while a change was decided: decide it again."""
 
 
 def create_counter_row(connection: Connection) -> bool:

@@ -18,11 +18,11 @@ import app.entries.changes.next_version
 import app.entries.recording.batch
 import app.notices.service
 from app.calendar.notices import CalendarNotice, read_calendar_notice
+from app.db.counter import read_head, take_sequence
 from app.db.tables import CalendarVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.notices.service import load_calendar_notice
 from app.redress.due_days import recompute_due_days
-from app.registry import read_head, take_sequence
 from tests.support.redress_cases import build_objection, open_case
 from tests.support.request_bodies import (
     build_decision,

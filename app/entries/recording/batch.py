@@ -44,7 +44,7 @@ from app.errors import (
     Sentence,
     SubjectKindConflict,
 )
-from app.registry import Registry, take_sequence
+from app.registry import Registry
 from app.rules.admission import Ruling, apply_law, require_in_force
 from app.rules.consecutive_terms import apply_consecutive_cap
 from app.rules.cross_check import require_no_black_entry
