@@ -33,111 +33,111 @@ class Office:
 
 
 def run(
-    talk: Callable[[Office, Batcher[int, int]], Coroutine[Any, Any, Any]], most: int = 64
+    scenario: Callable[[Office, Batcher[int, int]], Coroutine[Any, Any, Any]], max_size: int = 64
 ) -> Office:
-    """Let a talk with an office run to its end."""
+    """Let a scenario with an office run to its end."""
     office = Office()
-    grouping = Batcher[int, int](office.work, max_size=most, name="office")
+    batcher = Batcher[int, int](office.work, max_size=max_size, name="office")
     try:
-        asyncio.run(asyncio.wait_for(talk(office, grouping), 20))
+        asyncio.run(asyncio.wait_for(scenario(office, batcher), 20))
     finally:
         office.go_on.set()
-        grouping.close()
+        batcher.close()
     return office
 
 
 async def at_work(
-    office: Office, grouping: Batcher[int, int], number: int = 0
+    office: Office, batcher: Batcher[int, int], number: int = 0
 ) -> "asyncio.Task[int]":
     """The office works on one question, and goes on with it when it is told to."""
     office.go_on.clear()
-    first = asyncio.create_task(grouping.submit(number))
+    first = asyncio.create_task(batcher.submit(number))
     assert await asyncio.to_thread(office.begun.wait, 10)
     return first
 
 
 def test_who_comes_alone_is_answered_alone() -> None:
-    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
-        assert await grouping.submit(1) == 2
-        assert await grouping.submit(2) == 4
+    async def scenario(_: Office, batcher: Batcher[int, int]) -> None:
+        assert await batcher.submit(1) == 2
+        assert await batcher.submit(2) == 4
 
-    assert run(talk).groups == [[1], [2]]
+    assert run(scenario).groups == [[1], [2]]
 
 
 def test_who_comes_together_is_answered_together_in_order() -> None:
-    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
-        answers = await asyncio.gather(*map(grouping.submit, range(50)))
+    async def scenario(_: Office, batcher: Batcher[int, int]) -> None:
+        answers = await asyncio.gather(*map(batcher.submit, range(50)))
         assert answers == [number * 2 for number in range(50)]
 
-    office = run(talk)
+    office = run(scenario)
     assert office.groups == [list(range(50))]
     assert len(office.threads) == 1
 
 
 def test_a_group_holds_no_more_than_it_may_and_nobody_is_forgotten() -> None:
-    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
-        answers = await asyncio.gather(*map(grouping.submit, range(10)))
+    async def scenario(_: Office, batcher: Batcher[int, int]) -> None:
+        answers = await asyncio.gather(*map(batcher.submit, range(10)))
         assert answers == [number * 2 for number in range(10)]
 
-    assert run(talk, max_size=4).groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+    assert run(scenario, max_size=4).groups == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
 
 
 def test_who_comes_while_a_group_is_at_work_shares_the_next_one() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
-        first = await at_work(office, grouping)
-        later = [asyncio.create_task(grouping.submit(number)) for number in (1, 2, 3)]
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
+        first = await at_work(office, batcher)
+        later = [asyncio.create_task(batcher.submit(number)) for number in (1, 2, 3)]
         await asyncio.sleep(0.01)
         assert office.groups == [[0]]
         assert not any(one.done() for one in (first, *later))
         office.go_on.set()
         assert await asyncio.gather(first, *later) == [0, 2, 4, 6]
 
-    assert run(talk).groups == [[0], [1, 2, 3]]
+    assert run(scenario).groups == [[0], [1, 2, 3]]
 
 
 def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         async def twice() -> None:
-            assert await grouping.submit(0) == 0
-            assert await grouping.submit(7) == 14
+            assert await batcher.submit(0) == 0
+            assert await batcher.submit(7) == 14
 
         office.go_on.clear()
         asking = asyncio.create_task(twice())
         assert await asyncio.to_thread(office.begun.wait, 10)
-        waiting = asyncio.create_task(grouping.submit(1))
+        waiting = asyncio.create_task(batcher.submit(1))
         await asyncio.sleep(0.01)
         office.go_on.set()
         await asyncio.gather(asking, waiting)
 
-    assert run(talk).groups == [[0], [1, 7]]
+    assert run(scenario).groups == [[0], [1, 7]]
 
 
 def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.refusals[1] = KeyError("one")
-        told = await asyncio.gather(*map(grouping.submit, range(3)), return_exceptions=True)
+        told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
         assert (told[0], told[2]) == (0, 4)
         assert told[1] is office.refusals[1]
 
-    assert run(talk).groups == [[0, 1, 2]]
+    assert run(scenario).groups == [[0, 1, 2]]
 
 
 def test_the_failure_of_a_group_is_told_to_all_of_it_and_to_nobody_after_it() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.failure = OSError("away")
-        told = await asyncio.gather(*map(grouping.submit, range(3)), return_exceptions=True)
+        told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
         assert [type(one) for one in told] == [OSError] * 3
         office.failure = None
-        assert await grouping.submit(5) == 10
+        assert await batcher.submit(5) == 10
 
-    assert run(talk).groups == [[0, 1, 2], [5]]
+    assert run(scenario).groups == [[0, 1, 2], [5]]
 
 
 def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.failure = OSError("away")
-        first = await at_work(office, grouping)
-        second = asyncio.create_task(grouping.submit(1))
+        first = await at_work(office, batcher)
+        second = asyncio.create_task(batcher.submit(1))
         await asyncio.sleep(0.01)
         office.go_on.set()
         with pytest.raises(OSError, match="away"):
@@ -145,13 +145,13 @@ def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
         office.failure = None
         assert await second == 2
 
-    assert run(talk).groups == [[0], [1]]
+    assert run(scenario).groups == [[0], [1]]
 
 
 def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_answer() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
-        first = await at_work(office, grouping)
-        gone, stays = (asyncio.create_task(grouping.submit(number)) for number in (1, 2))
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
+        first = await at_work(office, batcher)
+        gone, stays = (asyncio.create_task(batcher.submit(number)) for number in (1, 2))
         await asyncio.sleep(0.01)
         for one in (first, gone):
             one.cancel()
@@ -160,30 +160,30 @@ def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_a
         assert gone.cancelled()
         office.go_on.set()
         assert await stays == 4
-        assert await grouping.submit(3) == 6
+        assert await batcher.submit(3) == 6
 
     # Asked is asked: it is answered, and so recorded, whoever waits for it.
-    assert run(talk).groups == [[0], [1, 2], [3]]
+    assert run(scenario).groups == [[0], [1, 2], [3]]
 
 
 def test_closing_waits_for_what_is_under_way() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
-        first = await at_work(office, grouping)
-        closing = asyncio.create_task(asyncio.to_thread(grouping.close))
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
+        first = await at_work(office, batcher)
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close))
         await asyncio.sleep(0.02)
         assert not closing.done()
         office.go_on.set()
         assert await first == 0
         await closing
 
-    assert run(talk).groups == [[0]]
+    assert run(scenario).groups == [[0]]
 
 
 def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
-    async def talk(office: Office, grouping: Batcher[int, int]) -> None:
-        first = await at_work(office, grouping)
-        behind = asyncio.create_task(grouping.submit(1))
-        closing = asyncio.create_task(asyncio.to_thread(grouping.close))
+    async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
+        first = await at_work(office, batcher)
+        behind = asyncio.create_task(batcher.submit(1))
+        closing = asyncio.create_task(asyncio.to_thread(batcher.close))
         await asyncio.sleep(0.02)
         office.go_on.set()
         assert await first == 0
@@ -191,20 +191,20 @@ def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
         with pytest.raises(RuntimeError):
             await behind
         with pytest.raises(RuntimeError):
-            await grouping.submit(2)
+            await batcher.submit(2)
 
-    assert run(talk).groups == [[0]]
+    assert run(scenario).groups == [[0]]
 
 
 def test_a_thousand_questions_are_answered_once_each() -> None:
-    async def talk(_: Office, grouping: Batcher[int, int]) -> None:
+    async def scenario(_: Office, batcher: Batcher[int, int]) -> None:
         async def ask(number: int) -> int:
             await asyncio.sleep((number % 7) / 1_000)
-            return await grouping.submit(number)
+            return await batcher.submit(number)
 
         assert await asyncio.gather(*map(ask, range(1_000))) == [n * 2 for n in range(1_000)]
 
-    office = run(talk)
+    office = run(scenario)
     assert sorted(number for group in office.groups for number in group) == list(range(1_000))
     assert max(map(len, office.groups)) == 64
 
