@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-from app.db.engines import migrating
+from app.db.engines import open_migration_connection
 from app.db.tables import LEDGER, Base
 from app.settings import Settings
 
@@ -40,5 +40,5 @@ connection = context.config.attributes.get("connection")
 if connection is not None:
     run(connection)
 else:
-    with migrating(Settings()) as opened:
+    with open_migration_connection(Settings()) as opened:
         run(opened)
