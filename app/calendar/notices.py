@@ -1,9 +1,9 @@
-"""Where calendar years come from: past notices, the statute for years to come, a file.
+"""Sources of calendar years: shipped notices, statutory holidays of later years, notice files.
 
-Shipped years are those of the chinesecalendar package, which holds what the State Council has
-announced. Beyond them the holidays package knows the statutory holidays, by the lunar calendar; of
-its substitutes for holidays on a weekend nothing is taken, since on which weekday they fall is for
-the notice to say. A deadline that is a guess is then rather too early than too late.
+The chinesecalendar package has the years that the State Council announced. For later years the
+holidays package has the statutory holidays by the lunar calendar. Its substitute days for holidays
+on a weekend are not used, because only the notice fixes them. So a provisional deadline is too
+early rather than too late.
 """
 
 from collections.abc import Iterable, Mapping
@@ -35,11 +35,11 @@ NOTICE_SOURCES: Mapping[int, str] = {
 }
 STATUTE_SOURCE = "全国年节及纪念日放假办法 (2024-11-10), holidays {}"
 FIXED_HOLIDAYS = ((1, 1), (5, 1), (10, 1), (10, 2), (10, 3))
-"""Off in every year; the other holidays follow the moon and the solar terms."""
+"""The same days in every year; other holidays follow the moon and the solar terms."""
 
 
 def read_announced_years() -> list[CalendarYear]:
-    """Read the announced years that ship with the registry, from 2004 on."""
+    """Return the announced years that ship with the registry, from 2004 on."""
     table = f"chinesecalendar {chinese_calendar.__version__}"
     return [
         CalendarYear(
@@ -50,15 +50,15 @@ def read_announced_years() -> list[CalendarYear]:
             source=NOTICE_SOURCES.get(year, table),
         )
         for year in sorted({day.year for day in constants.holidays})
-        # A notice may reach over New Year: a few days of January are no year.
+        # A notice may cover some days of the next January; these do not make a year.
         if date(year, 10, 1) in constants.holidays
     ]
 
 
 def build_statutory_years(first: int, last: int) -> list[CalendarYear]:
-    """Work out years that are not announced yet: statutory holidays, no make-up working days.
+    """Return unannounced years with their statutory holidays, without make-up working days.
 
-    Years past 2100, for which the package has no lunar calendar, are left out.
+    Years after 2100 are left out, because the package has no lunar calendar for them.
     """
     years = {year: _find_statutory_days(year) for year in range(first, last + 1)}
     return [
@@ -76,12 +76,12 @@ def build_statutory_years(first: int, last: int) -> list[CalendarYear]:
 
 def _find_statutory_days(year: int) -> frozenset[date]:
     found = holidays.country_holidays("CN", years=year, observed=False, language="en_US")
-    # For announced years the package also has the days that a notice moved.
+    # For announced years the package also contains days that a notice moved.
     return frozenset(day for day, name in found.items() if not name.startswith("Day off"))
 
 
 def _require_day_text(value: object) -> object:
-    # A number would be read as seconds since 1970.
+    # Pydantic reads a number as seconds since 1970.
     if isinstance(value, str | date):
         return value
     raise ValueError('A day is written as "2027-02-05"')
@@ -91,9 +91,9 @@ NoticeDay = Annotated[date, BeforeValidator(_require_day_text)]
 
 
 class CalendarNotice(BaseModel):
-    """One year's notice, as `redblack calendar load` reads it from a file; it replaces the year.
+    """The notice of one year in a file of `redblack calendar load`; it replaces the whole year.
 
-    `off_days` are all days off but plain weekends; `working_days` the weekends worked instead.
+    `off_days` are all days off except plain weekends, `working_days` the make-up weekend days.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -117,7 +117,7 @@ class CalendarNotice(BaseModel):
 
     def _find_days_outside_year(self) -> str:
         days = (day for day in chain(self.off_days, self.working_days) if day.year != self.year)
-        # A notice may move days of the December before; they are rows of that year.
+        # A notice may also move days of the December before; these belong to that year.
         return _format_fault(
             days, f"not in {self.year} (amend the other year with a file of its own)"
         )
@@ -141,7 +141,7 @@ class CalendarNotice(BaseModel):
         )
 
     def to_calendar_year(self) -> CalendarYear:
-        """Make it the announced row of its year."""
+        """Return the announced year."""
         return CalendarYear(
             year=self.year,
             off_days=self.off_days,
@@ -160,12 +160,12 @@ def read_calendar_notice(path: Path) -> CalendarYear:
     """Read a year's notice from a YAML or JSON file.
 
     Raises:
-        InvalidPayload: the file cannot be read, or does not describe a year; every fault is named.
+        InvalidPayload: the file cannot be read, or does not describe a year; all faults are given.
     """
     try:
         document = yaml.safe_load(path.read_text("utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
-        # A plain ValueError: it is no UTF-8, or holds a day that there is not, such as 2027-02-30.
+        # ValueError: not UTF-8, or a day that does not exist, such as 2027-02-30.
         raise InvalidPayload(
             Sentence(
                 f"{path} cannot be read as YAML, or holds a day that does not exist",

@@ -1,4 +1,4 @@
-"""Reading the law: domains, departments, list types, matters, measures, working days."""
+"""Routes of the catalogue: domains, departments, list types, matters, measures, repair rules."""
 
 from typing import Annotated
 
@@ -20,7 +20,7 @@ router = APIRouter(
 
 
 def read_catalogue(registry: RegistryDep) -> Catalogue:
-    """The catalogue of today."""
+    """Return the current catalogue."""
     with registry.database.reading() as connection:
         return read_current_catalogue(registry, connection)
 
@@ -30,7 +30,7 @@ CatalogueDep = Annotated[Catalogue, Depends(read_catalogue)]
 
 @router.get("/domains")
 def list_domains(catalogue: CatalogueDep) -> schemas.DomainsView:
-    """The 18 domains in the plan's order, departments named as the plan names them."""
+    """Return the 18 domains in the order of the plan, departments in its spelling."""
     ordered = sorted(catalogue.domains.values(), key=lambda domain: domain.number)
     return schemas.DomainsView(
         catalogue_version=catalogue.version,
@@ -40,7 +40,7 @@ def list_domains(catalogue: CatalogueDep) -> schemas.DomainsView:
 
 @router.get("/departments")
 def list_departments(catalogue: CatalogueDep) -> schemas.DepartmentsView:
-    """Every body, with aliases, functions, level, parent and successor."""
+    """Return every department, with aliases, functions, level, parent and successor."""
     return schemas.DepartmentsView(
         catalogue_version=catalogue.version, departments=list(catalogue.departments.values())
     )
@@ -48,7 +48,7 @@ def list_departments(catalogue: CatalogueDep) -> schemas.DepartmentsView:
 
 @router.get("/list-types")
 def list_list_types(catalogue: CatalogueDep) -> schemas.ListTypesView:
-    """Every list type: who issues it, its term and publication, its legal reference."""
+    """Return every list type with its issuers, term, publication and legal reference."""
     return schemas.ListTypesView(
         catalogue_version=catalogue.version, list_types=list(catalogue.list_types.values())
     )
@@ -56,7 +56,7 @@ def list_list_types(catalogue: CatalogueDep) -> schemas.ListTypesView:
 
 @router.get("/matters")
 def list_matters(catalogue: CatalogueDep) -> schemas.MattersView:
-    """What an office may be deciding when it checks."""
+    """Return the matters that an office may check for."""
     return schemas.MattersView(
         catalogue_version=catalogue.version, matters=list(catalogue.matters.values())
     )
@@ -64,7 +64,7 @@ def list_matters(catalogue: CatalogueDep) -> schemas.MattersView:
 
 @router.get("/measures")
 def list_measures(catalogue: CatalogueDep) -> schemas.MeasuresView:
-    """Rewards and punishments with their legal basis."""
+    """Return measures (rewards and punishments) and their rules, with the legal basis."""
     return schemas.MeasuresView(
         catalogue_version=catalogue.version,
         measures=list(catalogue.measures.values()),
@@ -74,10 +74,10 @@ def list_measures(catalogue: CatalogueDep) -> schemas.MeasuresView:
 
 @router.get("/repair-rules")
 def list_repair_rules(catalogue: CatalogueDep) -> schemas.RepairRulesView:
-    """How long an entry stands before repair, what must be proved, and how fast it is decided.
+    """Return the repair rules: minimum periods, means to prove, and time limits.
 
-    A rule that names list types outweighs the general one, which names none; which one holds is
-    settled by the day of the entry's decision.
+    A rule for list types takes precedence over the general one, which has none. The day of an
+    entry's decision selects the rule.
     """
     return schemas.RepairRulesView(
         catalogue_version=catalogue.version, repair_rules=list(catalogue.repair_rules.values())

@@ -1,4 +1,4 @@
-"""What the catalogue answers."""
+"""Responses of the catalogue."""
 
 from pydantic import Field
 
@@ -16,14 +16,14 @@ from app.rules.law import (
 
 
 class BodyView(View):
-    """A department as the plan names it within one domain."""
+    """A department of one domain, in the spelling of the plan."""
 
     code: str
     name: str
 
 
 class ListTypeSummary(View):
-    """A list type in one line."""
+    """A summary of a list type."""
 
     code: str
     kind: ListKind
@@ -41,20 +41,20 @@ class DomainView(View):
     name: str
     leads: list[BodyView]
     participants: list[BodyView]
-    participants_open: bool = Field(description="True where the plan's enumeration ends with 等")
+    participants_open: bool = Field(description="True where the list of the plan ends with 等")
     legal_reference: str
     list_types: list[ListTypeSummary]
 
 
 class DomainsView(View):
-    """The domains in the plan's order."""
+    """The domains in the order of the plan."""
 
     catalogue_version: str
     domains: list[DomainView]
 
 
 class DepartmentsView(View):
-    """Every body of the catalogue."""
+    """Every department of the catalogue."""
 
     catalogue_version: str
     departments: list[Department]
@@ -68,14 +68,14 @@ class ListTypesView(View):
 
 
 class MattersView(View):
-    """What an office may decide about."""
+    """The matters that an office may check for."""
 
     catalogue_version: str
     matters: list[Matter]
 
 
 class MeasuresView(View):
-    """Rewards and punishments, and the rules by which they follow."""
+    """Measures (rewards and punishments), and their rules."""
 
     catalogue_version: str
     measures: list[Measure]
@@ -83,7 +83,7 @@ class MeasuresView(View):
 
 
 class RepairRulesView(View):
-    """When and how entries may be repaired, by list type and by the day of the decision."""
+    """The repair rules, by list type and by the day of the decision."""
 
     catalogue_version: str
     repair_rules: list[RepairRule]

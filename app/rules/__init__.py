@@ -1,1 +1,1 @@
-"""Rules of law as pure functions: no I/O, no framework, no clock."""
+"""Rules of law as pure functions, without I/O, framework or clock."""

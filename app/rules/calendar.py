@@ -1,9 +1,9 @@
-"""Working days, and the clock of seven of them within which a decision is published.
+"""Working days, and the deadline of seven working days for publishing a decision.
 
-The day of the decision is not counted (民法典 Art 201); 日 in the rules of 双公示 are working days
-(国发〔2016〕33号); make-up Saturdays and Sundays are working days. The State Council announces each
-year's days off late in the year before, so a path that leads into a year not yet announced is
-counted by weekends and statutory holidays, and said to be provisional.
+The day of the decision does not count (民法典 Art 201). 日 in the rules of 双公示 are working days
+(国发〔2016〕33号). Make-up Saturdays and Sundays are working days. The State Council announces the
+days off of a year late in the year before. A count that reaches an unannounced year uses weekends
+and statutory holidays, and its result is provisional.
 """
 
 from collections.abc import Iterator, Mapping
@@ -19,13 +19,13 @@ SATURDAY = 5
 
 @dataclass(frozen=True, slots=True)
 class CalendarYear:
-    """What one year has besides plain weeks.
+    """The exceptions of one year from the plain week.
 
     Attributes:
-        off_days: weekdays that are off; holidays on a weekend may be among them.
-        working_days: the Saturdays and Sundays worked to make up for them.
-        announced: the State Council has settled the year; else only the statute speaks.
-        source: the notice, or the table it was taken from.
+        off_days: days off; holidays on a weekend may be among them.
+        working_days: make-up Saturdays and Sundays.
+        announced: True with a notice of the State Council, False with statutory holidays only.
+        source: the notice or the table of origin.
     """
 
     year: int
@@ -37,7 +37,7 @@ class CalendarYear:
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """The last day on which a decision is published in time."""
+    """The last day for publishing a decision in time; provisional as in `WorkingDayResult`."""
 
     decided_on: date
     deadline: date
@@ -45,7 +45,7 @@ class Deadline:
 
 
 class WorkingDayResult(NamedTuple):
-    """Where a count of working days ends, and whether a year on the way is not yet announced."""
+    """The last day of a count; provisional where the count reaches an unannounced year."""
 
     day: date
     provisional: bool
@@ -53,7 +53,7 @@ class WorkingDayResult(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Calendar:
-    """The years that are known, at one version; every deadline names the version it came from."""
+    """The years of one calendar version; every deadline names its version."""
 
     years: Mapping[int, CalendarYear] = field(default_factory=dict)
     version: str = ""
@@ -65,23 +65,23 @@ class Calendar:
     )
 
     def is_working_day(self, day: date) -> bool:
-        """Tell whether offices work; in a year without any row the plain week decides."""
+        """Return True for a working day; a year without a row has plain weeks."""
         year = self.years.get(day.year)
         if year is not None and day in year.off_days:
             return False
         return day.weekday() < SATURDAY or (year is not None and day in year.working_days)
 
     def is_announced(self, day: date) -> bool:
-        """Tell whether the day lies in a year whose notice is loaded."""
+        """Return True where the notice of the day's year is loaded."""
         year = self.years.get(day.year)
         return year is not None and year.announced
 
     def add_working_days(self, start: date, count: int) -> WorkingDayResult:
-        """Find the `count`-th working day after `start`, which is itself not counted.
+        """Return the `count`-th working day after `start`; `start` itself does not count.
 
         Raises:
-            ValueError: `count` is below one, or the days run past the year 9999; whoever takes a
-                day from outside bounds it well before that.
+            ValueError: `count` is below one, or the days run past the year 9999 (requests cannot
+                send such dates).
         """
         if count < 1:
             raise ValueError("At least one working day is counted")
@@ -94,12 +94,12 @@ class Calendar:
         raise ValueError("The working days run past the end of the calendar")
 
     def compute_deadline(self, decided_on: date) -> Deadline:
-        """Set the clock of a decision: the seventh working day after it.
+        """Return the deadline of a decision: the seventh working day after it.
 
         Raises:
             ValueError: the decision is dated at the very end of the year 9999.
         """
-        # The decisions of a file share their days, so each is counted once.
+        # The decisions of one file share their days.
         cached = self._deadline_cache.get(decided_on)
         if cached is None:
             result = self.add_working_days(decided_on, DISCLOSURE_WORKING_DAYS)
@@ -108,19 +108,19 @@ class Calendar:
         return cached
 
     def count_working_days_left(self, today: date, deadline: date) -> int:
-        """Count the working days after today, the deadline's own included; 0 on it and after it."""
+        """Return the number of working days after today, up to and including the deadline."""
         return sum(map(self.is_working_day, _iterate_days(today, deadline)))
 
     def find_last_day_within(self, today: date, count: int) -> date:
-        """Find the last day up to which at most `count` working days remain from today.
+        """Return the last day with at most `count` working days left from today.
 
-        The twin of `working_days_left` for queries: what is due from today up to this day has no
-        more than `count` working days left.
+        The counterpart of `count_working_days_left` for SQL: a deadline from today up to this day
+        has at most `count` working days left.
 
         Raises:
             ValueError: as `add_working_days`.
         """
-        # Asked for every entry of an export with the same day, so it is worked out once.
+        # An export calls this for every entry with the same day.
         key = (today, count)
         if key not in self._last_day_cache:
             self._last_day_cache[key] = self.add_working_days(today, count + 1).day - ONE_DAY
@@ -128,7 +128,7 @@ class Calendar:
 
 
 def find_changed_days(old: Calendar, new: Calendar) -> frozenset[date]:
-    """Find the days that the two calendars count differently, or hold differently for settled."""
+    """Return the days that are working or announced in only one of the two calendars."""
     return frozenset(
         day
         for year in old.years.keys() | new.years.keys()
@@ -139,9 +139,9 @@ def find_changed_days(old: Calendar, new: Calendar) -> frozenset[date]:
 
 
 def is_deadline_affected(decided_on: date, deadline: date, old: Calendar, new: Calendar) -> bool:
-    """Tell whether a day between decision and deadline changed, so that it must be counted anew.
+    """Return True where a day between decision and deadline changed.
 
-    Where none did, both calendars give the same deadline, provisional or not.
+    Otherwise both calendars give the same deadline with the same `provisional`.
     """
     return any(_is_day_changed(day, old, new) for day in _iterate_days(decided_on, deadline))
 

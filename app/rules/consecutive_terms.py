@@ -1,8 +1,8 @@
-"""How long a subject stays on a list: over entries that follow each other, and by extension.
+"""Consecutive terms of a subject on one list: their cap, and extensions of a term.
 
-The figures are data (`ListType.consecutive_cap`, `ListType.extension`). Consecutive periods are
-capped by 电信网络诈骗及其关联违法犯罪联合惩戒办法; fixed terms are lengthened by 法释〔2013〕17号
-Art 2.
+Consecutive terms follow each other without a free day and form one period. The lengths are data
+(`ListType.consecutive_cap`, `ListType.extension`). Sources: for the cap
+电信网络诈骗及其关联违法犯罪联合惩戒办法, for extensions 法释〔2013〕17号 Art 2.
 """
 
 from collections.abc import Iterable
@@ -19,14 +19,13 @@ from app.rules.status import Term
 def apply_consecutive_cap(
     ruling: Ruling, list_type: ListType, other_terms: Iterable[Term], *, is_last_day_given: bool
 ) -> Ruling:
-    """Keep a subject's time on a list within the list type's cap on consecutive periods.
+    """Limit the last day of a ruling by the cap on consecutive terms.
 
-    `others` are the terms of the subject's other entries on the same list. Entries that follow each
-    other without a free day are one stay. A last day that was `named` is refused where it goes too
-    far; one that follows from the list type's term is moved forward.
+    `other_terms` are the terms of the subject's other entries on the same list. A last day that
+    the push gives is refused beyond the cap; a last day by the term of the list type is shortened.
 
     Raises:
-        TermNotAllowed: with the latest last day that would be allowed.
+        TermNotAllowed: the period would exceed the cap; gives the latest allowed last day.
     """
     if list_type.consecutive_cap is None:
         return ruling
@@ -44,10 +43,10 @@ def apply_consecutive_cap(
 def require_within_consecutive_cap(
     term: Term, list_type: ListType, other_terms: Iterable[Term]
 ) -> None:
-    """Refuse a term that makes the subject's unbroken stay on the list too long.
+    """Raise where a term makes the subject's period on the list longer than the cap.
 
     Raises:
-        TermNotAllowed: with the latest day on which the whole stay may end.
+        TermNotAllowed: gives the latest allowed last day of the period.
     """
     if list_type.consecutive_cap is None:
         return
@@ -68,13 +67,13 @@ def require_within_consecutive_cap(
 
 
 def _was_ever_in_effect(term: Term) -> bool:
-    """Tell whether there was a day on which an entry of that term stood."""
+    """Return True where the term had at least one day in effect."""
     ended_at_once = term.ends_on is not None and term.ends_on <= term.effective_from
     return not term.void and not ended_at_once
 
 
 def find_period_start(effective_from: date, other_terms: Iterable[Term]) -> date:
-    """The first day of the unbroken stay on a list that an entry from that day on belongs to."""
+    """Return the first day of the period that a term from `effective_from` belongs to."""
     period_start = effective_from
     for term in sorted(
         filter(_was_ever_in_effect, other_terms), key=lambda term: term.effective_from, reverse=True
@@ -86,7 +85,7 @@ def find_period_start(effective_from: date, other_terms: Iterable[Term]) -> date
 
 
 def find_day_after_period(term: Term, other_terms: Iterable[Term]) -> date | None:
-    """The first day after the unbroken stay that a term belongs to; None where it is open."""
+    """Return the first day after the period of a term; None where the period is open."""
     day_after_period = term.ends_on
     for other in sorted(
         filter(_was_ever_in_effect, other_terms), key=lambda term: term.effective_from
@@ -102,7 +101,7 @@ def find_day_after_period(term: Term, other_terms: Iterable[Term]) -> date | Non
 def limit_last_day_to_cap(
     last_day: date | None, effective_from: date, list_type: ListType, other_terms: Iterable[Term]
 ) -> date | None:
-    """The last day, moved forward where the cap on consecutive periods demands it."""
+    """Return the last day, shortened to the cap on consecutive terms."""
     if list_type.consecutive_cap is None:
         return last_day
     latest = add_span(find_period_start(effective_from, other_terms), list_type.consecutive_cap)
@@ -117,11 +116,13 @@ def validate_extended_last_day(
     was_extended: bool,
     term_start: date,
 ) -> date:
-    """The last day of a term, running from `began_on`, that a decision lengthens.
+    """Return the requested last day if a decision may extend the term to it.
+
+    `term_start` is the start of the term for its maximum length.
 
     Raises:
-        TermNotAllowed: the list type knows no extension, the term is open, it was extended once
-            already, or the day lies outside of what the list type allows.
+        TermNotAllowed: the list type allows no extension, the term is open, it was extended before,
+            or the requested day is outside the allowed range.
     """
     if list_type.extension is None or term.effective_until is None or was_extended:
         raise TermNotAllowed(

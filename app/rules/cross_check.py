@@ -1,4 +1,4 @@
-"""Nobody on a black list is put on a red one (发改财金规〔2017〕1798号)."""
+"""The cross-check of red and black lists (发改财金规〔2017〕1798号)."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -8,10 +8,10 @@ from app.rules.status import Term
 
 
 def require_no_black_entry(term: Term, black_terms: Iterable[Term], today: date) -> None:
-    """Refuse a red entry over days on which its subject is, or will be, on a black list.
+    """Raise where a red entry overlaps a current or future black entry of its subject.
 
     Raises:
-        BlacklistedSubject: with the first day on which nothing would stand against it, if any.
+        BlacklistedSubject: gives the first day without a conflict, if there is one.
     """
     conflicting_terms = [
         black

@@ -1,8 +1,8 @@
-"""The duty to publish within 7 working days, channel by channel (枣文明委〔2019〕2号 三.3).
+"""The duty to publish within 7 working days on each channel (枣文明委〔2019〕2号 三.3).
 
-Reported (to the registry) and published (on a channel) are kept apart. A publication is judged by
-the later of the deadline that was shown when it was made and the present one, so that a calendar
-notice never makes a punctual department late after the fact.
+Reporting to the registry and publishing on a channel are separate facts. Of the deadline at the
+time of a publication and the current deadline, the later one applies to it. So a calendar notice
+never makes a publication late that was in time.
 """
 
 from collections.abc import Iterable, Mapping
@@ -19,7 +19,7 @@ TAKE_DOWN_WORKING_DAYS = 3  # 行政处罚法 Art 48; 山东省社会信用条�
 
 
 class Channel(StrEnum):
-    """The three places that the plan names."""
+    """The three publication channels of the plan."""
 
     department_site = "department_site"
     credit_china_zaozhuang = "credit_china_zaozhuang"
@@ -27,7 +27,7 @@ class Channel(StrEnum):
 
 
 class DisclosureState(StrEnum):
-    """Where the duty stands, from best to worst."""
+    """The state of the duty to publish, from best to worst."""
 
     not_required = "not_required"
     on_time = "on_time"
@@ -39,7 +39,10 @@ class DisclosureState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelPublication:
-    """What is known of one channel; `judged_by` is the deadline that its day is held against."""
+    """The publication of an entry on one channel.
+
+    `applicable_deadline` is the deadline for its day (`judged_by` in the stored form).
+    """
 
     required: bool
     published_on: date | None = None
@@ -49,14 +52,14 @@ class ChannelPublication:
     applicable_deadline: date | None = None
 
     def fulfills_duty(self, ended_on: date | None) -> bool:
-        """Tell whether it fulfilled the duty: withdrawn only once the entry itself had ended."""
+        """Return True where it was published, and not withdrawn before the entry ended."""
         if self.published_on is None:
             return False
         return self.withdrawn_on is None or (ended_on is not None and ended_on <= self.withdrawn_on)
 
     @property
     def is_late(self) -> bool:
-        """True where it was published after the day that it is judged by."""
+        """True where it was published after its deadline."""
         return (
             self.published_on is not None
             and self.applicable_deadline is not None
@@ -65,19 +68,19 @@ class ChannelPublication:
 
     @property
     def is_currently_published(self) -> bool:
-        """True while it can be read there."""
+        """True while the entry is on the channel."""
         return self.published_on is not None and self.withdrawn_on is None
 
 
 Channels = Mapping[Channel, ChannelPublication]
 
-# An export reads three of them for each entry, most of them the same.
+# An export reads three channels for each entry, and most are equal.
 _NOT_PUBLISHED = {required: ChannelPublication(required=required) for required in (True, False)}
 _CHANNELS_BY_NAME = {channel.value: channel for channel in Channel}
 
 
 class TakeDown(StrEnum):
-    """Where the duty to take an entry down stands, once it may not be public any more."""
+    """The state of the duty to take down an entry that may no longer be public."""
 
     due = "due"
     overdue = "overdue"
@@ -85,24 +88,24 @@ class TakeDown(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fulfilment:
-    """The channels summed up: the day the last required one was published, and whether late."""
+    """The required channels: the day of the last publication, None until all have one."""
 
     published_on: date | None
     published_late: bool | None
 
 
 def build_channels_for_codes(usccs: list[str]) -> dict[Channel, ChannelPublication]:
-    """The empty channels of a new entry; enterprises (USCC 9…) also go to the third one."""
+    """Return the unpublished channels of a new entry; enterprises also need the third channel."""
     return build_empty_channels(is_enterprise_subject=is_enterprise(usccs))
 
 
 def is_enterprise(usccs: Iterable[str]) -> bool:
-    """Tell whether one of the codes is an enterprise's."""
+    """Return True where one of the codes belongs to an enterprise (it starts with 9)."""
     return any(code.startswith("9") for code in usccs)
 
 
 def build_empty_channels(*, is_enterprise_subject: bool) -> dict[Channel, ChannelPublication]:
-    """The channels on which nothing is published yet."""
+    """Return channels without a publication; enterprises also need the third channel."""
     return {
         channel: ChannelPublication(
             required=is_enterprise_subject or channel is not Channel.enterprise_publicity_shandong
@@ -112,17 +115,17 @@ def build_empty_channels(*, is_enterprise_subject: bool) -> dict[Channel, Channe
 
 
 def is_published_on_any_channel(channels: Channels) -> bool:
-    """Tell whether the entry can be read on any channel, required or not."""
+    """Return True while the entry is on any channel, required or not."""
     return any(channel.is_currently_published for channel in channels.values())
 
 
 def compute_take_down_deadline(first_day: date, calendar: Calendar) -> date:
-    """The last day for taking an entry down that may not be public from `first` on."""
+    """Return the last day for taking down an entry that may not be public from `first_day` on."""
     return calendar.add_working_days(first_day, TAKE_DOWN_WORKING_DAYS).day
 
 
 def find_latest_overdue_first_day(today: date, calendar: Calendar) -> date:
-    """The latest first day whose time for taking down is over by today; for the SQL twin."""
+    """Return the latest first day with a take-down deadline before today; for the SQL twin."""
     first_day = today
     while compute_take_down_deadline(first_day, calendar) >= today:
         first_day -= timedelta(days=1)
@@ -130,7 +133,7 @@ def find_latest_overdue_first_day(today: date, calendar: Calendar) -> date:
 
 
 def compute_fulfilment(channels: Channels, ended_on: date | None) -> Fulfilment:
-    """Sum the required channels up; `ended_on` is the first day the entry was over, if any."""
+    """Return the summary of required channels; `ended_on` is the first day after the entry."""
     required = [channel for channel in channels.values() if channel.required]
     days = [channel.published_on for channel in required if channel.fulfills_duty(ended_on)]
     if len(days) < len(required):
@@ -144,10 +147,10 @@ def compute_fulfilment(channels: Channels, ended_on: date | None) -> Fulfilment:
 def apply_new_deadline(
     channels: Channels, deadline: date, *, keep_later_deadline: bool
 ) -> dict[Channel, ChannelPublication]:
-    """The channels held against a new deadline.
+    """Return the channels with a new deadline.
 
-    With `grace` (a calendar notice) each keeps the later of its old and the new one; without (the
-    decision day itself was wrong) the new one alone counts.
+    With `keep_later_deadline` (after a calendar notice) each publication keeps the later of its old
+    and its new deadline. Without it (after a correction of the decision day) the new one applies.
     """
 
     def update_publication(publication: ChannelPublication) -> ChannelPublication:
@@ -171,10 +174,10 @@ def compute_disclosure_state(
     day: date,
     calendar: Calendar,
 ) -> DisclosureState:
-    """The state of the duty on a day: the worst of the required channels.
+    """Return the state of the duty on a day: the worst state of the required channels.
 
-    An entry that ended before its deadline, or never stood, need not be published any more; one
-    that ended after it stays overdue in the record, for the duty was missed.
+    An entry that is void, or ended before its deadline, needs no publication any more. An entry
+    that ended after its deadline stays overdue.
     SQL twin: `app/disclosure/store.py`.
     """
     if disclosure_class is not DisclosureClass.public or void:
@@ -187,7 +190,7 @@ def compute_disclosure_state(
 
 
 def compute_unpublished_state(deadline: date, day: date, calendar: Calendar) -> DisclosureState:
-    """The state of a channel that was not yet published."""
+    """Return the state of a channel without a publication."""
     if day > deadline:
         return DisclosureState.overdue
     if deadline <= calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS):
@@ -196,7 +199,7 @@ def compute_unpublished_state(deadline: date, day: date, calendar: Calendar) -> 
 
 
 def parse_channels(stored: Mapping[str, Any]) -> dict[Channel, ChannelPublication]:
-    """Channels from their stored form."""
+    """Return channels from their stored form."""
     return {_CHANNELS_BY_NAME[name]: _parse_publication(item) for name, item in stored.items()}
 
 
@@ -214,7 +217,7 @@ def _parse_publication(item: Mapping[str, Any]) -> ChannelPublication:
 
 
 def serialize_channels(channels: Channels) -> dict[str, Any]:
-    """Channels in their stored form."""
+    """Return channels in their stored form."""
     return {
         channel.value: {
             "required": item.required,

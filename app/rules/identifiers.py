@@ -1,9 +1,10 @@
-"""Identity numbers: how each scheme is written, checked and shown.
+"""Identity numbers: normal form, validation and masking by scheme.
 
 Sources: GB 32100-2015 (unified social credit code), GB 11714-1997 (organisation code),
-GB 11643-1999 (resident identity number), ISO 7064. Passports and permits are known by their shape
-alone. python-stdnum lends an ISO 7064 sum; its `cn.uscc` refuses the A, N and Y codes and passes
-a wrong inner organisation code, its `cn.ric` refuses people born before their county had its name.
+GB 11643-1999 (resident identity number), ISO 7064. For passports and permits only the pattern is
+known. python-stdnum computes one ISO 7064 sum. Its `cn.uscc` is not used, because it refuses the
+codes A, N and Y and accepts a wrong inner organisation code; nor its `cn.ric`, because it refuses
+people who were born before their county had its name.
 """
 
 import re
@@ -21,7 +22,7 @@ from app.rules.text import normalize_number, remove_dashes
 
 
 class Scheme(StrEnum):
-    """The kinds of number that a subject may be known by."""
+    """The kinds of number that identify a subject."""
 
     uscc = "uscc"
     org_code = "org_code"
@@ -39,7 +40,7 @@ PERSON_SCHEMES: frozenset[Scheme] = frozenset(Scheme) - {
     Scheme.registration_no,
 }
 
-# GB 32100 leaves out the letters that are easily misread; a character's place is its value.
+# GB 32100 leaves out letters that are easily misread. The index of a character is its value.
 USCC_ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
 USCC_AUTHORITIES = frozenset("123456789ANY")
@@ -48,19 +49,21 @@ USCC_SHAPE = re.compile(f"[1-9ANY][{USCC_ALPHABET}][0-9]{{6}}[{USCC_ALPHABET}]{{
 ORG_CODE_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 ORG_CODE_VALUES = {each: int(each, 36) for each in "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ"}
 
-# GB/T 2260, by province alone: counties come and go, and people keep the code of their birth.
-# 81, 82 and 83 stand on residence permits of people from Hong Kong, Macao and Taiwan (since 2018).
+# GB/T 2260, provinces only: counties change, and people keep the code of their birth. 81, 82 and
+# 83 are on residence permits of people from Hong Kong, Macao and Taiwan (since 2018).
 PROVINCE_CODE = re.compile("1[1-5]|2[1-3]|3[1-7]|4[1-6]|5[0-4]|6[1-5]|71|8[1-3]")
 MIN_BIRTH_DATE = date(1850, 1, 1)
-"""Nobody older is in any file; the standard's own example was born in 1880."""
+"""Earlier dates are errors; the example of the standard was born in 1880."""
 
-# ISO 7064 MOD 11-2: the powers of two, the last place's being the first.
+# ISO 7064 MOD 11-2: powers of two, the lowest for the last character.
 PERSONAL_WEIGHTS = tuple(pow(2, place, 11) for place in reversed(range(18)))
 PERSONAL_VALUES = {character: value for value, character in enumerate("0123456789X")}
 FIFTEEN_DIGITS = re.compile("[0-9]{15}")
 PERSONAL_SHAPE = re.compile(r"[0-9]{17}[0-9X]")
 VISIBLE_CHARACTERS = 6
-MIN_REGIONAL_LENGTH = 15  # shorter numbers hold no region, and six characters are most of them
+MIN_REGIONAL_LENGTH = (
+    15  # shorter numbers have no region code, and six characters would show most of them
+)
 
 
 class InvalidIdentifier(ValueError):
@@ -83,46 +86,46 @@ class InvalidIdentifier(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Identifier:
-    """A number in its normal form; `parse` makes one from what was sent."""
+    """A number in its normal form; `parse_identifier` makes it from input."""
 
     scheme: Scheme
     number: str
 
     def __repr__(self) -> str:
-        # Reprs end up in logs and tracebacks.
+        # Logs and tracebacks contain reprs.
         return f"Identifier({self.scheme.value}, {self.display_number})"
 
     @property
     def is_personal(self) -> bool:
-        """Whether it names a natural person, and so is sealed and masked."""
+        """True for the number of a natural person, which is sealed and masked."""
         return self.scheme in PERSON_SCHEMES
 
     @property
     def display_number(self) -> str:
-        """What may be displayed: an organisation's number whole, a person's masked."""
+        """The number as responses show it: of a person masked, of an organisation in full."""
         return mask_number(self.number) if self.is_personal else self.number
 
     @property
     def org_code(self) -> str | None:
-        """The organisation code (GB 11714) that a unified social credit code carries inside."""
+        """The organisation code (GB 11714) inside a unified social credit code."""
         return self.number[8:17] if self.scheme is Scheme.uscc else None
 
     @property
     def birth_date(self) -> date | None:
-        """The holder's day of birth, where the number says it."""
+        """The birth date in the number; None for schemes without one."""
         if self.scheme in {Scheme.resident_id, Scheme.foreign_permanent_resident}:
             return parse_birth_date(self.number)
         return None
 
 
 def parse_identifier(scheme: Scheme, number: str, *, today: date) -> Identifier:
-    """Bring a number as people write it into its normal form, and check it.
+    """Normalize and validate a number.
 
     Raises:
-        InvalidIdentifier: it is no number of this scheme.
+        InvalidIdentifier: the number is not valid under this scheme.
     """
     normalized = normalize_number(number)
-    if scheme is Scheme.org_code:  # printed as D2143569-X, with whichever dash was at hand
+    if scheme is Scheme.org_code:  # printed as D2143569-X, with any kind of dash
         normalized = remove_dashes(normalized)
     VALIDATORS[scheme](normalized, today)
     return Identifier(scheme, normalized)
@@ -141,13 +144,13 @@ def require_identifier(scheme: Scheme, number: str, *, today: date, pointer: str
 
 
 def mask_number(number: str) -> str:
-    """Hide all but the first six characters, the region; of a permit or passport all but two."""
+    """Return the number with only its region (six characters) visible; two of short numbers."""
     visible_length = VISIBLE_CHARACTERS if len(number) >= MIN_REGIONAL_LENGTH else 2
     return number[:visible_length].ljust(len(number), "*")
 
 
 def is_uscc(code: str) -> bool:
-    """Tell whether the normal form passes all that GB 32100 asks, both check digits included."""
+    """Return True for a valid normal form by GB 32100, both check digits included."""
     try:
         _validate_uscc(code, date.max)
     except InvalidIdentifier:
@@ -156,25 +159,25 @@ def is_uscc(code: str) -> bool:
 
 
 def compute_uscc_check_character(body: str) -> str:
-    """Compute the check character of a unified social credit code's first 17 (GB 32100-2015)."""
+    """Return the check character of a unified social credit code (GB 32100-2015)."""
     values = map(USCC_VALUES.__getitem__, body)
     return USCC_ALPHABET[-sum(map(mul, values, USCC_WEIGHTS)) % 31]
 
 
 def compute_org_code_check_character(body: str) -> str:
-    """Compute the check character of an organisation code's first eight (GB 11714-1997)."""
+    """Return the check character of an organisation code (GB 11714-1997)."""
     values = map(ORG_CODE_VALUES.__getitem__, body)
     return "0123456789X"[-sum(map(mul, values, ORG_CODE_WEIGHTS)) % 11]
 
 
 def is_registration_no(number: str) -> bool:
-    """Tell whether 15 digits end with their check digit (ISO 7064 MOD 11,10)."""
+    """Return True for 15 digits with a valid check digit (ISO 7064 MOD 11,10)."""
     return bool(FIFTEEN_DIGITS.fullmatch(number)) and mod_11_10.checksum(number) == 1
 
 
 def has_valid_personal_check_character(number: str) -> bool:
-    """Tell whether it has 17 digits and their check character (ISO 7064 MOD 11-2)."""
-    # The shape first: the sum alone would take an X anywhere.
+    """Return True for 17 digits and a valid check character (ISO 7064 MOD 11-2)."""
+    # The pattern first: the sum alone would accept an X at any place.
     if not PERSONAL_SHAPE.fullmatch(number):
         return False
     values = map(PERSONAL_VALUES.__getitem__, number)
@@ -183,7 +186,7 @@ def has_valid_personal_check_character(number: str) -> bool:
 
 
 def parse_birth_date(number: str) -> date | None:
-    """Read the day of birth in an 18-character personal number, None where there is no such day."""
+    """Return the birth date in an 18-character personal number; None if there is no such day."""
     if not PERSONAL_SHAPE.fullmatch(number):
         return None
     try:
@@ -219,7 +222,7 @@ def _require_check_character(condition: object, position: int) -> None:
 
 
 def _validate_uscc(code: str, _today: date) -> None:
-    # As nearly all come; who sent one of the others is told what is wrong with it.
+    # Nearly all codes are valid; the checks below only find the message for the others.
     if (
         USCC_SHAPE.fullmatch(code)
         and code[17] == compute_uscc_check_character(code[:17])
@@ -242,7 +245,7 @@ def _validate_uscc(code: str, _today: date) -> None:
         "Characters 3 to 8 are the region code and must be digits",
         "第 3 至 8 位为行政区划码，应为数字",
     )
-    # The outer sum before the inner one: a slip anywhere breaks it, and the sentence fits any slip.
+    # The outer sum before the inner one: any typing error breaks it, and its message fits any.
     _require_check_character(code[17] == compute_uscc_check_character(code[:17]), 18)
     _require_valid(
         code[16] == compute_org_code_check_character(code[8:16]),
@@ -323,7 +326,7 @@ VALIDATORS: Mapping[Scheme, Callable[[str, date], None]] = {
     Scheme.org_code: _validate_org_code,
     Scheme.registration_no: _validate_registration_no,
     Scheme.resident_id: _validate_resident_id,
-    # States number their passports as they like, so more than this would refuse real people.
+    # Each state has its own numbers, so a stricter pattern would refuse real passports.
     Scheme.passport: _build_pattern_validator(
         "(?=.*[0-9])[0-9A-Z]{5,17}",
         "A passport number has 5 to 17 letters and digits, at least one of them a digit",

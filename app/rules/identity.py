@@ -1,8 +1,8 @@
-"""Who somebody is by the decisions on them: names, numbers and kind follow from those that stand.
+"""The identity of a subject: kind, names and numbers, derived from its valid decisions.
 
-A decision that turns out to be void (it named the wrong subject, or a minor) takes back what it
-taught. So whom a number means, now or by what was known at some time, is worked out from what the
-entries say; the rows that checks look up are kept equal to it.
+A void decision (on the wrong subject, or on a minor) gives no names and numbers. Therefore the
+subject behind a number, now or at an earlier state, is derived from the entries; the rows for
+lookups are kept equal to the result.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,19 +16,19 @@ from app.rules.law import SubjectKind
 from app.rules.text import fold_name
 
 LookupKey = tuple[str, str]
-"""(scheme, look-up key): the number itself for organisations, a blind index for persons."""
+"""(scheme, lookup key): the number itself for organisations, a blind index for persons."""
 
-# A subject that is known by name alone is found by a pseudo-scheme over its kind and name.
+# The pseudo-scheme of subjects without a number; their key is their kind and folded name.
 NAME_SCHEME = "name"
 
 
 def build_name_only_key(kind: SubjectKind, name: str) -> LookupKey:
-    """Under which key a subject without identifiers is found."""
+    """Return the key of a subject without identifiers."""
     return NAME_SCHEME, f"{kind}:{fold_name(name)}"
 
 
 def extract_lookup_keys(subject: Mapping[str, Any]) -> set[LookupKey]:
-    """Every key that recorded facts give a subject; a USCC also gives the org code inside it."""
+    """Return every key in the subject part of facts; a USCC adds the org code inside it."""
     identifiers = subject.get("identifiers", ())
     if not identifiers:
         return {build_name_only_key(SubjectKind(subject["kind"]), subject["name"])}
@@ -38,7 +38,7 @@ def extract_lookup_keys(subject: Mapping[str, Any]) -> set[LookupKey]:
 
 
 class SubjectDescription(NamedTuple):
-    """What one version of an entry says of its subject."""
+    """The subject part of one entry version."""
 
     entry_id: UUID
     void: bool
@@ -47,7 +47,7 @@ class SubjectDescription(NamedTuple):
 
 
 class DatedName(NamedTuple):
-    """A name as it was written, and the latest decision that gave it."""
+    """A name as it was written, and the day of the latest decision that gave it."""
 
     name: str
     as_of: date
@@ -55,12 +55,12 @@ class DatedName(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """A subject as standing decisions name it.
+    """A subject by its valid decisions.
 
     Attributes:
-        name: by the latest decision, as it reads now.
-        keys: by the decisions as they read now.
-        names: every name that one of them ever gave, by its key; a corrected one is a former name.
+        name: the name in the current version of the latest decision.
+        keys: the lookup keys in the current versions of decisions.
+        names: every name in any version of them, by folded name; a corrected name is a former one.
     """
 
     kind: SubjectKind
@@ -70,21 +70,19 @@ class Identity:
 
 
 def derive_identity(descriptions: Iterable[SubjectDescription]) -> Identity | None:
-    """Work out who a subject is; None where no decision on it stands.
+    """Return the identity of a subject; None where it has no valid decision.
 
-    Args:
-        descriptions: the subject as each known version of its entries describes it, in the order
-            of recording.
+    `descriptions` are all known versions of its entries, in the order of recording.
     """
     by_entry: dict[UUID, list[tuple[int, SubjectDescription]]] = {}
     for position, description in enumerate(descriptions):
         by_entry.setdefault(description.entry_id, []).append((position, description))
-    standing = [versions for versions in by_entry.values() if not versions[-1][1].void]
-    if not standing:
+    valid = [versions for versions in by_entry.values() if not versions[-1][1].void]
+    if not valid:
         return None
-    _, _, latest = max(map(_find_current_description, standing), key=lambda found: found[:2])
+    _, _, latest = max(map(_find_current_description, valid), key=lambda found: found[:2])
     names: dict[str, DatedName] = {}
-    for _, description in (item for versions in standing for item in versions):
+    for _, description in (item for versions in valid for item in versions):
         key, dated_name = (
             fold_name(description.subject["name"]),
             DatedName(description.subject["name"], description.decided_on),
@@ -95,7 +93,7 @@ def derive_identity(descriptions: Iterable[SubjectDescription]) -> Identity | No
         kind=SubjectKind(latest.subject["kind"]),
         name=DatedName(latest.subject["name"], latest.decided_on),
         keys=frozenset().union(
-            *(extract_lookup_keys(versions[-1][1].subject) for versions in standing)
+            *(extract_lookup_keys(versions[-1][1].subject) for versions in valid)
         ),
         names=names,
     )
@@ -104,10 +102,10 @@ def derive_identity(descriptions: Iterable[SubjectDescription]) -> Identity | No
 def _find_current_description(
     versions: list[tuple[int, SubjectDescription]],
 ) -> tuple[date, int, SubjectDescription]:
-    """What an entry says now, by its day of decision and since when it has said so.
+    """Return an entry's current description, with its decision day and the position of its change.
 
-    A version that only tells of a publication names nobody anew: it must not make the name of an
-    older decision of the same day the present one again.
+    A version that only records a publication repeats the name. It must not count as newer than
+    another decision of the same day, so the position is that of the first version with this name.
     """
     position, last = versions[-1]
     for earlier_position, earlier in reversed(versions):

@@ -1,8 +1,8 @@
-"""The law as data: what the catalogue says, in the shapes that the rules read.
+"""The law as data: the types of the catalogue.
 
-Every row carries its legal reference and its days of validity. These classes are also the schema
-that a catalogue file is checked against (`app/catalogue/store.py` builds them with Pydantic), so a
-field that is not named here is refused there.
+Rows have a legal reference and days of validity. These classes are also the schema of catalogue
+files (`app/catalogue/sections.py` builds them with Pydantic), so files with other fields are
+refused.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ FORBID_UNKNOWN_FIELDS: dict[str, str] = {"extra": "forbid"}
 
 
 class ListKind(StrEnum):
-    """What a list type does to those on it; a record (licence, penalty) does nothing."""
+    """The kind of a list; a record (licence, penalty) has no effect on its subject."""
 
     red = "red"
     black = "black"
@@ -33,7 +33,7 @@ class SubjectKind(StrEnum):
 
 
 class DisclosureClass(StrEnum):
-    """Who may read an entry: everybody, departments, or (exempt) only its effect."""
+    """Readers of an entry: everybody, departments, or (exempt) nobody beyond its effect."""
 
     public = "public"
     restricted = "restricted"
@@ -49,7 +49,7 @@ class Severity(StrEnum):
 
 
 class Obligation(StrEnum):
-    """Whether an office must, should or may apply a measure."""
+    """The duty of an office to apply a measure."""
 
     must = "must"
     should = "should"
@@ -57,14 +57,14 @@ class Obligation(StrEnum):
 
 
 class MeasureKind(StrEnum):
-    """A reward for those on a red list, a punishment for those on a black one."""
+    """A reward for subjects on a red list, a punishment for subjects on a black list."""
 
     reward = "reward"
     punishment = "punishment"
 
 
 class Level(StrEnum):
-    """The level of government at which a body stands."""
+    """The level of government of a department."""
 
     county = "county"
     city = "city"
@@ -81,7 +81,7 @@ class Validity:
     valid_until: date | None = None
 
     def is_valid_on(self, day: date) -> bool:
-        """Tell whether the row applies on `day`."""
+        """Return True where the row applies on `day`."""
         return (self.valid_from is None or self.valid_from <= day) and (
             self.valid_until is None or day <= self.valid_until
         )
@@ -106,11 +106,11 @@ class Validity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Department(Validity):
-    """A body that issues entries or asks for them.
+    """A department that issues entries or checks subjects.
 
-    `functions` says what it is responsible for, in words that list types name as issuers
-    (for instance `human_resources`); a district bureau has the same function as its city parent.
-    `aliases` are other names that stand for the same body in the plan and in exchange files.
+    `functions` are its responsibilities, in the words of issuers of list types (for instance
+    `human_resources`); a district bureau has the functions of its city parent. `aliases` are other
+    names of the same department in the plan and in exchange files.
     """
 
     code: str
@@ -135,7 +135,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedBody:
-    """A department as the plan names it within one domain, the plan's own spelling kept."""
+    """A department of one domain, in the spelling of the plan."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     department: str
@@ -153,13 +153,13 @@ class Domain:
     leads: tuple[PlannedBody, ...]
     participants: tuple[PlannedBody, ...] = ()
     participants_open: bool = False
-    """True where the plan ends its enumeration with 等."""
+    """True where the list of the plan ends with 等."""
     legal_reference: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """Who may put a subject on a list: a function of government, from a level upwards."""
+    """Departments that may issue entries of a list: a function and the levels of government."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     function: str
@@ -185,7 +185,7 @@ class Means(StrEnum):
 
 
 class CountedFrom(StrEnum):
-    """The day from which a minimum period before repair is counted."""
+    """The start of the minimum period before repair."""
 
     publication = "publication"
     decision = "decision"
@@ -193,7 +193,7 @@ class CountedFrom(StrEnum):
 
 
 class Bar(StrEnum):
-    """What keeps a subject from repair where the rule says so; its department declares it."""
+    """A circumstance that excludes repair by a rule; the department declares it."""
 
     repeated = "repeated"
     criminal_case = "criminal_case"
@@ -201,21 +201,22 @@ class Bar(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairRule(Validity):
-    """When and how an entry may be repaired.
+    """The conditions of repair.
 
-    Valid by the day of the entry's decision: a record keeps the rule under which it was made.
+    The day of an entry's decision selects the rule, so an entry keeps the rule of its time.
 
     Attributes:
-        list_types: those that it is for; empty is the general rule, which a special one outweighs.
-        minimum: how long an entry of each class stands before repair; a class that is not named
-            cannot be repaired by this rule.
-        counted_from: from when; a publication that never was counts from the decision.
-        means: what an application must prove, every one; minor unintentional conduct needs any one.
-        barred: circumstances that shut the way.
-        acceptance_working_days / decision_working_days / extension_working_days: the clocks of the
-            recognising department, from the application, from the acceptance, and once more in a
-            complex case (0: never).
-        together: entries of the same case end with it.
+        list_types: the list types that the rule is for. Empty for the general rule; a rule for the
+            list type takes precedence over it.
+        minimum: the minimum period before repair, by class; other classes cannot be repaired.
+        counted_from: the start of that period; the decision where nothing was published.
+        means: the means that an application must prove, all of them; minor unintentional conduct
+            needs only one.
+        barred: circumstances that exclude repair.
+        acceptance_working_days / decision_working_days / extension_working_days: the time limits of
+            the recognising department, from the application, from the acceptance, and for one
+            extension in a complex case (0: no extension).
+        together: repair ends other entries of the same case, too.
     """
 
     code: str
@@ -238,21 +239,20 @@ class ListType(Validity):
     """A red or black list, or a kind of record, of one domain.
 
     Attributes:
-        term: the list period from `effective_from` where a push leaves the last day out.
-        maximum_term: the longest period that a push may name; where there is none, the term is the
-            longest of a black list, and nothing bounds a red one.
+        term: the period from `effective_from` where a push gives no last day.
+        maximum_term: the longest period that a push may give; without one, the term is the maximum
+            of a black list, and a red list has no maximum.
         open_term: an entry without a last day is allowed.
-        extension: by how much a decision may lengthen a running term, at most and once.
-        consecutive_cap: how long a subject stays on the list at most, over entries that follow each
-            other without a day between them.
-        minimum_publication / maximum_publication: how long an entry is on public view.
-        publishes_natural_persons: only where the State provides otherwise than
+        extension: the maximum extension of a running term, allowed once.
+        consecutive_cap: the maximum length of consecutive terms of one subject.
+        minimum_publication / maximum_publication: the period of public disclosure.
+        publishes_natural_persons: True only by a State rule, as an exception to
             山东省社会信用条例 Art 20.
-        requires_identifier: False allows subjects that are known by name alone.
-        cap_exempt: the list type cites a law that outlasts the 5 years of Art 38.
-        severity: the class that an entry has when the push names none.
-        legal_reference: the law it rests on; a list type without one is never in force.
-        confirmed: the reference was read in public material, not only recalled.
+        requires_identifier: False allows subjects without a number.
+        cap_exempt: the law of the list type allows more than the 5 years of Art 38.
+        severity: the class of an entry where a push gives none.
+        legal_reference: the legal basis; without one the list type is never in force.
+        confirmed: the reference was read in public material, not only remembered.
         in_force: pushes are accepted and, for red and black, measures follow.
     """
 
@@ -281,13 +281,13 @@ class ListType(Validity):
     note: str | None = None
 
     def is_in_force_on(self, day: date) -> bool:
-        """Tell whether pushes are taken and effects follow on `day`."""
+        """Return True where pushes are accepted and effects follow on `day`."""
         return self.in_force and self.legal_reference is not None and self.is_valid_on(day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Matter:
-    """What an office decides when it asks (山东省社会信用条例 Art 22)."""
+    """The subject matter of an office's decision (山东省社会信用条例 Art 22)."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     code: str
@@ -298,7 +298,7 @@ class Matter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure(Validity):
-    """A reward or a punishment that a list entry may bring."""
+    """A reward or a punishment that may follow from an entry."""
 
     code: str
     name: str
@@ -310,9 +310,9 @@ class Measure(Validity):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MeasureRule(Validity):
-    """When a measure follows: for which matters, from which list types or kinds.
+    """The conditions of a measure: matters, list types and severities.
 
-    An empty tuple means "any". `severities` applies to black entries alone.
+    An empty tuple means "any". Only black entries have severities.
     """
 
     code: str
@@ -328,7 +328,7 @@ class MeasureRule(Validity):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
-    """All of the law that the registry works by, at one version; each is equal to itself alone."""
+    """The whole law of the registry at one version; compared by identity."""
 
     __pydantic_config__: ClassVar = FORBID_UNKNOWN_FIELDS
     version: str = ""
@@ -342,7 +342,7 @@ class Catalogue:
     repair_rules: Mapping[str, RepairRule] = field(default_factory=dict)
 
     def find_repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
-        """The rule of repair for an entry of that day; a special one before the general."""
+        """Return the repair rule for a decision of that day; a special rule before the general."""
         rules = [
             rule
             for rule in self.repair_rules.values()
@@ -352,7 +352,7 @@ class Catalogue:
         return min(rules, key=lambda rule: not rule.list_types, default=None)
 
     def find_department(self, name_or_code: str) -> Department | None:
-        """The department of that code, name or alias; the plan itself spells some in two ways."""
+        """Return the department with that code, name or alias; None if there is none."""
         if name_or_code in self.departments:
             return self.departments[name_or_code]
         return next(
@@ -365,12 +365,12 @@ class Catalogue:
         )
 
     def is_police_department(self, department: str) -> bool:
-        """Tell whether a body also gives public-security penalties, which are sealed by law."""
+        """Return True for a department that also gives public-security penalties (sealed by law)."""
         body = self.departments.get(department)
         return body is not None and POLICE_FUNCTION in body.functions
 
     def is_issuer(self, department: Department, list_type: ListType) -> bool:
-        """Tell whether the department's function and level make it an issuer of the list type."""
+        """Return True where function and level make the department an issuer of the list type."""
         return any(
             issuer.function in department.functions and department.level in issuer.levels
             for issuer in list_type.issuers

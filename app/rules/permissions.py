@@ -1,4 +1,4 @@
-"""Who may do what: roles, permissions, and the caller that every action is told about."""
+"""Roles, their permissions, and the caller of an operation."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from uuid import UUID
 
 
 class Role(StrEnum):
-    """What a key is for."""
+    """The role of an API key."""
 
     approver = "approver"
     auditor = "auditor"
@@ -17,7 +17,7 @@ class Role(StrEnum):
 
 
 class Permission(StrEnum):
-    """Every permission an operation may ask for, in alphabetical order."""
+    """Every permission that an operation may require, in alphabetical order."""
 
     audit_read = "audit:read"
     catalogue_read = "catalogue:read"
@@ -56,7 +56,7 @@ PERMISSIONS_BY_ROLE: Mapping[Role, frozenset[Permission]] = {
             Permission.audit_read,
             Permission.catalogue_read,
             Permission.change_read,
-            Permission.check_create,  # a re-examination of a past day only (`app/checks`)
+            Permission.check_create,  # only checks of a past day (`app/checks`)
             Permission.check_read,
             Permission.disclosure_read,
             Permission.entry_read,
@@ -89,7 +89,7 @@ PERMISSIONS_BY_ROLE: Mapping[Role, frozenset[Permission]] = {
         {
             Permission.audit_read,
             Permission.catalogue_read,
-            Permission.check_create,  # a re-examination of a past day only (`app/checks`)
+            Permission.check_create,  # only checks of a past day (`app/checks`)
             Permission.disclosure_read,
             Permission.disclosure_write,
             Permission.entry_read,
@@ -107,44 +107,44 @@ PERMISSIONS_BY_ROLE: Mapping[Role, frozenset[Permission]] = {
     Role.subscriber: frozenset({Permission.catalogue_read, Permission.change_read}),
 }
 
-# Roles that act for one department, so their keys must name it.
+# Roles that act for one department; their keys must name it.
 DEPARTMENT_ROLES = frozenset({Role.approver, Role.department})
-# Roles that see every department's entries, ended ones included.
+# Roles that read the entries of every department, ended ones included.
 OVERSIGHT_ROLES = frozenset({Role.auditor, Role.operator})
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whose key it is; `id` is None for the command line, which the operating system guards."""
+    """The owner of an API key; `id` is None for the command line, protected by the system."""
 
     id: UUID | None
     name: str
     role: Role
     department: str | None = None
     person: str | None = None
-    """Whose hands the key is in, where it is bound to a person."""
+    """The person that the key is bound to, if any."""
 
     def has_permission(self, permission: Permission) -> bool:
-        """Tell whether the caller's role grants the permission."""
+        """Return True where the caller's role has the permission."""
         return permission in PERMISSIONS_BY_ROLE[self.role]
 
     @property
     def has_oversight(self) -> bool:
-        """True for those who see every department's entries."""
+        """True for roles that read the entries of every department."""
         return self.role in OVERSIGHT_ROLES
 
     @property
     def can_read_sealed(self) -> bool:
-        """True for those who see entries on the wrong subject."""
+        """True for roles that read void entries."""
         return self.role is Role.auditor
 
     @property
     def department_filter(self) -> dict[str, str]:
-        """The filter that keeps a list to what the caller may read whole: its own department's."""
+        """The list filter for entries that the caller may read in full: its own department's."""
         return {} if self.has_oversight else {"within": self.department or ""}
 
     def acts_for(self, department: str) -> bool:
-        """Tell whether the caller may act, and read all, in that department's name."""
+        """Return True where the caller may act, and read all, in the name of the department."""
         return self.role is Role.operator or (
             self.role is Role.department and self.department == department
         )

@@ -1,8 +1,8 @@
-"""Objection and repair: which step leads where, by when, and when an entry may be repaired.
+"""Objection and repair: steps of a case, time limits, and conditions of repair.
 
-Sources: for objections 山东省社会信用条例 Art 39 (3 working days, 7 where another unit must help);
-for repair its Art 41, 信用修复管理办法 (令第36号) and 国办发〔2025〕22号. The clocks of repair are
-data (`RepairRule`).
+Sources: for objections 山东省社会信用条例 Art 39 (3 working days, 7 with the help of another unit);
+for repair its Art 41, 信用修复管理办法 (令第36号) and 国办发〔2025〕22号. The time limits of repair
+are data (`RepairRule`).
 """
 
 from collections.abc import Iterable, Mapping
@@ -31,14 +31,14 @@ ASSISTED_OBJECTION_WORKING_DAYS = 7
 
 
 class CaseKind(StrEnum):
-    """What a case asks for."""
+    """The kind of a case."""
 
     objection = "objection"
     repair = "repair"
 
 
 class CaseState(StrEnum):
-    """Where a case stands; it is open while a next step is due."""
+    """The state of a case; it is open while a next step is due."""
 
     received = "received"
     accepted = "accepted"
@@ -52,7 +52,7 @@ class CaseState(StrEnum):
 
 
 class CaseStep(StrEnum):
-    """What is done with a case."""
+    """A step of a case."""
 
     assistance = "assistance"
     acceptance = "acceptance"
@@ -76,7 +76,7 @@ class Unmet(StrEnum):
     """A condition of repair that is not met."""
 
     not_repairable = "not_repairable"
-    """A red entry, a licence, a list type that the law excludes, or no rule is known for it."""
+    """A red entry, a licence, a list type that the law excludes, or no rule for the entry."""
     ended = "ended"
     class_excluded = "class_excluded"
     too_early = "too_early"
@@ -93,7 +93,7 @@ class Unmet(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairMaterials:
-    """What an application brings: the means with the day on which each was done, and a promise."""
+    """The materials of an application: the means with their completion days, and a promise."""
 
     means: Mapping[Means, date]
     has_promise: bool
@@ -105,11 +105,11 @@ NO_MATERIALS = RepairMaterials(means={}, has_promise=False, circumstances=frozen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairCandidate:
-    """An entry, as far as repair asks about it.
+    """The facts of an entry that repair needs.
 
     Attributes:
-        published_on: the first publication on any channel.
-        listed_again: the subject was put on the same list again while this entry stood.
+        published_on: the day of the first publication on any channel.
+        listed_again: the subject was listed again on the same list while this entry was in effect.
     """
 
     list_type: ListType
@@ -124,10 +124,10 @@ class RepairCandidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repairability:
-    """Whether an entry may be repaired today, by which rule, and what is missing.
+    """The result for one entry: the rule, the unmet conditions and the earliest day of repair.
 
-    `earliest_on` is the first day on which the minimum period is over; None where it cannot be told
-    (nothing was corrected yet) or the way is shut.
+    `earliest_on` is the first day after the minimum period; None where repair is excluded, or the
+    period has not started because nothing was corrected yet.
     """
 
     rule: RepairRule | None
@@ -141,11 +141,10 @@ class Repairability:
 def assess_repairability(
     candidate: RepairCandidate, rule: RepairRule | None, materials: RepairMaterials, today: date
 ) -> Repairability:
-    """Explain whether the entry may be repaired today with what is offered.
+    """Assess the repair of an entry today with the given materials.
 
-    Minor conduct that was not intended takes the gentle path, unless its sector has a rule of its
-    own: no waiting, any one of the means, no promise (枣文明委〔2019〕2号 四.1;
-    国办发〔2025〕22号).
+    Minor unintentional conduct is simplified, unless a special rule applies: no minimum period, any
+    one of the means, no promise (枣文明委〔2019〕2号 四.1; 国办发〔2025〕22号).
     """
     kind, severity = candidate.list_type.kind, candidate.severity
     exclusions: list[Unmet] = []
@@ -206,7 +205,7 @@ def _compute_earliest_day(
             corrected_on = materials.means.get(Means.correction)
             if corrected_on is None:
                 return None
-            # Listed since: what was corrected before the listing counts from the listing.
+            # A correction before the listing counts from the listing.
             start = max(corrected_on, candidate.term.effective_from)
     minimum_publication = candidate.list_type.minimum_publication
     if (
@@ -215,7 +214,7 @@ def _compute_earliest_day(
         or minimum_publication is None
     ):
         return add_span(start, minimum)
-    # The general rule over a list whose own rule says how long it is public at least.
+    # The general rule, for a list type with a minimum period of publication.
     return max(add_span(start, minimum), add_span(start, minimum_publication))
 
 
@@ -236,9 +235,9 @@ def _find_bars(
 
 
 def compute_renewed_last_day(term: Term, list_type: ListType, today: date) -> date | None:
-    """The last day of a term that begins anew today, as long as it was before.
+    """Return the last day of a term that starts again today with its original length.
 
-    After a repair by false materials start and end are computed anew (人力资源和社会保障部令第45号
+    After a repair by false materials the term is computed again (人力资源和社会保障部令第45号
     Art 15). None where the term was open.
     """
     if term.effective_until is None:
@@ -249,7 +248,7 @@ def compute_renewed_last_day(term: Term, list_type: ListType, today: date) -> da
     ):
         new_last_day = add_span(
             today, list_type.term
-        )  # the same, also where a month's end was cut off
+        )  # exact also where the original term was cut at the end of a month
     else:
         new_last_day = today + relativedelta(term.effective_until, original_start)
     return min(new_last_day, MAX_DATE)

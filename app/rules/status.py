@@ -1,6 +1,6 @@
-"""Where an entry stands on a day. Nothing is stored as "expired" or "suspended": it is derived.
+"""The status of an entry on a day, derived from its term; no status is stored.
 
-SQL twin: `app/entries/store.py`, `status_expression`; a test holds the two equal by enumeration.
+SQL twin: `app/entries/store.py`, `status_expression`; a test compares the two by enumeration.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.rules.spans import ONE_DAY
 
 
 class Status(StrEnum):
-    """The five states of an entry on a day; a dispute is a mark beside them."""
+    """The five statuses of an entry on a day; a dispute is a separate mark."""
 
     scheduled = "scheduled"
     active = "active"
@@ -23,14 +23,14 @@ class Status(StrEnum):
 
 
 class Removal(StrEnum):
-    """What removed an entry before its term ended."""
+    """The cause of a removal before the end of the term."""
 
     revoked = "revoked"
     repaired = "repaired"
     exited = "exited"
 
 
-# Entries that are over; their dishonesty is no longer shown, used or exported by default.
+# Statuses of ended entries, which are not shown, used or exported by default.
 ENDED_STATUSES = frozenset({Status.expired, Status.removed})
 
 
@@ -39,12 +39,12 @@ class Term:
     """The dated facts that decide the status.
 
     Attributes:
-        effective_until: the last day in force, which counts; None is an open term.
+        effective_until: the last day in effect; None for an open term.
         cap_ends_on: the last day of the 5 years after the conduct (山东省社会信用条例 Art 38).
-        exited_on, revoked_on, repaired_on: the first day on which the entry is no longer in force.
-        lapsed_from, lapsed_until: it counted as repaired from the one day to the eve of the other,
-            when false materials were found and its term began anew.
-        void: revoked because it named the wrong subject, so it never stood at all.
+        exited_on, revoked_on, repaired_on: the first day on which the entry is not in effect.
+        lapsed_from, lapsed_until: the entry counted as repaired from the first day to the day
+            before the second, when a repair by false materials was withdrawn.
+        void: the entry was revoked for a wrong subject, so it was never in effect.
     """
 
     effective_from: date
@@ -59,21 +59,21 @@ class Term:
 
     @property
     def last_day(self) -> date | None:
-        """The last day by term and cap; None where neither ends it."""
+        """The last day by term and cap; None where both are open."""
         if self.effective_until is None or self.cap_ends_on is None:
             return self.effective_until or self.cap_ends_on
         return min(self.effective_until, self.cap_ends_on)
 
     @property
     def ends_on(self) -> date | None:
-        """The first day on which it is over, by whatever ended it first; None if nothing does."""
+        """The first day after the entry, by its earliest end; None without an end."""
         last_day = self.last_day
         after_last_day = None if last_day is None else last_day + ONE_DAY
         ends = (self.exited_on, self.revoked_on, self.repaired_on, after_last_day)
         return min((day for day in ends if day is not None), default=None)
 
     def find_removal_on(self, day: date) -> Removal | None:
-        """What has removed the entry on that day; a revocation outweighs the rest."""
+        """Return the cause of removal on a day; a revocation comes before other causes."""
         if self.void or (self.revoked_on is not None and self.revoked_on <= day):
             return Removal.revoked
         if (self.repaired_on is not None and self.repaired_on <= day) or self.is_lapsed_on(day):
@@ -83,13 +83,13 @@ class Term:
         return None
 
     def is_lapsed_on(self, day: date) -> bool:
-        """Tell whether it counted as repaired that day, by a repair that was taken back later."""
+        """Return True where the entry counted as repaired, by a repair that was withdrawn later."""
         if self.lapsed_from is None or self.lapsed_until is None:
             return False
         return self.lapsed_from <= day < self.lapsed_until
 
     def overlaps(self, other: "Term") -> bool:
-        """Tell whether there is a day that lies within both terms."""
+        """Return True where the two terms share a day."""
         first = max(self.effective_from, other.effective_from)
         ends = [end for end in (self.ends_on, other.ends_on) if end is not None]
         return first < min(ends) if ends else True
@@ -98,10 +98,10 @@ class Term:
 def compute_status(
     term: Term, kind: ListKind, day: date, *, has_active_black_entry: bool
 ) -> Status:
-    """The status on a day.
+    """Return the status on a day.
 
-    `black_active` says whether the subject has a black entry active on that day: a red entry is
-    then suspended (发改财金规〔2017〕1798号: who is on a black list is not kept on a red one).
+    A red entry is suspended while its subject has an active black entry
+    (发改财金规〔2017〕1798号: a subject on a black list does not stay on a red list).
     """
     if term.find_removal_on(day) is not None:
         return Status.removed

@@ -1,7 +1,7 @@
-"""What may be done to an entry in which status, by whom, on what basis, within which time.
+"""Transitions of an entry: allowed statuses, actors, legal basis and time limits, as one table.
 
-A table, and nothing else moves an entry: every version that is written passes `require`.
-`docs/lifecycle.md` shows it as a diagram and a table, and a test holds the two equal.
+Every new version of an entry passes `require_transition_allowed`. `docs/lifecycle.md` shows the
+table and its diagram, and a test compares the two.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,7 +14,7 @@ from app.rules.status import Status
 
 
 class Action(StrEnum):
-    """Everything that makes a new version of an entry."""
+    """Every action that makes a new version of an entry."""
 
     record = "record"
     correct = "correct"
@@ -32,7 +32,7 @@ class Action(StrEnum):
 
 
 class AllowedActor(StrEnum):
-    """Who may do it."""
+    """The callers that may take an action."""
 
     issuer = "its department, or the credit office for it"
     two_persons = "two persons of its department, one after the other"
@@ -42,14 +42,14 @@ class AllowedActor(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """What an action does, and what allows it.
+    """The conditions and the effect of an action.
 
     Attributes:
-        allowed: the statuses in which it may be done.
-        leads_to: the status that follows; None where the entry stays as it is.
-        who: by whom.
-        legal_basis: the rule that it rests on.
-        clock: within which time it is to be done, where a rule says so.
+        allowed_statuses: the statuses in which the action is allowed.
+        next_status: the status after the action; None where it does not change.
+        allowed_actor: the callers that may take the action.
+        legal_basis: the law or plan that allows it.
+        time_limit: the time limit, if the law sets one.
     """
 
     allowed_statuses: frozenset[Status]
@@ -61,7 +61,7 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class AutomaticTransition:
-    """What a day, or another entry, does to an entry without anybody's doing."""
+    """A change of status by the date or by another entry, without an action."""
 
     before: Status
     after: Status
@@ -156,11 +156,11 @@ AUTOMATIC_TRANSITIONS = (
 def require_transition_allowed(
     action: Action, status: Status, caller: Caller, department: str
 ) -> None:
-    """Let an action pass, or not.
+    """Raise unless the caller may take the action on an entry in this status.
 
     Raises:
         EntryNotFound: the caller does not act for the entry's department.
-        TransitionRefused: the status does not allow it; says which ones would.
+        TransitionRefused: the status does not allow the action; gives the statuses that do.
     """
     transition = TRANSITIONS[action]
     if not caller.acts_for(department):
@@ -178,7 +178,7 @@ def require_transition_allowed(
 
 
 def build_state_diagram() -> Iterator[str]:
-    """The table as lines of a Mermaid state diagram; an action that moves nothing is not drawn."""
+    """Yield the lines of a Mermaid state diagram; only actions that change the status are drawn."""
     yield "stateDiagram-v2"
     for first in (Status.scheduled, Status.active):
         yield f"    [*] --> {first}: {Action.record}"

@@ -1,7 +1,7 @@
-"""What follows from a subject's entries for a matter: standing and measures, each with its basis.
+"""The verdict on a subject for a matter: standing and measures, each with its legal basis.
 
-No counting and no score: a measure follows from one entry and one rule of the catalogue
-(国办发〔2020〕49号: only measures on the list, in proportion to the conduct).
+There is no score and no counting. A measure follows from one entry and one rule of the catalogue
+(国办发〔2020〕49号: only listed measures, in proportion to the conduct).
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ from app.rules.status import Status
 
 
 class Standing(StrEnum):
-    """The answer in one word; `none` means no entry in force, never good credit."""
+    """The standing of a subject; `none` means no entry in effect, not good credit."""
 
     none = "none"
     red = "red"
@@ -33,7 +33,7 @@ class Standing(StrEnum):
 
 
 class JudgedEntry(NamedTuple):
-    """One entry as the verdict reads it."""
+    """The facts of one entry that the verdict needs."""
 
     entry_id: str
     list_type: str
@@ -44,7 +44,7 @@ class JudgedEntry(NamedTuple):
 
 
 class AppliedMeasure(NamedTuple):
-    """A measure, the entry that it follows from and the law that says so."""
+    """A measure, its entry and its legal basis."""
 
     code: str
     name: str
@@ -55,7 +55,7 @@ class AppliedMeasure(NamedTuple):
 
 
 class SuppressedMeasure(NamedTuple):
-    """A reward that a black entry keeps from being given."""
+    """A reward that a black entry suppresses."""
 
     code: str
     entry_id: str
@@ -63,7 +63,7 @@ class SuppressedMeasure(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The whole answer on one subject."""
+    """The whole verdict on one subject."""
 
     standing: Standing
     measures: tuple[AppliedMeasure, ...]
@@ -77,10 +77,10 @@ EMPTY_VERDICT = Verdict(standing=Standing.none, measures=(), suppressed=(), disp
 def compute_verdict(
     entries: Iterable[JudgedEntry], matter: str | None, catalogue: Catalogue, day: date
 ) -> Verdict:
-    """Judge a subject by its entries on a day.
+    """Return the verdict on a subject by its entries on a day.
 
-    Active entries count, of list types that have a legal reference and are in force; records never
-    do. Black wins: rewards are then said to be suppressed, those of suspended red entries too.
+    Active and suspended entries of list types in force count; records give no standing. A black
+    entry takes precedence: all rewards are then suppressed.
     """
     counted_entries = [fact for fact in entries if _is_counted(fact, catalogue, day)]
     if not counted_entries:
@@ -136,7 +136,7 @@ def _build_measures(
         )
 
 
-# Whole catalogues are walked for it, and few kinds of entry are asked about over and over.
+# Each call reads the whole catalogue, and few kinds of entry occur again and again.
 @lru_cache(maxsize=4096)
 def _find_measures_with_rules(
     catalogue: Catalogue,
@@ -146,7 +146,7 @@ def _find_measures_with_rules(
     list_type: str,
     severity: Severity | None,
 ) -> tuple[tuple[Measure, MeasureRule], ...]:
-    """The measures that follow from an entry of this kind."""
+    """Return the measures that follow from an entry of this kind, with their rules."""
     rules = (
         (catalogue.measures[rule.measure], rule)
         for rule in catalogue.measure_rules.values()

@@ -1,4 +1,4 @@
-"""Who may see how much of an entry on a day. Every reader goes through `sight`."""
+"""Access levels of entries; every read uses `determine_access_level`."""
 
 from enum import StrEnum
 
@@ -8,11 +8,11 @@ from app.rules.status import ENDED_STATUSES, Status
 
 
 class AccessLevel(StrEnum):
-    """How much of an entry somebody sees."""
+    """The part of an entry that a caller may read."""
 
     full = "full"
     summary = "outline"
-    """That it stands and what follows from it, without text or issuer."""
+    """The existence of the entry and its measures, without text and issuer."""
     none = "hidden"
 
 
@@ -24,16 +24,16 @@ def determine_access_level(
     status: Status,
     void: bool,
 ) -> AccessLevel:
-    """What the caller sees.
+    """Return the access level of a caller.
 
-    - An entry on the wrong subject is sealed to all but auditors.
-    - Its own department, operators and auditors see an entry whole, also after its end.
-    - Others do not see ended entries at all (山东省社会信用条例 Art 24, 38).
-    - Approvers and other departments see exempt entries in outline, for they answer checks.
-    - Subscribers, and with them the public, see public entries alone. A natural person's is public
-      only where the State provides so (Art 20), which `admission.disclosure_class` saw to.
+    - Only auditors read void entries.
+    - The own department, operators and auditors read an entry in full, also after its end.
+    - Other callers do not read ended entries (山东省社会信用条例 Art 24, 38).
+    - Approvers and other departments read a summary of exempt entries, because checks use them.
+    - Subscribers (the public) read only public entries. `admission.determine_disclosure_class`
+      ensures that entries of natural persons are public only by a State rule (Art 20).
 
-    SQL twin, for those who see whole lists: `app/entries/store.py`, `visible_to`.
+    SQL twin for lists of entries: `app/entries/store`.
     """
     if void:
         return AccessLevel.full if caller.can_read_sealed else AccessLevel.none
