@@ -61,9 +61,8 @@ PERSONAL_VALUES = {character: value for value, character in enumerate("012345678
 FIFTEEN_DIGITS = re.compile("[0-9]{15}")
 PERSONAL_SHAPE = re.compile(r"[0-9]{17}[0-9X]")
 VISIBLE_CHARACTERS = 6
-MIN_REGIONAL_LENGTH = (
-    15  # shorter numbers have no region code, and six characters would show most of them
-)
+# Shorter numbers have no region code, and six characters would show most of them.
+MIN_REGIONAL_LENGTH = 15
 
 
 class InvalidIdentifier(ValueError):

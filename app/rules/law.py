@@ -365,7 +365,7 @@ class Catalogue:
         )
 
     def is_police_department(self, department: str) -> bool:
-        """Return True for a department that also gives public-security penalties (sealed by law)."""
+        """Return True for a department that also gives public-security penalties (sealed)."""
         body = self.departments.get(department)
         return body is not None and POLICE_FUNCTION in body.functions
 
