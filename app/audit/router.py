@@ -9,8 +9,8 @@ from app import errors
 from app.audit import queries, schemas, service
 from app.audit.actions import AuditAction
 from app.http.deps import RegistryDep, needs
+from app.http.pagination import make_cursor, read_id_cursor
 from app.http.problems import problems
-from app.http.schemas import make_cursor, read_id_cursor
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())

@@ -36,7 +36,7 @@ from app.errors import Forbidden, Malformed, RegistryError
 from app.http.deps import authenticate
 from app.http.middleware import read_header
 from app.http.problems import prefers_chinese
-from app.http.schemas import current_request_id
+from app.http.request_id import current_request_id
 from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
 from app.lookups.queries import Look, show_past, show_together

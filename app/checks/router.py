@@ -16,7 +16,8 @@ from app.checks.pipeline import CheckRoute, Desk
 from app.http.deps import RegistryDep, needs
 from app.http.middleware import read_header
 from app.http.problems import prefers_chinese, problems
-from app.http.schemas import Day, Instant, current_request_id
+from app.http.request_id import current_request_id
+from app.http.schemas import Day, Instant
 from app.lookups.queries import Look
 from app.registry import Registry
 from app.rules.identifiers import Identifier, Scheme, require_identifier

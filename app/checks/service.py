@@ -25,7 +25,8 @@ from app.errors import (
     ProblemCode,
     Sentence,
 )
-from app.http.schemas import current_request_id, require_one_moment
+from app.http.pagination import require_one_moment
+from app.http.request_id import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 

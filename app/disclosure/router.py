@@ -15,9 +15,10 @@ from app.entries.projections import build_disclosure_view, build_take_down_view
 from app.entries.router import IfMatch, build_entry_response
 from app.entries.schemas import EntryView
 from app.entries.store import EntryRow
+from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
+from app.http.pagination import make_cursor, read_cursor
 from app.http.problems import problems
-from app.http.schemas import make_cursor, read_cursor, read_version
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState, TakeDown
 from app.rules.law import ListKind

@@ -17,16 +17,11 @@ from app.entries.changes import amendments
 from app.entries.changes.status_changes import record_status_changes_until_today
 from app.entries.recording import batch
 from app.entries.store import EntryRow
+from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
+from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
 from app.http.problems import problems
-from app.http.schemas import (
-    Day,
-    Instant,
-    make_cursor,
-    read_id_cursor,
-    read_version,
-    require_one_moment,
-)
+from app.http.schemas import Day, Instant
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind

@@ -20,7 +20,7 @@ from uuid_utils import uuid7
 
 from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
 from app.http.problems import MEDIA_TYPE, AuditRefusal, prefers_chinese, problem_response
-from app.http.schemas import set_request_id
+from app.http.request_id import set_request_id
 from app.rules.personal_numbers import contains_personal_number
 
 log = logging.getLogger("redblack.access")

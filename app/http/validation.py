@@ -1,4 +1,4 @@
-"""What Pydantic finds wrong, as faults of ours: with a stable code, a place, and two sentences."""
+"""Errors of Pydantic as faults: a problem code, a place, and a sentence in two languages."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from app.errors import (
 Body = TypeVar("Body")
 JSON_SUFFIX = re.compile(r"application/[^\s/]*\+json")
 
-# What Pydantic finds by itself, as our codes; `{name}` comes from the error's context.
+# Problem codes for the error types of Pydantic; `{name}` comes from the context of the error.
 PAYLOAD_SENTENCES: Mapping[str, tuple[ProblemCode, Sentence]] = {
     "missing": (ProblemCode.missing, Sentence("This field is needed", "缺少此字段")),
     "extra_forbidden": (
@@ -66,7 +66,7 @@ SAFE_SEGMENT = re.compile(r"[A-Za-z_]{1,40}|[0-9]{1,5}")
 
 
 def convert_validation_errors(found: Iterable[Mapping[str, Any]]) -> RegistryError:
-    """Our error for what Pydantic and FastAPI found wrong."""
+    """Convert the errors of Pydantic and FastAPI into one error with faults."""
     faults = []
     for item in found:
         if item["type"] == "json_invalid":
@@ -78,12 +78,12 @@ def convert_validation_errors(found: Iterable[Mapping[str, Any]]) -> RegistryErr
 
 
 def read_body(adapter: TypeAdapter[Body], body: bytes, media_type: str | None) -> Body:
-    """A JSON body, as FastAPI would have read it.
+    """Parse a JSON body as FastAPI would.
 
     Raises:
-        MalformedJson: it is no JSON.
-        UnsupportedMediaType: it is not said to be JSON.
-        InvalidPayload: names everything that is wrong with it.
+        MalformedJson: the body is not JSON.
+        UnsupportedMediaType: the media type is not JSON.
+        InvalidPayload: the body has faults; it names all of them.
     """
     if not body:
         raise convert_validation_errors([{"type": "missing", "loc": ("body",)}])
@@ -94,26 +94,27 @@ def read_body(adapter: TypeAdapter[Body], body: bytes, media_type: str | None) -
     except ValidationError as wrong:
         found = wrong.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
-        # Pydantic's reader refuses texts that the others take, and name a place in (`\\ud800`).
+        # The JSON parser of Pydantic refuses some texts that the standard one accepts (a lone
+        # surrogate), for which validation then names the place.
         try:
             return adapter.validate_python(json.loads(body))
         except ValidationError as wrong:
             found = wrong.errors(include_url=False, include_input=False)
         except json.JSONDecodeError:
             raise MalformedJson from None
-        except (ValueError, RecursionError):  # no UTF-8, or more digits or depth than anything has
+        except (ValueError, RecursionError):  # not UTF-8, or too many digits or levels
             raise Malformed from None
     raise convert_validation_errors({**item, "loc": ("body", *item["loc"])} for item in found)
 
 
 def is_json(media_type: str | None) -> bool:
-    """Tell whether a Content-Type says JSON: `application/json` or `application/...+json`."""
+    """Return True for the media types `application/json` and `application/...+json`."""
     essence = (media_type or "").partition(";")[0].strip().lower()
     return essence == "application/json" or bool(JSON_SUFFIX.fullmatch(essence))
 
 
 def pointer(location: tuple[str | int, ...]) -> str:
-    """Where it is wrong; a part that is not plainly a name or a position is not repeated."""
+    """Return the pointer of a location, up to the first part that is not a plain name or number."""
     place, *rest = location
     parts = []
     for segment in rest:

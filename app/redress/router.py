@@ -17,9 +17,10 @@ from app.db.engines import Connection
 from app.entries import store as entries
 from app.entries.router import IfMatch, can_read_fully
 from app.entries.store import EntryRow
+from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
+from app.http.pagination import make_cursor, read_cursor
 from app.http.problems import problems
-from app.http.schemas import make_cursor, read_cursor, read_version
 from app.redress import objections, repairs, schemas, store
 from app.redress.store import CaseRow
 from app.redress.views import build_case_view, build_repairability_view

@@ -16,7 +16,7 @@ from app.rules.personal_numbers import contains_personal_number
 from app.security import store
 
 KEY_PREFIX = "rbk_"
-LONGEST_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
 def key_hash(key: str) -> str:
@@ -39,10 +39,10 @@ def create(
             stand in every record of what the key does.
     """
     texts = [name] if person is None else [name, person]
-    if not all(text.strip() and len(text) <= LONGEST_NAME for text in texts):
+    if not all(text.strip() and len(text) <= MAX_NAME_LENGTH for text in texts):
         raise InvalidPayload(
             Sentence(
-                f"A name has 1 to {LONGEST_NAME} characters", f"名称应为 1 至 {LONGEST_NAME} 个字符"
+                f"A name has 1 to {MAX_NAME_LENGTH} characters", f"名称应为 1 至 {MAX_NAME_LENGTH} 个字符"
             )
         )
     if any(map(contains_personal_number, texts)):

@@ -14,8 +14,9 @@ from app.catalogue.queries import read_current_catalogue
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
+from app.http.pagination import make_cursor, read_id_cursor
 from app.http.problems import problems
-from app.http.schemas import Line, make_cursor, read_id_cursor
+from app.http.schemas import Line
 from app.http.streaming import Stream
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission

@@ -28,7 +28,7 @@ from app.errors import (
     Sentence,
     Unavailable,
 )
-from app.http.schemas import set_request_id
+from app.http.request_id import set_request_id
 from app.registry import Registry
 from app.subjects.service import lock_subjects
 from app.submissions.formats.source_file import SourceRow

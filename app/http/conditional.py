@@ -1,0 +1,20 @@
+"""Conditional requests: the version in `If-Match` (RFC 9110, 13.1.1)."""
+
+import re
+
+from app.errors import BadVersionTag, VersionRequired
+
+
+def read_version(if_match: str | None) -> int:
+    """Parse the version from which a change was made.
+
+    Raises:
+        VersionRequired: the request has no If-Match.
+        BadVersionTag: If-Match is not one version in quotes.
+    """
+    if if_match is None:
+        raise VersionRequired
+    found = re.fullmatch(r'"([0-9]{1,9})"', if_match.strip())
+    if found is None:
+        raise BadVersionTag
+    return int(found[1])
