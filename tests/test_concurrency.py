@@ -14,7 +14,7 @@ from app.clock import Clock
 from app.demo.synthetic import build_uscc
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
 from tests.support.processes import build_push_today, serve_registry
 from tests.support.request_bodies import build_red_changes

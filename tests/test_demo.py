@@ -37,8 +37,7 @@ from app.rules.identity import NAME_SCHEME
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Removal, Status
-from app.security.keys import key_hash
-from app.security.store import find
+from app.security.queries import find_caller
 from app.settings import Settings
 from tests.support.world import ManualClock
 
@@ -266,7 +265,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
     keys = json.loads(file.read_text())
     assert {*keys} == {role.value for role in Role}
     with registry.database.reading() as connection:
-        callers = {role: find(connection, key_hash(key)) for role, key in keys.items()}
+        callers = {role: find_caller(connection, key) for role, key in keys.items()}
     assert all(caller is not None and caller.role == role for role, caller in callers.items())
     assert callers["department"].department == "human_resources"
     assert callers["approver"].department == "finance_bureau"

@@ -29,7 +29,7 @@ from app.db.tables import EntryVersion
 from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from tests.support import request_bodies
 from tests.support.export_readers import EXPORT_PARSERS, parse_ndjson
 from tests.support.reference_model import (

@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.rules.permissions import PERMISSIONS_BY_ROLE, Permission, Role
-from app.security.keys import create
+from app.security.service import create
 from tests.support.commands import CommandRunner
 from tests.support.request_bodies import (
     build_decision,

@@ -11,7 +11,7 @@ import pytest
 from app.clock import Clock
 from app.errors import ProblemCode
 from app.rules.permissions import DEPARTMENT_ROLES, PERMISSIONS_BY_ROLE, Role
-from app.security.keys import create
+from app.security.service import create
 from app.settings import Settings
 from tests.support.world import World
 

@@ -180,7 +180,7 @@ def create_key(
 ) -> None:
     """Make a key and print it, this once."""
     from app.catalogue.queries import require_department_code
-    from app.security.keys import create
+    from app.security.service import create
 
     registry = _open_registry()
     code = require_department_code(registry, department) if department else None
@@ -190,10 +190,10 @@ def create_key(
 @keys.command("list")
 def list_keys() -> None:
     """Show every key, without the key itself."""
-    from app.security.store import all_keys
+    from app.security import queries
 
     with _open_registry().database.reading() as connection:
-        for key in all_keys(connection):
+        for key in queries.list_keys(connection):
             state = f"revoked {key.revoked_at:%Y-%m-%d}" if key.revoked_at else "in use"
             columns = (key.id, key.role, key.department or "-", key.name, key.person or "-", state)
             print("\t".join(map(str, columns)))
@@ -202,7 +202,7 @@ def list_keys() -> None:
 @keys.command("revoke")
 def revoke_key(key_id: Annotated[UUID, typer.Argument(metavar="ID")]) -> None:
     """End a key; no worker takes it after two seconds."""
-    from app.security.keys import revoke
+    from app.security.service import revoke
 
     if not revoke(_open_registry(), key_id):
         raise ValueError("no such key in use")

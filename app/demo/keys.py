@@ -14,8 +14,8 @@ from app.rules.identifiers import Scheme
 from app.rules.law import ListKind, Severity
 from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Role
 from app.rules.status import Status
-from app.security import keys as access
-from app.security.store import find as find_caller
+from app.security import service as access
+from app.security.queries import find_caller
 
 ADDRESS_TEMPLATE = "http://127.0.0.1:{}"
 APPROVER_DEPARTMENTS = ("public_resources", "finance_bureau")
@@ -33,7 +33,7 @@ def print_keys(registry: Registry, keys_file: Path, port: int = 8000) -> None:
         stored_keys = {
             role: key
             for role, key in _read_keys(keys_file).items()
-            if (caller := find_caller(connection, access.key_hash(key))) and caller.role is role
+            if (caller := find_caller(connection, key)) and caller.role is role
         }
     approvers = [code for code in APPROVER_DEPARTMENTS if code in catalogue.departments]
     departments = {

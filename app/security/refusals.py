@@ -1,4 +1,4 @@
-"""Every refusal leaves a trace: under its caller, or counted where nobody is known."""
+"""Refusals in the audit trail: under their caller, or counted where the caller is unknown."""
 
 import logging
 
@@ -17,16 +17,16 @@ from app.security.authenticators import KeyAuthenticator
 
 log = logging.getLogger("redblack.access")
 
-# Answered before a caller is known, or because nobody can be.
+# Refusals before a caller is known, or because none can be.
 UNATTRIBUTED = (Unauthenticated, TooManyAttempts, Unavailable)
 
 
 def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
-    """Write a refusal down, in a transaction of its own; give the error to answer with.
+    """Record a refusal in a transaction of its own, and return the error for the response.
 
-    That is another one where nobody is known: the body is parsed before the key is looked at, so a
-    broken body without a valid key comes here as broken, and leaves as unauthenticated; so does
-    whatever else was refused to somebody who showed a key that is none.
+    It is another error where the caller is unknown: the body is parsed before the key is read, so a
+    broken body without a valid key becomes `unauthenticated`, and so does every other refusal of a
+    request with an invalid key.
     """
     if isinstance(error, UNATTRIBUTED):
         return error
@@ -45,6 +45,6 @@ def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
             faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
         )
     except SQLAlchemyError as away:
-        # The refusal itself must reach its reader even when the trail cannot be written.
+        # The refusal must reach the client even if the trail cannot be written.
         log.error("a refusal could not be recorded: %s", type(away).__name__)  # noqa: TRY400
     return error

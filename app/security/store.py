@@ -1,4 +1,4 @@
-"""SQL of the API keys; what is stored is a hash, so a stolen database opens nothing."""
+"""SQL of the API keys. Only a hash of each key is stored, so a stolen database opens nothing."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,13 +11,13 @@ from app.db.tables import ApiKey
 from app.rules.permissions import Caller, Role
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Keep a new key's hash and scope."""
+def add_key(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert the hash and the scope of a new key."""
     connection.execute(insert(ApiKey).values(**values))
 
 
-def find(connection: Connection, key_hash: str) -> Caller | None:
-    """The caller whose key has that hash, unless it was revoked."""
+def find_caller(connection: Connection, key_hash: str) -> Caller | None:
+    """Find the caller whose key has that hash; None if it is unknown or revoked."""
     found = connection.execute(
         select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.department, ApiKey.person).where(
             ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None)
@@ -26,18 +26,18 @@ def find(connection: Connection, key_hash: str) -> Caller | None:
     return found and Caller(found.id, found.name, Role(found.role), found.department, found.person)
 
 
-def all_keys(connection: Connection) -> Sequence[Row[Any]]:
-    """Every key ever made, oldest first, without its hash."""
+def list_keys(connection: Connection) -> Sequence[Row[Any]]:
+    """List all keys, the oldest first, without their hashes."""
     columns = [column for column in ApiKey.__table__.columns if column.name != "key_hash"]
     return connection.execute(select(*columns).order_by(ApiKey.id)).all()
 
 
-def revoke(connection: Connection, key_id: UUID, at: datetime) -> bool:
-    """End a key; False where there is no such key in use."""
-    ended = connection.execute(
+def revoke_key(connection: Connection, key_id: UUID, at: datetime) -> bool:
+    """Revoke a key; return False if there is no such active key."""
+    revoked = connection.execute(
         update(ApiKey)
         .where(ApiKey.id == key_id, ApiKey.revoked_at.is_(None))
         .values(revoked_at=at)
         .returning(ApiKey.id)
     )
-    return ended.one_or_none() is not None
+    return revoked.one_or_none() is not None

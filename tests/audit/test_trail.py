@@ -16,7 +16,7 @@ from app.checks.store import sort_results
 from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
-from app.security.keys import create, revoke
+from app.security.service import create, revoke
 from app.security.store import all_keys
 from tests.support.numbers import build_uscc
 from tests.support.request_bodies import BUILDER_USCC, build_check, build_push, build_question

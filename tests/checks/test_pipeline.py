@@ -25,7 +25,7 @@ from app.checks.pipeline import MANY_SUBJECTS, MOST_TOGETHER
 from app.checks.schemas import MOST_SUBJECTS, NOT_FOUND_NOTE
 from app.db.tables import ApiKey
 from app.rules.permissions import Role
-from app.security.keys import create, key_hash, revoke
+from app.security.service import create, hash_key, revoke
 from tests.conftest import DATABASES
 from tests.support.check_requests import (
     BlockedBatcher,
@@ -490,7 +490,7 @@ def test_checks_at_once_on_two_workers_are_all_on_record(world: World) -> None:
 def test_a_revoked_key_asks_nothing_more_within_two_seconds_on_every_worker(world: World) -> None:
     key = create(world.registry, name="审批系统", role=Role.approver, department="tax")
     with world.registry.database.reading() as connection:
-        key_id = connection.scalar(select(ApiKey.id).where(ApiKey.key_hash == key_hash(key)))
+        key_id = connection.scalar(select(ApiKey.id).where(ApiKey.key_hash == hash_key(key)))
     assert key_id is not None
     with open_second_worker(world, key_cache_seconds=1.0) as other:  # as it ships
         here, there = world.client(key), other.client(key)

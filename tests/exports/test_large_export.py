@@ -20,7 +20,7 @@ from app.entries.recording.batch import record_entries
 from app.entries.schemas import EntryPush
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
-from app.security.keys import create
+from app.security.service import create
 from app.settings import Settings
 from tests.conftest import DATABASES
 from tests.support.processes import ServerProcess, build_push_today, serve_registry

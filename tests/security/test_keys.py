@@ -12,7 +12,7 @@ from app.errors import InvalidPayload
 from app.main import attach_registry
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.security.keys import create, key_hash, revoke
+from app.security.service import create, key_hash, revoke
 from tests.support.request_bodies import PERSON_RESIDENT_ID
 from tests.support.world import World, create_unbound_app, serve_app
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from app.submissions.processing import dispatch
 from tests.support.numbers import build_resident_id
 from tests.support.problems import count_written_rows, require_refused

@@ -17,7 +17,7 @@ import httpx
 from app.clock import Clock
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from app.settings import Settings
 from tests.support.request_bodies import build_push, build_subject
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from app.db.counter import read_head
 from app.db.tables import AuditRecord, EntryPerson, EntryTurn, EntryVersion, RedressCase
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from tests.support.world import World
 
 View = dict[str, Any]

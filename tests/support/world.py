@@ -31,7 +31,7 @@ from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.rules.permissions import Role
-from app.security.keys import create
+from app.security.service import create
 from app.settings import Settings
 from tests.support.request_bodies import build_push
 

@@ -1,4 +1,4 @@
-"""Making, revoking and recognising keys."""
+"""Creating and revoking API keys."""
 
 import hashlib
 import secrets
@@ -19,8 +19,8 @@ KEY_PREFIX = "rbk_"
 MAX_NAME_LENGTH = 80
 
 
-def key_hash(key: str) -> str:
-    """SHA-256 is enough: a key is 256 random bits, so there is nothing to guess."""
+def hash_key(key: str) -> str:
+    """Return the stored hash of a key. SHA-256 is enough: a key is 256 random bits."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
@@ -32,17 +32,18 @@ def create(
     department: str | None = None,
     person: str | None = None,
 ) -> str:
-    """Make a key and return it, the only time that it is seen.
+    """Create a key and return it; it cannot be read again.
 
     Raises:
-        InvalidPayload: the role acts for a department and none was named, or a text is not fit to
-            stand in every record of what the key does.
+        InvalidPayload: the role needs a department and none was named, or a name is not suitable
+            for the audit records of the key.
     """
     texts = [name] if person is None else [name, person]
     if not all(text.strip() and len(text) <= MAX_NAME_LENGTH for text in texts):
         raise InvalidPayload(
             Sentence(
-                f"A name has 1 to {MAX_NAME_LENGTH} characters", f"名称应为 1 至 {MAX_NAME_LENGTH} 个字符"
+                f"A name has 1 to {MAX_NAME_LENGTH} characters",
+                f"名称应为 1 至 {MAX_NAME_LENGTH} 个字符",
             )
         )
     if any(map(contains_personal_number, texts)):
@@ -58,11 +59,11 @@ def create(
     now = registry.clock.now()
 
     def work(connection: Connection) -> None:
-        store.add(
+        store.add_key(
             connection,
             {
                 "id": key_id,
-                "key_hash": key_hash(key),
+                "key_hash": hash_key(key),
                 "name": name,
                 "role": role,
                 "department": department,
@@ -86,11 +87,11 @@ def create(
 
 
 def revoke(registry: Registry, key_id: UUID) -> bool:
-    """End a key; within two seconds no worker takes it. False where it was not in use."""
+    """Revoke a key: no worker accepts it after two seconds. Return False if it was not active."""
     now = registry.clock.now()
 
     def work(connection: Connection) -> bool:
-        if not store.revoke(connection, key_id, now):
+        if not store.revoke_key(connection, key_id, now):
             return False
         audit.record_changes(
             connection,
