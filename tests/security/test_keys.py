@@ -12,7 +12,7 @@ from app.errors import InvalidPayload
 from app.main import attach_registry
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.security.service import create, key_hash, revoke
+from app.security.service import create, hash_key, revoke
 from tests.support.request_bodies import PERSON_RESIDENT_ID
 from tests.support.world import World, create_unbound_app, serve_app
 
@@ -24,7 +24,7 @@ def status_of(client: httpx.Client) -> int:
 def id_of(world: World, key: str) -> UUID:
     with world.registry.database.reading() as connection:
         found = connection.scalar(
-            select(ApiKey.__table__.c.id).where(ApiKey.__table__.c.key_hash == key_hash(key))
+            select(ApiKey.__table__.c.id).where(ApiKey.__table__.c.key_hash == hash_key(key))
         )
     assert found is not None
     return found
@@ -70,7 +70,7 @@ def test_one_changed_character_is_no_key(world: World, key: str) -> None:
 
 
 def test_the_stored_hash_opens_nothing(world: World, key: str) -> None:
-    assert status_of(world.client(key_hash(key))) == 401
+    assert status_of(world.client(hash_key(key))) == 401
 
 
 def test_a_key_is_kept_as_a_hash_alone(world: World, key: str) -> None:
@@ -79,10 +79,10 @@ def test_a_key_is_kept_as_a_hash_alone(world: World, key: str) -> None:
     with world.registry.database.reading() as connection:
         rows = connection.execute(ApiKey.__table__.select()).all()
         trail = connection.execute(text("SELECT * FROM audit_records")).all()
-    assert [row.key_hash for row in rows] == [key_hash(key)]
+    assert [row.key_hash for row in rows] == [hash_key(key)]
     assert secret not in str(rows)
     assert secret not in str(trail)
-    assert key_hash(key) not in str(trail)
+    assert hash_key(key) not in str(trail)
 
 
 def test_a_revoked_key_stops_within_the_promised_seconds(world: World, key: str) -> None:
