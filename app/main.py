@@ -27,6 +27,7 @@ from app.exports import router as exports_router
 from app.http import health, problems
 from app.http.fastpath import CheckFastPath
 from app.http.middleware import BodyLimits, Metrics, RequestContextMiddleware
+from app.jobs.dispatcher import Dispatcher
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
@@ -36,7 +37,7 @@ from app.security.limits import WriteLimiter
 from app.security.refusals import audit_refusal
 from app.settings import Settings
 from app.submissions import router as submissions_router
-from app.submissions.processing.dispatch import Dispatcher
+from app.submissions.processing.queue import SubmissionQueue
 
 log = logging.getLogger("redblack")
 
@@ -128,7 +129,7 @@ def attach_registry(app: FastAPI, registry: Registry, dispatcher: Dispatcher | N
         limits.write_slots, limits.write_queue, limits.write_wait_seconds
     )
     app.state.desk = Desk(registry)
-    app.state.dispatcher = dispatcher or Dispatcher(registry)
+    app.state.dispatcher = dispatcher or Dispatcher(registry, [SubmissionQueue()])
 
 
 def complete_openapi(app: FastAPI) -> None:

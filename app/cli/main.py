@@ -484,8 +484,9 @@ def work_submissions() -> None:
     import signal
 
     from app import logs
+    from app.jobs.worker import run_waiting_jobs
     from app.registry import Registry
-    from app.submissions.processing.dispatch import work_off
+    from app.submissions.processing.queue import SubmissionQueue
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it lets go of what it works on
     os.nice(WORKER_NICENESS)
@@ -496,7 +497,7 @@ def work_submissions() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     try:
-        work_off(registry)
+        run_waiting_jobs(registry, [SubmissionQueue()])
     except KeyboardInterrupt:
         raise typer.Exit(1) from None
     finally:

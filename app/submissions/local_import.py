@@ -10,10 +10,11 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import service, store, views
-from app.submissions.processing import dispatch
+from app.submissions.processing.queue import claim_submission, process_submission
 from app.submissions.schemas import Result, RowOutcome, State
 from app.submissions.service import Wish
 from app.submissions.store import SubmissionRow
@@ -31,7 +32,7 @@ def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
     Raises:
         RegistryError: the wish contradicts itself; nothing was recorded.
     """
-    worker = dispatch.worker_name()
+    worker = name_worker()
     row = _receive(registry, file, wish, worker)
     with _bar() as bar:
         task = bar.add_task("", total=max(row.bytes, 1))
@@ -51,11 +52,11 @@ def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
 def _see_through(registry: Registry, row: SubmissionRow, worker: str) -> None:
     """Work it off; where an earlier run or a server still has it, wait for them, or take it up."""
     while row.finished_at is None and row.state != State.held:
-        mine = row if row.worker == worker else dispatch.claim(registry, worker, row.id)
+        mine = row if row.worker == worker else claim_submission(registry, worker, row.id)
         if mine is None:
             sleep(LOOK_SECONDS)
         else:
-            dispatch.work_on(registry, mine)
+            process_submission(registry, mine)
         row = service.find(registry, COMMAND_LINE_CALLER, row.id)
 
 

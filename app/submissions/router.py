@@ -18,11 +18,11 @@ from app.http.pagination import make_cursor, read_id_cursor
 from app.http.problems import problems
 from app.http.schemas import Line
 from app.http.streaming import Stream
+from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.submissions import schemas, service, store, views
 from app.submissions.mapping.columns import COLUMNS
-from app.submissions.processing import dispatch
 from app.submissions.processing.row_by_row import work
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
 from app.submissions.service import Wish
@@ -157,7 +157,7 @@ async def _take_in(request: Request, registry: Registry, submission_id: UUID) ->
             submission_id,
             size=keeper.size,
             sha256=keeper.sha256,
-            worker=dispatch.worker_name()
+            worker=name_worker()
             if keeper.size <= registry.settings.submission_at_once_bytes
             else None,
         )

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, case, delete, exists, func, insert, or_, sele
 from app.crypto import Sealed
 from app.db.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
 from app.entries.store import is_not_ended_on, is_version_at
+from app.jobs.queue import LeaseLost
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.submissions.schemas import Mode, Result, State
@@ -20,10 +21,6 @@ COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed"
 
 NOTHING_DONE: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
 """What was only looked at did none of what it would have done."""
-
-
-class LeaseLost(Exception):
-    """Another worker took the submission up, believing this one dead; nothing was written."""
 
 
 class SubmissionRow(NamedTuple):

@@ -25,7 +25,8 @@ import pytest
 
 from app.client import push as client
 from app.client.push import ApprovalPending, PushError, PushOptions, RowsRefused, push_file
-from app.submissions.processing import dispatch
+from app.jobs.worker import run_waiting_jobs
+from app.submissions.processing import queue
 from tests.support import submission_files
 from tests.support.world import World
 
@@ -767,7 +768,7 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
             path,
             key=key,
             url=world.address,
-            during=lambda _: dispatch.work_off(world.registry),
+            during=lambda _: run_waiting_jobs(world.registry, [queue.SubmissionQueue()]),
             options=PushOptions(list_type=submission_files.BLACK_LIST_TYPE, **wishes),
         )
 
@@ -790,7 +791,10 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
     assert (short.code, "已完成，但: row_count_differs: " in short.failed) == (1, True)
     path.write_bytes("甲,乙\n1,2\n".encode())
     refused = send(
-        path, key=key, url=world.address, during=lambda _: dispatch.work_off(world.registry)
+        path,
+        key=key,
+        url=world.address,
+        during=lambda _: run_waiting_jobs(world.registry, [queue.SubmissionQueue()]),
     )
     assert (refused.code, len(refused.lines)) == (1, 0 if at_once else 2)
     assert "no_header_row: " in refused.failed

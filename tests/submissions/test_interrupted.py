@@ -23,15 +23,18 @@ import httpx
 import pytest
 
 from app.demo.synthetic import build_uscc
+from app.jobs import dispatcher
+from app.jobs.queue import LeaseLost
+from app.jobs.worker import run_waiting_jobs
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
-from app.submissions.processing import dispatch, full_replace, reversal, row_by_row
+from app.submissions.processing import full_replace, queue, reversal, row_by_row
 from app.submissions.processing.job import Job, Progress
 from app.submissions.schemas import State
 from app.submissions.service import Wish
-from app.submissions.store import LeaseLost, SubmissionRow
+from app.submissions.store import SubmissionRow
 from app.submissions.upload.receive import Keeper
 from tests.support import submission_files
 from tests.support.processes import build_push_today, create_key, serve_registry
@@ -281,10 +284,10 @@ def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World
 
 def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: World) -> None:
     start = store_of_half_a_file(world)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (1, 1)
     world.clock.instant += timedelta(hours=25)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (0, 0)
     answer = world.api().get(f"/v1/submissions/{start}")
     assert (answer.status_code, answer.json()["code"]) == (404, "submission_not_found")
@@ -351,7 +354,7 @@ def taken_up(world: World, worker: str) -> SubmissionRow | None:
     """What a worker takes up after all leases have run out."""
     seconds = world.registry.settings.submission_lease_seconds + 1
     world.clock.instant += timedelta(seconds=seconds)
-    return dispatch.claim(world.registry, worker)
+    return queue.claim_submission(world.registry, worker)
 
 
 @contextmanager
@@ -400,10 +403,10 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
 ) -> None:
     rows = sent_rows(3 * STEP)
     name = queued(world, rows, WHOLES[kind])
-    first = dispatch.claim(world.registry, "first")
+    first = queue.claim_submission(world.registry, "first")
     assert first is not None
     with stalled(world, monkeypatch, first, slices) as let_go:
-        assert dispatch.claim(world.registry, "second") is None  # the lease runs
+        assert queue.claim_submission(world.registry, "second") is None  # the lease runs
         second = taken_up(world, "second")
         assert second is not None
         row_by_row.work(world.registry, second)
@@ -422,7 +425,7 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
 @pytest.mark.usefixtures("small_steps")
 def test_a_worker_that_lost_its_lease_is_told_at_its_next_step(world: World) -> None:
     name = queued(world, sent_rows(3), {})
-    first = dispatch.claim(world.registry, "first")
+    first = queue.claim_submission(world.registry, "first")
     assert first is not None
     job = Job(world.registry, first)
     world.registry.write(job.step)
@@ -442,7 +445,7 @@ def test_who_is_late_but_was_not_given_up_goes_on(
 ) -> None:
     rows = sent_rows(2 * STEP)
     name = queued(world, rows, {})
-    first = dispatch.claim(world.registry, "first")
+    first = queue.claim_submission(world.registry, "first")
     assert first is not None
     with stalled(world, monkeypatch, first, 2) as let_go:
         world.clock.instant += timedelta(hours=1)
@@ -597,12 +600,14 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(KeyboardInterrupt):
-            dispatch.work_on(world.registry, row)
+            queue.process_submission(world.registry, row)
     left = read_stored_submission(world.registry, name)
     assert (left.state, left.leased_until, left.attempts) == (State.running, None, 0)
     require_recorded(world.registry, read_references(rows[:recorded]))
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
-    assert dispatch.work_off(world.registry) == 1  # at once: no lease is to be waited for
+    assert (
+        run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 1
+    )  # at once: no lease is to be waited for
     require_recorded(world.registry, read_references(rows))
 
 
@@ -668,18 +673,18 @@ def test_a_worker_that_does_not_heed_the_signal_is_killed(
     deaf = (
         "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print(flush=True); input()"
     )
-    monkeypatch.setattr(dispatch, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(dispatcher, "POLL_SECONDS", 0.1)
     worker = subprocess.Popen(
         [sys.executable, "-c", deaf], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
-    monkeypatch.setattr(dispatch, "_start", lambda _: worker)
+    monkeypatch.setattr(dispatcher, "_start_worker", lambda _: worker)
     with worker:
         assert worker.stdout is not None
         worker.stdout.readline()
         queued(world, sent_rows(1), {})
-        dispatcher = dispatch.Dispatcher(world.registry)
-        dispatcher._look()
-        dispatcher.close()
+        running = dispatcher.Dispatcher(world.registry, [queue.SubmissionQueue()])
+        running._poll()
+        running.close()
         assert worker.returncode == -signal.SIGKILL
 
 
@@ -699,11 +704,11 @@ def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: Wo
     days = world.registry.settings.submission_keep_days
 
     world.clock.instant += timedelta(days=days, hours=-1)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert world.api().get(f"{place}/refused.xlsx").status_code == 200
 
     world.clock.instant += timedelta(hours=2)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (2, 1)  # the one that waits is kept
     answer = world.api().get(f"{place}/refused.xlsx", headers={"Accept-Language": "zh"})
     assert (answer.status_code, answer.json()["code"]) == (409, "submission_state")

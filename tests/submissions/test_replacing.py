@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.jobs.worker import run_waiting_jobs
 from app.rules.permissions import Role
 from app.security.service import create
-from app.submissions.processing import dispatch
+from app.submissions.processing import queue
 from tests.support.numbers import build_resident_id
 from tests.support.problems import count_written_rows, require_refused
 from tests.support.request_bodies import PERSON_RESIDENT_ID, build_publication, build_push
@@ -305,7 +306,7 @@ def test_what_removes_much_waits_for_a_second_person(
         answer = approve(client, held)
         assert answer.status_code == status, (code, answer.text)
         require_refused(answer, status, code)
-    assert dispatch.work_off(world.registry) == 0
+    assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 0
     assert count_written_rows(world) == before
     answer = approve(second, held)
     assert answer.status_code == 200, answer.text
@@ -316,7 +317,7 @@ def test_what_removes_much_waits_for_a_second_person(
         "at": "",
         "reason": "已逐条核对",
     }
-    assert dispatch.work_off(world.registry) == 1
+    assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 1
     done = read_submission(api, held)
     assert (done["state"], changes(done)) == ("done", (1, 0, 7, 3, 10))
     assert done["progress"]["exited"] == 3
@@ -346,13 +347,13 @@ def test_an_approval_holds_for_what_was_shown_and_no_more(
     record_entry(world.api(), build_row(30))  # one more that the list lacks
     assert approve(second, held).status_code == 200
     before = count_written_rows(world)
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     again = read_submission(api, held)
     assert (again["state"], again["approval"]) == ("held", None)
     assert changes(again) == (0, 0, 6, 7, 13)
     assert count_written_rows(world) == before
     assert approve(second, held).status_code == 200
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     assert read_submission(api, held)["state"] == "done"
     assert {name for name, entry in read_entries(api).items() if entry["status"] == "active"} == {
         f"HR-{serial}" for serial in range(1, 7)
@@ -362,15 +363,15 @@ def test_an_approval_holds_for_what_was_shown_and_no_more(
 def test_what_nobody_approves_lapses(world: World, api: httpx.Client, held: View) -> None:
     before = count_written_rows(world)
     world.clock.instant += timedelta(hours=71)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert read_submission(api, held)["state"] == "held"
     world.clock.instant += timedelta(hours=2)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     lapsed = read_submission(api, held)
     assert lapsed["state"] == "lapsed"
     assert lapsed["finished_at"] is not None
     require_refused(approve(keyed(world, "王某"), held), 409, "submission_state")
-    assert dispatch.work_off(world.registry) == 0
+    assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 0
     assert count_written_rows(world) == before
     again = replace(api, build_rows(6))
     assert again["id"] != held["id"]
@@ -456,7 +457,7 @@ def test_a_list_that_shrinks_by_slices_is_held_as_well(world: World, api: httpx.
     assert replace(api, build_rows(10))["state"] == "done"
     assert replace(api, build_rows(8))["state"] == "held"
     world.clock.instant += timedelta(hours=73)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     assert replace(api, build_rows(8))["state"] == "done"
 
 
@@ -468,7 +469,7 @@ def test_a_list_that_nobodys_key_sent_needs_two_persons(world: World, api: httpx
     require_refused(approve(first, held), 409, "same_person")
     require_refused(approve(keyed(world, "王 某"), held), 409, "same_person")
     assert approve(second, held).json()["state"] == "queued"
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     assert len(read_entries(api, status="active")) == 9
 
 

@@ -6,9 +6,10 @@ from typing import Any
 import httpx
 import pytest
 
+from app.jobs.worker import run_waiting_jobs
 from app.rules.permissions import Role
 from app.security.service import create
-from app.submissions.processing import dispatch, reversal
+from app.submissions.processing import queue, reversal
 from tests.support.problems import count_written_rows, require_refused
 from tests.support.request_bodies import (
     build_organisation,
@@ -68,7 +69,7 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
     assert asked.status_code == 200, asked.text
     assert asked.json()["state"] == "reversing"
     require_refused(take_back(api, wrong), 409, "submission_state")
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     ended = read_submission(api, wrong)
     assert (ended["state"], ended["problem"]) == ("reversed", None)
     assert ended["progress"]["reversed"] == 2
@@ -191,7 +192,7 @@ def test_what_is_built_on_an_entry_meanwhile_is_left_and_told(world: World) -> N
     view = submit_file(api, format_ndjson(build_rows(3)))
     assert take_back(api, view).status_code == 200
     correct(api, read_entries(api)["HR-2"])
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     ended = read_submission(api, view)
     assert (ended["state"], ended["problem"]["code"]) == ("reversed", "built_upon")
     assert ended["progress"]["reversed"] == 2

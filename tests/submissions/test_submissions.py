@@ -18,10 +18,11 @@ from sqlalchemy import select
 from app.db.engines import Connection
 from app.db.tables import Submission, SubmissionBatch, SubmissionPart
 from app.errors import Busy
+from app.jobs.worker import run_waiting_jobs
 from app.registry import Registry
 from app.security.limits import WriteLimiter
 from app.submissions import router, service
-from app.submissions.processing import dispatch, row_by_row
+from app.submissions.processing import queue, row_by_row
 from app.submissions.upload.receive import PART_BYTES
 from tests.support.numbers import build_resident_id
 from tests.support.problems import count_written_rows, require_refused
@@ -553,11 +554,11 @@ def test_a_large_file_is_worked_off_behind_its_answer(world: World) -> None:
     waiting = api.get(f"{SUBMISSIONS}/{view['id']}/results").text.splitlines()
     assert json.loads(waiting[-1])["trailer"] == {"rows": 0, "state": "queued", "complete": False}
     require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
-    assert dispatch.work_off(world.registry) == 3
+    assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 3
     view = read_submission(api, view)
     assert (view["state"], view["progress"]["accepted"]) == ("done", 30)
     assert len(read_results(api, view)) == 30
-    assert dispatch.work_off(world.registry) == 0
+    assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 0
     # An ended one is another matter: sent again, every row is found again.
     again = submit_in_background(world, api, content)
     assert again["id"] != view["id"]
@@ -727,7 +728,7 @@ def test_files_are_let_go_after_a_while_and_their_answers_stay(world: World) -> 
         api, format_csv([build_cells(build_row(1)), build_cells(build_row(2, reason=None))])
     )
     world.clock.instant = world.clock.instant.replace(year=2027)
-    dispatch.tidy(world.registry)
+    queue.SubmissionQueue().clean_up(world.registry)
     with world.registry.database.reading() as connection:
         assert connection.execute(select(SubmissionPart.number)).all() == []
     assert read_outcomes({"results": read_results(api, view)}) == [(2, "accepted"), (3, "refused")]
@@ -856,7 +857,7 @@ def test_a_small_file_of_many_rows_is_handed_over(
     api = world.api()
     answer = api.post(SUBMISSIONS, content=format_ndjson(build_rows(5)))
     assert (answer.status_code, answer.json()["progress"]["accepted"]) == (202, 2)
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     assert read_submission(api, answer.json())["progress"]["accepted"] == 5
     assert len(read_results(api, answer.json())) == 5
 
@@ -885,5 +886,5 @@ def test_one_department_has_so_many_files_under_way(
     api = world.api()
     assert api.post(SUBMISSIONS, content=format_ndjson(build_rows(1))).status_code == 202
     require_refused(api.post(SUBMISSIONS, content=format_ndjson(build_rows(2))), 503, "busy")
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     assert api.post(SUBMISSIONS, content=format_ndjson(build_rows(2))).status_code == 202

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import xlsxwriter
 
-from app.submissions.processing import dispatch
+from app.jobs.worker import run_waiting_jobs
+from app.submissions.processing import queue
 from tests.support.problems import read_problem
 from tests.support.request_bodies import build_organisation, build_push
 from tests.support.world import World
@@ -158,7 +159,7 @@ def submit_in_background(world: World, api: httpx.Client, content: bytes, **quer
     """Send a file as a large one, work it off as the background does, and show it."""
     answer = send_file(api, content, **query)
     assert answer.status_code == 202, answer.text
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     return read_submission(api, answer.json())
 
 
@@ -205,7 +206,7 @@ def reverse_submission(
     """Have a submission taken back, to its end."""
     answer = api.post(f"{SUBMISSIONS}/{submission['id']}/reversals", json={"reason": reason})
     assert answer.status_code == 200, answer.text
-    dispatch.work_off(world.registry)
+    run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
     return read_submission(api, submission)
 
 

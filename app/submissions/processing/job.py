@@ -17,6 +17,7 @@ from app.db.engines import Connection
 from app.entries.recording.batch import RecordingResult, prepare_proposals
 from app.entries.recording.proposals import Proposal
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
+from app.jobs.queue import Cancelled
 from app.registry import Registry
 from app.rules.law import Catalogue
 from app.submissions import store
@@ -28,10 +29,6 @@ from app.submissions.store import SubmissionRow
 log = logging.getLogger("redblack.submissions")
 
 Outcome = RecordingResult | RegistryError
-
-
-class ToldToStop(Exception):
-    """The process is to end; what the present step had begun is not there."""
 
 
 @dataclass(slots=True)
@@ -74,7 +71,7 @@ class Job:
 
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
-            ToldToStop: the process is to end.
+            Cancelled: the process is to end.
         """
         rows = self._behind(after)
         while True:
@@ -94,10 +91,10 @@ class Job:
         """Go no further where the process is to end.
 
         Raises:
-            ToldToStop: it is.
+            Cancelled: it is.
         """
         if self.stopping.is_set():
-            raise ToldToStop
+            raise Cancelled
 
     def _behind(self, after: int) -> Iterator[SourceRow]:
         for row in self.file.read_rows():

@@ -29,13 +29,14 @@ from app.errors import (
     Unavailable,
 )
 from app.http.request_id import set_request_id
+from app.jobs.queue import Cancelled, LeaseLost
 from app.registry import Registry
 from app.subjects.service import lock_subjects
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal, row_results
-from app.submissions.processing.job import Job, Outcome, Progress, ToldToStop
+from app.submissions.processing.job import Job, Outcome, Progress
 from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
-from app.submissions.store import LeaseLost, SubmissionRow
+from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
@@ -64,7 +65,7 @@ def work(
     row by row it is let go, for another worker to go on.
 
     Raises:
-        ToldToStop: `stopping` was set; it goes no further than the step at which it is.
+        Cancelled: `stopping` was set; it goes no further than the step at which it is.
     """
     set_request_id(row.request_id or str(row.id))
     try:
@@ -88,7 +89,7 @@ def _work(job: Job, most_rows: int | None) -> None:
             _as_a_whole(job)
         else:
             _row_by_row(job, most_rows)
-    except (LeaseLost, ToldToStop, DatabaseError, Unavailable):
+    except (LeaseLost, Cancelled, DatabaseError, Unavailable):
         raise  # not the file's fault: somebody goes on where this worker ends
     except RegistryError as refusal:
         # What was recorded before it stays recorded, and is told.

@@ -1,0 +1,76 @@
+"""Submissions as background jobs: large files wait under a lease for a worker process."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.db.engines import Connection
+from app.jobs.queue import Cancelled
+from app.jobs.worker import defer_signals
+from app.registry import Registry
+from app.submissions import service, store
+from app.submissions.processing import row_by_row
+from app.submissions.store import SubmissionRow
+
+ABANDONED_UPLOAD_HOURS = 24
+
+
+class SubmissionQueue:
+    """The queue of submissions (`app.jobs.queue.JobQueue`)."""
+
+    name = "submissions"
+
+    def is_waiting(self, connection: Connection, now: datetime) -> bool:
+        """Return True if a submission waits for a worker."""
+        return store.claimable(connection, now)
+
+    def run_next(self, registry: Registry, worker: str) -> bool:
+        """Process the submission that has waited longest; return False if none waits.
+
+        Raises:
+            KeyboardInterrupt: the process was told to stop.
+        """
+        row = claim_submission(registry, worker)
+        if row is None:
+            return False
+        process_submission(registry, row)
+        return True
+
+    def clean_up(self, registry: Registry) -> None:
+        """Expire pending approvals, and delete uploads that nobody finishes or needs any more."""
+        now = registry.clock.now()
+        with registry.database.reading() as connection:
+            abandoned = store.left_behind(connection, now - timedelta(hours=ABANDONED_UPLOAD_HOURS))
+            expired = store.kept_since(
+                connection, now - timedelta(days=registry.settings.submission_keep_days)
+            )
+        service.lapse(registry)
+        for submission_id in abandoned:
+            registry.write(lambda connection: store.forget(connection, submission_id))  # noqa: B023
+        for submission_id in expired:
+            registry.write(lambda connection: store.drop_parts(connection, [submission_id]))  # noqa: B023
+
+
+def claim_submission(
+    registry: Registry, worker: str, submission_id: UUID | None = None
+) -> SubmissionRow | None:
+    """Claim the submission that has waited longest, or a given one; None if it does not wait."""
+    now = registry.clock.now()
+    until = now + timedelta(seconds=registry.settings.submission_lease_seconds)
+    return registry.write(
+        lambda connection: store.claim(connection, worker, now, until, submission_id)
+    )
+
+
+def process_submission(registry: Registry, row: SubmissionRow) -> None:
+    """Process a claimed submission; on a stop signal release it for another worker.
+
+    Raises:
+        KeyboardInterrupt: the process was told to stop.
+    """
+    with defer_signals() as stopping:
+        try:
+            row_by_row.work(registry, row, stopping)
+        except Cancelled:
+            registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+    if stopping.is_set():
+        raise KeyboardInterrupt
