@@ -1,8 +1,7 @@
 """The dispatcher of a server process: it starts worker processes for waiting jobs.
 
 Workers are processes, so that an import never slows an answer. The dispatcher starts one when a job
-arrives, and polls for jobs that another process left: a killed server, a worker whose lease ran out,
-a node that went away.
+arrives, and polls for jobs that a killed server, an expired lease or a lost node left behind.
 """
 
 import logging
