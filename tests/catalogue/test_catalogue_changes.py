@@ -50,7 +50,7 @@ NEW_MEASURE: dict[str, Any] = {
 }
 
 
-def written(tmp_path: Path, document: object) -> Path:
+def write_file(tmp_path: Path, document: object) -> Path:
     file = tmp_path / "law.yaml"
     file.write_text(yaml.safe_dump(document, allow_unicode=True), encoding="utf-8")
     return file
@@ -88,10 +88,10 @@ def faults_of(world: World, file: Path) -> dict[str, str]:
 # --- files ---------------------------------------------------------------
 
 
-def test_a_new_measure_follows_from_the_next_check_on(world: World, tmp_path: Path) -> None:
+def test_a_new_measure_applies_to_the_next_check(world: World, tmp_path: Path) -> None:
     world.record()
     before = checked(world)
-    assert load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE)) == 2
+    assert load_catalogue_file(world.registry, write_file(tmp_path, NEW_MEASURE)) == 2
     after = checked(world)
     assert (before["catalogue_version"], after["catalogue_version"]) == ("1", "2")
     assert measures(after) == measures(before) | {"site_visit"}
@@ -107,35 +107,33 @@ def test_a_new_measure_follows_from_the_next_check_on(world: World, tmp_path: Pa
         }.items()
     )
     assert after["results"][0]["digest"] != before["results"][0]["digest"]
-    # The law changed, not the entry.
+    # The law changed; the entry did not.
     assert after["seq"] == before["seq"] == 1
     stored = world.api("approver").get(f"/v1/checks/{before['check_id']}").json()
     assert stored["catalogue_version"] == "1"
 
 
-def test_a_file_replaces_by_code_and_leaves_the_rest(world: World, tmp_path: Path) -> None:
+def test_a_file_replaces_items_by_code(world: World, tmp_path: Path) -> None:
     before = world.api().get("/v1/measures").json()["measures"]
     renamed = {**before[0], "name": "另一名称"}
-    load_catalogue_file(world.registry, written(tmp_path, {"measures": [renamed]}))
+    load_catalogue_file(world.registry, write_file(tmp_path, {"measures": [renamed]}))
     after = world.api().get("/v1/measures").json()["measures"]
     assert after == [renamed, *before[1:]]
     assert len(world.api().get("/v1/domains").json()["domains"]) == 18
 
 
-def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
-    world: World, tmp_path: Path
-) -> None:
+def test_an_ended_list_type_has_no_effect(world: World, tmp_path: Path) -> None:
     entry = world.record()
     assert checked(world)["results"][0]["standing"] == "black"
     ended = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-21"}
-    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ended]}))
+    load_catalogue_file(world.registry, write_file(tmp_path, {"list_types": [ended]}))
     found = checked(world)["results"][0]
     assert (found["standing"], found["measures"]) == ("none", [])
     answer = world.api().post(
         "/v1/entries", json=build_push(source_ref="new", subject=build_organisation(1))
     )
     assert refused(answer) == (409, "list_type_not_in_force")
-    # A retry gets its answer, and what was recorded lawfully stays correctable.
+    # A retry gets the same response, and lawful entries stay correctable.
     assert world.api().post("/v1/entries", json=build_push()).status_code == 200
     corrected = world.api().post(
         f"/v1/entries/{entry['id']}/corrections",
@@ -145,12 +143,10 @@ def test_a_list_type_that_has_ended_takes_nothing_and_gives_nothing(
     assert corrected.status_code == 200
 
 
-def test_a_list_type_is_in_force_on_its_last_day_and_not_on_the_next(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_list_type_is_in_force_on_its_last_day(world: World, tmp_path: Path) -> None:
     world.record()
     ending = list_type(world, "wage_arrears.black") | {"valid_until": "2026-11-22"}
-    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [ending]}))
+    load_catalogue_file(world.registry, write_file(tmp_path, {"list_types": [ending]}))
     assert checked(world)["results"][0]["standing"] == "black"
     world.clock.set_day(date(2026, 11, 23))
     assert checked(world)["results"][0]["standing"] == "none"
@@ -213,25 +209,23 @@ BARE_LIST = {
 }
 
 
-def test_a_file_with_faults_is_refused_whole_and_each_is_named(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_file_with_faults_is_refused_as_a_whole(world: World, tmp_path: Path) -> None:
     for document, expected in FAULTY:
-        assert faults_of(world, written(tmp_path, document)) == expected, document
+        assert faults_of(world, write_file(tmp_path, document)) == expected, document
     lawless = {"list_types": [BARE_LIST | {"in_force": True}]}
-    assert faults_of(world, written(tmp_path, lawless)) == {
+    assert faults_of(world, write_file(tmp_path, lawless)) == {
         "/list_types/0/legal_reference": "missing"
     }
     astray = {"list_types": [BARE_LIST | {"domain": "tax_fraud"}]}
-    assert faults_of(world, written(tmp_path, astray)) == {"/list_types/0/code": "wrong_form"}
+    assert faults_of(world, write_file(tmp_path, astray)) == {"/list_types/0/code": "wrong_form"}
     endless = {"list_types": [BARE_LIST | {"term": {"months": -1}, "extension": {"years": 101}}]}
-    assert faults_of(world, written(tmp_path, endless)) == {
+    assert faults_of(world, write_file(tmp_path, endless)) == {
         "/list_types/0/term": "out_of_range",
         "/list_types/0/extension": "out_of_range",
     }
-    # A sound item beside a faulty one is not taken either.
+    # A valid item next to a faulty one is not loaded either.
     half = NEW_MEASURE | {"matters": [{"code": "x"}]}
-    assert "/matters/0/name" in faults_of(world, written(tmp_path, half))
+    assert "/matters/0/name" in faults_of(world, write_file(tmp_path, half))
     assert version(world) == "1"
 
 
@@ -268,17 +262,17 @@ REPAIR_RULE: dict[str, Any] = {
         ({"deadline": 3}, {"/deadline": "unexpected_keyword_argument"}),
     ],
 )
-def test_a_repair_rule_with_faults_is_refused_and_each_is_named(
+def test_a_repair_rule_with_faults_is_refused(
     tmp_path: Path, changes: dict[str, Any], faults: dict[str, str]
 ) -> None:
     with pytest.raises(InvalidPayload) as refusal:
-        read_sections(written(tmp_path, {"repair_rules": [REPAIR_RULE | changes]}))
+        read_sections(write_file(tmp_path, {"repair_rules": [REPAIR_RULE | changes]}))
     assert {fault.pointer: fault.code for fault in refusal.value.faults} == {
         f"/repair_rules/0{place}": code for place, code in faults.items()
     }
 
 
-def test_a_repair_rule_may_wait_for_nothing_and_hold_for_one_day(tmp_path: Path) -> None:
+def test_a_repair_rule_may_have_no_minimum_and_one_day(tmp_path: Path) -> None:
     bounds = {
         "minimum": {"minor": {}, "serious": {"years": 100}},
         "acceptance_working_days": 1,
@@ -287,13 +281,13 @@ def test_a_repair_rule_may_wait_for_nothing_and_hold_for_one_day(tmp_path: Path)
         "valid_from": "2026-04-01",
         "valid_until": "2026-04-01",
     }
-    [rule] = read_sections(written(tmp_path, {"repair_rules": [REPAIR_RULE | bounds]}))[
+    [rule] = read_sections(write_file(tmp_path, {"repair_rules": [REPAIR_RULE | bounds]}))[
         "repair_rules"
     ]
     assert rule.minimum == {Severity.minor: Span(), Severity.serious: Span(years=100)}
 
 
-def test_a_new_repair_rule_holds_from_the_next_version_on(world: World, tmp_path: Path) -> None:
+def test_a_new_repair_rule_applies_from_the_next_version(world: World, tmp_path: Path) -> None:
     def codes() -> dict[str, str]:
         with world.registry.database.reading() as connection:
             law = read_current_catalogue(world.registry, connection)
@@ -306,18 +300,21 @@ def test_a_new_repair_rule_holds_from_the_next_version_on(world: World, tmp_path
     general = {"transport.black": "general_ndrc_36", "charity.black": "general_ndrc_36"}
     assert codes() == general
     assert (
-        load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": [REPAIR_RULE]})) == 2
+        load_catalogue_file(world.registry, write_file(tmp_path, {"repair_rules": [REPAIR_RULE]}))
+        == 2
     )
     assert codes() == general | {"transport.black": "transport"}
-    # By the same code it is replaced: it competes with nobody.
+    # An item with the same code is replaced, so it does not overlap.
     ended = REPAIR_RULE | {"valid_until": "2026-11-21"}
-    assert load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": [ended]})) == 3
+    assert load_catalogue_file(world.registry, write_file(tmp_path, {"repair_rules": [ended]})) == 3
     assert codes() == general
 
 
-def test_two_repair_rules_never_hold_for_one_decision(world: World, tmp_path: Path) -> None:
+def test_overlapping_repair_rules_are_refused(world: World, tmp_path: Path) -> None:
     def load(*rules: dict[str, Any]) -> int:
-        return load_catalogue_file(world.registry, written(tmp_path, {"repair_rules": list(rules)}))
+        return load_catalogue_file(
+            world.registry, write_file(tmp_path, {"repair_rules": list(rules)})
+        )
 
     later = REPAIR_RULE | {"code": "later", "valid_from": "2027-01-01"}
     for rules, named in (
@@ -338,7 +335,7 @@ def test_two_repair_rules_never_hold_for_one_decision(world: World, tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("measures: [", "cannot be read as YAML"),
         ("measures:\n- valid_from: 2026-02-30", "a day that does not exist"),
@@ -347,21 +344,21 @@ def test_two_repair_rules_never_hold_for_one_decision(world: World, tmp_path: Pa
         ("", "has the sections"),
     ],
 )
-def test_a_file_that_is_no_catalogue_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, text: str, expected: str) -> None:
     file = tmp_path / "law.yaml"
     file.write_text(text, encoding="utf-8")
     with pytest.raises(InvalidPayload) as refusal:
         read_sections(file)
-    assert told in refusal.value.detail.en
+    assert expected in refusal.value.detail.en
 
 
-def test_a_catalogue_that_names_what_it_lacks_is_refused(world: World, tmp_path: Path) -> None:
+def test_references_to_missing_items_are_refused(world: World, tmp_path: Path) -> None:
     rule = NEW_MEASURE["measure_rules"][0]
     domain = {
         "code": "new",
         "number": 19,
         "name": "x",
-        "leads": [{"department": "nobody", "named": "x"}],
+        "leads": [{"department": "anonymous", "named": "x"}],
         "legal_reference": "x",
     }
     body = {"code": "new", "name": "x"}
@@ -371,20 +368,20 @@ def test_a_catalogue_that_names_what_it_lacks_is_refused(world: World, tmp_path:
         (NEW_MEASURE | {"measure_rules": [rule | {"list_types": ["a.b"]}]}, "list type a.b"),
         ({"repair_rules": [REPAIR_RULE | {"list_types": ["a.b"]}]}, "list type a.b"),
         ({"list_types": [BARE_LIST | {"code": "x.red", "domain": "x"}]}, "domain x"),
-        ({"domains": [domain]}, "department nobody"),
-        ({"domains": [domain | {"leads": [], "participants": domain["leads"]}]}, "nobody"),
-        ({"departments": [body | {"parent": "nobody"}]}, "department nobody"),
-        ({"departments": [body | {"successor": "nobody"}]}, "department nobody"),
+        ({"domains": [domain]}, "department anonymous"),
+        ({"domains": [domain | {"leads": [], "participants": domain["leads"]}]}, "anonymous"),
+        ({"departments": [body | {"parent": "anonymous"}]}, "department anonymous"),
+        ({"departments": [body | {"successor": "anonymous"}]}, "department anonymous"),
         ({"departments": [body | {"place": "999999"}]}, "place 999999"),
     ):
         with pytest.raises(InvalidPayload) as refusal:
-            load_catalogue_file(world.registry, written(tmp_path, document))
+            load_catalogue_file(world.registry, write_file(tmp_path, document))
         assert missing in refusal.value.detail.en, document
     assert version(world) == "1"
 
 
-def test_every_change_of_the_law_is_on_record(world: World, tmp_path: Path) -> None:
-    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
+def test_every_change_of_the_law_is_recorded(world: World, tmp_path: Path) -> None:
+    load_catalogue_file(world.registry, write_file(tmp_path, NEW_MEASURE))
     put_list_type_in_force(world.registry, "poverty_relief.black", "某法第一条")
     add_department(world.registry, "new_office", "新局", None)
     with world.registry.database.reading() as connection:
@@ -405,7 +402,7 @@ def test_every_change_of_the_law_is_on_record(world: World, tmp_path: Path) -> N
 # --- enabling ------------------------------------------------------------
 
 
-def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: World) -> None:
+def test_an_enabled_list_type_has_effect(world: World) -> None:
     facts = build_push(list_type="poverty_relief.black", subject=build_organisation(1))
     api = world.api("department", "poverty_relief_office")
     assert refused(api.post("/v1/entries", json=facts)) == (409, "list_type_not_in_force")
@@ -421,7 +418,7 @@ def test_a_list_type_that_was_enabled_takes_pushes_and_gives_measures(world: Wor
     assert measures(found)
 
 
-def test_nothing_is_enabled_without_a_law_or_a_list(world: World) -> None:
+def test_enabling_needs_a_law_and_a_list_type(world: World) -> None:
     for code, reference in (("poverty_relief.black", "  "), ("poverty_relief.grey", "某法")):
         with pytest.raises(InvalidPayload):
             put_list_type_in_force(world.registry, code, reference)
@@ -436,7 +433,8 @@ def test_a_district_bureau_issues_what_its_parent_issues(world: World) -> None:
     district = world.api("department", "shizhong_hr")
     entry = world.record(district)
     assert entry["department"] == "shizhong_hr"
-    # Entries are one department's: the city's does not see it, and may use the same reference.
+    # Entries belong to one department: the city department does not read it and may use the same
+    # reference.
     assert world.api().get(f"/v1/entries/{entry['id']}").status_code == 404
     own = world.record(world.api(), **build_penalty_changes(source_ref=entry["source_ref"]))
     assert own["department"] == "human_resources"
@@ -453,7 +451,7 @@ def test_a_district_bureau_issues_what_its_parent_issues(world: World) -> None:
     )
 
 
-def test_the_function_makes_the_issuer(world: World) -> None:
+def test_an_issuer_needs_the_function(world: World) -> None:
     add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
     add_department(world.registry, "new_office", "新局", None)
     tax_facts = build_push(**build_penalty_changes(source_ref="T-1", list_type="tax_fraud.penalty"))
@@ -469,34 +467,34 @@ def test_the_function_makes_the_issuer(world: World) -> None:
     assert world.api("department", "tax").post("/v1/entries", json=tax_facts).status_code == 201
 
 
-def test_the_level_makes_the_issuer_too(world: World, tmp_path: Path) -> None:
+def test_an_issuer_needs_the_level(world: World, tmp_path: Path) -> None:
     add_department(world.registry, "shizhong_hr", "市中区人社局", "human_resources")
     city_only = list_type(world, "wage_arrears.black") | {
         "issuers": [{"function": "human_resources", "levels": ["city"]}]
     }
-    load_catalogue_file(world.registry, written(tmp_path, {"list_types": [city_only]}))
+    load_catalogue_file(world.registry, write_file(tmp_path, {"list_types": [city_only]}))
     district = world.api("department", "shizhong_hr")
     assert refused(district.post("/v1/entries", json=build_push())) == (403, "not_your_list")
     assert world.api().post("/v1/entries", json=build_push()).status_code == 201
 
 
-def test_a_body_that_no_longer_exists_issues_nothing(world: World, tmp_path: Path) -> None:
+def test_an_ended_department_issues_nothing(world: World, tmp_path: Path) -> None:
     gone = {
         "code": "human_resources",
         "name": "市人力资源和社会保障局",
         "functions": ["human_resources"],
         "valid_until": "2026-11-21",
     }
-    load_catalogue_file(world.registry, written(tmp_path, {"departments": [gone]}))
+    load_catalogue_file(world.registry, write_file(tmp_path, {"departments": [gone]}))
     assert refused(world.api().post("/v1/entries", json=build_push())) == (403, "not_your_list")
 
 
-def test_a_department_needs_a_free_code_of_the_right_form_a_name_and_a_parent_that_exists(
+def test_a_faulty_department_is_refused(
     world: World,
 ) -> None:
     for code, name, parent in (
         ("tax", "x", None),
-        ("new", "x", "nobody"),
+        ("new", "x", "anonymous"),
         ("New Office", "x", None),
         ("", "x", None),
         ("新局", "x", None),
@@ -510,9 +508,9 @@ def test_a_department_needs_a_free_code_of_the_right_form_a_name_and_a_parent_th
 # --- the past ------------------------------------------------------------
 
 
-def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) -> None:
+def test_a_check_of_the_past_uses_the_law_of_that_time(world: World, tmp_path: Path) -> None:
     world.record()
-    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
+    load_catalogue_file(world.registry, write_file(tmp_path, NEW_MEASURE))
     world.record(
         **build_red_changes(
             source_ref="red",
@@ -533,9 +531,9 @@ def test_a_check_of_the_past_uses_the_law_of_then(world: World, tmp_path: Path) 
     assert measures(later) == measures(now)
 
 
-def test_an_entry_names_the_law_that_it_was_decided_by(world: World, tmp_path: Path) -> None:
+def test_an_entry_names_the_law_of_its_decision(world: World, tmp_path: Path) -> None:
     first = world.record(subject=build_subject())
-    load_catalogue_file(world.registry, written(tmp_path, NEW_MEASURE))
+    load_catalogue_file(world.registry, write_file(tmp_path, NEW_MEASURE))
     second = world.record(source_ref="second", subject=build_organisation(1))
     with world.registry.database.reading() as connection:
         found = dict(

@@ -1,4 +1,4 @@
-"""The law as any key reads it."""
+"""Reading the catalogue."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def read(world: World, section: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def test_the_domains_are_the_plans_in_its_order_and_by_its_names(world: World) -> None:
+def test_domains_have_the_order_and_names_of_the_plan(world: World) -> None:
     domains = read(world, "domains")["domains"]
     assert [domain["number"] for domain in domains] == list(range(1, 19))
     found = [
@@ -59,7 +59,7 @@ def test_the_domains_are_the_plans_in_its_order_and_by_its_names(world: World) -
     assert found == PLAN
 
 
-def test_departments_are_named_as_the_plan_names_them_in_each_domain(world: World) -> None:
+def test_departments_have_the_names_of_the_plan(world: World) -> None:
     domains = {domain["code"]: domain for domain in read(world, "domains")["domains"]}
     known = {item["code"]: item for item in read(world, "departments")["departments"]}
     fraud = {body["code"]: body["name"] for body in domains["insurance_fraud"]["participants"]}
@@ -94,7 +94,7 @@ def test_every_domain_has_its_four_list_types(world: World) -> None:
             assert item["in_force"] is list_types[code]["in_force"]
 
 
-def test_what_is_in_force_has_a_legal_reference(world: World) -> None:
+def test_items_in_force_have_a_legal_reference(world: World) -> None:
     list_types = {item["code"]: item for item in read(world, "list-types")["list_types"]}
     in_force = {code for code, item in list_types.items() if item["in_force"]}
     assert in_force >= IN_FORCE
@@ -104,7 +104,7 @@ def test_what_is_in_force_has_a_legal_reference(world: World) -> None:
         assert all(item["legal_reference"] for name in rows for item in body[name])
 
 
-def test_the_measures_and_matters_of_the_contract_are_there(world: World) -> None:
+def test_measures_and_matters_of_the_contract_exist(world: World) -> None:
     measures = {item["code"]: item["name"] for item in read(world, "measures")["measures"]}
     assert (
         measures.items()
@@ -124,7 +124,7 @@ def test_the_measures_and_matters_of_the_contract_are_there(world: World) -> Non
     }
 
 
-def test_departments_see_when_and_how_an_entry_may_be_repaired(world: World) -> None:
+def test_departments_read_the_repair_rules(world: World) -> None:
     rules = {item["code"]: item for item in read(world, "repair-rules")["repair_rules"]}
     assert (
         rules["wage_arrears"].items()
@@ -152,7 +152,7 @@ def test_departments_see_when_and_how_an_entry_may_be_repaired(world: World) -> 
     assert all(item["legal_reference"] for item in rules.values())
 
 
-def test_list_types_show_how_far_a_term_is_extended_and_where_consecutive_ones_end(
+def test_list_types_show_extension_and_consecutive_cap(
     world: World,
 ) -> None:
     list_types = {item["code"]: item for item in read(world, "list-types")["list_types"]}
@@ -162,7 +162,7 @@ def test_list_types_show_how_far_a_term_is_extended_and_where_consecutive_ones_e
     assert (court["consecutive_cap"], telecom["extension"]) == (None, None)
 
 
-def test_any_key_reads_the_law_and_nobody_without_one(world: World) -> None:
+def test_every_key_reads_the_law(world: World) -> None:
     sections = ("domains", "departments", "list-types", "matters", "measures", "repair-rules")
     for section in sections:
         for role in Role:
@@ -170,11 +170,11 @@ def test_any_key_reads_the_law_and_nobody_without_one(world: World) -> None:
             assert answer.status_code == 200
             assert answer.json()["catalogue_version"] == "1"
             assert answer.headers["Cache-Control"] == "no-store"
-        with world.client(None) as nobody:
-            assert nobody.get(f"/v1/{section}").status_code == 401
+        with world.client(None) as anonymous:
+            assert anonymous.get(f"/v1/{section}").status_code == 401
 
 
-def test_a_list_without_a_law_takes_nothing(world: World) -> None:
+def test_a_list_type_without_a_law_accepts_no_push(world: World) -> None:
     api = world.api("department", "poverty_relief_office")
     for kind, facts in (("red", build_push(**build_red_changes())), ("black", build_push())):
         code = f"poverty_relief.{kind}"

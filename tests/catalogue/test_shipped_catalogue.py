@@ -1,4 +1,4 @@
-"""The catalogue that ships: the plan's 18 domains, and the law that each row rests on."""
+"""The shipped catalogue: the 18 domains of the plan, and the legal basis of each row."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -127,8 +127,8 @@ BLACK_IN_FORCE = {
 RED_IN_FORCE = {"wage_arrears.red", "tax_fraud.red"}
 
 
-def touched_by(rule: MeasureRule) -> set[str]:
-    """The list types a rule draws on: those it names, or every one of its measure's kind."""
+def find_list_types(rule: MeasureRule) -> set[str]:
+    """Return the list types of a rule, or all list types of the kind of its measure."""
     if rule.list_types:
         return set(rule.list_types)
     reward = MEASURE[rule.measure].kind is MeasureKind.reward
@@ -158,7 +158,7 @@ def test_an_unknown_field_is_refused(row: type) -> None:
     assert ("unheard_of",) in [fault["loc"] for fault in refusal.value.errors()]
 
 
-def test_each_file_has_only_the_sections_that_are_read() -> None:
+def test_each_file_has_only_known_sections() -> None:
     sections = {
         path.name: set(yaml.safe_load(path.read_text(encoding="utf-8")))
         for path in DATA.glob("*.yaml")
@@ -180,7 +180,7 @@ def test_codes_are_unique(rows: Iterable[Any]) -> None:
     assert [code for code, count in Counter(row.code for row in rows).items() if count > 1] == []
 
 
-def test_no_key_is_written_twice_in_one_row() -> None:
+def test_no_row_has_a_key_twice() -> None:
     class Strict(yaml.SafeLoader):
         def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:  # noqa: FBT001, FBT002 - PyYAML's own signature
             keys = [key.value for key, _ in node.value]
@@ -212,7 +212,7 @@ def test_there_are_18_domains_in_the_order_of_the_plan() -> None:
     ]
 
 
-def test_leads_and_participants_are_spelled_as_the_plan_spells_them() -> None:
+def test_leads_and_participants_have_the_spelling_of_the_plan() -> None:
     assert [
         (
             domain.code,
@@ -241,7 +241,7 @@ def test_no_two_departments_share_a_name() -> None:
     assert [name for name, count in spelled.items() if count > 1] == []
 
 
-def test_the_shipped_departments_are_the_citys_own() -> None:
+def test_the_shipped_departments_are_of_the_city() -> None:
     places = {place.code for place in PLACES}
     assert {department.level for department in DEPARTMENTS} == {Level.city}
     assert {department.place for department in DEPARTMENTS} <= places
@@ -254,7 +254,7 @@ def test_a_successor_exists_and_does_the_same_work() -> None:
             assert set(department.functions) <= set(DEPARTMENT[department.successor].functions)
 
 
-def test_a_body_that_has_ended_has_a_successor_without_a_gap() -> None:
+def test_an_ended_department_has_a_successor_without_a_gap() -> None:
     ended = [department for department in DEPARTMENTS if department.valid_until is not None]
     assert {department.code for department in ended} == {"peoples_bank", "financial_regulator"}
     for department in ended:
@@ -264,7 +264,7 @@ def test_a_body_that_has_ended_has_a_successor_without_a_gap() -> None:
         assert DEPARTMENT[department.successor].is_valid_on(TODAY)
 
 
-def test_following_successors_comes_to_an_end() -> None:
+def test_chains_of_successors_end() -> None:
     for department in DEPARTMENTS:
         seen = {department.code}
         following = department.successor
@@ -274,7 +274,7 @@ def test_following_successors_comes_to_an_end() -> None:
             following = DEPARTMENT[following].successor
 
 
-def test_an_unconfirmed_change_says_so_and_ends_nobody() -> None:
+def test_an_unconfirmed_change_ends_no_department() -> None:
     unsure = {
         "local_financial_supervision",
         "party_financial_office",
@@ -299,7 +299,7 @@ def test_there_are_72_list_types_four_to_a_domain() -> None:
         assert list_type.kind == {"red": "red", "black": "black"}.get(part, "record")
 
 
-def test_the_list_types_in_force_are_exactly_those_with_a_basis() -> None:
+def test_the_list_types_in_force_are_these() -> None:
     records = {list_type.code for list_type in RECORDS}
     assert {list_type.code for list_type in LIST_TYPES if list_type.in_force} == (
         BLACK_IN_FORCE | RED_IN_FORCE | records
@@ -317,14 +317,14 @@ def test_a_list_type_has_a_legal_reference_if_and_only_if_it_is_in_force() -> No
     ] == []
 
 
-def test_lists_without_a_basis_say_why() -> None:
+def test_list_types_without_a_basis_have_a_note() -> None:
     for list_type in LIST_TYPES:
         if not list_type.in_force:
             assert "国办发〔2020〕49号" in (list_type.note or ""), list_type.code
 
 
 @pytest.mark.parametrize("rows", [LIST_TYPES, MEASURES, RULES, REPAIR_RULES])
-def test_every_row_that_is_not_confirmed_says_what_is_not(
+def test_every_unconfirmed_row_has_a_note(
     rows: tuple[ListType | Measure | MeasureRule | RepairRule, ...],
 ) -> None:
     for row in rows:
@@ -334,7 +334,7 @@ def test_every_row_that_is_not_confirmed_says_what_is_not(
         assert any(mark in row.note for mark in ("recalled", "unconfirmed")), row.code
 
 
-def test_a_confirmed_row_holds_nothing_recalled() -> None:
+def test_a_confirmed_row_has_no_unconfirmed_part() -> None:
     assert [
         row.code
         for rows in (LIST_TYPES, MEASURES, RULES, REPAIR_RULES)
@@ -395,7 +395,7 @@ def test_natural_persons_are_published_only_where_the_state_provides() -> None:
     }
 
 
-def test_only_illegal_social_organisations_are_known_by_name_alone() -> None:
+def test_only_illegal_social_organisations_need_no_number() -> None:
     assert {code for code in LIST_TYPE if not LIST_TYPE[code].requires_identifier} == {
         "illegal_social_organizations.black",
         "illegal_social_organizations.penalty",
@@ -409,7 +409,7 @@ def test_records_take_all_four_kinds_of_subject_and_open_terms() -> None:
         assert record.term is None
 
 
-def test_among_dishonesty_only_the_courts_list_outlasts_the_five_years() -> None:
+def test_only_the_court_list_exceeds_the_five_years() -> None:
     assert {
         code
         for code, list_type in LIST_TYPE.items()
@@ -417,26 +417,26 @@ def test_among_dishonesty_only_the_courts_list_outlasts_the_five_years() -> None
     } == {"judgment_defaulting.black"}
 
 
-def test_what_is_no_dishonesty_is_neither_graded_nor_repaired() -> None:
+def test_honours_and_licences_are_not_graded_or_repaired() -> None:
     for code, list_type in LIST_TYPE.items():
         dishonesty = list_type.kind is ListKind.black or code.endswith(".penalty")
         assert list_type.repairable == dishonesty, code
         assert (list_type.severity is not None) == dishonesty, code
 
 
-def test_the_wage_arrears_list_runs_three_years_and_may_be_left_after_six_months() -> None:
+def test_the_wage_arrears_list_has_three_years() -> None:
     wage = LIST_TYPE["wage_arrears.black"]
     assert wage.term == Span(years=3)
     assert wage.minimum_publication == Span(months=6)
     assert wage.confirmed
 
 
-def test_the_courts_list_is_open_unless_a_last_day_is_named() -> None:
+def test_the_court_list_allows_open_terms() -> None:
     court = LIST_TYPE["judgment_defaulting.black"]
     assert (court.term, court.open_term, court.maximum_term) == (None, True, Span(years=5))
 
 
-def test_the_courts_list_alone_may_be_extended_and_telecom_fraud_alone_is_capped() -> None:
+def test_only_these_lists_have_extension_or_consecutive_cap() -> None:
     assert {code: row.extension for code, row in LIST_TYPE.items() if row.extension} == {
         "judgment_defaulting.black": Span(years=3)
     }
@@ -460,7 +460,7 @@ def test_spans_of_one_list_type_do_not_contradict_each_other() -> None:
             assert months(row.extension) < months(row.maximum_term), code
 
 
-def test_no_term_is_longer_than_the_longest_that_a_push_may_name() -> None:
+def test_no_term_is_longer_than_the_maximum_term() -> None:
     for list_type in LIST_TYPES:
         if list_type.term is not None and list_type.maximum_term is not None:
             term, longest = list_type.term, list_type.maximum_term
@@ -473,7 +473,7 @@ def test_lists_that_are_not_in_force_have_no_term_of_their_own() -> None:
             assert (list_type.term, list_type.maximum_term) == (None, None), list_type.code
 
 
-def test_the_six_measures_of_the_plan_keep_its_words() -> None:
+def test_the_six_measures_have_the_words_of_the_plan() -> None:
     six = {
         "green_channel": ("绿色通道", MeasureKind.reward),
         "tolerant_acceptance": ("容缺受理", MeasureKind.reward),
@@ -485,7 +485,7 @@ def test_the_six_measures_of_the_plan_keep_its_words() -> None:
     assert {code: (MEASURE[code].name, MEASURE[code].kind) for code in six} == six
 
 
-def test_the_matters_of_the_contract_are_there() -> None:
+def test_the_matters_of_the_contract_exist() -> None:
     assert {
         "bidding",
         "public_funds",
@@ -514,14 +514,14 @@ def test_every_measure_and_every_matter_is_used_by_a_rule() -> None:
 
 def test_records_never_bring_a_measure() -> None:
     records = {list_type.code for list_type in RECORDS}
-    assert [rule.code for rule in RULES if touched_by(rule) & records] == []
+    assert [rule.code for rule in RULES if find_list_types(rule) & records] == []
 
 
 def test_rewards_follow_from_red_lists_and_punishments_from_black_ones() -> None:
     for rule in RULES:
         reward = MEASURE[rule.measure].kind is MeasureKind.reward
         kind = ListKind.red if reward else ListKind.black
-        assert {LIST_TYPE[code].kind for code in touched_by(rule)} == {kind}, rule.code
+        assert {LIST_TYPE[code].kind for code in find_list_types(rule)} == {kind}, rule.code
 
 
 def test_no_two_rules_give_one_measure_for_one_matter_from_one_list() -> None:
@@ -529,12 +529,12 @@ def test_no_two_rules_give_one_measure_for_one_matter_from_one_list() -> None:
         (rule.measure, matter, code)
         for rule in RULES
         for matter in rule.matters
-        for code in touched_by(rule)
+        for code in find_list_types(rule)
     )
     assert [key for key, count in given.items() if count > 1] == []
 
 
-def test_what_article_30_alone_supports_needs_serious_dishonesty() -> None:
+def test_measures_by_article_30_alone_need_serious_dishonesty() -> None:
     for rule in RULES:
         if "第三十条" in rule.legal_reference and "第二十八条" not in rule.legal_reference:
             assert rule.severities == (Severity.serious,), rule.code
@@ -560,7 +560,7 @@ def test_wage_arrears_bring_these_punishments(
         for rule in RULES
         if rule.measure == measure
         and matter in rule.matters
-        and "wage_arrears.black" in touched_by(rule)
+        and "wage_arrears.black" in find_list_types(rule)
     ] == [obligation]
 
 
@@ -577,7 +577,7 @@ def test_every_black_list_in_force_brings_the_three_punishments_of_the_plan(
     code: str, measure: str, matter: str
 ) -> None:
     assert any(
-        rule.measure == measure and matter in rule.matters and code in touched_by(rule)
+        rule.measure == measure and matter in rule.matters and code in find_list_types(rule)
         for rule in RULES
     )
 
@@ -597,7 +597,7 @@ def test_every_red_list_in_force_brings_the_three_rewards_of_the_plan(
     code: str, measure: str, matter: str
 ) -> None:
     assert any(
-        rule.measure == measure and matter in rule.matters and code in touched_by(rule)
+        rule.measure == measure and matter in rule.matters and code in find_list_types(rule)
         for rule in RULES
     )
 
@@ -665,7 +665,7 @@ REPAIR: dict[str, tuple[Any, ...]] = {
 }
 
 
-def told(day: date | None) -> str | None:
+def format_day(day: date | None) -> str | None:
     return day and day.isoformat()
 
 
@@ -681,14 +681,14 @@ def test_the_repair_rules_are_these() -> None:
                 rule.decision_working_days,
                 rule.extension_working_days,
             ),
-            told(rule.valid_from),
-            told(rule.valid_until),
+            format_day(rule.valid_from),
+            format_day(rule.valid_until),
         )
         for rule in REPAIR_RULES
     } == REPAIR
 
 
-def test_wage_arrears_alone_bar_repair_end_together_and_are_confirmed() -> None:
+def test_only_the_wage_arrears_rule_has_bars() -> None:
     wage = REPAIR_RULE["wage_arrears"]
     assert wage.barred == (Bar.repeated, Bar.criminal_case)
     assert (wage.together, wage.confirmed, wage.counted_from) == (
@@ -701,11 +701,11 @@ def test_wage_arrears_alone_bar_repair_end_together_and_are_confirmed() -> None:
             assert (rule.barred, rule.together, rule.confirmed) == ((), False, False), rule.code
 
 
-def test_every_means_but_correction_is_asked_for_beside_it() -> None:
+def test_every_rule_requires_correction() -> None:
     assert all(Means.correction in rule.means for rule in REPAIR_RULES)
 
 
-def test_the_court_decides_within_three_working_days_in_all() -> None:
+def test_the_court_decides_within_three_working_days() -> None:
     court = REPAIR_RULE["judgment_defaulting"]
     assert court.acceptance_working_days + court.decision_working_days == 3
     assert court.extension_working_days == 0
@@ -744,15 +744,13 @@ def test_special_repair_rules_are_for_list_types_that_can_be_repaired() -> None:
         ("judgment_defaulting.black", "2026-11-22", "judgment_defaulting"),
     ],
 )
-def test_the_special_rule_outweighs_the_general_one_of_the_day_of_the_decision(
-    code: str, decided_on: str, rule: str
-) -> None:
+def test_the_special_rule_takes_precedence(code: str, decided_on: str, rule: str) -> None:
     found = LAW.find_repair_rule(code, date.fromisoformat(decided_on))
     assert found is not None
     assert found.code == rule
 
 
-def test_the_order_of_the_rules_decides_nothing() -> None:
+def test_the_order_of_rules_does_not_matter() -> None:
     turned = Catalogue(repair_rules=dict(reversed(REPAIR_RULE.items())))
     for day in (date(2019, 3, 6), date(2026, 3, 31), date(2026, 4, 1)):
         for code in LIST_TYPE:
@@ -767,7 +765,7 @@ def test_without_rules_nothing_is_found() -> None:
     assert bare.find_repair_rule("tax_fraud.black", date(2026, 11, 22)) is None
 
 
-def test_every_list_type_that_can_be_repaired_has_a_rule_for_the_class_of_its_own() -> None:
+def test_every_repairable_list_type_has_a_rule_for_its_class() -> None:
     for code, list_type in LIST_TYPE.items():
         if list_type.repairable:
             for day in (date(2026, 3, 31), date(2026, 4, 1)):

@@ -35,7 +35,7 @@ DAYS = some.dates(date(1990, 1, 1), date(2060, 12, 31))
 ORGANISATION, PERSON = SubjectKind.legal_person, SubjectKind.natural_person
 
 
-def case(**changes: Any) -> DecisionFacts:
+def decision_facts(**changes: Any) -> DecisionFacts:
     facts: dict[str, Any] = {
         "subject_kind": ORGANISATION,
         "has_identifier": True,
@@ -73,7 +73,7 @@ def list_type(**changes: Any) -> ListType:
 
 
 def ruled(law: ListType | None = None, **changes: Any) -> Ruling:
-    return apply_law(case(**changes), law or list_type(), TODAY)
+    return apply_law(decision_facts(**changes), law or list_type(), TODAY)
 
 
 def faults(law: ListType | None = None, **changes: Any) -> dict[str, str]:
@@ -89,12 +89,12 @@ def person(born: date, **changes: Any) -> dict[str, Any]:
 # --- terms ---------------------------------------------------------------
 
 
-def test_a_term_left_out_is_the_list_types_from_the_first_day_in_force() -> None:
+def test_the_default_term_is_that_of_the_list_type() -> None:
     assert ruled().effective_until == date(2029, 11, 20)
     assert ruled(effective_from=date(2026, 12, 1)).effective_until == date(2029, 12, 1)
 
 
-def test_an_entry_is_in_force_from_its_decision_unless_it_says_otherwise() -> None:
+def test_the_default_start_is_the_decision_day() -> None:
     assert ruled().effective_from == DECIDED
     assert ruled(effective_from=date(2026, 12, 1)).effective_from == date(2026, 12, 1)
 
@@ -128,14 +128,14 @@ def test_a_span_never_skips_a_month_nor_exceeds_the_day(
     assert end.day == start.day or (end + timedelta(days=1)).day == 1
 
 
-def test_a_term_may_be_as_long_as_the_list_type_allows_and_no_longer() -> None:
+def test_a_term_has_the_maximum_of_the_list_type() -> None:
     assert ruled(effective_until=date(2029, 11, 20)).effective_until == date(2029, 11, 20)
     with pytest.raises(TermNotAllowed) as refusal:
         ruled(effective_until=date(2029, 11, 21))
     assert refusal.value.members["latest"] == "2029-11-20"
 
 
-def test_the_longest_term_may_exceed_the_usual_one() -> None:
+def test_the_maximum_term_may_exceed_the_default_term() -> None:
     law = list_type(term=Span(years=2), maximum_term=Span(years=5))
     assert ruled(law).effective_until == date(2028, 11, 20)
     assert ruled(law, effective_until=date(2031, 11, 20)).effective_until == date(2031, 11, 20)
@@ -143,7 +143,7 @@ def test_the_longest_term_may_exceed_the_usual_one() -> None:
         ruled(law, effective_until=date(2031, 11, 21))
 
 
-def test_without_a_longest_term_the_usual_one_bounds() -> None:
+def test_without_a_maximum_the_default_term_is_the_maximum() -> None:
     law = list_type(maximum_term=None)
     with pytest.raises(TermNotAllowed):
         ruled(law, effective_until=date(2029, 11, 21))
@@ -156,19 +156,19 @@ def test_an_open_term_needs_a_list_type_that_allows_it() -> None:
         ruled(effective_until=None)
 
 
-def test_without_any_term_in_the_law_a_term_left_out_is_open_or_refused() -> None:
+def test_without_a_default_term_a_term_is_open_or_refused() -> None:
     bare = {"term": None, "maximum_term": None}
     assert ruled(list_type(**bare, open_term=True)).effective_until is None
     with pytest.raises(TermNotAllowed):
         ruled(list_type(**bare))
 
 
-def test_without_any_term_in_the_law_any_last_day_is_taken() -> None:
+def test_without_a_default_term_any_last_day_is_allowed() -> None:
     law = list_type(term=None, maximum_term=None)
     assert ruled(law, effective_until=date(2099, 12, 31)).effective_until == date(2099, 12, 31)
 
 
-def test_the_last_day_may_be_the_first_and_not_lie_before_it() -> None:
+def test_the_last_day_is_not_before_the_first() -> None:
     assert ruled(effective_until=DECIDED).effective_until == DECIDED
     before = DECIDED - timedelta(days=1)
     assert faults(effective_until=before) == {"dates_out_of_order": "/effective_until"}
@@ -177,23 +177,23 @@ def test_the_last_day_may_be_the_first_and_not_lie_before_it() -> None:
 # --- the 5 years of Art 38 -----------------------------------------------
 
 
-def test_dishonesty_ends_five_years_after_the_conduct() -> None:
+def test_an_entry_ends_five_years_after_the_conduct() -> None:
     assert ruled().cap_ends_on == date(2031, 10, 31)
     assert ruled(conduct_ended_on=date(2024, 2, 29)).cap_ends_on == date(2029, 2, 28)
     record = list_type(kind=ListKind.record, severity=Severity.general)
     assert ruled(record).cap_ends_on == date(2031, 10, 31)
 
 
-def test_conduct_that_goes_on_sets_no_cap() -> None:
+def test_continuing_conduct_has_no_cap() -> None:
     assert ruled(conduct_ended_on=None, conduct_continues=True).cap_ends_on is None
 
 
-def test_a_list_type_that_cites_a_law_and_a_red_list_have_no_cap() -> None:
+def test_exempt_list_types_and_red_lists_have_no_cap() -> None:
     assert ruled(list_type(cap_exempt=True)).cap_ends_on is None
     assert ruled(list_type(kind=ListKind.red)).cap_ends_on is None
 
 
-def test_the_ruling_gives_the_term_that_the_status_reads() -> None:
+def test_the_ruling_gives_the_term_of_the_status() -> None:
     assert ruled().term == Term(
         effective_from=DECIDED,
         effective_until=date(2029, 11, 20),
@@ -201,7 +201,7 @@ def test_the_ruling_gives_the_term_that_the_status_reads() -> None:
     )
 
 
-# --- whom ----------------------------------------------------------------
+# --- subjects ------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_the_ruling_gives_the_term_that_the_status_reads() -> None:
         (date(1985, 6, 12), date(2003, 6, 12), False),
     ],
 )
-def test_nobody_is_listed_for_what_was_done_before_the_eighteenth_birthday(
+def test_conduct_before_the_18th_birthday_is_refused(
     born: date, acted_on: date, *, minor: bool
 ) -> None:
     facts = person(born, conduct_ended_on=acted_on)
@@ -227,30 +227,30 @@ def test_nobody_is_listed_for_what_was_done_before_the_eighteenth_birthday(
         ruled(**facts)
 
 
-def test_an_adult_of_today_who_was_a_minor_then_is_not_listed() -> None:
+def test_a_minor_at_the_time_of_conduct_is_refused() -> None:
     with pytest.raises(MinorSubject):
         ruled(**person(date(2008, 11, 10), conduct_ended_on=date(2026, 10, 31)))
 
 
-def test_where_the_conduct_goes_on_the_day_of_decision_counts() -> None:
+def test_for_continuing_conduct_the_decision_day_counts() -> None:
     continuing = {"conduct_ended_on": None, "conduct_continues": True}
     ruled(**person(date(2008, 11, 20), **continuing))
     with pytest.raises(MinorSubject):
         ruled(**person(date(2008, 11, 21), **continuing))
 
 
-def test_an_honour_is_no_reason_to_list_a_minor_either() -> None:
+def test_minors_are_refused_for_red_lists_too() -> None:
     red = list_type(kind=ListKind.red)
     with pytest.raises(MinorSubject):
         ruled(red, **person(date(2013, 5, 5), conduct_ended_on=None))
 
 
-def test_a_person_of_unknown_age_is_not_listed() -> None:
+def test_a_person_without_birth_date_is_refused() -> None:
     found = faults(**person(DECIDED) | {"birth_date": None})
     assert found == {"birth_date_missing": "/subject/birth_date"}
 
 
-def test_a_list_type_says_which_subjects_it_takes() -> None:
+def test_a_list_type_limits_the_kinds_of_subjects() -> None:
     with pytest.raises(SubjectKindNotAllowed) as refusal:
         ruled(list_type(subject_kinds=(ORGANISATION,)), **person(date(1985, 6, 12)))
     assert refusal.value.members["allowed"] == ["legal_person"]
@@ -262,7 +262,7 @@ def test_a_subject_without_identifier_needs_a_list_type_that_allows_it() -> None
 
 
 @pytest.mark.parametrize("role", PersonRole)
-def test_a_serious_black_entry_on_an_organisation_names_its_head(role: PersonRole) -> None:
+def test_a_serious_black_entry_needs_the_head_of_an_organisation(role: PersonRole) -> None:
     facts = {"severity": Severity.serious, "person_roles": frozenset({role})}
     if role in HEAD_ROLES:
         ruled(**facts)
@@ -281,16 +281,14 @@ def test_a_serious_black_entry_on_an_organisation_names_its_head(role: PersonRol
         (person(date(1985, 6, 12)), {}),
     ],
 )
-def test_others_may_be_recorded_without_a_head(
-    changes: dict[str, Any], law: dict[str, Any]
-) -> None:
+def test_other_entries_need_no_head(changes: dict[str, Any], law: dict[str, Any]) -> None:
     ruled(list_type(**law), **({"person_roles": frozenset()} | changes))
 
 
-# --- what ----------------------------------------------------------------
+# --- facts ---------------------------------------------------------------
 
 
-def test_a_black_entry_is_serious_unless_it_or_its_list_type_says_otherwise() -> None:
+def test_the_default_class_of_a_black_entry_is_serious() -> None:
     assert ruled().severity is Severity.serious
     assert ruled(list_type(severity=Severity.minor)).severity is Severity.minor
     assert ruled(list_type(severity=Severity.minor), severity=Severity.general).severity is (
@@ -299,26 +297,26 @@ def test_a_black_entry_is_serious_unless_it_or_its_list_type_says_otherwise() ->
     assert ruled(list_type(kind=ListKind.red)).severity is None
 
 
-def test_a_black_entry_says_when_the_conduct_ended_or_that_it_goes_on() -> None:
+def test_a_black_entry_needs_the_end_of_the_conduct() -> None:
     assert faults(conduct_ended_on=None) == {"conduct_end_missing": "/conduct_ended_on"}
     assert faults(conduct_continues=True) == {"conduct_contradicts": "/conduct_continues"}
     ruled(list_type(kind=ListKind.record), conduct_ended_on=None)
     ruled(list_type(kind=ListKind.red), conduct_ended_on=None)
 
 
-def test_a_decision_may_be_of_today_and_not_of_tomorrow() -> None:
+def test_a_decision_is_not_of_a_future_day() -> None:
     assert ruled(decided_on=TODAY).effective_from == TODAY
     tomorrow = TODAY + timedelta(days=1)
     assert faults(decided_on=tomorrow) == {"decision_in_future": "/decision/decided_on"}
 
 
-def test_conduct_may_end_on_the_day_of_decision_and_not_after() -> None:
+def test_conduct_ends_by_the_decision_day() -> None:
     ruled(conduct_ended_on=DECIDED)
     after = DECIDED + timedelta(days=1)
     assert faults(conduct_ended_on=after) == {"dates_out_of_order": "/conduct_ended_on"}
 
 
-def test_every_fault_is_named_at_once() -> None:
+def test_all_faults_are_given_at_once() -> None:
     found = faults(
         decided_on=TODAY + timedelta(days=3),
         effective_until=TODAY,
@@ -338,7 +336,7 @@ def test_every_fault_is_named_at_once() -> None:
 
 
 @pytest.mark.parametrize("kind", ListKind)
-def test_public_security_penalties_are_sealed_whatever_the_list(kind: ListKind) -> None:
+def test_public_security_penalties_are_always_refused(kind: ListKind) -> None:
     with pytest.raises(SealedRecord):
         ruled(list_type(kind=kind), penalty_law=PenaltyLaw.public_security)
     ruled(list_type(kind=kind), penalty_law=PenaltyLaw.administrative)
@@ -356,14 +354,14 @@ def test_public_security_penalties_are_sealed_whatever_the_list(kind: ListKind) 
         {"valid_from": TODAY + timedelta(days=1)},
     ],
 )
-def test_a_list_type_that_is_not_in_force_takes_no_push_but_stays_correctable(
+def test_a_list_type_out_of_force_allows_only_corrections(
     changes: dict[str, Any],
 ) -> None:
     law = list_type(**changes)
     with pytest.raises(ListTypeNotInForce) as refusal:
-        apply_law(case(), law, TODAY)
+        apply_law(decision_facts(), law, TODAY)
     assert refusal.value.members["list_type"] == law.code
-    assert apply_law(case(), law, TODAY, is_correction=True) == ruled()
+    assert apply_law(decision_facts(), law, TODAY, is_correction=True) == ruled()
 
 
 def test_a_list_type_applies_on_its_first_and_on_its_last_day() -> None:
@@ -376,13 +374,13 @@ BORN = date(1985, 6, 12)
 PRIVATE = {"exemption": "personal_privacy", "exemption_basis": "an article"}
 
 
-def test_the_class_left_out_is_the_list_types() -> None:
+def test_the_default_disclosure_is_that_of_the_list_type() -> None:
     for default in (DisclosureClass.public, DisclosureClass.restricted):
         law = list_type(default_disclosure=default)
         assert ruled(law).disclosure_class is default
 
 
-def test_natural_persons_are_not_published_unless_the_state_provides_otherwise() -> None:
+def test_natural_persons_are_published_only_by_state_rule() -> None:
     public = {"disclosure_class": DisclosureClass.public}
     with pytest.raises(PublicationNotAllowed):
         ruled(**person(BORN, **public))
@@ -392,7 +390,7 @@ def test_natural_persons_are_not_published_unless_the_state_provides_otherwise()
     assert ruled(law, **person(BORN, **public)).disclosure_class is DisclosureClass.public
 
 
-def test_a_class_that_was_sent_is_kept_where_the_law_allows_it() -> None:
+def test_an_allowed_disclosure_class_is_kept() -> None:
     assert ruled(disclosure_class=DisclosureClass.restricted).disclosure_class is (
         DisclosureClass.restricted
     )
@@ -411,24 +409,24 @@ def test_a_class_that_was_sent_is_kept_where_the_law_allows_it() -> None:
         PRIVATE,
     ],
 )
-def test_an_exemption_its_reason_and_its_basis_go_together(sent: dict[str, Any]) -> None:
+def test_an_exemption_needs_reason_and_basis(sent: dict[str, Any]) -> None:
     assert faults(**sent) == {"exemption_incomplete": "/disclosure"}
 
 
-# --- the case, from sealed facts -----------------------------------------
+# --- sealed facts --------------------------------------------------------
 
 
-def test_a_case_is_read_from_sealed_facts() -> None:
+def test_facts_are_built_from_sealed_facts() -> None:
     facts = {
         "subject": {"kind": "legal_person", "name": "-", "identifiers": [{"scheme": "uscc"}]},
         "decision": {"kind": "list_decision", "number": "-", "decided_on": "2026-11-20"},
         "responsible_persons": [{"role": "legal_representative", "name": "-"}],
         "conduct_ended_on": "2026-10-31",
     }
-    assert DecisionFacts.from_facts(facts, None) == case()
+    assert DecisionFacts.from_facts(facts, None) == decision_facts()
 
 
-def test_an_open_term_and_a_term_left_out_are_two_things() -> None:
+def test_an_open_term_differs_from_an_absent_one() -> None:
     facts = {
         "subject": {"kind": "legal_person", "name": "-"},
         "decision": {"kind": "list_decision", "number": "-", "decided_on": "2026-11-20"},

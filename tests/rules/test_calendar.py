@@ -24,12 +24,12 @@ ONE_DAY = timedelta(days=1)
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "deadlines.json").read_text(encoding="utf-8")
 )
-# The tests stand at the end of 2026, whatever later years a newer table announces.
+# The tests use the state at the end of 2026, also with a newer table.
 PAST = [year for year in read_announced_years() if year.year <= 2026]
 SHIPPED = Calendar({year.year: year for year in [*PAST, *build_statutory_years(2027, 2031)]}, "1")
 NOTICE_2027: dict[str, Any] = {
     "year": 2027,
-    # Made up for the tests; the real one is not announced yet.
+    # Invented for the tests; the real notice is not announced yet.
     "off_days": [
         *("2027-01-01", "2027-02-05", "2027-02-08", "2027-02-09", "2027-02-10", "2027-02-11"),
         *("2027-04-05", "2027-05-03", "2027-05-04", "2027-06-09", "2027-09-15"),
@@ -53,14 +53,14 @@ def notice_with(**changes: object) -> CalendarNotice:
 
 
 @pytest.mark.parametrize("case", VECTORS["cases"], ids=lambda case: case["decided_on"])
-def test_every_vector_has_its_deadline(case: dict[str, str]) -> None:
+def test_deadlines_of_the_test_vectors(case: dict[str, str]) -> None:
     deadline = SHIPPED.compute_deadline(date.fromisoformat(case["decided_on"]))
     assert deadline.deadline == date.fromisoformat(case["deadline"])
     assert deadline.decided_on == date.fromisoformat(case["decided_on"])
     assert not deadline.provisional
 
 
-def test_the_first_decision_whose_path_leads_into_an_unannounced_year_is_provisional() -> None:
+def test_a_count_into_an_unannounced_year_is_provisional() -> None:
     assert not SHIPPED.compute_deadline(date(2026, 12, 22)).provisional
     provisional = SHIPPED.compute_deadline(date(2026, 12, 23))
     assert provisional.provisional
@@ -68,7 +68,7 @@ def test_the_first_decision_whose_path_leads_into_an_unannounced_year_is_provisi
 
 
 @given(DAYS)
-def test_a_deadline_is_a_working_day_with_seven_working_days_up_to_it(decided_on: date) -> None:
+def test_a_deadline_is_the_seventh_working_day(decided_on: date) -> None:
     deadline = SHIPPED.compute_deadline(decided_on).deadline
     assert SHIPPED.is_working_day(deadline)
     assert sum(map(SHIPPED.is_working_day, path(decided_on, deadline))) == 7
@@ -84,7 +84,7 @@ def test_a_later_decision_never_has_an_earlier_deadline(decided_on: date) -> Non
 
 
 @given(DAYS)
-def test_a_deadline_is_provisional_if_and_only_if_its_path_is_not_all_announced(
+def test_only_unannounced_years_make_a_deadline_provisional(
     decided_on: date,
 ) -> None:
     found = SHIPPED.compute_deadline(decided_on)
@@ -100,12 +100,12 @@ def test_the_decision_day_itself_may_lie_in_an_unannounced_year() -> None:
 
 
 @given(DAYS)
-def test_working_days_are_those_of_the_published_table(day: date) -> None:
+def test_working_days_equal_the_published_table(day: date) -> None:
     if day.year <= 2026:
         assert SHIPPED.is_working_day(day) == chinese_calendar.is_workday(day)
 
 
-def test_a_year_without_a_row_is_counted_by_plain_weeks() -> None:
+def test_a_year_without_a_row_has_plain_weeks() -> None:
     empty = Calendar()
     assert empty.is_working_day(date(2026, 10, 1))
     assert not empty.is_working_day(date(2026, 10, 3))
@@ -114,7 +114,7 @@ def test_a_year_without_a_row_is_counted_by_plain_weeks() -> None:
 
 
 @given(DAYS, some.integers(1, 30))
-def test_adding_working_days_one_by_one_or_at_once_is_the_same(start: date, count: int) -> None:
+def test_working_days_add_up(start: date, count: int) -> None:
     day = start
     for _ in range(count):
         day = SHIPPED.add_working_days(day, 1).day
@@ -122,18 +122,18 @@ def test_adding_working_days_one_by_one_or_at_once_is_the_same(start: date, coun
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_fewer_than_one_working_day_is_not_counted(count: int) -> None:
+def test_a_count_below_one_is_refused(count: int) -> None:
     with pytest.raises(ValueError, match="At least one"):
         SHIPPED.add_working_days(date(2026, 1, 1), count)
 
 
 @pytest.mark.parametrize("decided_on", [date.max, date(9999, 12, 30), date(9999, 12, 23)])
-def test_the_end_of_time_is_a_value_error(decided_on: date) -> None:
+def test_a_count_beyond_the_year_9999_is_a_value_error(decided_on: date) -> None:
     with pytest.raises(ValueError, match="past the end"):
         SHIPPED.compute_deadline(decided_on)
 
 
-def test_the_first_and_nearly_the_last_day_of_time_have_a_deadline() -> None:
+def test_the_first_and_almost_the_last_date_have_a_deadline() -> None:
     assert Calendar().compute_deadline(date.min).deadline == date(1, 1, 10)
     assert Calendar().compute_deadline(date(9999, 12, 22)).deadline == date.max
 
@@ -143,27 +143,25 @@ def test_no_working_day_is_left_on_the_last_day_and_after_it() -> None:
     assert SHIPPED.count_working_days_left(deadline, deadline) == 0
     assert SHIPPED.count_working_days_left(deadline + ONE_DAY, deadline) == 0
     assert SHIPPED.count_working_days_left(date.max, deadline) == 0
-    # 2026-02-28 is a Saturday that is worked.
+    # 2026-02-28 is a make-up Saturday.
     assert SHIPPED.count_working_days_left(date(2026, 2, 27), deadline) == 2
 
 
 @given(DAYS, some.integers(0, 8), some.integers(0, 40))
-def test_the_last_day_within_is_the_twin_of_the_working_days_left(
-    today: date, count: int, ahead: int
-) -> None:
+def test_last_day_within_agrees_with_working_days_left(today: date, count: int, ahead: int) -> None:
     deadline = today + timedelta(days=ahead)
     near = SHIPPED.count_working_days_left(today, deadline) <= count
     assert near is (deadline <= SHIPPED.find_last_day_within(today, count))
 
 
-def test_announcing_a_year_changes_all_of_its_days_and_no_other() -> None:
+def test_an_announcement_changes_all_days_of_its_year() -> None:
     changed = find_changed_days(SHIPPED, AMENDED)
     assert len(changed) == 365
     assert {day.year for day in changed} == {2027}
     assert changed == find_changed_days(AMENDED, SHIPPED)
 
 
-def test_amending_an_announced_year_changes_the_amended_days_only() -> None:
+def test_an_amendment_changes_only_the_amended_days() -> None:
     earlier = AMENDED.years[2027]
     amended = CalendarYear(
         2027, earlier.off_days | {date(2027, 3, 1)}, earlier.working_days, True, "amended"  # noqa: FBT003
@@ -180,7 +178,7 @@ def test_another_source_or_version_alone_changes_nothing() -> None:
 
 
 @given(some.dates(date(2026, 10, 1), date(2028, 3, 1)))
-def test_a_path_touches_a_change_if_and_only_if_a_changed_day_lies_on_it(decided_on: date) -> None:
+def test_only_changed_days_before_a_deadline_affect_it(decided_on: date) -> None:
     changed = find_changed_days(SHIPPED, AMENDED)
     deadline = SHIPPED.compute_deadline(decided_on).deadline
     expected = not changed.isdisjoint(path(decided_on, deadline))
@@ -188,7 +186,7 @@ def test_a_path_touches_a_change_if_and_only_if_a_changed_day_lies_on_it(decided
 
 
 @given(some.dates(date(2026, 10, 1), date(2028, 3, 1)))
-def test_a_path_that_touches_no_change_keeps_its_deadline(decided_on: date) -> None:
+def test_an_unaffected_deadline_stays_the_same(decided_on: date) -> None:
     before = SHIPPED.compute_deadline(decided_on)
     if not is_deadline_affected(decided_on, before.deadline, SHIPPED, AMENDED):
         assert AMENDED.compute_deadline(decided_on) == before
@@ -214,7 +212,7 @@ def test_the_shipped_year_2026_is_the_notice() -> None:
     assert {date(2026, 2, 15) + timedelta(days=days) for days in range(9)} <= year.off_days
 
 
-def test_years_to_come_have_the_statutory_holidays_and_nothing_guessed() -> None:
+def test_later_years_have_only_statutory_holidays() -> None:
     (year,) = build_statutory_years(2027, 2027)
     assert not year.announced
     assert not year.working_days
@@ -229,7 +227,7 @@ def test_years_to_come_have_the_statutory_holidays_and_nothing_guessed() -> None
     ]
 
 
-def test_every_year_to_come_has_thirteen_statutory_days_or_twelve_where_two_coincide() -> None:
+def test_later_years_have_twelve_or_thirteen_statutory_days() -> None:
     for year in build_statutory_years(2027, 2100):
         assert len(year.off_days) in {12, 13}, year.year
 
@@ -257,7 +255,7 @@ def test_a_notice_reads_the_same_from_json_and_from_yaml() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "expected"),
     [
         ({"working_days": ["2027-02-14", "2026-12-26"]}, "2026-12-26: not in 2027"),
         ({"off_days": [*NOTICE_2027["off_days"], "2028-01-03"]}, "2028-01-03: not in 2027"),
@@ -275,9 +273,9 @@ def test_a_notice_reads_the_same_from_json_and_from_yaml() -> None:
         ({"workdays": []}, "workdays"),
     ],
 )
-def test_a_faulty_notice_is_refused_and_says_which_day_and_why(
-    changes: dict[str, object], said: str
+def test_a_faulty_notice_is_refused_with_day_and_reason(
+    changes: dict[str, object], expected: str
 ) -> None:
     with pytest.raises(ValidationError) as caught:
         notice_with(**changes)
-    assert said in str(caught.value)
+    assert expected in str(caught.value)

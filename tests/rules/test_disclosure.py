@@ -25,7 +25,7 @@ from app.rules.law import DisclosureClass
 SITE, CITY, ENTERPRISE = Channel
 CALENDAR = Calendar({year.year: year for year in read_announced_years() if year.year <= 2026}, "1")
 DEADLINE = date(2026, 10, 12)
-"""Of a decision of 2026-09-25, over the October holiday and the worked Saturday after it."""
+"""The deadline of a decision of 2026-09-25, after the October holiday and a make-up Saturday."""
 DAYS = some.dates(date(2026, 9, 25), date(2026, 11, 10))
 NOT_YET = Fulfilment(published_on=None, published_late=None)
 
@@ -72,14 +72,14 @@ def state(on: date, **changes: object) -> DisclosureState:
         ([], False),
     ],
 )
-def test_the_enterprise_channel_is_required_where_the_uscc_begins_with_9_and_only_there(
+def test_the_enterprise_channel_is_required_for_uscc_9_only(
     usccs: list[str], *, enterprise: bool
 ) -> None:
     required = {channel: item.required for channel, item in build_channels_for_codes(usccs).items()}
     assert required == {SITE: True, CITY: True, ENTERPRISE: enterprise}
 
 
-def test_new_channels_hold_no_publication() -> None:
+def test_new_channels_have_no_publication() -> None:
     assert all(
         item == ChannelPublication(required=item.required)
         for item in build_channels_for_codes(["91370403MB000CT75T"]).values()
@@ -100,7 +100,7 @@ def test_new_channels_hold_no_publication() -> None:
         ),
     )
 )
-def test_channels_read_back_as_they_were_written(
+def test_channels_survive_serialization(
     channels: dict[Channel, ChannelPublication],
 ) -> None:
     assert parse_channels(serialize_channels(channels)) == channels
@@ -109,7 +109,7 @@ def test_channels_read_back_as_they_were_written(
 # --- fulfilment ----------------------------------------------------------
 
 
-def test_the_duty_is_met_on_the_day_the_last_required_channel_has_it() -> None:
+def test_the_last_required_channel_fulfils_the_duty() -> None:
     channels = {SITE: published(day(-3)), CITY: published(day(-1))}
     expected = Fulfilment(published_on=day(-1), published_late=False)
     assert compute_fulfilment(channels, None) == expected
@@ -122,11 +122,11 @@ def test_a_publication_on_the_last_day_is_in_time_and_the_day_after_is_late() ->
     assert compute_fulfilment(channels, None).published_late is True
 
 
-def test_the_duty_is_not_met_while_one_required_channel_lacks_it() -> None:
+def test_every_required_channel_is_needed() -> None:
     assert compute_fulfilment({SITE: published(day(-3)), CITY: published(None)}, None) == NOT_YET
 
 
-def test_a_channel_that_is_not_required_neither_helps_nor_hurts() -> None:
+def test_other_channels_do_not_count() -> None:
     late = ChannelPublication(required=False, published_on=day(5), applicable_deadline=DEADLINE)
     channels = {SITE: published(day(-1)), CITY: published(day(-2)), ENTERPRISE: late}
     expected = Fulfilment(published_on=day(-1), published_late=False)
@@ -137,20 +137,20 @@ def test_a_channel_that_is_not_required_neither_helps_nor_hurts() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ended_on", "stands"), [(None, False), (4, False), (3, True), (2, True), (-5, True)]
+    ("ended_on", "fulfils"), [(None, False), (4, False), (3, True), (2, True), (-5, True)]
 )
-def test_a_withdrawal_undoes_a_publication_unless_the_entry_had_ended(
-    ended_on: int | None, *, stands: bool
+def test_a_withdrawal_before_the_end_undoes_a_publication(
+    ended_on: int | None, *, fulfils: bool
 ) -> None:
     taken_down = published(day(-1), withdrawn=day(3))
-    assert taken_down.fulfills_duty(None if ended_on is None else day(ended_on)) is stands
+    assert taken_down.fulfills_duty(None if ended_on is None else day(ended_on)) is fulfils
 
 
 # --- a new deadline ------------------------------------------------------
 
 
 @given(DAYS, DAYS, DAYS)
-def test_with_grace_what_was_in_time_stays_in_time(on: date, shown: date, new: date) -> None:
+def test_a_notice_keeps_the_later_deadline(on: date, shown: date, new: date) -> None:
     before = {SITE: published(on, by=shown)}
     after = apply_new_deadline(before, new, keep_later_deadline=True)
     assert after[SITE].applicable_deadline == max(shown, new)
@@ -158,7 +158,7 @@ def test_with_grace_what_was_in_time_stays_in_time(on: date, shown: date, new: d
 
 
 @given(DAYS, DAYS, DAYS)
-def test_without_grace_the_new_deadline_alone_counts(on: date, shown: date, new: date) -> None:
+def test_a_correction_uses_only_the_new_deadline(on: date, shown: date, new: date) -> None:
     [judged] = apply_new_deadline(
         {SITE: published(on, by=shown)}, new, keep_later_deadline=False
     ).values()
@@ -166,7 +166,7 @@ def test_without_grace_the_new_deadline_alone_counts(on: date, shown: date, new:
 
 
 @pytest.mark.parametrize("grace", [False, True])
-def test_a_channel_without_a_publication_is_not_judged(*, grace: bool) -> None:
+def test_a_channel_without_a_publication_gets_no_deadline(*, grace: bool) -> None:
     empty = {SITE: published(None)}
     assert apply_new_deadline(empty, day(9), keep_later_deadline=grace) == empty
 
@@ -174,9 +174,9 @@ def test_a_channel_without_a_publication_is_not_judged(*, grace: bool) -> None:
 # --- states --------------------------------------------------------------
 
 
-def test_the_state_walks_from_pending_over_due_soon_to_overdue() -> None:
+def test_the_state_goes_from_pending_to_overdue() -> None:
     walk = {on: state(on) for on in (date(2026, 9, 25) + timedelta(days=n) for n in range(20))}
-    # Off from the 1st to the 7th; the 10th is a worked Saturday, the 12th a Monday.
+    # Days off from the 1st to the 7th; the 10th is a make-up Saturday, the 12th a Monday.
     assert [on for on, found in walk.items() if found is DisclosureState.due_soon] == [
         date(2026, 10, 9),
         date(2026, 10, 10),
@@ -201,8 +201,8 @@ def test_due_soon_means_two_working_days_or_less(on: date) -> None:
 def test_the_state_is_the_worst_of_the_required_channels(
     days: list[date | None], today: date
 ) -> None:
-    said = [None if on is None or on > today else on for on in days]
-    channels = dict(zip(Channel, map(published, said), strict=True))
+    days_so_far = [None if on is None or on > today else on for on in days]
+    channels = dict(zip(Channel, map(published, days_so_far), strict=True))
 
     def one(publication: ChannelPublication) -> DisclosureState:
         if publication.published_on is None:
@@ -215,7 +215,7 @@ def test_the_state_is_the_worst_of_the_required_channels(
 
 
 @given(today=DAYS, on=some.none() | DAYS, late=some.booleans(), void=some.booleans())
-def test_restricted_exempt_and_void_entries_owe_nothing_whatever_happened(
+def test_restricted_exempt_and_void_entries_have_no_duty(
     today: date, on: date | None, *, late: bool, void: bool
 ) -> None:
     done = Fulfilment(published_on=on, published_late=None if on is None else late)
@@ -225,7 +225,7 @@ def test_restricted_exempt_and_void_entries_owe_nothing_whatever_happened(
     assert state(today, fulfilment=done, void=True) is DisclosureState.not_required
 
 
-def test_an_entry_that_ended_by_its_deadline_need_not_be_published_any_more() -> None:
+def test_an_entry_that_ended_by_its_deadline_has_no_duty() -> None:
     for ended in (day(-4), day(0)):
         assert state(day(9), ended_on=ended) is DisclosureState.not_required
         assert state(ended, ended_on=ended) is DisclosureState.not_required
@@ -236,7 +236,7 @@ def test_an_entry_that_ended_after_its_deadline_stays_overdue() -> None:
     assert state(day(9), ended_on=day(1)) is DisclosureState.overdue
 
 
-def test_what_was_published_stays_said_after_the_end() -> None:
+def test_a_publication_counts_after_the_end_of_the_entry() -> None:
     for late, expected in ((False, DisclosureState.on_time), (True, DisclosureState.late)):
         done = Fulfilment(published_on=day(-1), published_late=late)
         for ended in (day(-3), day(0), day(3)):

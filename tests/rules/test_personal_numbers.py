@@ -57,7 +57,7 @@ def resident_ids(draw: some.DrawFn) -> str:
         '{{"text":"{}"}}',
     ],
 )
-def test_a_number_is_found_wherever_it_stands(text: str, number: str) -> None:
+def test_a_number_is_found_at_any_place(text: str, number: str) -> None:
     assert contains_personal_number(text.format(number))
     assert contains_personal_number(text.format(number.lower()))
     assert contains_personal_number(text.format(number.translate(FULL_WIDTH)))
@@ -69,18 +69,18 @@ def test_a_number_is_found_wherever_it_stands(text: str, number: str) -> None:
      "\u200b", "\ufeff", "\u00ad", "\u2060\u200d\u200c\u2060\u2060\u2060"],
 )  # fmt: skip
 @pytest.mark.parametrize("number", [NUMBER, CROSSED, "911124198103030025"])
-def test_blanks_hyphens_dots_and_zero_width_characters_hide_nothing(number: str, gap: str) -> None:
+def test_separators_do_not_hide_a_number(number: str, gap: str) -> None:
     assert contains_personal_number(f"身份证{gap.join(number)}。")
     assert contains_personal_number(gap.join((number[:6], number[6:14], number[14:])))
     assert contains_personal_number(gap.join(number[at : at + 4] for at in range(0, 18, 4)))
 
 
 @pytest.mark.parametrize("cross", "xXｘＸ×✕хХΧ")
-def test_whatever_is_typed_for_the_check_character_x_is_read_as_one(cross: str) -> None:
+def test_variants_of_the_check_character_x_are_recognized(cross: str) -> None:
     assert contains_personal_number(f"证号11010519491231002{cross}，")
 
 
-def test_a_day_of_birth_written_as_a_date_hides_nothing() -> None:
+def test_a_formatted_birth_date_does_not_hide_a_number() -> None:
     for born in ("1985-06-12", "1985.06.12", "1985 06 12", "1985-0612"):
         assert contains_personal_number(f"370402-{born}-0013")
 
@@ -96,18 +96,18 @@ def test_digits_in_keycaps_and_circles_are_digits() -> None:
      "37040220230229001X", "3704021985061200", "二〇二六年", "1" * 18, "0" * 18, " " * 100,
      "370402,19850612,0013"],
 )  # fmt: skip
-def test_what_is_no_number_is_not_found(text: str) -> None:
+def test_other_texts_have_no_number(text: str) -> None:
     assert not contains_personal_number(text)
 
 
-def test_a_number_glued_to_a_telephone_number_is_found() -> None:
+def test_a_number_next_to_a_telephone_number_is_found() -> None:
     assert contains_personal_number(f"{NUMBER}13800138000")
     assert contains_personal_number(f"13800138000{NUMBER}")
     assert contains_personal_number(f"0{NUMBER}0")
 
 
-def test_document_numbers_of_region_day_and_serial_are_not_taken_for_a_person() -> None:
-    # One in eleven would have a fitting check digit.
+def test_document_numbers_are_no_personal_numbers() -> None:
+    # One in eleven would have a valid check digit.
     for serial in range(1_000):
         assert not contains_personal_number(f"3704002026112200{serial:04}")
         assert not contains_personal_number(f"承诺编码3704002026112200{serial:04}")
@@ -119,7 +119,7 @@ def test_organisations_have_no_personal_number() -> None:
         assert not contains_personal_number(number.lower())
 
 
-def test_a_uscc_that_looks_like_a_personal_number_is_none() -> None:
+def test_a_uscc_like_a_personal_number_is_not_one() -> None:
     for both in ("917465198511141882", "123704195904210665"):
         assert is_uscc(both)
         assert mod_11_2.is_valid(both)
@@ -132,7 +132,7 @@ def test_a_resident_id_that_passes_the_sums_of_a_uscc_by_chance_is_still_found()
     assert contains_personal_number(by_chance)
 
 
-def test_a_registration_number_that_looks_like_a_first_generation_one_is_none() -> None:
+def test_a_registration_number_is_no_first_generation_number() -> None:
     body = FIRST_GENERATION[:14]
     registration_no = body + mod_11_10.calc_check_digit(body)
     assert not contains_personal_number(f"注册号{registration_no}")
@@ -140,7 +140,7 @@ def test_a_registration_number_that_looks_like_a_first_generation_one_is_none() 
         assert not contains_personal_number(number)
 
 
-def test_first_generation_numbers_are_found_whole_or_parted_where_their_fields_end() -> None:
+def test_first_generation_numbers_are_found_also_when_split() -> None:
     assert contains_personal_number("370402 850612 001")
     assert contains_personal_number("370402-85-06-12-001")
     assert contains_personal_number("3704\u200b02850612001")
@@ -149,7 +149,7 @@ def test_first_generation_numbers_are_found_whole_or_parted_where_their_fields_e
     assert not contains_personal_number("13512061130 2026")
 
 
-def test_no_uuid_and_no_digest_is_taken_for_a_number() -> None:
+def test_uuids_and_digests_are_no_numbers() -> None:
     chance = random.Random(20261122)
     for _ in range(10_000):
         made = uuid.UUID(int=chance.getrandbits(128), version=4)
@@ -158,14 +158,14 @@ def test_no_uuid_and_no_digest_is_taken_for_a_number() -> None:
         assert not contains_personal_number(f"sha256:{chance.getrandbits(256):064x}")
 
 
-def test_no_time_ordered_uuid_is_taken_for_a_number() -> None:
+def test_time_ordered_uuids_are_no_numbers() -> None:
     chance = random.Random(7)
     for step in range(10_000):
         bits = (1_795_000_000_000 + step) << 80 | chance.getrandbits(80)
         assert not contains_personal_number(str(uuid.UUID(int=bits, version=4)))
 
 
-def test_no_reference_made_of_a_day_and_a_serial_is_taken_for_a_number() -> None:
+def test_references_of_date_and_serial_are_no_numbers() -> None:
     start = datetime(2015, 1, 1)  # noqa: DTZ001 - only its digits matter
     for step in range(5_000):
         now = start + timedelta(hours=step * 21, seconds=step)
@@ -184,7 +184,7 @@ def test_no_reference_made_of_a_day_and_a_serial_is_taken_for_a_number() -> None
             assert not contains_personal_number(text), text
 
 
-def test_rows_of_telephone_numbers_and_amounts_are_no_number() -> None:
+def test_telephone_numbers_and_amounts_are_no_numbers() -> None:
     chance = random.Random(3)
     found = 0
     for _ in range(2_000):
@@ -202,18 +202,16 @@ def test_every_valid_resident_id_is_found_among_any_words(
 
 
 @given(resident_ids(), some.lists(some.sampled_from(["", "", " ", "·", "\u200b"]), min_size=18))
-def test_every_valid_resident_id_is_found_however_it_is_parted(
-    number: str, gaps: list[str]
-) -> None:
+def test_every_valid_resident_id_is_found_with_separators(number: str, gaps: list[str]) -> None:
     assert contains_personal_number("".join(map("".join, zip(number, gaps, strict=False))))
 
 
 @given(some.text())
-def test_any_text_is_answered(text: str) -> None:
+def test_any_text_gets_a_result(text: str) -> None:
     assert contains_personal_number(text) in {True, False}
 
 
-def test_long_plain_texts_take_no_time() -> None:
+def test_long_plain_texts_are_fast() -> None:
     page = ("经查，当事人于2026年11月22日拖欠农民工工资12.5万元，枣人社列〔2026〕12号。" * 400)[
         :10_000
     ]
@@ -224,14 +222,14 @@ def test_long_plain_texts_take_no_time() -> None:
     "unit",
     ["1", "1 ", "1    ", " ", "0", "-", "19", "110101190012", "11010119000101001 ", "\u200b"],
 )
-def test_a_million_digits_or_blanks_take_no_more_than_seconds(unit: str) -> None:
+def test_a_million_digits_or_blanks_take_seconds_at_most(unit: str) -> None:
     started = time.perf_counter()
     contains_personal_number(unit * (1_000_000 // len(unit)))
     assert time.perf_counter() - started < 10
 
 
-def test_no_familiar_sign_but_a_digit_stands_for_a_digit() -> None:
-    # What lets a text of few digits be passed without a closer look.
+def test_common_characters_are_not_possible_digits() -> None:
+    # The fast check relies on this.
     for sign in map(chr, range(sys.maxunicode + 1)):
         if personal_numbers.POSSIBLE_DIGIT_SIGN.match(sign) is None and sign not in string.digits:
             folded = unicodedata.normalize("NFKC", sign)
@@ -242,7 +240,7 @@ def test_no_familiar_sign_but_a_digit_stands_for_a_digit() -> None:
 @example("1" * 14)
 @example("1" * 15)
 @example("1年" * 15)
-def test_a_text_is_passed_only_without_the_digits_of_a_number(text: str) -> None:
+def test_the_fast_check_never_misses_a_number(text: str) -> None:
     folded = unicodedata.normalize("NFKC", text)
     if personal_numbers._has_too_few_digits(text):
         assert sum(map(folded.count, string.digits)) < 15
@@ -250,7 +248,7 @@ def test_a_text_is_passed_only_without_the_digits_of_a_number(text: str) -> None
         assert sum(map(folded.count, string.digits)) >= 15
 
 
-def test_few_digits_in_a_long_text_take_no_time() -> None:
+def test_few_digits_in_a_long_text_are_fast() -> None:
     assert fastest("1" * 14 + "经" * 10_000) < 0.01
     assert fastest("1" + "1经".join(["经" * 400] * 14)) < 0.01
 

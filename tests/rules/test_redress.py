@@ -1,4 +1,4 @@
-"""When an entry may be repaired, told by a table; which step a case takes from where."""
+"""Conditions of repair, one by one, and steps of a case."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -149,7 +149,7 @@ UNMET: dict[Unmet, list[tuple[RepairRule, RepairMaterials, dict[str, Any]]]] = {
 }
 
 
-def test_what_meets_every_condition_may_be_repaired() -> None:
+def test_an_entry_that_meets_every_condition_is_repairable() -> None:
     for by, severity in product((rule(), COUNTED_FROM_CORRECTION, BARRED), (GENERAL, MINOR, None)):
         assert found(by, severity=severity).unmet == ()
     assert found(status=Status.scheduled).unmet == ()
@@ -160,17 +160,17 @@ def test_every_condition_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("unmet", Unmet)
-def test_a_condition_that_alone_is_not_met_is_named_alone(unmet: Unmet) -> None:
+def test_a_single_unmet_condition_is_given(unmet: Unmet) -> None:
     for by, bring, facts in UNMET[unmet]:
         assert found(by, bring, **facts).unmet == (unmet,), (by, bring, facts)
 
 
 def test_without_a_rule_nothing_is_repairable() -> None:
-    told = assess_repairability(entry(), None, offer(), TODAY)
-    assert (told.rule, told.unmet) == (None, (Unmet.not_repairable,))
+    result = assess_repairability(entry(), None, offer(), TODAY)
+    assert (result.rule, result.unmet) == (None, (Unmet.not_repairable,))
 
 
-def test_all_that_is_missing_is_named_at_once() -> None:
+def test_all_unmet_conditions_are_given_at_once() -> None:
     by = rule(means=tuple(Means), barred=tuple(Bar))
     bring = replace(NO_MATERIALS, circumstances=frozenset(Bar))
     assert set(found(by, bring, decided_on=TODAY).unmet) == {
@@ -185,26 +185,26 @@ def test_all_that_is_missing_is_named_at_once() -> None:
     }
 
 
-def test_a_way_that_is_shut_is_not_described_further() -> None:
+def test_exclusions_hide_other_conditions() -> None:
     lapsed = Term(effective_from=DECIDED, lapsed_from=DECIDED, lapsed_until=TODAY)
     for facts in (
         {"status": Status.expired},
         {"term": lapsed},
         {"list_type": list_type(kind=ListKind.red)},
     ):
-        told = found(bring=NO_MATERIALS, **facts)
-        assert (told.means, told.earliest_on, told.is_simplified) == ((), None, False)
-        assert Unmet.promise_missing not in told.unmet
+        result = found(bring=NO_MATERIALS, **facts)
+        assert (result.means, result.earliest_on, result.is_simplified) == ((), None, False)
+        assert Unmet.promise_missing not in result.unmet
 
 
-def test_what_shuts_the_way_in_several_ways_is_told_in_full_and_once() -> None:
-    told = found(
+def test_all_exclusions_are_given_once() -> None:
+    result = found(
         rule(minimum={}),
         list_type=list_type(kind=ListKind.red, repairable=False),
         status=Status.removed,
         term=Term(effective_from=DECIDED, lapsed_from=DECIDED, lapsed_until=TODAY),
     )
-    assert told.unmet == (
+    assert result.unmet == (
         Unmet.not_repairable,
         Unmet.ended,
         Unmet.false_materials_before,
@@ -212,7 +212,7 @@ def test_what_shuts_the_way_in_several_ways_is_told_in_full_and_once() -> None:
     )
 
 
-def test_circumstances_bar_only_where_the_rule_says_so() -> None:
+def test_circumstances_exclude_repair_only_by_rule() -> None:
     bring = offer(circumstances=frozenset(Bar))
     assert found(rule(), bring, listed_again=True).unmet == ()
     assert found(rule(barred=(Bar.criminal_case,)), bring, listed_again=True).unmet == (
@@ -226,7 +226,7 @@ def test_the_statuses_that_bar_repair_are_those_of_the_transitions() -> None:
         assert ended is (status not in TRANSITIONS[Action.repair].allowed_statuses)
 
 
-# --- from when -----------------------------------------------------------
+# --- earliest day --------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -238,13 +238,13 @@ def test_the_statuses_that_bar_repair_are_those_of_the_transitions() -> None:
         (SERIOUS, date(2027, 1, 10)),
     ],
 )
-def test_each_class_waits_for_its_minimum(severity: Severity | None, earliest: date) -> None:
-    told = found(severity=severity)
-    assert told.earliest_on == earliest
-    assert (Unmet.too_early in told.unmet) is (earliest > TODAY)
+def test_each_class_has_its_minimum_period(severity: Severity | None, earliest: date) -> None:
+    result = found(severity=severity)
+    assert result.earliest_on == earliest
+    assert (Unmet.too_early in result.unmet) is (earliest > TODAY)
 
 
-def test_the_first_day_after_the_minimum_is_early_enough_and_the_eve_is_not() -> None:
+def test_the_first_day_after_the_minimum_is_allowed() -> None:
     minimum = rule(minimum={GENERAL: Span(months=3)})
     assert found(minimum, decided_on=date(2026, 8, 22)).unmet == ()
     assert found(minimum, decided_on=date(2026, 8, 23)).unmet == (Unmet.too_early,)
@@ -275,13 +275,13 @@ def test_a_minimum_ends_on_the_corresponding_day_or_the_months_last(
     assert found(by, offer(start), term=begun, **facts).earliest_on == earliest
 
 
-def test_a_publication_that_never_was_counts_from_the_decision() -> None:
+def test_without_a_publication_the_decision_day_counts() -> None:
     by = rule(counted_from=CountedFrom.publication)
     assert found(by).earliest_on == date(2026, 4, 10)
     assert found(by, published_on=date(2026, 1, 14)).earliest_on == date(2026, 4, 14)
 
 
-def test_what_was_corrected_before_the_listing_counts_from_the_listing() -> None:
+def test_a_correction_before_the_listing_counts_from_the_listing() -> None:
     by = COUNTED_FROM_CORRECTION
     for corrected, earliest in (
         (date(2025, 6, 1), date(2026, 4, 10)),
@@ -293,22 +293,22 @@ def test_what_was_corrected_before_the_listing_counts_from_the_listing() -> None
     assert found(by, term=later_term).earliest_on == date(2026, 6, 1)
 
 
-def test_as_long_as_nothing_is_corrected_no_first_day_can_be_told() -> None:
-    told = found(COUNTED_FROM_CORRECTION, NO_MATERIALS)
-    assert told.earliest_on is None
-    assert Unmet.correction_missing in told.unmet
-    assert Unmet.too_early not in told.unmet
+def test_without_a_correction_there_is_no_earliest_day() -> None:
+    result = found(COUNTED_FROM_CORRECTION, NO_MATERIALS)
+    assert result.earliest_on is None
+    assert Unmet.correction_missing in result.unmet
+    assert Unmet.too_early not in result.unmet
 
 
 @given(some.dates(date(2024, 1, 1), TODAY), some.sampled_from(Severity))
 def test_it_is_too_early_exactly_before_the_first_day(decided: date, severity: Severity) -> None:
-    told = found(decided_on=decided, severity=severity)
-    assert told.earliest_on is not None
-    assert (Unmet.too_early in told.unmet) is (told.earliest_on > TODAY)
+    result = found(decided_on=decided, severity=severity)
+    assert result.earliest_on is not None
+    assert (Unmet.too_early in result.unmet) is (result.earliest_on > TODAY)
     on_that_day = assess_repairability(
-        entry(decided_on=decided, severity=severity), rule(), offer(), told.earliest_on
+        entry(decided_on=decided, severity=severity), rule(), offer(), result.earliest_on
     )
-    eve = told.earliest_on - timedelta(days=1)
+    eve = result.earliest_on - timedelta(days=1)
     the_day_before = assess_repairability(
         entry(decided_on=decided, severity=severity), rule(), offer(), eve
     )
@@ -316,7 +316,7 @@ def test_it_is_too_early_exactly_before_the_first_day(decided: date, severity: S
     assert Unmet.too_early in the_day_before.unmet
 
 
-def test_the_general_rule_waits_for_what_a_black_list_is_public_at_least() -> None:
+def test_the_general_rule_waits_for_the_minimum_publication() -> None:
     longer = list_type(minimum_publication=Span(years=1))
     shorter = list_type(minimum_publication=Span(months=1))
     record = list_type(kind=ListKind.record, minimum_publication=Span(years=1))
@@ -327,30 +327,32 @@ def test_the_general_rule_waits_for_what_a_black_list_is_public_at_least() -> No
         assert found(by, list_type=law).earliest_on == date(2026, 4, 10)
 
 
-# --- the gentle path -----------------------------------------------------
+# --- simplified repair ---------------------------------------------------
 
 
 @pytest.mark.parametrize("means", Means)
-def test_minor_conduct_not_intended_is_met_gently(means: Means) -> None:
+def test_minor_unintentional_conduct_is_simplified(means: Means) -> None:
     bring = RepairMaterials(means={means: TODAY}, has_promise=False, circumstances=frozenset())
-    told = assess_repairability(
+    result = assess_repairability(
         entry(severity=MINOR, unintentional=True, decided_on=TODAY),
         rule(minimum={MINOR: Span(months=6)}, means=(Means.correction, Means.training)),
         bring,
         TODAY,
     )
-    assert (told.is_simplified, told.unmet, told.earliest_on) == (True, (), TODAY)
-    assert set(told.means) == set(Means)
+    assert (result.is_simplified, result.unmet, result.earliest_on) == (True, (), TODAY)
+    assert set(result.means) == set(Means)
 
 
-def test_conduct_that_is_intended_or_not_minor_takes_the_usual_path() -> None:
+def test_other_conduct_is_not_simplified() -> None:
     for severity, unintentional in product((MINOR, GENERAL, SERIOUS, None), (False, True)):
-        told = found(bring=offer(has_promise=False), severity=severity, unintentional=unintentional)
-        assert told.is_simplified is (severity is MINOR and unintentional)
-        assert (Unmet.promise_missing in told.unmet) is not told.is_simplified
+        result = found(
+            bring=offer(has_promise=False), severity=severity, unintentional=unintentional
+        )
+        assert result.is_simplified is (severity is MINOR and unintentional)
+        assert (Unmet.promise_missing in result.unmet) is not result.is_simplified
 
 
-def test_a_bar_of_the_rule_stands_on_the_gentle_path_too() -> None:
+def test_bars_apply_to_simplified_repair_too() -> None:
     facts: dict[str, Any] = {"severity": MINOR, "unintentional": True, "listed_again": True}
     assert found(BARRED, **facts).unmet == (Unmet.repeated,)
 
@@ -391,11 +393,11 @@ OLD, NEW = date(2026, 3, 31), date(2026, 4, 1)
         ("judgment_defaulting.black", NEW, SERIOUS, date(2026, 5, 1)),
     ],
 )
-def test_the_rule_of_the_day_of_the_decision_counts(
+def test_the_decision_day_selects_the_rule(
     list_type_: str, decided: date, severity: Severity, earliest: date
 ) -> None:
     """Published on 2026-04-20, corrected on 2026-05-01."""
-    told = assess_repairability(
+    result = assess_repairability(
         entry(
             list_type=list_type(code=list_type_),
             decided_on=decided,
@@ -407,7 +409,7 @@ def test_the_rule_of_the_day_of_the_decision_counts(
         offer(date(2026, 5, 1)),
         date(2027, 5, 1),
     )
-    assert told.earliest_on == earliest
+    assert result.earliest_on == earliest
 
 
 def test_the_general_rules_follow_each_other_without_a_gap() -> None:
@@ -418,14 +420,14 @@ def test_the_general_rules_follow_each_other_without_a_gap() -> None:
         day += timedelta(days=1)
 
 
-def test_a_rule_of_the_list_type_outweighs_the_general_one() -> None:
+def test_a_rule_of_the_list_type_takes_precedence() -> None:
     assert shipped("wage_arrears.black", NEW).together
     assert shipped("wage_arrears.black", NEW).barred == (Bar.repeated, Bar.criminal_case)
     assert shipped("low_price_tours.black", NEW).means == (Means.correction, Means.training)
     assert shipped("judgment_defaulting.black", OLD) == shipped("judgment_defaulting.black", NEW)
 
 
-# --- a term that begins anew ---------------------------------------------
+# --- restored terms ------------------------------------------------------
 
 
 def test_a_restored_term_is_the_list_types_from_today() -> None:
@@ -440,7 +442,7 @@ def test_an_open_term_stays_open() -> None:
         assert compute_renewed_last_day(Term(effective_from=DECIDED), law, TODAY) is None
 
 
-def test_a_term_that_was_named_begins_anew_with_its_length() -> None:
+def test_a_given_term_starts_again_with_its_length() -> None:
     term = Term(effective_from=date(2026, 1, 10), effective_until=date(2026, 3, 11))
     assert compute_renewed_last_day(term, list_type(), TODAY) == date(
         2027, 1, 23
@@ -460,13 +462,13 @@ STEPS = {
 }
 
 
-def test_every_step_of_every_kind_says_where_it_may_be_taken_from() -> None:
+def test_every_step_has_its_allowed_states() -> None:
     assert set(ALLOWED_STATES) == {(kind, step) for kind in CaseKind for step in STEPS[kind]}
     assert set(CaseStep) == set().union(*STEPS.values())
     assert all(ALLOWED_STATES.values())
 
 
-def test_only_a_repair_that_was_approved_is_taken_up_again_after_its_end() -> None:
+def test_only_an_approved_repair_can_be_taken_back() -> None:
     closed = set(CaseState) - OPEN_STATES
     for (kind, step), states in ALLOWED_STATES.items():
         after_the_end = states & closed
@@ -474,7 +476,7 @@ def test_only_a_repair_that_was_approved_is_taken_up_again_after_its_end() -> No
         assert after_the_end == expected, (kind, step)
 
 
-def test_an_objection_is_answered_from_where_it_is_received_and_repair_is_not() -> None:
+def test_only_an_objection_is_decided_when_received() -> None:
     assert CaseState.received in ALLOWED_STATES[CaseKind.objection, CaseStep.decision]
     assert CaseState.received not in ALLOWED_STATES[CaseKind.repair, CaseStep.decision]
     assert ALLOWED_STATES[CaseKind.repair, CaseStep.prolongation] == {CaseState.accepted}

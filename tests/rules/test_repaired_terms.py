@@ -1,4 +1,4 @@
-"""Where a repaired entry stands, and one whose repair was taken back, by enumeration of days."""
+"""The status of repaired entries, and of entries with a withdrawn repair, by enumeration."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -26,7 +26,7 @@ GAPS = [
 
 
 def terms() -> Iterator[Term]:
-    """Terms that were repaired, or lapsed and were restored, beside every other end."""
+    """Return repaired terms, and lapsed and restored ones, with every other end."""
     some_days = (None, day(4), day(8))
     for until, exited, revoked, repaired, (since, back), void in product(
         (None, day(10)), some_days, some_days, (None, day(7), day(8)), GAPS, (False, True)
@@ -51,8 +51,8 @@ def lapsed(term: Term, on: date) -> bool:
     return since is not None and back is not None and since <= on < back
 
 
-def stands(term: Term, on: date) -> bool:
-    """In force on a day, said in the plainest way: no fact stands against it."""
+def is_in_effect(term: Term, on: date) -> bool:
+    """Return True where no fact ends the entry on that day; the simplest definition."""
     ends = (term.exited_on, term.revoked_on, term.repaired_on)
     return (
         not term.void
@@ -67,12 +67,12 @@ def status(term: Term, on: date, kind: ListKind = ListKind.black, *, black: bool
     return compute_status(term, kind, on, has_active_black_entry=black)
 
 
-def test_an_entry_is_active_exactly_on_the_days_that_no_fact_stands_against() -> None:
+def test_an_entry_is_active_exactly_while_it_is_in_effect() -> None:
     for term, on in product(EVERY_TERM, SPAN):
-        assert (status(term, on) is Status.active) is stands(term, on), (term, on)
+        assert (status(term, on) is Status.active) is is_in_effect(term, on), (term, on)
 
 
-def test_what_removed_it_is_told_in_one_order() -> None:
+def test_causes_of_removal_have_an_order() -> None:
     for term, on in product(EVERY_TERM, SPAN):
         if term.void or (term.revoked_on is not None and term.revoked_on <= on):
             expected = Removal.revoked
@@ -86,7 +86,7 @@ def test_what_removed_it_is_told_in_one_order() -> None:
         assert (status(term, on) is Status.removed) is (expected is not None)
 
 
-def test_the_day_of_repair_is_the_first_out_of_force() -> None:
+def test_repair_ends_the_entry_on_its_day() -> None:
     term = Term(effective_from=day(0), repaired_on=day(5))
     assert [status(term, day(number)) for number in (4, 5, 6)] == [
         Status.active,
@@ -96,7 +96,7 @@ def test_the_day_of_repair_is_the_first_out_of_force() -> None:
     assert term.ends_on == day(5)
 
 
-def test_a_gap_is_removed_and_before_and_behind_it_the_entry_stands() -> None:
+def test_a_lapsed_entry_is_in_effect_before_and_after() -> None:
     term = Term(
         effective_from=day(0), effective_until=day(9), lapsed_from=day(2), lapsed_until=day(4)
     )
@@ -106,12 +106,12 @@ def test_a_gap_is_removed_and_before_and_behind_it_the_entry_stands() -> None:
     assert term.ends_on == day(10)
 
 
-def test_a_repair_taken_back_on_its_own_day_leaves_no_gap() -> None:
+def test_a_repair_withdrawn_on_its_day_leaves_no_gap() -> None:
     term = Term(effective_from=day(0), lapsed_from=day(2), lapsed_until=day(2))
     assert {status(term, on) for on in SPAN if on >= day(0)} == {Status.active}
 
 
-def test_half_a_gap_is_none() -> None:
+def test_an_incomplete_gap_is_ignored() -> None:
     for term in (
         Term(effective_from=day(0), lapsed_from=day(2)),
         Term(effective_from=day(0), lapsed_until=day(2)),
@@ -119,14 +119,14 @@ def test_half_a_gap_is_none() -> None:
         assert {status(term, on) for on in SPAN if on >= day(0)} == {Status.active}
 
 
-def test_an_end_that_came_within_the_gap_outweighs_it_only_as_a_revocation() -> None:
+def test_only_a_revocation_comes_before_a_lapse() -> None:
     gap = {"effective_from": day(0), "lapsed_from": day(2), "lapsed_until": day(6)}
     assert Term(**gap, revoked_on=day(4)).find_removal_on(day(4)) is Removal.revoked
     assert Term(**gap, exited_on=day(4)).find_removal_on(day(4)) is Removal.repaired
     assert Term(**gap, exited_on=day(4)).find_removal_on(day(6)) is Removal.exited
 
 
-def test_what_is_lapsed_is_not_active_black_so_it_suspends_nobody() -> None:
+def test_a_lapsed_black_entry_suspends_no_red_entry() -> None:
     black = Term(effective_from=day(0), lapsed_from=day(2), lapsed_until=day(5))
     red = Term(effective_from=day(0))
     for on in SPAN:
@@ -138,7 +138,7 @@ def test_what_is_lapsed_is_not_active_black_so_it_suspends_nobody() -> None:
 
 
 @pytest.mark.parametrize("kind", ListKind)
-def test_repair_ends_every_kind_alike(kind: ListKind) -> None:
+def test_repair_ends_every_kind_of_entry(kind: ListKind) -> None:
     for term, on in product(EVERY_TERM[::7], SPAN):
         alone = status(term, on, kind)
         assert alone is status(term, on)
@@ -147,19 +147,19 @@ def test_repair_ends_every_kind_alike(kind: ListKind) -> None:
         assert beside_black is (Status.suspended if suspended else alone)
 
 
-def test_the_end_is_the_first_day_from_which_it_is_over_for_good() -> None:
+def test_the_end_is_the_first_day_of_the_final_end() -> None:
     for term in EVERY_TERM:
         if term.void:
             continue
         later = [on for on in SPAN if on >= term.effective_from]
-        stood = [on for on in later if stands(term, on)]
+        stood = [on for on in later if is_in_effect(term, on)]
         if term.ends_on is None:
             assert stood[-1] == SPAN[-1]
         elif not lapsed(term, term.ends_on - timedelta(days=1)):
             assert stood[-1] == term.ends_on - timedelta(days=1), term
 
 
-def test_a_repaired_term_overlaps_only_what_lies_before_its_repair() -> None:
+def test_a_repaired_term_overlaps_only_before_its_repair() -> None:
     repaired = Term(effective_from=day(0), repaired_on=day(5))
     assert repaired.overlaps(Term(effective_from=day(4)))
     assert not repaired.overlaps(Term(effective_from=day(5)))

@@ -19,7 +19,7 @@ LIST_KINDS = (ListKind.red, ListKind.black, ListKind.record)
 
 
 def terms() -> Iterator[Term]:
-    """Every order of the dated facts, on a few days."""
+    """Return terms with every order of the dated facts, on a few days."""
     ends = (None, *(day(number) for number in (0, 2, 5)))
     for starts, until, cap, exited, revoked, void in product(
         (day(0), day(3)), ends, ends, ends, ends, (False, True)
@@ -37,8 +37,8 @@ def terms() -> Iterator[Term]:
 EVERY_TERM = list(terms())
 
 
-def stands(term: Term, on: date) -> bool:
-    """In force on a day, said in the plainest way: no fact stands against it."""
+def is_in_effect(term: Term, on: date) -> bool:
+    """Return True where no fact ends the entry on that day; the simplest definition."""
     return (
         not term.void
         and term.effective_from <= on
@@ -53,14 +53,14 @@ def status(term: Term, on: date, kind: ListKind = ListKind.black, *, black: bool
     return compute_status(term, kind, on, has_active_black_entry=black)
 
 
-def test_an_entry_is_active_exactly_on_the_days_that_no_fact_stands_against() -> None:
+def test_an_entry_is_active_exactly_while_it_is_in_effect() -> None:
     for term, on in product(EVERY_TERM, SPAN):
-        assert (status(term, on) is Status.active) is stands(term, on), (term, on)
+        assert (status(term, on) is Status.active) is is_in_effect(term, on), (term, on)
 
 
-def test_an_entry_that_is_not_active_says_why_in_one_order() -> None:
+def test_statuses_have_an_order() -> None:
     for term, on in product(EVERY_TERM, SPAN):
-        if stands(term, on):
+        if is_in_effect(term, on):
             continue
         taken_away = [end for end in (term.exited_on, term.revoked_on) if end and end <= on]
         if term.void or taken_away:
@@ -72,7 +72,7 @@ def test_an_entry_that_is_not_active_says_why_in_one_order() -> None:
         assert status(term, on) is expected, (term, on)
 
 
-def test_only_a_red_entry_that_stands_is_suspended_by_a_black_one() -> None:
+def test_only_a_red_entry_in_effect_is_suspended() -> None:
     for term, on, kind in product(EVERY_TERM, SPAN, LIST_KINDS):
         alone, beside_black = (status(term, on, kind, black=black) for black in (False, True))
         if kind is ListKind.red and alone is Status.active:
@@ -81,7 +81,7 @@ def test_only_a_red_entry_that_stands_is_suspended_by_a_black_one() -> None:
             assert beside_black is alone
 
 
-def test_an_entry_that_has_ended_never_stands_again() -> None:
+def test_an_ended_entry_stays_ended() -> None:
     for term in EVERY_TERM:
         statuses = [status(term, on) for on in SPAN]
         ended = [found in ENDED_STATUSES for found in statuses]
@@ -94,13 +94,13 @@ def test_the_last_day_of_the_term_counts() -> None:
     assert status(term, day(6)) is Status.expired
 
 
-def test_a_term_of_one_day_is_a_day() -> None:
+def test_a_term_may_have_one_day() -> None:
     term = Term(effective_from=day(0), effective_until=day(0))
     found = [status(term, day(number)) for number in (-1, 0, 1)]
     assert found == [Status.scheduled, Status.active, Status.expired]
 
 
-def test_the_cap_ends_an_entry_before_its_term_and_its_last_day_counts() -> None:
+def test_the_cap_ends_an_entry_before_its_term() -> None:
     term = Term(effective_from=day(0), effective_until=day(9), cap_ends_on=day(5))
     assert status(term, day(5)) is Status.active
     assert status(term, day(6)) is Status.expired
@@ -110,7 +110,7 @@ def test_the_cap_ends_an_open_term() -> None:
     assert status(Term(effective_from=day(0), cap_ends_on=day(5)), day(6)) is Status.expired
 
 
-def test_the_day_of_exit_or_revocation_is_the_first_out_of_force() -> None:
+def test_exit_and_revocation_end_the_entry_on_their_day() -> None:
     for ended in (
         Term(effective_from=day(0), exited_on=day(5)),
         Term(effective_from=day(0), revoked_on=day(5)),
@@ -119,7 +119,7 @@ def test_the_day_of_exit_or_revocation_is_the_first_out_of_force() -> None:
         assert status(ended, day(5)) is Status.removed
 
 
-def test_a_void_entry_never_stood_on_any_day() -> None:
+def test_a_void_entry_is_never_in_effect() -> None:
     term = Term(effective_from=day(3), revoked_on=day(5), void=True)
     assert {status(term, on) for on in SPAN} == {Status.removed}
 
@@ -137,7 +137,7 @@ def test_a_void_entry_never_stood_on_any_day() -> None:
         (5, 3, 9, Removal.revoked),
     ],
 )
-def test_a_revocation_outweighs_an_exit(
+def test_a_revocation_comes_before_an_exit(
     exited: int | None, revoked: int | None, on: int, expected: Removal | None
 ) -> None:
     term = Term(
@@ -148,7 +148,7 @@ def test_a_revocation_outweighs_an_exit(
     assert term.find_removal_on(day(on)) is expected
 
 
-def test_the_end_is_the_first_day_from_which_it_is_over() -> None:
+def test_the_end_is_the_first_day_after_the_entry() -> None:
     for term in EVERY_TERM:
         if term.void:
             continue
@@ -160,9 +160,9 @@ def test_the_end_is_the_first_day_from_which_it_is_over() -> None:
             assert begun[0] == term.ends_on, term
 
 
-def test_terms_overlap_exactly_where_a_day_lies_in_both() -> None:
+def test_terms_overlap_where_they_share_a_day() -> None:
     standing = [term for term in EVERY_TERM if not term.void]
-    days = {id(term): {on for on in SPAN if stands(term, on)} for term in standing}
+    days = {id(term): {on for on in SPAN if is_in_effect(term, on)} for term in standing}
     for one, other in product(standing[::3], standing[::5]):
         assert one.overlaps(other) is bool(days[id(one)] & days[id(other)]), (one, other)
         assert one.overlaps(other) is other.overlaps(one)
@@ -174,10 +174,10 @@ def test_terms_that_meet_end_to_start_do_not_overlap() -> None:
     assert first.overlaps(Term(effective_from=day(4)))
 
 
-def test_an_exit_on_the_day_the_next_one_begins_leaves_no_overlap() -> None:
+def test_an_exit_on_the_next_start_leaves_no_overlap() -> None:
     left = Term(effective_from=day(0), exited_on=day(5))
     assert not left.overlaps(Term(effective_from=day(5), effective_until=day(9)))
 
 
-def test_open_terms_overlap_however_far_apart_they_begin() -> None:
+def test_open_terms_always_overlap() -> None:
     assert Term(effective_from=day(0)).overlaps(Term(effective_from=date(2199, 1, 1)))

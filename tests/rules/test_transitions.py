@@ -1,4 +1,4 @@
-"""The table of transitions: complete, and nothing passes beside it."""
+"""The table of transitions: complete, enforced and documented."""
 
 import re
 from pathlib import Path
@@ -21,16 +21,14 @@ LIFECYCLE = Path(__file__).parents[2] / "docs" / "lifecycle.md"
 ISSUER = Caller(None, "hr", Role.department, "human_resources")
 
 
-def test_every_action_has_a_move_with_its_basis() -> None:
+def test_every_action_has_a_transition_with_its_basis() -> None:
     assert set(TRANSITIONS) == set(Action)
     assert all(move.legal_basis.strip() for move in TRANSITIONS.values())
 
 
 @pytest.mark.parametrize("action", [action for action in Action if action is not Action.record])
 @pytest.mark.parametrize("status", Status)
-def test_an_action_is_possible_in_the_statuses_of_the_table_alone(
-    action: Action, status: Status
-) -> None:
+def test_an_action_is_allowed_only_in_its_statuses(action: Action, status: Status) -> None:
     if status in TRANSITIONS[action].allowed_statuses:
         require_transition_allowed(action, status, ISSUER, "human_resources")
         return
@@ -49,7 +47,7 @@ def test_an_action_is_possible_in_the_statuses_of_the_table_alone(
         Caller(None, "subscriber", Role.subscriber),
     ],
 )
-def test_nobody_else_moves_an_entry(caller: Caller) -> None:
+def test_other_callers_change_no_entry(caller: Caller) -> None:
     for action, move in TRANSITIONS.items():
         for status in move.allowed_statuses:
             with pytest.raises(EntryNotFound):
@@ -62,14 +60,14 @@ def test_the_credit_office_acts_for_a_department() -> None:
     )
 
 
-def test_what_is_over_is_not_ended_extended_or_published_again() -> None:
+def test_an_ended_entry_allows_no_further_end() -> None:
     for action in (Action.exit, Action.repair, Action.extend, Action.publish):
         assert TRANSITIONS[action].allowed_statuses <= NOT_ENDED_STATUSES
     assert TRANSITIONS[Action.restore].allowed_statuses == {Status.removed}
     assert not NOT_ENDED_STATUSES & ENDED_STATUSES
 
 
-def test_no_day_brings_back_what_is_over() -> None:
+def test_no_date_restores_an_ended_entry() -> None:
     assert all(move.before not in ENDED_STATUSES for move in AUTOMATIC_TRANSITIONS)
 
 

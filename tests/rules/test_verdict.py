@@ -1,4 +1,4 @@
-"""The verdict over small made-up laws: hypothesis draws the law, the entries and the day."""
+"""The verdict by small invented laws: hypothesis draws the law, the entries and the day."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -93,7 +93,7 @@ def laws(draw: some.DrawFn) -> Catalogue:
 
 @some.composite
 def subjects(draw: some.DrawFn) -> list[JudgedEntry]:
-    """The entries of one subject, their statuses as the status rule gives them."""
+    """Return the entries of one subject, with statuses by the status rule."""
     drawn = draw(
         some.lists(
             some.tuples(
@@ -179,16 +179,18 @@ def codes(verdict: Verdict) -> list[str]:
 # --- standing ------------------------------------------------------------
 
 
-def stands(found: JudgedEntry, catalogue: Catalogue) -> bool:
+def is_counted(found: JudgedEntry, catalogue: Catalogue) -> bool:
     return found.status is Status.active and catalogue.list_types[found.list_type].is_in_force_on(
         DAY
     )
 
 
 @given(subjects(), laws(), ASKED)
-def test_black_wins(facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None) -> None:
+def test_black_takes_precedence(
+    facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
+) -> None:
     verdict = compute_verdict(facts, matter, catalogue, DAY)
-    kinds = {found.kind for found in facts if stands(found, catalogue)}
+    kinds = {found.kind for found in facts if is_counted(found, catalogue)}
     if ListKind.black in kinds:
         assert verdict.standing is Standing.black
         assert all(measure.kind is MeasureKind.punishment for measure in verdict.measures)
@@ -198,7 +200,7 @@ def test_black_wins(facts: list[JudgedEntry], catalogue: Catalogue, matter: str 
 
 
 @given(subjects(), laws(), ASKED)
-def test_rewards_are_said_to_be_suppressed_where_the_subject_is_black_and_only_there(
+def test_only_a_black_entry_suppresses_rewards(
     facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
     verdict = compute_verdict(facts, matter, catalogue, DAY)
@@ -245,7 +247,7 @@ def test_a_list_type_that_is_not_in_force_gives_nothing(
 
 
 @given(subjects(), laws(), ASKED)
-def test_an_entry_that_is_over_or_not_yet_begun_gives_nothing(
+def test_ended_and_scheduled_entries_give_nothing(
     facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
     running = [found for found in facts if found.status in {Status.active, Status.suspended}]
@@ -255,7 +257,7 @@ def test_an_entry_that_is_over_or_not_yet_begun_gives_nothing(
 
 
 @given(subjects(), laws(), ASKED)
-def test_every_measure_names_a_law_and_an_entry_and_a_rule_that_holds(
+def test_every_measure_has_a_law_an_entry_and_a_rule(
     facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None
 ) -> None:
     verdict = compute_verdict(facts, matter, catalogue, DAY)
@@ -263,7 +265,7 @@ def test_every_measure_names_a_law_and_an_entry_and_a_rule_that_holds(
     for measure in verdict.measures:
         giver = by_id[measure.entry_id]
         assert measure.legal_basis.strip()
-        assert stands(giver, catalogue)
+        assert is_counted(giver, catalogue)
         assert catalogue.measures[measure.code].is_valid_on(DAY)
         assert any(
             one.measure == measure.code
@@ -278,7 +280,7 @@ def test_every_measure_names_a_law_and_an_entry_and_a_rule_that_holds(
 
 @settings(max_examples=50)
 @given(subjects(), laws(), ASKED, some.randoms())
-def test_the_order_of_entries_changes_nothing_but_the_order_of_measures(
+def test_the_order_of_entries_changes_only_the_order_of_measures(
     facts: list[JudgedEntry],
     catalogue: Catalogue,
     matter: str | None,
@@ -297,7 +299,7 @@ def test_the_order_of_entries_changes_nothing_but_the_order_of_measures(
 
 
 @given(subjects(), laws(), ASKED, some.integers(1, 4))
-def test_nothing_is_counted_more_of_the_same_changes_no_standing_and_no_kind_of_measure(
+def test_more_equal_entries_change_no_standing(
     facts: list[JudgedEntry], catalogue: Catalogue, matter: str | None, times: int
 ) -> None:
     more = [
@@ -313,12 +315,12 @@ def test_nothing_is_counted_more_of_the_same_changes_no_standing_and_no_kind_of_
     assert {item.code for item in again.suppressed} == {item.code for item in verdict.suppressed}
 
 
-def test_nobody_has_no_standing() -> None:
+def test_a_subject_without_entries_has_no_standing() -> None:
     verdict = compute_verdict([], "bidding", PLAIN, DAY)
     assert verdict == Verdict(standing=Standing.none, measures=(), suppressed=(), disputed=False)
 
 
-def test_a_suspended_red_entry_alone_is_no_red_standing() -> None:
+def test_a_suspended_red_entry_gives_no_standing() -> None:
     suspended = fact("red", status=Status.suspended)
     verdict = compute_verdict([suspended], "bidding", PLAIN, DAY)
     assert (verdict.standing, verdict.measures) == (Standing.none, ())
@@ -377,7 +379,7 @@ def test_a_measure_follows_where_its_rule_holds(
     )
 
 
-def test_without_a_matter_the_measures_of_every_matter_are_told() -> None:
+def test_without_a_matter_all_measures_are_given() -> None:
     catalogue = law(
         one=rule("restrict_bidding", matters=("bidding",)),
         other=rule("restrict_honours", matters=("honours",)),
@@ -388,13 +390,13 @@ def test_without_a_matter_the_measures_of_every_matter_are_told() -> None:
     ]
 
 
-def test_each_entry_gives_its_own_measure_and_is_named_by_it() -> None:
+def test_each_measure_names_its_entry() -> None:
     blacks = [fact("black"), fact("black", entry_id="another", list_type="tax.black")]
     verdict = compute_verdict(blacks, "bidding", PLAIN, DAY)
     assert [measure.entry_id for measure in verdict.measures] == ["a black entry", "another"]
 
 
-def test_a_dispute_is_marked_and_lifts_nothing() -> None:
+def test_a_dispute_is_only_a_mark() -> None:
     verdict = compute_verdict([fact("black", disputed=True)], "bidding", PLAIN, DAY)
     assert verdict.disputed
     assert verdict.standing is Standing.black
@@ -402,13 +404,13 @@ def test_a_dispute_is_marked_and_lifts_nothing() -> None:
 
 
 @pytest.mark.parametrize("over", [Status.expired, Status.removed, Status.scheduled])
-def test_a_dispute_on_what_does_not_count_is_no_mark(over: Status) -> None:
+def test_a_dispute_on_an_ended_entry_is_no_mark(over: Status) -> None:
     assert not compute_verdict(
         [fact("black", disputed=True, status=over)], "bidding", PLAIN, DAY
     ).disputed
 
 
-def test_what_is_suppressed_names_the_black_entry() -> None:
+def test_a_suppressed_reward_names_the_black_entry() -> None:
     facts = [fact("red", status=Status.suspended), fact("black"), fact("record")]
     verdicts = [compute_verdict(order, "bidding", PLAIN, DAY) for order in permutations(facts)]
     for verdict in verdicts:

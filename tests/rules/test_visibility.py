@@ -22,7 +22,7 @@ WHOLE_ALSO_AFTER_THE_END = {"its own department", "an operator", "an auditor"}
 EVERY = list(product(CALLERS, DisclosureClass, Status))
 
 
-def seen(
+def read_access_level(
     who: str, disclosure_class: DisclosureClass, status: Status, *, void: bool = False
 ) -> AccessLevel:
     return determine_access_level(
@@ -35,7 +35,7 @@ def seen(
 
 
 @pytest.mark.parametrize(("who", "disclosure_class", "status"), EVERY)
-def test_who_sees_how_much_stands_in_one_table(
+def test_access_levels_follow_the_table(
     who: str, disclosure_class: DisclosureClass, status: Status
 ) -> None:
     if who in WHOLE_ALSO_AFTER_THE_END:
@@ -49,21 +49,21 @@ def test_who_sees_how_much_stands_in_one_table(
         expected = AccessLevel.summary
     else:
         expected = AccessLevel.full
-    assert seen(who, disclosure_class, status) is expected
+    assert read_access_level(who, disclosure_class, status) is expected
 
 
 @pytest.mark.parametrize(("who", "disclosure_class", "status"), EVERY)
-def test_an_entry_on_the_wrong_subject_is_sealed_to_all_but_auditors(
+def test_only_auditors_read_void_entries(
     who: str, disclosure_class: DisclosureClass, status: Status
 ) -> None:
     expected = AccessLevel.full if who == "an auditor" else AccessLevel.none
-    assert seen(who, disclosure_class, status, void=True) is expected
+    assert read_access_level(who, disclosure_class, status, void=True) is expected
 
 
-def test_ended_dishonesty_is_never_shown_to_those_who_decide_about_the_subject() -> None:
+def test_approvers_never_read_ended_entries() -> None:
     for who, disclosure_class, status in product(
         ("an approver", "an approver of its department", "another department", "a subscriber"),
         DisclosureClass,
         ENDED_STATUSES,
     ):
-        assert seen(who, disclosure_class, status) is AccessLevel.none
+        assert read_access_level(who, disclosure_class, status) is AccessLevel.none

@@ -1,4 +1,4 @@
-"""A database of an earlier release gets what a newer one's law adds, and keeps what it has."""
+"""Shipped items of a newer release in the database of an earlier one."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +23,7 @@ from tests.support.request_bodies import build_push
 from tests.support.world import World
 
 NEW_FIELDS = {"extension", "consecutive_cap"}
-"""What list types did not have in release 0.1."""
+"""Fields that list types did not have in release 0.1."""
 
 
 def bodies(world: World, version: int, kind: str = "list_types") -> dict[str, dict[str, Any]]:
@@ -37,7 +37,7 @@ def bodies(world: World, version: int, kind: str = "list_types") -> dict[str, di
 
 
 def alter(world: World, code: str, kind: str = "list_types", **changes: Any) -> None:
-    """Write over an item of version 1, as if an earlier release had kept it so."""
+    """Overwrite an item of version 1 with the form of an earlier release."""
     body = bodies(world, 1, kind)[code] | changes
     with world.registry.database.writing() as connection:
         connection.execute(
@@ -51,7 +51,7 @@ def alter(world: World, code: str, kind: str = "list_types", **changes: Any) -> 
 
 
 def make_old(world: World) -> None:
-    """Take from version 1 what the earlier release did not know."""
+    """Remove from version 1 the items and fields that the earlier release did not have."""
     with world.registry.database.writing() as connection:
         connection.execute(delete(CatalogueItem).where(CatalogueItem.kind == "repair_rules"))
         gone = CatalogueItem.code.in_(["honours_priority", "red_honours_priority"])
@@ -69,7 +69,7 @@ def law(registry: Registry, version: int | None = None) -> Catalogue:
 
 @contextmanager
 def beside(world: World) -> Iterator[Registry]:
-    """Another process over the same database."""
+    """Yield a second registry on the same database, like another process."""
     with closing(Registry.open(world.registry.settings, world.clock)) as registry:
         yield registry
 
@@ -88,12 +88,12 @@ SHIPPED = (1, "command line", "shipped with the app")
 COMPLETED = (2, "command line", "completed by a newer release")
 
 
-def test_a_database_of_this_release_lacks_nothing(world: World) -> None:
+def test_a_new_database_is_complete(world: World) -> None:
     add_missing_shipped_items(world.registry)
     assert versions(world) == [SHIPPED]
 
 
-def test_an_old_database_gets_the_new_section_the_missing_items_and_the_new_fields(
+def test_an_old_database_gets_missing_items_and_fields(
     world: World,
 ) -> None:
     shipped = law(world.registry)
@@ -118,7 +118,7 @@ def test_an_old_database_gets_the_new_section_the_missing_items_and_the_new_fiel
     assert [tuple(record) for record in records] == [("command line", "done", "catalogue/2")]
 
 
-def test_the_version_before_can_still_be_read(world: World) -> None:
+def test_the_earlier_version_can_be_read(world: World) -> None:
     make_old(world)
     add_missing_shipped_items(world.registry)
     with beside(world) as fresh:
@@ -133,7 +133,7 @@ def test_the_version_before_can_still_be_read(world: World) -> None:
         assert rule.code == "wage_arrears"
 
 
-def test_what_an_operator_changed_stays(world: World) -> None:
+def test_changes_of_an_operator_stay(world: World) -> None:
     make_old(world)
     alter(world, "telecom_fraud.black", term={"years": 2, "months": 0}, note="own note")
     alter(world, "tax", "departments", name="另一名称")
@@ -153,7 +153,7 @@ def test_what_an_operator_changed_stays(world: World) -> None:
     assert "own_matter" in new.matters
 
 
-def test_a_field_that_was_kept_empty_is_not_filled(world: World) -> None:
+def test_an_empty_field_is_not_filled(world: World) -> None:
     make_old(world)
     alter(world, "telecom_fraud.black", consecutive_cap=None)
     alter(world, "wage_arrears.black", extension={"years": 1, "months": 0})
@@ -164,7 +164,7 @@ def test_a_field_that_was_kept_empty_is_not_filled(world: World) -> None:
     assert new.list_types["judgment_defaulting.black"].extension == Span(years=3)
 
 
-def test_completing_again_does_nothing(world: World) -> None:
+def test_a_second_run_changes_nothing(world: World) -> None:
     make_old(world)
     add_missing_shipped_items(world.registry)
     add_missing_shipped_items(world.registry)
@@ -173,7 +173,7 @@ def test_completing_again_does_nothing(world: World) -> None:
     assert versions(world) == [SHIPPED, COMPLETED]
 
 
-def test_an_operator_who_is_first_completes_it_before_the_change(world: World) -> None:
+def test_a_change_of_an_operator_adds_shipped_items_first(world: World) -> None:
     make_old(world)
     assert put_list_type_in_force(world.registry, "poverty_relief.black", "某法第一条") == 3
     add_missing_shipped_items(world.registry)
@@ -184,7 +184,7 @@ def test_an_operator_who_is_first_completes_it_before_the_change(world: World) -
     assert new.list_types["telecom_fraud.black"].consecutive_cap == Span(years=5)
 
 
-def test_an_entry_of_before_is_answered_for_after(world: World) -> None:
+def test_earlier_entries_stay_usable(world: World) -> None:
     make_old(world)
     entry = world.record()
     add_missing_shipped_items(world.registry)
@@ -192,7 +192,7 @@ def test_an_entry_of_before_is_answered_for_after(world: World) -> None:
     assert (again.status_code, again.json()["id"]) == (200, entry["id"])
 
 
-def test_two_processes_at_once_complete_it_once(
+def test_two_processes_add_shipped_items_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_old(world)
@@ -216,7 +216,7 @@ def test_two_processes_at_once_complete_it_once(
     assert looks[-1] == 0
 
 
-def test_the_upgrade_command_completes_the_law(
+def test_the_upgrade_command_adds_shipped_items(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_old(world)

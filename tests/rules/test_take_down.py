@@ -1,4 +1,4 @@
-"""Within three working days what may not be public comes down (行政处罚法 Art 48)."""
+"""Take-down within three working days (行政处罚法 Art 48)."""
 
 from datetime import date, timedelta
 
@@ -32,25 +32,25 @@ EVERY_DAY_OF_2026 = [date(2026, 1, 1) + number * DAY for number in range(365)]
         (date(2026, 12, 31), date(2027, 1, 6)),  # into the year that is not announced yet
     ],
 )
-def test_it_comes_down_by_the_third_working_day(first: date, due: date) -> None:
+def test_the_deadline_is_the_third_working_day(first: date, due: date) -> None:
     assert compute_take_down_deadline(first, CALENDAR) == due
 
 
-def test_the_last_day_is_a_working_day_with_two_others_before_it() -> None:
+def test_the_deadline_has_two_working_days_before_it() -> None:
     for first in EVERY_DAY_OF_2026:
         due = compute_take_down_deadline(first, CALENDAR)
         assert CALENDAR.is_working_day(due)
         assert CALENDAR.count_working_days_left(first, due) == 3
 
 
-def test_what_is_overdue_since_is_the_latest_first_day_whose_time_is_over() -> None:
+def test_the_latest_overdue_first_day_is_overdue() -> None:
     for today in EVERY_DAY_OF_2026:
         around = [today - number * DAY for number in range(-3, 25)]
         over = [first for first in around if compute_take_down_deadline(first, CALENDAR) < today]
         assert find_latest_overdue_first_day(today, CALENDAR) == max(over), today
 
 
-def test_overdue_and_due_divide_all_first_days_by_that_day() -> None:
+def test_later_first_days_are_not_overdue() -> None:
     for today in EVERY_DAY_OF_2026[::5]:
         late = find_latest_overdue_first_day(today, CALENDAR)
         for number in range(25):
@@ -59,7 +59,7 @@ def test_overdue_and_due_divide_all_first_days_by_that_day() -> None:
             assert overdue is (first <= late), (today, first)
 
 
-def test_an_entry_is_on_show_while_it_can_be_read_on_any_channel_required_or_not() -> None:
+def test_an_entry_is_public_while_it_is_on_any_channel() -> None:
     site, city, enterprise = Channel
     never = ChannelPublication(required=True)
     shown = ChannelPublication(required=False, published_on=date(2026, 11, 2))

@@ -1,4 +1,4 @@
-"""How long a subject may stay on a list without a free day, and how a term is lengthened."""
+"""Consecutive terms of a subject on one list, their cap, and extensions."""
 
 from datetime import date, timedelta
 from itertools import permutations
@@ -54,31 +54,31 @@ def term(first: date, last: date | None = None, **ends: Any) -> Term:
     return Term(effective_from=first, effective_until=last, **ends)
 
 
-# --- when a stay began ---------------------------------------------------
+# --- the start of a period -----------------------------------------------
 
 FIRST = term(date(2022, 1, 10), date(2024, 1, 10))
 SECOND = term(date(2024, 1, 11), date(2026, 1, 11))
 NEXT = date(2026, 1, 12)
 
 
-def test_entries_that_follow_each_other_are_one_stay_in_whatever_order_they_are_read() -> None:
+def test_adjacent_terms_form_one_period_in_any_order() -> None:
     for others in permutations([FIRST, SECOND]):
         assert find_period_start(NEXT, others) == FIRST.effective_from
 
 
-def test_one_free_day_breaks_the_stay() -> None:
+def test_one_free_day_ends_the_period() -> None:
     assert find_period_start(NEXT + DAY, [FIRST, SECOND]) == NEXT + DAY
     assert find_period_start(NEXT, [FIRST, term(date(2024, 1, 12), date(2026, 1, 11))]) == (
         date(2024, 1, 12)
     )
 
 
-def test_an_entry_that_overlaps_belongs_to_the_stay() -> None:
+def test_an_overlapping_term_belongs_to_the_period() -> None:
     assert find_period_start(date(2025, 5, 1), [FIRST, SECOND]) == FIRST.effective_from
     assert find_period_start(date(2025, 5, 1), [term(date(2023, 1, 1))]) == date(2023, 1, 1)
 
 
-def test_a_short_entry_within_a_long_one_hides_it_not() -> None:
+def test_a_short_term_does_not_hide_a_long_one() -> None:
     long, short = (
         term(date(2020, 1, 1), date(2026, 12, 31)),
         term(date(2022, 1, 1), date(2023, 1, 1)),
@@ -88,21 +88,21 @@ def test_a_short_entry_within_a_long_one_hides_it_not() -> None:
 
 
 @pytest.mark.parametrize("ends", ["exited_on", "revoked_on", "repaired_on", "cap_ends_on"])
-def test_an_entry_that_ended_early_reaches_as_far_as_it_stood(ends: str) -> None:
+def test_an_early_end_limits_the_period(ends: str) -> None:
     over = date(2026, 1, 12) - (DAY if ends == "cap_ends_on" else 0 * DAY)
     left = term(date(2024, 1, 11), date(2029, 1, 11), **{ends: over})
     assert find_period_start(NEXT, [left]) == date(2024, 1, 11)
     assert find_period_start(NEXT + DAY, [left]) == NEXT + DAY
 
 
-def test_an_entry_that_never_stood_belongs_to_no_stay() -> None:
+def test_a_term_never_in_effect_does_not_count() -> None:
     void = term(date(2024, 1, 11), date(2026, 1, 11), void=True)
     at_once = term(date(2025, 1, 11), None, revoked_on=date(2025, 1, 11))
     before = term(date(2026, 1, 11), None, revoked_on=date(2025, 6, 1))
     assert find_period_start(NEXT, [void, at_once, before]) == NEXT
 
 
-def test_what_begins_later_does_not_begin_the_stay() -> None:
+def test_a_later_term_does_not_start_the_period() -> None:
     assert find_period_start(NEXT, [term(NEXT), term(NEXT + DAY)]) == NEXT
 
 
@@ -121,9 +121,7 @@ TERMS = some.lists(
 
 
 @given(DAYS, TERMS)
-def test_the_stay_reaches_back_over_days_on_which_some_entry_stood(
-    first: date, others: list[Term]
-) -> None:
+def test_the_period_covers_days_with_an_entry_in_effect(first: date, others: list[Term]) -> None:
     def listed(on: date) -> bool:
         return any(
             not other.void
@@ -168,7 +166,7 @@ def test_the_last_day_of_the_cap_is_allowed_and_the_next_is_not() -> None:
     assert refusal.value.members["latest"] == "2027-01-10"
 
 
-def test_a_last_day_that_follows_from_the_list_types_term_is_moved_forward() -> None:
+def test_a_default_last_day_is_shortened() -> None:
     moved = apply_consecutive_cap(
         ruling(NEXT, date(2029, 1, 12)), law(), [FIRST, SECOND], is_last_day_given=False
     )
@@ -176,7 +174,7 @@ def test_a_last_day_that_follows_from_the_list_types_term_is_moved_forward() -> 
     assert moved.severity is Severity.general
 
 
-def test_an_open_term_is_given_the_caps_last_day_or_refused() -> None:
+def test_an_open_term_gets_the_cap_or_is_refused() -> None:
     asked = ruling(NEXT, None)
     assert apply_consecutive_cap(
         asked, law(), [], is_last_day_given=False
@@ -189,13 +187,13 @@ def test_an_open_term_is_given_the_caps_last_day_or_refused() -> None:
             refuse()
 
 
-def test_where_the_cap_is_used_up_not_a_day_is_left() -> None:
+def test_a_used_cap_leaves_no_day() -> None:
     used_up = term(date(2021, 1, 11), date(2026, 1, 11))
     for named in (False, True):
         with pytest.raises(TermNotAllowed) as refusal:
             apply_consecutive_cap(ruling(NEXT, NEXT), law(), [used_up], is_last_day_given=named)
         assert refusal.value.members["latest"] == "2026-01-11"
-    # Of one day more, that day is left.
+    # With one day more, that day is left.
     almost = term(date(2021, 1, 12), date(2026, 1, 11))
     left = apply_consecutive_cap(
         ruling(NEXT, date(2029, 1, 12)), law(), [almost], is_last_day_given=False
@@ -203,7 +201,7 @@ def test_where_the_cap_is_used_up_not_a_day_is_left() -> None:
     assert left.effective_until == NEXT
 
 
-def test_the_cap_ends_on_the_months_last_day_where_there_is_no_corresponding_one() -> None:
+def test_the_cap_may_end_on_the_last_day_of_a_month() -> None:
     first = term(date(2024, 2, 29), date(2027, 2, 28))
     moved = apply_consecutive_cap(
         ruling(date(2027, 3, 1), date(2030, 3, 1)), law(), [first], is_last_day_given=False
@@ -219,13 +217,11 @@ def test_the_cap_ends_on_the_months_last_day_where_there_is_no_corresponding_one
         (date(2026, 6, 1), date(2026, 6, 1)),
     ],
 )
-def test_a_restored_term_ends_with_the_stay_at_the_latest(
-    last_day: date | None, expected: date
-) -> None:
+def test_a_restored_term_ends_by_the_cap(last_day: date | None, expected: date) -> None:
     assert limit_last_day_to_cap(last_day, NEXT, law(), [FIRST, SECOND]) == expected
 
 
-# --- lengthening ---------------------------------------------------------
+# --- extension -----------------------------------------------------------
 
 EXTENDABLE = law(
     term=None, maximum_term=FIVE, open_term=True, extension=Span(years=3), consecutive_cap=None
@@ -247,14 +243,14 @@ def too_far(wanted: date, **more: Any) -> str | None:
     return None if latest is None else str(latest)
 
 
-def test_a_term_is_lengthened_up_to_the_extension_and_no_further() -> None:
+def test_a_term_is_extended_up_to_the_extension() -> None:
     assert extended(date(2028, 3, 1)) == date(2028, 3, 1)
     assert extended(date(2031, 2, 28)) == date(2031, 2, 28)  # three years later there is no 29th
     for wanted in (date(2031, 3, 1), date(2028, 2, 29), date(2028, 2, 28)):
         assert too_far(wanted) == "2031-02-28"
 
 
-def test_a_term_is_not_lengthened_beyond_the_longest_one() -> None:
+def test_a_term_is_not_extended_beyond_the_maximum() -> None:
     named_long = term(date(2026, 3, 1), date(2029, 3, 1))
     assert extended(date(2031, 3, 1), running=named_long) == date(2031, 3, 1)
     assert too_far(date(2031, 3, 2), running=named_long) == "2031-03-01"
@@ -262,7 +258,7 @@ def test_a_term_is_not_lengthened_beyond_the_longest_one() -> None:
     assert extended(date(2032, 3, 1), unbounded, named_long) == date(2032, 3, 1)
 
 
-def test_what_cannot_be_lengthened_at_all_names_no_latest_day() -> None:
+def test_without_an_extension_no_latest_day_is_given() -> None:
     assert too_far(date(2029, 2, 28), by=law(extension=None)) is None
     assert too_far(date(2029, 2, 28), before=True) is None
     assert too_far(date(2029, 2, 28), running=term(date(2026, 3, 1))) is None

@@ -1,8 +1,7 @@
-"""Who bears which number and name, now and at every past state: held against a small model.
+"""Numbers and names of subjects, now and at every earlier state, compared with a small model.
 
-Random pushes, corrections and voidings are told to the registry and to the model; what the registry
-refuses, whom it means by a number or a name today, and whom it says it meant at each change number
-must be what the model says.
+Hypothesis draws pushes, corrections and revocations. The registry must refuse the same ones as the
+model, and must find the same subjects by number and name, today and at each sequence number.
 """
 
 from dataclasses import dataclass, field
@@ -31,7 +30,7 @@ from tests.support.numbers import build_uscc
 from tests.support.request_bodies import build_decision, build_push
 from tests.support.world import World
 
-LIST_TYPE = "illegal_social_organizations.black"  # one that takes names alone
+LIST_TYPE = "illegal_social_organizations.black"  # accepts subjects without a number
 KINDS = ("legal_person", "unincorporated_organization")
 LIFELONG = {"uscc", "org_code"}
 TODAY = date(2026, 11, 22)
@@ -43,7 +42,7 @@ def mod_11_10_code(digits: str) -> str:
 
 
 class Reading(NamedTuple):
-    """What an entry says from a change number on."""
+    """The name and the decision day of an entry from a sequence number on."""
 
     seq: int
     name: str
@@ -52,8 +51,8 @@ class Reading(NamedTuple):
 
 
 @dataclass
-class Told:
-    """An entry of the model."""
+class ModelEntry:
+    """One entry of the model."""
 
     id: UUID
     subject: UUID
@@ -61,20 +60,20 @@ class Told:
     numbers: frozenset[tuple[str, str]]
     readings: list[Reading] = field(default_factory=list)
 
-    def at(self, seq: int) -> list[Reading]:
-        """What it had said by a change number; nothing where it was void by then."""
+    def read_until(self, seq: int) -> list[Reading]:
+        """Return its readings up to a sequence number; none where it was void then."""
         known = [reading for reading in self.readings if reading.seq <= seq]
         return [] if not known or known[-1].void else known
 
-    def bears(self, seq: int) -> set[tuple[str, str]]:
-        known = self.at(seq)
+    def find_keys(self, seq: int) -> set[tuple[str, str]]:
+        known = self.read_until(seq)
         if not known or self.numbers:
             return set(self.numbers) if known else set()
         return {(self.kind, known[-1].name)}
 
-    def last_said(self, seq: int) -> tuple[int, int, str]:
-        """Day, change number since which it says so, and name."""
-        [*earlier, last] = self.at(seq)
+    def find_current(self, seq: int) -> tuple[int, int, str]:
+        """Return the decision day, the first sequence number with this name, and the name."""
+        [*earlier, last] = self.read_until(seq)
         since = last.seq
         for reading in reversed(earlier):
             if (reading.name, reading.day) != (last.name, last.day):
@@ -84,42 +83,44 @@ class Told:
 
 
 class Model:
-    """All entries; everything else is worked out from them."""
+    """All entries; everything else is derived from them."""
 
     def __init__(self) -> None:
-        self.entries: list[Told] = []
+        self.entries: list[ModelEntry] = []
 
-    def bearers(self, key: tuple[str, str], seq: int) -> set[UUID]:
-        return {entry.subject for entry in self.entries if key in entry.bears(seq)}
+    def find_owners(self, key: tuple[str, str], seq: int) -> set[UUID]:
+        return {entry.subject for entry in self.entries if key in entry.find_keys(seq)}
 
-    def of(self, subject: UUID, seq: int) -> list[Told]:
-        return [one for one in self.entries if one.subject == subject and one.at(seq)]
+    def find_entries(self, subject: UUID, seq: int) -> list[ModelEntry]:
+        return [one for one in self.entries if one.subject == subject and one.read_until(seq)]
 
     def name(self, subject: UUID, seq: int) -> str:
-        return max(entry.last_said(seq) for entry in self.of(subject, seq))[2]
+        return max(entry.find_current(seq) for entry in self.find_entries(subject, seq))[2]
 
-    def named(self, name: str, seq: int) -> set[UUID]:
+    def find_named(self, name: str, seq: int) -> set[UUID]:
         return {
             entry.subject
             for entry in self.entries
-            if any(reading.name == name for reading in entry.at(seq))
+            if any(reading.name == name for reading in entry.read_until(seq))
         }
 
-    def refusal(
+    def predict(
         self, kind: str, keys: set[tuple[str, str]], seq: int
     ) -> type[Exception] | UUID | None:
-        """What stands against a push, or the subject that it is on; None for a new one."""
-        owners = set().union(*(self.bearers(key, seq) for key in keys))
+        """Return the error of a push, or its subject; None for a new subject."""
+        owners = set().union(*(self.find_owners(key, seq) for key in keys))
         if len(owners) > 1:
             return IdentifierConflict
         if not owners:
             return None
         [owner] = owners
-        if any(entry.kind != kind for entry in self.of(owner, seq)):
+        if any(entry.kind != kind for entry in self.find_entries(owner, seq)):
             return SubjectKindConflict
-        borne = {scheme for entry in self.of(owner, seq) for scheme, _ in entry.bears(seq)}
-        added = {scheme for scheme, number in keys if not self.bearers((scheme, number), seq)}
-        return IdentifierConflict if added & borne & LIFELONG else owner
+        given_numbers = {
+            scheme for entry in self.find_entries(owner, seq) for scheme, _ in entry.find_keys(seq)
+        }
+        added = {scheme for scheme, number in keys if not self.find_owners((scheme, number), seq)}
+        return IdentifierConflict if added & given_numbers & LIFELONG else owner
 
 
 NUMBERS = ("uscc 0", "uscc 1", "org_code 0", "registration_no 0", "registration_no 1")
@@ -145,8 +146,8 @@ STEPS = some.lists(
 )
 
 
-class Play:
-    """One example: its own numbers and names, in a registry that others used before."""
+class Example:
+    """One example with its own numbers and names, in a registry with data of other examples."""
 
     def __init__(self, world: World) -> None:
         self.registry = world.registry
@@ -173,14 +174,18 @@ class Play:
         return {*numbers, *inner} or {(kind, name)}
 
     def push(self, kind: str, which: int, numbers: list[str], day: int) -> None:
-        borne, name, now = [self.number(one) for one in numbers], self.name(which), self.seq()
-        keys = self.keys(kind, name, borne)
-        codes = {number[8:17] for scheme, number in borne if scheme == "uscc"}
-        codes |= {number for scheme, number in borne if scheme == "org_code"}
+        given_numbers, name, now = (
+            [self.number(one) for one in numbers],
+            self.name(which),
+            self.seq(),
+        )
+        keys = self.keys(kind, name, given_numbers)
+        codes = {number[8:17] for scheme, number in given_numbers if scheme == "uscc"}
+        codes |= {number for scheme, number in given_numbers if scheme == "org_code"}
         if len(codes) > 1:
-            return  # one body with two organisations' codes is refused before anything is read
-        expected = self.model.refusal(kind, keys, now)
-        identifiers = [{"scheme": scheme, "number": number} for scheme, number in borne]
+            return  # a push with codes of two organisations is refused by its form
+        expected = self.model.predict(kind, keys, now)
+        identifiers = [{"scheme": scheme, "number": number} for scheme, number in given_numbers]
         body = build_push(
             list_type=LIST_TYPE,
             source_ref=f"{self.example}-{next(self.references)}",
@@ -200,16 +205,16 @@ class Play:
             assert row.subject_id not in {entry.subject for entry in self.model.entries}
         else:
             assert row.subject_id == expected
-        told = Told(outcome, row.subject_id, kind, frozenset(keys if borne else ()))
-        told.readings.append(Reading(row.seq, name, day))
-        self.model.entries.append(told)
+        entry = ModelEntry(outcome, row.subject_id, kind, frozenset(keys if given_numbers else ()))
+        entry.readings.append(Reading(row.seq, name, day))
+        self.model.entries.append(entry)
 
     def row(self, entry_id: UUID) -> Any:
         with self.registry.database.reading() as connection:
             return store.read_entry(connection, entry_id, TODAY)
 
     def change(self, place: int, **changes: Any) -> None:
-        entry = self.chosen(place)
+        entry = self.choose(place)
         if entry is None:
             return
         last = entry.readings[-1]
@@ -217,7 +222,7 @@ class Play:
         facts: dict[str, Any] = {"subject": {"name": name}}
         if "day" in changes:
             facts = {"decision": {"decided_on": f"2026-11-{day}"}}
-        others = self.model.bearers((entry.kind, name), self.seq()) - {entry.subject}
+        others = self.model.find_owners((entry.kind, name), self.seq()) - {entry.subject}
         row = self.row(entry.id)
         order = Correction(reason="更正", changes=facts)
         try:
@@ -231,7 +236,7 @@ class Play:
             entry.readings.append(Reading(self.row(entry.id).seq, name, day))
 
     def revoke(self, place: int, code: RevocationCode) -> None:
-        entry = self.chosen(place)
+        entry = self.choose(place)
         if entry is None:
             return
         row = self.row(entry.id)
@@ -243,22 +248,22 @@ class Play:
         made = Reading(self.row(entry.id).seq, last.name, last.day, void=code.makes_entry_void)
         entry.readings.append(made)
 
-    def chosen(self, place: int) -> Told | None:
-        standing = [entry for entry in self.model.entries if not entry.readings[-1].void]
-        return standing[place % len(standing)] if standing else None
+    def choose(self, place: int) -> ModelEntry | None:
+        valid = [entry for entry in self.model.entries if not entry.readings[-1].void]
+        return valid[place % len(valid)] if valid else None
 
-    def hold(self, known_seq: int | None) -> None:
-        """The registry means today, or meant at a change number, whom the model says."""
+    def compare(self, known_seq: int | None) -> None:
+        """Assert that registry and model find the same subjects, today or at a sequence number."""
         seq = self.seq() if known_seq is None else known_seq
         names = [self.name(which) for which in range(3)]
-        nobodys = parse_identifier(Scheme.uscc, build_uscc(99_999_999), today=TODAY)
+        unused = parse_identifier(Scheme.uscc, build_uscc(99_999_999), today=TODAY)
         numbers = [
             parse_identifier(Scheme(scheme), number, today=TODAY)
             for scheme, number in map(self.number, NUMBERS)
         ]
         alone = [Question("", None, name) for name in names]
         secrets = self.registry.secrets
-        beside = [question_about(secrets, "", nobodys, name) for name in names]
+        beside = [question_about(secrets, "", unused, name) for name in names]
         asked = [
             question_about(secrets, "", one, name) for one in numbers for name in (*names, None)
         ]
@@ -266,33 +271,37 @@ class Play:
             matching = Matching(connection, alone + beside + asked, known_seq)
         for question in alone:
             found = {one.id for one in matching.by_name(question)}
-            assert found == self.model.named(str(question.name), seq)
+            assert found == self.model.find_named(str(question.name), seq)
         for question in beside:
-            assert self.known_alone(matching, question) == self.alone(str(question.name), seq)
+            assert self.find_matched_by_name(matching, question) == self.find_owners_by_name(
+                str(question.name), seq
+            )
         for question in asked:
             assert question.identifier is not None
             number = (question.identifier.scheme.value, question.identifier.number)
             subject = matching.by_number(question)
-            assert ({subject.id} if subject else set()) == self.bearers(number, seq)
+            assert ({subject.id} if subject else set()) == self.find_owners(number, seq)
             if subject is None:
                 continue
-            [first, *_] = self.model.of(subject.id, seq)
+            [first, *_] = self.model.find_entries(subject.id, seq)
             assert (subject.kind, subject.name) == (first.kind, self.model.name(subject.id, seq))
             name = question.name or subject.name
-            borne = subject.id in self.model.named(name, seq)
-            assert matching.bears_name(subject, name) is borne
-            assert self.known_alone(matching, question) == self.alone(name, seq)
+            given_numbers = subject.id in self.model.find_named(name, seq)
+            assert matching.bears_name(subject, name) is given_numbers
+            assert self.find_matched_by_name(matching, question) == self.find_owners_by_name(
+                name, seq
+            )
 
-    def known_alone(self, matching: Matching, question: Question) -> set[UUID]:
+    def find_matched_by_name(self, matching: Matching, question: Question) -> set[UUID]:
         return {one.id for one in matching.by_name_beside(question)}
 
-    def alone(self, name: str, seq: int) -> set[UUID]:
-        return set().union(*(self.model.bearers((kind, name), seq) for kind in KINDS))
+    def find_owners_by_name(self, name: str, seq: int) -> set[UUID]:
+        return set().union(*(self.model.find_owners((kind, name), seq) for kind in KINDS))
 
-    def bearers(self, number: tuple[str, str], seq: int) -> set[UUID]:
-        found = self.model.bearers(number, seq)
+    def find_owners(self, number: tuple[str, str], seq: int) -> set[UUID]:
+        found = self.model.find_owners(number, seq)
         if not found and number[0] == "uscc":
-            found = self.model.bearers(("org_code", number[1][8:17]), seq)
+            found = self.model.find_owners(("org_code", number[1][8:17]), seq)
         return found
 
 
@@ -308,22 +317,22 @@ def listing(world: World) -> World:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=STEPS)
-def test_numbers_and_names_are_whose_the_standing_decisions_say(
+def test_registry_and_model_find_the_same_subjects(
     listing: World, steps: list[tuple[Any, ...]]
 ) -> None:
-    play = Play(listing)
+    example_run = Example(listing)
     for step in steps:
         match step:
             case ("push", kind, name, numbers, day):
-                play.push(kind, name, numbers, day)
+                example_run.push(kind, name, numbers, day)
             case ("name", place, which):
-                play.change(place, name=play.name(which))
+                example_run.change(place, name=example_run.name(which))
             case ("day", place, day):
-                play.change(place, day=day)
+                example_run.change(place, day=day)
             case ("void", place):
-                play.revoke(place, RevocationCode.wrong_subject)
+                example_run.revoke(place, RevocationCode.wrong_subject)
             case ("end", place):
-                play.revoke(place, RevocationCode.decision_revoked)
-        play.hold(None)
-    for seq in range(play.first, play.seq() + 1):
-        play.hold(seq)
+                example_run.revoke(place, RevocationCode.decision_revoked)
+        example_run.compare(None)
+    for seq in range(example_run.first, example_run.seq() + 1):
+        example_run.compare(seq)
