@@ -18,8 +18,8 @@ from app.checks.questions import (
     Question,
 )
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.store import CheckedEntryRow
+from app.entries import queries as entries
+from app.entries.queries import CheckedEntryRow
 from app.errors import ProblemCode, Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller

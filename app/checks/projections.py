@@ -9,7 +9,7 @@ import orjson
 
 from app.checks.questions import Answer, Moment
 from app.checks.schemas import NOT_FOUND_NOTE
-from app.entries.store import CheckedEntryRow
+from app.entries.queries import CheckedEntryRow
 from app.rules.verdict import Standing
 from app.rules.visibility import AccessLevel
 from app.subjects.records import FoundSubject

@@ -11,7 +11,7 @@ from app.checks.schemas import AskedSubject, CheckRequest
 from app.crypto import Secrets, fingerprint
 from app.db.counter import find_law_versions_at, read_head
 from app.db.engines import Connection
-from app.entries import store as entries
+from app.entries import queries as entries
 from app.errors import ProblemCode, Sentence
 from app.registry import Registry
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.catalogue.queries import read_current_catalogue
 from app.crypto import KeyFileError
-from app.entries import store
+from app.entries.queries import read_entry_page
 from app.registry import Registry
 from app.rules.identifiers import Scheme
 from app.rules.law import ListKind, Severity
@@ -86,7 +86,7 @@ def _write_keys(keys_file: Path, keys: dict[Role, str]) -> None:
 def _build_first_call(registry: Registry, address: str, key: str) -> list[str]:
     """A check to paste, about somebody who really is on a black list."""
     with registry.database.reading() as connection:
-        rows = store.read_entry_page(
+        rows = read_entry_page(
             connection,
             registry.clock.today(),
             after=None,

@@ -31,11 +31,9 @@ from app.demo.plan import (
 )
 from app.disclosure.schemas import Publication, Withdrawal
 from app.disclosure.service import record_publications, record_withdrawal
-from app.entries import store
-from app.entries.changes.amendments import exit_early, revoke_entry
-from app.entries.recording.batch import record_entries
+from app.entries.queries import EntryRow, read_entry
 from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
-from app.entries.store import EntryRow
+from app.entries.service import exit_early, record_entries, revoke_entry
 from app.errors import NotRepairable, RegistryError
 from app.redress import repairs
 from app.redress.objections import open_objection
@@ -215,7 +213,7 @@ class _Loader:
 
     def _end_entry(self, entry_id: UUID, today: date) -> None:
         with self.registry.database.reading() as connection:
-            row = store.read_entry(connection, entry_id, today)
+            row = read_entry(connection, entry_id, today)
         if row is None or row.compute_status(today) in ENDED_STATUSES:
             return
         self.ended += 1

@@ -12,9 +12,9 @@ from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import build_disclosure_view, build_take_down_view
+from app.entries.queries import EntryRow
 from app.entries.router import IfMatch, build_entry_response
 from app.entries.schemas import EntryView
-from app.entries.store import EntryRow
 from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_cursor
@@ -59,7 +59,7 @@ def record_publication(
     """The entry was published on a channel; the day of publication is what counts."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_publication(registry, caller, entry_id, publication, expected_version)
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
@@ -79,7 +79,7 @@ def record_withdrawal(
     """The entry was taken off a channel."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_withdrawal(registry, caller, entry_id, withdrawal, expected_version)
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.get("/disclosures", responses=problems(errors.BadCursor))

@@ -13,16 +13,17 @@ from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.disclosure import store
 from app.disclosure.schemas import Publication, Withdrawal
-from app.entries import store as entries
-from app.entries.changes.next_version import (
+from app.entries import service as entries
+from app.entries.queries import EntryRow
+from app.entries.service import (
     ChangeCommand,
     NextVersion,
     append_versions,
+    build_channel_values,
     change_entry,
+    find_first_non_public_day,
     require_day_within,
 )
-from app.entries.recording.version_values import build_channel_values, find_first_non_public_day
-from app.entries.store import EntryRow
 from app.errors import (
     AlreadyPublished,
     EntryNotFound,

@@ -8,8 +8,8 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, and_, case, literal, or_, tuple_
 
 from app.db.tables import Entry, EntryVersion
-from app.entries import store as entries
-from app.entries.store import EntryRow
+from app.entries import queries as entries
+from app.entries.queries import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DUE_SOON_WORKING_DAYS,

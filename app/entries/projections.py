@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
-from app.entries.store import EntryRow, ListedEntry
+from app.entries.store import EntryRow, ListedEntry, StatusChangeRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,
@@ -17,6 +17,8 @@ from app.rules.disclosure import (
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import Removal, Status, Term, compute_status
+
+StatusCause = Literal["day", "black_entry_active", "no_black_entry_active"]
 
 SEALED_TEXT = "已封存 / sealed"
 # What changes with every version by itself says nothing about what was changed.
@@ -196,6 +198,14 @@ def build_effect_views(
         if unreadable_count
         else effects
     )
+
+
+def determine_cause(change: StatusChangeRow) -> StatusCause:
+    """Return the cause of a status change, as the history shows it."""
+    if change.cause_entry_id is None:
+        return "day"
+    is_suspension = change.status == Status.suspended
+    return "black_entry_active" if is_suspension else "no_black_entry_active"
 
 
 def find_field_changes(

@@ -1,6 +1,6 @@
 """Pushing, reading and changing entries."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -9,25 +9,15 @@ from fastapi import APIRouter, Header, Query, Response, status
 from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.calendar.queries import read_calendar_at, read_current_calendar
-from app.db.counter import find_law_versions_at
-from app.db.engines import Connection
-from app.entries import projections, schemas, store
-from app.entries.changes import amendments
-from app.entries.changes.status_changes import record_status_changes_until_today
-from app.entries.recording import batch
-from app.entries.store import EntryRow
+from app.entries import queries, schemas, service
 from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
 from app.http.problems import problems
 from app.http.schemas import Day, Instant
 from app.registry import Registry
-from app.rules.calendar import Calendar
-from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
-from app.rules.visibility import AccessLevel
 
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
@@ -85,12 +75,12 @@ def push_entry(
 
     Idempotent by (department, source_ref): the same body again answers 200 with today's view.
     """
-    recorded = batch.record_entry(registry, caller, push)
+    recorded = service.record_entry(registry, caller, push)
     if recorded.replayed:
         response.status_code = status.HTTP_200_OK
         audit.record_access(registry, caller, AuditAction.entry_replayed, recorded.entry_id)
     response.headers["Location"] = f"/v1/entries/{recorded.entry_id}"
-    return build_entry_response(registry, caller, recorded.entry_id, response, is_own_change=True)
+    return build_entry_response(registry, caller, recorded.entry_id, response)
 
 
 @router.get("", responses=problems(errors.BadCursor))
@@ -121,22 +111,16 @@ def list_entries(
     filters = {name: value for name, value in given_filters.items() if value is not None}
     if (on or known_at) and not caller.has_oversight:
         raise errors.Forbidden
-    day = on or registry.clock.today()
-    with registry.database.reading() as connection:
-        seq = None if known_at is None else store.find_seq_at(connection, known_at)
-        rows = store.read_entry_page(
-            connection,
-            day,
-            after=read_id_cursor(next_),
-            limit=limit + 1,
-            filters=filters,
-            caller=caller,
-            statuses=[entry_status] if entry_status else [],
-            seq=seq,
-        )
-        page_rows, has_more = rows[:limit], len(rows) > limit
-        calendar = _read_calendar_known_at(registry, connection, known_at)
-        entry_views = _build_entry_views(connection, page_rows, day, calendar, caller, seq)
+    views, has_more = queries.read_view_page(
+        registry,
+        caller,
+        filters,
+        status=entry_status,
+        on=on,
+        known_at=known_at,
+        after=read_id_cursor(next_),
+        limit=limit,
+    )
     audit.record_access(
         registry,
         caller,
@@ -145,7 +129,7 @@ def list_entries(
         **{name: str(value) for name, value in filters.items()},
     )
     return schemas.EntryPage.model_validate(
-        {"entries": entry_views, "next": make_cursor(page_rows[-1].id) if has_more else None}
+        {"entries": views, "next": make_cursor(views[-1]["id"]) if has_more else None}
     )
 
 
@@ -168,9 +152,10 @@ def show_entry(
     if is_past_view and not caller.has_oversight:
         raise errors.Forbidden
     require_one_moment(known_at, known_seq, "?known_seq")
-    view = build_entry_response(
-        registry, caller, entry_id, response, on=on, known_at=known_at, known_seq=known_seq
+    view = queries.read_entry_view(
+        registry, caller, entry_id, on=on, known_at=known_at, known_seq=known_seq
     )
+    set_version_tag(response, view)
     audit.record_access(
         registry,
         caller,
@@ -184,70 +169,10 @@ def show_entry(
 @router.get("/{entry_id}/history", responses=problems(errors.EntryNotFound))
 def show_history(entry_id: UUID, caller: EntryReader, registry: RegistryDep) -> schemas.History:
     """Every version of an entry: who made it, when, why, and what it changed."""
-    today = registry.clock.today()
-    record_status_changes_until_today(registry)  # so that the last day's doing is told as well
-    with registry.database.reading() as connection:
-        rows = store.read_versions(connection, entry_id, today)
-        status_changes = store.read_status_changes(connection, entry_id)
-        cause_entries = store.read_current_entries(
-            connection,
-            [
-                status_change.cause_entry_id
-                for status_change in status_changes
-                if status_change.cause_entry_id
-            ],
-            today,
-        )
-        calendar = read_current_calendar(registry, connection)
-    if not rows or not can_read_fully(caller, rows[-1], today):
-        raise errors.EntryNotFound
+    service.record_status_changes_until_today(registry)
+    history = queries.read_history(registry, caller, entry_id)
     audit.record_access(registry, caller, AuditAction.history_read, entry_id)
-    entry_views: list[dict[str, Any]] = [
-        projections.build_entry_view(row, today, calendar) for row in rows
-    ]
-    previous_views: list[dict[str, Any] | None] = [None, *entry_views[:-1]]
-    return schemas.History(
-        entry_id=entry_id,
-        versions=[
-            schemas.VersionView(
-                version=row.version,
-                seq=row.seq,
-                recorded_at=row.recorded_at,
-                action=row.action,
-                actor=row.actor_name,
-                reason=row.change_reason,
-                changes=[
-                    schemas.FieldChange(**change)
-                    for change in projections.find_field_changes(old, new)
-                ],
-            )
-            for row, old, new in zip(rows, previous_views, entry_views, strict=True)
-        ],
-        turns=[
-            schemas.TurnView(
-                seq=turn.seq,
-                recorded_at=turn.recorded_at,
-                day=turn.day,
-                status=Status(turn.status),
-                because=_determine_cause(turn),
-                entry_id=turn.cause_entry_id
-                if turn.cause_entry_id in cause_entries
-                and can_read_fully(caller, cause_entries[turn.cause_entry_id], today)
-                else None,
-            )
-            for turn in status_changes
-        ],
-    )
-
-
-def _determine_cause(status_change: store.StatusChangeRow) -> str:
-    if status_change.cause_entry_id is None:
-        return "day"
-    return (
-        "black_entry_active"
-        if status_change.status == Status.suspended
-        else "no_black_entry_active"
-    )
+    return history
 
 
 @router.post(
@@ -265,8 +190,8 @@ def correct_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Replace wrong facts; the recorded ones stay in the history."""
-    amendments.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    service.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
@@ -284,8 +209,8 @@ def revoke_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Take an entry back because its decision was revoked, or named the wrong subject."""
-    amendments.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    service.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
@@ -303,8 +228,8 @@ def exit_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """End an entry before its term does."""
-    amendments.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    service.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
@@ -322,80 +247,19 @@ def extend_entry(
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
     """Lengthen a running term by a further decision, where the list type allows it, once."""
-    amendments.extend_term(registry, caller, entry_id, extension, read_version(if_match))
-    return build_entry_response(registry, caller, entry_id, response, is_own_change=True)
+    service.extend_term(registry, caller, entry_id, extension, read_version(if_match))
+    return build_entry_response(registry, caller, entry_id, response)
 
 
 def build_entry_response(
-    registry: Registry,
-    caller: Caller,
-    entry_id: UUID,
-    response: Response,
-    *,
-    on: date | None = None,
-    known_at: datetime | None = None,
-    known_seq: int | None = None,
-    is_own_change: bool = False,
+    registry: Registry, caller: Caller, entry_id: UUID, response: Response
 ) -> dict[str, Any]:
-    """The entry's view; who just changed it sees the result, even where that seals it."""
-    today = registry.clock.today()
-    day = on or today
-    with registry.database.reading() as connection:
-        seq = known_seq
-        if known_at is not None:
-            seq = store.find_seq_at(connection, known_at)
-        elif known_seq is not None:
-            known_at = store.find_recorded_at(connection, known_seq)
-        row = store.read_entry(connection, entry_id, day, seq)
-        if row is None:
-            raise errors.EntryNotFound
-        current_row = store.read_entry(connection, entry_id, today) or row
-        may_read_own_change = is_own_change and caller.acts_for(current_row.department)
-        if not may_read_own_change and not can_read_fully(caller, current_row, today):
-            raise errors.EntryNotFound
-        calendar = _read_calendar_known_at(registry, connection, known_at)
-        [view] = _build_entry_views(connection, [row], day, calendar, caller, seq)
-    if current_row.void and not caller.can_read_sealed:
-        view = projections.redact_sealed_view(
-            view
-        )  # its department still takes it down, by the channels
-    response.headers["ETag"] = f'"{row.version}"'
+    """Return the entry to the caller that has just changed it, with its version as `ETag`."""
+    view = queries.read_entry_view(registry, caller, entry_id, is_own_change=True)
+    set_version_tag(response, view)
     return view
 
 
-def _read_calendar_known_at(
-    registry: Registry, connection: Connection, known_at: datetime | None
-) -> Calendar:
-    """What a past view says of what was due, it says by the calendar known then."""
-    if known_at is None:
-        return read_current_calendar(registry, connection)
-    return read_calendar_at(registry, connection, find_law_versions_at(connection, known_at)[1])
-
-
-def can_read_fully(caller: Caller, row: EntryRow, day: date) -> bool:
-    """Tell whether an entry is the caller's to read whole, with its history and its cases."""
-    is_responsible = caller.has_oversight or caller.acts_for(row.department)
-    return row.determine_access_level(caller, day) is AccessLevel.full and is_responsible
-
-
-def _build_entry_views(
-    connection: Connection,
-    rows: list[EntryRow],
-    day: date,
-    calendar: Calendar,
-    caller: Caller,
-    seq: int | None = None,
-) -> list[dict[str, Any]]:
-    black_subject_ids = {row.subject_id for row in rows if row.kind == ListKind.black}
-    listed_entries = store.read_listed_entries(connection, black_subject_ids, seq)
-    return [
-        projections.build_entry_view(
-            row,
-            day,
-            calendar,
-            projections.build_effect_views(
-                row, day, listed_entries.get(row.subject_id, ()), caller
-            ),
-        )
-        for row in rows
-    ]
+def set_version_tag(response: Response, view: Mapping[str, Any]) -> None:
+    """Put the version of an entry into the `ETag` of a response, for the next `If-Match`."""
+    response.headers["ETag"] = f'"{view["version"]}"'

@@ -15,9 +15,13 @@ import orjson
 
 from app.db.counter import Head
 from app.db.engines import Connection
-from app.entries import store
 from app.entries.projections import build_subject_view
-from app.entries.store import EntryRow
+from app.entries.queries import (
+    EntryRow,
+    find_public_change_seqs,
+    read_changes_after,
+    read_current_entries,
+)
 from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
 from app.registry import Registry
 from app.rules.calendar import Calendar
@@ -38,8 +42,8 @@ def read(
 
     What the caller never could see is left out; what it could, and cannot any more, is a removal.
     """
-    numbered = store.read_changes_after(connection, after, limit)
-    rows = store.read_current_entries(connection, {change.entry_id for change in numbered}, today)
+    numbered = read_changes_after(connection, after, limit)
+    rows = read_current_entries(connection, {change.entry_id for change in numbered}, today)
     shown = {
         entry_id
         for entry_id, row in rows.items()
@@ -48,7 +52,7 @@ def read(
     # A removal is told where the change is of an entry that was public until then, or by it: what
     # is done to an entry while it is not public is nobody's business outside.
     hidden = {change.seq for change in numbered if change.entry_id not in shown}
-    removed = store.find_public_change_seqs(connection, hidden) if hidden else set()
+    removed = find_public_change_seqs(connection, hidden) if hidden else set()
     return {
         "changes": [
             {

@@ -9,8 +9,8 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.db.counter import find_law_versions_at, read_head
-from app.entries import store
-from app.entries.changes.status_changes import record_status_changes_until_today
+from app.entries.queries import find_seq_at
+from app.entries.service import record_status_changes_until_today
 from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
@@ -59,7 +59,7 @@ def start(
         if known_at is not None:  # what was pinned then, so that the very same export comes out
             catalogue_version, calendar_version = find_law_versions_at(connection, known_at)
             head = head._replace(
-                seq=store.find_seq_at(connection, known_at),
+                seq=find_seq_at(connection, known_at),
                 catalogue_version=catalogue_version,
                 calendar_version=calendar_version,
             )

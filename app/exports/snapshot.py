@@ -17,9 +17,8 @@ from typing import Any
 import orjson
 
 from app.calendar.queries import read_calendar_at
-from app.entries import store
 from app.entries.projections import build_entry_view
-from app.entries.store import EntryRow
+from app.entries.queries import MAX_ID, MIN_ID, EntryRow, build_snapshot_query, read_snapshot_page
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
 from app.rules.calendar import Calendar
@@ -161,17 +160,17 @@ def _read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
 
 
 def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
-    query = store.build_snapshot_query(
+    query = build_snapshot_query(
         pin.on,
         filters=pin.filters,
         caller=pin.caller,
         statuses=pin.statuses,
         seq=pin.seq,
     )
-    after = store.MIN_ID
-    while after != store.MAX_ID:
+    after = MIN_ID
+    while after != MAX_ID:
         with registry.database.reading() as connection:
-            page = store.read_snapshot_page(connection, query, after=after, size=size)
+            page = read_snapshot_page(connection, query, after=after, size=size)
             calendar = read_calendar_at(registry, connection, pin.calendar_version)
         if page.row_count:
             tally.count += page.row_count

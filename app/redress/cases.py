@@ -17,10 +17,9 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.changes.next_version import NextVersion, append_versions
-from app.entries.changes.status_changes import record_status_changes_until_today
-from app.entries.store import EntryRow
+from app.entries import service as entries
+from app.entries.queries import EntryRow
+from app.entries.service import NextVersion, append_versions, record_status_changes_until_today
 from app.errors import (
     CaseNotFound,
     EntryNotFound,

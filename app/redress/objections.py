@@ -6,9 +6,14 @@ from typing import Any
 from uuid import UUID
 
 from app.clock import civil_day
-from app.entries.changes import amendments as entries
-from app.entries.changes.next_version import NextVersion, add_new_persons, require_day_within
-from app.entries.recording import proposals
+from app.entries import service as entries
+from app.entries.service import (
+    NextVersion,
+    ResponsiblePersonNumber,
+    add_new_persons,
+    require_day_within,
+    seal_changes,
+)
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence, StepRefused
 from app.redress.cases import LockedEntry, StepResult, build_next_version, open_case, record_step
 from app.redress.schemas import (
@@ -112,9 +117,9 @@ def decide_objection(
     """
     today = registry.clock.today()
     sealed_changes: dict[str, Any] = {}
-    persons: tuple[proposals.ResponsiblePersonNumber, ...] = ()
+    persons: tuple[ResponsiblePersonNumber, ...] = ()
     if decision.correction is not None:
-        sealed_changes, persons = proposals.seal_changes(
+        sealed_changes, persons = seal_changes(
             decision.correction, registry.secrets, today, CORRECTION_POINTER
         )
 

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from app.crypto import fingerprint
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.changes.next_version import require_day_within
-from app.entries.recording.version_values import (
+from app.entries import queries as entries
+from app.entries.queries import EntryRow
+from app.entries.service import (
     build_channel_values,
     build_deadline_values,
     build_ending_values,
     find_first_non_public_day,
+    require_day_within,
 )
-from app.entries.store import EntryRow
 from app.errors import CaseOpen, NotRepairable, SamePerson, StepRefused
 from app.http.schemas import FIRST_DAY
 from app.redress import store

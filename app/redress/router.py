@@ -14,9 +14,9 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.router import IfMatch, can_read_fully
-from app.entries.store import EntryRow
+from app.entries import queries as entries
+from app.entries.queries import EntryRow, can_read_fully
+from app.entries.router import IfMatch
 from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_cursor

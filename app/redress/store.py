@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Select, and_, exists, insert, select, tuple_,
 from sqlalchemy.orm import aliased
 
 from app.db.tables import EntryVersion, RedressCase
-from app.entries import store as entries
+from app.entries import queries as entries
 from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState

@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from app.db.tables import EntryVersion
 from app.disclosure.store import build_disclosure_state_expression
-from app.entries import store as entries
+from app.entries import queries as entries
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState
 from app.rules.law import DisclosureClass

@@ -11,9 +11,9 @@ from app.catalogue.queries import read_current_catalogue
 from app.clock import civil_day
 from app.db.counter import Head, read_head
 from app.db.engines import Connection
-from app.entries import store as entries
+from app.entries import queries as entries
 from app.entries.projections import build_entry_view
-from app.entries.store import EntryRow
+from app.entries.queries import EntryRow
 from app.registry import Registry
 from app.rights import store
 from app.rights.store import Traces

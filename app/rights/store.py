@@ -31,8 +31,8 @@ from app.db.tables import (
     RecentResult,
     RedressCase,
 )
-from app.entries import store as entries
-from app.entries.store import EntryRow
+from app.entries import queries as entries
+from app.entries.queries import EntryRow
 from app.rules.identity import LookupKey
 
 AnyRow = Row[*tuple[Any, ...]]

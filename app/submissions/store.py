@@ -9,7 +9,7 @@ from sqlalchemy import Connection, case, delete, exists, func, insert, or_, sele
 
 from app.crypto import Sealed
 from app.db.tables import Entry, EntryVersion, Submission, SubmissionBatch, SubmissionPart
-from app.entries.store import is_not_ended_on, is_version_at
+from app.entries.queries import is_not_ended_on, is_version_at
 from app.jobs.queue import LeaseLost
 from app.registry import Registry
 from app.rules.permissions import Caller, Role

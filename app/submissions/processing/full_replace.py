@@ -15,14 +15,21 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.changes import status_changes
-from app.entries.changes.amendments import replace_facts
-from app.entries.changes.next_version import NextVersion, add_new_persons, append_versions
-from app.entries.recording.batch import DryRun, RecordingResult, record_proposals
-from app.entries.recording.proposals import Proposal
-from app.entries.recording.version_values import build_ending_values
-from app.entries.store import EntryRow
+from app.entries import queries as entries
+from app.entries.queries import EntryRow
+from app.entries.service import (
+    DryRun,
+    NextVersion,
+    Proposal,
+    RecordingResult,
+    add_new_persons,
+    append_versions,
+    build_ending_values,
+    lock_entries,
+    record_proposals,
+    record_status_changes_until_today,
+    replace_facts,
+)
 from app.errors import (
     EntryConflict,
     Fault,
@@ -123,7 +130,7 @@ def _compare(job: Job) -> Plan:
     assert sent.list_type is not None
     job.progress = registry.write(job.begin_anew)
     rehearsal = DryRun(registry, sent.caller)
-    status_changes.record_status_changes_until_today(registry)
+    record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         today = read_law(registry, connection).today
         standing = store.standing(connection, sent.department, sent.list_type, today)
@@ -361,7 +368,7 @@ def _corrected(
 
 def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
     law = read_law(job.registry, connection)
-    rows = entries.lock_entries(connection, ids, law.today)
+    rows = lock_entries(connection, ids, law.today)
     leaving = [row for row in rows.values() if row.compute_status(law.today) not in ENDED_STATUSES]
     made = [
         _next(

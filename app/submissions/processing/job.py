@@ -14,8 +14,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
-from app.entries.recording.batch import RecordingResult, prepare_proposals
-from app.entries.recording.proposals import Proposal
+from app.entries.service import Proposal, RecordingResult, prepare_proposals
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
 from app.jobs.queue import Cancelled
 from app.registry import Registry

@@ -12,13 +12,17 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
-from app.entries import store as entries
-from app.entries.changes import status_changes
-from app.entries.changes.amendments import apply_revocation, replace_facts
-from app.entries.changes.next_version import NextVersion, append_versions
-from app.entries.recording.version_values import build_ending_values
+from app.entries.queries import EntryRow, read_versions
 from app.entries.schemas import RevocationCode
-from app.entries.store import EntryRow
+from app.entries.service import (
+    NextVersion,
+    append_versions,
+    apply_revocation,
+    build_ending_values,
+    lock_entries,
+    record_status_changes_until_today,
+    replace_facts,
+)
 from app.errors import BuiltUpon
 from app.rules.transitions import Action
 from app.submissions import store
@@ -53,7 +57,7 @@ def _digest(row: SubmissionRow) -> str:
 def take_back(job: Job) -> None:
     """Take back what was not taken back yet, a few entries at a time."""
     registry = job.registry
-    status_changes.record_status_changes_until_today(registry)
+    record_status_changes_until_today(registry)
     left = 0
     for batch in store.all_batches(registry, job.row.id):
         made = [result for result in batch.results if _is_made(result)]
@@ -71,7 +75,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
     outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
     digest = _digest(job.row)
     left, taken, freed = 0, 0, {}
-    for entry_id, row in entries.lock_entries(connection, versions, law.today).items():
+    for entry_id, row in lock_entries(connection, versions, law.today).items():
         if row.action_digest == digest:
             continue  # by a worker before this one
         if row.version != versions[entry_id]:
@@ -105,7 +109,7 @@ def _as_before(
         return apply_revocation(connection, row, law, RevocationCode.wrong_subject, law.today)
     if outcome is RowOutcome.exited:
         return build_ending_values(row, law.today, exited_on=None)
-    before = entries.read_versions(connection, row.id, law.today)[row.version - 2]
+    before = read_versions(connection, row.id, law.today)[row.version - 2]
     return replace_facts(job.registry, connection, row, law, before.facts, "") or {}
 
 

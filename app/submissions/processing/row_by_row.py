@@ -15,9 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from app.db.engines import Connection, DatabaseError
-from app.entries.changes import status_changes
-from app.entries.recording.batch import DryRun, record_proposals
-from app.entries.recording.proposals import Proposal
+from app.entries.service import (
+    DryRun,
+    Proposal,
+    record_proposals,
+    record_status_changes_until_today,
+)
 from app.errors import (
     Fault,
     InternalError,
@@ -131,7 +134,7 @@ def _row_by_row(job: Job, most_rows: int | None) -> None:
         return
     pace, refusals = Pace(), job.row.refused
     for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
-        status_changes.record_status_changes_until_today(job.registry)
+        record_status_changes_until_today(job.registry)
         seconds, refused = _record(job, rows, job.propose(rows), stop=stop)
         pace.took(len(rows), seconds)
         if stop and refused:
@@ -220,7 +223,7 @@ def _rehearse(job: Job) -> Held | None:
     whole = sent.commit_rule == CommitRule.all_or_nothing
     job.progress = registry.write(job.begin_anew)
     held, sound = Held(DryRun(registry, sent.caller)), True
-    status_changes.record_status_changes_until_today(registry)
+    record_status_changes_until_today(registry)
     for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
         job.require_held(len(rows))
         proposed = job.propose(rows)
