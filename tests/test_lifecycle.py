@@ -774,13 +774,20 @@ class Lifecycle:
         case["open"] = None
         self.done.append(Done(entry, api, path, body, version))
         for one in [entry, *case["with"]]:
-            if one.now.void or one.now.revoked or one.now.repaired != case["on"]:
+            if (
+                one.current_facts.void
+                or one.current_facts.revoked
+                or one.current_facts.repaired != case["on"]
+            ):
                 continue
-            until = one.now.until and as_long_again(
-                one.now.begins, one.now.until, self.today, LISTS[one.list_type].term
+            until = one.current_facts.until and as_long_again(
+                one.current_facts.begins,
+                one.current_facts.until,
+                self.today,
+                LISTS[one.list_type].term,
             )
             lapse = (case["on"], self.today)
-            one.becomes(repaired=None, lapses=(*one.now.lapses, lapse), until=until)
+            one.add_knowledge(repaired=None, lapses=(*one.current_facts.lapses, lapse), until=until)
             one.sent = one.sent | {"effective_until": until and until.isoformat()}
 
     # --- what must change nothing --------------------------------------------

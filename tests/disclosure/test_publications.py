@@ -138,7 +138,7 @@ def test_a_publication_with_other_particulars_is_a_conflict(world: World) -> Non
     entry = world.record()
     first = {"url": "https://example.org/12"}
     tell(world, entry, **first)
-    for other in ({"on": "2026-11-22"}, {"url": "https://example.org/13"}, {"url": None}):
+    for other in ({"published_on": "2026-11-22"}, {"url": "https://example.org/13"}, {"url": None}):
         answer = tell(world, entry, **(first | other))
         assert refused(answer) == (409, "already_published")
     assert shown(world, entry)["version"] == 2
