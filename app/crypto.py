@@ -1,8 +1,8 @@
-"""Sealing of personal numbers: AES-GCM for keeping, a keyed blind index for finding.
+"""Encryption of personal numbers: AES-GCM for storage, a keyed blind index for look-ups.
 
 A plain hash of an 18-digit number can be guessed in minutes, so look-ups go through an HMAC with a
 secret key. The key file is JSON: one blind-index key, and a list of encryption keys of which the
-first seals and all open, so that encryption keys can be rotated.
+first encrypts and all decrypt, so that encryption keys can be rotated.
 """
 
 import base64
@@ -25,12 +25,12 @@ NONCE_BYTES = 12  # NIST SP 800-38D, 8.2
 
 
 class KeyFileError(Exception):
-    """The key file is missing, unreadable, open to others, or there already."""
+    """The key file is missing, unreadable, readable by others, or exists already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A personal number at rest."""
+    """An encrypted personal number, as stored."""
 
     ciphertext: bytes
     key_id: str
@@ -38,7 +38,7 @@ class Sealed:
 
 @dataclass(frozen=True, slots=True)
 class SecretKey:
-    """One key of the file; `check_value` proves that it is the same key without telling it."""
+    """One key of the file; `check_value` identifies the key without disclosing it."""
 
     key_id: str
     purpose: str
@@ -46,12 +46,12 @@ class SecretKey:
 
     @property
     def check_value(self) -> str:
-        """A keyed digest of the key's own name."""
+        """Return a keyed digest of the id of the key."""
         return hmac.digest(self.material, f"check {self.key_id}".encode(), "sha256").hex()
 
 
 class Secrets:
-    """The opened key file."""
+    """The keys of an opened key file."""
 
     def __init__(self, index: SecretKey, encryption: list[SecretKey]) -> None:
         self._index = index
@@ -64,7 +64,7 @@ class Secrets:
         """Open a key file.
 
         Raises:
-            KeyFileError: it is missing, readable by others, or not a key file.
+            KeyFileError: the file is missing, readable by others, or not a key file.
         """
         try:
             if path.stat().st_mode & 0o077:
@@ -85,11 +85,11 @@ class Secrets:
         """Write a new key file with mode 0600.
 
         Raises:
-            KeyFileError: a file is there already; a lost key cannot be made again.
+            KeyFileError: the file exists; a lost key cannot be created again.
         """
         document = {"blind_index": _new_key("index"), "encryption": [_new_key("seal")]}
         path.parent.mkdir(parents=True, exist_ok=True)
-        # Whole file first, then its name: a reader never meets half a key file.
+        # Write the whole file before it gets its name, so that nobody reads half a key file.
         draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -98,18 +98,18 @@ class Secrets:
             os.fsync(file.fileno())
         try:
             path.hardlink_to(draft)
-        except FileExistsError as there:
-            raise KeyFileError(f"{path} exists; it is never overwritten") from there
+        except FileExistsError as exists:
+            raise KeyFileError(f"{path} exists; it is never overwritten") from exists
         finally:
             draft.unlink()
 
     def blind_index(self, scheme: str, number: str) -> str:
-        """The look-up key of a personal number: HMAC-SHA-256 over scheme and number, in hex."""
+        """Return the lookup key of a personal number: HMAC-SHA-256 of scheme and number, in hex."""
         return self.digest("identifier", f"{scheme}\0{number}".encode())
 
     def digest(self, purpose: str, content: bytes) -> str:
-        """A keyed digest that cannot be made, or guessed back, without the key file."""
-        keyed = self._keyed(purpose).copy()  # half of an HMAC is its key's, and the same each time
+        """Return a keyed digest, which cannot be computed or reversed without the key file."""
+        keyed = self._keyed(purpose).copy()  # the key part of an HMAC is the same each time
         keyed.update(content)
         return keyed.hexdigest()
 
@@ -118,19 +118,19 @@ class Secrets:
         return hmac.new(self._index.material, purpose.encode() + b"\0", "sha256")
 
     def seal(self, number: str, *, bound_to: str) -> Sealed:
-        """Encrypt a number; `bound_to` (row and scheme) must be given again to open it."""
+        """Encrypt a number; `bound_to` (row and scheme) is needed again to decrypt it."""
         return self.seal_content(number.encode(), bound_to=bound_to)
 
     def open(self, sealed: Sealed, *, bound_to: str) -> str:
         """Decrypt a number.
 
         Raises:
-            KeyFileError: the key is not in the file, or the row was moved or altered.
+            KeyFileError: the file does not hold the key, or the row was moved or altered.
         """
         return self.open_content(sealed, bound_to=bound_to).decode()
 
     def seal_content(self, content: bytes, *, bound_to: str) -> Sealed:
-        """Encrypt what may hold personal numbers; `bound_to` says where it is kept."""
+        """Encrypt content with personal numbers; `bound_to` names its place of storage."""
         nonce = os.urandom(NONCE_BYTES)
         cipher = self._ciphers[self._sealing.key_id]
         return Sealed(
@@ -138,26 +138,26 @@ class Secrets:
         )
 
     def open_content(self, sealed: Sealed, *, bound_to: str) -> bytes:
-        """Decrypt what `seal_content` made.
+        """Decrypt content that `seal_content` encrypted.
 
         Raises:
-            KeyFileError: the key is not in the file, or the row was moved or altered.
+            KeyFileError: the file does not hold the key, or the row was moved or altered.
         """
         try:
             cipher = self._ciphers[sealed.key_id]
             nonce, text = sealed.ciphertext[:NONCE_BYTES], sealed.ciphertext[NONCE_BYTES:]
             return cipher.decrypt(nonce, text, bound_to.encode())
-        except (KeyError, ValueError, InvalidTag) as wrong:  # ValueError: cut off
+        except (KeyError, ValueError, InvalidTag) as wrong:  # ValueError: truncated
             raise KeyFileError("what was sealed does not open with this key file") from wrong
 
 
 def canonical(value: object) -> bytes:
-    """The one byte form of a JSON value: sorted keys, no blanks (RFC 8785 for our subset)."""
+    """Return the canonical bytes of a JSON value: sorted keys, no blanks (RFC 8785)."""
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
 
 
 def fingerprint(value: object) -> str:
-    """SHA-256 of the canonical form, in hex; only for values that hold no personal number."""
+    """Return the SHA-256 of the canonical form in hex, for values without personal numbers."""
     return hashlib.sha256(canonical(value)).hexdigest()
 
 

@@ -1,33 +1,33 @@
-"""The log: one line an event on standard error, with a last net under personal numbers."""
+"""Logging: one line per event on standard error, with personal numbers masked as a last resort."""
 
 import logging
 import re
 
-# Seventeen digits and a digit or X, however they came into a message or a traceback.
-PERSONAL = re.compile(r"(?<![0-9])([0-9]{6})[0-9]{11}[0-9Xx](?![0-9])")
+# Seventeen digits and a digit or X, in a message or a traceback.
+PERSONAL_NUMBER = re.compile(r"(?<![0-9])([0-9]{6})[0-9]{11}[0-9Xx](?![0-9])")
 
 
 class RedactingFormatter(logging.Formatter):
-    """Masks whatever has the shape of an identity number, in the finished line."""
+    """A formatter that masks everything in the shape of a personal number in the finished line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The line, masked."""
-        return PERSONAL.sub(r"\1************", super().format(record))
+        """Format a record and mask the line."""
+        return PERSONAL_NUMBER.sub(r"\1************", super().format(record))
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 - logging's name
-        """The second; worked out once for all its lines."""
+        """Format the second of a record, once for all lines of the same second."""
         second = int(record.created)
         if second != self._second:
-            self._written, self._second = super().formatTime(record, datefmt), second
-        return self._written
+            self._formatted, self._second = super().formatTime(record, datefmt), second
+        return self._formatted
 
     _second = -1
-    _written = ""
+    _formatted = ""
 
 
 def configure(level: str) -> None:
-    """Send all logs through one handler."""
-    # Nothing that our lines show; each costs a request more than its line does (logging HOWTO,
+    """Send all logs through one handler at a level such as `INFO`."""
+    # Our lines do not show these, and collecting them costs more than the line (logging HOWTO,
     # "Optimization").
     logging._srcfile = None  # noqa: SLF001 - named so in the manual
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

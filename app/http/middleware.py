@@ -1,7 +1,7 @@
-"""What surrounds every request: its id, its line in the log, its metrics, and no number in its URL.
+"""Middleware of every request: its id, log line and metrics, and no identity number in its URL.
 
-The log names the route, never the address: an address may hold what a caller should not have put
-there. uvicorn's own access log is off for the same reason.
+The log names the route, never the address, because an address may hold a personal number. The
+access log of uvicorn is off for the same reason.
 """
 
 import logging
@@ -25,13 +25,13 @@ from app.rules.personal_numbers import contains_personal_number
 
 log = logging.getLogger("redblack.access")
 
-SUBMISSIONS = "/v1/submissions"
+UPLOAD_PATH = "/v1/submissions"
 
-OUR_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 class Metrics:
-    """Requests by route; exact over several workers in prometheus_client's multiprocess mode."""
+    """Requests by route; exact over workers in the multiprocess mode of prometheus_client."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
@@ -51,7 +51,7 @@ class Metrics:
         self._timed: dict[tuple[str, str], Histogram] = {}
 
     def record(self, method: str, route: str, status: int, seconds: float) -> None:
-        """Count a request that was answered; to look its series up anew would take longer."""
+        """Count an answered request, in a cached series: finding one costs more than counting."""
         count = self._counted.get((method, route, status))
         if count is None:
             count = self._counted[method, route, status] = self.requests.labels(
@@ -65,7 +65,7 @@ class Metrics:
 
 
 class BodyLimits:
-    """How large a body may be: files come as streams, and so may be much larger."""
+    """Limits of body sizes: files are streamed, so they may be much larger."""
 
     def __init__(self, app: ASGIApp, *, usual: int, files: int) -> None:
         self._app = app
@@ -74,15 +74,15 @@ class BodyLimits:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request within its limit."""
-        if scope.get("method") == "GET":  # nobody reads a body then
+        if scope.get("method") == "GET":  # no route reads the body of a GET
             await self._app(scope, receive, send)
             return
-        takes_a_file = scope["type"] == "http" and scope["path"] == SUBMISSIONS
-        await (self._files if takes_a_file else self._usual)(scope, receive, send)
+        is_upload = scope["type"] == "http" and scope["path"] == UPLOAD_PATH
+        await (self._files if is_upload else self._usual)(scope, receive, send)
 
 
 class RequestContextMiddleware:
-    """ASGI middleware; plain functions over messages, because it is on the way of every check."""
+    """ASGI middleware with plain functions over messages, because every check passes it."""
 
     def __init__(self, app: ASGIApp, metrics: Metrics, audit_refusal: AuditRefusal) -> None:
         self.app = app
@@ -112,8 +112,8 @@ class RequestContextMiddleware:
             await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
 
         async def send_problems(message: Message) -> None:
-            # Where the declared length is too large already, the body limit answers in plain text
-            # over whatever is being said.
+            # If the declared length is too large already, the body limit answers in plain text over
+            # any other response.
             nonlocal too_large
             if too_large:
                 return
@@ -139,7 +139,7 @@ class RequestContextMiddleware:
 
 
 def read_header(scope: Scope, name: bytes) -> str | None:
-    """The first header of that name (in small letters); None where there is none."""
+    """Return the first header of a name in lower case; None if the request has none."""
     for found, value in scope["headers"]:
         if found == name:
             text: str = value.decode("latin-1")
@@ -159,14 +159,14 @@ def _add_headers(
 
 
 def _choose_request_id(sent: str | None) -> str:
-    usable = sent and OUR_REQUEST_ID.fullmatch(sent) and not contains_personal_number(sent)
+    usable = sent and VALID_REQUEST_ID.fullmatch(sent) and not contains_personal_number(sent)
     return sent if sent and usable else str(uuid7())
 
 
 def _find_refusal(scope: Scope) -> RegistryError | None:
     if contains_personal_number(_decode_address(scope)):
         return PersonalNumberInUrl()
-    # No name holds a NUL, and PostgreSQL fails on one instead of finding nothing.
+    # No stored text holds a NUL, and PostgreSQL fails on one instead of finding nothing.
     return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None
 
 
@@ -178,7 +178,7 @@ def _is_plain_413(message: Message) -> bool:
 def _decode_address(scope: Scope) -> str:
     if not scope["query_string"] and "%" not in scope["path"] and "+" not in scope["path"]:
         return str(scope["path"])
-    # The path arrives decoded once; decode again, so that a doubly quoted number is seen too.
+    # The path arrives decoded once; decode it again to find a number that was quoted twice.
     query = unquote_plus(scope["query_string"].decode("latin-1"))
     return f"{scope['path']} {unquote_plus(scope['path'])} {query} {unquote_plus(query)}"
 

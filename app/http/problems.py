@@ -1,6 +1,6 @@
-"""Errors on the wire: RFC 9457 problem documents, in the reader's language.
+"""Problem documents (RFC 9457) for errors, in the language of the reader.
 
-Nothing that was sent comes back in an error, and nothing internal goes out.
+A document repeats nothing of the request and shows nothing internal.
 """
 
 import logging
@@ -27,7 +27,7 @@ from app.http.validation import convert_validation_errors
 log = logging.getLogger("redblack.problems")
 
 AuditRefusal = Callable[[Request, RegistryError], RegistryError]
-"""Writes a refusal down, and gives the one to answer with."""
+"""Records a refusal and returns the error for the response."""
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -41,7 +41,7 @@ class ProblemFault(View):
 
 
 class Problem(View):
-    """A problem document (RFC 9457); further members may stand beside these."""
+    """A problem document (RFC 9457); it may have more members."""
 
     model_config = {"extra": "allow"}
 
@@ -55,7 +55,7 @@ class Problem(View):
 
 
 def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
-    """The `responses` of a route: the refusals that it may answer with, by status."""
+    """Return the `responses` of a route for its possible errors, by status."""
     documented: dict[int | str, dict[str, Any]] = {}
     for kind in kinds:
         response = documented.setdefault(
@@ -66,13 +66,13 @@ def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
                 "content": {MEDIA_TYPE: {}},
             },
         )
-        told = f"`{kind.code}`: {kind.title.en}"
-        response["description"] = f"{response['description']}\n\n{told}".strip()
+        line = f"`{kind.code}`: {kind.title.en}"
+        response["description"] = f"{response['description']}\n\n{line}".strip()
     return documented
 
 
 def prefers_chinese(accept_language: str | None) -> bool:
-    """Tell whether the reader ranks Chinese above English (RFC 9110, 12.5.4)."""
+    """Return True if the reader prefers Chinese to English (RFC 9110, 12.5.4)."""
     weights: dict[str, float] = {}
     for part in (accept_language or "").split(","):
         language, _, parameter = part.strip().partition(";")
@@ -84,23 +84,23 @@ def prefers_chinese(accept_language: str | None) -> bool:
 
 
 def problem_response(error: RegistryError, *, chinese: bool) -> Response:
-    """The document of an error, in one language."""
+    """Build the problem document of an error in one language."""
 
-    def say(sentence: Sentence) -> str:
+    def translate(sentence: Sentence) -> str:
         return sentence.zh if chinese else sentence.en
 
     document: dict[str, Any] = {
         "type": f"urn:redblack:problem:{error.problem_code}",
-        "title": say(error.title),
+        "title": translate(error.title),
         "status": error.status,
-        "detail": say(error.detail),
+        "detail": translate(error.detail),
         "code": error.problem_code,
         "request_id": current_request_id(),
         **error.members,
     }
     if error.faults:
         document["errors"] = [
-            {"pointer": item.pointer, "code": item.code, "detail": say(item.sentence)}
+            {"pointer": item.pointer, "code": item.code, "detail": translate(item.sentence)}
             for item in error.faults
         ]
     response = Response(
@@ -108,7 +108,7 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Language"] = "zh" if chinese else "en"
-    if document["request_id"] is not None:  # our own failures are answered outside the middleware
+    if document["request_id"] is not None:  # internal errors are answered outside the middleware
         response.headers["X-Request-ID"] = document["request_id"]
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
@@ -118,7 +118,7 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
 
 
 def convert_database_error(error: SQLAlchemyError) -> RegistryError:
-    """A database that is away or overrun is 503; anything else is our fault."""
+    """Convert a database error: 503 if the database does not answer, else an internal error."""
     if not is_connection_error(error):
         log.error("the database refused a statement", exc_info=error)
         return errors.InternalError()
@@ -127,7 +127,7 @@ def convert_database_error(error: SQLAlchemyError) -> RegistryError:
 
 
 def _list_allowed_methods(request: Request) -> str:
-    # The router names the methods of one operation only; the document knows all of the address.
+    # The router knows the methods of one operation; the OpenAPI document those of the path.
     path = getattr(request.scope.get("route"), "path_format", None)
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
@@ -135,13 +135,13 @@ def _list_allowed_methods(request: Request) -> str:
 def build_error_response(
     request: Request, raised: Exception, audit_refusal: AuditRefusal
 ) -> Response:
-    """The problem document of whatever was raised; it is written down first, so not on the loop."""
+    """Record an exception and build its problem document; blocks, so not on the event loop."""
     if isinstance(raised, RegistryError):
         error = raised
     elif isinstance(raised, SQLAlchemyError):
         error = convert_database_error(raised)
     else:
-        log.error("unforeseen %s", type(raised).__name__, exc_info=raised)
+        log.error("unexpected %s", type(raised).__name__, exc_info=raised)
         error = errors.InternalError()
     return problem_response(
         audit_refusal(request, error),
@@ -150,7 +150,7 @@ def build_error_response(
 
 
 def install_handlers(app: FastAPI, audit_refusal: AuditRefusal) -> None:
-    """Answer every error with a problem document; `audit_refusal` writes it down first."""
+    """Answer every error with a problem document, after `audit_refusal` recorded it."""
 
     def answer(request: Request, raised: Exception) -> Response:
         return build_error_response(request, raised, audit_refusal)

@@ -1,4 +1,4 @@
-"""Sending a long stream: the source is closed when the reader goes or stalls."""
+"""Long streamed responses: the source is closed when the client disconnects or stalls."""
 
 import asyncio
 import logging
@@ -11,14 +11,14 @@ from starlette.types import Message, Send
 log = logging.getLogger("redblack.exports")
 
 
-class Stalled(Exception):
-    """The reader took nothing for too long."""
+class ClientStalled(Exception):
+    """The client read nothing for too long."""
 
 
 class Stream(StreamingResponse):
-    """Like its parent, but a chunk that is not taken in time ends the answer.
+    """A streaming response that ends if the client does not read a chunk in time.
 
-    `stalled_after` is in seconds. The reader then lacks the trailer, and so knows.
+    `stalled_after` is in seconds. The client recognises the break by the missing trailer.
     """
 
     def __init__(
@@ -29,32 +29,31 @@ class Stream(StreamingResponse):
         headers: dict[str, str],
         stalled_after: float,
     ) -> None:
-        self._chunks = _closing(source)
+        self._chunks = _close_source_after(source)
         super().__init__(self._chunks, media_type=media_type, headers=headers)
         self._stalled_after = stalled_after
 
     async def stream_response(self, send: Send) -> None:
-        """Send the chunks, each with its own patience."""
+        """Send the chunks, each with its own timeout."""
 
         async def send_in_time(message: Message) -> None:
             try:
                 async with asyncio.timeout(self._stalled_after):
                     await send(message)
             except TimeoutError:
-                raise Stalled from None
+                raise ClientStalled from None
 
         try:
             await super().stream_response(send_in_time)
-        except Stalled:
-            # The server closes an answer that was left unfinished; it is nobody's failure.
+        except ClientStalled:
+            # The server closes an unfinished response; this is not an internal error.
             log.warning("an export ended: its reader took nothing for %gs", self._stalled_after)
         finally:
-            # A generator that is dropped half-way is otherwise closed by garbage collection,
-            # some day.
+            # Otherwise garbage collection closes an unfinished generator at an unknown time.
             await self._chunks.aclose()
 
 
-async def _closing(source: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
+async def _close_source_after(source: Iterator[bytes]) -> AsyncGenerator[bytes, None]:
     try:
         async for chunk in iterate_in_threadpool(source):
             yield chunk

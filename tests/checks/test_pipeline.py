@@ -395,7 +395,7 @@ def test_who_hangs_up_before_all_is_sent_asked_nothing_and_is_no_failure_of_ours
     body = build_check(one(1))
     sent_by_hand(world, body, declared=len(orjson.dumps(body)) + 100).close()
     wait_for(lambda: "by-hand" in read_server_log(caplog), "the line of the request")
-    assert "unforeseen" not in read_server_log(caplog)
+    assert "unexpected" not in read_server_log(caplog)
     assert [item.levelname for item in caplog.records if item.levelno >= logging.ERROR] == []
     trail = world.api("auditor").get("/v1/audit/records", params={"outcome": "refused"}).json()
     assert [item["detail"]["code"] for item in trail["records"]] in ([], ["malformed"])

@@ -404,7 +404,7 @@ def test_what_nobody_foresaw_is_a_problem_that_tells_nothing(
             assert answer.headers["Content-Language"] == language
             for secret in (PERSON_RESIDENT_ID, "Traceback", "RuntimeError", "broken by", ".py"):
                 assert secret not in answer.text
-    assert "unforeseen RuntimeError" in read_server_log(caplog)
+    assert "unexpected RuntimeError" in read_server_log(caplog)
     trail = [item for item in refusals(ways.world) if item["detail"]["code"] == "internal_error"]
     assert [item["action"] for item in trail] == [f"POST {CHECKS}"] * 4
     monkeypatch.undo()
