@@ -43,6 +43,12 @@ def read_current_catalogue(registry: Registry, connection: Connection) -> Catalo
     return read_catalogue_at(registry, connection, read_head(connection).catalogue_version)
 
 
+def load_current_catalogue(registry: Registry) -> Catalogue:
+    """Return the catalogue of the current version, read on a connection of its own."""
+    with registry.database.reading() as connection:
+        return read_current_catalogue(registry, connection)
+
+
 def read_law(registry: Registry, connection: Connection) -> Law:
     """Return the law of this moment."""
     head, now = read_head(connection), registry.clock.now()
@@ -62,8 +68,7 @@ def require_department_code(registry: Registry, name_or_code: str) -> str:
     Raises:
         InvalidPayload: the catalogue has no such department.
     """
-    with registry.database.reading() as connection:
-        found = read_current_catalogue(registry, connection).find_department(name_or_code)
+    found = load_current_catalogue(registry).find_department(name_or_code)
     if found is None:
         raise InvalidPayload(
             Sentence(

@@ -4,8 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends
 
-from app.catalogue import schemas
-from app.catalogue.queries import read_current_catalogue
+from app.catalogue import queries, schemas
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
 from app.rules.law import Catalogue, Domain, PlannedBody
@@ -19,13 +18,12 @@ router = APIRouter(
 )
 
 
-def read_catalogue(registry: RegistryDep) -> Catalogue:
+def load_catalogue(registry: RegistryDep) -> Catalogue:
     """Return the current catalogue."""
-    with registry.database.reading() as connection:
-        return read_current_catalogue(registry, connection)
+    return queries.load_current_catalogue(registry)
 
 
-CatalogueDep = Annotated[Catalogue, Depends(read_catalogue)]
+CatalogueDep = Annotated[Catalogue, Depends(load_catalogue)]
 
 
 @router.get("/domains")

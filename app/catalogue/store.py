@@ -60,7 +60,7 @@ def add_version(
     """Insert a whole catalogue, derived from the current one, as the next version.
 
     Raises:
-        LawMoved: another change made a newer version first.
+        ConcurrentChange: another change made a newer version first.
     """
     version = connection.execute(
         update(RegistryState)

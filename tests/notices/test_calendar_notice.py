@@ -18,12 +18,14 @@ import app.entries.changes.next_version
 import app.entries.recording.batch
 import app.notices.service
 from app.calendar.notices import CalendarNotice, read_calendar_notice
+from app.calendar.service import record_year
 from app.db.counter import read_head, take_sequence
 from app.db.tables import CalendarVersion, EntryVersion
 from app.errors import InvalidPayload
 from app.notices.service import load_calendar_notice
 from app.redress.due_days import recompute_due_days
-from tests.support.redress_cases import build_objection, open_case
+from app.rules.calendar import CalendarYear
+from tests.support.redress_cases import build_objection, open_case, require_status, take_case_step
 from tests.support.request_bodies import (
     build_decision,
     build_organisation,
@@ -319,6 +321,40 @@ def test_a_publication_during_the_load_uses_the_new_calendar(
     require_gap_free(world)
 
 
+def test_a_step_of_a_case_during_the_load_does_not_deadlock(
+    world: World,
+    case_and_entry: tuple[dict[str, Any], dict[str, Any]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    case, entry = case_and_entry
+    year = CalendarNotice.model_validate(LATER).to_calendar_year()
+    results: list[tuple[int, int, int]] = []
+    attempts: list[CalendarYear] = []
+    loader = threading.Thread(
+        target=lambda: results.append(load_calendar_notice(world.registry, year))
+    )
+
+    def record(*arguments: Any) -> int:
+        attempts.append(arguments[-1])
+        return record_year(*arguments)
+
+    def take(*taken: Any, **versions: Any) -> Any:
+        if loader.ident is None:
+            loader.start()
+            loader.join(0.3)  # the step holds its case, so the load waits for it
+        return take_sequence(*taken, **versions)
+
+    monkeypatch.setattr(app.notices.service, "record_year", record)
+    monkeypatch.setattr(app.entries.changes.next_version, "take_sequence", take)
+    rejected = {"outcome": "rejected", "reasons": "无误"}
+    require_status(take_case_step(world.api(), case, "decision", rejected, 2))
+    loader.join()
+    assert results == [(2, 1, 0)]
+    assert attempts == [year]
+    assert clock(world, entry) == (WHEN_LATER, False, "2")
+    require_gap_free(world)
+
+
 def test_many_pushes_beside_a_load_use_the_new_calendar(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     bodies = [
@@ -377,7 +413,7 @@ def test_a_failure_in_the_deadlines_leaves_the_old_calendar(
 
 @pytest.fixture
 def case_and_entry(world: World) -> tuple[dict[str, Any], dict[str, Any]]:
-    """An open objection of 2026-12-30, due on 2027-01-05 by statute, and its entry."""
+    """Open an objection on 2026-12-30, due on 2027-01-05 by statute; return it and its entry."""
     world.clock.set_day(date(2026, 12, 30))
     entry = decided(world, "2026-12-28")
     case = open_case(world.api(), entry, "objections", build_objection())
