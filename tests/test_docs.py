@@ -1,6 +1,7 @@
 """The documentation agrees with the code: every path, name, term and command in it exists."""
 
 import ast
+import json
 import re
 import tomllib
 from collections import Counter
@@ -31,6 +32,8 @@ LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 MODULE = re.compile(r"`(app(?:\.\w+)+)`")
 MAKE = re.compile(r"`?\bmake ([a-z]+)\b(?=[`\s])")
 COMMAND = re.compile(r"\bredblack ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?")
+OPERATION = re.compile(r"\b(GET|POST) (/v1/[\w/{}.-]*[\w}])")
+PARAMETER = re.compile(r"\{\w+\}")
 EXAMPLE = "YYYYMMDD"
 TABLE_ROW = re.compile(r"^\| (.+) \|$", re.MULTILINE)
 
@@ -98,6 +101,19 @@ class TestNames:
                 assert name in commands, part
                 nested = getattr(commands[name], "commands", None)
                 assert nested is None or inner in nested, part
+
+    def test_every_operation_exists(self, page: Path) -> None:
+        document = json.loads((ROOT / "openapi" / "registry.v1.json").read_text("utf-8"))
+        known = {
+            (method.upper(), PARAMETER.sub("{}", path))
+            for path, operations in document["paths"].items()
+            for method in operations
+        }
+        named = {
+            (method, PARAMETER.sub("{}", path))
+            for method, path in OPERATION.findall(page.read_text("utf-8"))
+        }
+        assert sorted(named - known) == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, CHANGELOG], ids=_name)
