@@ -187,7 +187,7 @@ def serve_app() -> CheckFastPath:
     settings = Settings()
     logs.configure(settings.log_level)
     served = build_served_app(create_app(settings), settings)
-    # What was imported stays, and what a request leaves is small: look for cycles seldom.
+    # Imported modules stay, and a request leaves little garbage: collect it rarely.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*COLLECT_AFTER)

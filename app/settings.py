@@ -9,7 +9,7 @@ from sqlalchemy.engine import URL, make_url
 
 
 class Synchronous(StrEnum):
-    """How hard SQLite presses a commit to the disk (PRAGMA synchronous)."""
+    """Durability of a commit on SQLite (PRAGMA synchronous)."""
 
     normal = "normal"
     full = "full"
@@ -130,10 +130,10 @@ class Settings(BaseSettings):
 
     @property
     def key_path(self) -> Path:
-        """Where the secret key file is.
+        """Return the path of the secret key file.
 
         Raises:
-            ValueError: on PostgreSQL, where no file was named: several nodes must share one.
+            ValueError: no file is set on PostgreSQL, where all nodes must share one.
         """
         if self.secret_key_file is not None:
             return self.secret_key_file

@@ -31,7 +31,7 @@ def list_audit_records(
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.AuditPage:
-    """Who did what, when, to what, with which result; the newest first."""
+    """List audit records: actor, time, action, target and outcome, the newest first."""
     asked = {
         "action": action,
         "outcome": outcome,

@@ -8,7 +8,7 @@ from app.http.schemas import View
 
 
 class AuditRecordView(View):
-    """Who did what, when, to what, with which result."""
+    """One audit record: actor, time, action, target and outcome."""
 
     id: UUID
     recorded_at: datetime

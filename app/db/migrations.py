@@ -28,7 +28,7 @@ def find_schema_head() -> str | None:
 
 
 def upgrade(settings: Settings) -> None:
-    """Bring the database to the newest revision; safe beside the running version."""
+    """Upgrade the database to the newest revision; safe while the former release serves."""
     config = build_alembic_config()
     with open_migration_connection(settings) as connection:
         config.attributes["connection"] = connection

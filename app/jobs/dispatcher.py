@@ -21,7 +21,7 @@ POLL_SECONDS = 5.0
 
 
 class Dispatcher:
-    """Starts workers beside one server process."""
+    """A dispatcher that starts workers beside one server process."""
 
     def __init__(self, registry: Registry, queues: Sequence[JobQueue]) -> None:
         self._registry = registry

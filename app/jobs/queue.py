@@ -34,7 +34,7 @@ class JobQueue(Protocol):
         """Claim and run the job that has waited longest; return False if none waits.
 
         Raises:
-            KeyboardInterrupt: the process was told to stop.
+            KeyboardInterrupt: the process received a stop signal.
         """
 
     def clean_up(self, registry: Registry) -> None:

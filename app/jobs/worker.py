@@ -14,7 +14,7 @@ def run_waiting_jobs(registry: Registry, queues: Sequence[JobQueue]) -> int:
     """Run jobs until none waits; return their number.
 
     Raises:
-        KeyboardInterrupt: the process was told to stop.
+        KeyboardInterrupt: the process received a stop signal.
     """
     worker = name_worker()
     count = 0

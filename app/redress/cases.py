@@ -1,6 +1,6 @@
-"""What every case has in common: how it is opened, how a step is taken, under which lock.
+"""Cases in general: opening a case and recording a step, under the lock of its subject.
 
-The subject of the entry is locked first, and with it the cases: whoever holds it decides alone.
+The subject of the entry is locked first, and its cases with it, so that one transaction decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +41,7 @@ from app.rules.transitions import Action, require_transition_allowed
 
 @dataclass(frozen=True, slots=True)
 class LockedEntry:
-    """An entry under its lock, with what is decided by: the law of the moment, and for whom."""
+    """A locked entry, with the law and the caller by which a step is decided."""
 
     registry: Registry
     connection: Connection
@@ -54,7 +54,7 @@ class LockedEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """What a step leads to: the case's next state and due day, and versions of entries."""
+    """The result of a step: the next state and due day of the case, and new versions of entries."""
 
     state: CaseState
     due_day: WorkingDayResult | None = None
@@ -129,16 +129,16 @@ def record_step(
     requires_person: bool = False,
     find_other_entry_ids: Callable[[Connection, UUID], set[UUID]] | None = None,
 ) -> CaseRow:
-    """Take a step of a case; the very same again changes nothing.
+    """Record a step of a case; the same step again changes nothing.
 
-    `beside` finds the other entries that the step may change.
+    `find_other_entry_ids` finds the other entries that the step may change.
 
     Raises:
-        EntryNotFound, CaseNotFound: no such entry, or case of it, of the caller's department.
-        NotYourDepartment, PersonKeyRequired: the step is for a person of the department.
-        StaleVersion: the entry was changed since the version that was decided on.
+        EntryNotFound, CaseNotFound: no such entry, or case of it, of the department of the caller.
+        NotYourDepartment, PersonKeyRequired: the step needs a person of the department.
+        StaleVersion: the entry was changed since the version of the decision.
         StepRefused: the case is not at this step.
-        RegistryError: what `decide` refuses it for.
+        RegistryError: `decide_step` refuses the step.
     """
     body_values = body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
@@ -217,7 +217,7 @@ def build_next_version(
         action=action,
         audit_action=AuditAction(f"entry_{AUDIT_NAME_ENDINGS[action]}"),
         reason=reason,
-        # A retry is told by its case, so the digest of the version needs to be its own alone.
+        # The case recognises a retry, so the digest only has to be unique to the version.
         digest=fingerprint({"action": action, "version": row.version}),
         changed_values=changed_values,
     )

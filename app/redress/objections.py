@@ -34,7 +34,7 @@ from app.rules.redress import (
 )
 from app.rules.transitions import Action
 
-CORRECTION_POINTER = "/correction"  # where the changes of a correction stand in the body
+CORRECTION_POINTER = "/correction"  # the pointer of the correction in the body
 
 
 def open_objection(
@@ -110,10 +110,10 @@ def decide_objection(
     decision: ObjectionDecision,
     expected_version: int,
 ) -> CaseRow:
-    """Answer an objection: correct or revoke the entry, or say why it stands.
+    """Answer an objection: correct or revoke the entry, or give the reasons why it is right.
 
     Raises:
-        RegistryError: see `take_step`, and what stands against the correction or revocation.
+        RegistryError: see `record_step`; or the correction or revocation is not possible.
     """
     today = registry.clock.today()
     sealed_changes: dict[str, Any] = {}

@@ -61,7 +61,7 @@ def compute_repairability(
     *,
     applied_on: date | None = None,
 ) -> Repairability:
-    """Whether an entry may be repaired today with what is offered, and was asked for on a day."""
+    """Assess an entry for repair today, with the offered materials and the day of application."""
     listed_entries = entries.read_listed_entries(connection, [row.subject_id]).get(
         row.subject_id, []
     )
@@ -131,7 +131,7 @@ def open_repair(
 
 
 def _build_materials(application: RepairApplication) -> RepairMaterials:
-    # Of several documents on one of the means the latest says when it was done.
+    # Of several documents for one condition the latest gives the day.
     sorted_evidence = sorted(application.evidence, key=lambda item: item.completed_on)
     return RepairMaterials(
         means={item.means: item.completed_on for item in sorted_evidence},
@@ -163,10 +163,10 @@ def _require_repairable(
 def decide_acceptance(
     registry: Registry, caller: Caller, entry_id: UUID, case_id: UUID, acceptance: Acceptance
 ) -> CaseRow:
-    """Take the application up, or say why not.
+    """Accept an application for repair, or decline it with reasons.
 
     Raises:
-        RegistryError: see `take_step`.
+        RegistryError: see `record_step`.
     """
 
     def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
@@ -284,12 +284,12 @@ def decide_repair(
 
 def _build_repaired_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
     today = locked.law.today
-    # An exit as well, for a process of the former release beside this one knows no repair.
+    # Also an exit, because a process of the former release knows no repair.
     return build_ending_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
 
 
 def _find_linked_entries(locked: LockedEntry) -> list[EntryRow]:
-    """Entries on the other persons of the same case that still stand."""
+    """Find the entries in force on other persons of the same case."""
     allowed_statuses = TRANSITIONS[Action.repair].allowed_statuses
     return [
         row
@@ -307,10 +307,10 @@ def take_back_repair(
     taking_back: TakingBack,
     expected_version: int,
 ) -> CaseRow:
-    """The materials were false: what was repaired stands again, its term counted anew from today.
+    """Take back a repair that rests on false materials: the entry is restored with a new term.
 
     Raises:
-        RegistryError: see `take_step`.
+        RegistryError: see `record_step`.
     """
 
     def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:

@@ -63,7 +63,7 @@ def lodge_objection(
     registry: RegistryDep,
     response: Response,
 ) -> schemas.CaseView:
-    """The subject says that the entry is wrong: it is marked as disputed from now on.
+    """Open an objection of the subject: the entry is marked as disputed from now on.
 
     The answer is due in 3 working days (山东省社会信用条例 Art 39).
     """
@@ -114,7 +114,7 @@ def answer_objection(
     registry: RegistryDep,
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
-    """Answer an objection: correct or revoke the entry, or say why it stands."""
+    """Answer an objection: correct or revoke the entry, or give the reasons why it is right."""
     expected_version = read_version(if_match)
     case = objections.decide_objection(
         registry, caller, entry_id, case_id, decision, expected_version
@@ -167,7 +167,7 @@ def apply_for_repair(
 def list_entry_repairs(
     entry_id: UUID, caller: RedressReader, registry: RegistryDep
 ) -> schemas.RepairList:
-    """Whether the entry may be repaired, from when and with what; and every application for it."""
+    """Show the conditions of repair of an entry, what is missing, and all applications for it."""
     today = registry.clock.today()
     with registry.database.reading() as connection:
         row = _read_readable_entry(connection, entry_id, caller, today)
@@ -193,7 +193,7 @@ def accept_repair(
     caller: RedressWriter,
     registry: RegistryDep,
 ) -> schemas.CaseView:
-    """The recognising department takes the application up, or says why not: the first person."""
+    """Accept the application or decline it: the first person of the recognising department."""
     case = repairs.decide_acceptance(registry, caller, entry_id, case_id, acceptance)
     return build_case_view(case, registry.clock.today())
 
@@ -249,7 +249,7 @@ def take_repair_back(
     registry: RegistryDep,
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
-    """The materials were false: the entry stands again, its term counted anew from today."""
+    """Take back a repair that rests on false materials: the entry is restored with a new term."""
     expected_version = read_version(if_match)
     case = repairs.take_back_repair(
         registry, caller, entry_id, case_id, taking_back, expected_version

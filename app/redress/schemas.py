@@ -1,4 +1,4 @@
-"""What the listed ask for, what departments decide, and how a case is shown."""
+"""Bodies of objections and repairs, decisions on them, and the view of a case."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -22,7 +22,7 @@ def build_example_config(**body: Any) -> ConfigDict:  # noqa: ANN401 - any JSON 
 
 
 class Applicant(Model):
-    """Who asks: the subject itself, or somebody whom it sent, and what proves that."""
+    """The applicant: the subject itself or its representative, with a proof of identity."""
 
     kind: Literal["self", "delegated"]
     name: Name
@@ -40,7 +40,7 @@ class Evidence(Model):
 
 
 class Objection(Model):
-    """The subject says that an entry is wrong."""
+    """An objection: the subject claims that an entry is wrong."""
 
     model_config = build_example_config(
         applicant=APPLICANT_EXAMPLE,
@@ -71,7 +71,7 @@ class ObjectionRevocation(Model):
 
 
 class ObjectionOutcome(StrEnum):
-    """How an objection ends."""
+    """The possible ends of an objection."""
 
     upheld = "upheld"
     rejected = "rejected"
@@ -79,7 +79,7 @@ class ObjectionOutcome(StrEnum):
 
 
 class ObjectionDecision(Model):
-    """The answer to an objection; one that is upheld says what is put right."""
+    """The answer to an objection; an upheld one states the correction or revocation."""
 
     model_config = build_example_config(
         outcome="upheld",
@@ -108,7 +108,7 @@ class ObjectionDecision(Model):
 
 
 class MeansEvidence(Evidence):
-    """What was done to repair, when, and the document that proves it."""
+    """Evidence for one condition of repair: the measure taken, its day and its document."""
 
     means: Means
     completed_on: Day
@@ -146,7 +146,7 @@ class RepairApplication(Model):
 
 
 class Acceptance(Model):
-    """Whether the application is taken up; by one person of the recognising department."""
+    """Acceptance of an application, by one person of the recognising department."""
 
     model_config = build_example_config(outcome="accepted", reasons="材料齐全")
 
@@ -174,7 +174,7 @@ class RepairDecision(Model):
 
 
 class TakingBack(Model):
-    """The repair was obtained by false materials: the entry stands again, its term begins anew."""
+    """The end of a repair that rests on false materials: the entry is restored with a new term."""
 
     model_config = build_example_config(reasons="提交的支付凭证系伪造")
 
@@ -228,7 +228,7 @@ class ObjectionList(View):
 
 
 class RepairabilityView(View):
-    """Whether an entry may be repaired today, and what is missing."""
+    """The conditions of repair of an entry today, and what is missing."""
 
     repairable: bool
     severity: Severity | None
@@ -248,7 +248,7 @@ class RepairabilityView(View):
 
 
 class RepairList(View):
-    """Whether the entry can be repaired, and every application for it, oldest first."""
+    """The conditions of repair of an entry, and all applications for it, the oldest first."""
 
     repairability: RepairabilityView
     repairs: list[CaseView]

@@ -126,7 +126,7 @@ def lock_open_cases(connection: Connection) -> None:
 
 
 def update_due_day(connection: Connection, case: CaseRow, due_day: WorkingDayResult) -> bool:
-    """Count an open case anew; False where a step was taken meanwhile, which counts for itself."""
+    """Update the due day of an open case; return False if a step was taken meanwhile."""
     updated = connection.execute(
         update(RedressCase)
         .where(

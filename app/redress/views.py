@@ -1,4 +1,4 @@
-"""Cases and repairability on the wire."""
+"""Views of cases and of the conditions of repair."""
 
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ HIDDEN_STEP_FIELDS = {"digest", "actor_id"}
 
 
 def build_case_view(case: CaseRow, today: date) -> CaseView:
-    """A case as it stands today."""
+    """Build the view of a case as of today."""
     return CaseView(
         id=case.id,
         kind=CaseKind(case.kind),
@@ -34,7 +34,7 @@ def _remove_hidden_fields(step: dict[str, Any]) -> dict[str, Any]:
 
 
 def build_repairability_view(repairability: Repairability) -> RepairabilityView:
-    """Whether, by which rule, from when, and what is missing."""
+    """Build the view of the conditions of repair: the rule, the earliest day, what is missing."""
     rule = repairability.rule
     minimum = rule and rule.minimum.get(repairability.severity or Severity.general)
     return RepairabilityView(

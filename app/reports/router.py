@@ -1,4 +1,4 @@
-"""How the departments keep the clock."""
+"""Routes of reports on the 7-working-day deadline."""
 
 from datetime import timedelta
 from typing import Annotated

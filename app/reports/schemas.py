@@ -1,4 +1,4 @@
-"""What the credit office reads about the clock."""
+"""Reports on the 7-working-day deadline, for the credit office."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from app.http.schemas import Day, View
 
 
 class TimelinessRow(View):
-    """One department and list type within the days asked for, by the day of decision."""
+    """One department and list type in the period, by the day of decision."""
 
     department: str
     department_name: str | None
@@ -27,7 +27,7 @@ class TimelinessRow(View):
 
 
 class TimelinessReport(View):
-    """How the departments kept the 7-working-day clock."""
+    """Timeliness of disclosure: how often departments met the 7-working-day deadline."""
 
     # Counted back from `to`, so it may lie before any day that is taken.
     from_: date = Field(alias="from")

@@ -20,7 +20,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # The former release knows no repair: for it the entry has left the list, not to stand again.
+    # The former release knows no repair: there the entry has left the list for good.
     op.execute(
         "UPDATE entry_versions SET exited_on = repaired_on"
         " WHERE repaired_on IS NOT NULL AND exited_on IS NULL"

@@ -1,4 +1,4 @@
-"""The day from which what is over may stand on no channel any more.
+"""The first day on which no channel may show an ended entry.
 
 Revision: 0003, after 0002.
 """

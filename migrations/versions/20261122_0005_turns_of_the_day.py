@@ -1,4 +1,4 @@
-"""What only the calendar, or another entry, changed about an entry.
+"""Changes of status that the day, or another entry, made.
 
 Revision: 0005, after 0004.
 """

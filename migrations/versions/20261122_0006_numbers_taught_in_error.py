@@ -1,4 +1,4 @@
-"""A number or name that only a decision on the wrong subject taught is nobody's.
+"""Numbers and names that only a decision on a wrong subject gave belong to no subject.
 
 Revision: 0006, after 0005.
 """
@@ -38,7 +38,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Before, a number was one subject's for good: those that are nobody's would stand in the way.
+    # Before, a number belonged to one subject for ever: numbers of no subject would block others.
     for table in TAUGHT:
         op.execute(sa.text(f"DELETE FROM {table} WHERE NOT current"))  # noqa: S608 - our own names
     op.drop_index(op.f("ix_subject_identifiers_scheme_lookup_key"), "subject_identifiers")

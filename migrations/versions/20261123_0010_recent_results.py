@@ -1,4 +1,4 @@
-"""Results of the newest checks, kept apart until they are sorted in by whom was asked for.
+"""Results of the newest checks, kept apart until they are indexed by requested number.
 
 Revision: 0010, after 0009.
 """

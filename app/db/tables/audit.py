@@ -1,4 +1,4 @@
-"""The append-only trail: changes beside what they change, reads and refusals in the ledger."""
+"""The append-only audit trail: changes in the registry, reads and refusals in the ledger."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from app.db.tables.base import LEDGER, Base, Code, Seq
 
 
 class _Record:
-    """Who did what, when, to what, with which result; `detail` holds no personal number."""
+    """Actor, time, action, target and outcome; `detail` holds no personal number."""
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     recorded_at: Mapped[datetime]
@@ -27,7 +27,7 @@ class _Record:
 
 
 class AuditRecord(_Record, Base):
-    """A change; committed with what it tells of."""
+    """The record of a change, committed together with the change."""
 
     __tablename__ = "audit_records"
     __table_args__ = (Index(None, "target"),)

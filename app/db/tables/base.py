@@ -1,4 +1,4 @@
-"""What all tables share: names of constraints, and the column types that differ by database."""
+"""Shared parts of all tables: names of constraints, and column types that differ by database."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -10,8 +10,8 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
 
-# Checks and the audit of reads: a second file on SQLite (an import there never stands between a
-# clerk and an answer), a schema of the one database on PostgreSQL.
+# Checks and the audit of reads: a second file on SQLite (so that no check waits for an import), a
+# schema on PostgreSQL.
 LEDGER = "ledger"
 
 

@@ -1,4 +1,4 @@
-"""What was asked and what was answered, kept before the answer leaves."""
+"""Checks: questions and answers, recorded before the answer is sent."""
 
 from datetime import date, datetime
 from typing import Any
@@ -33,12 +33,12 @@ class Check(Base):
     catalogue_version: Mapped[str] = mapped_column(Code)
     answer: Mapped[dict[str, Any]]
     withheld_until: Mapped[date | None]
-    """The last day on which the subject is not told of the question: an open investigation."""
+    """The last day on which an open investigation hides the question from the subject."""
     withheld_basis: Mapped[str | None] = mapped_column(Text)
 
 
 class _Result:
-    """One subject of a check; the number asked for is kept as a keyed digest only."""
+    """One subject of a check; the requested number is stored as a keyed digest only."""
 
     position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     asked_digest: Mapped[str] = mapped_column(Digest)
@@ -47,7 +47,7 @@ class _Result:
 
 
 class CheckResult(_Result, Base):
-    """A result where its subject finds it: sorted by whom was asked for."""
+    """A result in the index by requested number, where the own report of the subject finds it."""
 
     __tablename__ = "check_results"
     __table_args__ = (Index(None, "asked_digest"), Index(None, "subject_id"), {"schema": LEDGER})
@@ -68,7 +68,7 @@ class RecentResult(_Result, Base):
 
 
 class Outcome(Base):
-    """What the asking office then did with a result (the feedback of joint punishment)."""
+    """The measure that the requesting office then took (feedback of joint punishment)."""
 
     __tablename__ = "outcomes"
     __table_args__ = (UniqueConstraint("check_id", "ref"), {"schema": LEDGER})

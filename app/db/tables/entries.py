@@ -16,9 +16,9 @@ BY_DAY = text("cause = 'day'")
 
 
 class Entry(Base):
-    """What never changes about an entry: whom, which list, by whom, under which reference.
+    """The constant facts of an entry: subject, list type, department and reference.
 
-    Only the reference is freed where a whole submission is taken back.
+    Only the reference is released when a whole submission is reversed.
     """
 
     __tablename__ = "entries"
@@ -127,11 +127,11 @@ class EntryVersion(Base):
     published_on: Mapped[date | None]
     published_late: Mapped[bool | None]
     take_down_from: Mapped[date | None]
-    """The first day on which it may stand on no channel, while it still stands on one."""
+    """The first day on which no channel may show the entry, while one still does."""
 
 
 class EntryPerson(Base):
-    """The sealed number of a responsible person that an entry names; it lists nobody."""
+    """The encrypted number of a responsible person of an entry; it puts no person on a list."""
 
     __tablename__ = "entry_persons"
     __table_args__ = (Index(None, "scheme", "lookup_key"),)
@@ -144,9 +144,9 @@ class EntryPerson(Base):
 
 
 class EntryTurn(Base):
-    """A change of status that no version of the entry made: the day did, or another entry.
+    """A change of status without a new version: made by the day, or by another entry.
 
-    Numbered like a version, so that whoever follows the changes learns of it.
+    It has a sequence number like a version, so that followers of the feed learn of it.
     """
 
     __tablename__ = "entry_turns"

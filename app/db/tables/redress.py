@@ -1,4 +1,4 @@
-"""Objections and credit repair: one case a row, its steps beside it."""
+"""Objections and credit repair: one row for a case, with its steps."""
 
 from datetime import date, datetime
 from typing import Any

@@ -21,9 +21,9 @@ class RegistryState(Base):
     catalogue_version: Mapped[int]
     calendar_version: Mapped[int]
     recorded_at: Mapped[datetime | None]
-    """When the newest change was recorded; the next is never earlier, whosever clock it is by."""
+    """The instant of the newest change; later changes are never earlier, on any node."""
     turned_on: Mapped[date | None]
-    """The last day whose turn was written down (`EntryTurn`)."""
+    """The last day whose day change was recorded (`EntryTurn`)."""
 
 
 class SealingKey(Base):
@@ -37,7 +37,7 @@ class SealingKey(Base):
 
 
 class ApiKey(Base):
-    """Who may call; the key itself is kept as a hash only."""
+    """API keys; only a hash of each key is stored."""
 
     __tablename__ = "api_keys"
 

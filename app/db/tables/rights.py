@@ -1,4 +1,4 @@
-"""Reports that subjects were given about themselves; in the ledger, beside who asked about them."""
+"""Own reports, in the ledger with the checks that they list."""
 
 from datetime import datetime
 from typing import Any
@@ -11,7 +11,7 @@ from app.db.tables.base import LEDGER, Base, Code, Digest
 
 
 class OwnReport(Base):
-    """What was told to a subject about itself, and the code by which anybody can verify it."""
+    """An own report as it was issued, and the code that verifies it."""
 
     __tablename__ = "own_reports"
     __table_args__ = (Index(None, "subject_id"), {"schema": LEDGER})

@@ -1,4 +1,4 @@
-"""Whom entries are about; one row however many pushes name them."""
+"""Subjects of entries: one row for a subject, however many pushes name it."""
 
 from datetime import date, datetime
 from uuid import UUID
@@ -26,10 +26,10 @@ class Subject(Base):
 
 
 class SubjectName(Base):
-    """Every name that a decision gave the subject, the present one included.
+    """Every name that a decision gave the subject, including the present one.
 
-    `current` is false where only decisions on the wrong subject gave it: such a name finds nobody
-    today, but leads a re-examination of the past to the subject.
+    `current` is false if only decisions on a wrong subject gave the name: it finds nothing today,
+    but a re-examination of the past still reaches the subject by it.
     """
 
     __tablename__ = "subject_names"
@@ -43,11 +43,11 @@ class SubjectName(Base):
 
 
 class SubjectIdentifier(Base):
-    """A number that means one subject.
+    """A number that identifies one subject.
 
-    Organisational numbers stand in `lookup_key` as they are; personal ones stand there as a blind
-    index, and `ciphertext` holds them sealed. `shown` is what an answer may show. `current` is as
-    for names; a number that is not current may be another subject's.
+    `lookup_key` holds organisational numbers in clear and personal numbers as a blind index; then
+    `ciphertext` holds the encrypted number. `shown` is the form for answers. `current` is as for
+    names; a number that is not current may belong to another subject.
     """
 
     __tablename__ = "subject_identifiers"

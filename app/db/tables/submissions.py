@@ -13,10 +13,10 @@ UNFINISHED = text("finished_at IS NULL")
 
 
 class Submission(Base):
-    """One file, from its first byte to the answer for its last row.
+    """One submitted file, from its first byte to the result of its last row.
 
-    Who works on it holds a lease (`worker` until `leased_until`): every step that is written names
-    the worker, so that one who was given up for dead cannot write beside his successor.
+    The worker holds a lease (`worker` until `leased_until`). Every recorded step names the worker,
+    so that a worker whose lease expired cannot write beside its successor.
     """
 
     __tablename__ = "submissions"
@@ -59,7 +59,7 @@ class Submission(Base):
     worker: Mapped[str | None] = mapped_column(Code)
     leased_until: Mapped[datetime | None]
     attempts: Mapped[int]
-    """How often it was taken up since its last step: a file must not kill workers for ever."""
+    """Attempts since the last step: a file must not kill workers without end."""
 
     rows_read: Mapped[int]
     accepted: Mapped[int]
@@ -90,7 +90,7 @@ class SubmissionPart(Base):
 
 
 class SubmissionBatch(Base):
-    """What became of some consecutive rows, written in the transaction that recorded them."""
+    """Results of consecutive rows, recorded in the transaction of the rows."""
 
     __tablename__ = "submission_batches"
 
