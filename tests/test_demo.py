@@ -28,8 +28,8 @@ from app.db.tables import (
 from app.db.tables import SubjectName as NameRow
 from app.demo import load_demo_data, print_keys, synthetic
 from app.disclosure.store import build_disclosure_state_expression
-from app.entries import store
-from app.entries.store import EntryRow
+from app.entries.store import reads
+from app.entries.store.rows import EntryRow
 from app.registry import Registry
 from app.rules.disclosure import DisclosureState
 from app.rules.identifiers import Scheme, parse_identifier
@@ -76,7 +76,7 @@ def today(registry: Registry) -> date:
 @pytest.fixture(scope="module")
 def rows(registry: Registry, today: date) -> list[EntryRow]:
     with registry.database.reading() as connection:
-        return store.read_entry_page(
+        return reads.read_entry_page(
             connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR
         )
 
@@ -242,7 +242,7 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
     assert load_demo_data(other, subjects=SUBJECTS, seed=1) == len(rows)
     assert other.clock is clock
     with other.database.reading() as connection:
-        again = store.read_entry_page(
+        again = reads.read_entry_page(
             connection, today, after=None, limit=10_000, filters={}, caller=AUDITOR
         )
     other.close()
@@ -278,7 +278,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
         asked = connection.scalars(
             select(SubjectIdentifier.subject_id).where(SubjectIdentifier.lookup_key == number)
         ).all()
-        found = store.read_subject_entries(connection, asked, registry.clock.today())
+        found = reads.read_subject_entries(connection, asked, registry.clock.today())
     assert any(row.kind == ListKind.black for row in found)
     print_keys(registry, file)
     assert capsys.readouterr().out == first

@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any, Literal
 from uuid import UUID
 
-from app.entries.store import EntryRow, ListedEntry, StatusChangeRow
+from app.entries.store.rows import EntryRow, ListedEntry, StatusChangeRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,

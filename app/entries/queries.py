@@ -12,35 +12,39 @@ from app import errors
 from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.counter import find_law_versions_at
 from app.db.engines import Connection
-from app.entries import projections, schemas, store
-from app.entries.store import (
-    MAX_ID,
-    MIN_ID,
-    CheckedEntryRow,
-    EntryRow,
-    ListedEntry,
+from app.entries import projections, schemas
+from app.entries.store import reads, sequence
+from app.entries.store.checked_entries import read_checked_entries
+from app.entries.store.conditions import (
     build_filter_conditions,
-    build_snapshot_query,
     build_status_expression,
-    find_public_change_seqs,
-    find_recorded_at,
-    find_seq_at,
     is_not_ended_on,
     is_version_at,
     is_visible_to,
-    read_changes_after,
-    read_checked_entries,
+)
+from app.entries.store.reads import (
     read_current_entries,
     read_entry,
     read_entry_page,
     read_listed_entries,
     read_rows,
-    read_snapshot_page,
     read_subject_entries,
     read_versions,
     select_entries_as_of,
+)
+from app.entries.store.rows import (
+    CheckedEntryRow,
+    EntryRow,
+    ListedEntry,
     select_other_terms_on_list,
 )
+from app.entries.store.sequence import (
+    find_public_change_seqs,
+    find_recorded_at,
+    find_seq_at,
+    read_changes_after,
+)
+from app.entries.store.snapshots import MAX_ID, MIN_ID, build_snapshot_query, read_snapshot_page
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
@@ -105,14 +109,14 @@ def read_entry_view(
     with registry.database.reading() as connection:
         seq = known_seq
         if known_at is not None:
-            seq = store.find_seq_at(connection, known_at)
+            seq = sequence.find_seq_at(connection, known_at)
         elif known_seq is not None:
-            known_at = store.find_recorded_at(connection, known_seq)
-        row = store.read_entry(connection, entry_id, day, seq)
+            known_at = sequence.find_recorded_at(connection, known_seq)
+        row = reads.read_entry(connection, entry_id, day, seq)
         if row is None:
             raise errors.EntryNotFound
         is_current = day == today and seq is None
-        current_row = row if is_current else store.read_entry(connection, entry_id, today) or row
+        current_row = row if is_current else reads.read_entry(connection, entry_id, today) or row
         may_read_own_change = is_own_change and caller.acts_for(current_row.department)
         if not may_read_own_change and not can_read_fully(caller, current_row, today):
             raise errors.EntryNotFound
@@ -138,8 +142,8 @@ def read_view_page(
     """Read a page of entries that the caller sees whole; return also whether there are more."""
     day = on or registry.clock.today()
     with registry.database.reading() as connection:
-        seq = None if known_at is None else store.find_seq_at(connection, known_at)
-        rows = store.read_entry_page(
+        seq = None if known_at is None else sequence.find_seq_at(connection, known_at)
+        rows = reads.read_entry_page(
             connection,
             day,
             after=after,
@@ -162,10 +166,10 @@ def read_history(registry: Registry, caller: Caller, entry_id: UUID) -> schemas.
     """
     today = registry.clock.today()
     with registry.database.reading() as connection:
-        rows = store.read_versions(connection, entry_id, today)
-        status_changes = store.read_status_changes(connection, entry_id)
+        rows = reads.read_versions(connection, entry_id, today)
+        status_changes = sequence.read_status_changes(connection, entry_id)
         cause_ids = [item.cause_entry_id for item in status_changes if item.cause_entry_id]
-        cause_entries = store.read_current_entries(connection, cause_ids, today)
+        cause_entries = reads.read_current_entries(connection, cause_ids, today)
         calendar = read_current_calendar(registry, connection)
     if not rows or not can_read_fully(caller, rows[-1], today):
         raise errors.EntryNotFound
@@ -231,7 +235,7 @@ def _build_entry_views(
     seq: int | None = None,
 ) -> list[dict[str, Any]]:
     black_subject_ids = {row.subject_id for row in rows if row.kind == ListKind.black}
-    listed_entries = store.read_listed_entries(connection, black_subject_ids, seq)
+    listed_entries = reads.read_listed_entries(connection, black_subject_ids, seq)
     return [
         projections.build_entry_view(
             row,

@@ -37,7 +37,7 @@ from app.entries.recording.version_values import (
     build_ending_values,
     find_first_non_public_day,
 )
-from app.entries.store import lock_entries
+from app.entries.store.reads import lock_entries
 
 __all__ = [
     "ChangeCommand",

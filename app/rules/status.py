@@ -1,6 +1,7 @@
 """The status of an entry on a day, derived from its term; no status is stored.
 
-SQL twin: `app/entries/store.py`, `status_expression`; a test compares the two by enumeration.
+The SQL twin is `build_status_expression` in `app/entries/store/conditions.py`; a test compares
+the two by enumeration.
 """
 
 from dataclasses import dataclass

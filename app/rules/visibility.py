@@ -33,7 +33,7 @@ def determine_access_level(
     - Subscribers (the public) read only public entries. `admission.determine_disclosure_class`
       ensures that entries of natural persons are public only by a State rule (Art 20).
 
-    SQL twin for lists of entries: `app/entries/store`.
+    SQL twin for lists of entries: `app/entries/store/conditions.py`.
     """
     if void:
         return AccessLevel.full if caller.can_read_sealed else AccessLevel.none

@@ -24,9 +24,9 @@ from app.db.tables import (
     SubjectIdentifier,
     SubjectName,
 )
-from app.entries import store as entry_store
 from app.entries.recording.batch import RecordingResult, record_entries
 from app.entries.schemas import EntryPush
+from app.entries.store import writes as entry_writes
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.subjects.store import writes as subject_writes
 from tests.support.request_bodies import build_organisation, build_push, build_resident_id
@@ -80,7 +80,7 @@ def handed_over(monkeypatch: pytest.MonkeyPatch) -> dict[type[Base], list[Mappin
         found.setdefault(table, []).extend(rows)
         insert_many(connection, table, rows)
 
-    for store in (entry_store, subject_writes, audit_store):
+    for store in (entry_writes, subject_writes, audit_store):
         monkeypatch.setattr(store, "insert_many", note)
     return found
 

@@ -16,7 +16,7 @@ from app.db.counter import read_head
 from app.db.engines import is_connection_error
 from app.db.prepared import PreparedQuery, as_text, in_array
 from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
-from app.entries import store as entries
+from app.entries.store import checked_entries
 from app.http.problems import convert_database_error
 from app.rules.identity import LookupKey
 from app.subjects.queries import find_by_keys
@@ -111,9 +111,9 @@ def test_ten_thousand_ids_find_their_entries_and_none_finds_nothing(world: World
     strangers = [uuid4() for _ in range(MANY)]
     with world.registry.database.reading() as connection:
         day = date(2026, 11, 22)
-        found = entries.read_checked_entries(connection, [*strangers, *ids.values()], day)
-        assert entries.read_checked_entries(connection, [], day) == []
-        assert entries.read_checked_entries(connection, strangers, day) == []
+        found = checked_entries.read_checked_entries(connection, [*strangers, *ids.values()], day)
+        assert checked_entries.read_checked_entries(connection, [], day) == []
+        assert checked_entries.read_checked_entries(connection, strangers, day) == []
         assert BY_ID.fetch(connection, ids=[], kind="legal_person") == []
         assert BY_ID.fetch(connection, ids=list(ids.values()), kind="natural_person") == []
         rows = BY_ID.fetch(connection, ids=list(ids.values()), kind="legal_person")

@@ -14,9 +14,9 @@ from app.calendar.queries import read_current_calendar
 from app.db.engines import Connection
 from app.db.tables import EntryVersion, Subject
 from app.disclosure.store import build_disclosure_state_expression
-from app.entries import store
 from app.entries.projections import build_disclosure_view
-from app.entries.store import EntryRow
+from app.entries.store import conditions, reads, writes
+from app.entries.store.rows import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,
@@ -135,7 +135,7 @@ class Rows:
     def write(self, world: World) -> None:
         with world.registry.database.writing() as connection:
             connection.execute(insert(Subject), self.subjects)
-            store.add_entries(connection, self.entries, self.versions, [])
+            writes.add_entries(connection, self.entries, self.versions, [])
 
 
 def terms() -> Iterator[dict[str, Any]]:
@@ -157,7 +157,7 @@ def read(
     connection: Connection, on: date, seq: int | None, *more: Any
 ) -> list[tuple[EntryRow, tuple[Any, ...]]]:
     """Rows as of a day, each with further expressions from the same statement."""
-    query = store.select_entries_as_of(on, seq).add_columns(*more)
+    query = reads.select_entries_as_of(on, seq).add_columns(*more)
     width = len(EntryRow._fields)
     return [(EntryRow._make(row[:width]), tuple(row[width:])) for row in connection.execute(query)]
 
@@ -181,9 +181,9 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
                 connection,
                 on,
                 None,
-                store.build_status_expression(on),
-                store.is_not_ended_on(EntryVersion, on),
-                store.is_in_effect_on(EntryVersion, on),
+                conditions.build_status_expression(on),
+                conditions.is_not_ended_on(EntryVersion, on),
+                conditions.is_in_effect_on(EntryVersion, on),
             )
             assert len(found) == len(rows.entries)
             for row, (in_sql, not_ended, running) in found:
@@ -271,7 +271,7 @@ def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: W
         for seq, on in product([*range(len(written) + 2), None], days):
             known = [v for v in rows.versions if seq is None or v["seq"] <= seq]
             newest = {version["entry_id"]: version for version in known}
-            found = read(connection, on, seq, store.build_status_expression(on, seq))
+            found = read(connection, on, seq, conditions.build_status_expression(on, seq))
             assert {row.id: row.seq for row, _ in found} == {
                 entry_id: version["seq"] for entry_id, version in newest.items()
             }

@@ -13,7 +13,7 @@ import pytest
 from app.calendar.queries import read_current_calendar
 from app.catalogue.service import put_list_type_in_force
 from app.demo.synthetic import build_uscc
-from app.entries import store
+from app.entries.store import snapshots
 from app.exports import snapshot
 from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
@@ -366,12 +366,12 @@ def test_a_page_costs_what_it_holds_however_many_entries_there_are(
     if not world.registry.database.embedded:
         pytest.skip("PostgreSQL plans by how many entries there are, and here are none")
     day = world.clock.today()
-    asked = {"after": store.MIN_ID, "until": store.MAX_ID}
+    asked = {"after": snapshots.MIN_ID, "until": snapshots.MAX_ID}
     for statuses, filters in product(
         ([], [Status.active, Status.suspended], [Status.removed]),
         ({}, {"list": "red"}, {"domain": "tax_fraud"}, {"department": "tax"}),
     ):
-        query = store.build_snapshot_query(
+        query = snapshots.build_snapshot_query(
             day, filters=filters, caller=Caller(None, "-", role), statuses=statuses, seq=7
         )
         with world.registry.database.reading() as connection:

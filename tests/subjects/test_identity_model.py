@@ -19,10 +19,10 @@ from app.catalogue.service import put_list_type_in_force
 from app.checks.matching import Matching
 from app.checks.questions import Question, question_about
 from app.db.counter import read_head
-from app.entries import store
 from app.entries.changes.amendments import correct_facts, revoke_entry
 from app.entries.recording.batch import record_entry
 from app.entries.schemas import Correction, EntryPush, Revocation, RevocationCode
+from app.entries.store import reads
 from app.errors import IdentifierConflict, SubjectKindConflict
 from app.rules.identifiers import Scheme, parse_identifier
 from app.rules.permissions import COMMAND_LINE_CALLER
@@ -211,7 +211,7 @@ class Example:
 
     def row(self, entry_id: UUID) -> Any:
         with self.registry.database.reading() as connection:
-            return store.read_entry(connection, entry_id, TODAY)
+            return reads.read_entry(connection, entry_id, TODAY)
 
     def change(self, place: int, **changes: Any) -> None:
         entry = self.choose(place)

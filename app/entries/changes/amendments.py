@@ -11,7 +11,6 @@ from app.catalogue.queries import Law, read_catalogue_at
 from app.clock import civil_day
 from app.crypto import fingerprint
 from app.db.engines import Connection
-from app.entries import store
 from app.entries.changes.next_version import ChangeCommand, change_entry, require_day_within
 from app.entries.recording import proposals
 from app.entries.recording.version_values import (
@@ -22,7 +21,8 @@ from app.entries.recording.version_values import (
     find_first_non_public_day,
 )
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
-from app.entries.store import EntryRow
+from app.entries.store import reads, rows
+from app.entries.store.rows import EntryRow
 from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.http.schemas import FIRST_DAY
 from app.registry import Registry
@@ -127,8 +127,8 @@ def replace_facts(
         facts, birth_date, issued_by_police=issued_by_police, restored_on=row.lapsed_until
     )
     ruling = _apply_law_to_changes(decision_facts, list_type, law.today, row, pointer)
-    listed_entries = store.read_listed_entries(connection, [row.subject_id]).get(row.subject_id, [])
-    same_list_terms = store.select_other_terms_on_list(row, listed_entries)
+    listed_entries = reads.read_listed_entries(connection, [row.subject_id]).get(row.subject_id, [])
+    same_list_terms = rows.select_other_terms_on_list(row, listed_entries)
     ruling = apply_consecutive_cap(
         ruling, list_type, same_list_terms, is_last_day_given="effective_until" in facts
     )
@@ -340,12 +340,12 @@ def extend_term(
             "effective_until": extension_body["effective_until"],
             "extension": {**extension_body["decision"], "legal_basis": extension.legal_basis},
         }
-        listed_entries = store.read_listed_entries(connection, [row.subject_id]).get(
+        listed_entries = reads.read_listed_entries(connection, [row.subject_id]).get(
             row.subject_id, []
         )
         term = replace(row.term, effective_until=last_day)
         require_within_consecutive_cap(
-            term, list_type, store.select_other_terms_on_list(row, listed_entries)
+            term, list_type, rows.select_other_terms_on_list(row, listed_entries)
         )
         not_public_from = find_first_non_public_day(row, row.disclosure_class_enum, law.today)
         return {

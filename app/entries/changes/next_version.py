@@ -14,12 +14,12 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.db.counter import take_sequence
 from app.db.engines import Connection
-from app.entries import store
 from app.entries.changes import status_changes
 from app.entries.changes.status_changes import StatusChange
 from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.recording.version_values import build_person_values
-from app.entries.store import EntryRow
+from app.entries.store import reads, rows, writes
+from app.entries.store.rows import EntryRow
 from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
 from app.registry import Registry
 from app.rules.law import ListKind
@@ -62,7 +62,7 @@ def change_entry(
 
     def write_change(connection: Connection) -> None:
         law = read_law(registry, connection)
-        row = store.lock_entry(connection, entry_id, law.today)
+        row = reads.lock_entry(connection, entry_id, law.today)
         if row is None or not caller.acts_for(row.department):
             raise EntryNotFound
         if _is_already_done(connection, row, command):
@@ -72,7 +72,7 @@ def change_entry(
         if command.expected_version is not None and command.expected_version != row.version:
             raise StaleVersion(current_version=row.version)
         day = command.status_day or law.today
-        row_on_day = row if day == law.today else store.read_entry(connection, entry_id, day)
+        row_on_day = row if day == law.today else reads.read_entry(connection, entry_id, day)
         require_transition_allowed(
             command.action, (row_on_day or row).compute_status(day), caller, row.department
         )
@@ -138,7 +138,7 @@ def append_versions(
             versions[entry_id, base_version]["superseded_seq"] = seq
         else:
             superseded.append((entry_id, base_version, seq))
-        versions[entry_id, base_version + 1] = store.build_version_values(item.row) | {
+        versions[entry_id, base_version + 1] = rows.build_version_values(item.row) | {
             **item.changed_values,
             "version": base_version + 1,
             "seq": seq,
@@ -154,8 +154,8 @@ def append_versions(
             caller, recorded_at, item.audit_action, "done", entry_id, version=base_version + 1
         )
         records.append(record | {"seq": seq})
-    store.supersede_versions(connection, superseded)
-    store.add_entries(connection, [], [*versions.values()], [])
+    writes.supersede_versions(connection, superseded)
+    writes.add_entries(connection, [], [*versions.values()], [])
     status_changes.add_status_changes(
         connection, found_changes, law.today, first_seq + len(next_versions), recorded_at
     )
@@ -177,7 +177,7 @@ def _find_status_changes(
     }
     return [
         status_change
-        for listed_entries in store.read_listed_entries(connection, affected_subject_ids).values()
+        for listed_entries in reads.read_listed_entries(connection, affected_subject_ids).values()
         for status_change in status_changes.find_red_status_changes(
             listed_entries, status_changes.replace_terms(listed_entries, terms), law.today
         )
@@ -188,7 +188,7 @@ def _is_already_done(connection: Connection, row: EntryRow, command: ChangeComma
     # A retry names the version that it was made from, or the one that it made. An older version
     # that the same action made does not count: facts may be changed, changed away, and back again.
     # Of a void entry, which is sealed, only what was done since is told again.
-    versions_made = store.find_versions_made_by(connection, row.id, command.digest, void=row.void)
+    versions_made = writes.find_versions_made_by(connection, row.id, command.digest, void=row.void)
     if command.expected_version is None:
         return row.version in versions_made
     return any(
@@ -203,10 +203,10 @@ def add_new_persons(
     persons: tuple[ResponsiblePersonNumber, ...],
 ) -> None:
     """Keep the sealed numbers of persons whom a change newly names."""
-    known_keys = store.read_person_lookup_keys(connection, entry_id) if persons else set()
+    known_keys = writes.read_person_lookup_keys(connection, entry_id) if persons else set()
     new_persons = [person for person in persons if person.lookup_key not in known_keys]
     if new_persons:
-        store.add_person_rows(
+        writes.add_person_rows(
             connection,
             [build_person_values(registry.secrets, entry_id, person) for person in new_persons],
         )

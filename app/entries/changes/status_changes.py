@@ -11,8 +11,8 @@ from uuid import UUID
 
 from app.db.counter import advance_day, read_head, take_sequence
 from app.db.engines import Connection
-from app.entries import store
-from app.entries.store import ListedEntry
+from app.entries.store import reads, sequence, writes
+from app.entries.store.rows import ListedEntry
 from app.registry import Registry
 from app.rules.law import ListKind
 from app.rules.status import Status, Term, compute_status
@@ -122,7 +122,7 @@ def add_status_changes(
     recorded_at: datetime,
 ) -> None:
     """Write turns down under the numbers that were taken for them, from `first` on."""
-    store.add_status_changes(
+    writes.add_status_changes(
         connection,
         [
             {**status_change._asdict(), "seq": seq, "day": day, "recorded_at": recorded_at}
@@ -134,9 +134,9 @@ def add_status_changes(
 def _find_status_changes_between(
     connection: Connection, last_day: date, today: date
 ) -> list[StatusChange]:
-    candidates = store.find_status_change_candidates(connection, last_day, today)
+    candidates = sequence.find_status_change_candidates(connection, last_day, today)
     subject_ids = {item.subject_id for item in candidates if item.kind != ListKind.record}
-    listed_entries = store.read_listed_entries(connection, subject_ids)
+    listed_entries = reads.read_listed_entries(connection, subject_ids)
     status_changes = [
         StatusChange(item.entry_id, status_after, CAUSED_BY_DAY, None)
         for item in candidates

@@ -19,7 +19,6 @@ from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.db.counter import take_sequence
 from app.db.engines import Connection
-from app.entries import store
 from app.entries.changes import status_changes
 from app.entries.changes.status_changes import StatusChange
 from app.entries.recording import proposals
@@ -31,7 +30,8 @@ from app.entries.recording.version_values import (
     build_person_values,
 )
 from app.entries.schemas import EntryPush
-from app.entries.store import ListedEntry
+from app.entries.store import reads, rows, writes
+from app.entries.store.rows import ListedEntry
 from app.errors import (
     EntryConflict,
     Fault,
@@ -209,9 +209,7 @@ class _ProposalBatch:
     for_update: bool = True
     connection: Connection = field(init=False)
     law: Law = field(init=False)
-    recorded_references: dict[tuple[str, str], store.RecordedReference] = field(
-        default_factory=dict
-    )
+    recorded_references: dict[tuple[str, str], rows.RecordedReference] = field(default_factory=dict)
     subject_ids_by_key: dict[LookupKey, UUID] = field(default_factory=dict)
     recorded_subjects: dict[UUID, RecordedSubject] = field(default_factory=dict)
     listed_entries: dict[UUID, list[ListedEntry]] = field(default_factory=dict)
@@ -251,10 +249,10 @@ class _ProposalBatch:
         self.recorded_subjects |= recorded_subjects
         # Behind the lock, so that a push that came just before is seen.
         references = {(item.department, item.source_ref) for item in valid_proposals}
-        self.recorded_references |= store.find_recorded_references(
+        self.recorded_references |= writes.find_recorded_references(
             self.connection, references - self.recorded_references.keys()
         )
-        self.listed_entries |= store.read_listed_entries(self.connection, new_subject_ids)
+        self.listed_entries |= reads.read_listed_entries(self.connection, new_subject_ids)
 
     def _decide(self, proposal: Proposal) -> RecordingResult | RegistryError:
         """Accept one push, or say what stands against it."""
@@ -273,7 +271,7 @@ class _ProposalBatch:
         except RegistryError as refusal:
             return refusal
         self.accepted.append(accepted)
-        self.recorded_references[reference] = store.RecordedReference(
+        self.recorded_references[reference] = rows.RecordedReference(
             accepted.entry_id, frozenset({proposal.facts_digest}), void=False
         )
         return RecordingResult(accepted.entry_id, replayed=False)
@@ -326,14 +324,14 @@ class _ProposalBatch:
         return _AcceptedProposal(proposal, ruling, entry_id, subject_id)
 
     def _require_replaceable(self, proposal: Proposal, replaced_id: UUID) -> None:
-        replaced_entry = store.read_entry(self.connection, replaced_id, self.law.today)
+        replaced_entry = reads.read_entry(self.connection, replaced_id, self.law.today)
         is_own_entry = (
             replaced_entry is not None and replaced_entry.department == proposal.department
         )
         if (
             not (is_own_entry and replaced_entry and replaced_entry.void)
             or replaced_id in self.replaced_ids
-            or store.is_replaced(self.connection, replaced_id, for_update=self.for_update)
+            or writes.is_replaced(self.connection, replaced_id, for_update=self.for_update)
         ):
             raise InvalidPayload(
                 faults=[
@@ -407,7 +405,7 @@ class _ProposalBatch:
             list(enumerate(self.accepted, start=first_seq)),
             civil_day(recorded_at),
         )
-        store.add_entries(
+        writes.add_entries(
             connection,
             [_build_entry_values(item, law, recorded_at) for _, item in numbered_proposals],
             [

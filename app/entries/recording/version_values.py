@@ -10,7 +10,7 @@ from uuid import UUID
 from app.catalogue.queries import Law
 from app.crypto import Secrets, fingerprint
 from app.entries.recording.proposals import ResponsiblePersonNumber
-from app.entries.store import EntryRow
+from app.entries.store.rows import EntryRow
 from app.rules.admission import Ruling
 from app.rules.disclosure import (
     Channels,

@@ -1,0 +1,185 @@
+"""Reads of entries: always as of a state of the registry (`seq`) and for a day."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    func,
+    select,
+)
+
+from app.db.tables import Entry, EntryVersion
+from app.entries.store.conditions import (
+    build_filter_conditions,
+    build_status_expression,
+    has_active_black_entry,
+    is_version_at,
+    is_visible_to,
+)
+from app.entries.store.rows import TERM_COLUMNS, EntryRow, ListedEntry, _build_term
+from app.rules.law import ListKind
+from app.rules.permissions import Caller
+from app.rules.status import Status
+from app.subjects.service import lock_subjects
+
+_ENTRY_COLUMNS = (
+    Entry.id,
+    func.coalesce(Entry.freed_ref, Entry.source_ref).label("source_ref"),
+    Entry.replaces,
+    Entry.received_at,
+)
+_VERSION_COLUMNS = tuple(
+    getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]
+)
+
+
+def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
+    """Entries as the registry knew them at `seq`, read for `day`."""
+    return (
+        select(
+            *_ENTRY_COLUMNS,
+            *_VERSION_COLUMNS,
+            has_active_black_entry(day, seq).label("black_active"),
+        )
+        .join(EntryVersion, EntryVersion.entry_id == Entry.id)
+        .where(is_version_at(EntryVersion, seq))
+    )
+
+
+def read_rows(connection: Connection, query: Select[Any]) -> list[EntryRow]:
+    """The rows of a query that began with `rows_as_of`."""
+    return [EntryRow._make(row) for row in connection.execute(query)]
+
+
+def read_entry(
+    connection: Connection, entry_id: UUID, day: date, seq: int | None = None
+) -> EntryRow | None:
+    """One entry as of a state and a day."""
+    rows = read_rows(connection, select_entries_as_of(day, seq).where(Entry.id == entry_id))
+    return rows[0] if rows else None
+
+
+def read_entry_page(
+    connection: Connection,
+    day: date,
+    *,
+    after: UUID | None,
+    limit: int,
+    filters: Mapping[str, Any],
+    caller: Caller,
+    statuses: Iterable[Status] = (),
+    seq: int | None = None,
+) -> list[EntryRow]:
+    """Entries that the caller sees whole, in the order of their ids (of recording).
+
+    `filters` are equalities by name: list_type, domain, department, list, source_ref, subject_id.
+    """
+    query = (
+        select_entries_as_of(day, seq)
+        .where(is_visible_to(caller, day))
+        .order_by(Entry.id)
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(Entry.id > after)
+    for condition in build_filter_conditions(filters):
+        query = query.where(condition)
+    if status_values := [status.value for status in statuses]:
+        query = query.where(build_status_expression(day, seq).in_(status_values))
+    return read_rows(connection, query)
+
+
+def read_subject_entries(
+    connection: Connection, subject_ids: Iterable[UUID], day: date, seq: int | None = None
+) -> list[EntryRow]:
+    """All entries of subjects, oldest first."""
+    unique_ids = set(subject_ids)
+    if not unique_ids:
+        return []
+    return read_rows(
+        connection,
+        select_entries_as_of(day, seq)
+        .where(EntryVersion.subject_id.in_(unique_ids))
+        .order_by(Entry.id),
+    )
+
+
+def read_versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow]:
+    """Every version of an entry, oldest first."""
+    query = (
+        select(
+            *_ENTRY_COLUMNS,
+            *_VERSION_COLUMNS,
+            has_active_black_entry(day, None).label("black_active"),
+        )
+        .join(EntryVersion, EntryVersion.entry_id == Entry.id)
+        .where(Entry.id == entry_id)
+        .order_by(EntryVersion.version)
+    )
+    return read_rows(connection, query)
+
+
+def read_current_entries(
+    connection: Connection, entry_ids: Iterable[UUID], day: date
+) -> dict[UUID, EntryRow]:
+    """Entries by id, as they are known now."""
+    return {
+        row.id: row
+        for row in read_rows(
+            connection, select_entries_as_of(day).where(Entry.id.in_(set(entry_ids)))
+        )
+    }
+
+
+def read_listed_entries(
+    connection: Connection, subject_ids: Iterable[UUID], seq: int | None = None
+) -> dict[UUID, list[ListedEntry]]:
+    """The red and black entries of subjects (locked ones, where something is decided by them)."""
+    version = EntryVersion
+    unique_ids = set(subject_ids)
+    found: dict[UUID, list[ListedEntry]] = {}
+    if not unique_ids:
+        return found
+    rows = connection.execute(
+        select(
+            version.entry_id,
+            version.subject_id,
+            version.kind,
+            version.list_type,
+            version.department,
+            *(getattr(version, name) for name in TERM_COLUMNS),
+        )
+        .where(
+            is_version_at(version, seq),
+            version.subject_id.in_(unique_ids),
+            version.kind != ListKind.record,
+        )
+        .order_by(version.entry_id)
+    )
+    for row in rows:
+        found.setdefault(row.subject_id, []).append(
+            ListedEntry(
+                row.entry_id, ListKind(row.kind), row.list_type, row.department, _build_term(row)
+            )
+        )
+    return found
+
+
+def lock_entry(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
+    """One entry, locked."""
+    return lock_entries(connection, [entry_id], day).get(entry_id)
+
+
+def lock_entries(
+    connection: Connection, entry_ids: Iterable[UUID], day: date
+) -> dict[UUID, EntryRow]:
+    """Entries by id, their subjects locked first so that no change beside this one is missed."""
+    has_wanted_id = Entry.id.in_(set(entry_ids))
+    lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(has_wanted_id)))
+    return {
+        row.id: row for row in read_rows(connection, select_entries_as_of(day).where(has_wanted_id))
+    }

@@ -1,0 +1,129 @@
+"""Writes of entries, and the reads that decide about a write: versions are added, never changed."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Connection,
+    and_,
+    bindparam,
+    false,
+    or_,
+    select,
+    update,
+)
+
+from app.db.bulk import insert_many
+from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
+from app.entries.store.conditions import is_version_at
+from app.entries.store.rows import RecordedReference
+
+
+def find_recorded_references(
+    connection: Connection, references: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], RecordedReference]:
+    """What is recorded under (department, source_ref) already."""
+    by_department: dict[str, list[str]] = {}
+    for department, source_ref in references:
+        by_department.setdefault(department, []).append(source_ref)
+    # Not pairs in one list: for those SQLite reads every version there is.
+    matches_any = or_(
+        false(),
+        *(
+            and_(Entry.department == department, Entry.source_ref.in_(source_refs))
+            for department, source_refs in by_department.items()
+        ),
+    )
+    rows = connection.execute(
+        select(
+            Entry.department,
+            Entry.source_ref,
+            Entry.id,
+            EntryVersion.facts_digest,
+            EntryVersion.void,
+        )
+        .join(EntryVersion, EntryVersion.entry_id == Entry.id)
+        .where(matches_any)
+    )
+    found: dict[tuple[str, str], RecordedReference] = {}
+    for row in rows:
+        key = (row.department, row.source_ref)
+        earlier = found.get(key, RecordedReference(row.id, frozenset(), void=False))
+        digests = earlier.digests | {row.facts_digest}
+        found[key] = RecordedReference(row.id, digests, void=earlier.void or row.void)
+    return found
+
+
+def is_replaced(connection: Connection, entry_id: UUID, *, for_update: bool) -> bool:
+    """Tell whether an entry that stands replaces it; locked, two cannot replace it at once."""
+    if for_update:
+        connection.execute(
+            select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True)
+        )
+    replacement_id = connection.scalar(
+        select(EntryVersion.entry_id)
+        .join(Entry, Entry.id == EntryVersion.entry_id)
+        .where(Entry.replaces == entry_id, is_version_at(EntryVersion, None), ~EntryVersion.void)
+        .limit(1)
+    )
+    return replacement_id is not None
+
+
+def find_versions_made_by(
+    connection: Connection, entry_id: UUID, action_digest: str, *, void: bool
+) -> list[int]:
+    """The versions that this very action made, oldest first; of a void entry, those made void."""
+    return list(
+        connection.scalars(
+            select(EntryVersion.version)
+            .where(
+                EntryVersion.entry_id == entry_id,
+                EntryVersion.action_digest == action_digest,
+                EntryVersion.void.is_(void),
+            )
+            .order_by(EntryVersion.version)
+        )
+    )
+
+
+def add_entries(
+    connection: Connection,
+    entries: Sequence[Mapping[str, Any]],
+    versions: Sequence[Mapping[str, Any]],
+    persons: Sequence[Mapping[str, Any]],
+) -> None:
+    """Add new entries, versions and sealed numbers of responsible persons."""
+    insert_many(connection, Entry, entries)
+    insert_many(connection, EntryVersion, versions)
+    add_person_rows(connection, persons)
+
+
+def add_person_rows(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
+    """Add sealed numbers of responsible persons."""
+    insert_many(connection, EntryPerson, persons)
+
+
+def add_status_changes(connection: Connection, status_changes: Sequence[Mapping[str, Any]]) -> None:
+    """Add turns."""
+    insert_many(connection, EntryTurn, status_changes)
+
+
+SUPERSEDE_STATEMENT = (
+    update(EntryVersion)
+    .where(EntryVersion.entry_id == bindparam("entry"), EntryVersion.version == bindparam("known"))
+    .values(superseded_seq=bindparam("next"))
+)
+
+
+def supersede_versions(connection: Connection, superseded: Sequence[tuple[UUID, int, int]]) -> None:
+    """End versions (entry, version), each at the sequence number of the next one."""
+    rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in superseded]
+    connection.execute(SUPERSEDE_STATEMENT, rows)
+
+
+def read_person_lookup_keys(connection: Connection, entry_id: UUID) -> set[str]:
+    """The look-up keys of the responsible persons that were sealed for an entry."""
+    return set(
+        connection.scalars(select(EntryPerson.lookup_key).where(EntryPerson.entry_id == entry_id))
+    )
