@@ -77,8 +77,8 @@ def find_fact_faults(
                 "/subject/birth_date",
                 ProblemCode.birth_date_missing,
                 Sentence(
-                    "The identifier does not show the birth date; send it, for minors are never"
-                    " listed",
+                    "The identifier does not show the birth date; send it, because minors are"
+                    " never listed",
                     "证件号码不含出生日期，请填写出生日期（未成年人不得列入）",
                 ),
             )

@@ -82,34 +82,38 @@ def compute_verdict(
     Active and suspended entries of list types in force count; records give no standing. A black
     entry takes precedence: all rewards are then suppressed.
     """
-    counted_entries = [fact for fact in entries if _is_counted(fact, catalogue, day)]
+    counted_entries = [entry for entry in entries if _is_counted(entry, catalogue, day)]
     if not counted_entries:
         return EMPTY_VERDICT
-    blacks = [fact for fact in counted_entries if fact.kind is ListKind.black]
-    reds = [fact for fact in counted_entries if fact.kind is ListKind.red]
+    black_entries = [entry for entry in counted_entries if entry.kind is ListKind.black]
+    red_entries = [entry for entry in counted_entries if entry.kind is ListKind.red]
     measures = [
-        measure for fact in blacks for measure in _build_measures(fact, matter, catalogue, day)
+        measure
+        for entry in black_entries
+        for measure in _build_measures(entry, matter, catalogue, day)
     ]
     rewards = [
-        measure for fact in reds for measure in _build_measures(fact, matter, catalogue, day)
+        measure
+        for entry in red_entries
+        for measure in _build_measures(entry, matter, catalogue, day)
     ]
-    if blacks:
+    if black_entries:
         standing, suppressed = Standing.black, rewards
     else:
-        active = {fact.entry_id for fact in reds if fact.status is Status.active}
-        standing = Standing.red if active else Standing.none
-        measures += [measure for measure in rewards if measure.entry_id in active]
+        active_ids = {entry.entry_id for entry in red_entries if entry.status is Status.active}
+        standing = Standing.red if active_ids else Standing.none
+        measures += [measure for measure in rewards if measure.entry_id in active_ids]
         suppressed = []
     return Verdict(
         standing=standing,
         measures=tuple(measures),
         suppressed=tuple(
             SuppressedMeasure(
-                code=reward.code, entry_id=reward.entry_id, black_entry_id=blacks[0].entry_id
+                code=reward.code, entry_id=reward.entry_id, black_entry_id=black_entries[0].entry_id
             )
             for reward in suppressed
         ),
-        disputed=any(fact.disputed for fact in counted_entries),
+        disputed=any(entry.disputed for entry in counted_entries),
     )
 
 

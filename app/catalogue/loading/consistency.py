@@ -62,7 +62,9 @@ def require_references_exist(catalogue: Catalogue) -> None:
     if missing:
         named = ", ".join(sorted(missing))
         raise InvalidPayload(
-            Sentence(f"The catalogue would name what it lacks: {named}", f"目录中不存在：{named}")
+            Sentence(
+                f"The catalogue would refer to missing items: {named}", f"目录中不存在：{named}"
+            )
         )
 
 

@@ -78,7 +78,7 @@ def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
             yield Fault(
                 f"{pointer}/code",
                 ProblemCode.twice,
-                Sentence("The code stands here twice", "代码重复"),
+                Sentence("The code is used twice", "代码重复"),
             )
         seen.add(item.code)
         reference = getattr(item, "legal_reference", None)
@@ -137,7 +137,7 @@ def _find_repair_rule_faults(pointer: str, rule: RepairRule) -> Iterator[Fault]:
                 f"{pointer}/{name}",
                 ProblemCode.missing,
                 Sentence(
-                    "By this rule nobody could repair anything: it names no class or no means",
+                    "The rule would allow no repair: it has no class or no means",
                     "未规定任何失信类别或修复方式，无法据此修复",
                 ),
             )
