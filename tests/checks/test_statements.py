@@ -8,7 +8,7 @@ import pytest
 
 from app.checks.pipeline import Inquiry, answer_together
 from app.checks.schemas import CheckRequest
-from app.db import prepared
+from app.db import bulk, prepared
 from app.rules.permissions import Caller, Role
 from tests.support.numbers import build_resident_id, build_uscc
 from tests.support.request_bodies import (
@@ -38,7 +38,8 @@ def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
         told.append(statement.split(maxsplit=1)[0])
         return on_driver(connection, statement, work)
 
-    monkeypatch.setattr(prepared, "on_driver", noting)
+    monkeypatch.setattr(prepared, "run_on_driver", noting)
+    monkeypatch.setattr(bulk, "run_on_driver", noting)
     officer = Caller(uuid4(), "an officer", Role.approver, "finance_bureau")
 
     def answer(*bodies: dict[str, Any]) -> list[str]:
