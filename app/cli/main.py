@@ -302,7 +302,7 @@ def export(
     """Write one consistent snapshot with its trailer, as the HTTP export does."""
     from datetime import date, datetime
 
-    from app.exports.service import start
+    from app.exports.service import start_export
 
     # Under another name until it is whole, so that half an export is never taken for one.
     draft = output.with_name(f"{output.name}.part")
@@ -313,7 +313,7 @@ def export(
     if instant is not None and instant.tzinfo is None:
         raise ValueError("--known-at says its zone: 2026-11-22T08:00:00Z")
     given_filters = {"list": kind, "domain": domain, "department": department}
-    _, chunks = start(
+    _, chunks = start_export(
         _open_registry(),
         replace(
             COMMAND_LINE_CALLER, role=Role.auditor

@@ -84,7 +84,7 @@ def _write_keys(keys_file: Path, keys: dict[Role, str]) -> None:
 
 
 def _build_first_call(registry: Registry, address: str, key: str) -> list[str]:
-    """A check to paste, about somebody who really is on a black list."""
+    """Build a check to paste, of a subject that is on a black list."""
     with registry.database.reading() as connection:
         rows = read_entry_page(
             connection,

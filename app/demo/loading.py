@@ -1,8 +1,8 @@
-"""Synthetic data to try things on, told to the registry as departments would over 18 months.
+"""Loading of synthetic data, reported as departments would over 18 months.
 
-Everything passes the real rules: decisions go through `record_all`, exits and revocations through
-their actions, publications through `publish_all`. Only the clock is set back, and goes from one
-working day to the next up to now.
+All data passes the real rules: decisions through `record_all`, exits, revocations and publications
+through their services. Only the clock is set back, and moves from one working day to the next up to
+now.
 """
 
 import gc
@@ -119,7 +119,7 @@ def load_demo_data(registry: Registry, *, subjects: int, seed: int) -> int:
 
 @dataclass(slots=True)
 class _Loader:
-    """What is still to be told, by the place of the day on which it will be."""
+    """Work that is still to be reported, by the index of its day."""
 
     registry: Registry
     clock: PastClock
@@ -136,7 +136,7 @@ class _Loader:
 
     @property
     def progress_text(self) -> str:
-        """How far it is."""
+        """Return counts of the progress."""
         return (
             f"demo: {self.recorded} entries, {self.published} publications,"
             f" {self.ended} exits and revocations"
@@ -181,7 +181,7 @@ class _Loader:
                 ].append(outcome.entry_id)
 
     def _schedule_publications(self, item: PlannedDecision, push: EntryPush, entry_id: UUID) -> int:
-        """Put the publications on the days on which they will be told; give the last of them."""
+        """Put publications on the days of their report; return the index of the last of them."""
         last_day_index = item.received_index
         requested_class = push.disclosure.class_ if push.disclosure else None
         effective_class = determine_disclosure_class(

@@ -1,4 +1,4 @@
-"""Who decides what about whom in the demo data, and on which day the registry hears of it."""
+"""The plan of the demo data: departments, decisions, subjects, and the days of their report."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from app.rules.law import Catalogue, ListKind, ListType, SubjectKind
 HISTORY_SPAN = timedelta(days=548)
 LEAD_SPAN = timedelta(days=120)  # the first decisions were taken before the first report
 DAILY_REPORT_DAYS = (
-    8  # working days that are told about day by day, for what is still to be published
+    8  # working days with a report of their own, for entries that are still to be published
 )
 REPORT_INTERVAL_DAYS = 5  # of the days before, every fifth one; large batches are faster
 RECENT_SHARE, LATE_REPORT_SHARE, RENAMED_SHARE = 0.06, 0.07, 0.2
@@ -36,14 +36,14 @@ RED_TO_BLACK_INTERVAL, RED_TO_BLACK_REMAINDER = (
 
 
 def build_working_days(calendar: Calendar, today: date) -> list[date]:
-    """The working days of the history and of the time before it, then today, whatever it is."""
+    """List the working days of the history and of the time before it, then today."""
     span = (HISTORY_SPAN + LEAD_SPAN).days
     earlier_days = (today - timedelta(days=back) for back in range(span, 0, -1))
     return [*filter(calendar.is_working_day, earlier_days), today]
 
 
 def find_report_day(day_index: int, today_index: int) -> int:
-    """The next day, from a place in the row of days on, on which the registry is told anything."""
+    """Find the next day, from an index in the list of days on, on which anything is reported."""
     return (
         day_index
         if day_index >= today_index - DAILY_REPORT_DAYS
@@ -76,7 +76,7 @@ class PlannedDecision:
 
 
 class DecisionPlanner:
-    """Who decides what about whom, and when the registry hears of it."""
+    """The plan of the demo data: decisions and the days on which the registry receives them."""
 
     def __init__(self, rng: Random, days: Sequence[date], catalogue: Catalogue) -> None:
         self._rng = rng

@@ -1,8 +1,8 @@
-"""Subjects and decisions that exist nowhere, with identifiers that are valid all the same.
+"""Synthetic subjects and decisions, with identifiers that are valid but belong to nobody.
 
-No real person or company may ever be accused by test data. So the numbers stand where nothing was
-given out: personal ones in a county that there never was, organisations' in a series of their own.
-The names say that they are examples.
+Test data may never accuse a real person or company. Personal numbers are of a county that never
+existed, numbers of organisations of a series that was never issued, and names say that they are
+examples.
 """
 
 from dataclasses import dataclass
@@ -71,7 +71,7 @@ def build_registration_no(serial: int) -> str:
 
 
 def build_resident_id(serial: int, birth_date: date, region: str = UNUSED_REGION) -> str:
-    """A resident identity number of somebody born on that day."""
+    """Build a resident identity number with a birth date."""
     body = f"{region}{birth_date:%Y%m%d}{serial % MAX_SERIALS_PER_BIRTH_DATE + 1:03d}"
     return body + str(mod_11_2.calc_check_digit(body))
 
@@ -259,7 +259,7 @@ def _build_disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
 def _build_conduct(
     rng: Random, list_type: ListType, subject: SyntheticSubject, decided_on: date
 ) -> dict[str, Any]:
-    """How grave it was, when it ended, and who answers for it."""
+    """Build severity, end of conduct and responsible persons of a decision."""
     [severity] = rng.choices(list(Severity), SEVERITY_WEIGHTS[list_type.kind])
     facts: dict[str, Any] = {"severity": severity}
     roll = rng.random()
@@ -278,7 +278,7 @@ def _build_conduct(
 
 
 def _build_responsible_persons(rng: Random, serial: int) -> list[dict[str, Any]]:
-    """Its head, and at times somebody more, known by name alone."""
+    """Build the head of an organisation, and sometimes another person known by name alone."""
     person_serial = RESPONSIBLE_PERSON_SERIAL_OFFSET + serial
     head = {
         "role": PersonRole.legal_representative,

@@ -1,9 +1,9 @@
-"""The change feed: what each caller must do to its copy, and the whole of what the copy must be.
+"""The change feed: the changes that a caller applies to its copy, and the snapshot of that copy.
 
-A number of the sequence announces an entry; what is sent is the entry as it is known now, today.
-So a consumer that has folded everything up to the head holds what the snapshot shows, whatever
-happened between two of its pages. Nothing in an entry's feed form moves with the day but its
-status, and every change of that has a number (`app/entries/changes/status_changes.py`).
+A sequence number announces an entry, and the feed sends the entry as it is known today. A consumer
+that has applied everything up to the head therefore holds the snapshot, whatever happened between
+two pages. In the feed form of an entry only its status depends on the day, and every change of it
+has a number (`app/entries/changes/status_changes.py`).
 """
 
 import hashlib
@@ -22,14 +22,20 @@ from app.entries.queries import (
     read_changes_after,
     read_current_entries,
 )
-from app.exports.snapshot import PAGE_ROWS, Pin, Tally, exported, pages
+from app.exports.snapshot import (
+    PAGE_ROWS,
+    ExportDigest,
+    SnapshotPin,
+    build_exported_entry,
+    read_pages,
+)
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
 from app.rules.visibility import AccessLevel
 
 
-def read(
+def read_change_page(
     connection: Connection,
     caller: Caller,
     after: int,
@@ -49,8 +55,8 @@ def read(
         for entry_id, row in rows.items()
         if row.determine_access_level(caller, today) is AccessLevel.full
     }
-    # A removal is told where the change is of an entry that was public until then, or by it: what
-    # is done to an entry while it is not public is nobody's business outside.
+    # A removal is sent if the entry was public until the change or by it. Changes of an entry that
+    # is not public concern no subscriber.
     hidden = {change.seq for change in numbered if change.entry_id not in shown}
     removed = find_public_change_seqs(connection, hidden) if hidden else set()
     return {
@@ -60,7 +66,7 @@ def read(
                 "recorded_at": change.recorded_at,
                 "op": "upsert" if change.entry_id in shown else "remove",
                 "entry_id": change.entry_id,
-                "entry": feed_entry(rows[change.entry_id], caller, today, calendar)
+                "entry": build_feed_entry(rows[change.entry_id], caller, today, calendar)
                 if change.entry_id in shown
                 else None,
             }
@@ -74,13 +80,14 @@ def read(
     }
 
 
-def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:
-    """What the caller sees of all entries, one a line in the order of their ids, and the proof."""
-    digest, tally = hashlib.sha256(), Tally()
-    for rows, calendar in pages(registry, pin, PAGE_ROWS, tally):
+def stream_snapshot(registry: Registry, pin: SnapshotPin) -> Iterator[bytes]:
+    """Stream the entries that the caller may see, one per line by id, then the trailer."""
+    digest, tally = hashlib.sha256(), ExportDigest()
+    for rows, calendar in read_pages(registry, pin, PAGE_ROWS, tally):
         chunk = b"".join(
             orjson.dumps(
-                feed_entry(row, pin.caller, pin.on, calendar), option=orjson.OPT_APPEND_NEWLINE
+                build_feed_entry(row, pin.caller, pin.on, calendar),
+                option=orjson.OPT_APPEND_NEWLINE,
             )
             for row in rows
         )
@@ -96,10 +103,12 @@ def snapshot(registry: Registry, pin: Pin) -> Iterator[bytes]:
     yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def feed_entry(row: EntryRow, caller: Caller, day: date, calendar: Calendar) -> dict[str, Any]:
+def build_feed_entry(
+    row: EntryRow, caller: Caller, day: date, calendar: Calendar
+) -> dict[str, Any]:
     """An entry for a consumer's copy: whole for auditors, else as the public may read it."""
     if caller.role is Role.auditor:
-        view = exported(row, day, calendar)
+        view = build_exported_entry(row, day, calendar)
         for name in ("on", "in_force"):
             del view[name]
         del view["disclosure"]["state"], view["disclosure"]["take_down"]

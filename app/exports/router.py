@@ -62,7 +62,7 @@ def export_entries(
 ) -> Response:
     """Entries as one snapshot: streamed, pinned, and proved by count and SHA-256 at the end."""
     asked = {"list": list_, "domain": domain, "department": department}
-    pin, chunks = service.start(
+    pin, chunks = service.start_export(
         registry,
         caller,
         export_format=format_,
@@ -94,12 +94,12 @@ def list_changes(
     limit: Annotated[int, Query(ge=1, le=1_000)] = 500,
     epoch: Annotated[int | None, Query(ge=1, description="The epoch it is from")] = None,
 ) -> Response:
-    """What changed since a number, in the order of the commits, as far as the caller may see it.
+    """List changes after a number, in the order of commits, as far as the caller may see them.
 
-    Gap-free: what was recorded before `head_seq` is in here or not yours to see. What only a day
-    changed is numbered too. `redblack mirror` is a consumer to learn from.
+    Gap-free: a change before `head_seq` is on the list or not visible to the caller. Changes by the
+    day alone are numbered too. `redblack mirror` is a reference consumer.
     """
-    page = service.changes(registry, caller, after=after, limit=limit, epoch=epoch)
+    page = service.read_changes(registry, caller, after=after, limit=limit, epoch=epoch)
     return Response(page, media_type="application/json")
 
 

@@ -1,4 +1,4 @@
-"""What auditors pull."""
+"""Exports, the change feed and their parts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -31,7 +31,7 @@ CHANGES_EXAMPLE: dict[str, Any] = {
 
 
 class ExportFormat(StrEnum):
-    """How an export is written."""
+    """The format of an export."""
 
     ndjson = "ndjson"
     json = "json"
@@ -46,7 +46,7 @@ class ExportScope(StrEnum):
 
 
 class ExportMeta(View):
-    """What the export is a picture of."""
+    """The state and the filters of an export."""
 
     epoch: int
     seq: int
@@ -62,7 +62,7 @@ class ExportTrailer(ExportMeta):
     sha256: str = Field(description="In JSON: over the bytes of the entries array, from [ to ]")
 
 
-# Every field of an entry's view but `effects`, which stand in the other entries' own status.
+# Every field of the view of an entry except `effects`, which the status of the other entries shows.
 _EXPORTED: dict[str, Any] = {
     name: (field.annotation, field)
     for name, field in EntryView.model_fields.items()
@@ -86,7 +86,7 @@ class ExportDocument(View):
 
 
 class FeedPerson(View):
-    """A person whom a public entry names."""
+    """A responsible person of a public entry."""
 
     role: PersonRole
     name: str

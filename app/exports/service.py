@@ -1,4 +1,4 @@
-"""Starting an export: pin it, write down who pulls it, and write down the proof before it ends."""
+"""Starting an export: it is pinned and recorded, and its proof is recorded before it ends."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
@@ -14,15 +14,15 @@ from app.entries.service import record_status_changes_until_today
 from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
 from app.exports.schemas import ExportFormat, ExportScope
-from app.exports.snapshot import Pin, Tally
+from app.exports.snapshot import ExportDigest, SnapshotPin
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Status
 
-SNAPSHOT = "/v1/changes/snapshot"
+SNAPSHOT_PATH = "/v1/changes/snapshot"
 
 
-def start(
+def start_export(
     registry: Registry,
     caller: Caller,
     *,
@@ -32,14 +32,16 @@ def start(
     filters: Mapping[str, str],
     on: date | None = None,
     known_at: datetime | None = None,
-) -> tuple[Pin, Iterator[bytes]]:
+) -> tuple[SnapshotPin, Iterator[bytes]]:
     """Pin a snapshot and give its bytes.
 
     Raises:
         InvalidPayload: the day or instant has not come yet.
     """
     if status in ENDED_STATUSES:
-        scope = ExportScope.all  # who asks for what is over means all, and the trailer says so
+        scope = (
+            ExportScope.all
+        )  # a filter for ended entries implies scope "all", and the trailer says so
     today = registry.clock.today()
     late = on is not None and on > today
     if late or (known_at is not None and known_at > registry.clock.now()):
@@ -63,7 +65,7 @@ def start(
                 catalogue_version=catalogue_version,
                 calendar_version=calendar_version,
             )
-    pin = Pin(
+    pin = SnapshotPin(
         epoch=head.epoch,
         seq=head.seq,
         on=on or today,
@@ -75,18 +77,18 @@ def start(
         caller=caller,
     )
     audit.record_access(
-        registry, caller, AuditAction.export_started, format=export_format, **pin.described()
+        registry, caller, AuditAction.export_started, format=export_format, **pin.describe()
     )
-    return pin, _accounted(registry, caller, pin, export_format)
+    return pin, _record_completion(registry, caller, pin, export_format)
 
 
-def _accounted(
-    registry: Registry, caller: Caller, pin: Pin, export_format: ExportFormat
+def _record_completion(
+    registry: Registry, caller: Caller, pin: SnapshotPin, export_format: ExportFormat
 ) -> Iterator[bytes]:
     # The last chunk holds the trailer: it leaves only after count and hash are on record.
-    tally = Tally()
+    tally = ExportDigest()
     held: bytes | None = None
-    for chunk in snapshot.stream(registry, pin, export_format, tally):
+    for chunk in snapshot.stream_export(registry, pin, export_format, tally):
         if held is not None:
             yield held
         held = chunk
@@ -103,7 +105,7 @@ def _accounted(
         yield held
 
 
-def changes(
+def read_changes(
     registry: Registry, caller: Caller, *, after: int, limit: int, epoch: int | None
 ) -> bytes:
     """A page of the change feed, as JSON (`ChangePage`).
@@ -117,22 +119,22 @@ def changes(
         today = head.current_day or registry.clock.today()  # the day that goes with the numbers
         too_old = head.seq - after > registry.settings.feed_reach
         if after > head.seq or too_old or epoch not in {None, head.epoch}:
-            raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT)
+            raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT_PATH)
         calendar = read_current_calendar(registry, connection)
-        page = feed.read(connection, caller, after, limit, head, today, calendar)
+        page = feed.read_change_page(connection, caller, after, limit, head, today, calendar)
     audit.record_access(
         registry, caller, AuditAction.changes_read, after=after, changes=len(page["changes"])
     )
     return orjson.dumps(page)
 
 
-def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[bytes]]:
+def start_snapshot(registry: Registry, caller: Caller) -> tuple[SnapshotPin, Iterator[bytes]]:
     """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         head = read_head(connection)
         today = head.current_day or registry.clock.today()  # the day that goes with the numbers
-    pin = Pin(
+    pin = SnapshotPin(
         epoch=head.epoch,
         seq=head.seq,
         on=today,
@@ -144,4 +146,4 @@ def start_snapshot(registry: Registry, caller: Caller) -> tuple[Pin, Iterator[by
         caller=caller,
     )
     audit.record_access(registry, caller, AuditAction.snapshot_started, seq=pin.seq, on=pin.on)
-    return pin, feed.snapshot(registry, pin)
+    return pin, feed.stream_snapshot(registry, pin)

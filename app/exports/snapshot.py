@@ -32,8 +32,8 @@ PAGE_ROWS = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pin:
-    """What the whole export is a picture of."""
+class SnapshotPin:
+    """The pinned state of an export: sequence number, day, law, scope, filters and caller."""
 
     epoch: int
     seq: int
@@ -44,18 +44,18 @@ class Pin:
     status: Status | None
     filters: Mapping[str, str]
     caller: Caller
-    """Who sees it, and so what is part of it."""
+    """The caller, who decides which entries and fields are visible."""
 
     @property
     def statuses(self) -> tuple[Status, ...]:
-        """The statuses that it holds; none named means all. A status asked for outweighs scope."""
+        """The statuses of the export; empty for all. A status filter outranks the scope."""
         if self.status is not None:
             return (self.status,)
         if self.scope is ExportScope.all:
             return ()
         return tuple(item for item in Status if item not in ENDED_STATUSES)
 
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """The pin, as meta and trailer show it."""
         asked = {"scope": self.scope, **self.filters}
         return {
@@ -68,41 +68,41 @@ class Pin:
 
 
 @dataclass(slots=True)
-class Tally:
-    """What was written so far; known in full once the stream has ended."""
+class ExportDigest:
+    """Count and hash of the written part; complete when the stream has ended."""
 
     count: int = 0
     sha256: str = ""
 
 
-def stream(
-    registry: Registry, pin: Pin, export_format: ExportFormat, tally: Tally
+def stream_export(
+    registry: Registry, pin: SnapshotPin, export_format: ExportFormat, tally: ExportDigest
 ) -> Iterator[bytes]:
     """The bytes of an export, a page at a time."""
     match export_format:
         case ExportFormat.ndjson:
-            return _ndjson(registry, pin, tally)
+            return _stream_ndjson(registry, pin, tally)
         case ExportFormat.json:
-            return _json(registry, pin, tally)
+            return _stream_json(registry, pin, tally)
         case ExportFormat.csv:
-            return _csv(registry, pin, tally)
+            return _stream_csv(registry, pin, tally)
 
 
-def _ndjson(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
+def _stream_ndjson(registry: Registry, pin: SnapshotPin, tally: ExportDigest) -> Iterator[bytes]:
     digest = hashlib.sha256()
-    for rows in _pages(registry, pin, tally):
+    for rows in _read_export_pages(registry, pin, tally):
         chunk = b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
         digest.update(chunk)
         yield chunk
     tally.sha256 = digest.hexdigest()
-    yield orjson.dumps({"trailer": _trailer(pin, tally)}, option=orjson.OPT_APPEND_NEWLINE)
+    yield orjson.dumps({"trailer": _build_trailer(pin, tally)}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _json(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
-    yield b'{"meta":' + orjson.dumps(pin.described()) + b',"entries":'
+def _stream_json(registry: Registry, pin: SnapshotPin, tally: ExportDigest) -> Iterator[bytes]:
+    yield b'{"meta":' + orjson.dumps(pin.describe()) + b',"entries":'
     digest = hashlib.sha256()
     opening = b"["
-    for rows in _pages(registry, pin, tally):
+    for rows in _read_export_pages(registry, pin, tally):
         chunk = opening + b",\n".join(orjson.dumps(row) for row in rows)
         opening = b",\n"
         digest.update(chunk)
@@ -110,10 +110,10 @@ def _json(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
     closing = b"[]" if tally.count == 0 else b"]"
     digest.update(closing)
     tally.sha256 = digest.hexdigest()
-    yield closing + b',"trailer":' + orjson.dumps(_trailer(pin, tally)) + b"}\n"
+    yield closing + b',"trailer":' + orjson.dumps(_build_trailer(pin, tally)) + b"}\n"
 
 
-def _csv(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
+def _stream_csv(registry: Registry, pin: SnapshotPin, tally: ExportDigest) -> Iterator[bytes]:
     digest = hashlib.sha256()
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -126,28 +126,32 @@ def _csv(registry: Registry, pin: Pin, tally: Tally) -> Iterator[bytes]:
         digest.update(chunk)
         return chunk
 
-    for rows in _pages(registry, pin, tally):
-        writer.writerows(_csv_row(row) for row in rows)
+    for rows in _read_export_pages(registry, pin, tally):
+        writer.writerows(_build_csv_row(row) for row in rows)
         yield taken()
     yield taken()
     tally.sha256 = digest.hexdigest()
     yield f"#trailer,{tally.count},{pin.seq},{tally.sha256}\n".encode()
 
 
-def _trailer(pin: Pin, tally: Tally) -> dict[str, Any]:
-    return {"count": tally.count, **pin.described(), "sha256": tally.sha256}
+def _build_trailer(pin: SnapshotPin, tally: ExportDigest) -> dict[str, Any]:
+    return {"count": tally.count, **pin.describe(), "sha256": tally.sha256}
 
 
-def _pages(registry: Registry, pin: Pin, tally: Tally) -> Iterator[Iterable[dict[str, Any]]]:
-    for rows, calendar in pages(registry, pin, PAGE_ROWS, tally):
-        yield (exported(row, pin.on, calendar) for row in rows)
+def _read_export_pages(
+    registry: Registry, pin: SnapshotPin, tally: ExportDigest
+) -> Iterator[Iterable[dict[str, Any]]]:
+    for rows, calendar in read_pages(registry, pin, PAGE_ROWS, tally):
+        yield (build_exported_entry(row, pin.on, calendar) for row in rows)
 
 
-def pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
-    """What the pin holds, of `size` entries at a time; pages of which it holds nothing left out."""
+def read_pages(
+    registry: Registry, pin: SnapshotPin, size: int, tally: ExportDigest
+) -> Iterator[Page]:
+    """Read the pinned entries in pages of `size`, without empty pages."""
     read = _read_pages(registry, pin, size, tally)
-    # PostgreSQL looks for a page while the one before it is written. SQLite works in this process:
-    # a second thread would only take turns with the first, at each row.
+    # PostgreSQL reads the next page while this one is written. SQLite works in this process, where
+    # a second thread would only compete with the first.
     return read if registry.database.embedded else _read_ahead(read)
 
 
@@ -159,7 +163,9 @@ def _read_ahead(pages: Iterator[Page]) -> Iterator[Page]:
             yield page
 
 
-def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterator[Page]:
+def _read_pages(
+    registry: Registry, pin: SnapshotPin, size: int, tally: ExportDigest
+) -> Iterator[Page]:
     query = build_snapshot_query(
         pin.on,
         filters=pin.filters,
@@ -178,7 +184,7 @@ def _read_pages(registry: Registry, pin: Pin, size: int, tally: Tally) -> Iterat
         after = page.last_id
 
 
-def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
+def build_exported_entry(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
     """An entry as exports show it on a day."""
     view = build_entry_view(row, day, calendar)
     del view["effects"]  # what it does to others is in the others' own status
@@ -188,7 +194,7 @@ def exported(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
     return view
 
 
-# Column -> where it stands in an exported entry.
+# Column -> path in an exported entry.
 CSV_PATHS: Mapping[str, tuple[str, ...]] = {
     "id": ("id",),
     "version": ("version",),
@@ -246,18 +252,18 @@ CSV_PATHS: Mapping[str, tuple[str, ...]] = {
 CSV_COLUMNS = tuple(CSV_PATHS)
 
 
-def _csv_row(entry: Mapping[str, Any]) -> list[str]:
+def _build_csv_row(entry: Mapping[str, Any]) -> list[str]:
     told = orjson.loads(orjson.dumps(entry))  # days, instants and ids as JSON writes them
     cells = []
     for path in CSV_PATHS.values():
         value = told
         for name in path:
             value = value[name]
-        cells.append(_cell(value))
+        cells.append(_format_cell(value))
     return cells
 
 
-def _cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
+def _format_cell(value: Any) -> str:  # noqa: ANN401 - any JSON value
     if value is None:
         return ""
     if isinstance(value, str):

@@ -49,7 +49,7 @@ def report_timeliness(
     with registry.database.reading() as connection:
         calendar = read_current_calendar(registry, connection)
         catalogue = read_current_catalogue(registry, connection)
-        rows = store.timeliness(
+        rows = store.read_timeliness(
             connection, today, calendar, first=first, last=last, filters=filters
         )
     audit.record_access(

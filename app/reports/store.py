@@ -14,7 +14,7 @@ from app.rules.disclosure import DisclosureState
 from app.rules.law import DisclosureClass
 
 
-def timeliness(
+def read_timeliness(
     connection: Connection,
     day: date,
     calendar: Calendar,
@@ -39,17 +39,17 @@ def timeliness(
             version.department,
             version.list_type,
             func.count().label("decided"),
-            _count(version.reported_late.is_(False)).label("reported_on_time"),
-            _count(version.reported_late.is_(True)).label("reported_late"),
-            _count(in_state(DisclosureState.on_time)).label("published_on_time"),
-            _count(in_state(DisclosureState.late)).label("published_late"),
-            _count(in_state(DisclosureState.overdue)).label("overdue"),
-            _count(in_state(DisclosureState.pending, DisclosureState.due_soon)).label("pending"),
-            _count(version.disclosure_class == DisclosureClass.exempt.value).label("exempt"),
-            _count(version.disclosure_class == DisclosureClass.restricted.value).label(
+            _count_if(version.reported_late.is_(False)).label("reported_on_time"),
+            _count_if(version.reported_late.is_(True)).label("reported_late"),
+            _count_if(in_state(DisclosureState.on_time)).label("published_on_time"),
+            _count_if(in_state(DisclosureState.late)).label("published_late"),
+            _count_if(in_state(DisclosureState.overdue)).label("overdue"),
+            _count_if(in_state(DisclosureState.pending, DisclosureState.due_soon)).label("pending"),
+            _count_if(version.disclosure_class == DisclosureClass.exempt.value).label("exempt"),
+            _count_if(version.disclosure_class == DisclosureClass.restricted.value).label(
                 "restricted"
             ),
-            _count(public & in_state(DisclosureState.not_required)).label("no_longer_due"),
+            _count_if(public & in_state(DisclosureState.not_required)).label("no_longer_due"),
         )
         .where(
             entries.is_version_at(version, None),
@@ -64,5 +64,5 @@ def timeliness(
     return connection.execute(query).all()
 
 
-def _count(condition: ColumnElement[bool]) -> ColumnElement[int]:
+def _count_if(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((condition, 1), else_=0))

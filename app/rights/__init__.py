@@ -1,1 +1,1 @@
-"""What a subject may know about itself: its own report, and whether a print of one is genuine."""
+"""Own reports: all data held on one subject, for that subject, and the verification of a print."""

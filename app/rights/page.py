@@ -1,7 +1,7 @@
-"""A report as a page to print: Chinese first with English beside it, A4, whole in itself.
+"""The page of an own report for printing: Chinese first with English, A4, self-contained.
 
-What departments wrote goes in as text, never as markup or as an address to follow; and the policy
-that goes with the page lets it load and run nothing but its own style.
+Texts of departments are inserted as text, never as markup or links, and the content security policy
+of the page lets it load and run nothing except its own style.
 """
 
 import base64
@@ -16,10 +16,10 @@ from markupsafe import Markup
 from app.clock import SHANGHAI
 from app.errors import Sentence
 
-Words = Mapping[str, Sentence]
+Translations = Mapping[str, Sentence]
 
 # What a code means, by the vocabulary that it belongs to; English first, as in every `Sentence`.
-WORDS: Mapping[str, Words] = {
+TRANSLATIONS: Mapping[str, Translations] = {
     "subject_kind": {
         "natural_person": Sentence("natural person", "自然人"),
         "legal_person": Sentence("legal person", "法人"),
@@ -161,20 +161,20 @@ WORDS: Mapping[str, Words] = {
 }
 
 
-def word(code: str | None, vocabulary: str) -> Markup | str:
-    """A code in both languages; one that has no words yet stands for itself."""
+def translate_code(code: str | None, vocabulary: str) -> Markup | str:
+    """Return a code in both languages; a code without a translation stays as it is."""
     if code is None:
         return ""
-    said = WORDS[vocabulary].get(code)
-    return code if said is None else both({"zh": said.zh, "en": said.en})
+    said = TRANSLATIONS[vocabulary].get(code)
+    return code if said is None else join_languages({"zh": said.zh, "en": said.en})
 
 
-def both(said: Mapping[str, str]) -> Markup:
-    """The Chinese, and the English beside it."""
+def join_languages(said: Mapping[str, str]) -> Markup:
+    """Join the Chinese and the English text."""
     return Markup('{} <span class="en" lang="en">{}</span>').format(said["zh"], said["en"])
 
 
-def moment(instant: str) -> str:
+def format_instant(instant: str) -> str:
     """An instant as clocks in Shandong showed it."""
     return f"{datetime.fromisoformat(instant).astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
 
@@ -186,19 +186,19 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_environment.filters |= {"word": word, "both": both, "moment": moment}
+_environment.filters |= {"word": translate_code, "both": join_languages, "moment": format_instant}
 _page = _environment.get_template("own_report.html")
 _style = _environment.get_template("own_report.css")
 
 
-class Page(NamedTuple):
+class ReportPage(NamedTuple):
     """A page, and the headers that it is sent with."""
 
     html: str
     headers: dict[str, str]
 
 
-def render(report: Mapping[str, Any]) -> Page:
+def render_page(report: Mapping[str, Any]) -> ReportPage:
     """The page of a report as it was issued."""
     # The foot of every sheet names the report, so the style is each report's own.
     style = _style.render(code=report["verification_code"])
@@ -207,7 +207,7 @@ def render(report: Mapping[str, Any]) -> Page:
         f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none';"
         " frame-ancestors 'none'; sandbox"
     )
-    return Page(
-        _page.render(report=report, style=Markup(style)),  # noqa: S704 - ours, and a code of ours
+    return ReportPage(
+        _page.render(report=report, style=Markup(style)),  # noqa: S704 - our own text and code
         {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"},
     )

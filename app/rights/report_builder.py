@@ -1,4 +1,4 @@
-"""What a subject is told of the entries about it, as of one moment, in the report's shapes."""
+"""Building an own report: the entries of a subject as of one moment, in the shape of the report."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,8 +16,8 @@ from app.entries.projections import build_entry_view
 from app.entries.queries import EntryRow
 from app.registry import Registry
 from app.rights import store
-from app.rights.store import Traces
-from app.rights.subject_lookup import Whom, identify
+from app.rights.store import QueryKeys
+from app.rights.subject_lookup import ReportSubject, find_report_subject
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
@@ -27,8 +27,8 @@ from app.rules.verdict import JudgedEntry, compute_verdict
 
 Rows = Mapping[UUID, list[Any]]
 
-# What is taken over as the entry's own view has it; nulls where only the outline is told.
-TOLD_WHOLE = (
+# Fields copied from the view of the entry; null if the report shows the outline alone.
+COPIED_FIELDS = (
     "list_type",
     "domain",
     "extension",
@@ -40,7 +40,7 @@ TOLD_WHOLE = (
     "licence",
     "remark",
 )
-TOLD_ALWAYS = (
+OUTLINE_FIELDS = (
     "id",
     "list",
     "status",
@@ -55,44 +55,48 @@ TOLD_ALWAYS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """What the registry holds of somebody, at one state of it."""
+class HeldData:
+    """The data that the registry holds on a subject, as of one state."""
 
     head: Head
     catalogue: Catalogue
-    whom: Whom
+    whom: ReportSubject
     entries: list[dict[str, Any]]
     named_in: list[dict[str, Any]]
     name_keys: frozenset[str]
-    """Of the names that are recorded for the number, here or beside somebody else's entry."""
+    """The names that are recorded for the number, also as a responsible person of other entries."""
 
 
-def read_held(registry: Registry, connection: Connection, asked: Identifier, day: date) -> Held:
+def read_held_data(
+    registry: Registry, connection: Connection, asked: Identifier, day: date
+) -> HeldData:
     """Read what is held of the bearer of a number.
 
     Entries on the wrong subject are left out: they never were about it, and its own report does not
     carry them on.
     """
     catalogue = read_current_catalogue(registry, connection)
-    whom = identify(connection, registry.secrets, asked)
-    teller = _Teller(catalogue, read_current_calendar(registry, connection), day)
+    whom = find_report_subject(connection, registry.secrets, asked)
+    teller = EntryPresenter(catalogue, read_current_calendar(registry, connection), day)
     naming = [
         (row, people)
-        for row in store.entries_naming(connection, whom.personal_keys, day)
-        if not row.void and (people := _named_by(row, whom))
+        for row in store.read_entries_naming(connection, whom.personal_keys, day)
+        if not row.void and (people := _find_roles_of_person(row, whom))
     ]
     recorded = {person["name"] for _, people in naming for person in people} | set(whom.names)
-    return Held(
+    return HeldData(
         head=read_head(connection),
         catalogue=catalogue,
         whom=whom,
-        entries=_own_entries(connection, whom, teller),
-        named_in=[teller.naming(row, people) for row, people in naming],
+        entries=_read_own_entries(connection, whom, teller),
+        named_in=[teller.present_naming_entry(row, people) for row, people in naming],
         name_keys=frozenset(map(fold_name, recorded)),
     )
 
 
-def _own_entries(connection: Connection, whom: Whom, teller: "_Teller") -> list[dict[str, Any]]:
+def _read_own_entries(
+    connection: Connection, whom: ReportSubject, teller: "EntryPresenter"
+) -> list[dict[str, Any]]:
     if whom.subject is None:
         return []
     rows = [
@@ -100,13 +104,13 @@ def _own_entries(connection: Connection, whom: Whom, teller: "_Teller") -> list[
         for row in entries.read_subject_entries(connection, [whom.subject.id], teller.day)
         if not row.void
     ]
-    histories = store.histories(connection, whom.subject.id)
-    cases = store.cases(connection, [row.id for row in rows])
-    return [teller.entry(row, histories, cases) for row in rows]
+    histories = store.read_histories(connection, whom.subject.id)
+    cases = store.read_cases(connection, [row.id for row in rows])
+    return [teller.present_entry(row, histories, cases) for row in rows]
 
 
-def _named_by(row: EntryRow, whom: Whom) -> list[dict[str, Any]]:
-    """As whom an entry on somebody else names the person today; a correction may have ended it."""
+def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[dict[str, Any]]:
+    """The role of the person in an entry of another subject today; a correction may end it."""
     if whom.subject is not None and row.subject_id == whom.subject.id:
         return []
     return [
@@ -117,39 +121,39 @@ def _named_by(row: EntryRow, whom: Whom) -> list[dict[str, Any]]:
     ]
 
 
-def body_view(catalogue: Catalogue, code: str | None) -> dict[str, Any] | None:
+def build_body_view(catalogue: Catalogue, code: str | None) -> dict[str, Any] | None:
     """A department by code and name; None for the credit office, whose keys name none."""
-    return None if code is None else _named(catalogue.departments, code)
+    return None if code is None else _build_named_person(catalogue.departments, code)
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
+class EntryPresenter:
     """Tells entries in the report's shapes."""
 
     catalogue: Catalogue
     calendar: Calendar
     day: date
 
-    def entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
+    def present_entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
         """An entry about the subject: whole, or an exempt one in outline (`HeldEntry`)."""
         view = build_entry_view(row, self.day, self.calendar)
         whole = row.disclosure_class_enum is not DisclosureClass.exempt
         disclosure = view["disclosure"]
         return {
-            **{name: view[name] for name in TOLD_ALWAYS},
-            **{name: view[name] if whole else None for name in TOLD_WHOLE},
+            **{name: view[name] for name in OUTLINE_FIELDS},
+            **{name: view[name] if whole else None for name in COPIED_FIELDS},
             "outline": not whole,
             "in_force": view["status"] not in ENDED_STATUSES,
-            "list_type_name": self._list_type_name(row) if whole else None,
+            "list_type_name": self._find_list_type_name(row) if whole else None,
             "subject_name": view["subject"]["name"] if whole else None,
-            "source": self._source(row, view) if whole else None,
+            "source": self._build_source(row, view) if whole else None,
             "responsible_persons": [
                 {"role": person["role"], "name": person["name"]}
                 for person in (view["responsible_persons"] if whole else ())
             ],
             "disclosure": {
                 **{name: disclosure[name] for name in ("class", "exemption")},
-                # In outline the coded reason alone is told: what it rests on may say the secret.
+                # The outline shows the coded reason alone: its legal basis may disclose the secret.
                 "basis": disclosure["basis"] if whole else None,
                 "channels": [
                     {
@@ -160,20 +164,22 @@ class _Teller:
                     if channel["published_on"] is not None
                 ],
             },
-            "uses": self._uses(row) if whole else [],
-            "redress": [_case(case) for case in cases.get(row.id, ())] if whole else [],
-            "history": [_change(change) for change in histories.get(row.id, ())] if whole else [],
+            "uses": self._build_uses(row) if whole else [],
+            "redress": [_build_case(case) for case in cases.get(row.id, ())] if whole else [],
+            "history": [_build_version(change) for change in histories.get(row.id, ())]
+            if whole
+            else [],
         }
 
-    def naming(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
-        """An entry on somebody else that names the person (`NamedIn`)."""
+    def present_naming_entry(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
+        """Build the report of an entry of another subject that names the person (`NamedIn`)."""
         whole = row.disclosure_class_enum is not DisclosureClass.exempt
         status = row.compute_status(self.day)
         return {
             "list": row.kind,
             "list_type": row.list_type if whole else None,
-            "list_type_name": self._list_type_name(row) if whole else None,
-            "department": body_view(self.catalogue, row.department) if whole else None,
+            "list_type_name": self._find_list_type_name(row) if whole else None,
+            "department": build_body_view(self.catalogue, row.department) if whole else None,
             "roles": [person["role"] for person in people],
             "subject_name": row.facts["subject"]["name"] if whole else None,
             "decision_number": row.facts["decision"]["number"] if whole else None,
@@ -182,18 +188,18 @@ class _Teller:
             "in_force": status not in ENDED_STATUSES,
         }
 
-    def _list_type_name(self, row: EntryRow) -> str | None:
+    def _find_list_type_name(self, row: EntryRow) -> str | None:
         return getattr(self.catalogue.list_types.get(row.list_type), "name", None)
 
-    def _source(self, row: EntryRow, view: Mapping[str, Any]) -> dict[str, Any]:
+    def _build_source(self, row: EntryRow, view: Mapping[str, Any]) -> dict[str, Any]:
         told = ("source_ref", "case_ref", "decision", "legal_basis", "received_at", "recorded_at")
         return {
-            "department": body_view(self.catalogue, row.department),
+            "department": build_body_view(self.catalogue, row.department),
             **{name: view[name] for name in told},
         }
 
-    def _uses(self, row: EntryRow) -> list[dict[str, Any]]:
-        """The measures that follow from it today, whatever the matter."""
+    def _build_uses(self, row: EntryRow) -> list[dict[str, Any]]:
+        """List the measures of an entry today, for all matters."""
         fact = JudgedEntry(
             entry_id=str(row.id),
             list_type=row.list_type,
@@ -208,7 +214,7 @@ class _Teller:
         return [dict(zip(told, use, strict=True)) for use in sorted(uses)]
 
 
-def _change(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+def _build_version(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
     return {
         "version": version.version,
         "recorded_at": version.recorded_at,
@@ -217,7 +223,7 @@ def _change(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
     }
 
 
-def _case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+def _build_case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
     return {
         "id": case.id,
         "kind": case.kind,
@@ -239,55 +245,55 @@ def _case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
 # --- from the ledger -----------------------------------------------------
 
 
-def told_queries(
-    connection: Connection, catalogue: Catalogue, traces: Traces, day: date
+def build_queries(
+    connection: Connection, catalogue: Catalogue, traces: QueryKeys, day: date
 ) -> list[dict[str, Any]]:
-    """Who asked about the subject (`QueryMade`); not those that it may not be told of yet."""
-    outcomes = store.outcomes(connection, traces, day)
+    """Build the list of queries about the subject (`QueryMade`), without hidden ones."""
+    outcomes = store.read_outcomes(connection, traces, day)
     return [
         {
             "id": row.id,
             "kind": row.kind,
             "asked_at": row.asked_at,
             "role": row.role,
-            "department": body_view(catalogue, row.department),
-            "matter": row.matter and _named(catalogue.matters, row.matter),
+            "department": build_body_view(catalogue, row.department),
+            "matter": row.matter and _build_named_person(catalogue.matters, row.matter),
             "purpose": row.purpose,
             "case_no": row.case_no,
             "standing": row.standing,
-            "outcome": _outcome(catalogue, outcomes.get((row.id, row.position))),
+            "outcome": _build_outcome(catalogue, outcomes.get((row.id, row.position))),
             "withheld": row.withheld_until
             and {"basis": row.withheld_basis, "until": row.withheld_until},
         }
-        for row in store.queries(connection, traces, day)
+        for row in store.read_queries(connection, traces, day)
     ]
 
 
-def told_reports(
-    connection: Connection, catalogue: Catalogue, traces: Traces
+def build_earlier_reports(
+    connection: Connection, catalogue: Catalogue, traces: QueryKeys
 ) -> list[dict[str, Any]]:
     """The reports that were issued about the subject before (`EarlierReport`)."""
     return [
         {
             "report_id": row.id,
             "issued_at": row.issued_at,
-            "department": body_view(catalogue, row.department),
+            "department": build_body_view(catalogue, row.department),
             "applicant": row.applicant["kind"],
         }
-        for row in store.earlier_reports(connection, traces)
+        for row in store.read_earlier_reports(connection, traces)
     ]
 
 
-def _outcome(catalogue: Catalogue, row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a row
+def _build_outcome(catalogue: Catalogue, row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a row
     if row is None:
         return None
     return {
         "action": row.action,
-        "measures": [_named(catalogue.measures, code) for code in row.measures],
+        "measures": [_build_named_person(catalogue.measures, code) for code in row.measures],
         "remark": row.remark,
         "recorded_at": row.recorded_at,
     }
 
 
-def _named(items: Mapping[str, Any], code: str) -> dict[str, Any]:
+def _build_named_person(items: Mapping[str, Any], code: str) -> dict[str, Any]:
     return {"code": code, "name": getattr(items.get(code), "name", None)}

@@ -1,4 +1,4 @@
-"""What a report says in words, beside what it lists."""
+"""Fixed texts of an own report."""
 
 from app.errors import Sentence
 

@@ -1,4 +1,4 @@
-"""A subject's own report, and its verification by anybody who holds a print."""
+"""Routes of own reports, and of their verification by any holder of a print."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
 
 Issuer = Annotated[Caller, needs(Permission.own_report_issue)]
 
-# No key is needed: whoever holds the print has read more than this tells.
+# No key is needed: the print shows more than this answer.
 PUBLIC: dict[str, Any] = {"security": []}
 
 
@@ -33,13 +33,13 @@ PUBLIC: dict[str, Any] = {"security": []}
 def issue_own_report(
     request: schemas.OwnReportRequest, caller: Issuer, registry: RegistryDep
 ) -> Response:
-    """All that is held of the subject at the counter: entries, sources, uses, who asked and why.
+    """Issue an own report: entries, sources, uses, and all queries with their purpose.
 
-    Where nothing is recorded under the number the report says so; it never says "good credit".
+    If nothing is recorded under the number the report says so; it never says "good credit".
     """
-    report = service.issue(registry, caller, request)
+    report = service.issue_report(registry, caller, request)
     where = {"Location": f"{router.prefix}/own-reports/{report['report_id']}"}
-    return _as_issued(report, status.HTTP_201_CREATED, where)
+    return _send_as_issued(report, status.HTTP_201_CREATED, where)
 
 
 @router.get(
@@ -49,9 +49,9 @@ def issue_own_report(
 )
 def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> Response:
     """A report as it was issued, to the department that issued it and to operators."""
-    report = service.issued_report(registry, caller, report_id)
+    report = service.get_issued_report(registry, caller, report_id)
     audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="json")
-    return _as_issued(report, status.HTTP_200_OK)
+    return _send_as_issued(report, status.HTTP_200_OK)
 
 
 @router.get(
@@ -60,17 +60,17 @@ def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> R
     responses=problems(errors.ReportNotFound),
 )
 def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep) -> HTMLResponse:
-    """The same as a page to print: Chinese with English beside it, whole in itself."""
-    report = service.issued_report(registry, caller, report_id)
+    """Show an own report as a page for printing: Chinese with English, self-contained."""
+    report = service.get_issued_report(registry, caller, report_id)
     audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="page")
-    printed = page.render(report)
+    printed = page.render_page(report)
     return HTMLResponse(printed.html, headers=printed.headers)
 
 
-def _as_issued(
+def _send_as_issued(
     report: dict[str, Any], code: int, headers: dict[str, str] | None = None
 ) -> Response:
-    # The very bytes each time, whatever order a database gave its keys: it is a document.
+    # The same bytes each time, whatever the order of keys in the database: a report is a document.
     return Response(canonical(report), code, headers, media_type="application/json")
 
 
@@ -96,8 +96,8 @@ def verify_own_report(
     request: Request,
     registry: RegistryDep,
 ) -> schemas.Verification:
-    """Whether a report was issued under the code, for anybody who holds a print of one."""
-    verification = service.verify(registry, verification_code)
+    """Verify that a report was issued under a code; any holder of a print may ask."""
+    verification = service.verify_report(registry, verification_code)
     if verification is None:
         # Counted as an attempt without a key, so that guessing ends; true codes are answered still.
         refusal = request.app.state.authenticator.refuse_unknown(request)

@@ -1,8 +1,8 @@
-"""What is asked for a subject, and the report that it is given.
+"""Requests for own reports, and the report.
 
-A report is kept as it was issued. Its `sha256` is over the rest of it: the JSON text without
-`sha256` and `verification_code`, in UTF-8, keys sorted at every level, no blanks between them
-(`jq -jcS 'del(.sha256, .verification_code)' report.json | sha256sum` gives the same).
+A report is kept as it was issued. Its `sha256` covers the rest of it: the JSON text without
+`sha256` and `verification_code`, in UTF-8, keys sorted at every level, no blanks between them (`jq
+-jcS 'del(.sha256, .verification_code)' report.json | sha256sum` gives the same).
 """
 
 from datetime import datetime
@@ -23,9 +23,10 @@ from app.rules.verdict import Standing
 
 
 class ReportApplicant(Model):
-    """Who stands at the counter, and the paper that proves who that is or whom they act for.
+    """The applicant at the counter, and the proof of identity or authority.
 
-    `proof_ref` names the paper (a file number, the register of identity checks), never its number.
+    `proof_ref` names the document (a file number, the register of identity checks), never its
+    number.
     """
 
     kind: Literal["self", "delegated"]
@@ -79,11 +80,11 @@ class Body(View):
 
 
 class ReportedSubject(View):
-    """Whom the report is about.
+    """The subject of the report.
 
-    `recorded` is false where nothing is recorded under the number: the name is then the one that
-    was stated, unchecked. The kind is no more than the number tells where the subject has no entry
-    of its own: a person, or `organization`.
+    `recorded` is false if nothing is recorded under the number: then the name is the stated one,
+    unchecked. The kind follows from the number alone if the subject has no entry of its own: a
+    person, or `organization`.
     """
 
     kind: SubjectKind | Literal["organization"]
@@ -94,7 +95,7 @@ class ReportedSubject(View):
 
 
 class IssuedTo(View):
-    """To whom the report was issued."""
+    """The applicant to whom the report was issued."""
 
     kind: Literal["self", "delegated"]
     name: str
@@ -103,14 +104,14 @@ class IssuedTo(View):
 
 
 class IssuedBy(View):
-    """Who issued it: a department, or the credit office (no department)."""
+    """The issuer: a department, or the credit office (no department)."""
 
     role: Role
     department: Body | None
 
 
 class Source(View):
-    """Where the entry comes from, and what it rests on."""
+    """The source of an entry and its legal basis."""
 
     department: Body
     source_ref: str
@@ -122,7 +123,7 @@ class Source(View):
 
 
 class PersonBeside(View):
-    """A person whom the entry names beside the organisation; that lists nobody."""
+    """A responsible person of an entry on an organisation; this puts the person on no list."""
 
     role: PersonRole
     name: str
@@ -138,7 +139,7 @@ class ShownIn(View):
 
 
 class DisclosedAs(View):
-    """Who may read the entry, and where it was published."""
+    """The readers of an entry, and the channels of its publication."""
 
     class_: Annotated[DisclosureClass, Field(alias="class")]
     exemption: str | None
@@ -186,9 +187,9 @@ class ReportedCase(View):
 
 
 class HeldEntry(View):
-    """An entry about the subject, ended ones too (`in_force` is false for expired and removed).
+    """An entry on the subject, also an ended one (`in_force` is false for expired and removed).
 
-    Of an exempt one no more is told than that it stands, and by which exemption (`outline`).
+    Of an exempt entry the report shows only that it exists, and the exemption (`outline`).
     """
 
     id: UUID
@@ -224,7 +225,7 @@ class HeldEntry(View):
 
 
 class NamedIn(View):
-    """An entry on somebody else that names this person; of an exempt one, no more than that."""
+    """An entry on another subject that names this person; of an exempt one only that it exists."""
 
     list_: Annotated[ListKind, Field(alias="list")]
     list_type: str | None
@@ -246,7 +247,7 @@ class Delay(View):
 
 
 class MatterAsked(View):
-    """What the asking office was deciding."""
+    """The matter that the requesting office decided."""
 
     code: str
     name: str | None
@@ -260,7 +261,7 @@ class MeasureTold(View):
 
 
 class WhatWasDone(View):
-    """What the asking office reported back."""
+    """The outcome that the requesting office reported."""
 
     action: Literal["applied", "not_applied"]
     measures: list[MeasureTold]
@@ -269,7 +270,7 @@ class WhatWasDone(View):
 
 
 class QueryMade(View):
-    """Somebody asked about the subject: when, who, for what, and what was told."""
+    """A query about the subject: time, office, purpose and answer."""
 
     id: UUID
     kind: Literal["check", "lookup"]
@@ -294,7 +295,7 @@ class EarlierReport(View):
 
 
 class Rights(View):
-    """What the subject may do, and what the report is not."""
+    """The rights of the subject, and the limits of the report."""
 
     objection: Bilingual
     repair: Bilingual
@@ -303,7 +304,7 @@ class Rights(View):
 
 
 class ReportContent(View):
-    """What `sha256` is over."""
+    """The part of a report that `sha256` covers."""
 
     report_id: UUID
     issued_at: datetime
@@ -346,5 +347,6 @@ class Verification(View):
     subject_name: str
     subject_kind: SubjectKind | Literal["organization"]
     superseded: bool
-    """It tells of an entry that was sealed since, as on the wrong subject: ask for a new one."""
+    """True if an entry of the report was sealed later (wrong subject): ask for a new report.
+    """
     sha256: str

@@ -14,9 +14,15 @@ from app.crypto import fingerprint
 from app.errors import NameMismatch, ReportNotFound, Sentence
 from app.registry import Registry
 from app.rights import report_texts, store
-from app.rights.report_builder import Held, body_view, read_held, told_queries, told_reports
+from app.rights.report_builder import (
+    HeldData,
+    build_body_view,
+    build_earlier_reports,
+    build_queries,
+    read_held_data,
+)
 from app.rights.schemas import OwnReportRequest, ReportContent, Verification
-from app.rights.verification_code import make_code, read_code
+from app.rights.verification_code import make_code, parse_code
 from app.rules.identifiers import Identifier, require_identifier
 from app.rules.law import SubjectKind
 from app.rules.permissions import Caller, Role
@@ -24,24 +30,25 @@ from app.rules.text import fold_name
 from app.subjects.lookup_keys import compute_query_digest
 
 
-def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:
-    """Make a report of all that is held, and keep it before it is told.
+def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:
+    """Issue a report of all data held on a subject; it is recorded before it is sent.
 
     Raises:
-        InvalidPayload: the number is none of its scheme.
-        NameMismatch: the number is recorded, under other names. No more is told, and nothing kept.
+        InvalidPayload: the number is not valid under its scheme.
+        NameMismatch: the number is recorded under other names. Nothing more is disclosed or
+            recorded.
     """
     now = registry.clock.now()
     today = civil_day(now)
-    asked = _identifier(registry, request)
+    asked = _parse_identifier(registry, request)
     with registry.database.reading() as connection:
-        held = read_held(registry, connection, asked, today)
+        held = read_held_data(registry, connection, asked, today)
     if held.name_keys and fold_name(request.name) not in held.name_keys:
         raise NameMismatch
     with registry.database.reading_ledger() as connection:
-        queries = told_queries(connection, held.catalogue, held.whom.traces, today)
-        reports = told_reports(connection, held.catalogue, held.whom.traces)
-    content = _content(caller, request, held, now) | {"queries": queries, "reports": reports}
+        queries = build_queries(connection, held.catalogue, held.whom.traces, today)
+        reports = build_earlier_reports(connection, held.catalogue, held.whom.traces)
+    content = _build_content(caller, request, held, now) | {"queries": queries, "reports": reports}
     told = ReportContent.model_validate(content).model_dump(mode="json")
     digest = fingerprint(told)
     report = {**told, "verification_code": make_code(), "sha256": digest}
@@ -84,14 +91,14 @@ def issue(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict
     return report
 
 
-def _identifier(registry: Registry, request: OwnReportRequest) -> Identifier:
+def _parse_identifier(registry: Registry, request: OwnReportRequest) -> Identifier:
     return require_identifier(
         request.scheme, request.number, today=registry.clock.today(), pointer="/number"
     )
 
 
-def _content(
-    caller: Caller, request: OwnReportRequest, held: Held, now: datetime
+def _build_content(
+    caller: Caller, request: OwnReportRequest, held: HeldData, now: datetime
 ) -> dict[str, Any]:
     whom = held.whom
     something = bool(held.entries or held.named_in)
@@ -117,27 +124,27 @@ def _content(
         },
         "issued_by": {
             "role": caller.role,
-            "department": body_view(held.catalogue, caller.department),
+            "department": build_body_view(held.catalogue, caller.department),
         },
         "held": something,
-        "note": None if something else _said(report_texts.NOTHING_HELD),
+        "note": None if something else _build_bilingual(report_texts.NOTHING_HELD),
         "entries": held.entries,
         "named_in": held.named_in,
-        "queries_note": _said(report_texts.QUERIES_NOTE),
+        "queries_note": _build_bilingual(report_texts.QUERIES_NOTE),
         "rights": {
-            "objection": _said(report_texts.OBJECTION),
-            "repair": _said(report_texts.REPAIR),
-            "free_of_charge": _said(report_texts.FREE_OF_CHARGE),
-            "no_statement_of_credit": _said(report_texts.NO_STATEMENT_OF_CREDIT),
+            "objection": _build_bilingual(report_texts.OBJECTION),
+            "repair": _build_bilingual(report_texts.REPAIR),
+            "free_of_charge": _build_bilingual(report_texts.FREE_OF_CHARGE),
+            "no_statement_of_credit": _build_bilingual(report_texts.NO_STATEMENT_OF_CREDIT),
         },
     }
 
 
-def _said(sentence: Sentence) -> dict[str, str]:
+def _build_bilingual(sentence: Sentence) -> dict[str, str]:
     return {"zh": sentence.zh, "en": sentence.en}
 
 
-def issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[str, Any]:
+def get_issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[str, Any]:
     """A report as it was issued, to the department that issued it and to operators.
 
     Raises:
@@ -151,29 +158,29 @@ def issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[s
     ):
         raise ReportNotFound
     report: dict[str, Any] = kept.content
-    if _tells_of_sealed(registry, report):
-        raise ReportNotFound  # it tells of an entry that proved to be on the wrong subject
+    if _contains_sealed_entry(registry, report):
+        raise ReportNotFound  # it contains an entry that proved to be on the wrong subject
     return report
 
 
-def _tells_of_sealed(registry: Registry, report: Mapping[str, Any]) -> bool:
+def _contains_sealed_entry(registry: Registry, report: Mapping[str, Any]) -> bool:
     told = {UUID(entry["id"]) for entry in report["entries"]}
     with registry.database.reading() as connection:
-        return store.any_void(connection, told)
+        return store.has_void_entry(connection, told)
 
 
-def verify(registry: Registry, code: str) -> Verification | None:
-    """The report behind a code as somebody read it; None where there is none.
+def verify_report(registry: Registry, code: str) -> Verification | None:
+    """Find the report of a code as typed from a print; None if there is none.
 
     Raises:
-        NotReady, SecretKeyMismatch: nothing may be answered.
+        NotReady, SecretKeyMismatch: the registry may answer nothing.
     """
     registry.require_ready()
-    read = read_code(code)
+    read = parse_code(code)
     if read is None:
         return None
     with registry.database.reading_ledger() as connection:
-        kept = store.verified_report(connection, read)
+        kept = store.find_report_by_code(connection, read)
     if kept is None:
         return None
     person = kept.subject_kind == SubjectKind.natural_person
@@ -181,13 +188,13 @@ def verify(registry: Registry, code: str) -> Verification | None:
         valid=True,
         report_id=kept.id,
         issued_at=kept.issued_at,
-        subject_name=_masked(kept.subject_name) if person else kept.subject_name,
+        subject_name=_mask_name(kept.subject_name) if person else kept.subject_name,
         subject_kind=kept.subject_kind,
         sha256=kept.sha256,
-        superseded=_tells_of_sealed(registry, kept.content),
+        superseded=_contains_sealed_entry(registry, kept.content),
     )
 
 
-def _masked(name: str) -> str:
-    """A person's name as strangers see it: the first character, and how many follow."""
+def _mask_name(name: str) -> str:
+    """Return the name of a person as others see it: the first character, then asterisks."""
     return name[:1].ljust(len(name), "*")

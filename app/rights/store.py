@@ -40,7 +40,9 @@ AnyRow = Row[*tuple[Any, ...]]
 # --- in the registry -----------------------------------------------------
 
 
-def entries_naming(connection: Connection, keys: Iterable[LookupKey], day: date) -> list[EntryRow]:
+def read_entries_naming(
+    connection: Connection, keys: Iterable[LookupKey], day: date
+) -> list[EntryRow]:
     """Entries for which a responsible person's number was ever sealed that is one of these."""
     named = or_(
         false(),
@@ -57,7 +59,7 @@ def entries_naming(connection: Connection, keys: Iterable[LookupKey], day: date)
     )
 
 
-def histories(connection: Connection, subject_id: UUID) -> dict[UUID, list[AnyRow]]:
+def read_histories(connection: Connection, subject_id: UUID) -> dict[UUID, list[AnyRow]]:
     """The versions of a subject's entries, oldest first."""
     version = EntryVersion
     rows = connection.execute(
@@ -71,10 +73,10 @@ def histories(connection: Connection, subject_id: UUID) -> dict[UUID, list[AnyRo
         .where(version.subject_id == subject_id)
         .order_by(version.seq)
     )
-    return _by_entry(rows)
+    return _group_by_entry(rows)
 
 
-def cases(connection: Connection, entry_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
+def read_cases(connection: Connection, entry_ids: Iterable[UUID]) -> dict[UUID, list[AnyRow]]:
     """Objections to entries and applications for their repair, oldest first."""
     wanted = set(entry_ids)
     if not wanted:
@@ -84,10 +86,10 @@ def cases(connection: Connection, entry_ids: Iterable[UUID]) -> dict[UUID, list[
         .where(RedressCase.entry_id.in_(wanted))
         .order_by(RedressCase.id)
     )
-    return _by_entry(rows)
+    return _group_by_entry(rows)
 
 
-def _by_entry(rows: Iterable[AnyRow]) -> dict[UUID, list[AnyRow]]:
+def _group_by_entry(rows: Iterable[AnyRow]) -> dict[UUID, list[AnyRow]]:
     found: dict[UUID, list[AnyRow]] = {}
     for row in rows:
         found.setdefault(row.entry_id, []).append(row)
@@ -97,12 +99,12 @@ def _by_entry(rows: Iterable[AnyRow]) -> dict[UUID, list[AnyRow]]:
 # --- in the ledger -------------------------------------------------------
 
 
-class Traces(NamedTuple):
-    """By what the ledger knows a subject.
+class QueryKeys(NamedTuple):
+    """The keys under which the ledger knows a subject.
 
-    `asked` are the digests of its own numbers. An answer that led to it by another number or name
-    counts too, unless a decision on the wrong subject had taught that one (`strange`): whoever
-    asked with it meant somebody else.
+    `asked` are the digests of its own numbers. A query that led to it by another number or name
+    counts too, unless a decision on a wrong subject gave that number or name (`strange`): then the
+    query meant another subject.
     """
 
     subject_id: UUID | None
@@ -110,9 +112,9 @@ class Traces(NamedTuple):
     strange: frozenset[str]
 
 
-def queries(connection: Connection, traces: Traces, day: date) -> Sequence[AnyRow]:
-    """Checks and lookups about a subject that it may be told of on a day, oldest first."""
-    results = _results_about(traces)
+def read_queries(connection: Connection, traces: QueryKeys, day: date) -> Sequence[AnyRow]:
+    """Read checks and look-ups that the subject may see on a day, the oldest first."""
+    results = _select_results_about(traces)
     return connection.execute(
         select(
             Check.id,
@@ -129,27 +131,31 @@ def queries(connection: Connection, traces: Traces, day: date) -> Sequence[AnyRo
             results.c.standing,
         )
         .join(results, Check.id == results.c.check_id)
-        .where(told_on(day))
+        .where(is_visible_on(day))
         .order_by(Check.asked_at, Check.id, results.c.position)
     ).all()
 
 
-def told_on(day: date) -> ColumnElement[bool]:
+def is_visible_on(day: date) -> ColumnElement[bool]:
     """Questions whose delay, if they had one, has passed."""
     return or_(Check.withheld_until.is_(None), Check.withheld_until < day)
 
 
-def _results_about(traces: Traces) -> Subquery:
+def _select_results_about(traces: QueryKeys) -> Subquery:
     """The results of checks about a subject, sorted in or not yet."""
     return union_all(
         *(
-            select(table.check_id, table.position, table.standing).where(_about(table, traces))
+            select(table.check_id, table.position, table.standing).where(
+                _matches_subject(table, traces)
+            )
             for table in (CheckResult, RecentResult)
         )
     ).subquery()
 
 
-def _about(table: type[CheckResult] | type[RecentResult], traces: Traces) -> ColumnElement[bool]:
+def _matches_subject(
+    table: type[CheckResult] | type[RecentResult], traces: QueryKeys
+) -> ColumnElement[bool]:
     by_number = table.asked_digest.in_(traces.asked)
     if traces.subject_id is None:
         return by_number
@@ -162,13 +168,17 @@ def _about(table: type[CheckResult] | type[RecentResult], traces: Traces) -> Col
     )
 
 
-def outcomes(connection: Connection, traces: Traces, day: date) -> dict[tuple[UUID, int], AnyRow]:
-    """What was done with the answers about a subject, by check and position."""
-    results = _results_about(traces)
+def read_outcomes(
+    connection: Connection, traces: QueryKeys, day: date
+) -> dict[tuple[UUID, int], AnyRow]:
+    """Read reported outcomes of the answers on a subject, by check and position."""
+    results = _select_results_about(traces)
     told = (
-        select(results.c.check_id).join(Check, Check.id == results.c.check_id).where(told_on(day))
+        select(results.c.check_id)
+        .join(Check, Check.id == results.c.check_id)
+        .where(is_visible_on(day))
     )
-    # Answers may be of a thousand subjects: each is read once, and only where somebody reported.
+    # A check may have a thousand subjects: read each once, and only where an outcome was reported.
     answers = connection.execute(
         select(Check.id, Check.answer).where(
             Check.id.in_(told), exists().where(Outcome.check_id == Check.id)
@@ -185,7 +195,7 @@ def outcomes(connection: Connection, traces: Traces, day: date) -> dict[tuple[UU
     return {(row.check_id, positions[row.check_id, row.ref]): row for row in rows}
 
 
-def earlier_reports(connection: Connection, traces: Traces) -> list[AnyRow]:
+def read_earlier_reports(connection: Connection, traces: QueryKeys) -> list[AnyRow]:
     """Reports that were issued about a subject before, oldest first."""
     report = OwnReport
     asked = report.applicant["asked"].as_string()
@@ -204,25 +214,27 @@ def earlier_reports(connection: Connection, traces: Traces) -> list[AnyRow]:
 
 
 def add_report(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Keep a report as it is about to be told."""
+    """Insert a report before it is sent."""
     connection.execute(insert(OwnReport).values(**values))
 
 
 def get_report(connection: Connection, report_id: UUID) -> AnyRow | None:
     """A report by its id."""
-    return connection.execute(_reports().where(OwnReport.id == report_id)).one_or_none()
+    return connection.execute(_select_reports().where(OwnReport.id == report_id)).one_or_none()
 
 
-def verified_report(connection: Connection, code: str) -> AnyRow | None:
+def find_report_by_code(connection: Connection, code: str) -> AnyRow | None:
     """A report by the code on its print."""
-    return connection.execute(_reports().where(OwnReport.verification_code == code)).one_or_none()
+    return connection.execute(
+        _select_reports().where(OwnReport.verification_code == code)
+    ).one_or_none()
 
 
-def _reports() -> Select[Any]:
+def _select_reports() -> Select[Any]:
     return select(*OwnReport.__table__.columns)
 
 
-def any_void(connection: Connection, ids: Collection[UUID]) -> bool:
+def has_void_entry(connection: Connection, ids: Collection[UUID]) -> bool:
     """Tell whether one of the entries was revoked as void since."""
     version = EntryVersion
     found = select(version.entry_id).where(

@@ -1,11 +1,11 @@
-"""Who bears a number, and by what the registry and the ledger know them."""
+"""Finding the subject of a number, and the keys under which registry and ledger know it."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from app.crypto import Secrets
 from app.db.engines import Connection
-from app.rights.store import Traces
+from app.rights.store import QueryKeys
 from app.rules.identifiers import Identifier
 from app.rules.identity import NAME_SCHEME, LookupKey
 from app.rules.law import SubjectKind
@@ -21,10 +21,11 @@ from app.subjects.records import FoundSubject, RecordedIdentifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Whom:
-    """The recorded subject that bears the number asked for; nobody, where none is recorded.
+class ReportSubject:
+    """Find the recorded subject of a number; a subject without an id if none is recorded.
 
-    What decisions on the wrong subject taught (rows that are not `current`) is none of its own.
+    Numbers and names that only decisions on a wrong subject gave (rows that are not `current`) do
+    not count.
     """
 
     asked: Identifier
@@ -32,7 +33,7 @@ class Whom:
     names: tuple[str, ...]
     identifiers: tuple[dict[str, str], ...]
     personal_keys: frozenset[LookupKey]
-    traces: Traces
+    traces: QueryKeys
 
     @property
     def former_names(self) -> list[str]:
@@ -42,55 +43,63 @@ class Whom:
 
     @property
     def kind(self) -> str:
-        """What it is; no more than the number tells, where nothing is recorded."""
+        """Return the kind of the subject; if nothing is recorded, only what the number shows."""
         if self.subject is not None:
             return self.subject.kind.value
         return SubjectKind.natural_person.value if self.asked.is_personal else "organization"
 
 
-def identify(connection: Connection, secrets: Secrets, asked: Identifier) -> Whom:
+def find_report_subject(
+    connection: Connection, secrets: Secrets, asked: Identifier
+) -> ReportSubject:
     """Find who bears a number."""
     keys = build_query_keys(asked, secrets)
     subject = find_by_first_key(connection, keys)
     if subject is None:
-        return Whom(
+        return ReportSubject(
             asked=asked,
             subject=None,
             names=(),
-            identifiers=(_shown(asked.scheme, asked.display_number, personal=asked.is_personal),),
+            identifiers=(
+                _build_shown_identifiers(
+                    asked.scheme, asked.display_number, personal=asked.is_personal
+                ),
+            ),
             personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
-            traces=Traces(
+            traces=QueryKeys(
                 None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
             ),
         )
     rows = read_identifiers(connection, subject.id)
     names = read_names(connection, subject.id)
-    own = {asked, *_opened(secrets, (row for row in rows if row.current))}
+    own = {asked, *_decrypt_identifiers(secrets, (row for row in rows if row.current))}
     digests = frozenset(compute_query_digest(secrets, each, None) for each in own)
     strange = {
         compute_query_digest(secrets, each, None)
-        for each in _opened(secrets, (row for row in rows if not row.current))
+        for each in _decrypt_identifiers(secrets, (row for row in rows if not row.current))
     } | {compute_query_digest(secrets, None, row.name) for row in names if not row.current}
-    return Whom(
+    return ReportSubject(
         asked=asked,
         subject=subject,
         names=tuple(row.name for row in names if row.current),
         identifiers=tuple(
-            _shown(row.scheme, row.shown, personal=row.ciphertext is not None)
+            _build_shown_identifiers(row.scheme, row.shown, personal=row.ciphertext is not None)
             for row in rows
             if row.current and row.scheme != NAME_SCHEME
         ),
         personal_keys=frozenset(
             build_lookup_key(each, secrets) for each in own if each.is_personal
         ),
-        traces=Traces(subject.id, digests, frozenset(strange - digests)),
+        traces=QueryKeys(subject.id, digests, frozenset(strange - digests)),
     )
 
 
-def _opened(secrets: Secrets, rows: Iterable[RecordedIdentifier]) -> Sequence[Identifier]:
+def _decrypt_identifiers(
+    secrets: Secrets, rows: Iterable[RecordedIdentifier]
+) -> Sequence[Identifier]:
     """Return the numbers themselves: the digest of a question covers the number alone."""
     return [open_identifier(secrets, row) for row in rows if row.scheme != NAME_SCHEME]
 
 
-def _shown(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
+def _build_shown_identifiers(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
     return {"scheme": scheme, "masked" if personal else "number": number}

@@ -390,7 +390,7 @@ def test_a_reader_who_hangs_up_leaves_nothing_open_and_no_proof(
     for serial in range(6):
         world.record(source_ref=f"H-{serial}", subject=build_subject(build_uscc(serial), "某公司"))
     gone, ended = threading.Event(), threading.Event()
-    plain = snapshot._pages
+    plain = snapshot._read_export_pages
 
     def pages(*given: Any) -> Any:
         try:
@@ -421,14 +421,14 @@ def test_a_failure_half_way_leaves_the_file_without_its_trailer(
     monkeypatch.setattr(snapshot, "PAGE_ROWS", 1)
     for serial in range(4):
         world.record(source_ref=f"F-{serial}", subject=build_subject(build_uscc(serial), "某公司"))
-    plain = snapshot.exported
+    plain = snapshot.build_exported_entry
 
     def failing(row: Any, *given: Any) -> Any:
         if row.source_ref == "F-3":
             raise OSError("the disk went away")
         return plain(row, *given)
 
-    monkeypatch.setattr(snapshot, "exported", failing)
+    monkeypatch.setattr(snapshot, "build_exported_entry", failing)
     received: list[bytes] = []
     with (
         world.api("auditor").stream("GET", ADDRESS) as answer,

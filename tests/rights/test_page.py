@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.rights.page import WORDS
+from app.rights.page import TRANSLATIONS
 from app.rules.decision import DecisionKind, PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
@@ -178,8 +178,8 @@ def test_no_personal_number_is_on_it(world: World) -> None:
     ],
 )
 def test_every_code_has_its_words(vocabulary: str, codes: type[StrEnum]) -> None:
-    assert set(codes) <= WORDS[vocabulary].keys()
-    for said in WORDS[vocabulary].values():
+    assert set(codes) <= TRANSLATIONS[vocabulary].keys()
+    for said in TRANSLATIONS[vocabulary].values():
         assert CHINESE.search(said.zh)
         assert said.en.isascii()
 

@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from app.db.tables import UnknownCaller
 from app.errors import NotReady
-from app.rights.verification_code import ALPHABET, make_code, read_code
+from app.rights.verification_code import ALPHABET, make_code, parse_code
 from app.security.limits import FailedAttempts
 from tests.support.own_reports import BUILDER_NAME, build_person_report_body, issue_report
 from tests.support.problems import require_refused
@@ -86,19 +86,19 @@ def test_codes_are_long_grouped_and_without_look_alikes() -> None:
     for code in codes:
         assert [len(group) for group in code.split("-")] == [5, 5, 5, 5]
         assert not set(code) & set("ILOU")
-        assert read_code(code) == code
+        assert parse_code(code) == code
     assert {each for code in codes for each in code} == {*ALPHABET, "-"}
 
 
 def test_look_alikes_mean_what_they_look_like() -> None:
-    assert read_code("oOiIl-LlLoO-7q4mc-WD31N") == "00111-11100-7Q4MC-WD31N"
+    assert parse_code("oOiIl-LlLoO-7q4mc-WD31N") == "00111-11100-7Q4MC-WD31N"
 
 
 @pytest.mark.parametrize(
     "text", ["", "-", UNKNOWN[:-1], f"{UNKNOWN}0", UNKNOWN.replace("0", "U", 1), "枣庄", "ß" * 20]
 )
 def test_what_is_no_code_is_none(text: str) -> None:
-    assert read_code(text) is None
+    assert parse_code(text) is None
 
 
 # --- guessing -------------------------------------------------------------
