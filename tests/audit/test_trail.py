@@ -16,8 +16,8 @@ from app.checks.store import sort_results
 from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
+from app.security.queries import list_keys
 from app.security.service import create, revoke
-from app.security.store import all_keys
 from tests.support.numbers import build_uscc
 from tests.support.request_bodies import BUILDER_USCC, build_check, build_push, build_question
 from tests.support.world import World
@@ -109,7 +109,7 @@ def test_a_withdrawal_is_on_the_trail(world: World) -> None:
 def test_keys_are_made_and_ended_on_the_trail(world: World) -> None:
     create(world.registry, name="某系统", role=Role.approver, department="tax")
     with world.registry.database.reading() as connection:
-        [made] = all_keys(connection)
+        [made] = list_keys(connection)
     revoke(world.registry, made.id)
     created = only(world, "key_created", target=str(made.id))
     assert created["detail"] == {"role": "approver", "department": "tax"}

@@ -102,7 +102,7 @@ def test_an_export_that_breaks_off_leaves_no_file_under_its_name(
         yield b"{}\n"
         raise OSError("the disk went away")
 
-    monkeypatch.setattr(snapshot, "_ndjson", failing)
+    monkeypatch.setattr(snapshot, "_stream_ndjson", failing)
     done = command("export", "--output", str(tmp_path / "entries.ndjson"))
     assert (done.exit_code, done.stderr) == (1, "redblack: the disk went away\n")
     assert not (tmp_path / "entries.ndjson").exists()

@@ -401,7 +401,7 @@ def test_a_reader_who_hangs_up_leaves_nothing_open_and_no_proof(
         finally:
             ended.set()
 
-    monkeypatch.setattr(snapshot, "_pages", pages)
+    monkeypatch.setattr(snapshot, "_read_export_pages", pages)
     with world.api("auditor").stream("GET", ADDRESS) as answer:
         next(answer.iter_raw())
     gone.set()
