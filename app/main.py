@@ -25,6 +25,7 @@ from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
 from app.http import health, problems
+from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
 from app.http.middleware import BodyLimits, Metrics, RequestContextMiddleware
 from app.jobs.dispatcher import Dispatcher
@@ -139,7 +140,7 @@ def complete_openapi(app: FastAPI) -> None:
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is not None:
             return app.openapi_schema
-        document = plain()
+        document = apply_component_names(plain())
         for item in document["paths"].values():
             for operation in item.values():
                 _describe_operation(operation)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, create_model
 
-from app.entries.schemas import EntryView, SubjectView
+from app.entries.schemas import EntrySubjectView, EntryView
 from app.http.schemas import Day, View
 from app.rules.decision import DecisionKind, PersonRole
 from app.rules.law import ListKind, Severity
@@ -110,7 +110,7 @@ class FeedEntry(View):
     list_: Annotated[ListKind, Field(alias="list")]
     domain: str
     department: str
-    subject: SubjectView
+    subject: EntrySubjectView
     responsible_persons: list[FeedPerson]
     decision: FeedDecision
     reason: str

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 import app.disclosure.service
 import app.entries.changes.next_version
-import app.entries.recording.batch
+import app.entries.recording.accepted
 import app.notices.service
 from app.calendar.notices import CalendarNotice, read_calendar_notice
 from app.calendar.service import record_year
@@ -297,7 +297,7 @@ def test_a_push_during_the_load_uses_the_new_calendar(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
-    wait = load_during_change(world, tmp_path, monkeypatch, app.entries.recording.batch)
+    wait = load_during_change(world, tmp_path, monkeypatch, app.entries.recording.accepted)
     entry = decided(world, "2026-12-28")
     wait()
     assert clock(world, entry) == (WHEN_LATER, False, "2")

@@ -1,34 +1,27 @@
-"""Recording decisions: read, decide by the rules, write, in one transaction.
+"""Recording decisions in one transaction: read, decide by the rules, write.
 
-The write order is the same everywhere, for the obvious others were seen to hang or to lose the
-red/black cross-check: lock the subjects in the order of their ids; read and decide; insert subjects
-and numbers that are new (a lost race starts over); take the change numbers last; insert; commit.
+Every write keeps one order, which prevents deadlocks and protects the red/black cross-check: lock
+the subjects in the order of their ids; read and decide; insert new subjects and numbers (after a
+conflict the transaction runs again); take the sequence numbers last; insert; commit.
 """
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from typing import Any
+from datetime import date
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from app.audit import service as audit
-from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
-from app.clock import civil_day
-from app.db.counter import take_sequence
 from app.db.engines import Connection
 from app.entries.changes import status_changes
-from app.entries.changes.status_changes import StatusChange
 from app.entries.recording import proposals
-from app.entries.recording.proposals import Proposal
-from app.entries.recording.version_values import (
-    build_deadline_values,
-    build_decision_values,
-    build_initial_channel_values,
-    build_person_values,
+from app.entries.recording.accepted import (
+    AcceptedProposal,
+    AcceptedProposals,
+    write_accepted_proposals,
 )
+from app.entries.recording.proposals import Proposal
 from app.entries.schemas import EntryPush
 from app.entries.store import reads, rows, writes
 from app.entries.store.rows import ListedEntry
@@ -45,25 +38,21 @@ from app.errors import (
     SubjectKindConflict,
 )
 from app.registry import Registry
-from app.rules.admission import Ruling, apply_law, require_in_force
+from app.rules.admission import apply_law, require_in_force
 from app.rules.consecutive_terms import apply_consecutive_cap
 from app.rules.cross_check import require_no_black_entry
 from app.rules.decision import DecisionFacts
-from app.rules.disclosure import is_enterprise
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.identity import LookupKey
 from app.rules.law import Catalogue, ListKind, ListType
 from app.rules.permissions import Caller, Role
-from app.rules.transitions import Action
 from app.subjects.queries import read_profiles
 from app.subjects.records import RecordedSubject, SubjectClaim
-from app.subjects.service import add_subjects, find_recorded_subjects, record_subject_names
+from app.subjects.service import find_recorded_subjects
 
-# A subject has one of each for life, so a second one is somebody else's: taken in, it would draw
-# that one's entries to this subject.
-MAX_PROPOSALS_PER_READ = (
-    1_000  # proposals looked up by one statement: databases take so many values, no more
-)
+MAX_PROPOSALS_PER_READ = 1_000  # a database limits the number of values in one statement
+# A subject has one number of each of these schemes for life. A second one belongs to another
+# subject; if it were accepted, it would attach the entries of that subject to this one.
 PERMANENT_SCHEMES = {Scheme.uscc.value, Scheme.org_code.value, Scheme.resident_id.value}
 ENTRY_VOID_MESSAGE = Sentence(
     "The entry of this source_ref was revoked as void (wrong or minor subject); if the decision is"
@@ -75,7 +64,7 @@ ENTRY_VOID_MESSAGE = Sentence(
 
 @dataclass(frozen=True, slots=True)
 class RecordingResult:
-    """What became of a push; `replayed` where the same had been recorded before."""
+    """The entry of a push; `replayed` if the same push was recorded before."""
 
     entry_id: UUID
     replayed: bool
@@ -85,9 +74,13 @@ def record_entry(registry: Registry, caller: Caller, push: EntryPush) -> Recordi
     """Record one decision.
 
     Raises:
-        RegistryError: what stands against it; nothing was written.
+        RegistryError: the reason of the refusal; nothing was written.
     """
-    [outcome] = record_entries(registry, caller, [push])
+    status_changes.record_status_changes_until_today(registry)
+    proposal = _prepare_proposal(registry, caller, push, registry.clock.today())
+    [outcome] = registry.write(
+        lambda connection: record_proposals(registry, connection, caller, [proposal])
+    )
     if isinstance(outcome, RegistryError):
         raise outcome
     return outcome
@@ -96,7 +89,7 @@ def record_entry(registry: Registry, caller: Caller, push: EntryPush) -> Recordi
 def record_entries(
     registry: Registry, caller: Caller, pushes: Sequence[EntryPush]
 ) -> list[RecordingResult | RegistryError]:
-    """Record decisions in one transaction, each answered for itself, in order."""
+    """Record decisions in one transaction; return one result or refusal for each, in order."""
     prepared = prepare_proposals(registry, caller, pushes)
     status_changes.record_status_changes_until_today(registry)
     return registry.write(
@@ -107,14 +100,18 @@ def record_entries(
 def prepare_proposals(
     registry: Registry, caller: Caller, pushes: Sequence[EntryPush | RegistryError]
 ) -> list[Proposal | RegistryError]:
-    """Read pushes, each for itself; what is refused already stays where it stands."""
+    """Turn pushes into proposals; a refusal takes the place of a push that cannot be read."""
     today = registry.clock.today()
-    return [
-        push
-        if isinstance(push, RegistryError)
-        else _prepare_proposal(registry, caller, push, today)
-        for push in pushes
-    ]
+    prepared: list[Proposal | RegistryError] = []
+    for push in pushes:
+        if isinstance(push, RegistryError):
+            prepared.append(push)
+            continue
+        try:
+            prepared.append(_prepare_proposal(registry, caller, push, today))
+        except RegistryError as refusal:
+            prepared.append(refusal)
+    return prepared
 
 
 def record_proposals(
@@ -125,9 +122,10 @@ def record_proposals(
     *,
     stop_at_refusal: bool = False,
 ) -> list[RecordingResult | RegistryError]:
-    """Record proposals in a transaction of the caller's, each answered for itself, in order.
+    """Record proposals in the caller's transaction; return a result or refusal for each, in order.
 
-    With `stop` nothing behind the first refused one is looked at: the answers end with it.
+    With `stop_at_refusal` the result list ends with the first refusal, and the proposals after it
+    are not examined.
     """
     batch = _ProposalBatch(registry, caller)
     outcomes = batch.decide_all(connection, prepared, stop_at_refusal=stop_at_refusal)
@@ -136,7 +134,10 @@ def record_proposals(
 
 
 class DryRun:
-    """Proposals decided as if those before them had been recorded; nothing is, and nobody waits."""
+    """Proposals that are decided without locks and without a write.
+
+    Each is decided as if the accepted ones before it had been recorded.
+    """
 
     def __init__(self, registry: Registry, caller: Caller) -> None:
         self._registry = registry
@@ -145,7 +146,7 @@ class DryRun:
     def decide_all(
         self, prepared: Sequence[Proposal | RegistryError], *, stop_at_refusal: bool = False
     ) -> list[RecordingResult | RegistryError]:
-        """What would become of them; the ids of new entries are made up."""
+        """Return the results that recording would give; ids of new entries are not kept."""
         with self._registry.database.reading() as connection:
             outcomes = self._batch.decide_all(connection, prepared, stop_at_refusal=stop_at_refusal)
         self._batch.accepted.clear()
@@ -153,18 +154,13 @@ class DryRun:
 
     @property
     def recorded_subject_ids(self) -> Collection[UUID]:
-        """The recorded subjects that they are about."""
+        """The ids of the recorded subjects that the proposals concern."""
         return self._batch.recorded_subjects.keys()
 
 
-def _prepare_proposal(
-    registry: Registry, caller: Caller, push: EntryPush, today: date
-) -> Proposal | RegistryError:
-    try:
-        department = _determine_issuing_department(caller, push.department)
-        return proposals.build_proposal(push, department, registry.secrets, today)
-    except RegistryError as refusal:
-        return refusal
+def _prepare_proposal(registry: Registry, caller: Caller, push: EntryPush, today: date) -> Proposal:
+    department = _determine_issuing_department(caller, push.department)
+    return proposals.build_proposal(push, department, registry.secrets, today)
 
 
 def _determine_issuing_department(caller: Caller, requested_department: str | None) -> str:
@@ -188,20 +184,10 @@ def _determine_issuing_department(caller: Caller, requested_department: str | No
 
 
 @dataclass(slots=True)
-class _AcceptedProposal:
-    """A proposal that passed, with what the law made of it."""
-
-    proposal: Proposal
-    ruling: Ruling
-    entry_id: UUID
-    subject_id: UUID
-
-
-@dataclass(slots=True)
 class _ProposalBatch:
-    """Pushes of one transaction: what was read for them, and what is to be written.
+    """Proposals of one transaction, the state that was read for them, and the accepted ones.
 
-    A rehearsal reads on and on without locking or writing, and remembers what it let pass.
+    A dry run (`for_update=False`) takes no locks; it keeps this state from one call to the next.
     """
 
     registry: Registry
@@ -216,7 +202,7 @@ class _ProposalBatch:
     new_subjects: dict[UUID, SubjectClaim] = field(default_factory=dict)
     new_keys: dict[LookupKey, tuple[UUID, Identifier | None]] = field(default_factory=dict)
     replaced_ids: set[UUID] = field(default_factory=set)
-    accepted: list[_AcceptedProposal] = field(default_factory=list)
+    accepted: list[AcceptedProposal] = field(default_factory=list)
 
     def decide_all(
         self,
@@ -225,7 +211,7 @@ class _ProposalBatch:
         *,
         stop_at_refusal: bool,
     ) -> list[RecordingResult | RegistryError]:
-        """Decide on each, in order; with `stop` up to the first refusal."""
+        """Decide on each proposal, in order; with `stop_at_refusal` up to the first refusal."""
         self.connection = connection
         self.law = read_law(self.registry, connection)
         valid_proposals = [item for item in prepared if isinstance(item, Proposal)]
@@ -239,7 +225,7 @@ class _ProposalBatch:
         return outcomes
 
     def _read_recorded_state(self, valid_proposals: Sequence[Proposal]) -> None:
-        """Everything that the decisions need, with the subjects locked."""
+        """Lock the subjects and read the state that the decisions need."""
         keys = {key for item in valid_proposals for key in item.keys}
         subject_ids_by_key, recorded_subjects = find_recorded_subjects(
             self.connection, keys - self.subject_ids_by_key.keys(), for_update=self.for_update
@@ -247,7 +233,7 @@ class _ProposalBatch:
         self.subject_ids_by_key |= subject_ids_by_key
         new_subject_ids = recorded_subjects.keys() - self.recorded_subjects.keys()
         self.recorded_subjects |= recorded_subjects
-        # Behind the lock, so that a push that came just before is seen.
+        # After the lock, so that a push which was committed just before is visible.
         references = {(item.department, item.source_ref) for item in valid_proposals}
         self.recorded_references |= writes.find_recorded_references(
             self.connection, references - self.recorded_references.keys()
@@ -255,13 +241,12 @@ class _ProposalBatch:
         self.listed_entries |= reads.read_listed_entries(self.connection, new_subject_ids)
 
     def _decide(self, proposal: Proposal) -> RecordingResult | RegistryError:
-        """Accept one push, or say what stands against it."""
+        """Accept a proposal, or return the reason of its refusal."""
         reference = (proposal.department, proposal.source_ref)
         recorded = self.recorded_references.get(reference)
-        if (
-            recorded is not None
-        ):  # before every other rule: a retry gets its answer whatever changed
-            if recorded.void:  # no retry may bring it back, nor read what is sealed
+        # Before all other rules: a retry gets the first result even if the law has changed.
+        if recorded is not None:
+            if recorded.void:  # a retry neither restores a sealed entry nor reads it
                 return EntryConflict(ENTRY_VOID_MESSAGE, entry_id=str(recorded.entry_id))
             if proposal.facts_digest in recorded.digests:
                 return RecordingResult(recorded.entry_id, replayed=True)
@@ -276,7 +261,7 @@ class _ProposalBatch:
         )
         return RecordingResult(accepted.entry_id, replayed=False)
 
-    def _accept(self, proposal: Proposal) -> _AcceptedProposal:
+    def _accept(self, proposal: Proposal) -> AcceptedProposal:
         list_type = _require_known_list_type(self.law.catalogue, proposal.list_type)
         require_in_force(list_type, self.law.today)
         _require_issuer(self.law, proposal.department, list_type)
@@ -302,12 +287,12 @@ class _ProposalBatch:
                 [other.term for other in listed_entries if other.kind is ListKind.black],
                 self.law.today,
             )
-        # From here on it is accepted: remember what it adds, for the pushes behind it.
+        # Accepted: the proposals after this one see its effects.
         if proposal.replaces is not None:
             self.replaced_ids.add(proposal.replaces)
         if subject_id not in self.recorded_subjects:
             earlier_claim = self.new_subjects.get(subject_id, proposal.claim)
-            # Of two decisions of one day the one behind names it, as in `name_subjects`.
+            # Of two decisions of one day the later gives the name, as in `record_subject_names`.
             self.new_subjects[subject_id] = max(
                 proposal.claim, earlier_claim, key=lambda claim: claim.decided_on
             )
@@ -321,7 +306,7 @@ class _ProposalBatch:
                     entry_id, list_type.kind, list_type.code, proposal.department, ruling.term
                 )
             )
-        return _AcceptedProposal(proposal, ruling, entry_id, subject_id)
+        return AcceptedProposal(proposal, ruling, entry_id, subject_id)
 
     def _require_replaceable(self, proposal: Proposal, replaced_id: UUID) -> None:
         replaced_entry = reads.read_entry(self.connection, replaced_id, self.law.today)
@@ -385,116 +370,21 @@ class _ProposalBatch:
         }
 
     def write_accepted(self) -> None:
-        """Write what was accepted; nothing where nothing was."""
-        if not self.accepted:
-            return
-        connection, law = self.connection, self.law
-        add_subjects(connection, self.registry.secrets, self.new_subjects, self.new_keys, law.at)
-        claims = [(item.subject_id, item.proposal.claim) for item in self.accepted]
-        record_subject_names(connection, claims, self.recorded_subjects)
-        found_changes = self._find_status_changes()
-        first_seq, recorded_at = take_sequence(
-            connection,
-            len(self.accepted) + len(found_changes),
-            catalogue_version=law.catalogue_version,
-            calendar_version=law.calendar_version,
-            now=self.registry.clock.now(),
-            today=law.today,
-        )
-        numbered_proposals, received_on = (
-            list(enumerate(self.accepted, start=first_seq)),
-            civil_day(recorded_at),
-        )
-        writes.add_entries(
-            connection,
-            [_build_entry_values(item, law, recorded_at) for _, item in numbered_proposals],
-            [
-                self._build_version_values(item, seq, recorded_at, received_on)
-                for seq, item in numbered_proposals
-            ],
-            [
-                build_person_values(self.registry.secrets, item.entry_id, person)
-                for item in self.accepted
-                for person in item.proposal.persons
-            ],
-        )
-        status_changes.add_status_changes(
-            connection, found_changes, law.today, first_seq + len(self.accepted), recorded_at
-        )
-        audit.record_changes(
-            connection,
-            [
-                audit.build_record(
-                    self.caller,
-                    recorded_at,
-                    AuditAction.entry_recorded,
-                    "done",
-                    item.entry_id,
-                    list_type=item.proposal.list_type,
-                    source_ref=item.proposal.source_ref,
-                    version=1,
-                )
-                | {"seq": seq}
-                for seq, item in numbered_proposals
-            ],
-        )
-
-    def _find_status_changes(self) -> list[StatusChange]:
-        """Red entries that a new black one suspends."""
-        new_entry_ids = {item.entry_id for item in self.accepted}
-        affected_subject_ids = {
-            item.subject_id
-            for item in self.accepted
-            if any(other.kind is ListKind.red for other in self.listed_entries[item.subject_id])
-        }
-        return [
-            status_change
-            for subject_id in sorted(affected_subject_ids)
-            for listed_entries in [self.listed_entries[subject_id]]
-            for status_change in status_changes.find_red_status_changes(
-                [other for other in listed_entries if other.entry_id not in new_entry_ids],
-                listed_entries,
-                self.law.today,
-            )
-        ]
-
-    def _build_version_values(
-        self, item: _AcceptedProposal, seq: int, recorded_at: datetime, received_on: date
-    ) -> dict[str, Any]:
-        proposal = item.proposal
-        identifiers = proposal.claim.identifiers
-        usccs = [one.number for one in identifiers if one.scheme is Scheme.uscc]
-        return {
-            "entry_id": item.entry_id,
-            "version": 1,
-            "seq": seq,
-            "superseded_seq": None,
-            "subject_id": item.subject_id,
-            "list_type": proposal.list_type,
-            "department": proposal.department,
-            "action": Action.record.value,
-            "action_digest": proposal.facts_digest,
-            "change_reason": None,
-            "actor_id": self.caller.id,
-            "actor_name": self.caller.name,
-            "recorded_at": recorded_at,
-            "exited_on": None,
-            "revoked_on": None,
-            "repaired_on": None,
-            "lapsed_from": None,
-            "lapsed_until": None,
-            "void": False,
-            "disputed": False,
-            **build_decision_values(
+        """Write the accepted proposals, if there are any."""
+        if self.accepted:
+            write_accepted_proposals(
+                self.registry,
+                self.connection,
+                self.caller,
                 self.law,
-                proposal.facts,
-                item.ruling,
-                proposal.list_type,
-                proposal.facts_digest,
-            ),
-            **build_deadline_values(self.law, proposal.claim.decided_on, received_on=received_on),
-            **build_initial_channel_values(is_enterprise_subject=is_enterprise(usccs)),
-        }
+                AcceptedProposals(
+                    self.accepted,
+                    self.new_subjects,
+                    self.new_keys,
+                    self.recorded_subjects,
+                    self.listed_entries,
+                ),
+            )
 
 
 def _require_known_list_type(catalogue: Catalogue, code: str) -> ListType:
@@ -526,17 +416,3 @@ def _require_issuer(law: Law, code: str, list_type: ListType) -> None:
         )
     if not law.catalogue.is_issuer(department, list_type):
         raise NotYourList
-
-
-def _build_entry_values(item: _AcceptedProposal, law: Law, received_at: datetime) -> dict[str, Any]:
-    proposal = item.proposal
-    return {
-        "id": item.entry_id,
-        "subject_id": item.subject_id,
-        "list_type": proposal.list_type,
-        "kind": law.catalogue.list_types[proposal.list_type].kind.value,
-        "department": proposal.department,
-        "source_ref": proposal.source_ref,
-        "replaces": proposal.replaces,
-        "received_at": received_at,
-    }

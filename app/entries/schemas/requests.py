@@ -1,6 +1,5 @@
-"""What departments send about entries, and what they get back."""
+"""Bodies that a department sends about entries."""
 
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal
@@ -9,12 +8,10 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
 
 from app.errors import ProblemCode, Sentence
-from app.http.schemas import Day, Line, Model, Name, Reference, SparseView, Text, View, fault
+from app.http.schemas import Day, Line, Model, Name, Reference, Text, fault
 from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
-from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
-from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
-from app.rules.status import Removal, Status
+from app.rules.law import DisclosureClass, Severity, SubjectKind
 
 MAX_IDENTIFIERS = 8
 MAX_RESPONSIBLE_PERSONS = 50
@@ -358,185 +355,3 @@ class Extension(Model):
     legal_basis: Text
     decision: ExtensionDecision
     effective_until: Day
-
-
-# --- views ---------------------------------------------------------------
-
-
-class IdentifierView(SparseView):
-    """A number as it may be shown: organisations' whole, persons' masked."""
-
-    scheme: Scheme
-    number: str | None = None
-    masked: str | None = None
-
-
-class SubjectView(View):
-    """The subject as the decision named it."""
-
-    id: UUID
-    kind: SubjectKind
-    name: str
-    identifiers: list[IdentifierView]
-
-
-class ResponsiblePersonView(View):
-    """A person whom the entry names."""
-
-    role: PersonRole
-    name: str
-    identifier: IdentifierView | None
-
-
-class DecisionView(View):
-    """The decision that the entry rests on."""
-
-    number: str
-    kind: DecisionKind
-    decided_on: Day
-    penalty_law: PenaltyLaw | None
-
-
-class ChannelView(View):
-    """One place of publication."""
-
-    channel: Channel
-    required: bool
-    published_on: Day | None
-    url: str | None
-    recorded_at: str | None
-    withdrawn_on: Day | None
-    state: DisclosureState
-
-
-class TakeDownView(View):
-    """The duty to take down what may not be public any more, by the third working day."""
-
-    since: Day
-    due: Day
-    state: TakeDown
-
-
-class DisclosureView(View):
-    """The duty to publish and how far it was met."""
-
-    class_: Annotated[DisclosureClass, Field(alias="class")]
-    exemption: str | None
-    basis: str | None
-    deadline: Day
-    provisional: bool
-    calendar_version: str
-    reported: Literal["on_time", "late"]
-    state: DisclosureState
-    take_down: TakeDownView | None
-    channels: list[ChannelView]
-
-
-class ExtensionView(View):
-    """The decision that lengthened the term."""
-
-    number: str
-    decided_on: Day
-    legal_basis: str
-
-
-class RemovalView(View):
-    """What ended the entry before its term did."""
-
-    by: Removal
-    on: Day
-
-
-class EffectView(SparseView):
-    """A red entry that this black one suspends; those that the caller may not read are counted."""
-
-    effect: Literal["suspends"]
-    entry_id: UUID | None = None
-    count: int | None = None
-
-
-class EntryView(View):
-    """An entry on a day (`on`)."""
-
-    id: UUID
-    version: int
-    seq: int
-    list_type: str
-    list_: Annotated[ListKind, Field(alias="list")]
-    domain: str
-    department: str
-    source_ref: str
-    case_ref: str | None
-    replaces: UUID | None
-    subject: SubjectView
-    responsible_persons: list[ResponsiblePersonView]
-    decision: DecisionView
-    reason: str
-    legal_basis: str
-    severity: Severity | None
-    conduct_ended_on: Day | None
-    conduct_continues: bool
-    effective_from: Day
-    effective_until: Day | None
-    ends_by_law_on: Day | None
-    restored_on: Day | None
-    extension: ExtensionView | None
-    unintentional: bool
-    penalty: dict[str, Any] | None
-    licence: dict[str, Any] | None
-    remark: str | None
-    received_at: datetime
-    recorded_at: datetime
-    on: Day
-    status: Status
-    removal: RemovalView | None
-    disputed: bool
-    disclosure: DisclosureView
-    effects: list[EffectView]
-
-
-class EntryPage(View):
-    """A page of entries, oldest first."""
-
-    entries: list[EntryView]
-    next: str | None
-
-
-class FieldChange(View):
-    """One fact before and after."""
-
-    field: str
-    old: Any
-    new: Any
-
-
-class VersionView(View):
-    """One version: who made it, when, why and what it changed."""
-
-    version: int
-    seq: int
-    recorded_at: datetime
-    action: str
-    actor: str
-    reason: str | None
-    changes: list[FieldChange]
-
-
-class TurnView(View):
-    """A change of status that no version made: a day did, or another entry (`because`)."""
-
-    seq: int
-    recorded_at: datetime
-    day: Day
-    status: Status
-    because: Literal["day", "black_entry_active", "no_black_entry_active"]
-    entry_id: UUID | None
-    """The black entry that did it, where the caller may read it."""
-
-
-class History(View):
-    """Every version of an entry, and what days and other entries did to it; oldest first."""
-
-    entry_id: UUID
-    versions: list[VersionView]
-    turns: list[TurnView]
