@@ -1,4 +1,5 @@
 import json
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -13,7 +14,10 @@ from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS
 from app.rules.law import Catalogue
+from app.submissions.formats.byte_source import ByteSource
 from app.submissions.formats.cells import Cell, CellError
+from app.submissions.formats.detect import detect_encoding
+from app.submissions.formats.own_export import is_trailer_record
 from app.submissions.formats.source_file import SourceFile
 from app.submissions.formats.source_file import SourceRow as SentRow
 from app.submissions.mapping import values
@@ -24,7 +28,6 @@ from app.submissions.mapping.header import (
     _generate_known_headings,
     generate_lookup_forms,
     is_header,
-    is_trailer,
 )
 from app.submissions.mapping.row_builder import MappedRow
 from app.submissions.mapping.table import Table
@@ -513,9 +516,9 @@ def test_numbers_that_are_no_list_are_told(cell: Cell) -> None:
 
 
 def test_the_trailer_of_an_export_is_no_row() -> None:
-    assert is_trailer(["#trailer", "2", "7", "abc"])
-    assert not is_trailer(["HR-1"])
-    assert not is_trailer([])
+    assert is_trailer_record(["#trailer", "2", "7", "abc"])
+    assert not is_trailer_record(["HR-1"])
+    assert not is_trailer_record([])
 
 
 # --- anything at all -----------------------------------------------------
@@ -696,22 +699,37 @@ TITLE = "枣庄市拖欠农民工工资失信联合惩戒对象名单"
 def test_a_text_is_read_as_it_was_written(text: str, encoding: str) -> None:
     content = text.encode(encoding)
     pieces = [content[start : start + 1000] for start in range(0, len(content), 1000)]
-    told = SourceFile(lambda: pieces, LAW, None, None)._detect_encoding()
-    assert content.decode(told) == text
+    encoding_found = detect_encoding(ByteSource(lambda: pieces))
+    assert content.decode(encoding_found) == text
+
+
+def test_the_encoding_is_found_in_one_reading_of_the_file() -> None:
+    chunks = [f"{'列' * 500},{number}\n".encode("gb18030") for number in range(9)]
+    read: list[int] = []
+
+    def read_chunks() -> Iterator[bytes]:
+        for number, chunk in enumerate(chunks):
+            read.append(number)
+            yield chunk
+
+    source = ByteSource(read_chunks)
+    assert source.first_chunk == chunks[0]
+    assert detect_encoding(source) == "gb18030"
+    assert read == [0, *range(9)]
 
 
 @pytest.mark.parametrize("end", range(1, 36))
 def test_a_text_that_was_cut_off_is_not_read_as_another(end: int) -> None:
     content = "name,reason\n张某,拖欠\n李,欠薪".encode()[:-end]
-    file = SourceFile(lambda: [content], LAW, None, None)
+    source = ByteSource(lambda: [content])
     try:
         content.decode()
     except UnicodeDecodeError:
         with pytest.raises(InvalidPayload) as refusal:
-            file._detect_encoding()
+            detect_encoding(source)
         assert refusal.value.problem_code == "unknown_encoding"
     else:
-        assert file._detect_encoding() == "utf-8-sig"
+        assert detect_encoding(source) == "utf-8-sig"
 
 
 @pytest.mark.parametrize("at", range(len("张某".encode())))
@@ -719,4 +737,4 @@ def test_a_text_that_lacks_a_byte_is_not_read_as_another(at: int) -> None:
     name = "张某".encode()
     content = b"name\n" + name[:at] + name[at + 1 :] + ",李某\n王某,赵某\n".encode()
     with pytest.raises(InvalidPayload, match="invalid_payload"):
-        SourceFile(lambda: [content], LAW, None, None)._detect_encoding()
+        detect_encoding(ByteSource(lambda: [content]))

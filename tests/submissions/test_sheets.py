@@ -13,7 +13,7 @@ from python_calamine import CalamineWorkbook
 
 from app.errors import Sentence
 from app.submissions.formats.cells import Cell, CellError
-from app.submissions.formats.xlsx import read_workbook
+from app.submissions.formats.xlsx.reader import read_workbook
 from app.submissions.workbooks import templates
 from app.submissions.workbooks.templates import (
     RETURN_COLUMNS,

@@ -18,9 +18,11 @@ import pytest
 import xlsxwriter
 
 from app.errors import InvalidPayload
-from app.submissions.formats import xlsx
 from app.submissions.formats.cells import Cell, CellError
-from app.submissions.formats.xlsx import DEFAULT_LIMITS, REFUSALS, WorkbookLimits, read_workbook
+from app.submissions.formats.xlsx import reader
+from app.submissions.formats.xlsx.limits import DEFAULT_LIMITS, WorkbookLimits
+from app.submissions.formats.xlsx.reader import read_workbook
+from app.submissions.formats.xlsx.refusals import REFUSALS
 
 HEADER = ["主体名称", "决定日期"]
 SHEET = "xl/worksheets/sheet1.xml"
@@ -553,13 +555,13 @@ def test_the_child_may_not_write_files_nor_dump_its_memory() -> None:
 def test_a_child_that_does_not_start_is_no_fault_of_the_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(xlsx.sys, "executable", "/bin/false")
+    monkeypatch.setattr(reader.sys, "executable", "/bin/false")
     with pytest.raises(RuntimeError):
         rows(table(["甲"]))
 
 
 def test_the_child_imports_no_framework() -> None:
-    asked = "import sys, app.submissions.formats.xlsx; print(*sys.modules)"
+    asked = "import sys, app.submissions.formats.xlsx.child; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in ran.stdout.split()}
     assert loaded.isdisjoint({"sqlalchemy", "fastapi", "pydantic", "httpx", "python_calamine"})
@@ -569,7 +571,7 @@ def test_the_child_ends_with_its_parent() -> None:
     asked = [
         sys.executable,
         "-m",
-        "app.submissions.formats.xlsx",
+        "app.submissions.formats.xlsx.child",
         json.dumps(asdict(DEFAULT_LIMITS)),
     ]
     ran = subprocess.run(asked, input=b"", capture_output=True, timeout=20, check=False)

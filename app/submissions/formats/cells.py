@@ -1,21 +1,24 @@
-"""What stands in a cell of a table, whichever file it came in."""
+"""Cells of a table, for every file format."""
 
 from datetime import date, datetime
 from enum import StrEnum
 
+HEADER_SEARCH_ROWS = 10
+"""Number of first rows among which the header row is searched; a title or note may precede it."""
+
 
 class CellError(StrEnum):
-    """Why nobody can say what a cell holds."""
+    """Reason why a cell has no reliable value."""
 
     formula = "formula"
-    """A formula: what it gave was computed elsewhere, and may be out of date."""
+    """A formula: its result was computed elsewhere and may be out of date."""
     merged = "merged"
-    """Merged with others: whether its value is meant for each of them is not told."""
+    """Merged with other cells: the file does not record whether the value is meant for each."""
     error = "error"
-    """A spreadsheet's error value."""
+    """An error value of a spreadsheet."""
     lost_digits = "lost_digits"
-    """A number of more than 15 digits, the last of which a spreadsheet has made zeros."""
+    """A number of more than 15 digits, whose last digits a spreadsheet has replaced by zeros."""
 
 
 Cell = str | int | float | bool | date | datetime | CellError | None
-"""A value as the file gives it (a text from CSV); None where there is nothing but blanks."""
+"""A value as the file has it (always text in CSV); None for a blank cell."""

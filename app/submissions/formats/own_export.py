@@ -1,7 +1,7 @@
-"""Our own exports as submissions: what an entry's view says that a department could have sent.
+"""Our own exports as submissions: an exported entry becomes the push of a department.
 
-What the registry made of it (ids, numbers of versions, deadlines, states) is left out; an export
-that is not whole, or not as it was written, is refused by its own trailer.
+Values that the registry derived (ids, version numbers, deadlines, states) are left out. The trailer
+of an export proves that it is complete and unchanged.
 """
 
 import hashlib
@@ -15,8 +15,10 @@ EXPORTED_ENTRY_FIELDS = frozenset(
     {"id", "version", "seq", "list_type", "subject", "decision", "disclosure"}
 )
 ITEM_PATHS: Mapping[bool, str] = {True: "entries.item", False: "item"}
-"""Where the rows of a JSON document stand: in one of our exports, and in a plain array."""
+"""ijson paths of the rows of a JSON document, by whether it is an export or a plain array."""
 EXPORT_DOCUMENT_START = re.compile(rb'\{\s*"(?:meta|entries)"\s*:')
+TRAILER_MARK = "#trailer"
+"""First cell of the last record of a CSV export, which has the count and the digest."""
 COPIED_FIELDS = (
     "list_type",
     "source_ref",
@@ -48,27 +50,27 @@ INCOMPLETE_EXPORT = Fault(
 
 
 class TrailerVerifier:
-    """Counts and digests the lines of an export, to hold them against its trailer."""
+    """Count and digest of the lines of an export, to compare with its trailer."""
 
     def __init__(self) -> None:
         self._count = 0
         self._digest = hashlib.sha256()
 
     def add_line(self, line: bytes) -> None:
-        """One more line, as it stands in the file."""
+        """Add a line, byte for byte as in the file."""
         self._count += 1
         self._digest.update(line + b"\n")
 
     @staticmethod
     def is_trailer(line: Any) -> bool:  # noqa: ANN401 - any JSON value
-        """Tell whether a line is a trailer and no row."""
+        """Return whether a line is a trailer."""
         return isinstance(line, dict) and line.keys() == {"trailer"}
 
     def require_complete(self, line: Mapping[str, Any]) -> None:
-        """Refuse an export that lacks a line, or has another one than it was written with.
+        """Refuse an export that lacks a line or has a changed one.
 
         Raises:
-            InvalidPayload: count or digest differ.
+            InvalidPayload: the count or the digest differs.
         """
         trailer = line["trailer"]
         declared = (
@@ -78,36 +80,41 @@ class TrailerVerifier:
             raise InvalidPayload(faults=[INCOMPLETE_EXPORT])
 
 
+def is_trailer_record(cells: Sequence[object]) -> bool:
+    """Return whether a CSV record is the trailer of an export."""
+    return bool(cells) and cells[0] == TRAILER_MARK
+
+
 def require_count(trailer: Sequence[object], rows: int) -> None:
-    """Refuse an export that lacks rows; its trailer's second cell says how many it has.
+    """Refuse an export that lacks rows; the second cell of its trailer is their number.
 
     Raises:
-        InvalidPayload: its trailer names another count.
+        InvalidPayload: the trailer has another number.
     """
     if str(rows) not in {str(cell) for cell in trailer[1:2]}:
         raise InvalidPayload(faults=[INCOMPLETE_EXPORT])
 
 
 def read_row_count(trailer: Any) -> Any:  # noqa: ANN401 - any JSON value
-    """How many rows the trailer of a JSON export names, if it is one."""
+    """Read the number of rows from the trailer of a JSON export; None if it is no trailer."""
     return trailer.get("count") if isinstance(trailer, dict) else None
 
 
 def is_export_document(start: bytes) -> bool:
-    """Tell whether a JSON text begins as an export does."""
+    """Return whether a JSON text begins like an export."""
     return EXPORT_DOCUMENT_START.match(start) is not None
 
 
 def is_exported_entry(value: Mapping[str, Any]) -> bool:
-    """Tell whether an object is an exported entry and no push."""
+    """Return whether an object is an exported entry, and not a push."""
     return value.keys() >= EXPORTED_ENTRY_FIELDS
 
 
 def build_push(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
-    """The push that an exported entry rests on, or why it cannot be one.
+    """Build the push of an exported entry, or the faults if there can be none.
 
-    A masked number cannot be sent again: responsible persons come with their names alone, and a
-    person's entry not at all.
+    A masked number cannot be sent again: responsible persons keep only their names, and the entry
+    of a natural person is refused.
     """
     try:
         faults = _find_faults(entry)

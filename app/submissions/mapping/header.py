@@ -103,12 +103,6 @@ def is_header(cells: Sequence[Cell]) -> bool:
 
 
 MIN_HEADINGS = 3
-TRAILER_MARK = "#trailer"
-
-
-def is_trailer(cells: Sequence[Cell]) -> bool:
-    """Tell whether the row is the last one of our CSV export, which counts and seals the others."""
-    return bool(cells) and cells[0] == TRAILER_MARK
 
 
 def _find_unit(heading: Heading, cell: str) -> str | None:

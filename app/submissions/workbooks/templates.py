@@ -20,7 +20,7 @@ from xlsxwriter.worksheet import Worksheet  # type: ignore[import-untyped]
 
 from app.errors import Sentence
 from app.submissions.formats.cells import Cell, CellError
-from app.submissions.formats.xlsx import EXAMPLE_SHEET
+from app.submissions.formats.xlsx.refusals import EXAMPLE_SHEET
 
 CONTENT_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
