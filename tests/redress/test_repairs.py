@@ -273,9 +273,9 @@ def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: Wo
     assert (woken["status"], woken["because"]) == ("active", "no_black_entry_active")
     with world.registry.database.reading() as connection:
         trail = connection.execute(
-            select(AuditRecord.action, AuditRecord.outcome, AuditRecord.detail).where(
-                AuditRecord.target == case["id"]
-            )
+            select(AuditRecord.action, AuditRecord.outcome, AuditRecord.detail)
+            .where(AuditRecord.target == case["id"])
+            .order_by(AuditRecord.id)
         ).all()
     assert [(record.action, record.outcome) for record in trail] == [
         ("repair_received", "received"),
