@@ -40,7 +40,7 @@ ASKED_AS = (Role.approver, Role.department, Role.auditor, Role.operator)
 EXAMPLES = 8
 
 # Files are sent as they come, whatever they are said to be.
-for media_type in (router.NDJSON, router.XLSX):
+for media_type in (router.NDJSON_MEDIA_TYPE, router.XLSX_MEDIA_TYPE):
     schemathesis.serializer.alias(media_type, "application/octet-stream")
 
 schema = schemathesis.openapi.from_dict(

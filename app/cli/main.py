@@ -455,11 +455,11 @@ def import_file(
 ) -> None:
     """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
     from app.catalogue.queries import require_department_code
-    from app.submissions.local_import import bring_in, code_of, write_results
-    from app.submissions.service import Wish
+    from app.submissions.local_import import get_exit_code, import_local_file, write_results
+    from app.submissions.service import SubmissionOptions
 
     registry = _open_registry()
-    options = Wish(
+    options = SubmissionOptions(
         list_type=list_type,
         department=require_department_code(registry, department) if department else None,
         dry_run=dry_run,
@@ -471,10 +471,10 @@ def import_file(
     )
     if results is not None and results.exists():
         raise ValueError(f"{results} exists")
-    row = bring_in(registry, file, options)
+    row = import_local_file(registry, file, options)
     if results is not None:
         write_results(registry, row, results)
-    raise typer.Exit(code_of(row))
+    raise typer.Exit(get_exit_code(row))
 
 
 @app.command("work-submissions", hidden=True)

@@ -1,4 +1,4 @@
-"""A file on this machine, recorded by the command line: the same path, with a bar beside it."""
+"""Import of a local file by the command line, through the same processing, with a progress bar."""
 
 import sys
 import threading
@@ -16,66 +16,70 @@ from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import service, store, views
 from app.submissions.processing.queue import claim_submission, process_submission
 from app.submissions.schemas import Result, RowOutcome, State
-from app.submissions.service import Wish
+from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
 from app.submissions.upload.receive import PART_BYTES, Keeper
 
-LOOK_SECONDS = 0.2
-SHOWN_REFUSALS = 20
+POLL_SECONDS = 0.2
+MAX_SHOWN_REFUSALS = 20
 
 
-def bring_in(registry: Registry, file: Path, wish: Wish) -> SubmissionRow:
-    """Record a file, and tell how far it is on standard error.
+def import_local_file(registry: Registry, file: Path, options: SubmissionOptions) -> SubmissionRow:
+    """Record a file, with progress on standard error.
 
-    A file that an earlier run left in the middle goes on behind its last step.
+    A file that an earlier run left unfinished continues after its last step.
 
     Raises:
-        RegistryError: the wish contradicts itself; nothing was recorded.
+        RegistryError: the options contradict each other; nothing was recorded.
     """
     worker = name_worker()
-    row = _receive(registry, file, wish, worker)
-    with _bar() as bar:
+    row = _receive_file(registry, file, options, worker)
+    with _create_progress() as bar:
         task = bar.add_task("", total=max(row.bytes, 1))
         done = threading.Event()
-        watcher = threading.Thread(target=_watch, args=(registry, row.id, bar, task, done))
+        watcher = threading.Thread(
+            target=_watch_other_worker, args=(registry, row.id, bar, task, done)
+        )
         watcher.start()
         try:
-            _see_through(registry, row, worker)
+            _process_until_done(registry, row, worker)
         finally:
             done.set()
             watcher.join()
-    ended = service.find(registry, COMMAND_LINE_CALLER, row.id)
-    _tell(registry, ended)
+    ended = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
+    _print_summary(registry, ended)
     return ended
 
 
-def _see_through(registry: Registry, row: SubmissionRow, worker: str) -> None:
+def _process_until_done(registry: Registry, row: SubmissionRow, worker: str) -> None:
     """Work it off; where an earlier run or a server still has it, wait for them, or take it up."""
     while row.finished_at is None and row.state != State.held:
         mine = row if row.worker == worker else claim_submission(registry, worker, row.id)
         if mine is None:
-            sleep(LOOK_SECONDS)
+            sleep(POLL_SECONDS)
         else:
             process_submission(registry, mine)
-        row = service.find(registry, COMMAND_LINE_CALLER, row.id)
+        row = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
 
 
-def _receive(registry: Registry, file: Path, wish: Wish, worker: str) -> SubmissionRow:
-    submission_id = service.begin(registry, COMMAND_LINE_CALLER, wish)
+def _receive_file(
+    registry: Registry, file: Path, options: SubmissionOptions, worker: str
+) -> SubmissionRow:
+    submission_id = service.begin_upload(registry, COMMAND_LINE_CALLER, options)
     keeper = Keeper(registry, submission_id)
     try:
         with file.open("rb") as content:
             while piece := content.read(PART_BYTES):
                 keeper.keep(piece)
-        return service.arrived(
+        return service.finish_upload(
             registry, submission_id, size=keeper.size, sha256=keeper.sha256, worker=worker
         )
     except BaseException:
-        service.forget(registry, submission_id)
+        service.discard_upload(registry, submission_id)
         raise
 
 
-def _bar() -> Progress:
+def _create_progress() -> Progress:
     console = Console(stderr=True)
     return Progress(
         BarColumn(),
@@ -86,29 +90,29 @@ def _bar() -> Progress:
     )
 
 
-def _watch(
+def _watch_other_worker(
     registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, done: threading.Event
 ) -> None:
-    while not done.wait(LOOK_SECONDS):
-        row = service.find(registry, COMMAND_LINE_CALLER, submission_id)
-        bar.update(task, completed=row.bytes_read, description=_described(row))
+    while not done.wait(POLL_SECONDS):
+        row = service.get_submission(registry, COMMAND_LINE_CALLER, submission_id)
+        bar.update(task, completed=row.bytes_read, description=_describe(row))
 
 
-def _described(row: SubmissionRow) -> str:
+def _describe(row: SubmissionRow) -> str:
     return (
         f"{row.rows_read} rows, {row.accepted} accepted, {row.replayed} replayed,"
         f" {row.refused} refused"
     )
 
 
-def _tell(registry: Registry, row: SubmissionRow) -> None:
-    print(f"{row.id}: {row.state}, {_described(row)}")  # noqa: T201 - the command's answer
+def _print_summary(registry: Registry, row: SubmissionRow) -> None:
+    print(f"{row.id}: {row.state}, {_describe(row)}")  # noqa: T201 - the command's answer
     if row.problem:
         told = row.problem
         for error in told["errors"]:
             print(f"  {error['sentence']} / {error['sentence_en']}", file=sys.stderr)  # noqa: T201
-    for number, result in enumerate(_refused(registry, row.id)):
-        if number == SHOWN_REFUSALS:
+    for number, result in enumerate(_iterate_refused_rows(registry, row.id)):
+        if number == MAX_SHOWN_REFUSALS:
             print("  …", file=sys.stderr)  # noqa: T201
             break
         where = result.get("column") or result["pointer"]
@@ -118,8 +122,8 @@ def _tell(registry: Registry, row: SubmissionRow) -> None:
         )
 
 
-def _refused(registry: Registry, submission_id: UUID) -> Iterator[Result]:
-    for batch in store.all_batches(registry, submission_id, refused=True):
+def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[Result]:
+    for batch in store.read_all_batches(registry, submission_id, refused=True):
         yield from (item for item in batch.results if item["outcome"] == RowOutcome.refused)
 
 
@@ -128,13 +132,13 @@ def write_results(registry: Registry, row: SubmissionRow, file: Path) -> None:
     draft = file.with_name(f"{file.name}.part")
     draft.unlink(missing_ok=True)  # of a run that died over it
     with draft.open("xb") as lines:
-        for chunk in views.stream(registry, row, outcome=None):
+        for chunk in views.stream_results(registry, row, outcome=None):
             lines.write(chunk)
     draft.rename(file)
 
 
-def code_of(row: SubmissionRow) -> int:
-    """What the command ends with: 0 all is recorded, 1 not read to its end, 3 refusals, 4 held."""
+def get_exit_code(row: SubmissionRow) -> int:
+    """Return the exit code: 0 all recorded, 1 not read to the end, 3 rows refused, 4 held."""
     if row.state == State.held:
         return 4
     if row.state not in {State.done, State.stopped}:

@@ -23,9 +23,9 @@ from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.submissions import schemas, service, store, views
 from app.submissions.mapping.columns import COLUMNS
-from app.submissions.processing.row_by_row import work
+from app.submissions.processing.row_by_row import process
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
-from app.submissions.service import Wish
+from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
 from app.submissions.upload import receive
 from app.submissions.upload.receive import Keeper
@@ -37,13 +37,13 @@ Reader = Annotated[Caller, needs(Permission.submission_read)]
 Writer = Annotated[Caller, needs(Permission.submission_write)]
 Code = Annotated[str | None, Query(max_length=80)]
 
-XLSX = templates.CONTENT_TYPE
-NDJSON = "application/x-ndjson"
-LOOK_AGAIN_SECONDS = 1
-AT_ONCE_ROWS = 2_000  # short rows are many, and a request is not the place to work them all off
-INLINE_ROWS = 3_000  # more answers than that are streamed
-MOST_ROWS = 2_147_483_647
-"""What the database counts to."""
+XLSX_MEDIA_TYPE = templates.CONTENT_TYPE
+NDJSON_MEDIA_TYPE = "application/x-ndjson"
+RETRY_AFTER_SECONDS = 1
+MAX_ROWS_AT_ONCE = 2_000  # short rows are many, and a request is not the place to work them all off
+MAX_INLINE_ROWS = 3_000  # more answers than that are streamed
+MAX_ROWS = 2_147_483_647
+"""The largest number that the database can count to."""
 STEPPING = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
 
 P = ParamSpec("P")
@@ -62,7 +62,12 @@ FILE: dict[str, Any] = {
             },
             **{
                 media_type: {"schema": {"type": "string", "format": "binary"}}
-                for media_type in (NDJSON, "text/csv", XLSX, "application/octet-stream")
+                for media_type in (
+                    NDJSON_MEDIA_TYPE,
+                    "text/csv",
+                    XLSX_MEDIA_TYPE,
+                    "application/octet-stream",
+                )
             },
             "multipart/form-data": {
                 "schema": {
@@ -105,7 +110,7 @@ async def submit_file(
     ] = Mode.append,
     reason: Annotated[Line | None, Query(description="Why entries leave a replaced list")] = None,
     rows: Annotated[
-        int | None, Query(ge=0, le=MOST_ROWS, description="How many rows the file holds")
+        int | None, Query(ge=0, le=MAX_ROWS, description="How many rows the file holds")
     ] = None,
 ) -> dict[str, Any]:
     """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
@@ -114,7 +119,7 @@ async def submit_file(
     off in the background.
     The same file may be sent again: rows that are recorded already are `replayed`.
     """
-    wish = Wish(
+    options = SubmissionOptions(
         list_type=list_type,
         department=department,
         dry_run=dry_run,
@@ -124,35 +129,43 @@ async def submit_file(
         reason=reason,
         rows=rows,
     )
-    submission_id = await _in_turn(request, service.begin, registry, caller, wish)
-    row = await _take_in(request, registry, submission_id)
+    submission_id = await _run_in_write_slot(
+        request, service.begin_upload, registry, caller, options
+    )
+    row = await _receive_upload(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
-        await _in_turn(request, work, registry, row, most_rows=AT_ONCE_ROWS)
-        row = await run_in_threadpool(service.find, registry, caller, submission_id)
+        await _run_in_write_slot(request, process, registry, row, most_rows=MAX_ROWS_AT_ONCE)
+        row = await run_in_threadpool(service.get_submission, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
         request.app.state.dispatcher.wake()
         response.status_code = status.HTTP_202_ACCEPTED
-        response.headers["Retry-After"] = str(LOOK_AGAIN_SECONDS)
-        return views.submission_view(row, registry.clock.now())
+        response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+        return views.build_submission_view(row, registry.clock.now())
     _raise_unreadable(row)
-    return await run_in_threadpool(_whole_view, registry, row)
+    return await run_in_threadpool(_build_inline_view, registry, row)
 
 
-async def _in_turn(request: Request, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+async def _run_in_write_slot(
+    request: Request, write: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
     """Write once, in a turn of its own: none is held while a sender is waited for."""
     slots: WriteSlots = request.app.state.write_limiter
     async with slots.slot():
         return await run_in_threadpool(write, *args, **kwargs)
 
 
-async def _take_in(request: Request, registry: Registry, submission_id: UUID) -> SubmissionRow:
+async def _receive_upload(
+    request: Request, registry: Registry, submission_id: UUID
+) -> SubmissionRow:
     keeper = Keeper(registry, submission_id)
     try:
-        await receive.receive(request, keeper, lambda piece: _in_turn(request, keeper.keep, piece))
-        return await _in_turn(
+        await receive.receive(
+            request, keeper, lambda piece: _run_in_write_slot(request, keeper.keep, piece)
+        )
+        return await _run_in_write_slot(
             request,
-            service.arrived,
+            service.finish_upload,
             registry,
             submission_id,
             size=keeper.size,
@@ -162,11 +175,11 @@ async def _take_in(request: Request, registry: Registry, submission_id: UUID) ->
             else None,
         )
     except BaseException:
-        # Whatever broke it off, half a file is of no use to anybody: it goes, turn or no turn.
+        # Half a file is useless to everybody: discard it, with or without a write slot.
         try:
-            await _in_turn(request, service.forget, registry, submission_id)
+            await _run_in_write_slot(request, service.discard_upload, registry, submission_id)
         except errors.Busy:
-            await run_in_threadpool(service.forget, registry, submission_id)
+            await run_in_threadpool(service.discard_upload, registry, submission_id)
         raise
 
 
@@ -180,15 +193,15 @@ def _raise_unreadable(row: SubmissionRow) -> None:
         raise InvalidPayload(faults=faults, submission_id=str(row.id))
 
 
-def _whole_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
-    if row.rows_read + row.exited > INLINE_ROWS:
-        return views.submission_view(row, registry.clock.now())
+def _build_inline_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
+    if row.rows_read + row.exited > MAX_INLINE_ROWS:
+        return views.build_submission_view(row, registry.clock.now())
     results = [
-        views.told(result)
-        for batch in store.all_batches(registry, row.id)
+        views.build_row_view(result)
+        for batch in store.read_all_batches(registry, row.id)
         for result in batch.results
     ]
-    return views.submission_view(row, registry.clock.now(), results)
+    return views.build_submission_view(row, registry.clock.now(), results)
 
 
 @router.get("", responses=problems(errors.BadCursor, errors.NotYourDepartment))
@@ -205,7 +218,7 @@ def list_submissions(
         raise errors.NotYourDepartment
     whose = department if caller.has_oversight else caller.department
     with registry.database.reading() as connection:
-        rows = store.page(
+        rows = store.read_page(
             connection,
             before=read_id_cursor(next_),
             limit=limit + 1,
@@ -215,7 +228,7 @@ def list_submissions(
     now, shown = registry.clock.now(), rows[:limit]
     return schemas.SubmissionPage.model_validate(
         {
-            "submissions": [views.submission_view(row, now) for row in shown],
+            "submissions": [views.build_submission_view(row, now) for row in shown],
             "next": make_cursor(shown[-1].id) if len(rows) > limit else None,
         }
     )
@@ -224,7 +237,7 @@ def list_submissions(
 @router.get(
     "/template.xlsx",
     response_class=Response,
-    responses={200: {"description": "A workbook", "content": {XLSX: {}}}},
+    responses={200: {"description": "A workbook", "content": {XLSX_MEDIA_TYPE: {}}}},
 )
 def download_template(caller: Reader, registry: RegistryDep, list_type: Code = None) -> Response:
     """A workbook to fill in: explained headings, drop-downs, examples on their own sheet."""
@@ -245,7 +258,7 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
         raise InvalidPayload(
             faults=[Fault("?list_type", ProblemCode.unknown_value, service.NO_LIST_TYPE)]
         )
-    return _workbook(templates.build_template(offered, COLUMNS), "template.xlsx")
+    return _send_workbook(templates.build_template(offered, COLUMNS), "template.xlsx")
 
 
 @router.get(
@@ -256,11 +269,11 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
 def show_submission(
     submission_id: UUID, caller: Reader, registry: RegistryDep, request: Request
 ) -> dict[str, Any]:
-    """How far a submission has come."""
-    row = service.find(registry, caller, submission_id)
+    """Show the progress of a submission."""
+    row = service.get_submission(registry, caller, submission_id)
     if row.finished_at is None:
         request.app.state.dispatcher.wake()
-    return views.submission_view(row, registry.clock.now())
+    return views.build_submission_view(row, registry.clock.now())
 
 
 @router.get(
@@ -269,7 +282,7 @@ def show_submission(
     responses={
         200: {
             "description": "One line a row (`RowView`), then a trailer; without it, incomplete",
-            "content": {NDJSON: {"schema": {"type": "string"}}},
+            "content": {NDJSON_MEDIA_TYPE: {"schema": {"type": "string"}}},
         },
         **problems(errors.SubmissionNotFound),
     },
@@ -282,12 +295,12 @@ def stream_results(
         RowOutcome | None, Query(description="Only rows that came to this end")
     ] = None,
 ) -> Response:
-    """What became of each row, in order, as far as it was read."""
-    row = service.find(registry, caller, submission_id)
+    """Stream the results of all rows in order, as far as the file was read."""
+    row = service.get_submission(registry, caller, submission_id)
     audit.record_access(registry, caller, AuditAction.submission_results_read, submission_id)
     return Stream(
-        views.stream(registry, row, outcome=outcome),
-        media_type=NDJSON,
+        views.stream_results(registry, row, outcome=outcome),
+        media_type=NDJSON_MEDIA_TYPE,
         headers={},
         stalled_after=registry.settings.stalled_client_seconds,
     )
@@ -297,16 +310,16 @@ def stream_results(
     "/{submission_id}/refused.xlsx",
     response_class=Response,
     responses={
-        200: {"description": "A workbook", "content": {XLSX: {}}},
+        200: {"description": "A workbook", "content": {XLSX_MEDIA_TYPE: {}}},
         **problems(errors.SubmissionNotFound, errors.SubmissionUnderWay),
     },
 )
 def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep) -> Response:
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
-    row = service.find(registry, caller, submission_id)
+    row = service.get_submission(registry, caller, submission_id)
     content = refused_rows.build_workbook(registry, row)
     audit.record_access(registry, caller, AuditAction.submission_refused_read, submission_id)
-    return _workbook(content, f"refused-{submission_id}.xlsx")
+    return _send_workbook(content, f"refused-{submission_id}.xlsx")
 
 
 @router.post(
@@ -323,9 +336,9 @@ def approve_submission(
     request: Request,
 ) -> dict[str, Any]:
     """Let a held full list go ahead: a second person's word, for the entries that were shown."""
-    row = service.approve(registry, caller, submission_id, order)
+    row = service.approve_submission(registry, caller, submission_id, order)
     request.app.state.dispatcher.wake()
-    return views.submission_view(row, registry.clock.now())
+    return views.build_submission_view(row, registry.clock.now())
 
 
 @router.post(
@@ -342,14 +355,14 @@ def reverse_submission(
     request: Request,
 ) -> dict[str, Any]:
     """Take a submission back as a whole, while nothing later was built on it."""
-    row = service.reverse(registry, caller, submission_id, order)
+    row = service.reverse_submission(registry, caller, submission_id, order)
     request.app.state.dispatcher.wake()
-    return views.submission_view(row, registry.clock.now())
+    return views.build_submission_view(row, registry.clock.now())
 
 
-def _workbook(content: bytes, name: str) -> Response:
+def _send_workbook(content: bytes, name: str) -> Response:
     return Response(
         content,
-        media_type=XLSX,
+        media_type=XLSX_MEDIA_TYPE,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )

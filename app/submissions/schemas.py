@@ -1,4 +1,4 @@
-"""What may be asked of a submission, and what is told of it."""
+"""Options, progress and results of submissions."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from app.http.schemas import Line, Model, SparseView, View
 
 
 class State(StrEnum):
-    """How far a submission has come."""
+    """The state of a submission."""
 
     receiving = "receiving"
     queued = "queued"
@@ -25,32 +25,32 @@ class State(StrEnum):
     reversed = "reversed"
 
 
-ENDED = frozenset({State.done, State.stopped, State.refused, State.lapsed, State.reversed})
+ENDED_STATES = frozenset({State.done, State.stopped, State.refused, State.lapsed, State.reversed})
 
 
 class Mode(StrEnum):
-    """Whether rows are added to a list, or are the whole of it."""
+    """Append rows to a list, or replace the list as a whole."""
 
     append = "append"
     whole = "replace"
 
 
 class OnError(StrEnum):
-    """What a refused row means for those behind it."""
+    """The effect of a refused row on the rows after it."""
 
     keep_on = "continue"
     stop = "stop"
 
 
 class CommitRule(StrEnum):
-    """What a refused row means for the others."""
+    """The effect of a refused row on all other rows."""
 
     valid_rows = "valid_rows"
     all_or_nothing = "all_or_nothing"
 
 
 class FileFormat(StrEnum):
-    """What a file was found to be."""
+    """The detected format of a file."""
 
     ndjson = "ndjson"
     json = "json"
@@ -59,11 +59,11 @@ class FileFormat(StrEnum):
 
 
 class RowOutcome(StrEnum):
-    """What became of a row, or of an entry that a full list no longer names."""
+    """The outcome of a row, or of an entry that a full list no longer names."""
 
     accepted = "accepted"
     sound = "sound"
-    """Nothing stands against it, but it was not recorded, for something does against another."""
+    """The row is valid but was not recorded, because another row is not."""
     replayed = "replayed"
     refused = "refused"
     corrected = "corrected"
@@ -104,7 +104,7 @@ class RowFault(SparseView):
 
 
 class RowView(SparseView):
-    """What became of one row."""
+    """The result of one row."""
 
     row: int | None = None
     source_ref: str | None = None
@@ -120,7 +120,7 @@ class RowView(SparseView):
 
 
 class ProgressView(View):
-    """How far it has come, and how long it may take yet."""
+    """Progress, and an estimate of the remaining time."""
 
     rows_read: int
     accepted: int
@@ -135,9 +135,9 @@ class ProgressView(View):
 
 
 class ChangesView(View):
-    """What a full replace does to the list; `standing` is what stood on it before.
+    """The effect of a full replace on the list; `standing` is the number of entries before it.
 
-    `ending` of the changed ones end by their new dates, or are public no more.
+    `ending` counts changed entries that end by their new dates or become restricted.
     """
 
     new: int
@@ -158,7 +158,7 @@ class ProblemView(View):
 
 
 class StepView(View):
-    """Who approved a full replace or took a submission back, when and why."""
+    """A step of a person: approval of a full replace, or a reversal, with its reason."""
 
     by: str
     person: str | None

@@ -40,13 +40,13 @@ from app.submissions.schemas import (
 )
 from app.submissions.store import SubmissionRow
 
-MOST_UNFINISHED = 50
+MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What is to be done with a file."""
+class SubmissionOptions:
+    """The options of a submission."""
 
     list_type: str | None = None
     department: str | None = None
@@ -58,21 +58,21 @@ class Wish:
     rows: int | None = None
 
 
-def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
+def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions) -> UUID:
     """Open a submission for a file that is about to arrive.
 
     Raises:
         NotYourDepartment: a department sends for itself.
-        InvalidPayload: the wish contradicts itself, or names what there is not.
+        InvalidPayload: the options contradicts itself, or names what there is not.
         Busy: too many files of the caller's department are under way.
     """
-    department = _department(caller, wish.department)
+    department = _determine_department(caller, options.department)
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
-        if store.unfinished(connection, caller) >= MOST_UNFINISHED:
+        if store.count_unfinished(connection, caller) >= MAX_UNFINISHED:
             raise Busy(TOO_MANY_FILES, retry_after=30)
-    faults = _faults(wish, department)
-    if wish.list_type is not None and wish.list_type not in catalogue.list_types:
+    faults = _find_option_faults(options, department)
+    if options.list_type is not None and options.list_type not in catalogue.list_types:
         faults.append(Fault("?list_type", ProblemCode.unknown_value, NO_LIST_TYPE))
     if department is not None and department not in catalogue.departments:
         faults.append(Fault("?department", ProblemCode.unknown_value, NO_DEPARTMENT))
@@ -83,13 +83,13 @@ def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
         "id": submission_id,
         "state": State.receiving.value,
         "department": department,
-        "list_type": wish.list_type,
-        "mode": wish.mode.value,
-        "dry_run": wish.dry_run,
-        "on_error": wish.on_error.value,
-        "commit_rule": wish.commit.value,
-        "reason": wish.reason,
-        "declared_rows": wish.rows,
+        "list_type": options.list_type,
+        "mode": options.mode.value,
+        "dry_run": options.dry_run,
+        "on_error": options.on_error.value,
+        "commit_rule": options.commit.value,
+        "reason": options.reason,
+        "declared_rows": options.rows,
         "bytes": 0,
         "actor_id": caller.id,
         "actor_name": caller.name,
@@ -102,11 +102,11 @@ def begin(registry: Registry, caller: Caller, wish: Wish) -> UUID:
         "rows_read": 0,
         "bytes_read": 0,
     }
-    registry.write(lambda connection: store.add(connection, values))
+    registry.write(lambda connection: store.add_submission(connection, values))
     return submission_id
 
 
-def _department(caller: Caller, named: str | None) -> str | None:
+def _determine_department(caller: Caller, named: str | None) -> str | None:
     if caller.role is not Role.department:
         return named
     if named not in {None, caller.department}:
@@ -114,14 +114,14 @@ def _department(caller: Caller, named: str | None) -> str | None:
     return caller.department
 
 
-def _faults(wish: Wish, department: str | None) -> list[Fault]:
-    if wish.mode is not Mode.whole:
+def _find_option_faults(options: SubmissionOptions, department: str | None) -> list[Fault]:
+    if options.mode is not Mode.whole:
         return []
     needed: Mapping[str, Any] = {
-        "list_type": wish.list_type,
+        "list_type": options.list_type,
         "department": department,
-        "reason": wish.reason,
-        "rows": wish.rows,
+        "reason": options.reason,
+        "rows": options.rows,
     }
     return [
         Fault(f"?{name}", ProblemCode.missing, REPLACE_NEEDS)
@@ -130,25 +130,25 @@ def _faults(wish: Wish, department: str | None) -> list[Fault]:
     ]
 
 
-def arrived(
+def finish_upload(
     registry: Registry, submission_id: UUID, *, size: int, sha256: str, worker: str | None
 ) -> SubmissionRow:
-    """The file is here whole: queue it, or let a worker that is named take it up at once.
+    """Queue a completely received file, or let a given worker claim it at once.
 
-    Gives the submission that goes on: an unfinished one of the very same file and wish, if there
-    is one, for a sender who heard no answer sends again.
+    Returns the submission that continues: an unfinished one of the same file and options, if there
+    is one, because a sender without an answer sends the file again.
     """
     settings, now = registry.settings, registry.clock.now()
     lease = now + timedelta(seconds=settings.submission_lease_seconds)
     at_once = worker is not None
 
     def work(connection: Connection) -> SubmissionRow:
-        row = _require(store.get(connection, submission_id))
-        twin = store.twin(connection, row, sha256)
+        row = _require_found(store.get_submission(connection, submission_id))
+        twin = store.find_unfinished_twin(connection, row, sha256)
         if twin is not None:
-            store.forget(connection, submission_id)
-            return _require(store.get(connection, twin))
-        store.step(
+            store.delete_submission(connection, submission_id)
+            return _require_found(store.get_submission(connection, twin))
+        store.record_step(
             connection,
             submission_id,
             None,
@@ -173,67 +173,73 @@ def arrived(
             sha256=sha256,
         )
         audit.record_changes(connection, [record])
-        return _require(store.get(connection, submission_id))
+        return _require_found(store.get_submission(connection, submission_id))
 
     return registry.write(work)
 
 
-def forget(registry: Registry, submission_id: UUID) -> None:
+def discard_upload(registry: Registry, submission_id: UUID) -> None:
     """Let go of a file that did not arrive whole."""
 
     def work(connection: Connection) -> None:
-        row = store.lock(connection, submission_id)
+        row = store.lock_submission(connection, submission_id)
         if row is not None and row.state == State.receiving:
-            store.forget(connection, submission_id)
+            store.delete_submission(connection, submission_id)
 
     registry.write(work)
 
 
-def find(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionRow:
+def get_submission(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionRow:
     """A submission that the caller may see: of its department, or any for who oversees.
 
     Raises:
         SubmissionNotFound: there is none.
     """
     with registry.database.reading() as connection:
-        return _visible(store.get(connection, submission_id), caller)
+        return _is_visible(store.get_submission(connection, submission_id), caller)
 
 
-def approve(
+def approve_submission(
     registry: Registry, caller: Caller, submission_id: UUID, order: Approval
 ) -> SubmissionRow:
-    """Let a held full list go ahead, for what was shown and no more: two persons' word.
+    """Approve a held full list, exactly as it was shown; this needs two persons.
 
-    Where the key that sent it is in nobody's hands, neither of them is its sender.
+    If the key of the sender belongs to no person, neither of the two may be the sender.
 
     Raises:
-        SubmissionNotFound: there is none of the caller's department.
+        SubmissionNotFound: the department of the caller has no such submission.
         SubmissionUnderWay: it is not held, or not any more.
-        PersonKeyRequired, SamePerson: the approval is a second person's.
+        PersonKeyRequired, SamePerson: the approval needs another person.
     """
-    lapse(registry)
+    expire_pending_approvals(registry)
 
     def work(connection: Connection) -> SubmissionRow:
-        row = _own(connection, caller, submission_id)
+        row = _require_own(connection, caller, submission_id)
         if row.state != State.held:
             raise SubmissionUnderWay(state=row.state)
-        _require_another(caller, row.actor_id, row.person)
+        _require_other_person(caller, row.actor_id, row.person)
         first = row.approval
         if first is not None:
-            _require_another(caller, first["actor_id"] and UUID(first["actor_id"]), first["person"])
-        said = _said(registry, caller, order.reason) | {"digest": (row.changes or {}).get("digest")}
+            _require_other_person(
+                caller, first["actor_id"] and UUID(first["actor_id"]), first["person"]
+            )
+        said = _build_step(registry, caller, order.reason) | {
+            "digest": (row.changes or {}).get("digest")
+        }
         if row.person is None and first is None:
-            store.step(connection, row.id, row.worker, approval=said)
-            _tell(registry, connection, row, caller, AuditAction.submission_approved)
+            store.record_step(connection, row.id, row.worker, approval=said)
+            _record_audit(registry, connection, row, caller, AuditAction.submission_approved)
         else:
-            _move(registry, connection, row, State.queued, caller, AuditAction.submission_approved)
-            store.step(connection, row.id, None, approval=said, held_until=None)
-        return _require(store.get(connection, row.id))
+            _change_state(
+                registry, connection, row, State.queued, caller, AuditAction.submission_approved
+            )
+            store.record_step(connection, row.id, None, approval=said, held_until=None)
+        return _require_found(store.get_submission(connection, row.id))
 
     return registry.write(work)
 
 
-def _require_another(caller: Caller, key_id: UUID | None, person: str | None) -> None:
+def _require_other_person(caller: Caller, key_id: UUID | None, person: str | None) -> None:
     if caller.person is None:
         raise PersonKeyRequired
     same_key = caller.id is not None and caller.id == key_id
@@ -241,21 +247,21 @@ def _require_another(caller: Caller, key_id: UUID | None, person: str | None) ->
         raise SamePerson
 
 
-def lapse(registry: Registry) -> None:
-    """End what nobody approved in time, and write that down."""
+def expire_pending_approvals(registry: Registry) -> None:
+    """Expire full lists that were not approved in time, and record it."""
     now = registry.clock.now()
     with registry.database.reading() as connection:
-        if not store.has_lapsed(connection, now):
+        if not store.has_expired_approval(connection, now):
             return
 
     def work(connection: Connection) -> None:
-        for row in store.lapse(connection, now):
-            _tell(registry, connection, row, row.caller, AuditAction.submission_lapsed)
+        for row in store.expire_approvals(connection, now):
+            _record_audit(registry, connection, row, row.caller, AuditAction.submission_lapsed)
 
     registry.write(work)
 
 
-def reverse(
+def reverse_submission(
     registry: Registry, caller: Caller, submission_id: UUID, order: Reversal
 ) -> SubmissionRow:
     """Have a submission taken back as a whole; a held one simply ends.
@@ -270,23 +276,25 @@ def reverse(
     """
 
     def work(connection: Connection) -> SubmissionRow:
-        row = _own(connection, caller, submission_id)
-        said = _said(registry, caller, order.reason)
+        row = _require_own(connection, caller, submission_id)
+        said = _build_step(registry, caller, order.reason)
         if row.state == State.held:
-            _move(registry, connection, row, State.lapsed, caller, AuditAction.submission_reversed)
-            store.step(connection, row.id, None, **store.NOTHING_DONE)
+            _change_state(
+                registry, connection, row, State.lapsed, caller, AuditAction.submission_reversed
+            )
+            store.record_step(connection, row.id, None, **store.DRY_RUN_COUNTERS)
             finished_at: datetime | None = registry.clock.now()
         else:
             _require_reversible(registry, row)
             most_alone = registry.settings.replace_brake_entries
             if reversal.require_nothing_later(connection, row) > most_alone:
-                _require_another(caller, row.actor_id, row.person)
-            _move(
+                _require_other_person(caller, row.actor_id, row.person)
+            _change_state(
                 registry, connection, row, State.reversing, caller, AuditAction.submission_reversed
             )
             finished_at = None
-        store.step(connection, row.id, None, reversal=said, finished_at=finished_at)
-        return _require(store.get(connection, row.id))
+        store.record_step(connection, row.id, None, reversal=said, finished_at=finished_at)
+        return _require_found(store.get_submission(connection, row.id))
 
     return registry.write(work)
 
@@ -299,7 +307,7 @@ def _require_reversible(registry: Registry, row: SubmissionRow) -> None:
         raise SubmissionUnderWay(TOO_OLD, state=row.state)
 
 
-def _move(
+def _change_state(
     registry: Registry,
     connection: Connection,
     row: SubmissionRow,
@@ -307,7 +315,7 @@ def _move(
     caller: Caller,
     audit_action: AuditAction,
 ) -> None:
-    store.step(
+    store.record_step(
         connection,
         row.id,
         row.worker,
@@ -316,10 +324,10 @@ def _move(
         leased_until=None,
         attempts=0,
     )
-    _tell(registry, connection, row, caller, audit_action)
+    _record_audit(registry, connection, row, caller, audit_action)
 
 
-def _tell(
+def _record_audit(
     registry: Registry, connection: Connection, row: SubmissionRow, caller: Caller, name: str
 ) -> None:
     now = registry.clock.now()
@@ -329,7 +337,7 @@ def _tell(
     audit.record_changes(connection, [record])
 
 
-def _said(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
+def _build_step(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
     return {
         "by": caller.name,
         "person": caller.person,
@@ -341,20 +349,20 @@ def _said(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
     }
 
 
-def _own(connection: Connection, caller: Caller, submission_id: UUID) -> SubmissionRow:
-    row = _visible(store.lock(connection, submission_id), caller)
+def _require_own(connection: Connection, caller: Caller, submission_id: UUID) -> SubmissionRow:
+    row = _is_visible(store.lock_submission(connection, submission_id), caller)
     if not (caller.role is Role.operator or caller.acts_for(row.department or "")):
         raise SubmissionNotFound
     return row
 
 
-def _visible(row: SubmissionRow | None, caller: Caller) -> SubmissionRow:
+def _is_visible(row: SubmissionRow | None, caller: Caller) -> SubmissionRow:
     if row is None or not (caller.has_oversight or row.department == caller.department):
         raise SubmissionNotFound
     return row
 
 
-def _require(row: SubmissionRow | None) -> SubmissionRow:
+def _require_found(row: SubmissionRow | None) -> SubmissionRow:
     if row is None:
         raise SubmissionNotFound
     return row

@@ -15,12 +15,12 @@ from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.submissions.schemas import Mode, Result, State
 
-WORKABLE = (State.queued, State.running, State.reversing)
+WORKABLE_STATES = (State.queued, State.running, State.reversing)
 COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
 
 
-NOTHING_DONE: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
-"""What was only looked at did none of what it would have done."""
+DRY_RUN_COUNTERS: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
+"""Counters of a dry run, which records nothing."""
 
 
 class SubmissionRow(NamedTuple):
@@ -66,8 +66,8 @@ class SubmissionRow(NamedTuple):
     reversal: dict[str, Any] | None
 
     @property
-    def orderer(self) -> Caller:
-        """Whose word it is that is being carried out: of who takes it back, else of who sent it."""
+    def authority(self) -> Caller:
+        """The caller with the authority for the work: who ordered the reversal, else the sender."""
         said = self.reversal
         if said is None:
             return self.caller
@@ -76,7 +76,7 @@ class SubmissionRow(NamedTuple):
 
     @property
     def caller(self) -> Caller:
-        """Whose key it was sent with; what is recorded of it later is still their doing."""
+        """The caller who sent the file; later recorded rows count as recorded by this caller."""
         return Caller(
             self.actor_id, self.actor_name, Role(self.role), self.actor_department, self.person
         )
@@ -85,14 +85,14 @@ class SubmissionRow(NamedTuple):
 _COLUMNS = tuple(getattr(Submission, name) for name in SubmissionRow._fields)
 
 
-def _row(found: Any) -> SubmissionRow | None:  # noqa: ANN401 - a row of those columns, or None
+def _build_row(found: Any) -> SubmissionRow | None:  # noqa: ANN401 - a row of those columns, or None
     return None if found is None else SubmissionRow._make(found)
 
 
 # --- receiving -----------------------------------------------------------
 
 
-def add(connection: Connection, values: Mapping[str, Any]) -> None:
+def add_submission(connection: Connection, values: Mapping[str, Any]) -> None:
     """Begin a submission."""
     connection.execute(insert(Submission), [{**dict.fromkeys(COUNTERS, 0), **values}])
 
@@ -112,7 +112,7 @@ def add_part(connection: Connection, submission_id: UUID, number: int, sealed: S
     )
 
 
-def part(connection: Connection, submission_id: UUID, number: int) -> Sealed | None:
+def read_part(connection: Connection, submission_id: UUID, number: int) -> Sealed | None:
     """A piece of the file; None behind the last."""
     found = connection.execute(
         select(SubmissionPart.content, SubmissionPart.key_id).where(
@@ -122,7 +122,7 @@ def part(connection: Connection, submission_id: UUID, number: int) -> Sealed | N
     return found and Sealed(found.content, found.key_id)
 
 
-def twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
+def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
     """An unfinished submission of the same file, for the same purpose, by the same department."""
     same = (
         "actor_department",
@@ -139,7 +139,7 @@ def twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None
         select(Submission.id)
         .where(
             Submission.finished_at.is_(None),
-            Submission.state.in_([*WORKABLE[:2], State.held]),
+            Submission.state.in_([*WORKABLE_STATES[:2], State.held]),
             Submission.sha256 == sha256,
             Submission.id != row.id,
             *(getattr(Submission, name).is_not_distinct_from(getattr(row, name)) for name in same),
@@ -149,13 +149,13 @@ def twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None
     )
 
 
-def forget(connection: Connection, submission_id: UUID) -> None:
+def delete_submission(connection: Connection, submission_id: UUID) -> None:
     """Let go of a file that did not arrive whole, or that is here already."""
-    drop_parts(connection, [submission_id])
+    delete_parts(connection, [submission_id])
     connection.execute(delete(Submission).where(Submission.id == submission_id))
 
 
-def drop_parts(connection: Connection, ids: Iterable[UUID]) -> None:
+def delete_parts(connection: Connection, ids: Iterable[UUID]) -> None:
     """Let the sealed files go; what became of their rows stays."""
     connection.execute(delete(SubmissionPart).where(SubmissionPart.submission_id.in_([*ids])))
 
@@ -163,21 +163,21 @@ def drop_parts(connection: Connection, ids: Iterable[UUID]) -> None:
 # --- reading -------------------------------------------------------------
 
 
-def get(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
+def get_submission(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
     """One submission."""
     found = connection.execute(select(*_COLUMNS).where(Submission.id == submission_id))
-    return _row(found.one_or_none())
+    return _build_row(found.one_or_none())
 
 
-def lock(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
-    """One submission, so that nobody else moves it meanwhile."""
+def lock_submission(connection: Connection, submission_id: UUID) -> SubmissionRow | None:
+    """Read one submission and lock it."""
     found = connection.execute(
         select(*_COLUMNS).where(Submission.id == submission_id).with_for_update()
     )
-    return _row(found.one_or_none())
+    return _build_row(found.one_or_none())
 
 
-def page(
+def read_page(
     connection: Connection,
     *,
     before: UUID | None,
@@ -204,7 +204,7 @@ class BatchRow(NamedTuple):
     results: list[Result]
 
 
-def batches(
+def read_batches(
     connection: Connection, submission_id: UUID, after: int, *, refused: bool = False
 ) -> list[BatchRow]:
     """The next few batches of answers behind one; only those with a refused row, if asked."""
@@ -220,7 +220,7 @@ def batches(
     return [BatchRow._make(row) for row in connection.execute(query)]
 
 
-def last_batch(connection: Connection, submission_id: UUID) -> tuple[int, int]:
+def find_last_batch(connection: Connection, submission_id: UUID) -> tuple[int, int]:
     """The number of the last batch that was written, and its last row; zeros before the first."""
     batch = SubmissionBatch
     found = connection.execute(
@@ -232,7 +232,9 @@ def last_batch(connection: Connection, submission_id: UUID) -> tuple[int, int]:
     return (found.number, found.last_row) if found else (0, 0)
 
 
-def standing(connection: Connection, department: str, list_type: str, day: date) -> list[UUID]:
+def read_standing_entries(
+    connection: Connection, department: str, list_type: str, day: date
+) -> list[UUID]:
     """The entries of a department's list that have not ended on a day."""
     version = EntryVersion
     return list(
@@ -252,9 +254,9 @@ def standing(connection: Connection, department: str, list_type: str, day: date)
 # --- working -------------------------------------------------------------
 
 
-def claimable(connection: Connection, now: datetime) -> bool:
+def has_waiting(connection: Connection, now: datetime) -> bool:
     """Tell whether a submission waits for a worker."""
-    return bool(connection.scalar(select(exists().where(*_waiting(now)))))
+    return bool(connection.scalar(select(exists().where(*_is_waiting(now)))))
 
 
 def claim(
@@ -267,7 +269,7 @@ def claim(
     """Take up the submission that has waited longest, or one; None where none waits."""
     oldest = (
         select(Submission.id)
-        .where(*_waiting(now), true() if only is None else Submission.id == only)
+        .where(*_is_waiting(now), true() if only is None else Submission.id == only)
         .order_by(Submission.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -286,15 +288,15 @@ def claim(
         )
         .returning(*_COLUMNS)
     )
-    return _row(found.one_or_none())
+    return _build_row(found.one_or_none())
 
 
-def _waiting(now: datetime) -> tuple[Any, ...]:
+def _is_waiting(now: datetime) -> tuple[Any, ...]:
     lapsed = or_(Submission.leased_until.is_(None), Submission.leased_until < now)
-    return (Submission.finished_at.is_(None), Submission.state.in_(WORKABLE), lapsed)
+    return (Submission.finished_at.is_(None), Submission.state.in_(WORKABLE_STATES), lapsed)
 
 
-def step(
+def record_step(
     connection: Connection,
     submission_id: UUID,
     holder: str | None,
@@ -302,10 +304,10 @@ def step(
     added: Mapping[str, int] | None = None,
     **values: Any,  # noqa: ANN401 - columns
 ) -> None:
-    """Write down how far a worker has come; `added` are counters that go up.
+    """Record the progress of a worker; `added` holds counters to increase.
 
     Raises:
-        LeaseLost: somebody else has the lease.
+        LeaseLost: another worker has the lease.
     """
     counted = {
         name: getattr(Submission, name) + count for name, count in (added or {}).items() if count
@@ -320,7 +322,7 @@ def step(
         raise LeaseLost
 
 
-def let_go(connection: Connection, submission_id: UUID, worker: str | None) -> None:
+def release_lease(connection: Connection, submission_id: UUID, worker: str | None) -> None:
     """Give a lease back before it runs out."""
     connection.execute(
         update(Submission)
@@ -356,7 +358,7 @@ def add_batch(
     )
 
 
-def drop_batches(connection: Connection, submission_id: UUID) -> None:
+def delete_batches(connection: Connection, submission_id: UUID) -> None:
     """Take answers back that were given before a second look."""
     connection.execute(
         delete(SubmissionBatch).where(SubmissionBatch.submission_id == submission_id)
@@ -366,12 +368,12 @@ def drop_batches(connection: Connection, submission_id: UUID) -> None:
 # --- minding -------------------------------------------------------------
 
 
-def has_lapsed(connection: Connection, now: datetime) -> bool:
+def has_expired_approval(connection: Connection, now: datetime) -> bool:
     """Tell whether something was not approved in time."""
-    return bool(connection.scalar(select(exists().where(*_lapsed(now)))))
+    return bool(connection.scalar(select(exists().where(*_is_expired(now)))))
 
 
-def _lapsed(now: datetime) -> tuple[Any, ...]:
+def _is_expired(now: datetime) -> tuple[Any, ...]:
     return (
         Submission.finished_at.is_(None),
         Submission.state == State.held,
@@ -379,19 +381,19 @@ def _lapsed(now: datetime) -> tuple[Any, ...]:
     )
 
 
-def lapse(connection: Connection, now: datetime) -> list[SubmissionRow]:
-    """End what nobody approved in time; what that was."""
+def expire_approvals(connection: Connection, now: datetime) -> list[SubmissionRow]:
+    """Expire full lists that were not approved in time; return them."""
     ended = connection.execute(
         update(Submission)
-        .where(*_lapsed(now))
-        .values(state=State.lapsed.value, finished_at=now, **NOTHING_DONE)
+        .where(*_is_expired(now))
+        .values(state=State.lapsed.value, finished_at=now, **DRY_RUN_COUNTERS)
         .returning(*_COLUMNS)
     )
     return [SubmissionRow._make(row) for row in ended]
 
 
-def unfinished(connection: Connection, caller: Caller) -> int:
-    """How many files of a department, or of a key that is no department's, are under way."""
+def count_unfinished(connection: Connection, caller: Caller) -> int:
+    """Count unfinished files of a department, or of a key without a department."""
     whose = (
         Submission.actor_department == caller.department
         if caller.department
@@ -401,8 +403,10 @@ def unfinished(connection: Connection, caller: Caller) -> int:
     return connection.scalar(query) or 0
 
 
-def removed_since(connection: Connection, department: str, list_type: str, since: datetime) -> int:
-    """How many entries full lists removed since an instant without anybody's approval."""
+def count_removed_since(
+    connection: Connection, department: str, list_type: str, since: datetime
+) -> int:
+    """Count entries that full lists removed since an instant without approval."""
     rows = connection.execute(
         select(Submission.exited, Submission.approval).where(
             Submission.finished_at >= since,
@@ -416,7 +420,7 @@ def removed_since(connection: Connection, department: str, list_type: str, since
     return sum(row.exited for row in rows if row.approval is None)
 
 
-def left_behind(connection: Connection, cut_off: datetime) -> list[UUID]:
+def find_abandoned(connection: Connection, cut_off: datetime) -> list[UUID]:
     """Files whose sender went away in the middle, before an instant."""
     return list(
         connection.scalars(
@@ -429,7 +433,7 @@ def left_behind(connection: Connection, cut_off: datetime) -> list[UUID]:
     )
 
 
-def kept_since(connection: Connection, cut_off: datetime) -> list[UUID]:
+def find_expired_files(connection: Connection, cut_off: datetime) -> list[UUID]:
     """Submissions whose answer was given before an instant, and whose file is still here."""
     return list(
         connection.scalars(
@@ -443,18 +447,18 @@ def kept_since(connection: Connection, cut_off: datetime) -> list[UUID]:
     )
 
 
-def free_references(connection: Connection, freed: Mapping[UUID, str]) -> None:
+def release_references(connection: Connection, freed: Mapping[UUID, str]) -> None:
     """Let references that entries bore be used again."""
     for entry_id, source_ref in freed.items():
         connection.execute(
             update(Entry)
             .where(Entry.id == entry_id)
-            # Nobody can send a control character, so nobody bears this reference.
+            # No client can send a control character, so no other entry has this reference.
             .values(source_ref=f"\x1freversed:{entry_id}", freed_ref=source_ref)
         )
 
 
-def built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> list[UUID]:
+def find_built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> list[UUID]:
     """Entries that have another version now than the one given, but one that an action made."""
     version = EntryVersion
     current = connection.execute(
@@ -467,22 +471,22 @@ def built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> lis
     return [row.entry_id for row in current if row.version != made[row.entry_id]]
 
 
-def all_batches_in(connection: Connection, submission_id: UUID) -> Iterator[BatchRow]:
+def read_all_batches_in(connection: Connection, submission_id: UUID) -> Iterator[BatchRow]:
     """All batches of answers, a few at a time, on one connection."""
     after = 0
-    while found := batches(connection, submission_id, after):
+    while found := read_batches(connection, submission_id, after):
         yield from found
         after = found[-1].number
 
 
-def all_batches(
+def read_all_batches(
     registry: Registry, submission_id: UUID, *, refused: bool = False
 ) -> Iterator[BatchRow]:
-    """All batches of answers, a few at a time and each time read anew."""
+    """Read all batches of results, a few per query."""
     after = 0
     while True:
         with registry.database.reading() as connection:
-            found = batches(connection, submission_id, after, refused=refused)
+            found = read_batches(connection, submission_id, after, refused=refused)
         if not found:
             return
         yield from found

@@ -8,11 +8,11 @@ import orjson
 
 from app.registry import Registry
 from app.submissions import store
-from app.submissions.schemas import ENDED, ChangesView, Result, RowOutcome, State, StepView
+from app.submissions.schemas import ENDED_STATES, ChangesView, Result, RowOutcome, State, StepView
 from app.submissions.store import SubmissionRow
 
-CHANGES = tuple(ChangesView.model_fields)
-SHOWN = (
+CHANGE_FIELDS = tuple(ChangesView.model_fields)
+SHOWN_FIELDS = (
     "id",
     "state",
     "format",
@@ -33,23 +33,23 @@ SHOWN = (
 )
 
 
-def submission_view(
+def build_submission_view(
     row: SubmissionRow, now: datetime, results: list[Result] | None = None
 ) -> dict[str, Any]:
-    """How a submission stands now (`SubmissionView`)."""
+    """Build the view of a submission (`SubmissionView`)."""
     return {
-        **{name: getattr(row, name) for name in SHOWN},
+        **{name: getattr(row, name) for name in SHOWN_FIELDS},
         "commit": row.commit_rule,
         "submitted_by": row.actor_name,
-        "progress": _progress(row, now),
-        "changes": row.changes and {name: row.changes[name] for name in CHANGES},
-        "approval": _said(row.approval),
-        "reversal": _said(row.reversal),
+        "progress": _build_progress(row, now),
+        "changes": row.changes and {name: row.changes[name] for name in CHANGE_FIELDS},
+        "approval": _build_step(row.approval),
+        "reversal": _build_step(row.reversal),
         "results": results,
     }
 
 
-def _progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
+def _build_progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
     share = 1.0 if row.finished_at else row.bytes_read / max(row.bytes, 1)
     until = row.finished_at or now
     seconds = (until - row.started_at).total_seconds() if row.started_at else 0.0
@@ -63,30 +63,30 @@ def _progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
     }
 
 
-def _said(step: dict[str, Any] | None) -> dict[str, Any] | None:
+def _build_step(step: dict[str, Any] | None) -> dict[str, Any] | None:
     return step and {name: step[name] for name in StepView.model_fields}
 
 
-def stream(
+def stream_results(
     registry: Registry, row: SubmissionRow, *, outcome: RowOutcome | None
 ) -> Iterator[bytes]:
     """The answers, one line a row and a trailer; they are complete once the submission ended."""
     count = 0
     refused = outcome is RowOutcome.refused
-    for batch in store.all_batches(registry, row.id, refused=refused):
+    for batch in store.read_all_batches(registry, row.id, refused=refused):
         lines = [
-            orjson.dumps(told(result), option=orjson.OPT_APPEND_NEWLINE)
+            orjson.dumps(build_row_view(result), option=orjson.OPT_APPEND_NEWLINE)
             for result in batch.results
             if outcome in {None, result["outcome"]}
         ]
         count += len(lines)
         yield b"".join(lines)
     with registry.database.reading() as connection:
-        after = store.get(connection, row.id) or row
-    trailer = {"rows": count, "state": after.state, "complete": State(after.state) in ENDED}
+        after = store.get_submission(connection, row.id) or row
+    trailer = {"rows": count, "state": after.state, "complete": State(after.state) in ENDED_STATES}
     yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def told(result: Result) -> Result:
+def build_row_view(result: Result) -> Result:
     """An answer without what it does not have (`RowView`)."""
     return {name: value for name, value in result.items() if value is not None}

@@ -18,7 +18,7 @@ from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.schemas import State
-from app.submissions.service import Wish
+from app.submissions.service import SubmissionOptions
 from app.submissions.upload.receive import Keeper
 from tests.conftest import DATABASES
 from tests.support import submission_files
@@ -205,11 +205,11 @@ def test_an_import_of_what_another_works_on_takes_over_when_that_one_is_gone(
 ) -> None:
     rows = build_bodies(range(3))
     registry.settings.submission_lease_seconds = 1.5
-    wish = Wish(list_type="wage_arrears.black", department="human_resources")
-    name = service.begin(registry, COMMAND_LINE_CALLER, wish)
+    wish = SubmissionOptions(list_type="wage_arrears.black", department="human_resources")
+    name = service.begin_upload(registry, COMMAND_LINE_CALLER, wish)
     keeper = Keeper(registry, name)
     keeper.keep(format_ndjson(rows))
-    service.arrived(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")
+    service.finish_upload(registry, name, size=keeper.size, sha256=keeper.sha256, worker="another")
     done = bring_in(format_ndjson(rows), *FOR_ALL)
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{name}: done, 3 rows, 3 accepted")

@@ -31,9 +31,9 @@ from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.processing import full_replace, queue, reversal, row_by_row
-from app.submissions.processing.job import Job, Progress
+from app.submissions.processing.job import Progress, SubmissionJob
 from app.submissions.schemas import State
-from app.submissions.service import Wish
+from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
 from app.submissions.upload.receive import Keeper
 from tests.support import submission_files
@@ -294,7 +294,7 @@ def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: Wo
 
 
 def store_of_half_a_file(world: World) -> UUID:
-    submission_id = service.begin(world.registry, COMMAND_LINE_CALLER, Wish())
+    submission_id = service.begin_upload(world.registry, COMMAND_LINE_CALLER, SubmissionOptions())
     Keeper(world.registry, submission_id).keep(format_ndjson(sent_rows(10)))
     return submission_id
 
@@ -311,9 +311,9 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (row_by_row, "FIRST_STEP_ROWS"),
         (row_by_row, "LARGEST_STEP_ROWS"),
-        (row_by_row, "WHOLE_STEP_ROWS"),
+        (row_by_row, "STAGED_STEP_ROWS"),
         (full_replace, "STEP_ROWS"),
-        (reversal, "STEP_ENTRIES"),
+        (reversal, "ENTRIES_PER_STEP"),
     ):
         monkeypatch.setattr(module, name, STEP)
     monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)  # a slow machine makes them no smaller
@@ -362,10 +362,10 @@ def stalled(
     world: World, monkeypatch: pytest.MonkeyPatch, row: SubmissionRow, slices: int
 ) -> Iterator[Callable[[], None]]:
     """A worker that stands still when it has proposed so many slices; the call lets it go on."""
-    reached, go_on, plain = threading.Event(), threading.Event(), Job.propose
+    reached, go_on, plain = threading.Event(), threading.Event(), SubmissionJob.prepare_proposals
     done = 0
 
-    def propose(job: Job, rows: Any) -> Any:
+    def propose(job: SubmissionJob, rows: Any) -> Any:
         nonlocal done
         if job.row.worker == row.worker:
             done += 1
@@ -374,9 +374,9 @@ def stalled(
                 assert go_on.wait(60)
         return plain(job, rows)
 
-    monkeypatch.setattr(Job, "propose", propose)
+    monkeypatch.setattr(SubmissionJob, "propose", propose)
     with ThreadPoolExecutor(1) as pool:
-        worked = pool.submit(row_by_row.work, world.registry, row)
+        worked = pool.submit(row_by_row.process, world.registry, row)
         assert reached.wait(60)
 
         def let_go() -> None:
@@ -409,7 +409,7 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
         assert queue.claim_submission(world.registry, "second") is None  # the lease runs
         second = taken_up(world, "second")
         assert second is not None
-        row_by_row.work(world.registry, second)
+        row_by_row.process(world.registry, second)
         before = read_stored_submission(world.registry, name)
         with caplog.at_level(logging.WARNING, "redblack.submissions"):
             let_go()
@@ -427,11 +427,15 @@ def test_a_worker_that_lost_its_lease_is_told_at_its_next_step(world: World) -> 
     name = queued(world, sent_rows(3), {})
     first = queue.claim_submission(world.registry, "first")
     assert first is not None
-    job = Job(world.registry, first)
-    world.registry.write(job.step)
+    job = SubmissionJob(world.registry, first)
+    world.registry.write(job.record_step)
     assert taken_up(world, "second") is not None
     before = read_stored_submission(world.registry, name)
-    for step in (job.step, job.begin_anew, lambda connection: job.put(connection, Progress(), [])):
+    for step in (
+        job.record_step,
+        job.restart,
+        lambda connection: job.add_results(connection, Progress(), []),
+    ):
         with pytest.raises(LeaseLost):
             world.registry.write(step)
     with pytest.raises(LeaseLost):
@@ -456,11 +460,11 @@ def test_who_is_late_but_was_not_given_up_goes_on(
 
 def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counter[str]:
     """Whoever works on a submission dies at the slice of that number; counts who did."""
-    plain = Job.propose
+    plain = SubmissionJob.prepare_proposals
     done: Counter[str] = Counter()
     died: Counter[str] = Counter()
 
-    def propose(job: Job, rows: Any) -> Any:
+    def propose(job: SubmissionJob, rows: Any) -> Any:
         if job.row.id == name:
             worker = str(job.row.worker)
             done[worker] += 1
@@ -469,7 +473,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counte
                 raise Died
         return plain(job, rows)
 
-    monkeypatch.setattr(Job, "propose", propose)
+    monkeypatch.setattr(SubmissionJob, "propose", propose)
     return died
 
 
@@ -480,7 +484,7 @@ def work_until_nothing_waits(world: World) -> None:
         if row is None:
             return
         with suppress(Died):
-            row_by_row.work(world.registry, row)
+            row_by_row.process(world.registry, row)
     raise AssertionError("it is worked on for ever")
 
 
@@ -495,7 +499,7 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
     behind = queued(world, sent_rows(5), {})
     died = dying(monkeypatch, poison, slices=slices)
     work_until_nothing_waits(world)
-    assert sum(died.values()) == row_by_row.MOST_ATTEMPTS
+    assert sum(died.values()) == row_by_row.MAX_ATTEMPTS
     row = read_stored_submission(world.registry, poison)
     assert row.state in {State.refused, State.stopped}
     assert row.problem is not None
@@ -508,11 +512,11 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
 def test_workers_that_die_after_a_step_each_come_to_the_end_all_the_same(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rows = sent_rows(STEP * (row_by_row.MOST_ATTEMPTS + 3))
+    rows = sent_rows(STEP * (row_by_row.MAX_ATTEMPTS + 3))
     name = queued(world, rows, {})
     died = dying(monkeypatch, name, slices=2)
     work_until_nothing_waits(world)
-    assert sum(died.values()) > row_by_row.MOST_ATTEMPTS
+    assert sum(died.values()) > row_by_row.MAX_ATTEMPTS
     assert read_stored_submission(world.registry, name).state == State.done
     answers = read_complete_results(world.api(), str(name))
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
@@ -530,21 +534,21 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            row_by_row.work(world.registry, row)
+            row_by_row.process(world.registry, row)
     row = taken_up(world, "second")
     assert row is not None
     world.registry.settings.submission_lease_seconds = 1e-6  # every row takes longer
     renewed = 0
-    plain = Job.step
+    plain = SubmissionJob.record_step
 
-    def step(job: Job, connection: Any, **values: Any) -> None:
+    def step(job: SubmissionJob, connection: Any, **values: Any) -> None:
         nonlocal renewed
         renewed += 1
         plain(job, connection, **values)
 
-    monkeypatch.setattr(Job, "step", step)
-    job = Job(world.registry, row)
-    [following] = next(job.slices(lambda: 1, after=job.progress.last_row))
+    monkeypatch.setattr(SubmissionJob, "step", step)
+    job = SubmissionJob(world.registry, row)
+    [following] = next(job.read_slices(lambda: 1, after=job.progress.last_row))
     assert following.number == STEP + 1
     assert renewed > 0
 
@@ -563,11 +567,11 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
         raise Died  # where all is written, and only the end is not
 
     with monkeypatch.context() as dies:
-        dies.setattr(Job, "finish", die)
+        dies.setattr(SubmissionJob, "finish", die)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            row_by_row.work(world.registry, row)
+            row_by_row.process(world.registry, row)
     require_recorded(world.registry, ["OLD-1"])
     work_until_nothing_waits(world)
     row = read_stored_submission(world.registry, name)
@@ -585,10 +589,10 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
     rows = sent_rows(3 * STEP)
     name = queued(world, rows, WHOLES[kind])
     before = [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)]
-    plain = Job.propose
+    plain = SubmissionJob.prepare_proposals
     done = 0
 
-    def propose(job: Job, rows: Any) -> Any:
+    def propose(job: SubmissionJob, rows: Any) -> Any:
         nonlocal done
         done += 1
         if done == slices:
@@ -596,7 +600,7 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
         return plain(job, rows)
 
     with monkeypatch.context() as told:
-        told.setattr(Job, "propose", propose)
+        told.setattr(SubmissionJob, "propose", propose)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(KeyboardInterrupt):
@@ -623,11 +627,11 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
         def die(*_: object, **__: object) -> None:
             raise Died
 
-        dies.setattr(Job, "end", die)  # its last step is written, its end is not
+        dies.setattr(SubmissionJob, "end", die)  # its last step is written, its end is not
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            row_by_row.work(world.registry, row)
+            row_by_row.process(world.registry, row)
     work_until_nothing_waits(world)
     row = read_stored_submission(world.registry, name)
     assert (row.state, row.rows_read, row.refused) == ("stopped", 2, 1)
@@ -646,7 +650,7 @@ def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
     answer = world.api().post(f"/v1/submissions/{name}/reversals", json=order)
     assert answer.json()["state"] == "reversing", answer.text
     steps = 0
-    plain = reversal._step
+    plain = reversal._reverse_step
     with monkeypatch.context() as dies:
 
         def step(*arguments: Any) -> int:
@@ -656,11 +660,11 @@ def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
                 raise Died
             return plain(*arguments)
 
-        dies.setattr(reversal, "_step", step)
+        dies.setattr(reversal, "_reverse_step", step)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
-            row_by_row.work(world.registry, row)
+            row_by_row.process(world.registry, row)
     assert read_stored_submission(world.registry, name).reversed == 2 * STEP
     work_until_nothing_waits(world)
     row = read_stored_submission(world.registry, name)

@@ -253,15 +253,15 @@ def test_a_reversal_that_broke_off_is_asked_for_again(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api = world.api()
-    monkeypatch.setattr(reversal, "STEP_ENTRIES", 2)
+    monkeypatch.setattr(reversal, "ENTRIES_PER_STEP", 2)
     view = submit_file(api, format_ndjson(build_rows(5)))
-    steps = iter([reversal._step])
+    steps = iter([reversal._reverse_step])
 
     def failing(*arguments: Any) -> int:
         return next(steps)(*arguments)
 
     with monkeypatch.context() as broken:
-        broken.setattr(reversal, "_step", failing)
+        broken.setattr(reversal, "_reverse_step", failing)
         assert reverse_submission(world, api, view)["state"] == "stopped"
     assert len(read_entries(api, status="active")) == 3
     assert reverse_submission(world, api, view)["state"] == "reversed"

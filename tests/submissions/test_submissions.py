@@ -851,7 +851,7 @@ def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
 def test_a_small_file_of_many_rows_is_handed_over(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(router, "AT_ONCE_ROWS", 2)
+    monkeypatch.setattr(router, "MAX_ROWS_AT_ONCE", 2)
     monkeypatch.setattr(row_by_row, "FIRST_STEP_ROWS", 2)
     monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)
     api = world.api()
@@ -863,7 +863,7 @@ def test_a_small_file_of_many_rows_is_handed_over(
 
 
 def test_answers_beyond_many_are_streamed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(router, "INLINE_ROWS", 2)
+    monkeypatch.setattr(router, "MAX_INLINE_ROWS", 2)
     view = submit_file(world.api(), format_ndjson(build_rows(3)))
     assert (view["state"], view["results"]) == ("done", None)
     assert len(read_results(world.api(), view)) == 3
@@ -872,7 +872,7 @@ def test_answers_beyond_many_are_streamed(world: World, monkeypatch: pytest.Monk
 def test_a_file_that_is_all_wrong_is_not_read_to_its_end(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_by_row, "MOST_REFUSED", 150)
+    monkeypatch.setattr(row_by_row, "MAX_REFUSED_ROWS", 150)
     view = submit_file(world.api(), b"{}\n" * 1_000)
     assert (view["state"], view["problem"]["code"]) == ("stopped", "too_many_refused")
     assert view["progress"]["refused"] < 1_000
@@ -882,7 +882,7 @@ def test_one_department_has_so_many_files_under_way(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     change_settings(world, submission_at_once_bytes=0)
-    monkeypatch.setattr(service, "MOST_UNFINISHED", 1)
+    monkeypatch.setattr(service, "MAX_UNFINISHED", 1)
     api = world.api()
     assert api.post(SUBMISSIONS, content=format_ndjson(build_rows(1))).status_code == 202
     require_refused(api.post(SUBMISSIONS, content=format_ndjson(build_rows(2))), 503, "busy")

@@ -97,7 +97,7 @@ def read_peak_memory(pid: int) -> int:
 def read_stored_submission(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
     """A submission as it stands, asked of the database: nobody is woken by it."""
     with registry.database.reading() as connection:
-        row = store.get(connection, UUID(str(submission_id)))
+        row = store.get_submission(connection, UUID(str(submission_id)))
     assert row is not None
     return row
 
@@ -105,7 +105,7 @@ def read_stored_submission(registry: Registry, submission_id: str | UUID) -> Sub
 def read_newest_submission(registry: Registry) -> SubmissionRow | None:
     """The submission that came last."""
     with registry.database.reading() as connection:
-        rows = store.page(connection, before=None, limit=1, department=None, state=None)
+        rows = store.read_page(connection, before=None, limit=1, department=None, state=None)
     return rows[0] if rows else None
 
 

@@ -1,8 +1,9 @@
-"""A full list: what it names stands as it says, and what it no longer names leaves the list.
+"""Full replace: the file is the whole list; entries that it lacks leave the list.
 
-The list is compared first, without a lock. Nothing is done unless every row is sound, for an entry
-whose row cannot be read would count as missing. A list that would remove much waits for a second
-person, so that a file that was cut off never delists everybody. Then everything is one transaction.
+The file is compared with the list first, without a lock. Nothing is done unless every row is valid,
+because an entry whose row cannot be read would count as missing. A file that would remove many
+entries waits for a second person, so that a truncated file never empties a list. Then everything is
+one transaction.
 """
 
 from collections.abc import Collection, Sequence
@@ -46,24 +47,24 @@ from app.subjects.service import lock_subjects
 from app.submissions import store
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import row_results
-from app.submissions.processing.job import Job, Outcome
+from app.submissions.processing.job import RowRecording, SubmissionJob
 from app.submissions.schemas import Result, RowOutcome, State
 
 STEP_ROWS = 250
-MOST_LOOKS = 5
+MAX_COMPARISONS = 5
 
 
-Differing = dict[str, Any]
+ChangedColumns = dict[str, Any]
 """The columns in which the next version of an entry differs."""
 
 
-class Moved(Exception):
+class ListChanged(Exception):
     """The list, or what is known of a subject, changed while it was compared; nothing was done."""
 
 
 @dataclass(slots=True)
-class Plan:
-    """What a full list does, with its rows and what each of them proposes."""
+class ReplacePlan:
+    """The plan of a full replace: its rows and their proposals."""
 
     standing: list[UUID]
     rows: list[SourceRow] = field(default_factory=list)
@@ -72,17 +73,17 @@ class Plan:
     new: set[int] = field(default_factory=set)
     changed: set[int] = field(default_factory=set)
     ending: dict[UUID, str] = field(default_factory=dict)
-    """Entries that a row ends, or makes public no more; the digest of what it says."""
+    """Entries that a row ends or hides, with the digest of the row."""
     missing: list[UUID] = field(default_factory=list)
     refused: int = 0
     subjects: set[UUID] = field(default_factory=set)
     said: dict[UUID, str] = field(default_factory=dict)
-    """What the list says of a recorded entry: the digest of its row."""
+    """Recorded entries with a row, and the digest of the row."""
     repeated: set[int] = field(default_factory=set)
-    """Rows that say the same of an entry once more."""
+    """Rows that repeat an entry without a difference."""
 
     @property
-    def described(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """For the sender (`ChangesView`), with what an approval holds for."""
         leaving = [*self.missing, *sorted(self.ending)]
         said = [self.ending.get(entry_id) for entry_id in leaving]
@@ -97,114 +98,116 @@ class Plan:
         }
 
 
-def replace_list(job: Job) -> None:
-    """Compare, wait for a second person where the brake says so, and carry it out."""
-    for _ in range(MOST_LOOKS):
-        plan = _compare(job)
-        changes = plan.described
+def replace_whole_list(job: SubmissionJob) -> None:
+    """Compare a file with its list, wait for approval if it removes too much, and carry it out."""
+    for _ in range(MAX_COMPARISONS):
+        plan = _compare_with_list(job)
+        changes = plan.describe
         if plan.refused:
-            nothing = store.NOTHING_DONE
-            unsound = InvalidPayload(faults=[NOT_ALL_SOUND])
+            nothing = store.DRY_RUN_COUNTERS
+            unsound = InvalidPayload(faults=[HAS_REFUSED_ROWS])
             job.end(State.refused, unsound, changes=changes, **nothing)
             return
         if job.row.dry_run:
             job.end(State.done, changes=changes)
             return
-        if _braked(job, plan):
-            _hold(job, changes)
+        if _exceeds_removal_threshold(job, plan):
+            _hold_for_approval(job, changes)
             return
         try:
             _carry_out(job, plan)
-        except Moved:
-            continue  # another look will say what moved
+        except ListChanged:
+            continue  # the next comparison shows the change
         return
-    job.end(State.refused, InvalidPayload(faults=[LIST_MOVES]))
+    job.end(State.refused, InvalidPayload(faults=[LIST_KEEPS_CHANGING]))
 
 
 # --- comparing -----------------------------------------------------------
 
 
-def _compare(job: Job) -> Plan:
+def _compare_with_list(job: SubmissionJob) -> ReplacePlan:
     registry, sent = job.registry, job.row
     assert sent.department is not None  # a replace names department and list (`actions.begin`)
     assert sent.list_type is not None
-    job.progress = registry.write(job.begin_anew)
+    job.progress = registry.write(job.restart)
     rehearsal = DryRun(registry, sent.caller)
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         today = read_law(registry, connection).today
-        standing = store.standing(connection, sent.department, sent.list_type, today)
-    plan = Plan(standing)
-    for rows in job.slices(lambda: STEP_ROWS, after=0):
-        job.require_held(len(rows))
-        proposed = job.propose(rows)
-        plan.rows += map(row_results.without_content, rows)
+        standing = store.read_standing_entries(connection, sent.department, sent.list_type, today)
+    plan = ReplacePlan(standing)
+    for rows in job.read_slices(lambda: STEP_ROWS, after=0):
+        job.require_holdable_count(len(rows))
+        proposed = job.prepare_proposals(rows)
+        plan.rows += map(row_results.remove_content, rows)
         plan.proposed += proposed
         outcomes = rehearsal.decide_all(proposed)
         with registry.database.reading() as connection:
-            results = _judge(job, connection, plan, rows, proposed, outcomes)
-        job.tell(results)
-    job.require_declared(job.progress.rows_read)
+            results = _judge_rows(job, connection, plan, rows, proposed, outcomes)
+        job.set_progress(results)
+    job.require_declared_count(job.progress.rows_read)
     plan.missing = [entry_id for entry_id in standing if entry_id not in plan.kept]
     plan.subjects |= set(rehearsal.recorded_subject_ids)
-    if not plan.refused:  # whoever approves it sees which ones
+    if not plan.refused:  # the approver sees which entries
         for start in range(0, len(plan.missing), STEP_ROWS):
             with registry.database.reading() as connection:
                 gone = entries.read_current_entries(
                     connection, plan.missing[start : start + STEP_ROWS], today
                 )
-            job.tell([_exit_answer(row) for row in gone.values()])
+            job.set_progress([_build_exit_result(row) for row in gone.values()])
     return plan
 
 
-def _judge(
-    job: Job,
+def _judge_rows(
+    job: SubmissionJob,
     connection: Connection,
-    plan: Plan,
+    plan: ReplacePlan,
     rows: Sequence[SourceRow],
     proposed: Sequence[Proposal | RegistryError],
-    outcomes: Sequence[Outcome],
+    outcomes: Sequence[RowRecording],
 ) -> list[Result]:
-    """Sort rows into new, changed, unchanged and refused; what they are told."""
+    """Sort rows into new, changed, unchanged and refused, with their results."""
     law = read_law(job.registry, connection)
-    known = entries.read_current_entries(connection, _recorded_ids(outcomes), law.today)
+    known = entries.read_current_entries(connection, _read_recorded_ids(outcomes), law.today)
     results = []
     for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
-        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
-        told: Outcome | Differing = outcome
+        recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
+        told: RowRecording | ChangedColumns = outcome
         if isinstance(proposal, Proposal) and recorded is not None:
             said = plan.said.setdefault(recorded.id, proposal.facts_digest)
             if recorded.id in plan.kept and said == proposal.facts_digest:
                 plan.repeated.add(row.number)
                 told = RecordingResult(recorded.id, replayed=True)
-            elif said != proposal.facts_digest:  # two rows say different things of one entry
+            elif said != proposal.facts_digest:  # two rows contradict each other about one entry
                 told = EntryConflict(entry_id=str(recorded.id))
             else:
-                told = _against(job, connection, law, recorded, proposal)
+                told = _compare_row(job, connection, law, recorded, proposal)
             if not isinstance(told, RegistryError):
                 plan.kept.add(recorded.id)
                 plan.subjects.add(recorded.subject_id)
         if isinstance(told, RegistryError):
             plan.refused += 1
-            results.append(row_results.refused(row, told))
+            results.append(row_results.build_refused_result(row, told))
         elif isinstance(told, dict):
             assert recorded is not None
             plan.changed.add(row.number)
-            if _leaves(recorded, told, law):
+            if _ends_or_hides(recorded, told, law):
                 plan.ending[recorded.id] = plan.said[recorded.id]
-            results.append(row_results.stands(row, RowOutcome.corrected, recorded.id))
+            results.append(
+                row_results.build_accepted_result(row, RowOutcome.corrected, recorded.id)
+            )
         else:
             if not told.replayed:
                 plan.new.add(row.number)
-            results.append(job.answer(row, told, recorded=False))
+            results.append(job.build_results(row, told, recorded=False))
     return results
 
 
-def _recorded_ids(outcomes: Sequence[Outcome]) -> list[UUID]:
-    return [found for outcome in outcomes if (found := _entry_of(outcome)) is not None]
+def _read_recorded_ids(outcomes: Sequence[RowRecording]) -> list[UUID]:
+    return [found for outcome in outcomes if (found := _find_entry_id(outcome)) is not None]
 
 
-def _entry_of(outcome: Outcome) -> UUID | None:
+def _find_entry_id(outcome: RowRecording) -> UUID | None:
     """The recorded entry that has the row's reference."""
     if isinstance(outcome, RecordingResult):
         return outcome.entry_id if outcome.replayed else None
@@ -213,23 +216,23 @@ def _entry_of(outcome: Outcome) -> UUID | None:
     return None
 
 
-def _against(
-    job: Job, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
-) -> Outcome | Differing:
-    """A row against the entry of its reference: unchanged, refused, or what is to be corrected."""
+def _compare_row(
+    job: SubmissionJob, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
+) -> RowRecording | ChangedColumns:
+    """Compare a row with its recorded entry: unchanged, refused, or the columns to correct."""
     if recorded.void or recorded.list_type != proposal.list_type:
         return EntryConflict(entry_id=str(recorded.id))
     if recorded.compute_status(law.today) in ENDED_STATUSES:
         return InvalidPayload(faults=[ENTRY_ENDED])
     try:
-        differing = _differing(job, connection, law, recorded, proposal, rehearsing=True)
+        differing = _find_changed_columns(job, connection, law, recorded, proposal, rehearsing=True)
     except RegistryError as refusal:
         return refusal
     return RecordingResult(recorded.id, replayed=True) if differing is None else differing
 
 
-def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
-    """Tell whether an entry would stand no more, or be public no more, by its corrected facts."""
+def _ends_or_hides(recorded: EntryRow, differing: ChangedColumns, law: Law) -> bool:
+    """Return True if the corrected facts would end the entry or make it restricted."""
     after = recorded._replace(**differing)
     begun = recorded.compute_status(law.today) is not Status.scheduled
     delayed = begun and after.compute_status(law.today) is Status.scheduled
@@ -238,8 +241,8 @@ def _leaves(recorded: EntryRow, differing: Differing, law: Law) -> bool:
     return after.compute_status(law.today) in ENDED_STATUSES or delayed or hidden
 
 
-def _differing(
-    job: Job,
+def _find_changed_columns(
+    job: SubmissionJob,
     connection: Connection,
     law: Law,
     recorded: EntryRow,
@@ -247,11 +250,11 @@ def _differing(
     *,
     rehearsing: bool = False,
 ) -> dict[str, Any] | None:
-    """The columns that differ once the entry is as the row says; None where it is so already.
+    """Return the columns that change when the entry becomes as the row; None if none does.
 
     Raises:
-        SubjectFixed: the row speaks of somebody else.
-        RegistryError: what stands against the facts of the row.
+        SubjectFixed: the row is about another subject.
+        RegistryError: a rule refuses the facts of the row.
     """
     facts = dict(proposal.facts)
     if "extension" in recorded.facts:  # a later decision lengthened the term: it still does
@@ -266,28 +269,30 @@ def _differing(
 # --- the brake -----------------------------------------------------------
 
 
-def _braked(job: Job, plan: Plan) -> bool:
-    """Tell whether so much would leave the list that a second person must say so."""
+def _exceeds_removal_threshold(job: SubmissionJob, plan: ReplacePlan) -> bool:
+    """Return True if the removals pass the threshold, so that a second person must approve."""
     settings, sent = job.registry.settings, job.row
     leaving = len(plan.missing) + len(plan.ending)
     approval = sent.approval
-    if not leaving or (approval and approval.get("digest") == plan.described["digest"]):
+    if not leaving or (approval and approval.get("digest") == plan.describe["digest"]):
         return False
     # A list that shrinks slice by slice shrinks as well.
     since = job.registry.clock.now() - timedelta(hours=settings.replace_hold_hours)
     with job.registry.database.reading() as connection:
-        before = store.removed_since(connection, sent.department or "", sent.list_type or "", since)
+        before = store.count_removed_since(
+            connection, sent.department or "", sent.list_type or "", since
+        )
     return (
         leaving + before > settings.replace_brake_entries
         or leaving + before > settings.replace_brake_share * (len(plan.standing) + before)
     )
 
 
-def _hold(job: Job, changes: dict[str, Any]) -> None:
+def _hold_for_approval(job: SubmissionJob, changes: dict[str, Any]) -> None:
     hours = timedelta(hours=job.registry.settings.replace_hold_hours)
 
     def hold(connection: Connection) -> None:
-        job.step(
+        job.record_step(
             connection,
             state=State.held.value,
             held_until=job.registry.clock.now() + hours,
@@ -302,7 +307,7 @@ def _hold(job: Job, changes: dict[str, Any]) -> None:
 # --- carrying out --------------------------------------------------------
 
 
-def _carry_out(job: Job, plan: Plan) -> None:
+def _carry_out(job: SubmissionJob, plan: ReplacePlan) -> None:
     sent = job.row
 
     def whole(connection: Connection) -> None:
@@ -310,43 +315,48 @@ def _carry_out(job: Job, plan: Plan) -> None:
         gone = entries.read_current_entries(connection, plan.missing, law.today)
         # All at once and first, in their order (see `working`).
         lock_subjects(connection, plan.subjects | {row.subject_id for row in gone.values()})
-        standing = store.standing(
+        standing = store.read_standing_entries(
             connection, sent.department or "", sent.list_type or "", law.today
         )
         if standing != plan.standing:
-            raise Moved
-        results = [*_apply(job, connection, law, plan), *_exit(job, connection, plan.missing)]
-        progress = job.begin_anew(connection)
+            raise ListChanged
+        results = [
+            *_apply_plan(job, connection, law, plan),
+            *_exit_missing_entries(job, connection, plan.missing),
+        ]
+        progress = job.restart(connection)
         for start in range(0, len(results), STEP_ROWS):
-            job.put(connection, progress, results[start : start + STEP_ROWS])
-        job.finish(connection, State.done, changes=plan.described)
+            job.add_results(connection, progress, results[start : start + STEP_ROWS])
+        job.finish(connection, State.done, changes=plan.describe)
 
     job.registry.write(whole)
 
 
-def _apply(job: Job, connection: Connection, law: Law, plan: Plan) -> list[Result]:
+def _apply_plan(
+    job: SubmissionJob, connection: Connection, law: Law, plan: ReplacePlan
+) -> list[Result]:
     outcomes = record_proposals(job.registry, connection, job.row.caller, plan.proposed)
-    known = entries.read_current_entries(connection, _recorded_ids(outcomes), law.today)
+    known = entries.read_current_entries(connection, _read_recorded_ids(outcomes), law.today)
     results: list[Result] = []
     made: list[NextVersion] = []
     for row, proposal, outcome in zip(plan.rows, plan.proposed, outcomes, strict=True):
-        recorded = known.get(_entry_of(outcome))  # type: ignore[arg-type]  # None is not there
+        recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
         if isinstance(proposal, RegistryError):
-            raise Moved
+            raise ListChanged
         if recorded is None or row.number in plan.new:
             if isinstance(outcome, RegistryError) or row.number not in plan.new:
-                raise Moved
-            results.append(job.answer(row, outcome))
+                raise ListChanged
+            results.append(job.build_results(row, outcome))
         elif row.number in plan.repeated:
-            results.append(row_results.stands(row, RowOutcome.replayed, recorded.id))
+            results.append(row_results.build_accepted_result(row, RowOutcome.replayed, recorded.id))
         else:
-            results.append(_corrected(job, connection, law, recorded, proposal, row, made))
+            results.append(_correct_entries(job, connection, law, recorded, proposal, row, made))
     append_versions(job.registry, connection, job.row.caller, law, made)
     return results
 
 
-def _corrected(
-    job: Job,
+def _correct_entries(
+    job: SubmissionJob,
     connection: Connection,
     law: Law,
     recorded: EntryRow,
@@ -354,40 +364,44 @@ def _corrected(
     row: SourceRow,
     made: list[NextVersion],
 ) -> Result:
-    """Put the next version of an entry to those that are made, if the row says anything new."""
-    told = _against(job, connection, law, recorded, proposal)
+    """Append the next version of an entry, if the row changes anything."""
+    told = _compare_row(job, connection, law, recorded, proposal)
     if isinstance(told, RegistryError):
-        raise Moved
+        raise ListChanged
     if not isinstance(told, dict):
-        return row_results.stands(row, RowOutcome.replayed, recorded.id)
-    differing = _differing(job, connection, law, recorded, proposal) or {}
+        return row_results.build_accepted_result(row, RowOutcome.replayed, recorded.id)
+    differing = _find_changed_columns(job, connection, law, recorded, proposal) or {}
     add_new_persons(job.registry, connection, recorded.id, proposal.persons)
-    made.append(_next(job, recorded, Action.correct, differing))
-    return row_results.stands(row, RowOutcome.corrected, recorded.id, recorded.version + 1)
+    made.append(_append_next_version(job, recorded, Action.correct, differing))
+    return row_results.build_accepted_result(
+        row, RowOutcome.corrected, recorded.id, recorded.version + 1
+    )
 
 
-def _exit(job: Job, connection: Connection, ids: Collection[UUID]) -> list[Result]:
+def _exit_missing_entries(
+    job: SubmissionJob, connection: Connection, ids: Collection[UUID]
+) -> list[Result]:
     law = read_law(job.registry, connection)
     rows = lock_entries(connection, ids, law.today)
     leaving = [row for row in rows.values() if row.compute_status(law.today) not in ENDED_STATUSES]
     made = [
-        _next(
+        _append_next_version(
             job,
             row,
             Action.exit,
-            build_ending_values(row, law.today, exited_on=_last_day(row, law)),
+            build_ending_values(row, law.today, exited_on=_find_last_day(row, law)),
         )
         for row in leaving
     ]
     append_versions(job.registry, connection, job.row.caller, law, made)
-    return [_exit_answer(row, row.version + 1) for row in leaving]
+    return [_build_exit_result(row, row.version + 1) for row in leaving]
 
 
-def _last_day(row: EntryRow, law: Law) -> date:
+def _find_last_day(row: EntryRow, law: Law) -> date:
     return max(law.today, row.decided_on)
 
 
-def _exit_answer(row: EntryRow, version: int | None = None) -> Result:
+def _build_exit_result(row: EntryRow, version: int | None = None) -> Result:
     told: Result = {
         "source_ref": row.source_ref,
         "outcome": RowOutcome.exited.value,
@@ -396,7 +410,9 @@ def _exit_answer(row: EntryRow, version: int | None = None) -> Result:
     return told if version is None else told | {"version": version}
 
 
-def _next(job: Job, row: EntryRow, action: Action, differing: dict[str, Any]) -> NextVersion:
+def _append_next_version(
+    job: SubmissionJob, row: EntryRow, action: Action, differing: dict[str, Any]
+) -> NextVersion:
     names = {Action.correct: AuditAction.entry_corrected, Action.exit: AuditAction.entry_exited}
     return NextVersion(
         row=row,
@@ -417,7 +433,7 @@ ENTRY_ENDED = Fault(
         "该来源编号对应的条目已结束；再次列入须有新的决定并使用新的来源编号",
     ),
 )
-LIST_MOVES = Fault(
+LIST_KEEPS_CHANGING = Fault(
     "",
     ProblemCode.list_moves,
     Sentence(
@@ -425,7 +441,7 @@ LIST_MOVES = Fault(
         "比对期间名单不断变动，未作任何改动，请稍后重新提交",
     ),
 )
-NOT_ALL_SOUND = Fault(
+HAS_REFUSED_ROWS = Fault(
     "",
     ProblemCode.rows_refused,
     Sentence(

@@ -27,12 +27,12 @@ from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
-Outcome = RecordingResult | RegistryError
+RowRecording = RecordingResult | RegistryError
 
 
 @dataclass(slots=True)
 class Progress:
-    """How far the answers go: batches and rows so far, and the number of the last row."""
+    """Progress: batches and rows with a result so far, and the number of the last row."""
 
     batches: int = 0
     last_row: int = 0
@@ -40,7 +40,7 @@ class Progress:
 
 
 @dataclass(slots=True)
-class Job:
+class SubmissionJob:
     """A claimed submission.
 
     `progress` is what was committed. A transaction works on a copy of it, for it may be run again.
@@ -53,28 +53,28 @@ class Job:
     progress: Progress = field(init=False)
     _renewed_at: float = field(init=False, default_factory=time.monotonic)
     _made_up: set[UUID] = field(init=False, default_factory=set)
-    """Ids that a rehearsal gave; a second row of the same reference would be told them."""
+    """Ids of a dry run, which a second row of the same reference would otherwise show."""
 
     def __post_init__(self) -> None:
         registry, row = self.registry, self.row
         with registry.database.reading() as connection:
             catalogue = read_current_catalogue(registry, connection)
-            batches, last_row = store.last_batch(connection, row.id)
+            batches, last_row = store.find_last_batch(connection, row.id)
         self.progress = Progress(batches, last_row, row.rows_read)
-        self.file = replace(file_of(registry, row, catalogue), on_wait=self.renew)
+        self.file = replace(open_source_file(registry, row, catalogue), on_wait=self.renew_lease)
 
     # --- rows ------------------------------------------------------------
 
-    def slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[SourceRow]]:
+    def read_slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[SourceRow]]:
         """The rows behind a number, some at a time.
 
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
             Cancelled: the process is to end.
         """
-        rows = self._behind(after)
+        rows = self._skip_done_rows(after)
         while True:
-            self.heed()
+            self.raise_if_cancelled()
             some: list[SourceRow] = []
             try:
                 some.extend(islice(rows, size()))
@@ -86,7 +86,7 @@ class Job:
                 return
             yield some
 
-    def heed(self) -> None:
+    def raise_if_cancelled(self) -> None:
         """Go no further where the process is to end.
 
         Raises:
@@ -95,46 +95,48 @@ class Job:
         if self.stopping.is_set():
             raise Cancelled
 
-    def _behind(self, after: int) -> Iterator[SourceRow]:
+    def _skip_done_rows(self, after: int) -> Iterator[SourceRow]:
         for row in self.file.read_rows():
             if row.number > after:
                 yield row
             else:
-                self.renew()  # to come back to where another was may take longer than a lease
+                self.renew_lease()  # to come back to where another was may take longer than a lease
 
-    def propose(self, rows: Sequence[SourceRow]) -> list[Proposal | RegistryError]:
-        """What the rows would have recorded."""
+    def prepare_proposals(self, rows: Sequence[SourceRow]) -> list[Proposal | RegistryError]:
+        """Compute the results of rows without recording them."""
         sent = self.row
         pushes = [
-            row_results.push_of(row, list_type=sent.list_type, department=sent.department)
+            row_results.build_push(row, list_type=sent.list_type, department=sent.department)
             for row in rows
         ]
         return prepare_proposals(self.registry, sent.caller, pushes)
 
-    def answer(self, row: SourceRow, outcome: Outcome, *, recorded: bool = True) -> Result:
-        """What a row is told; the id of an entry that is not recorded yet is nobody's business."""
+    def build_results(
+        self, row: SourceRow, outcome: RowRecording, *, recorded: bool = True
+    ) -> Result:
+        """Build the result of a row; the id of an entry that is not recorded yet is left out."""
         if isinstance(outcome, RegistryError):
-            return row_results.refused(row, outcome)
+            return row_results.build_refused_result(row, outcome)
         if not recorded and not outcome.replayed:
             self._made_up.add(outcome.entry_id)
         told = None if outcome.entry_id in self._made_up else outcome.entry_id
         ended = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
-        return row_results.stands(row, ended, told)
+        return row_results.build_accepted_result(row, ended, told)
 
-    def require_declared(self, rows_read: int) -> None:
-        """Refuse a file that does not hold as many rows as its sender says.
+    def require_declared_count(self, rows_read: int) -> None:
+        """Refuse a file with another number of rows than its sender declared.
 
         Raises:
-            InvalidPayload: it was cut off, or is another one.
+            InvalidPayload: the file was truncated, or is another one.
         """
         if self.row.declared_rows not in {None, rows_read}:
-            raise InvalidPayload(faults=[ROW_COUNT])
+            raise InvalidPayload(faults=[ROW_COUNT_DIFFERS])
 
-    def require_held(self, coming: int) -> None:
-        """Refuse to look at more rows as a whole than the settings allow.
+    def require_holdable_count(self, coming: int) -> None:
+        """Refuse to hold more rows at once than the settings allow.
 
         Raises:
-            InvalidPayload: there are more.
+            InvalidPayload: the file has more rows.
         """
         most = self.registry.settings.submission_held_rows
         if self.progress.rows_read + coming > most:
@@ -143,14 +145,14 @@ class Job:
                     Fault(
                         "",
                         ProblemCode.too_many_rows,
-                        WHOLE_LIST if self.row.mode == Mode.whole else _in_parts(most),
+                        WHOLE_LIST_LIMIT if self.row.mode == Mode.whole else _split_in_parts(most),
                     )
                 ]
             )
 
     # --- steps -----------------------------------------------------------
 
-    def put(
+    def add_results(
         self,
         connection: Connection,
         progress: Progress,
@@ -163,26 +165,28 @@ class Job:
         progress.rows_read += len(numbers)
         progress.last_row = max(numbers, default=progress.last_row)
         # The step first: who lost the lease finds batches of those numbers there already.
-        self.step(connection, added=tally(results), rows_read=progress.rows_read, **values)
+        self.record_step(
+            connection, added=count_outcomes(results), rows_read=progress.rows_read, **values
+        )
         store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
 
-    def tell(self, results: Sequence[Result]) -> None:
+    def set_progress(self, results: Sequence[Result]) -> None:
         """Write down answers that record nothing, in a transaction of their own."""
 
         def put(connection: Connection) -> Progress:
             progress = replace(self.progress)
-            self.put(connection, progress, results)
+            self.add_results(connection, progress, results)
             return progress
 
         self.progress = self.registry.write(put)
 
-    def step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
-        """Hold on to the lease, and write down how far it has come.
+    def record_step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
+        """Extend the lease and record the progress.
 
-        Attempts are counted from what the next worker need not do again (`attempts=0`).
+        `attempts` starts again at zero, because the next worker does not have to repeat this step.
 
         Raises:
-            LeaseLost: another worker has it.
+            LeaseLost: another worker has the lease.
         """
         lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
         held: dict[str, Any] = {
@@ -191,35 +195,37 @@ class Job:
         }
         if self.file.format is not None:
             held["format"] = self.file.format.value
-        store.step(connection, self.row.id, self.row.worker, **(held | values))
+        store.record_step(connection, self.row.id, self.row.worker, **(held | values))
         self._renewed_at = time.monotonic()
 
-    def renew(self) -> None:
+    def renew_lease(self) -> None:
         """Hold on to the lease while nothing is written for long."""
         if (
             time.monotonic() - self._renewed_at
             > self.registry.settings.submission_lease_seconds / 4
         ):
-            self.registry.write(self.step)
+            self.registry.write(self.record_step)
 
-    def let_go(self) -> None:
-        """Give the lease back, for another to go on."""
+    def release_lease(self) -> None:
+        """Release the lease, so that another worker can continue."""
         row = self.row
-        self.registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+        self.registry.write(lambda connection: store.release_lease(connection, row.id, row.worker))
 
-    def begin_anew(self, connection: Connection) -> Progress:
+    def restart(self, connection: Connection) -> Progress:
         """Take back every answer that was given, none of which recorded anything."""
-        self.step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
-        store.drop_batches(connection, self.row.id)
+        self.record_step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
+        store.delete_batches(connection, self.row.id)
         return Progress()
 
     def finish(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
         """Write down that the last row has its answer."""
         now = self.registry.clock.now()
-        self.step(connection, state=state.value, finished_at=now, leased_until=None, **values)
+        self.record_step(
+            connection, state=state.value, finished_at=now, leased_until=None, **values
+        )
         sent = self.row
         record = audit.build_record(
-            sent.orderer,
+            sent.authority,
             now,
             AuditAction.submission_finished,
             "done",
@@ -234,21 +240,21 @@ class Job:
     def end(self, state: State, problem: RegistryError | None = None, **values: Any) -> None:  # noqa: ANN401 - columns
         """Finish in a transaction of its own."""
         if problem is not None:
-            values["problem"] = row_results.problem_of(problem)
+            values["problem"] = row_results.build_problem(problem)
         self.registry.write(lambda connection: self.finish(connection, state, **values))
 
 
-def file_of(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
+def open_source_file(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
     """The file of a submission, to be read for the list and department that it was sent for."""
     return SourceFile(
-        read_chunks=lambda: pieces(registry, row),
+        read_chunks=lambda: read_pieces(registry, row),
         catalogue=catalogue,
         list_type=row.list_type,
         department=row.department,
     )
 
 
-def pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
+def read_pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
     """The file as it was sent, a piece at a time.
 
     Raises:
@@ -257,25 +263,25 @@ def pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
     number = 0
     while True:
         with registry.database.reading() as connection:
-            sealed = store.part(connection, row.id, number)
+            sealed = store.read_part(connection, row.id, number)
         if sealed is None:
             return
-        yield registry.secrets.open_content(sealed, bound_to=place_of(row.id, number))
+        yield registry.secrets.open_content(sealed, bound_to=build_part_binding(row.id, number))
         number += 1
 
 
-def place_of(submission_id: object, number: int) -> str:
-    """What a sealed piece is bound to."""
+def build_part_binding(submission_id: object, number: int) -> str:
+    """Return the associated data of an encrypted part."""
     return f"submission:{submission_id}:{number}"
 
 
-def tally(results: Sequence[Result]) -> dict[str, int]:
-    """How many rows came to which end."""
+def count_outcomes(results: Sequence[Result]) -> dict[str, int]:
+    """Count rows by outcome."""
     ends = [result["outcome"] for result in results]
     return {name: ends.count(name) for name in store.COUNTERS}
 
 
-def _in_parts(most: int) -> Sentence:
+def _split_in_parts(most: int) -> Sentence:
     return Sentence(
         f"At most {most} rows are looked at as a whole (dry_run, all_or_nothing); send the file in"
         " parts",
@@ -283,12 +289,12 @@ def _in_parts(most: int) -> Sentence:
     )
 
 
-WHOLE_LIST = Sentence(
+WHOLE_LIST_LIMIT = Sentence(
     "The list is longer than is replaced at once; never send it in parts, for each would remove the"
     " others: ask the credit office to raise the limit",
     "名单行数超过全量替换上限；切勿分批替换（每一批都会移出其他批次的条目），请联系信用办调整上限",
 )
-ROW_COUNT = Fault(
+ROW_COUNT_DIFFERS = Fault(
     "?rows",
     ProblemCode.row_count_differs,
     Sentence(

@@ -21,13 +21,13 @@ class SubmissionQueue:
 
     def is_waiting(self, connection: Connection, now: datetime) -> bool:
         """Return True if a submission waits for a worker."""
-        return store.claimable(connection, now)
+        return store.has_waiting(connection, now)
 
     def run_next(self, registry: Registry, worker: str) -> bool:
         """Process the submission that has waited longest; return False if none waits.
 
         Raises:
-            KeyboardInterrupt: the process was told to stop.
+            KeyboardInterrupt: the process received a stop signal.
         """
         row = claim_submission(registry, worker)
         if row is None:
@@ -36,18 +36,20 @@ class SubmissionQueue:
         return True
 
     def clean_up(self, registry: Registry) -> None:
-        """Expire pending approvals, and delete uploads that nobody finishes or needs any more."""
+        """Expire pending approvals, and delete abandoned uploads and files past their term."""
         now = registry.clock.now()
         with registry.database.reading() as connection:
-            abandoned = store.left_behind(connection, now - timedelta(hours=ABANDONED_UPLOAD_HOURS))
-            expired = store.kept_since(
+            abandoned = store.find_abandoned(
+                connection, now - timedelta(hours=ABANDONED_UPLOAD_HOURS)
+            )
+            expired = store.find_expired_files(
                 connection, now - timedelta(days=registry.settings.submission_keep_days)
             )
-        service.lapse(registry)
+        service.expire_pending_approvals(registry)
         for submission_id in abandoned:
-            registry.write(lambda connection: store.forget(connection, submission_id))  # noqa: B023
+            registry.write(lambda connection: store.delete_submission(connection, submission_id))  # noqa: B023
         for submission_id in expired:
-            registry.write(lambda connection: store.drop_parts(connection, [submission_id]))  # noqa: B023
+            registry.write(lambda connection: store.delete_parts(connection, [submission_id]))  # noqa: B023
 
 
 def claim_submission(
@@ -65,12 +67,12 @@ def process_submission(registry: Registry, row: SubmissionRow) -> None:
     """Process a claimed submission; on a stop signal release it for another worker.
 
     Raises:
-        KeyboardInterrupt: the process was told to stop.
+        KeyboardInterrupt: the process received a stop signal.
     """
     with defer_signals() as stopping:
         try:
-            row_by_row.work(registry, row, stopping)
+            row_by_row.process(registry, row, stopping)
         except Cancelled:
-            registry.write(lambda connection: store.let_go(connection, row.id, row.worker))
+            registry.write(lambda connection: store.release_lease(connection, row.id, row.worker))
     if stopping.is_set():
         raise KeyboardInterrupt

@@ -1,7 +1,7 @@
-"""Taking a submission back as a whole, while nothing later rests on what it recorded.
+"""Reversal of a whole submission, while nothing later builds on its entries.
 
-What it recorded is void from the start, and its references are free again, so that the right file
-may bear them; what it corrected or ended stands as it did before.
+Entries that it recorded become void and release their references, so that a correct file can use
+them. Entries that it corrected or ended become as they were before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ from app.entries.service import (
 from app.errors import BuiltUpon
 from app.rules.transitions import Action
 from app.submissions import store
-from app.submissions.processing.job import Job
+from app.submissions.processing.job import SubmissionJob
 from app.submissions.schemas import Result, RowOutcome, State
 from app.submissions.store import SubmissionRow
 
-STEP_ENTRIES = 25
-MADE = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
+ENTRIES_PER_STEP = 25
+RECORDED_OUTCOMES = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
 
 
 def require_nothing_later(connection: Connection, row: SubmissionRow) -> int:
@@ -41,10 +41,10 @@ def require_nothing_later(connection: Connection, row: SubmissionRow) -> int:
         BuiltUpon: some of the entries have a later version, but one that takes them back.
     """
     count = later = 0
-    for batch in store.all_batches_in(connection, row.id):
-        made = _versions(batch.results)
+    for batch in store.read_all_batches_in(connection, row.id):
+        made = _read_recorded_versions(batch.results)
         count += len(made)
-        later += len(store.built_upon(connection, made, _digest(row)))
+        later += len(store.find_built_upon(connection, made, _digest(row)))
     if later:
         raise BuiltUpon(entries=later)
     return count
@@ -54,24 +54,24 @@ def _digest(row: SubmissionRow) -> str:
     return fingerprint({"submission": str(row.id), "action": Action.reverse.value})
 
 
-def take_back(job: Job) -> None:
+def reverse_submission_entries(job: SubmissionJob) -> None:
     """Take back what was not taken back yet, a few entries at a time."""
     registry = job.registry
     record_status_changes_until_today(registry)
     left = 0
-    for batch in store.all_batches(registry, job.row.id):
-        made = [result for result in batch.results if _is_made(result)]
-        for start in range(0, len(made), STEP_ENTRIES):
-            job.heed()
-            some = made[start : start + STEP_ENTRIES]
-            left += registry.write(lambda connection: _step(job, connection, some))  # noqa: B023
+    for batch in store.read_all_batches(registry, job.row.id):
+        made = [result for result in batch.results if _is_recorded(result)]
+        for start in range(0, len(made), ENTRIES_PER_STEP):
+            job.raise_if_cancelled()
+            some = made[start : start + ENTRIES_PER_STEP]
+            left += registry.write(lambda connection: _reverse_step(job, connection, some))  # noqa: B023
     job.end(State.reversed, BuiltUpon(entries=left) if left else None)
 
 
-def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
+def _reverse_step(job: SubmissionJob, connection: Connection, made: Sequence[Result]) -> int:
     """Take some back; how many had to be left, because something was built on them meanwhile."""
     law = read_law(job.registry, connection)
-    versions = _versions(made)
+    versions = _read_recorded_versions(made)
     outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
     digest = _digest(job.row)
     left, taken, freed = 0, 0, {}
@@ -81,7 +81,7 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
         if row.version != versions[entry_id]:
             left += 1
             continue
-        differing = _as_before(job, connection, row, law, outcomes[entry_id])
+        differing = _restore_values(job, connection, row, law, outcomes[entry_id])
         taken_back = NextVersion(
             row=row,
             action=Action.reverse,
@@ -90,19 +90,19 @@ def _step(job: Job, connection: Connection, made: Sequence[Result]) -> int:
             digest=digest,
             changed_values=differing,
         )
-        # One by one, so that what the next says of the same subject is said without this one.
-        append_versions(job.registry, connection, job.row.orderer, law, [taken_back])
+        # One by one, because each may change what the next one says of the same subject.
+        append_versions(job.registry, connection, job.row.authority, law, [taken_back])
         taken += 1
         if outcomes[entry_id] is RowOutcome.accepted:
             freed[entry_id] = row.source_ref
-    store.free_references(connection, freed)
+    store.release_references(connection, freed)
     further = {"attempts": 0} if taken else {}
-    job.step(connection, added={"reversed": taken}, **further)
+    job.record_step(connection, added={"reversed": taken}, **further)
     return left
 
 
-def _as_before(
-    job: Job, connection: Connection, row: EntryRow, law: Law, outcome: RowOutcome
+def _restore_values(
+    job: SubmissionJob, connection: Connection, row: EntryRow, law: Law, outcome: RowOutcome
 ) -> Mapping[str, Any]:
     """The columns that differ once an entry is as it was before the submission."""
     if outcome is RowOutcome.accepted:
@@ -113,9 +113,11 @@ def _as_before(
     return replace_facts(job.registry, connection, row, law, before.facts, "") or {}
 
 
-def _versions(results: Sequence[Result]) -> dict[UUID, int]:
-    return {UUID(item["entry_id"]): item.get("version", 1) for item in results if _is_made(item)}
+def _read_recorded_versions(results: Sequence[Result]) -> dict[UUID, int]:
+    return {
+        UUID(item["entry_id"]): item.get("version", 1) for item in results if _is_recorded(item)
+    }
 
 
-def _is_made(result: Mapping[str, Any]) -> bool:
-    return result["outcome"] in MADE and "entry_id" in result
+def _is_recorded(result: Mapping[str, Any]) -> bool:
+    return result["outcome"] in RECORDED_OUTCOMES and "entry_id" in result

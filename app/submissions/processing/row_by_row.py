@@ -1,11 +1,11 @@
-"""Working a submission off: rows become entries in steps near 50 ms, each with its answers.
+"""Processing of a submission: rows become entries in steps of about 50 ms.
 
-A step's entries, its rows' answers and the count of rows read are one transaction, and it names the
-worker that holds the lease. So whoever is killed leaves a whole number of steps, and whoever takes
-over goes on behind the last one: every row is recorded once.
+One transaction holds the entries of a step, the results of its rows and the progress, and it names
+the worker that holds the lease. A killed worker therefore leaves whole steps, and its successor
+continues after the last one: every row is recorded once.
 
-What is looked at as a whole (a dry run, all or nothing, a full list) is rehearsed first, without a
-lock; where it is to be recorded, that is one transaction.
+A file that is judged as a whole (a dry run, all or nothing, a full list) is rehearsed first without
+a lock; then it is recorded in one transaction.
 """
 
 import logging
@@ -37,7 +37,7 @@ from app.registry import Registry
 from app.subjects.service import lock_subjects
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal, row_results
-from app.submissions.processing.job import Job, Outcome, Progress
+from app.submissions.processing.job import Progress, RowRecording, SubmissionJob
 from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
 from app.submissions.store import SubmissionRow
 
@@ -45,68 +45,70 @@ log = logging.getLogger("redblack.submissions")
 
 STEP_SECONDS = 0.05
 FIRST_STEP_ROWS, LARGEST_STEP_ROWS = 100, 1_000
-WHOLE_STEP_ROWS = 250
-MOST_ATTEMPTS = 5
-MOST_REFUSED = 20_000
+STAGED_STEP_ROWS = 250
+MAX_ATTEMPTS = 5
+MAX_REFUSED_ROWS = 20_000
 
 
-class NotWhole(Exception):
+class RehearsalOutdated(Exception):
     """A row was refused while all were being recorded at once; nothing was."""
 
 
-def work(
+def process(
     registry: Registry,
     row: SubmissionRow,
     stopping: threading.Event | None = None,
     *,
     most_rows: int | None = None,
 ) -> None:
-    """Work a claimed submission to its end, or to where a second person is needed.
+    """Process a claimed submission to its end, or until it needs a second person.
 
-    Whatever is wrong with the file becomes part of its answer; where the database is away, the
-    lease runs out and somebody takes the submission up again. Behind `most_rows` that were recorded
-    row by row it is let go, for another worker to go on.
+    Any fault of the file becomes part of its result. If the database is away, the lease runs out
+    and another worker continues. After `most_rows` recorded rows the submission is released, for
+    another worker to continue.
 
     Raises:
-        Cancelled: `stopping` was set; it goes no further than the step at which it is.
+        Cancelled: `stopping` was set; processing ends with the current step.
     """
     set_request_id(row.request_id or str(row.id))
     try:
-        job = Job(registry, row, stopping or threading.Event())
-        if row.attempts > MOST_ATTEMPTS:
-            job.end(_broken_off(job), InvalidPayload(faults=[GAVE_UP]))
+        job = SubmissionJob(registry, row, stopping or threading.Event())
+        if row.attempts > MAX_ATTEMPTS:
+            job.end(_determine_broken_state(job), InvalidPayload(faults=[GAVE_UP]))
             return
-        _work(job, most_rows)
+        _process(job, most_rows)
     except LeaseLost:
         log.warning("submission %s was taken up by another worker", row.id)
 
 
-def _work(job: Job, most_rows: int | None) -> None:
+def _process(job: SubmissionJob, most_rows: int | None) -> None:
     row = job.row
     try:
         if row.state == State.reversing:
-            reversal.take_back(job)
+            reversal.reverse_submission_entries(job)
         elif row.mode == Mode.whole:
-            full_replace.replace_list(job)
+            full_replace.replace_whole_list(job)
         elif row.dry_run or row.commit_rule == CommitRule.all_or_nothing:
-            _as_a_whole(job)
+            _process_as_whole(job)
         else:
-            _row_by_row(job, most_rows)
+            _process_row_by_row(job, most_rows)
     except (LeaseLost, Cancelled, DatabaseError, Unavailable):
-        raise  # not the file's fault: somebody goes on where this worker ends
+        raise  # not a fault of the file: the next worker continues here
     except RegistryError as refusal:
-        # What was recorded before it stays recorded, and is told.
-        job.end(_broken_off(job), refusal)
-    except Exception as failure:  # whatever it is, the file must not kill the next worker as well
+        # Entries recorded before stay recorded, and the result says so.
+        job.end(_determine_broken_state(job), refusal)
+    except (
+        Exception
+    ) as failure:  # whatever the error, the file must not kill the next worker as well
         log.exception("submission %s failed: %s", row.id, type(failure).__name__)
-        job.end(_broken_off(job), InternalError())
+        job.end(_determine_broken_state(job), InternalError())
 
 
-def _broken_off(job: Job) -> State:
-    """Stopped where rows before it stand (or would); of what is taken as a whole, none does."""
+def _determine_broken_state(job: SubmissionJob) -> State:
+    """Return the final state after an error: stopped if earlier rows are recorded, else refused."""
     row = job.row
     if row.state == State.reversing:
-        return State.stopped  # what was not taken back yet still stands
+        return State.stopped  # entries not taken back yet stay valid
     whole = row.mode == Mode.whole or row.commit_rule == CommitRule.all_or_nothing
     return State.stopped if job.progress.batches and not whole else State.refused
 
@@ -114,52 +116,56 @@ def _broken_off(job: Job) -> State:
 # --- row by row ----------------------------------------------------------
 
 
-class Pace:
-    """How many rows go into a step, so that nobody waits longer than it should take."""
+class StepSizer:
+    """The number of rows in a step, adjusted so that a step takes about `STEP_SECONDS`."""
 
     def __init__(self) -> None:
         self.rows = FIRST_STEP_ROWS
 
-    def took(self, rows: int, seconds: float) -> None:
+    def adjust(self, rows: int, seconds: float) -> None:
         """Fit the next step to what the last one took."""
         fitting = int(rows * STEP_SECONDS / max(seconds, 0.001))
         # Not more than double: one quick step may have been all replays.
         self.rows = max(1, min(fitting, 2 * self.rows, LARGEST_STEP_ROWS))
 
 
-def _row_by_row(job: Job, most_rows: int | None) -> None:
+def _process_row_by_row(job: SubmissionJob, most_rows: int | None) -> None:
     stop = job.row.on_error == OnError.stop
     if stop and job.row.refused:  # a worker before this one died between its last step and the end
         job.end(State.stopped)
         return
-    pace, refusals = Pace(), job.row.refused
-    for rows in job.slices(lambda: pace.rows, after=job.progress.last_row):
+    pace, refusals = StepSizer(), job.row.refused
+    for rows in job.read_slices(lambda: pace.rows, after=job.progress.last_row):
         record_status_changes_until_today(job.registry)
-        seconds, refused = _record(job, rows, job.propose(rows), stop=stop)
-        pace.took(len(rows), seconds)
+        seconds, refused = _record_step(job, rows, job.prepare_proposals(rows), stop=stop)
+        pace.adjust(len(rows), seconds)
         if stop and refused:
             job.end(State.stopped)
             return
         refusals += refused
-        if refusals > MOST_REFUSED:
-            raise InvalidPayload(faults=[MOSTLY_REFUSED])
+        if refusals > MAX_REFUSED_ROWS:
+            raise InvalidPayload(faults=[TOO_MANY_REFUSED])
         if most_rows is not None and job.progress.rows_read >= most_rows:
-            job.let_go()
+            job.release_lease()
             return
-    _end_behind_last(job)
+    _finish_after_last_row(job)
 
 
-def _end_behind_last(job: Job) -> None:
+def _finish_after_last_row(job: SubmissionJob) -> None:
     try:
-        job.require_declared(job.progress.rows_read)
+        job.require_declared_count(job.progress.rows_read)
     except InvalidPayload as another_count:
         job.end(State.done, another_count)
     else:
         job.end(State.done)
 
 
-def _record(
-    job: Job, rows: Sequence[SourceRow], proposed: Sequence[Proposal | RegistryError], *, stop: bool
+def _record_step(
+    job: SubmissionJob,
+    rows: Sequence[SourceRow],
+    proposed: Sequence[Proposal | RegistryError],
+    *,
+    stop: bool,
 ) -> tuple[float, int]:
     """Record one step; how many seconds others had to wait for it, and how many were refused.
 
@@ -171,8 +177,10 @@ def _record(
         outcomes = record_proposals(
             job.registry, connection, job.row.caller, proposed, stop_at_refusal=stop
         )
-        results = [job.answer(row, item) for row, item in zip(rows, outcomes, strict=not stop)]
-        job.put(connection, progress, results, attempts=0)
+        results = [
+            job.build_results(row, item) for row, item in zip(rows, outcomes, strict=not stop)
+        ]
+        job.add_results(connection, progress, results, attempts=0)
         refused = sum(isinstance(item, RegistryError) for item in outcomes)
         return progress, time.perf_counter() - began, refused
 
@@ -183,15 +191,15 @@ def _record(
 # --- as a whole ----------------------------------------------------------
 
 
-def _as_a_whole(job: Job) -> None:
+def _process_as_whole(job: SubmissionJob) -> None:
     row = job.row
-    for _ in range(MOST_ATTEMPTS):
-        held = _rehearse(job)
+    for _ in range(MAX_ATTEMPTS):
+        held = _stage_rows(job)
         if row.commit_rule == CommitRule.valid_rows:  # a dry run ends as the real one would
             if held is None and row.on_error == OnError.stop:
                 job.end(State.stopped)
             else:
-                _end_behind_last(job)
+                _finish_after_last_row(job)
             return
         if held is None:
             job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
@@ -200,15 +208,15 @@ def _as_a_whole(job: Job) -> None:
             job.end(State.done)
             return
         try:
-            _turn_on(job, held)
-        except (NotReady, NotWhole):
-            continue  # others recorded some of it meanwhile: another look will say what
+            _commit_staged(job, held)
+        except (NotReady, RehearsalOutdated):
+            continue  # another process recorded some of it: rehearse again
         return
     raise NotReady(retry_after=1)
 
 
 @dataclass(slots=True)
-class Held:
+class StagedRows:
     """Rows that were found sound together, and what they propose."""
 
     rehearsal: DryRun
@@ -216,38 +224,40 @@ class Held:
     proposed: list[Proposal | RegistryError] = field(default_factory=list)
 
 
-def _rehearse(job: Job) -> Held | None:
+def _stage_rows(job: SubmissionJob) -> StagedRows | None:
     """Answer every row without recording any; None where one of them is refused."""
     registry, sent = job.registry, job.row
     stop = sent.on_error == OnError.stop
     whole = sent.commit_rule == CommitRule.all_or_nothing
-    job.progress = registry.write(job.begin_anew)
-    held, sound = Held(DryRun(registry, sent.caller)), True
+    job.progress = registry.write(job.restart)
+    held, sound = StagedRows(DryRun(registry, sent.caller)), True
     record_status_changes_until_today(registry)
-    for rows in job.slices(lambda: WHOLE_STEP_ROWS, after=0):
-        job.require_held(len(rows))
-        proposed = job.propose(rows)
+    for rows in job.read_slices(lambda: STAGED_STEP_ROWS, after=0):
+        job.require_holdable_count(len(rows))
+        proposed = job.prepare_proposals(rows)
         outcomes = held.rehearsal.decide_all(proposed, stop_at_refusal=stop)
-        job.tell([_rehearsed(job, *told) for told in zip(rows, outcomes, strict=not stop)])
+        job.set_progress(
+            [_find_rehearsed_results(job, *told) for told in zip(rows, outcomes, strict=not stop)]
+        )
         sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
         if stop and not sound:
             return None
         if whole and sound and not sent.dry_run:
-            held.rows += map(row_results.without_content, rows)
+            held.rows += map(row_results.remove_content, rows)
             held.proposed += proposed
     if whole:
-        job.require_declared(job.progress.rows_read)
+        job.require_declared_count(job.progress.rows_read)
     return held if sound else None
 
 
-def _rehearsed(job: Job, row: SourceRow, outcome: Outcome) -> Result:
-    result = job.answer(row, outcome, recorded=False)
+def _find_rehearsed_results(job: SubmissionJob, row: SourceRow, outcome: RowRecording) -> Result:
+    result = job.build_results(row, outcome, recorded=False)
     if result["outcome"] == RowOutcome.accepted and not job.row.dry_run:
         return result | {"outcome": RowOutcome.sound.value}
     return result
 
 
-def _turn_on(job: Job, held: Held) -> None:
+def _commit_staged(job: SubmissionJob, held: StagedRows) -> None:
     def whole(connection: Connection) -> None:
         # All at once and first, in their order, so that two such files do not wait for each other.
         lock_subjects(connection, held.rehearsal.recorded_subject_ids)
@@ -255,22 +265,25 @@ def _turn_on(job: Job, held: Held) -> None:
             job.registry, connection, job.row.caller, held.proposed, stop_at_refusal=True
         )
         if isinstance(outcomes[-1], RegistryError):
-            raise NotWhole
-        results = [job.answer(row, item) for row, item in zip(held.rows, outcomes, strict=True)]
-        progress = job.begin_anew(connection)
-        for start in range(0, len(results), WHOLE_STEP_ROWS):
-            job.put(connection, progress, results[start : start + WHOLE_STEP_ROWS])
+            raise RehearsalOutdated
+        results = [
+            job.build_results(row, item) for row, item in zip(held.rows, outcomes, strict=True)
+        ]
+        progress = job.restart(connection)
+        for start in range(0, len(results), STAGED_STEP_ROWS):
+            job.add_results(connection, progress, results[start : start + STAGED_STEP_ROWS])
         job.finish(connection, State.done)
 
     job.registry.write(whole)
 
 
-MOSTLY_REFUSED = Fault(
+TOO_MANY_REFUSED = Fault(
     "",
     ProblemCode.too_many_refused,
     Sentence(
-        f"More than {MOST_REFUSED} rows were refused; what the first say is to be mended first",
-        f"退回行数超过 {MOST_REFUSED} 行，已停止读取，请先按前面的提示更正文件",
+        f"More than {MAX_REFUSED_ROWS} rows were refused; correct the first ones and send the"
+        " file again",
+        f"退回行数超过 {MAX_REFUSED_ROWS} 行，已停止读取，请先按前面的提示更正文件",
     ),
 )
 ROWS_REFUSED = Fault(

@@ -1,4 +1,4 @@
-"""What a row is told: the codes and sentences of the registry, with the column that they mean."""
+"""Results of rows: problem codes and sentences, with the column that each of them concerns."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,13 +13,13 @@ from app.submissions.formats.source_file import SourceRow
 from app.submissions.mapping.table import MAX_ROW_FAULTS
 from app.submissions.schemas import Result, RowOutcome
 
-HeadingOf = Callable[[str], str | None]
-LONGEST_REFERENCE = 80
-FILE_FAULTS = 50
-"""So many faults of a file as a whole are told."""
+HeadingLookup = Callable[[str], str | None]
+MAX_REFERENCE_LENGTH = 80
+MAX_FILE_FAULTS = 50
+"""The maximum number of shown faults of a file as a whole."""
 
 
-def push_of(
+def build_push(
     row: SourceRow, *, list_type: str | None, department: str | None
 ) -> EntryPush | InvalidPayload:
     """The push that a row makes, for the list and department of its submission; or its faults."""
@@ -28,50 +28,54 @@ def push_of(
     body, faults = dict(row.body), [*row.faults]
     for name, wanted in (("list_type", list_type), ("department", department)):
         if wanted is not None and body.setdefault(name, wanted) != wanted:
-            faults.append(Fault(f"/{name}", ProblemCode(f"{name}_differs"), DIFFERS[name]))
+            faults.append(
+                Fault(f"/{name}", ProblemCode(f"{name}_differs"), DIFFERENCE_SENTENCES[name])
+            )
     try:
         push = EntryPush.model_validate(body)
     except ValidationError as wrong:
         found = convert_validation_errors(
             {**item, "loc": ("body", *item["loc"])} for item in wrong.errors(include_url=False)
         )
-        faults += [item for item in found.faults if not _told_already(item, row.faults)]
+        faults += [item for item in found.faults if not _find_shown_headings(item, row.faults)]
         return InvalidPayload(faults=faults)
     return InvalidPayload(faults=faults) if faults else push
 
 
-def stands(
+def build_accepted_result(
     row: SourceRow, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
 ) -> Result:
-    """The answer for a row that stands."""
-    told: Result = {"row": row.number, "source_ref": reference_of(row), "outcome": outcome.value}
+    """Build the result of an accepted row."""
+    told: Result = {"row": row.number, "source_ref": find_reference(row), "outcome": outcome.value}
     if entry_id is not None:
         told["entry_id"] = str(entry_id)
     return told if version is None else told | {"version": version}
 
 
-def refused(row: SourceRow, refusal: RegistryError) -> Result:
+def build_refused_result(row: SourceRow, refusal: RegistryError) -> Result:
     """The answer for a row that does not."""
-    errors = faults_of(refusal, row.find_heading, most=MAX_ROW_FAULTS)
+    errors = build_faults(refusal, row.find_heading, most=MAX_ROW_FAULTS)
     told: Result = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
-    if all(item.pointer != "/source_ref" for item in refusal.faults):  # told or not
-        told["source_ref"] = reference_of(row)
+    if all(item.pointer != "/source_ref" for item in refusal.faults):  # shown or not
+        told["source_ref"] = find_reference(row)
     return told | {"code": refusal.problem_code, "errors": errors}
 
 
-def faults_of(refusal: RegistryError, heading_of: HeadingOf, *, most: int) -> list[dict[str, Any]]:
-    """What a refusal names, or the refusal itself where it names no place.
+def build_faults(
+    refusal: RegistryError, heading_of: HeadingLookup, *, most: int
+) -> list[dict[str, Any]]:
+    """List the faults of a refusal, or the refusal itself if it names no place.
 
-    Of more than `most` faults the last one told says how many were left out.
+    Of more than `most` faults the last one says how many are left out.
     """
     faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.problem_code, refusal.detail),)
     if len(faults) <= most:
-        return [_told(item, heading_of(item.pointer)) for item in faults]
-    told = [_told(item, heading_of(item.pointer)) for item in faults[: most - 1]]
-    return [*told, _told(_more_faults(len(faults) - len(told)), None)]
+        return [_build_fault(item, heading_of(item.pointer)) for item in faults]
+    told = [_build_fault(item, heading_of(item.pointer)) for item in faults[: most - 1]]
+    return [*told, _build_fault(_build_more_faults(len(faults) - len(told)), None)]
 
 
-def _told(fault: Fault, column: str | None) -> dict[str, Any]:
+def _build_fault(fault: Fault, column: str | None) -> dict[str, Any]:
     return {
         "pointer": fault.pointer,
         "column": column,
@@ -81,8 +85,8 @@ def _told(fault: Fault, column: str | None) -> dict[str, Any]:
     }
 
 
-def _more_faults(count: int) -> Fault:
-    # At least: whoever found them may have stopped looking (`tables.py`).
+def _build_more_faults(count: int) -> Fault:
+    # At least: reading may have ended early (`mapping/table.py`).
     sentence = Sentence(
         f"At least {count} more faults are not listed; mend these first",
         f"另有至少 {count} 处问题未列出，请先修改以上各项",
@@ -90,9 +94,9 @@ def _more_faults(count: int) -> Fault:
     return Fault("", ProblemCode.more_faults, sentence)
 
 
-def problem_of(refusal: RegistryError) -> dict[str, Any]:
+def build_problem(refusal: RegistryError) -> dict[str, Any]:
     """Why a file as a whole is refused (`ProblemView`)."""
-    errors = faults_of(refusal, lambda _: None, most=FILE_FAULTS)
+    errors = build_faults(refusal, lambda _: None, most=MAX_FILE_FAULTS)
     detail = refusal.faults[0].sentence if refusal.faults else refusal.detail
     return {
         "code": refusal.problem_code,
@@ -102,18 +106,18 @@ def problem_of(refusal: RegistryError) -> dict[str, Any]:
     }
 
 
-def reference_of(row: SourceRow) -> str | None:
+def find_reference(row: SourceRow) -> str | None:
     """The sender's reference of a row, where it is one."""
     sent = row.body.get("source_ref") if isinstance(row.body, dict) else None
-    return sent.strip() if isinstance(sent, str) and len(sent) <= LONGEST_REFERENCE else None
+    return sent.strip() if isinstance(sent, str) and len(sent) <= MAX_REFERENCE_LENGTH else None
 
 
-def without_content(row: SourceRow) -> SourceRow:
+def remove_content(row: SourceRow) -> SourceRow:
     """A row as its answer needs it, to be kept by the thousand."""
-    return row._replace(body={"source_ref": reference_of(row)}, cells=())
+    return row._replace(body={"source_ref": find_reference(row)}, cells=())
 
 
-def _told_already(fault: Fault, told: Sequence[Fault]) -> bool:
+def _find_shown_headings(fault: Fault, told: Sequence[Fault]) -> bool:
     # What could not be converted was left out, and so is missing as well.
     return any(
         fault.pointer == item.pointer or item.pointer.startswith(f"{fault.pointer}/")
@@ -122,7 +126,7 @@ def _told_already(fault: Fault, told: Sequence[Fault]) -> bool:
     )
 
 
-DIFFERS = {
+DIFFERENCE_SENTENCES = {
     "list_type": Sentence(
         "The row names another list type than the submission", "该行的名单类型与本批次不一致"
     ),

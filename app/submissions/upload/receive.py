@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from app.errors import BodyTooLarge, Fault, InvalidPayload, Malformed, ProblemCode, Sentence
 from app.registry import Registry
 from app.submissions import store
-from app.submissions.processing.job import place_of
+from app.submissions.processing.job import build_part_binding
 
 PART_BYTES = 1024 * 1024
 DIGEST = re.compile(r"(?:^|,)\s*sha-256(?=[\s=;,]|$)([^;,]*)", re.IGNORECASE)
@@ -56,7 +56,7 @@ class Keeper:
             raise BodyTooLarge
         self._digest.update(piece)
         number, self._parts = self._parts, self._parts + 1
-        place = place_of(self._id, number)
+        place = build_part_binding(self._id, number)
         sealed = self._registry.secrets.seal_content(piece, bound_to=place)
         self._registry.write(
             lambda connection: store.add_part(connection, self._id, number, sealed)

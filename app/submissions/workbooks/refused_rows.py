@@ -8,7 +8,7 @@ from app.errors import Sentence, SubmissionUnderWay
 from app.registry import Registry
 from app.submissions import store
 from app.submissions.formats.source_file import SourceFile
-from app.submissions.processing.job import file_of
+from app.submissions.processing.job import open_source_file
 from app.submissions.schemas import FileFormat, RowOutcome
 from app.submissions.store import SubmissionRow
 from app.submissions.workbooks import templates
@@ -24,11 +24,11 @@ def build_workbook(registry: Registry, row: SubmissionRow) -> bytes:
         SubmissionUnderWay: the file is no table, is not read yet, or is not kept any more.
     """
     with registry.database.reading() as connection:
-        is_file_kept = store.part(connection, row.id, 0) is not None
+        is_file_kept = store.read_part(connection, row.id, 0) is not None
         catalogue = read_current_catalogue(registry, connection)
     if row.format not in TABLE_FORMATS or row.finished_at is None or not is_file_kept:
         raise SubmissionUnderWay(NO_REFUSED_ROWS_WORKBOOK, state=row.state)
-    file = file_of(registry, row, catalogue)
+    file = open_source_file(registry, row, catalogue)
     refused = _iterate_refused_rows(registry, row, file)
     first = next(refused, None)  # the headings are known once the first row was read
     rows = refused if first is None else _prepend(first, refused)
@@ -45,7 +45,7 @@ def _iterate_refused_rows(
 ) -> Iterator[RefusedRow]:
     refused_results = (
         result
-        for batch in store.all_batches(registry, row.id, refused=True)
+        for batch in store.read_all_batches(registry, row.id, refused=True)
         for result in batch.results
         if result["outcome"] == RowOutcome.refused
     )
