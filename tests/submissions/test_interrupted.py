@@ -374,7 +374,7 @@ def stalled(
                 assert go_on.wait(60)
         return plain(job, rows)
 
-    monkeypatch.setattr(SubmissionJob, "propose", propose)
+    monkeypatch.setattr(SubmissionJob, "prepare_proposals", propose)
     with ThreadPoolExecutor(1) as pool:
         worked = pool.submit(row_by_row.process, world.registry, row)
         assert reached.wait(60)
@@ -473,7 +473,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counte
                 raise Died
         return plain(job, rows)
 
-    monkeypatch.setattr(SubmissionJob, "propose", propose)
+    monkeypatch.setattr(SubmissionJob, "prepare_proposals", propose)
     return died
 
 
@@ -546,7 +546,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
         renewed += 1
         plain(job, connection, **values)
 
-    monkeypatch.setattr(SubmissionJob, "step", step)
+    monkeypatch.setattr(SubmissionJob, "record_step", step)
     job = SubmissionJob(world.registry, row)
     [following] = next(job.read_slices(lambda: 1, after=job.progress.last_row))
     assert following.number == STEP + 1
@@ -600,7 +600,7 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
         return plain(job, rows)
 
     with monkeypatch.context() as told:
-        told.setattr(SubmissionJob, "propose", propose)
+        told.setattr(SubmissionJob, "prepare_proposals", propose)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(KeyboardInterrupt):
