@@ -6,7 +6,6 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.checks.matching import Matching
-from app.checks.projections import checked_entry, written_id
 from app.checks.questions import (
     AMBIGUOUS,
     ASKED_BY_NAME,
@@ -19,6 +18,7 @@ from app.checks.questions import (
 )
 from app.db.engines import Connection
 from app.entries import queries as entries
+from app.entries.projections import build_checked_entry, format_stored_id
 from app.entries.queries import CheckedEntryRow
 from app.errors import ProblemCode, Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
@@ -109,7 +109,7 @@ class _Viewer:
         """What follows from entries for the matter."""
         facts = [
             JudgedEntry(
-                entry_id=written_id(row.id),
+                entry_id=format_stored_id(row.id),
                 list_type=row.list_type,
                 kind=KINDS[row.kind],
                 severity=SEVERITIES.get(row.severity),
@@ -181,7 +181,7 @@ def _judged(
         subject=subject if seen else None,
         candidates=(),
         standing=verdict.standing,
-        entries=[checked_entry(row, sees) for row, sees in seen],
+        entries=[build_checked_entry(row, sees) for row, sees in seen],
         measures=[item._asdict() for item in verdict.measures],
         suppressed=[
             {
@@ -212,7 +212,7 @@ def _with_name_only(answer: Answer, others: list[FoundSubject], viewer: _Viewer)
         standing=Standing.unresolved if doubtful else answer.standing,
         entries=[
             *answer.entries,
-            *(checked_entry(row, sees) for row, sees in seen),
+            *(build_checked_entry(row, sees) for row, sees in seen),
         ],
         measures=[] if doubtful else answer.measures,
         suppressed=answer.suppressed,

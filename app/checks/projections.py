@@ -5,57 +5,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import orjson
-
 from app.checks.questions import Answer, Moment
 from app.checks.schemas import NOT_FOUND_NOTE
-from app.entries.queries import CheckedEntryRow
 from app.rules.verdict import Standing
-from app.rules.visibility import AccessLevel
 from app.subjects.records import FoundSubject
-
-WRITTEN_ID = len("00000000-0000-0000-0000-000000000000")
-
-
-def checked_entry(row: CheckedEntryRow, sees: AccessLevel) -> dict[str, Any]:
-    """An entry whole, or in outline: that it stands, without text or issuer."""
-    whole = sees is AccessLevel.full
-    facts = orjson.loads(row.facts)
-    decision = facts["decision"]
-    return {
-        "id": written_id(row.id),
-        "list": row.kind,
-        "list_type": row.list_type if whole else None,
-        "domain": row.domain if whole else None,
-        "department": row.department if whole else None,
-        "decision": {
-            "number": decision["number"],
-            "kind": decision["kind"],
-            "decided_on": decision["decided_on"],
-        }
-        if whole
-        else None,
-        "reason": facts["reason"] if whole else None,
-        "legal_basis": facts["legal_basis"] if whole else None,
-        "responsible_persons": [
-            {"role": person["role"], "name": person["name"]}
-            for person in (facts.get("responsible_persons") or () if whole else ())
-        ],
-        "severity": row.severity,
-        "effective_from": row.effective_from,
-        "effective_until": row.effective_until,
-        "status": row.status,
-        "disputed": bool(row.disputed),
-        "disclosure_class": row.disclosure_class,
-        "exemption": (facts.get("disclosure") or {}).get("exemption"),
-    }
-
-
-def written_id(kept: str) -> str:
-    """An id as it is shown; SQLite keeps it without its dashes."""
-    if len(kept) == WRITTEN_ID:
-        return kept
-    return f"{kept[:8]}-{kept[8:12]}-{kept[12:16]}-{kept[16:20]}-{kept[20:]}"
 
 
 def matched_view(matched: FoundSubject | None) -> dict[str, Any] | None:

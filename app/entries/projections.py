@@ -1,11 +1,28 @@
-"""An entry as it is shown on a day; plain dictionaries, for exports make a great many of them."""
+"""Projections: an entry as JSON for each audience, on a day.
+
+| audience | function |
+|---|---|
+| the entry's department, offices with oversight | `build_entry_view` |
+| the department of a sealed entry | `redact_sealed_view` of that view |
+| a reader of an export | `build_exported_entry` |
+| an auditor who follows the feed | `build_auditor_feed_entry` |
+| a subscriber who follows the feed | `build_public_feed_entry` |
+| an officer who checks a subject | `build_checked_entry`, whole or as a summary |
+| the subject, in its own report | `build_report_entry`, whole or as an outline |
+| a person whom the entry names, in the person's own report | `build_naming_entry` |
+
+`tests/entries/test_projections.py` lists every field by audience. The functions build plain
+dictionaries in direct code: a check and an export build very many of them.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from app.entries.store.rows import EntryRow, ListedEntry, StatusChangeRow
+import orjson
+
+from app.entries.store.rows import CheckedEntryRow, EntryRow, ListedEntry
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,
@@ -14,23 +31,56 @@ from app.rules.disclosure import (
     compute_take_down_deadline,
     compute_unpublished_state,
 )
-from app.rules.law import DisclosureClass, ListKind
+from app.rules.law import Catalogue, DisclosureClass, ListKind
 from app.rules.permissions import Caller
-from app.rules.status import Removal, Status, Term, compute_status
-
-StatusCause = Literal["day", "black_entry_active", "no_black_entry_active"]
+from app.rules.status import ENDED_STATUSES, Removal, Status, Term, compute_status
+from app.rules.visibility import AccessLevel
 
 SEALED_TEXT = "已封存 / sealed"
-# What changes with every version by itself says nothing about what was changed.
-IGNORED_FIELDS = {"version", "seq", "recorded_at", "on", "effects"}
+ID_LENGTH = len("00000000-0000-0000-0000-000000000000")
+
+REPORT_OUTLINE_FIELDS = (
+    "id",
+    "list",
+    "status",
+    "removal",
+    "disputed",
+    "severity",
+    "effective_from",
+    "effective_until",
+    "ends_by_law_on",
+    "restored_on",
+)
+REPORT_WHOLE_FIELDS = (
+    "list_type",
+    "domain",
+    "extension",
+    "conduct_ended_on",
+    "conduct_continues",
+    "unintentional",
+    "reason",
+    "penalty",
+    "licence",
+    "remark",
+)
+"""Fields of a whole entry in an own report; an outline has null in their place."""
+REPORT_SOURCE_FIELDS = (
+    "source_ref",
+    "case_ref",
+    "decision",
+    "legal_basis",
+    "received_at",
+    "recorded_at",
+)
+REPORT_CHANNEL_FIELDS = ("channel", "published_on", "url", "withdrawn_on")
 
 
 def build_entry_view(
     row: EntryRow, day: date, calendar: Calendar, effects: Sequence[Mapping[str, Any]] = ()
 ) -> dict[str, Any]:
-    """The whole entry (`EntryView`)."""
+    """Build the whole entry (`EntryView`)."""
     facts = row.facts
-    term = row.term  # once: each asking makes a new one
+    term = row.term  # once: the property builds a new one each time
     decision = facts["decision"]
     return {
         "id": row.id,
@@ -86,7 +136,7 @@ def build_entry_view(
 
 
 def redact_sealed_view(view: Mapping[str, Any]) -> dict[str, Any]:
-    """A sealed entry to its own department: what it must take down, and nothing of whom or why."""
+    """Remove subject, persons and texts of a sealed entry; the channels stay visible."""
     return {
         **view,
         "case_ref": None,
@@ -100,8 +150,182 @@ def redact_sealed_view(view: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def build_exported_entry(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
+    """Build an entry for an export: the whole entry, without its effects on other entries."""
+    view = build_entry_view(row, day, calendar)
+    del view["effects"]  # the status of the other entries shows them
+    view["in_force"] = view["status"] not in ENDED_STATUSES
+    view["void"] = row.void
+    view["catalogue_version"] = str(row.catalogue_version)
+    return view
+
+
+def build_auditor_feed_entry(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
+    """Build an entry for the copy of an auditor: as exported, without fields that follow the day.
+
+    Only the status depends on the day, and every change of status has a sequence number.
+    """
+    view = build_exported_entry(row, day, calendar)
+    for name in ("on", "in_force"):
+        del view[name]
+    disclosure = view["disclosure"]
+    del disclosure["state"], disclosure["take_down"]
+    for channel in disclosure["channels"]:
+        del channel["state"]
+    return view
+
+
+def build_public_feed_entry(row: EntryRow, day: date) -> dict[str, Any]:
+    """Build a public entry for the copy of a subscriber (`FeedEntry`)."""
+    facts = row.facts
+    decision = facts["decision"]
+    return {
+        "id": row.id,
+        "version": row.version,
+        "seq": row.seq,
+        "list_type": row.list_type,
+        "list": row.kind,
+        "domain": row.domain,
+        "department": row.department,
+        "subject": build_subject_view(row),
+        "responsible_persons": [
+            {"role": person["role"], "name": person["name"]}
+            for person in facts.get("responsible_persons") or ()
+        ],
+        "decision": {
+            "number": decision["number"],
+            "kind": decision["kind"],
+            "decided_on": row.decided_on,
+        },
+        "reason": facts["reason"],
+        "legal_basis": facts["legal_basis"],
+        "severity": row.severity,
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "ends_by_law_on": row.cap_ends_on,
+        "penalty": facts.get("penalty"),
+        "licence": facts.get("licence"),
+        "recorded_at": row.recorded_at,
+        "status": row.compute_status(day),
+        "disputed": row.disputed,
+    }
+
+
+def build_checked_entry(row: CheckedEntryRow, access_level: AccessLevel) -> dict[str, Any]:
+    """Build an entry for a check: whole, or as a summary without texts and department."""
+    whole = access_level is AccessLevel.full
+    facts = orjson.loads(row.facts)
+    decision = facts["decision"]
+    return {
+        "id": format_stored_id(row.id),
+        "list": row.kind,
+        "list_type": row.list_type if whole else None,
+        "domain": row.domain if whole else None,
+        "department": row.department if whole else None,
+        "decision": {
+            "number": decision["number"],
+            "kind": decision["kind"],
+            "decided_on": decision["decided_on"],
+        }
+        if whole
+        else None,
+        "reason": facts["reason"] if whole else None,
+        "legal_basis": facts["legal_basis"] if whole else None,
+        "responsible_persons": [
+            {"role": person["role"], "name": person["name"]}
+            for person in (facts.get("responsible_persons") or () if whole else ())
+        ],
+        "severity": row.severity,
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "status": row.status,
+        "disputed": bool(row.disputed),
+        "disclosure_class": row.disclosure_class,
+        "exemption": (facts.get("disclosure") or {}).get("exemption"),
+    }
+
+
+def format_stored_id(stored_id: str) -> str:
+    """Return an id with its dashes; SQLite stores it without them."""
+    if len(stored_id) == ID_LENGTH:
+        return stored_id
+    return "-".join(
+        (stored_id[:8], stored_id[8:12], stored_id[12:16], stored_id[16:20], stored_id[20:])
+    )
+
+
+def build_report_entry(
+    row: EntryRow, day: date, calendar: Calendar, catalogue: Catalogue
+) -> dict[str, Any]:
+    """Build an entry for the own report of its subject: whole, or an exempt one as an outline."""
+    view = build_entry_view(row, day, calendar)
+    whole = row.disclosure_class_enum is not DisclosureClass.exempt
+    disclosure = view["disclosure"]
+    return {
+        **{name: view[name] for name in REPORT_OUTLINE_FIELDS},
+        **{name: view[name] if whole else None for name in REPORT_WHOLE_FIELDS},
+        "outline": not whole,
+        "in_force": view["status"] not in ENDED_STATUSES,
+        "list_type_name": _find_list_type_name(row, catalogue) if whole else None,
+        "subject_name": view["subject"]["name"] if whole else None,
+        "source": {
+            "department": build_named_code(catalogue.departments, row.department),
+            **{name: view[name] for name in REPORT_SOURCE_FIELDS},
+        }
+        if whole
+        else None,
+        "responsible_persons": [
+            {"role": person["role"], "name": person["name"]}
+            for person in (view["responsible_persons"] if whole else ())
+        ],
+        "disclosure": {
+            **{name: disclosure[name] for name in ("class", "exemption")},
+            # The outline shows the coded reason alone: its legal basis may disclose the secret.
+            "basis": disclosure["basis"] if whole else None,
+            "channels": [
+                {name: channel[name] for name in REPORT_CHANNEL_FIELDS}
+                for channel in disclosure["channels"]
+                if channel["published_on"] is not None
+            ],
+        },
+    }
+
+
+def build_naming_entry(
+    row: EntryRow, roles: Sequence[str], day: date, catalogue: Catalogue
+) -> dict[str, Any]:
+    """Build an entry of another subject for the own report of a person whom it names."""
+    whole = row.disclosure_class_enum is not DisclosureClass.exempt
+    status = row.compute_status(day)
+    return {
+        "list": row.kind,
+        "list_type": row.list_type if whole else None,
+        "list_type_name": _find_list_type_name(row, catalogue) if whole else None,
+        "department": build_named_code(catalogue.departments, row.department) if whole else None,
+        "roles": list(roles),
+        "subject_name": row.facts["subject"]["name"] if whole else None,
+        "decision_number": row.facts["decision"]["number"] if whole else None,
+        "decided_on": row.decided_on if whole else None,
+        "status": status,
+        "in_force": status not in ENDED_STATUSES,
+    }
+
+
+def _find_list_type_name(row: EntryRow, catalogue: Catalogue) -> str | None:
+    list_type = catalogue.list_types.get(row.list_type)
+    return None if list_type is None else list_type.name
+
+
+def build_named_code(items: Mapping[str, Any], code: str) -> dict[str, str | None]:
+    """Build a code of the catalogue with its name; the name of an unknown code is None."""
+    return {"code": code, "name": getattr(items.get(code), "name", None)}
+
+
+# --- parts ---------------------------------------------------------------
+
+
 def build_subject_view(row: EntryRow) -> dict[str, Any]:
-    """The subject as the decision named it, personal numbers masked."""
+    """Build the subject as the decision names it, with masked personal numbers."""
     subject = row.facts["subject"]
     return {
         "id": row.subject_id,
@@ -114,7 +338,7 @@ def build_subject_view(row: EntryRow) -> dict[str, Any]:
 def build_disclosure_view(
     row: EntryRow, term: Term, day: date, calendar: Calendar
 ) -> dict[str, Any]:
-    """The duty to publish, as a whole and channel by channel; `term` is the row's."""
+    """Build the duty to publish, in total and by channel; `term` is the term of the row."""
     given = row.facts.get("disclosure") or {}
     ends_on = term.ends_on
     disclosure_class = row.disclosure_class_enum
@@ -164,7 +388,7 @@ def build_disclosure_view(
 
 
 def build_take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any] | None:
-    """What is owed once the entry may not be public any more; None while nothing is."""
+    """Build the duty to withdraw an entry that may no longer be public; None if there is none."""
     if row.take_down_from is None or row.take_down_from > day:
         return None
     deadline = compute_take_down_deadline(row.take_down_from, calendar)
@@ -175,7 +399,10 @@ def build_take_down_view(row: EntryRow, day: date, calendar: Calendar) -> dict[s
 def build_effect_views(
     row: EntryRow, day: date, listed_entries: Iterable[ListedEntry], caller: Caller
 ) -> list[dict[str, Any]]:
-    """Which red entries of the subject an active black entry suspends on a day."""
+    """List the red entries of the subject that an active black entry suspends on a day.
+
+    Entries that the caller may not read are only counted.
+    """
     if row.kind != ListKind.black or row.compute_status(day) is not Status.active:
         return []
     readable_ids: list[UUID] = []
@@ -198,41 +425,6 @@ def build_effect_views(
         if unreadable_count
         else effects
     )
-
-
-def determine_cause(change: StatusChangeRow) -> StatusCause:
-    """Return the cause of a status change, as the history shows it."""
-    if change.cause_entry_id is None:
-        return "day"
-    is_suspension = change.status == Status.suspended
-    return "black_entry_active" if is_suspension else "no_black_entry_active"
-
-
-def find_field_changes(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any]
-) -> list[dict[str, Any]]:
-    """What a version changed, fact by fact; the first version changes nothing."""
-    if before is None:
-        return []
-    old, new = _flatten(before), _flatten(after)
-    return [
-        {"field": name, "old": old.get(name), "new": new.get(name)}
-        for name in sorted(old.keys() | new.keys())
-        if old.get(name) != new.get(name) and name.split(".")[0] not in IGNORED_FIELDS
-    ]
-
-
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
-    if isinstance(value, Mapping):
-        items = value.items()
-    elif isinstance(value, list):
-        items = ((str(position), item) for position, item in enumerate(value))  # type: ignore[assignment]
-    else:
-        return {prefix: value}
-    flattened: dict[str, Any] = {}
-    for name, item in items:
-        flattened.update(_flatten(item, f"{prefix}.{name}" if prefix else str(name)))
-    return flattened
 
 
 def _build_removal_view(row: EntryRow, term: Term, day: date) -> dict[str, Any] | None:

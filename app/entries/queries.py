@@ -12,7 +12,7 @@ from app import errors
 from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.counter import find_law_versions_at
 from app.db.engines import Connection
-from app.entries import projections, schemas
+from app.entries import history, projections, schemas
 from app.entries.store import reads, sequence
 from app.entries.store.checked_entries import read_checked_entries
 from app.entries.store.conditions import (
@@ -191,8 +191,7 @@ def read_history(registry: Registry, caller: Caller, entry_id: UUID) -> schemas.
                 actor=row.actor_name,
                 reason=row.change_reason,
                 changes=[
-                    schemas.FieldChange(**change)
-                    for change in projections.find_field_changes(old, new)
+                    schemas.FieldChange(**change) for change in history.find_field_changes(old, new)
                 ],
             )
             for row, old, new in zip(rows, previous_views, views, strict=True)
@@ -203,7 +202,7 @@ def read_history(registry: Registry, caller: Caller, entry_id: UUID) -> schemas.
                 recorded_at=item.recorded_at,
                 day=item.day,
                 status=Status(item.status),
-                because=projections.determine_cause(item),
+                because=history.determine_cause(item),
                 entry_id=item.cause_entry_id if item.cause_entry_id in readable_cause_ids else None,
             )
             for item in status_changes

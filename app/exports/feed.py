@@ -15,7 +15,7 @@ import orjson
 
 from app.db.counter import Head
 from app.db.engines import Connection
-from app.entries.projections import build_subject_view
+from app.entries.projections import build_auditor_feed_entry, build_public_feed_entry
 from app.entries.queries import (
     EntryRow,
     find_public_change_seqs,
@@ -26,7 +26,6 @@ from app.exports.snapshot import (
     PAGE_ROWS,
     ExportDigest,
     SnapshotPin,
-    build_exported_entry,
     read_pages,
 )
 from app.registry import Registry
@@ -106,44 +105,7 @@ def stream_snapshot(registry: Registry, pin: SnapshotPin) -> Iterator[bytes]:
 def build_feed_entry(
     row: EntryRow, caller: Caller, day: date, calendar: Calendar
 ) -> dict[str, Any]:
-    """An entry for a consumer's copy: whole for auditors, else as the public may read it."""
+    """Build an entry for a consumer's copy: whole for auditors, else its public form."""
     if caller.role is Role.auditor:
-        view = build_exported_entry(row, day, calendar)
-        for name in ("on", "in_force"):
-            del view[name]
-        del view["disclosure"]["state"], view["disclosure"]["take_down"]
-        for channel in view["disclosure"]["channels"]:
-            del channel["state"]
-        return view
-    facts = row.facts
-    decision = facts["decision"]
-    return {
-        "id": row.id,
-        "version": row.version,
-        "seq": row.seq,
-        "list_type": row.list_type,
-        "list": row.kind,
-        "domain": row.domain,
-        "department": row.department,
-        "subject": build_subject_view(row),
-        "responsible_persons": [
-            {"role": person["role"], "name": person["name"]}
-            for person in facts.get("responsible_persons") or ()
-        ],
-        "decision": {
-            "number": decision["number"],
-            "kind": decision["kind"],
-            "decided_on": row.decided_on,
-        },
-        "reason": facts["reason"],
-        "legal_basis": facts["legal_basis"],
-        "severity": row.severity,
-        "effective_from": row.effective_from,
-        "effective_until": row.effective_until,
-        "ends_by_law_on": row.cap_ends_on,
-        "penalty": facts.get("penalty"),
-        "licence": facts.get("licence"),
-        "recorded_at": row.recorded_at,
-        "status": row.compute_status(day),
-        "disputed": row.disputed,
-    }
+        return build_auditor_feed_entry(row, day, calendar)
+    return build_public_feed_entry(row, day)

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.calendar.queries import read_calendar_at
-from app.entries.projections import build_entry_view
+from app.entries.projections import build_exported_entry
 from app.entries.queries import MAX_ID, MIN_ID, EntryRow, build_snapshot_query, read_snapshot_page
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
@@ -182,16 +182,6 @@ def _read_pages(
             tally.count += page.row_count
             yield page.rows, calendar
         after = page.last_id
-
-
-def build_exported_entry(row: EntryRow, day: date, calendar: Calendar) -> dict[str, Any]:
-    """An entry as exports show it on a day."""
-    view = build_entry_view(row, day, calendar)
-    del view["effects"]  # what it does to others is in the others' own status
-    view["in_force"] = view["status"] not in ENDED_STATUSES
-    view["void"] = row.void
-    view["catalogue_version"] = str(row.catalogue_version)
-    return view
 
 
 # Column -> path in an exported entry.

@@ -12,7 +12,7 @@ from app.clock import civil_day
 from app.db.counter import Head, read_head
 from app.db.engines import Connection
 from app.entries import queries as entries
-from app.entries.projections import build_entry_view
+from app.entries.projections import build_named_code, build_naming_entry, build_report_entry
 from app.entries.queries import EntryRow
 from app.registry import Registry
 from app.rights import store
@@ -21,37 +21,10 @@ from app.rights.subject_lookup import ReportSubject, find_report_subject
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
-from app.rules.status import ENDED_STATUSES
 from app.rules.text import fold_name
 from app.rules.verdict import JudgedEntry, compute_verdict
 
 Rows = Mapping[UUID, list[Any]]
-
-# Fields copied from the view of the entry; null if the report shows the outline alone.
-COPIED_FIELDS = (
-    "list_type",
-    "domain",
-    "extension",
-    "conduct_ended_on",
-    "conduct_continues",
-    "unintentional",
-    "reason",
-    "penalty",
-    "licence",
-    "remark",
-)
-OUTLINE_FIELDS = (
-    "id",
-    "list",
-    "status",
-    "removal",
-    "disputed",
-    "severity",
-    "effective_from",
-    "effective_until",
-    "ends_by_law_on",
-    "restored_on",
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +96,7 @@ def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[dict[str, 
 
 def build_body_view(catalogue: Catalogue, code: str | None) -> dict[str, Any] | None:
     """A department by code and name; None for the credit office, whose keys name none."""
-    return None if code is None else _build_named_person(catalogue.departments, code)
+    return None if code is None else build_named_code(catalogue.departments, code)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,34 +109,9 @@ class EntryPresenter:
 
     def present_entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
         """An entry about the subject: whole, or an exempt one in outline (`HeldEntry`)."""
-        view = build_entry_view(row, self.day, self.calendar)
         whole = row.disclosure_class_enum is not DisclosureClass.exempt
-        disclosure = view["disclosure"]
         return {
-            **{name: view[name] for name in OUTLINE_FIELDS},
-            **{name: view[name] if whole else None for name in COPIED_FIELDS},
-            "outline": not whole,
-            "in_force": view["status"] not in ENDED_STATUSES,
-            "list_type_name": self._find_list_type_name(row) if whole else None,
-            "subject_name": view["subject"]["name"] if whole else None,
-            "source": self._build_source(row, view) if whole else None,
-            "responsible_persons": [
-                {"role": person["role"], "name": person["name"]}
-                for person in (view["responsible_persons"] if whole else ())
-            ],
-            "disclosure": {
-                **{name: disclosure[name] for name in ("class", "exemption")},
-                # The outline shows the coded reason alone: its legal basis may disclose the secret.
-                "basis": disclosure["basis"] if whole else None,
-                "channels": [
-                    {
-                        name: channel[name]
-                        for name in ("channel", "published_on", "url", "withdrawn_on")
-                    }
-                    for channel in disclosure["channels"]
-                    if channel["published_on"] is not None
-                ],
-            },
+            **build_report_entry(row, self.day, self.calendar, self.catalogue),
             "uses": self._build_uses(row) if whole else [],
             "redress": [_build_case(case) for case in cases.get(row.id, ())] if whole else [],
             "history": [_build_version(change) for change in histories.get(row.id, ())]
@@ -173,30 +121,9 @@ class EntryPresenter:
 
     def present_naming_entry(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
         """Build the report of an entry of another subject that names the person (`NamedIn`)."""
-        whole = row.disclosure_class_enum is not DisclosureClass.exempt
-        status = row.compute_status(self.day)
-        return {
-            "list": row.kind,
-            "list_type": row.list_type if whole else None,
-            "list_type_name": self._find_list_type_name(row) if whole else None,
-            "department": build_body_view(self.catalogue, row.department) if whole else None,
-            "roles": [person["role"] for person in people],
-            "subject_name": row.facts["subject"]["name"] if whole else None,
-            "decision_number": row.facts["decision"]["number"] if whole else None,
-            "decided_on": row.decided_on if whole else None,
-            "status": status,
-            "in_force": status not in ENDED_STATUSES,
-        }
-
-    def _find_list_type_name(self, row: EntryRow) -> str | None:
-        return getattr(self.catalogue.list_types.get(row.list_type), "name", None)
-
-    def _build_source(self, row: EntryRow, view: Mapping[str, Any]) -> dict[str, Any]:
-        told = ("source_ref", "case_ref", "decision", "legal_basis", "received_at", "recorded_at")
-        return {
-            "department": build_body_view(self.catalogue, row.department),
-            **{name: view[name] for name in told},
-        }
+        return build_naming_entry(
+            row, [person["role"] for person in people], self.day, self.catalogue
+        )
 
     def _build_uses(self, row: EntryRow) -> list[dict[str, Any]]:
         """List the measures of an entry today, for all matters."""
@@ -257,7 +184,7 @@ def build_queries(
             "asked_at": row.asked_at,
             "role": row.role,
             "department": build_body_view(catalogue, row.department),
-            "matter": row.matter and _build_named_person(catalogue.matters, row.matter),
+            "matter": row.matter and build_named_code(catalogue.matters, row.matter),
             "purpose": row.purpose,
             "case_no": row.case_no,
             "standing": row.standing,
@@ -289,11 +216,7 @@ def _build_outcome(catalogue: Catalogue, row: Any | None) -> dict[str, Any] | No
         return None
     return {
         "action": row.action,
-        "measures": [_build_named_person(catalogue.measures, code) for code in row.measures],
+        "measures": [build_named_code(catalogue.measures, code) for code in row.measures],
         "remark": row.remark,
         "recorded_at": row.recorded_at,
     }
-
-
-def _build_named_person(items: Mapping[str, Any], code: str) -> dict[str, Any]:
-    return {"code": code, "name": getattr(items.get(code), "name", None)}
