@@ -35,8 +35,7 @@ from app.entries.queries import EntryRow, read_entry
 from app.entries.schemas import EntryPush, Exit, Revocation, RevocationCode
 from app.entries.service import exit_early, record_entries, revoke_entry
 from app.errors import NotRepairable, RegistryError
-from app.redress import repairs
-from app.redress.objections import open_objection
+from app.redress import service as redress
 from app.redress.schemas import (
     Acceptance,
     Applicant,
@@ -157,7 +156,7 @@ class _Loader:
             for entry_id in self.ending_entries.pop(day_index, []):
                 self._end_entry(entry_id, day)
             for entry_id in self.disputed_entries.pop(day_index, []):
-                open_objection(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
+                redress.open_objection(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
             if sys.stderr.isatty():
                 _print_progress(f"\r{self.progress_text}")
 
@@ -257,13 +256,13 @@ class _Loader:
             promise=Promise(reference="CN-1", signed_on=today),
         )
         try:
-            case, _ = repairs.open_repair(self.registry, applicant_caller, row.id, application)
+            case, _ = redress.open_repair(self.registry, applicant_caller, row.id, application)
         except NotRepairable:
             return False
         accepted = Acceptance(outcome="accepted", reasons="示例:材料齐全")
-        repairs.decide_acceptance(self.registry, applicant_caller, row.id, case.id, accepted)
+        redress.decide_acceptance(self.registry, applicant_caller, row.id, case.id, accepted)
         approved = RepairDecision(outcome="approved", reasons="示例:符合修复条件")
-        repairs.decide_repair(
+        redress.decide_repair(
             self.registry, approver_caller, row.id, case.id, approved, row.version
         )
         return True

@@ -10,7 +10,7 @@ from app.calendar.service import record_year
 from app.catalogue.queries import read_law
 from app.db.engines import Connection
 from app.disclosure.service import recompute_deadlines
-from app.redress.due_days import lock_open_cases, recompute_due_days
+from app.redress.service import lock_open_cases, recompute_due_days
 from app.registry import Registry
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import COMMAND_LINE_CALLER

@@ -3,27 +3,19 @@
 A step that changes the entry names the version it was decided on (`If-Match`).
 """
 
-from datetime import date
 from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
 
 from app import errors
-from app.audit import service as audit
-from app.audit.actions import AuditAction
-from app.catalogue.queries import read_current_catalogue
-from app.db.engines import Connection
-from app.entries import queries as entries
-from app.entries.queries import EntryRow, can_read_fully
 from app.entries.router import IfMatch
 from app.http.conditional import read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
-from app.http.pagination import make_cursor, read_cursor
 from app.http.problems import problems
-from app.redress import objections, repairs, schemas, store
+from app.redress import queries, schemas, service
 from app.redress.store import CaseRow
-from app.redress.views import build_case_view, build_repairability_view
+from app.redress.views import build_case_view
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.redress import CaseKind, CaseState
@@ -67,7 +59,7 @@ def lodge_objection(
 
     The answer is due in 3 working days (山东省社会信用条例 Art 39).
     """
-    case, is_new = objections.open_objection(registry, caller, entry_id, objection)
+    case, is_new = service.open_objection(registry, caller, entry_id, objection)
     return _build_opened_response(registry, case, response, "objections", is_new=is_new)
 
 
@@ -76,12 +68,7 @@ def list_entry_objections(
     entry_id: UUID, caller: RedressReader, registry: RegistryDep
 ) -> schemas.ObjectionList:
     """Every objection to an entry, with its clock and its steps."""
-    today = registry.clock.today()
-    with registry.database.reading() as connection:
-        _read_readable_entry(connection, entry_id, caller, today)
-        cases = store.read_entry_cases(connection, entry_id, CaseKind.objection)
-    audit.record_access(registry, caller, AuditAction.objections_read, entry_id)
-    return schemas.ObjectionList(objections=[build_case_view(case, today) for case in cases])
+    return queries.read_entry_objections(registry, caller, entry_id)
 
 
 @router.post(
@@ -97,7 +84,7 @@ def ask_for_assistance(
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """Another unit must help: the answer is due in 7 working days from the receipt."""
-    case = objections.record_assistance(registry, caller, entry_id, case_id, assistance)
+    case = service.record_assistance(registry, caller, entry_id, case_id, assistance)
     return build_case_view(case, registry.clock.today())
 
 
@@ -116,9 +103,7 @@ def answer_objection(
 ) -> schemas.CaseView:
     """Answer an objection: correct or revoke the entry, or give the reasons why it is right."""
     expected_version = read_version(if_match)
-    case = objections.decide_objection(
-        registry, caller, entry_id, case_id, decision, expected_version
-    )
+    case = service.decide_objection(registry, caller, entry_id, case_id, decision, expected_version)
     return build_case_view(case, registry.clock.today())
 
 
@@ -159,7 +144,7 @@ def apply_for_repair(
     response: Response,
 ) -> schemas.CaseView:
     """The subject asks for repair, with evidence and a promise; what is not met is all named."""
-    case, is_new = repairs.open_repair(registry, caller, entry_id, application)
+    case, is_new = service.open_repair(registry, caller, entry_id, application)
     return _build_opened_response(registry, case, response, "repairs", is_new=is_new)
 
 
@@ -168,17 +153,7 @@ def list_entry_repairs(
     entry_id: UUID, caller: RedressReader, registry: RegistryDep
 ) -> schemas.RepairList:
     """Show the conditions of repair of an entry, what is missing, and all applications for it."""
-    today = registry.clock.today()
-    with registry.database.reading() as connection:
-        row = _read_readable_entry(connection, entry_id, caller, today)
-        catalogue = read_current_catalogue(registry, connection)
-        repairability = repairs.compute_repairability(connection, row, catalogue, today)
-        cases = store.read_entry_cases(connection, entry_id, CaseKind.repair)
-    audit.record_access(registry, caller, AuditAction.repairs_read, entry_id)
-    return schemas.RepairList(
-        repairability=build_repairability_view(repairability),
-        repairs=[build_case_view(case, today) for case in cases],
-    )
+    return queries.read_entry_repairs(registry, caller, entry_id)
 
 
 @router.post(
@@ -194,7 +169,7 @@ def accept_repair(
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """Accept the application or decline it: the first person of the recognising department."""
-    case = repairs.decide_acceptance(registry, caller, entry_id, case_id, acceptance)
+    case = service.decide_acceptance(registry, caller, entry_id, case_id, acceptance)
     return build_case_view(case, registry.clock.today())
 
 
@@ -211,7 +186,7 @@ def prolong_repair(
     registry: RegistryDep,
 ) -> schemas.CaseView:
     """A complex case takes longer, once, where its rule allows that."""
-    case = repairs.prolong_repair(registry, caller, entry_id, case_id, prolongation)
+    case = service.prolong_repair(registry, caller, entry_id, case_id, prolongation)
     return build_case_view(case, registry.clock.today())
 
 
@@ -232,7 +207,7 @@ def decide_on_repair(
 ) -> schemas.CaseView:
     """Approve or refuse: the second person. An approval ends the entry, and its case's, today."""
     expected_version = read_version(if_match)
-    case = repairs.decide_repair(registry, caller, entry_id, case_id, decision, expected_version)
+    case = service.decide_repair(registry, caller, entry_id, case_id, decision, expected_version)
     return build_case_view(case, registry.clock.today())
 
 
@@ -251,7 +226,7 @@ def take_repair_back(
 ) -> schemas.CaseView:
     """Take back a repair that rests on false materials: the entry is restored with a new term."""
     expected_version = read_version(if_match)
-    case = repairs.take_back_repair(
+    case = service.take_back_repair(
         registry, caller, entry_id, case_id, taking_back, expected_version
     )
     return build_case_view(case, registry.clock.today())
@@ -268,7 +243,16 @@ def list_repairs(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.CasePage:
     """Applications that wait for a step, the earliest due first; a department sees its own."""
-    return _read_case_page(registry, caller, CaseKind.repair, state, due, department, next_, limit)
+    return queries.read_case_page(
+        registry,
+        caller,
+        CaseKind.repair,
+        state=state,
+        due=due,
+        department=department,
+        cursor=next_,
+        limit=limit,
+    )
 
 
 # --- both ----------------------------------------------------------------
@@ -281,58 +265,3 @@ def _build_opened_response(
         response.status_code = status.HTTP_200_OK
     response.headers["Location"] = f"/v1/entries/{case.entry_id}/{path_name}"
     return build_case_view(case, registry.clock.today())
-
-
-def _read_readable_entry(
-    connection: Connection, entry_id: UUID, caller: Caller, today: date
-) -> EntryRow:
-    row = entries.read_entry(connection, entry_id, today)
-    if row is None or not can_read_fully(caller, row, today):
-        raise errors.EntryNotFound
-    return row
-
-
-def _read_case_page(
-    registry: Registry,
-    caller: Caller,
-    kind: CaseKind,
-    state: CaseState | None,
-    due: DueFilter | None,
-    department: str | None,
-    cursor: str | None,
-    limit: int,
-) -> schemas.CasePage:
-    today = registry.clock.today()
-    filters = {} if department is None else {"department": department}
-    with registry.database.reading() as connection:
-        cases = store.read_case_page(
-            connection,
-            kind,
-            state=state,
-            today=today,
-            overdue=due is not None,
-            filters=filters,
-            caller=caller,
-            after=_parse_cursor(cursor),
-            limit=limit + 1,
-        )
-    audit.record_access(
-        registry, caller, AuditAction(f"{kind}s_listed"), state=state, due=due, **filters
-    )
-    page_cases = cases[:limit]
-    last_case = page_cases[-1] if len(cases) > limit else None
-    return schemas.CasePage(
-        on=today,
-        cases=[build_case_view(case, today) for case in page_cases],
-        next=last_case and make_cursor(last_case.due_on or last_case.received_on, last_case.id),
-    )
-
-
-def _parse_cursor(cursor: str | None) -> tuple[date, UUID] | None:
-    if cursor is None:
-        return None
-    day, case_id = read_cursor(cursor, 2)
-    try:
-        return date.fromisoformat(day), UUID(case_id)
-    except ValueError as error:
-        raise errors.BadCursor from error
