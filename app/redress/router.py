@@ -118,8 +118,15 @@ def list_objections(
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.CasePage:
     """Objections that wait for an answer, the earliest due first; a department sees its own."""
-    return _read_case_page(
-        registry, caller, CaseKind.objection, state, due, department, next_, limit
+    return queries.read_case_page(
+        registry,
+        caller,
+        CaseKind.objection,
+        state=state,
+        due=due,
+        department=department,
+        cursor=next_,
+        limit=limit,
     )
 
 
