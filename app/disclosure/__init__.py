@@ -1,1 +1,1 @@
-"""The 7-working-day clock: channels, publications, what is overdue."""
+"""Disclosure: the deadline of 7 working days, publications on channels, withdrawals."""

@@ -1,4 +1,4 @@
-"""Telling the registry what was published, and asking it what is owed."""
+"""Routes of disclosure: record publications and withdrawals, list due ones."""
 
 from datetime import date
 from typing import Annotated, Any
@@ -56,7 +56,7 @@ def record_publication(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """The entry was published on a channel; the day of publication is what counts."""
+    """Record that the entry was published on a channel; the day of publication counts."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_publication(registry, caller, entry_id, publication, expected_version)
     return build_entry_response(registry, caller, entry_id, response)
@@ -76,7 +76,7 @@ def record_withdrawal(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """The entry was taken off a channel."""
+    """Record that the entry was withdrawn from a channel."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_withdrawal(registry, caller, entry_id, withdrawal, expected_version)
     return build_entry_response(registry, caller, entry_id, response)
@@ -93,9 +93,9 @@ def list_disclosures(
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.DuePage:
-    """What must be disclosed by when, the earliest deadline first; a department sees its own.
+    """List entries to publish, the earliest deadline first; a department sees its own.
 
-    Without `state`: all that is still owed (pending, due_soon, overdue).
+    Without `state`: all that are still due (pending, due_soon, overdue).
     """
     given_filters = {"department": department, "list_type": list_type, "domain": domain}
     filters: dict[str, Any] = {
@@ -133,7 +133,7 @@ def list_withdrawals(
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.TakeDownPage:
-    """What must be taken off its channels by when: revoked, repaired, expired, no longer public.
+    """List entries to withdraw from their channels: revoked, repaired, expired, no longer public.
 
     Due on the third working day (行政处罚法 Art 48; 山东省社会信用条例 Art 40); the longest overdue
     first. A department sees its own.

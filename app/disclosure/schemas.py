@@ -1,4 +1,4 @@
-"""What departments tell about publications, and the list of what is due."""
+"""Bodies of publications and withdrawals, and the lists of due work."""
 
 from typing import Annotated, Literal
 from uuid import UUID
@@ -44,7 +44,7 @@ class Withdrawal(Model):
 
 
 class DueView(View):
-    """One entry whose publication is owed, or was."""
+    """One entry with a duty to publish, open or fulfilled."""
 
     entry_id: UUID
     department: str
@@ -71,7 +71,7 @@ class DuePage(View):
 
 
 class ShownOn(View):
-    """A channel on which an entry still stands."""
+    """A channel that still shows an entry."""
 
     channel: Channel
     published_on: Day
@@ -79,7 +79,7 @@ class ShownOn(View):
 
 
 class TakeDownItem(View):
-    """One entry that may not be public any more, and still is."""
+    """One entry that is still public although it may no longer be."""
 
     entry_id: UUID
     department: str

@@ -1,4 +1,4 @@
-"""Publications and withdrawals, and what a calendar notice does to deadlines."""
+"""Writes of publications and withdrawals, and of deadlines that a calendar notice changes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -51,9 +51,9 @@ def record_publication(
     """Record that an entry was published on a channel.
 
     Raises:
-        PublicationNotAllowed: it is restricted or exempt.
-        AlreadyPublished: with other particulars.
-        RegistryError: see `change`.
+        PublicationNotAllowed: the entry is restricted or exempt.
+        AlreadyPublished: it is published on the channel with another day or address.
+        RegistryError: see `change_entry`.
     """
 
     def compute_published_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
@@ -75,10 +75,10 @@ def record_publication(
 def record_publications(
     registry: Registry, caller: Caller, publications: Sequence[tuple[UUID, Publication]]
 ) -> None:
-    """Record publications in one transaction, each as `publish` would; all of them or none.
+    """Record publications in one transaction: all of them or none.
 
     Raises:
-        RegistryError: what stands against one of them.
+        RegistryError: one of them is refused (see `record_publication`).
     """
 
     def write_publications(connection: Connection) -> None:
@@ -91,7 +91,7 @@ def record_publications(
             row = rows.get(entry_id)
             if row is None or row.void or not caller.acts_for(row.department):
                 raise EntryNotFound
-            # The row is read for today; active and suspended alone may differ, and both pass.
+            # The row is read for today. Only active and suspended may differ, and both are allowed.
             require_transition_allowed(
                 Action.publish, row.compute_status(publication.published_on), caller, row.department
             )
@@ -115,14 +115,14 @@ def record_publications(
 
 
 def _apply_publication(row: EntryRow, publication: Publication, law: Law) -> dict[str, Any] | None:
-    """The columns that differ once it is published; None where it is so already."""
+    """Return the columns that a publication changes; None if it is recorded already."""
     if row.disclosure_class_enum is not DisclosureClass.public:
         raise PublicationNotAllowed
     require_day_within(publication.published_on, row.decided_on, law.today, "/published_on")
     channels = dict(row.publications)
     recorded = channels[publication.channel]
     is_published = recorded.published_on is not None and recorded.withdrawn_on is None
-    # A retry that comes after the withdrawal must not put back what was taken down.
+    # A late retry must not undo a withdrawal.
     is_late_retry = (
         recorded.withdrawn_on is not None and publication.published_on < recorded.withdrawn_on
     )
@@ -137,7 +137,7 @@ def _apply_publication(row: EntryRow, publication: Publication, law: Law) -> dic
         recorded_at=law.at.isoformat().replace("+00:00", "Z"),
         applicable_deadline=row.deadline,
     )
-    return build_channel_values(channels, row.term)  # a public entry: only its term ends that
+    return build_channel_values(channels, row.term)  # public: only the term ends it
 
 
 def record_withdrawal(
@@ -150,8 +150,8 @@ def record_withdrawal(
     """Record that an entry was taken off a channel.
 
     Raises:
-        NotPublished: it is not on that channel.
-        RegistryError: see `change`.
+        NotPublished: the entry is not on that channel.
+        RegistryError: see `change_entry`.
     """
 
     def compute_withdrawn_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
@@ -266,7 +266,7 @@ def _build_recomputed_version(row: EntryRow, law: Law) -> NextVersion:
             "deadline": result.deadline,
             "provisional": result.provisional,
             "calendar_version": law.calendar_version,
-            # A report that was in time by the deadline then shown stays in time.
+            # A report that met the deadline of its time stays in time.
             "reported_late": row.reported_late and civil_day(row.received_at) > result.deadline,
             **build_channel_values(
                 channels,

@@ -1,4 +1,4 @@
-"""SQL of the clock: what is owed, and which entries a calendar notice touches."""
+"""SQL of disclosure: due publications and withdrawals, entries that a calendar notice affects."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -22,7 +22,7 @@ from app.rules.permissions import Caller
 
 
 def build_disclosure_state_expression(day: date, calendar: Calendar) -> ColumnElement[str]:
-    """The state of the duty on a day, in SQL; twin of `app.rules.disclosure.state_on`."""
+    """Compute the state of the duty on a day: the SQL twin of `compute_disclosure_state`."""
     version = EntryVersion
     due_soon_until = calendar.find_last_day_within(day, DUE_SOON_WORKING_DAYS)
     day_before = day - timedelta(days=1)
@@ -34,7 +34,7 @@ def build_disclosure_state_expression(day: date, calendar: Calendar) -> ColumnEl
             version.repaired_on <= last_day,
         )
 
-    # A term's first day of being over is the day after its last: over by a day means last < day.
+    # A term is over on the day after its last day.
     term_ended_before_deadline = and_(
         or_(version.effective_until <= day_before, version.cap_ends_on <= day_before),
         or_(
@@ -76,10 +76,10 @@ def read_due_entries(
     after: tuple[date, UUID] | None,
     limit: int,
 ) -> list[EntryRow]:
-    """Entries by deadline, of one state or of those that are still owed.
+    """Read entries by deadline, of one state or of all open states.
 
-    Entries that are over are left out: what was missed for them can no longer be done, and the
-    timeliness report counts it.
+    Ended entries are left out of the open states: a missed publication can no longer be made, and
+    the timeliness report counts it.
     """
     open_states = (DisclosureState.pending, DisclosureState.due_soon, DisclosureState.overdue)
     states = [state] if state else list(open_states)
@@ -114,10 +114,9 @@ def read_entries_to_take_down(
     after: tuple[date, UUID] | None,
     limit: int,
 ) -> list[EntryRow]:
-    """Entries on show that may not be public any more, the longest first.
+    """Read published entries that may no longer be public, the longest overdue first.
 
-    Entries on the wrong subject are among them: sealed as they are, their department must know what
-    it has to take down.
+    Sealed entries on a wrong subject are included, because their department has to withdraw them.
     """
     version = EntryVersion
     latest_overdue_day = find_latest_overdue_first_day(day, calendar)
@@ -147,7 +146,7 @@ def read_entries_overlapping_days(
     after: UUID | None,
     limit: int,
 ) -> list[EntryRow]:
-    """Entries whose way from decision to deadline crosses the days from first to last."""
+    """Read entries with a day from the first to the last between their decision and deadline."""
     query = (
         entries.select_entries_as_of(day)
         .where(EntryVersion.decided_on < last_day, EntryVersion.deadline >= first_day)

@@ -1,4 +1,4 @@
-"""Pushing, reading and changing entries."""
+"""Routes of entries: record, read and change them."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -27,7 +27,7 @@ IfMatch = Annotated[
     str | None,
     Header(
         alias="If-Match",
-        description='The version changed, as ETag gave it: `"3"`',
+        description='The version to change, as `ETag` shows it: `"3"`',
         examples=['"1"'],
     ),
 ]
@@ -64,7 +64,7 @@ CHANGING_PROBLEMS = problems(
     response_model=schemas.EntryView,
     dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses={
-        200: {"model": schemas.EntryView, "description": "The very same was recorded before"},
+        200: {"model": schemas.EntryView, "description": "The same entry was recorded before"},
         **RECORDING_PROBLEMS,
     },
 )
@@ -73,7 +73,7 @@ def push_entry(
 ) -> dict[str, Any]:
     """Record a decision: a red or black entry, a licence or a penalty.
 
-    Idempotent by (department, source_ref): the same body again answers 200 with today's view.
+    Idempotent by (department, source_ref): a repeated body returns 200 with the view of today.
     """
     recorded = service.record_entry(registry, caller, push)
     if recorded.replayed:
@@ -100,7 +100,7 @@ def list_entries(
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.EntryPage:
-    """Entries by page, oldest first; a department sees its own."""
+    """List entries by page, oldest first; a department sees its own."""
     given_filters = {
         "source_ref": source_ref,
         "list_type": list_type,
@@ -147,7 +147,7 @@ def show_entry(
     ] = None,
     known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> dict[str, Any]:
-    """One entry as it stands today, or stood for the registry's knowledge of another day."""
+    """Show one entry as of today, or as of another day or state of the registry."""
     is_past_view = any(value is not None for value in (on, known_at, known_seq))
     if is_past_view and not caller.has_oversight:
         raise errors.Forbidden
@@ -168,7 +168,7 @@ def show_entry(
 
 @router.get("/{entry_id}/history", responses=problems(errors.EntryNotFound))
 def show_history(entry_id: UUID, caller: EntryReader, registry: RegistryDep) -> schemas.History:
-    """Every version of an entry: who made it, when, why, and what it changed."""
+    """Show every version of an entry: actor, time, reason and changed fields."""
     service.record_status_changes_until_today(registry)
     history = queries.read_history(registry, caller, entry_id)
     audit.record_access(registry, caller, AuditAction.history_read, entry_id)
@@ -189,7 +189,7 @@ def correct_entry(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Replace wrong facts; the recorded ones stay in the history."""
+    """Replace wrong facts; the history keeps the recorded ones."""
     service.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
@@ -208,7 +208,7 @@ def revoke_entry(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Take an entry back because its decision was revoked, or named the wrong subject."""
+    """Revoke an entry whose decision was revoked, or names the wrong subject."""
     service.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
@@ -227,7 +227,7 @@ def exit_entry(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """End an entry before its term does."""
+    """End an entry before the end of its term."""
     service.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
@@ -246,7 +246,7 @@ def extend_entry(
     response: Response,
     if_match: IfMatch = None,
 ) -> dict[str, Any]:
-    """Lengthen a running term by a further decision, where the list type allows it, once."""
+    """Extend a running term by a further decision, once, if the list type allows it."""
     service.extend_term(registry, caller, entry_id, extension, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 

@@ -1,4 +1,4 @@
-"""Correcting, revoking and ending entries: what each of them makes of the facts."""
+"""Corrections, revocations, early exits and extensions: the values that each of them changes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -50,10 +50,10 @@ def correct_facts(
     correction: Correction,
     expected_version: int,
 ) -> None:
-    """Replace wrong facts; the law is applied to the corrected ones anew.
+    """Replace wrong facts, and apply the law to the corrected facts.
 
     Raises:
-        RegistryError: what stands against it (see `change` and `examine`).
+        RegistryError: the reason of the refusal (see `change_entry` and `replace_facts`).
     """
     today = registry.clock.today()
     sealed_changes, persons = proposals.seal_changes(correction.changes, registry.secrets, today)
@@ -88,10 +88,10 @@ def apply_correction(
     sealed_changes: Mapping[str, Any],
     pointer: str = "/changes",
 ) -> dict[str, Any] | None:
-    """The columns that differ once sealed changes stand in the place of facts; None if none do.
+    """Return the columns that a correction changes; None if it changes nothing.
 
     Raises:
-        RegistryError: what stands against the corrected facts.
+        RegistryError: the corrected facts are refused.
     """
     return replace_facts(
         registry, connection, row, law, proposals.apply_changes(row.facts, sealed_changes), pointer
@@ -108,16 +108,16 @@ def replace_facts(
     *,
     is_dry_run: bool = False,
 ) -> dict[str, Any] | None:
-    """The columns that differ once other facts stand in the place of the recorded ones, if any do.
+    """Return the columns that change when other facts replace the recorded ones; None if equal.
 
-    `place` is where they stand in what was sent. A rehearsal leaves the subject's name as it is.
+    `pointer` is the place of the facts in the request body. A dry run does not rename the subject.
 
     Raises:
-        RegistryError: what stands against them.
+        RegistryError: the new facts are refused.
     """
     if facts == row.facts:
         return None
-    # By the law that the entry was decided by: a typing slip put right is no new sentence.
+    # The law of the original decision applies: correcting a typing error is no new decision.
     original_catalogue = read_catalogue_at(registry, connection, row.catalogue_version)
     law = replace(law, catalogue=original_catalogue, catalogue_version=row.catalogue_version)
     list_type = original_catalogue.list_types[row.list_type]
@@ -143,7 +143,7 @@ def replace_facts(
         effective_until=ruling.effective_until,
         cap_ends_on=ruling.cap_ends_on,
     )
-    # A suspended entry stays correctable; only another term needs days without a black entry.
+    # A suspended entry can be corrected; only a new term requires days without a black entry.
     if list_type.kind is ListKind.red and term != row.term:
         black_terms = [other.term for other in listed_entries if other.kind is ListKind.black]
         require_no_black_entry(term, black_terms, law.today)
@@ -153,7 +153,7 @@ def replace_facts(
     decision_values = build_decision_values(law, facts, ruling, row.list_type)
     not_public_from = find_first_non_public_day(row, ruling.disclosure_class, law.today)
     if decision_facts.decided_on == row.decided_on:
-        # The clock stands as it was judged, with any grace that a calendar notice gave it.
+        # The deadline stays, with any extension that a calendar notice gave it.
         return decision_values | build_channel_values(row.publications, term, not_public_from)
     publication_days = [
         item.published_on for item in row.publications.values() if item.published_on
@@ -187,7 +187,7 @@ def _apply_law_to_changes(
             conduct_was_continuing=conduct_was_continuing,
         )
     except InvalidPayload as error:
-        # Places in the body that brings the correction.
+        # The pointers must refer to the body of the correction.
         raise InvalidPayload(
             faults=[replace(item, pointer=f"{pointer}{item.pointer}") for item in error.faults]
         ) from error
@@ -220,9 +220,9 @@ def _rename_subject(
     facts: Mapping[str, Any],
     decided_on: date,
 ) -> None:
-    """Let the subject bear the name that the corrected facts give it, if they give another.
+    """Rename the subject if the corrected facts change its name.
 
-    Another day of decision may do so, too: the latest decision names the subject.
+    A changed day of decision may rename it too: the latest decision names the subject.
     """
     subject, previous_subject = facts["subject"], row.facts["subject"]
     if (subject["name"], decided_on) == (previous_subject["name"], row.decided_on):
@@ -242,13 +242,13 @@ def revoke_entry(
     revocation: Revocation,
     expected_version: int,
 ) -> None:
-    """Take an entry back because its decision does not stand.
+    """Revoke an entry because its decision is not valid.
 
-    Where it stood on the wrong subject, or on a minor, it is void from the start and sealed to all
-    but auditors.
+    An entry on the wrong subject, or on a minor, is void from the start and sealed for all except
+    auditors.
 
     Raises:
-        RegistryError: what stands against it (see `change`).
+        RegistryError: the reason of the refusal (see `change_entry`).
     """
 
     def compute_revoked_values(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any]:
@@ -270,12 +270,12 @@ def revoke_entry(
 def apply_revocation(
     connection: Connection, row: EntryRow, law: Law, code: RevocationCode, revoked_on: date
 ) -> dict[str, Any]:
-    """The columns that differ once the entry is taken back.
+    """Return the columns that a revocation changes.
 
-    Where that makes it void, its subject keeps no number or name that no other decision gave it.
+    If it makes the entry void, the subject loses numbers and names that only this entry gave it.
 
     Raises:
-        TransitionRefused: it was taken back before; only that it is void is a further finding.
+        TransitionRefused: the entry was revoked before; it may still be found void.
     """
     if row.revoked_on is not None and not code.makes_entry_void:
         raise TransitionRefused
@@ -289,10 +289,10 @@ def apply_revocation(
 def exit_early(
     registry: Registry, caller: Caller, entry_id: UUID, early_exit: Exit, expected_version: int
 ) -> None:
-    """End an entry before its term does.
+    """End an entry before the end of its term.
 
     Raises:
-        RegistryError: what stands against it (see `change`).
+        RegistryError: the reason of the refusal (see `change_entry`).
     """
 
     def compute_exited_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
@@ -314,11 +314,11 @@ def exit_early(
 def extend_term(
     registry: Registry, caller: Caller, entry_id: UUID, extension: Extension, expected_version: int
 ) -> None:
-    """Lengthen a running term by a further decision, as far as the list type allows it, once.
+    """Extend a running term by a further decision, once, within the limits of the list type.
 
     Raises:
-        TermNotAllowed: the list type stands against it.
-        RegistryError: what else does (see `change`).
+        TermNotAllowed: the list type does not allow it.
+        RegistryError: another reason of refusal (see `change_entry`).
     """
 
     def compute_extended_values(

@@ -1,6 +1,6 @@
-"""How an entry gets its next version: under its subject's lock, numbered, with its audit record.
+"""The next version of an entry: under the lock of its subject, numbered, with its audit record.
 
-What may be done in which status stands in `app/rules/transitions.py`.
+`app/rules/transitions.py` lists the actions that each status allows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,14 +29,15 @@ from app.rules.transitions import Action, require_transition_allowed
 
 @dataclass(frozen=True, slots=True)
 class ChangeCommand:
-    """An order to make the next version of an entry.
+    """A command to make the next version of an entry.
 
     Attributes:
-        digest: of the action and its body, to tell a retry from a second order.
-        expected: the version it was made from; None where the action needs none.
-        status_on: the day whose status must allow it (a publication of last week was lawful if the
-            entry stood last week); today where None.
-        apply: gives the columns that differ, or None where the entry is so already.
+        digest: digest of action and body; it distinguishes a retry from a second command.
+        expected_version: the version that the caller has read; None if the action needs none.
+        status_day: the day on which the status must allow the action; None for today. A publication
+            of last week was lawful if the entry was in force last week.
+        compute_changed_values: returns the columns that differ, or None if nothing would change.
+        persons: the numbers of responsible persons that the change names.
     """
 
     action: Action
@@ -52,12 +53,12 @@ class ChangeCommand:
 def change_entry(
     registry: Registry, caller: Caller, entry_id: UUID, command: ChangeCommand
 ) -> None:
-    """Make the next version of an entry, or none where the very same was done before.
+    """Make the next version of an entry; do nothing if the command is a retry.
 
     Raises:
-        EntryNotFound: no such entry of the caller's department.
-        StaleVersion: it was changed since; says the present version.
-        TransitionRefused: its status does not allow the action.
+        EntryNotFound: the caller's department has no such entry.
+        StaleVersion: the entry has changed since; the error carries its current version.
+        TransitionRefused: the status of the entry does not allow the action.
     """
 
     def write_change(connection: Connection) -> None:
@@ -68,7 +69,7 @@ def change_entry(
         if _is_already_done(connection, row, command):
             return
         if row.void and command.action is not Action.withdraw:
-            raise EntryNotFound  # sealed; but what was published by mistake must come down
+            raise EntryNotFound  # sealed; only a wrong publication can still be withdrawn
         if command.expected_version is not None and command.expected_version != row.version:
             raise StaleVersion(current_version=row.version)
         day = command.status_day or law.today
@@ -96,7 +97,7 @@ def change_entry(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NextVersion:
-    """What comes behind a row: the columns that differ, and what was done to make them so."""
+    """The version after a row: the columns that differ, and the action that changes them."""
 
     row: EntryRow
     action: Action
@@ -113,10 +114,10 @@ def append_versions(
     law: Law,
     next_versions: Sequence[NextVersion],
 ) -> None:
-    """Number the next versions, put each behind its row, and write down who made them.
+    """Number and insert the next versions, with their audit records, in order.
 
-    They are taken in order, so a row may be one that an earlier of them makes. Red entries that a
-    changed black one suspends, or lets come back, are announced behind them.
+    A row may be a version that an earlier item of the sequence makes. The status changes of red
+    entries, which a changed black entry suspends or releases, follow after the versions.
     """
     if not next_versions:
         return
@@ -185,9 +186,9 @@ def _find_status_changes(
 
 
 def _is_already_done(connection: Connection, row: EntryRow, command: ChangeCommand) -> bool:
-    # A retry names the version that it was made from, or the one that it made. An older version
-    # that the same action made does not count: facts may be changed, changed away, and back again.
-    # Of a void entry, which is sealed, only what was done since is told again.
+    # A retry names the version that it changed, or the version that it made. An older version of
+    # the same action does not count: facts may be changed, changed away, and changed back.
+    # A void entry is sealed: only actions after that are confirmed again.
     versions_made = writes.find_versions_made_by(connection, row.id, command.digest, void=row.void)
     if command.expected_version is None:
         return row.version in versions_made
@@ -202,7 +203,7 @@ def add_new_persons(
     entry_id: UUID,
     persons: tuple[ResponsiblePersonNumber, ...],
 ) -> None:
-    """Keep the sealed numbers of persons whom a change newly names."""
+    """Insert the sealed numbers of responsible persons that a change adds."""
     known_keys = writes.read_person_lookup_keys(connection, entry_id) if persons else set()
     new_persons = [person for person in persons if person.lookup_key not in known_keys]
     if new_persons:
@@ -213,7 +214,7 @@ def add_new_persons(
 
 
 def require_day_within(day: date, first: date, last: date, pointer: str) -> None:
-    """Refuse a day that lies before the first or after the last.
+    """Refuse a day outside the period from the first to the last day.
 
     Raises:
         InvalidPayload: `dates_out_of_order` at the pointer.

@@ -1,7 +1,7 @@
-"""Changes of status that no version of the entry makes: a day does, or another entry.
+"""Status changes without a new version: a day or another entry causes them.
 
-They are numbered like versions, so that whoever follows the changes learns of them, and the history
-says why a red entry was suspended or came back. What an entry is on a day never depends on them.
+They have sequence numbers like versions, so the feed announces them and the history shows the cause
+of a suspension or its end. The status of an entry on a day never depends on these records.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ CAUSED_BY_ENTRY = "entry"
 
 
 class StatusChange(NamedTuple):
-    """An entry's new status, and what made it so."""
+    """The new status of an entry, and its cause."""
 
     entry_id: UUID
     status: Status
@@ -33,7 +33,7 @@ class StatusChange(NamedTuple):
 def find_red_status_changes(
     before: Iterable[ListedEntry], after: Sequence[ListedEntry], day: date
 ) -> list[StatusChange]:
-    """What a change among a subject's entries does to its red ones on a day."""
+    """Find the red entries of a subject that a change of its black entries suspends or releases."""
     black_ids_before, black_ids_after = (
         _find_active_black_ids(before, day),
         _find_active_black_ids(after, day),
@@ -69,22 +69,20 @@ def _compute_red_status(term: Term, day: date, *, has_active_black_entry: bool) 
 
 
 def record_status_changes_until_today(registry: Registry) -> None:
-    """Write down what the days since the last turn did to entries; once, whoever asks first.
+    """Record the status changes of all days since the last recorded day, once per day.
 
-    Changes begin with it as well as readings, for what a change does to other entries is judged
-    against what was told of them last.
+    Every change and some reads begin with this call, because the effect of a change on other
+    entries is computed from their last recorded status.
 
-    The entries are read before the change begins: one that is changed meanwhile is announced by its
-    own version as well, and either announcement leads to the same entry.
+    The entries are read before the transaction begins. An entry that changes in between is also
+    announced by its own version, and both announcements lead to the same entry.
     """
     today = registry.clock.today()
     with registry.database.reading() as connection:
         last_day = read_head(connection).current_day
     if last_day is not None and last_day >= today:
         return
-    with (
-        registry.day_change
-    ):  # the first of a day looks through all entries; the others wait for it
+    with registry.day_change:  # the first call of a day reads all entries; the others wait
         _record_status_changes_until(registry, today)
 
 
@@ -100,7 +98,7 @@ def _record_status_changes_until(registry: Registry, today: date) -> None:
     def write_status_changes(connection: Connection) -> None:
         head = read_head(connection)
         if not advance_day(connection, last_day, today) or not status_changes:
-            return  # another process was first, or nothing turned
+            return  # another process was first, or no status changed
         sequence = take_sequence(
             connection,
             len(status_changes),
@@ -121,7 +119,7 @@ def add_status_changes(
     first_seq: int,
     recorded_at: datetime,
 ) -> None:
-    """Write turns down under the numbers that were taken for them, from `first` on."""
+    """Insert status changes under consecutive sequence numbers from `first_seq`."""
     writes.add_status_changes(
         connection,
         [
@@ -165,7 +163,7 @@ def _find_subject_status_changes(
         )
         if status_before is status_after:
             continue
-        # Suspended, or back: the black entry that began or ended is why.
+        # A black entry that began or ended causes a suspension or its end.
         is_caused_by_black_entry = Status.suspended in {
             status_before,
             status_after,
@@ -191,5 +189,5 @@ def _compute_statuses(
 def replace_terms(
     listed_entries: Iterable[ListedEntry], terms: Mapping[UUID, Term]
 ) -> list[ListedEntry]:
-    """Neighbours with the terms that a change gives some of them."""
+    """Return the entries of a subject with the new terms that a change gives some of them."""
     return [item._replace(term=terms.get(item.entry_id, item.term)) for item in listed_entries]

@@ -1,7 +1,7 @@
-"""From what was sent to what is kept: identifiers parsed, personal numbers sealed, facts digested.
+"""Proposals: parse the identifiers of a push, seal personal numbers, compute the digest of facts.
 
-`facts` is the body as the department sent it, before defaults, with every personal identifier
-replaced by its mask and blind index. Its fingerprint tells whether two pushes say the same.
+`facts` is the body as the department sent it, without defaults; a mask and a lookup key replace
+each personal number. Two pushes are the same if their facts have the same digest.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ from app.rules.text import fold_name
 from app.subjects.lookup_keys import build_claim_keys
 from app.subjects.records import SubjectClaim
 
-# Where an entry is kept and under which reference stands in columns of its own.
+# These have columns of their own.
 NON_FACT_FIELDS = {"department", "source_ref"}
 MAX_NAME_ONLY_LENGTH = 170
 INDIVIDUAL_BUSINESS_PREFIX = "92"  # GB 32100-2015: market supervision, individual business
@@ -43,7 +43,7 @@ class ResponsiblePersonNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A push, ready to be decided on."""
+    """A push that is ready for a decision."""
 
     department: str
     source_ref: str
@@ -58,11 +58,11 @@ class Proposal:
 
 
 def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: date) -> Proposal:
-    """Read one push.
+    """Build the proposal of a push.
 
     Raises:
-        InvalidPayload: an identifier is wrong; every wrong one is named.
-        IdentifierConflict: the organisation code is not the one inside the USCC.
+        InvalidPayload: an identifier is invalid; the error lists all of them.
+        IdentifierConflict: the organisation code differs from the one inside the USCC.
     """
     body = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NON_FACT_FIELDS)
     facts = _drop_empty(body)
@@ -95,13 +95,13 @@ def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: da
 def seal_changes(
     changes: EntryChanges, secrets: Secrets, today: date, pointer: str = "/changes"
 ) -> tuple[dict[str, Any], tuple[ResponsiblePersonNumber, ...]]:
-    """The changes of a correction, sealed, with the persons that they newly name.
+    """Seal the changes of a correction; return them with the persons that they name.
 
-    `place` is where they stand in the body, for the pointers of what is wrong.
+    `pointer` is the place of the changes in the body, for the pointers of faults.
 
     Raises:
-        InvalidPayload: an identifier is wrong.
-        SubjectFixed: they would make the entry speak of somebody else.
+        InvalidPayload: an identifier is invalid.
+        SubjectFixed: the changes would move the entry to another subject.
     """
     if changes.subject is not None and changes.subject.model_fields_set - {"name"}:
         raise SubjectFixed
@@ -113,7 +113,7 @@ def seal_changes(
 
 
 def apply_changes(facts: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts with changes in their place; null takes an optional fact away."""
+    """Return facts with changes applied; null removes an optional fact."""
     amended = {**facts, **changes}
     for part in ("subject", "decision"):
         if part in changes:
@@ -122,10 +122,10 @@ def apply_changes(facts: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[
 
 
 def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts without what says nothing, so that sending null is the same as leaving it out.
+    """Remove empty values, so that null and a missing field have the same digest.
 
-    `effective_until: null` stays, for it says that the term is open; leaving it out would say that
-    the list type's term applies.
+    `effective_until: null` stays because it means an open term; without the field the term of the
+    list type applies.
     """
     non_empty = {}
     for name, value in facts.items():
@@ -133,7 +133,7 @@ def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
             non_empty[name] = value
             continue
         cleaned = _drop_empty_within(value)
-        # What says nothing is null, false, an empty list or an empty object.
+        # Empty values are null, false, an empty list and an empty object.
         if cleaned or name == "effective_until":
             non_empty[name] = cleaned
     return non_empty
@@ -146,8 +146,8 @@ def _drop_empty_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def _require_same_organisation_code(identifiers: list[Identifier]) -> None:
-    # A USCC holds the organisation code; another one beside it is another organisation's, and
-    # would later draw that one's entries to this subject.
+    # A USCC contains the organisation code. A different code belongs to another organisation and
+    # would later attach the entries of that organisation to this subject.
     embedded_codes = {item.org_code for item in identifiers if item.org_code is not None}
     given_codes = {item.number for item in identifiers if item.scheme is Scheme.org_code}
     if embedded_codes and given_codes - embedded_codes:
@@ -155,7 +155,7 @@ def _require_same_organisation_code(identifiers: list[Identifier]) -> None:
 
 
 class _IdentifierReader:
-    """Parses identifiers in place and collects what is wrong with them."""
+    """Parser of identifiers, in place, that collects their faults."""
 
     def __init__(self, secrets: Secrets, today: date) -> None:
         self._secrets = secrets
@@ -163,12 +163,12 @@ class _IdentifierReader:
         self._faults: list[Fault] = []
 
     def raise_if_faults(self) -> None:
-        """Refuse the body if anything was wrong."""
+        """Raise `InvalidPayload` if there were faults."""
         if self._faults:
             raise InvalidPayload(faults=self._faults)
 
     def read_identifiers(self, subject: dict[str, Any], pointer: str) -> list[Identifier]:
-        """The subject's identifiers; their facts are replaced by the sealed form."""
+        """Parse the identifiers of the subject; replace them in the facts by the sealed form."""
         given = subject.get("identifiers", [])
         parsed = [
             self._parse_identifier(item, f"{pointer}/identifiers/{position}/number")
@@ -176,7 +176,7 @@ class _IdentifierReader:
         ]
         identifiers = [identifier for identifier in parsed if identifier is not None]
         if given:
-            # In one order, so that the same subject sent in another order is the same body.
+            # In one order, so that the order in the request does not change the digest.
             subject["identifiers"] = sorted(
                 (self._seal_identifier(identifier) for identifier in identifiers),
                 key=lambda item: item["scheme"],
@@ -186,7 +186,7 @@ class _IdentifierReader:
     def read_responsible_persons(
         self, persons: list[dict[str, Any]] | None, pointer: str = ""
     ) -> tuple[ResponsiblePersonNumber, ...]:
-        """The numbers of responsible persons; their facts are replaced by the sealed form."""
+        """Parse numbers of responsible persons; replace them in the facts by the sealed form."""
         numbers_by_key: dict[str, ResponsiblePersonNumber] = {}
         for position, person in enumerate(persons or []):
             if person.get("identifier") is None:
@@ -200,7 +200,7 @@ class _IdentifierReader:
         return tuple(numbers_by_key.values())
 
     def validate_kind(self, kind: SubjectKind, identifiers: list[Identifier]) -> None:
-        """A USCC beginning 92 is an individual business's, and no other's (GB 32100)."""
+        """Require `individual_business` exactly for a USCC that begins with 92 (GB 32100)."""
         for identifier in identifiers:
             if identifier.scheme is not Scheme.uscc:
                 continue
@@ -218,7 +218,7 @@ class _IdentifierReader:
                 )
 
     def validate_name_length(self, name: str) -> None:
-        """A subject without a number is found by its kind and name together."""
+        """Limit the name of a subject without a number: kind and name are its lookup key."""
         if len(fold_name(name)) > MAX_NAME_ONLY_LENGTH:
             self._faults.append(
                 Fault(
@@ -234,7 +234,7 @@ class _IdentifierReader:
     def determine_birth_date(
         self, given: date | None, identifiers: list[Identifier]
     ) -> date | None:
-        """The birth date that the identifiers show, or else the one that was sent."""
+        """Return the birth date in the identifiers, or else the one in the request."""
         identifier_dates = {item.birth_date for item in identifiers if item.birth_date is not None}
         if len(identifier_dates) > 1 or (
             given is not None and identifier_dates and given not in identifier_dates

@@ -1,4 +1,4 @@
-"""Columns of an entry's version: its facts with the law applied, ready to be written."""
+"""Columns of a version of an entry: its facts after the law was applied."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -30,7 +30,7 @@ def build_decision_values(
     list_type: str,
     digest: str | None = None,
 ) -> dict[str, Any]:
-    """Columns that follow from the facts and the law; `digest` is that of the facts, if known."""
+    """Build the columns that follow from facts and law; `digest` is the digest of the facts."""
     return {
         "kind": law.catalogue.list_types[list_type].kind.value,
         "catalogue_version": law.catalogue_version,
@@ -46,7 +46,7 @@ def build_decision_values(
 
 
 def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
-    """Columns of the 7-working-day clock."""
+    """Build the columns of the disclosure deadline (7 working days)."""
     result = law.calendar.compute_deadline(decided_on)
     return {
         "deadline": result.deadline,
@@ -59,9 +59,9 @@ def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> d
 def build_channel_values(
     channels: Channels, term: Term, not_public_from: date | None = None
 ) -> dict[str, Any]:
-    """Columns of the channels, summed up for the lists of what is owed.
+    """Build the columns of the channels, with the summary that the lists of due work read.
 
-    `barred_from` is the day from which the entry may not be public, whatever its term.
+    From the day `not_public_from` the entry may not be public, whatever its term.
     """
     fulfilment_state = compute_fulfilment(channels, term.ends_on)
     take_down_days = [day for day in (term.ends_on, not_public_from) if day is not None]
@@ -77,7 +77,7 @@ def build_channel_values(
 
 @cache
 def build_initial_channel_values(*, is_enterprise_subject: bool) -> Mapping[str, Any]:
-    """Columns of the channels of a new entry: nothing is published yet, whatever its term."""
+    """Build the columns of the channels of a new entry, which is not published yet."""
     return build_channel_values(
         build_empty_channels(is_enterprise_subject=is_enterprise_subject),
         Term(effective_from=date.min),
@@ -85,7 +85,7 @@ def build_initial_channel_values(*, is_enterprise_subject: bool) -> Mapping[str,
 
 
 def build_ending_values(row: EntryRow, today: date, **ending_days: Any) -> dict[str, Any]:  # noqa: ANN401
-    """Columns of an entry that something ends; `ends` are fields of its term."""
+    """Build the columns of an entry that ends; `ending_days` are fields of its term."""
     term = replace(row.term, **ending_days)
     not_public_from = find_first_non_public_day(row, row.disclosure_class_enum, today)
     return {**ending_days, **build_channel_values(row.publications, term, not_public_from)}
@@ -94,7 +94,7 @@ def build_ending_values(row: EntryRow, today: date, **ending_days: Any) -> dict[
 def find_first_non_public_day(
     row: EntryRow, disclosure_class: DisclosureClass, today: date
 ) -> date | None:
-    """The first day on which a next version of that class may not be public; None where it may."""
+    """Return the first day on which a version of that class may not be public; None if it may."""
     if disclosure_class is DisclosureClass.public:
         return None
     return today if row.disclosure_class_enum is DisclosureClass.public else row.take_down_from
@@ -103,7 +103,7 @@ def find_first_non_public_day(
 def build_person_values(
     secrets: Secrets, entry_id: UUID, person: ResponsiblePersonNumber
 ) -> dict[str, Any]:
-    """A responsible person's number, sealed for this entry alone."""
+    """Build the row of a responsible person: the number, encrypted for this entry alone."""
     scheme = person.identifier.scheme.value
     sealed = secrets.seal(person.identifier.number, bound_to=f"{entry_id}:{scheme}")
     return {

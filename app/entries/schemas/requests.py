@@ -26,7 +26,7 @@ class IdentifierIn(Model):
 
 
 class SubjectIn(Model):
-    """Whom the decision is about."""
+    """The subject of the decision."""
 
     kind: SubjectKind
     name: Name
@@ -35,7 +35,7 @@ class SubjectIn(Model):
 
     @model_validator(mode="after")
     def validate_schemes_fit_kind(self) -> "SubjectIn":
-        """Persons have personal numbers; organisations have none, but responsible persons."""
+        """Require personal numbers for persons, and other numbers for organisations."""
         is_person = self.kind is SubjectKind.natural_person
         if any((item.scheme in PERSON_SCHEMES) != is_person for item in self.identifiers):
             raise fault(
@@ -61,7 +61,7 @@ class SubjectIn(Model):
 
 
 class ResponsiblePersonIn(Model):
-    """Somebody whom the entry names beside an organisation; that lists nobody."""
+    """A person whom the entry of an organisation names; the person is not listed by this."""
 
     role: PersonRole
     name: Name
@@ -69,7 +69,7 @@ class ResponsiblePersonIn(Model):
 
     @model_validator(mode="after")
     def validate_number_is_personal(self) -> "ResponsiblePersonIn":
-        """A responsible person is a natural person."""
+        """Require a personal number: a responsible person is a natural person."""
         if self.identifier is not None and self.identifier.scheme not in PERSON_SCHEMES:
             raise fault(
                 ProblemCode.scheme_not_for_kind,
@@ -79,7 +79,7 @@ class ResponsiblePersonIn(Model):
 
 
 class DecisionIn(Model):
-    """The decision that the entry rests on; its day starts the 7 working days."""
+    """The decision behind the entry; the 7 working days begin with its day."""
 
     number: Reference
     kind: DecisionKind
@@ -88,7 +88,7 @@ class DecisionIn(Model):
 
 
 class DisclosureIn(Model):
-    """Who may read the entry; an exemption says which and on what basis."""
+    """The disclosure class of the entry; an exemption names its ground and legal basis."""
 
     model_config = ConfigDict(populate_by_name=False)
 
@@ -115,7 +115,7 @@ WanAmount = Annotated[
 
 
 class PenaltyIn(Model):
-    """What an administrative penalty consists of (双公示: CF_CFLB, CF_NR, CF_NR_FK, …)."""
+    """The content of an administrative penalty (双公示: CF_CFLB, CF_NR, CF_NR_FK, …)."""
 
     conduct: Line | None = None
     categories: Annotated[list[Line], Field(max_length=10)] = []
@@ -126,7 +126,7 @@ class PenaltyIn(Model):
 
 
 class LicenceIn(Model):
-    """What an administrative licence allows (双公示: XK_XKWS, XK_XKLB, XK_XKZS, XK_NR, …)."""
+    """The content of an administrative licence (双公示: XK_XKWS, XK_XKLB, XK_XKZS, XK_NR, …)."""
 
     document_name: Name | None = None
     category: Line | None = None
@@ -199,11 +199,11 @@ class EntryPush(Model):
     licence: LicenceIn | None = None
     remark: Text | None = None
     unintentional: StrictBool = False
-    """非主观故意: minor conduct of this sort is met with education (枣文明委〔2019〕2号 四.1)."""
+    """非主观故意: education answers minor conduct of this kind (枣文明委〔2019〕2号 四.1)."""
 
 
 class DecisionChange(Model):
-    """What may be corrected about the decision; what is left out stays."""
+    """Correctable facts of the decision; a missing field stays unchanged."""
 
     number: Reference = None
     kind: DecisionKind = None  # type: ignore[assignment]  # left out, never null
@@ -212,7 +212,7 @@ class DecisionChange(Model):
 
 
 class SubjectChange(Model):
-    """What may be corrected about the subject: how the decision names it."""
+    """Correctable facts of the subject: its name in the decision."""
 
     name: Name | None = None
     kind: Any = None
@@ -221,7 +221,7 @@ class SubjectChange(Model):
 
 
 class EntryChanges(Model):
-    """Facts to put in the place of the recorded ones; null takes an optional one away."""
+    """Facts that replace the recorded ones; null removes an optional fact."""
 
     subject: SubjectChange | None = None
     decision: DecisionChange | None = None
@@ -244,7 +244,7 @@ class EntryChanges(Model):
 
     @model_validator(mode="after")
     def validate_changes_something(self) -> "EntryChanges":
-        """An empty correction, or one that takes a needed fact away, is a slip."""
+        """Refuse a correction that is empty or removes a required fact."""
         if not self.model_fields_set:
             raise fault(
                 ProblemCode.nothing_to_change,
@@ -267,7 +267,7 @@ class EntryChanges(Model):
 
 
 class Correction(Model):
-    """Why the recorded facts are wrong, and the right ones."""
+    """The reason of a correction, and the correct facts."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -282,7 +282,7 @@ class Correction(Model):
 
 
 class RevocationCode(StrEnum):
-    """Why a decision no longer stands; on a wrong or a minor subject it never did."""
+    """The reason of a revocation; on a wrong or minor subject the decision was never valid."""
 
     decision_revoked = "decision_revoked"
     wrong_subject = "wrong_subject"
@@ -291,7 +291,7 @@ class RevocationCode(StrEnum):
 
     @property
     def makes_entry_void(self) -> bool:
-        """Whether the entry is void from the start: nobody may be told that it ever stood."""
+        """Whether the entry is void from the start: nobody may learn that it existed."""
         return self in {RevocationCode.wrong_subject, RevocationCode.minor_subject}
 
 
@@ -329,14 +329,14 @@ class Exit(Model):
 
 
 class ExtensionDecision(Model):
-    """The decision by which a term is lengthened."""
+    """The decision that extends a term."""
 
     number: Reference
     decided_on: Day
 
 
 class Extension(Model):
-    """A running term is lengthened by a further decision, where the list type allows it."""
+    """The extension of a running term by a further decision, if the list type allows it."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -15,7 +15,7 @@ from app.rules.status import Removal, Status
 
 
 class IdentifierView(SparseView):
-    """A number as it may be shown: organisations' whole, persons' masked."""
+    """A number as responses show it: whole for organisations, masked for persons."""
 
     scheme: Scheme
     number: str | None = None
@@ -23,7 +23,7 @@ class IdentifierView(SparseView):
 
 
 class EntrySubjectView(View):
-    """The subject as the decision named it."""
+    """The subject as the decision names it."""
 
     id: UUID
     kind: SubjectKind
@@ -40,7 +40,7 @@ class ResponsiblePersonView(View):
 
 
 class DecisionView(View):
-    """The decision that the entry rests on."""
+    """The decision behind the entry."""
 
     number: str
     kind: DecisionKind
@@ -49,7 +49,7 @@ class DecisionView(View):
 
 
 class ChannelView(View):
-    """One place of publication."""
+    """One channel of publication."""
 
     channel: Channel
     required: bool
@@ -61,7 +61,7 @@ class ChannelView(View):
 
 
 class TakeDownView(View):
-    """The duty to take down what may not be public any more, by the third working day."""
+    """The duty to withdraw an entry that may no longer be public, by the third working day."""
 
     since: Day
     due: Day
@@ -69,7 +69,7 @@ class TakeDownView(View):
 
 
 class DisclosureView(View):
-    """The duty to publish and how far it was met."""
+    """The duty to publish, and its fulfilment."""
 
     class_: Annotated[DisclosureClass, Field(alias="class")]
     exemption: str | None
@@ -84,7 +84,7 @@ class DisclosureView(View):
 
 
 class ExtensionView(View):
-    """The decision that lengthened the term."""
+    """The decision that extended the term."""
 
     number: str
     decided_on: Day
@@ -92,14 +92,14 @@ class ExtensionView(View):
 
 
 class RemovalView(View):
-    """What ended the entry before its term did."""
+    """The event that ended the entry before the end of its term."""
 
     by: Removal
     on: Day
 
 
 class EffectView(SparseView):
-    """A red entry that this black one suspends; those that the caller may not read are counted."""
+    """A red entry that this black entry suspends; unreadable ones are only counted."""
 
     effect: Literal["suspends"]
     entry_id: UUID | None = None
@@ -162,7 +162,7 @@ class FieldChange(View):
 
 
 class VersionView(View):
-    """One version: who made it, when, why and what it changed."""
+    """One version: actor, time, reason and changed fields."""
 
     version: int
     seq: int
@@ -174,7 +174,7 @@ class VersionView(View):
 
 
 class TurnView(View):
-    """A change of status that no version made: a day did, or another entry (`because`)."""
+    """A status change without a new version; `because` names its cause, a day or another entry."""
 
     seq: int
     recorded_at: datetime
@@ -182,11 +182,11 @@ class TurnView(View):
     status: Status
     because: Literal["day", "black_entry_active", "no_black_entry_active"]
     entry_id: UUID | None
-    """The black entry that did it, where the caller may read it."""
+    """The black entry that caused it, if the caller may read it."""
 
 
 class History(View):
-    """Every version of an entry, and what days and other entries did to it; oldest first."""
+    """Every version and every other status change of an entry, oldest first."""
 
     entry_id: UUID
     versions: list[VersionView]

@@ -50,7 +50,7 @@ CHECKED_ENTRIES_AT_SEQ = _build_checked_entries_query(bindparam("seq", type_=Big
 def read_checked_entries(
     connection: Connection, subject_ids: Iterable[UUID], day: date, seq: int | None = None
 ) -> list[CheckedEntryRow]:
-    """All entries of subjects as a check reads them, oldest first; `seq` as for `known`."""
+    """Read all entries of subjects for a check, oldest first; `seq` as in `is_version_at`."""
     subject_list = list(subject_ids)
     if not subject_list:
         return []

@@ -21,13 +21,13 @@ from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller, Role
 from app.rules.status import Status
 
-BLACK_VERSION = aliased(EntryVersion)  # once: making one costs more than asking for an entry
+BLACK_VERSION = aliased(EntryVersion)  # built once: an alias costs more than the query of an entry
 DayOrParameter = date | BindParameter[date]
 SeqOrParameter = int | BindParameter[int] | None
 
 
 def is_version_at(version: Any, seq: SeqOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
-    """Versions that the registry knew at a sequence number; None is now."""
+    """Match versions that the registry knew at a sequence number; None is now."""
     if seq is None:
         return version.superseded_seq.is_(None)  # type: ignore[no-any-return]
     return and_(
@@ -36,12 +36,12 @@ def is_version_at(version: Any, seq: SeqOrParameter) -> ColumnElement[bool]:  # 
 
 
 def is_in_effect_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
-    """Entries neither ended nor yet to begin on a day, suspension aside."""
+    """Match entries that are active or suspended on a day."""
     return and_(is_not_ended_on(version, day), version.effective_from <= day)
 
 
 def is_not_ended_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  # noqa: ANN401 - class or alias
-    """Entries that are scheduled, active or suspended on a day."""
+    """Match entries that are scheduled, active or suspended on a day."""
     return and_(
         version.void.is_(False),
         or_(version.revoked_on.is_(None), version.revoked_on > day),
@@ -58,7 +58,7 @@ def is_not_ended_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  
 
 
 def has_active_black_entry(day: DayOrParameter, seq: SeqOrParameter) -> ColumnElement[bool]:
-    """Red entries whose subject has a black entry active on a day."""
+    """Match red entries whose subject has an active black entry on a day."""
     return and_(
         EntryVersion.kind == ListKind.red,
         exists().where(
@@ -71,7 +71,7 @@ def has_active_black_entry(day: DayOrParameter, seq: SeqOrParameter) -> ColumnEl
 
 
 def is_visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
-    """The entries of lists and snapshots that the caller sees whole; twin of `visibility.sight`."""
+    """Match entries that the caller sees whole: the SQL twin of `determine_access_level`."""
     version = EntryVersion
     if caller.can_read_sealed:
         return true()
@@ -85,7 +85,7 @@ def is_visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
 
 
 def build_status_expression(day: DayOrParameter, seq: SeqOrParameter = None) -> ColumnElement[str]:
-    """The status on a day, in SQL; twin of `app.rules.status.status_on`, order and all."""
+    """Compute the status on a day: the SQL twin of `compute_status` (`app/rules/status.py`)."""
     version = EntryVersion
     removed = or_(
         version.void.is_(True),
@@ -105,7 +105,7 @@ def build_status_expression(day: DayOrParameter, seq: SeqOrParameter = None) -> 
 
 
 def build_filter_conditions(filters: Mapping[str, Any]) -> Iterable[ColumnElement[bool]]:
-    """The equalities of a filter as SQL."""
+    """Build the conditions of filters by name: field = value."""
     for name, value in filters.items():
         if name == "domain":
             yield EntryVersion.list_type.startswith(f"{value}.", autoescape=True)

@@ -38,7 +38,7 @@ _VERSION_COLUMNS = tuple(
 
 
 def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
-    """Entries as the registry knew them at `seq`, read for `day`."""
+    """Select entries as the registry knew them at `seq`, read for `day`."""
     return (
         select(
             *_ENTRY_COLUMNS,
@@ -51,14 +51,14 @@ def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
 
 
 def read_rows(connection: Connection, query: Select[Any]) -> list[EntryRow]:
-    """The rows of a query that began with `rows_as_of`."""
+    """Read the rows of a query that begins with `select_entries_as_of`."""
     return [EntryRow._make(row) for row in connection.execute(query)]
 
 
 def read_entry(
     connection: Connection, entry_id: UUID, day: date, seq: int | None = None
 ) -> EntryRow | None:
-    """One entry as of a state and a day."""
+    """Read one entry as of a state and a day; None if there is none."""
     rows = read_rows(connection, select_entries_as_of(day, seq).where(Entry.id == entry_id))
     return rows[0] if rows else None
 
@@ -74,9 +74,9 @@ def read_entry_page(
     statuses: Iterable[Status] = (),
     seq: int | None = None,
 ) -> list[EntryRow]:
-    """Entries that the caller sees whole, in the order of their ids (of recording).
+    """Read entries that the caller sees whole, in the order of their ids (the order of recording).
 
-    `filters` are equalities by name: list_type, domain, department, list, source_ref, subject_id.
+    Names of filters: list_type, domain, department, list, source_ref, subject_id.
     """
     query = (
         select_entries_as_of(day, seq)
@@ -96,7 +96,7 @@ def read_entry_page(
 def read_subject_entries(
     connection: Connection, subject_ids: Iterable[UUID], day: date, seq: int | None = None
 ) -> list[EntryRow]:
-    """All entries of subjects, oldest first."""
+    """Read all entries of subjects, oldest first."""
     unique_ids = set(subject_ids)
     if not unique_ids:
         return []
@@ -109,7 +109,7 @@ def read_subject_entries(
 
 
 def read_versions(connection: Connection, entry_id: UUID, day: date) -> list[EntryRow]:
-    """Every version of an entry, oldest first."""
+    """Read every version of an entry, oldest first."""
     query = (
         select(
             *_ENTRY_COLUMNS,
@@ -126,7 +126,7 @@ def read_versions(connection: Connection, entry_id: UUID, day: date) -> list[Ent
 def read_current_entries(
     connection: Connection, entry_ids: Iterable[UUID], day: date
 ) -> dict[UUID, EntryRow]:
-    """Entries by id, as they are known now."""
+    """Read entries by id, as the registry knows them now."""
     return {
         row.id: row
         for row in read_rows(
@@ -138,7 +138,7 @@ def read_current_entries(
 def read_listed_entries(
     connection: Connection, subject_ids: Iterable[UUID], seq: int | None = None
 ) -> dict[UUID, list[ListedEntry]]:
-    """The red and black entries of subjects (locked ones, where something is decided by them)."""
+    """Read the red and black entries of subjects. A decision on them needs locked subjects."""
     version = EntryVersion
     unique_ids = set(subject_ids)
     found: dict[UUID, list[ListedEntry]] = {}
@@ -170,14 +170,14 @@ def read_listed_entries(
 
 
 def lock_entry(connection: Connection, entry_id: UUID, day: date) -> EntryRow | None:
-    """One entry, locked."""
+    """Read one entry after locking its subject; None if there is none."""
     return lock_entries(connection, [entry_id], day).get(entry_id)
 
 
 def lock_entries(
     connection: Connection, entry_ids: Iterable[UUID], day: date
 ) -> dict[UUID, EntryRow]:
-    """Entries by id, their subjects locked first so that no change beside this one is missed."""
+    """Read entries by id after locking their subjects, so that concurrent changes are visible."""
     has_wanted_id = Entry.id.in_(set(entry_ids))
     lock_subjects(connection, connection.scalars(select(Entry.subject_id).where(has_wanted_id)))
     return {

@@ -14,7 +14,7 @@ from app.rules.visibility import AccessLevel, determine_access_level
 
 
 class EntryRow(NamedTuple):
-    """One version of an entry beside what never changes about it."""
+    """One version of an entry, with the columns of the entry that never change."""
 
     id: UUID
     source_ref: str
@@ -60,7 +60,7 @@ class EntryRow(NamedTuple):
 
     @property
     def domain(self) -> str:
-        """The governance domain, which begins the list type's code."""
+        """The governance domain: the first part of the code of the list type."""
         return self.list_type.partition(".")[0]
 
     @property
@@ -70,17 +70,17 @@ class EntryRow(NamedTuple):
 
     @property
     def deadline_start_day(self) -> date:
-        """The day from which its working days run: of the decision, or of its restoration."""
+        """The first day of the deadline: the day of the decision, or of its restoration."""
         return self.lapsed_until or self.decided_on
 
     def compute_status(self, day: date) -> Status:
-        """The status on the day that the row was read for."""
+        """Return the status on the day for which the row was read."""
         return compute_status(
             self.term, ListKind(self.kind), day, has_active_black_entry=bool(self.black_active)
         )
 
     def determine_access_level(self, caller: Caller, day: date) -> AccessLevel:
-        """How much of it the caller sees, the row being read for that day."""
+        """Return how much of the entry the caller sees, on the day for which the row was read."""
         return determine_access_level(
             caller,
             department=self.department,
@@ -91,17 +91,17 @@ class EntryRow(NamedTuple):
 
     @property
     def disclosure_class_enum(self) -> DisclosureClass:
-        """Who may read it."""
+        """The disclosure class: the readers of the entry."""
         return DisclosureClass(self.disclosure_class)
 
     @property
     def fulfilment(self) -> Fulfilment:
-        """How far the duty to publish was met."""
+        """The fulfilment of the duty to publish."""
         return Fulfilment(published_on=self.published_on, published_late=self.published_late)
 
     @property
     def publications(self) -> Channels:
-        """What is known of each channel."""
+        """The publication on each channel."""
         return parse_channels(self.channels)
 
 
@@ -113,7 +113,7 @@ def _build_term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of
 
 
 class CheckedEntryRow(NamedTuple):
-    """What a check reads of an entry: its status is worked out by the database (see `Prepared`)."""
+    """The columns of an entry that a check reads; the database computes the status."""
 
     id: str
     subject_id: str
@@ -132,12 +132,12 @@ class CheckedEntryRow(NamedTuple):
 
     @property
     def domain(self) -> str:
-        """The governance domain, which begins the list type's code."""
+        """The governance domain: the first part of the code of the list type."""
         return self.list_type.partition(".")[0]
 
 
 class StatusChangeCandidate(NamedTuple):
-    """An entry whose first day came, or whose last day passed."""
+    """An entry that began, or whose term ended, since the last recorded day."""
 
     entry_id: UUID
     subject_id: UUID
@@ -146,7 +146,7 @@ class StatusChangeCandidate(NamedTuple):
 
 
 class SequencedChangeRow(NamedTuple):
-    """A number of the sequence, and the entry that it announces."""
+    """A sequence number and the entry that it announces."""
 
     seq: int
     entry_id: UUID
@@ -154,7 +154,7 @@ class SequencedChangeRow(NamedTuple):
 
 
 class StatusChangeRow(NamedTuple):
-    """What a day, or another entry, did to an entry."""
+    """A recorded status change, caused by a day or by another entry."""
 
     seq: int
     recorded_at: datetime
@@ -164,17 +164,17 @@ class StatusChangeRow(NamedTuple):
 
 
 class SnapshotPage(NamedTuple):
-    """Some of a snapshot, in the order of ids."""
+    """A page of a snapshot, in the order of ids."""
 
     row_count: int
     rows: Iterator[EntryRow]
-    """As many as are shown, each made as it is taken."""
+    """The visible rows; each is built when it is read."""
     last_id: UUID
-    """After which to go on; `LAST_ID` at the end."""
+    """The last id of the page; `MAX_ID` at the end of the snapshot."""
 
 
 class RecordedReference(NamedTuple):
-    """An entry that is recorded under a reference, and the bodies that were accepted for it."""
+    """A recorded reference: its entry, and the digests of all bodies that were accepted for it."""
 
     entry_id: UUID
     digests: frozenset[str]
@@ -192,7 +192,7 @@ class ListedEntry(NamedTuple):
 
 
 def select_other_terms_on_list(row: EntryRow, listed_entries: Iterable[ListedEntry]) -> list[Term]:
-    """The terms of the subject's other entries on the list of an entry."""
+    """Select the terms of the other entries of the subject on the list of an entry."""
     return [
         other.term
         for other in listed_entries
@@ -201,7 +201,7 @@ def select_other_terms_on_list(row: EntryRow, listed_entries: Iterable[ListedEnt
 
 
 def build_version_values(row: EntryRow) -> dict[str, Any]:
-    """The columns of a version, to make the next one from."""
+    """Build the columns of a version from its row, as the base of the next version."""
     values = row._asdict()
     values["entry_id"] = values.pop("id")
     for name in ("source_ref", "replaces", "received_at", "black_active"):

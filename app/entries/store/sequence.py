@@ -25,7 +25,7 @@ from app.rules.law import DisclosureClass
 
 
 def find_seq_at(connection: Connection, instant: datetime) -> int:
-    """The last change that was recorded by an instant; `recorded_at` never decreases with seq."""
+    """Return the last sequence number recorded by an instant (`recorded_at` never decreases)."""
     return max(
         connection.scalar(
             select(table.seq)
@@ -39,7 +39,7 @@ def find_seq_at(connection: Connection, instant: datetime) -> int:
 
 
 def find_recorded_at(connection: Connection, seq: int) -> datetime | None:
-    """When a change was recorded; None before the first."""
+    """Return the time at which a sequence number was recorded; None before the first."""
     instants = (
         connection.scalar(
             select(table.recorded_at).where(table.seq <= seq).order_by(table.seq.desc()).limit(1)
@@ -52,7 +52,7 @@ def find_recorded_at(connection: Connection, seq: int) -> datetime | None:
 def find_status_change_candidates(
     connection: Connection, since: date, today: date
 ) -> list[StatusChangeCandidate]:
-    """Entries that began after `since` and by `today`, or ended by themselves meanwhile."""
+    """Find entries that began after `since` and by `today`, or whose term ended in that time."""
     version = EntryVersion
     rows = connection.execute(
         select(
@@ -78,7 +78,7 @@ def find_status_change_candidates(
 
 
 def read_changes_after(connection: Connection, after: int, limit: int) -> list[SequencedChangeRow]:
-    """Versions and turns in the order of their numbers."""
+    """Read versions and status changes after a sequence number, in order."""
     tables = (EntryVersion, EntryTurn)
     all_changes = union_all(
         *(
@@ -91,7 +91,7 @@ def read_changes_after(connection: Connection, after: int, limit: int) -> list[S
 
 
 def find_public_change_seqs(connection: Connection, seqs: Iterable[int]) -> set[int]:
-    """Those changes whose entry was of the public class before them, or by them."""
+    """Find the changes whose entry was public before the change or after it."""
     version, seq_set = EntryVersion, set(seqs)
     public = version.disclosure_class == DisclosureClass.public
     created = select(version.seq).where(version.seq.in_(seq_set), public)
@@ -112,7 +112,7 @@ def find_public_change_seqs(connection: Connection, seqs: Iterable[int]) -> set[
 
 
 def read_status_changes(connection: Connection, entry_id: UUID) -> list[StatusChangeRow]:
-    """What days and other entries did to an entry, oldest first."""
+    """Read the status changes of an entry, oldest first."""
     columns = [getattr(EntryTurn, name) for name in StatusChangeRow._fields]
     rows = connection.execute(
         select(*columns).where(EntryTurn.entry_id == entry_id).order_by(EntryTurn.seq)

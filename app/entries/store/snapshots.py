@@ -29,7 +29,7 @@ from app.rules.permissions import Caller
 from app.rules.status import Status
 
 MIN_ID, MAX_ID = UUID(int=0), UUID(int=2**128 - 1)
-"""Before and after every id that is given out."""
+"""Bounds below and above every id."""
 _PAGE_END_QUERY = (
     select(Entry.id)
     .where(Entry.id > bindparam("after"))
@@ -48,10 +48,10 @@ def build_snapshot_query(
     statuses: Iterable[Status] = (),
     seq: int | None = None,
 ) -> Select[Any]:
-    """What `page` shows, for `stretch` to read; made once, since that takes as long as a page.
+    """Build the query of a snapshot, once for all its pages: building it takes as long as a page.
 
-    Documents come as text: a page of them read ahead keeps the garbage collector busy for longer
-    than it takes to read them.
+    Documents are read as text, because parsed documents of a page that is read ahead would keep the
+    garbage collector busy.
     """
     columns = [
         cast(column, Text) if column.key in {"facts", "channels"} else column
@@ -77,10 +77,10 @@ def build_snapshot_query(
 def read_snapshot_page(
     connection: Connection, query: Select[Any], *, after: UUID, size: int
 ) -> SnapshotPage:
-    """What a snapshot holds of the next `of` entries, whether it shows them or not.
+    """Read the visible ones of the next `size` entries.
 
-    The bounds are ids, and not a number of rows that are shown: to find those, a database that
-    takes the conditions for rarer than they are would read and sort everything for each page.
+    A page is bounded by ids and not by a number of visible rows: a database that underestimates how
+    many rows match would read and sort all entries for each page.
     """
     last_id = connection.scalar(_PAGE_END_QUERY, {"after": after, "passed": size - 1}) or MAX_ID
     rows = connection.execute(query, {"after": after, "until": last_id}).all()

@@ -23,11 +23,11 @@ from app.entries.store.rows import RecordedReference
 def find_recorded_references(
     connection: Connection, references: Iterable[tuple[str, str]]
 ) -> dict[tuple[str, str], RecordedReference]:
-    """What is recorded under (department, source_ref) already."""
+    """Find the entries that are recorded under (department, source_ref)."""
     by_department: dict[str, list[str]] = {}
     for department, source_ref in references:
         by_department.setdefault(department, []).append(source_ref)
-    # Not pairs in one list: for those SQLite reads every version there is.
+    # A list of pairs would make SQLite read every version.
     matches_any = or_(
         false(),
         *(
@@ -56,7 +56,7 @@ def find_recorded_references(
 
 
 def is_replaced(connection: Connection, entry_id: UUID, *, for_update: bool) -> bool:
-    """Tell whether an entry that stands replaces it; locked, two cannot replace it at once."""
+    """Return whether a valid entry replaces this one; `for_update` locks it for a replacement."""
     if for_update:
         connection.execute(
             select(Entry.id).where(Entry.id == entry_id).with_for_update(key_share=True)
@@ -73,7 +73,7 @@ def is_replaced(connection: Connection, entry_id: UUID, *, for_update: bool) -> 
 def find_versions_made_by(
     connection: Connection, entry_id: UUID, action_digest: str, *, void: bool
 ) -> list[int]:
-    """The versions that this very action made, oldest first; of a void entry, those made void."""
+    """Find the versions that an action with this digest made, with that `void`, oldest first."""
     return list(
         connection.scalars(
             select(EntryVersion.version)
@@ -93,19 +93,19 @@ def add_entries(
     versions: Sequence[Mapping[str, Any]],
     persons: Sequence[Mapping[str, Any]],
 ) -> None:
-    """Add new entries, versions and sealed numbers of responsible persons."""
+    """Insert entries, versions and sealed numbers of responsible persons."""
     insert_many(connection, Entry, entries)
     insert_many(connection, EntryVersion, versions)
     add_person_rows(connection, persons)
 
 
 def add_person_rows(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
-    """Add sealed numbers of responsible persons."""
+    """Insert sealed numbers of responsible persons."""
     insert_many(connection, EntryPerson, persons)
 
 
 def add_status_changes(connection: Connection, status_changes: Sequence[Mapping[str, Any]]) -> None:
-    """Add turns."""
+    """Insert status changes."""
     insert_many(connection, EntryTurn, status_changes)
 
 
@@ -117,13 +117,13 @@ SUPERSEDE_STATEMENT = (
 
 
 def supersede_versions(connection: Connection, superseded: Sequence[tuple[UUID, int, int]]) -> None:
-    """End versions (entry, version), each at the sequence number of the next one."""
+    """Set the sequence number at which a next version replaced (entry, version)."""
     rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in superseded]
     connection.execute(SUPERSEDE_STATEMENT, rows)
 
 
 def read_person_lookup_keys(connection: Connection, entry_id: UUID) -> set[str]:
-    """The look-up keys of the responsible persons that were sealed for an entry."""
+    """Read the lookup keys of the responsible persons of an entry."""
     return set(
         connection.scalars(select(EntryPerson.lookup_key).where(EntryPerson.entry_id == entry_id))
     )
