@@ -11,9 +11,9 @@ from uuid import UUID
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.crypto import KeyFileError, Secrets
+from app.db.engines import DatabaseError
 from app.errors import RegistryError, SecretKeyMismatch
 from app.exports.schemas import ExportFormat, ExportScope
 from app.rules.law import ListKind
@@ -61,7 +61,7 @@ def main() -> None:
             name = "_".join(map(str, found["loc"])).upper()
             print(f"redblack: REDBLACK_{name}: {found['msg']}", file=sys.stderr)
         sys.exit(1)
-    except SQLAlchemyError as error:
+    except DatabaseError as error:
         message = str(getattr(error, "orig", None) or error).strip().partition("\n")[0]
         print(f"redblack: the database does not answer: {message}", file=sys.stderr)
         sys.exit(1)

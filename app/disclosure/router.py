@@ -13,9 +13,9 @@ from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import build_disclosure_view, build_take_down_view
 from app.entries.queries import EntryRow
-from app.entries.router import IfMatch, build_entry_response
+from app.entries.router import build_entry_response
 from app.entries.schemas import EntryView
-from app.http.conditional import read_version
+from app.http.conditional import IfMatch, read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_cursor
 from app.http.problems import problems

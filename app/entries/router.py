@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response, status
+from fastapi import APIRouter, Query, Response, status
 
 from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.entries import queries, schemas, service
-from app.http.conditional import read_version
+from app.http.conditional import IfMatch, read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
 from app.http.problems import problems
@@ -23,14 +23,6 @@ router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
 EntryReader = Annotated[Caller, needs(Permission.entry_read)]
 EntryWriter = Annotated[Caller, needs(Permission.entry_write)]
-IfMatch = Annotated[
-    str | None,
-    Header(
-        alias="If-Match",
-        description='The version to change, as `ETag` shows it: `"3"`',
-        examples=['"1"'],
-    ),
-]
 EntryFilterText = Annotated[str | None, Query(max_length=80)]
 
 RECORDING_PROBLEMS = problems(

@@ -1,8 +1,20 @@
 """Conditional requests: the version in `If-Match` (RFC 9110, 13.1.1)."""
 
 import re
+from typing import Annotated
+
+from fastapi import Header
 
 from app.errors import BadVersionTag, VersionRequired
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        description='The version to change, as `ETag` shows it: `"3"`',
+        examples=['"1"'],
+    ),
+]
 
 
 def read_version(if_match: str | None) -> int:

@@ -9,8 +9,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query, Response, status
 
 from app import errors
-from app.entries.router import IfMatch
-from app.http.conditional import read_version
+from app.http.conditional import IfMatch, read_version
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.problems import problems
 from app.redress import queries, schemas, service

@@ -13,7 +13,6 @@ from app.registry import Registry
 from app.rules.permissions import Caller
 from app.security import store
 from app.security.limits import FailedAttempts
-from app.security.service import hash_key
 
 MAX_CACHED_KEYS = 10_000
 
@@ -54,7 +53,7 @@ class KeyAuthenticator:
 
     def get_cached(self, key: str) -> Caller | None:
         """Return the caller if the key was read from the database within `key_cache_seconds`."""
-        found = self._cache.get(hash_key(key))
+        found = self._cache.get(store.hash_key(key))
         if found is None:
             return None
         caller, read_at = found
@@ -64,9 +63,9 @@ class KeyAuthenticator:
     def authenticate(self, key: str) -> Caller | None:
         """Return the caller as the database has it now; None for an unknown or revoked key."""
         read_at = time.monotonic()
-        digest = hash_key(key)
+        digest = store.hash_key(key)
         with self._registry.database.reading() as connection:
-            caller = store.find_caller(connection, digest)
+            caller = store.find_caller(connection, key)
         if caller is None:
             self._cache.pop(digest, None)
         else:

@@ -3,9 +3,9 @@
 import logging
 
 from fastapi import Request
-from sqlalchemy.exc import SQLAlchemyError
 
 from app.audit import service as audit
+from app.db.engines import DatabaseError
 from app.errors import (
     MalformedJson,
     RegistryError,
@@ -44,7 +44,7 @@ def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
             code=error.problem_code,
             faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
         )
-    except SQLAlchemyError as away:
+    except DatabaseError as away:
         # The refusal must reach the client even if the trail cannot be written.
         log.error("a refusal could not be recorded: %s", type(away).__name__)  # noqa: TRY400
     return error

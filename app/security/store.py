@@ -1,5 +1,6 @@
 """SQL of the API keys. Only a hash of each key is stored, so a stolen database opens nothing."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -11,16 +12,21 @@ from app.db.tables import ApiKey
 from app.rules.permissions import Caller, Role
 
 
+def hash_key(key: str) -> str:
+    """Return the stored hash of a key. SHA-256 is enough: a key is 256 random bits."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
 def add_key(connection: Connection, values: Mapping[str, Any]) -> None:
     """Insert the hash and the scope of a new key."""
     connection.execute(insert(ApiKey).values(**values))
 
 
-def find_caller(connection: Connection, key_hash: str) -> Caller | None:
-    """Find the caller whose key has that hash; None if it is unknown or revoked."""
+def find_caller(connection: Connection, key: str) -> Caller | None:
+    """Find the caller of a key; None if it is unknown or revoked."""
     found = connection.execute(
         select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.department, ApiKey.person).where(
-            ApiKey.key_hash == key_hash, ApiKey.revoked_at.is_(None)
+            ApiKey.key_hash == hash_key(key), ApiKey.revoked_at.is_(None)
         )
     ).one_or_none()
     return found and Caller(found.id, found.name, Role(found.role), found.department, found.person)

@@ -25,7 +25,8 @@ from app.checks.pipeline import MANY_SUBJECTS, MOST_TOGETHER
 from app.checks.schemas import MOST_SUBJECTS, NOT_FOUND_NOTE
 from app.db.tables import ApiKey
 from app.rules.permissions import Role
-from app.security.service import create, hash_key, revoke
+from app.security.service import create, revoke
+from app.security.store import hash_key
 from tests.conftest import DATABASES
 from tests.support.check_requests import (
     BlockedBatcher,

@@ -12,7 +12,8 @@ from app.errors import InvalidPayload
 from app.main import attach_registry
 from app.registry import Registry
 from app.rules.permissions import Role
-from app.security.service import create, hash_key, revoke
+from app.security.service import create, revoke
+from app.security.store import hash_key
 from tests.support.request_bodies import PERSON_RESIDENT_ID
 from tests.support.world import World, create_unbound_app, serve_app
 
