@@ -12,13 +12,13 @@ from app.audit.actions import AuditAction
 from app.calendar.queries import read_current_calendar
 from app.disclosure import schemas, service, store
 from app.entries.projections import build_disclosure_view, build_take_down_view
-from app.entries.queries import EntryRow
-from app.entries.router import build_entry_response
+from app.entries.queries import EntryRow, read_entry_view
 from app.entries.schemas import EntryView
-from app.http.conditional import IfMatch, read_version
+from app.http.conditional import IfMatch, read_version, set_version_tag
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_cursor
 from app.http.problems import problems
+from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState, TakeDown
 from app.rules.law import ListKind
@@ -59,7 +59,7 @@ def record_publication(
     """Record that the entry was published on a channel; the day of publication counts."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_publication(registry, caller, entry_id, publication, expected_version)
-    return build_entry_response(registry, caller, entry_id, response)
+    return _build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
@@ -79,7 +79,7 @@ def record_withdrawal(
     """Record that the entry was withdrawn from a channel."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_withdrawal(registry, caller, entry_id, withdrawal, expected_version)
-    return build_entry_response(registry, caller, entry_id, response)
+    return _build_entry_response(registry, caller, entry_id, response)
 
 
 @router.get("/disclosures", responses=problems(errors.BadCursor))
@@ -222,3 +222,11 @@ def _build_due_view(row: EntryRow, today: date, calendar: Calendar) -> schemas.D
         reported=disclosure["reported"],
         state=disclosure["state"],
     )
+
+
+def _build_entry_response(
+    registry: Registry, caller: Caller, entry_id: UUID, response: Response
+) -> dict[str, Any]:
+    view = read_entry_view(registry, caller, entry_id, is_own_change=True)
+    set_version_tag(response, view)
+    return view

@@ -1,6 +1,5 @@
 """Routes of entries: record, read and change them."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.entries import queries, schemas, service
-from app.http.conditional import IfMatch, read_version
+from app.http.conditional import IfMatch, read_version, set_version_tag
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
 from app.http.problems import problems
@@ -250,8 +249,3 @@ def build_entry_response(
     view = queries.read_entry_view(registry, caller, entry_id, is_own_change=True)
     set_version_tag(response, view)
     return view
-
-
-def set_version_tag(response: Response, view: Mapping[str, Any]) -> None:
-    """Put the version of an entry into the `ETag` of a response, for the next `If-Match`."""
-    response.headers["ETag"] = f'"{view["version"]}"'

@@ -1,9 +1,10 @@
 """Conditional requests: the version in `If-Match` (RFC 9110, 13.1.1)."""
 
 import re
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from fastapi import Header
+from fastapi import Header, Response
 
 from app.errors import BadVersionTag, VersionRequired
 
@@ -30,3 +31,8 @@ def read_version(if_match: str | None) -> int:
     if found is None:
         raise BadVersionTag
     return int(found[1])
+
+
+def set_version_tag(response: Response, view: Mapping[str, Any]) -> None:
+    """Put the version of an entry into the `ETag` of a response, for the next `If-Match`."""
+    response.headers["ETag"] = f'"{view["version"]}"'
