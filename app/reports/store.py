@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, case, func, select
 
 from app.db.tables import EntryVersion
-from app.disclosure.store import build_disclosure_state_expression
+from app.disclosure.queries import build_disclosure_state_expression
 from app.entries import queries as entries
 from app.rules.calendar import Calendar
 from app.rules.disclosure import DisclosureState
