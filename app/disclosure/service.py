@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from app.audit.actions import AuditAction
@@ -17,6 +16,7 @@ from app.entries import service as entries
 from app.entries.queries import EntryRow
 from app.entries.service import (
     ChangeCommand,
+    ChangedValues,
     NextVersion,
     append_versions,
     build_channel_values,
@@ -56,7 +56,7 @@ def record_publication(
         RegistryError: see `change_entry`.
     """
 
-    def compute_published_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+    def compute_published_values(_: Connection, row: EntryRow, law: Law) -> ChangedValues | None:
         return _apply_publication(row, publication, law)
 
     _change_entry(
@@ -114,7 +114,7 @@ def record_publications(
     registry.write(write_publications)
 
 
-def _apply_publication(row: EntryRow, publication: Publication, law: Law) -> dict[str, Any] | None:
+def _apply_publication(row: EntryRow, publication: Publication, law: Law) -> ChangedValues | None:
     """Return the columns that a publication changes; None if it is recorded already."""
     if row.disclosure_class_enum is not DisclosureClass.public:
         raise PublicationNotAllowed
@@ -154,7 +154,7 @@ def record_withdrawal(
         RegistryError: see `change_entry`.
     """
 
-    def compute_withdrawn_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+    def compute_withdrawn_values(_: Connection, row: EntryRow, law: Law) -> ChangedValues | None:
         channels = dict(row.publications)
         recorded = channels[withdrawal.channel]
         if recorded.published_on is None:
@@ -193,7 +193,7 @@ def _change_entry(
     audit_action: AuditAction,
     request: Publication | Withdrawal,
     status_day: date | None,
-    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
+    compute_changed_values: Callable[[Connection, EntryRow, Law], ChangedValues | None],
 ) -> None:
     change_entry(
         registry,

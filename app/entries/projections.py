@@ -23,6 +23,7 @@ from uuid import UUID
 import orjson
 
 from app.entries.store.rows import CheckedEntryRow, EntryRow, ListedEntry
+from app.entries.store.values import IdentifierFacts
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     DisclosureState,
@@ -339,7 +340,7 @@ def build_disclosure_view(
     row: EntryRow, term: Term, day: date, calendar: Calendar
 ) -> dict[str, Any]:
     """Build the duty to publish, in total and by channel; `term` is the term of the row."""
-    given = row.facts.get("disclosure") or {}
+    given: Mapping[str, Any] = row.facts.get("disclosure") or {}
     ends_on = term.ends_on
     disclosure_class = row.disclosure_class_enum
     is_public = disclosure_class is DisclosureClass.public
@@ -439,7 +440,7 @@ def _build_removal_view(row: EntryRow, term: Term, day: date) -> dict[str, Any] 
     return {"by": removal, "on": removal_days[removal]}
 
 
-def _build_identifier_view(identifier: Mapping[str, str] | None) -> dict[str, str] | None:
+def _build_identifier_view(identifier: IdentifierFacts | None) -> dict[str, object] | None:
     if identifier is None:
         return None
     return {name: value for name, value in identifier.items() if name != "key"}

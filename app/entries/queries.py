@@ -45,6 +45,7 @@ from app.entries.store.sequence import (
     read_changes_after,
 )
 from app.entries.store.snapshots import MAX_ID, MIN_ID, build_snapshot_query, read_snapshot_page
+from app.entries.store.values import ResponsiblePersonFacts
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
@@ -58,6 +59,7 @@ __all__ = [
     "CheckedEntryRow",
     "EntryRow",
     "ListedEntry",
+    "ResponsiblePersonFacts",
     "build_filter_conditions",
     "build_snapshot_query",
     "build_status_expression",

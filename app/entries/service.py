@@ -38,10 +38,13 @@ from app.entries.recording.version_values import (
     find_first_non_public_day,
 )
 from app.entries.store.reads import lock_entries
+from app.entries.store.values import ChangedValues, EntryFacts
 
 __all__ = [
     "ChangeCommand",
+    "ChangedValues",
     "DryRun",
+    "EntryFacts",
     "NextVersion",
     "Proposal",
     "RecordingResult",

@@ -3,7 +3,7 @@
 The subject of the entry is locked first, and its cases with it, so that one transaction decides.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
@@ -19,7 +19,12 @@ from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import service as entries
 from app.entries.queries import EntryRow
-from app.entries.service import NextVersion, append_versions, record_status_changes_until_today
+from app.entries.service import (
+    ChangedValues,
+    NextVersion,
+    append_versions,
+    record_status_changes_until_today,
+)
 from app.errors import (
     CaseNotFound,
     EntryNotFound,
@@ -202,7 +207,7 @@ def build_next_version(
     row: EntryRow,
     action: Action,
     reason: str,
-    changed_values: Mapping[str, Any],
+    changed_values: ChangedValues,
 ) -> NextVersion:
     """The next version of an entry that a step leads to.
 

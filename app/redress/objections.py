@@ -8,6 +8,7 @@ from uuid import UUID
 from app.clock import civil_day
 from app.entries import service as entries
 from app.entries.service import (
+    ChangedValues,
     NextVersion,
     ResponsiblePersonNumber,
     add_new_persons,
@@ -54,7 +55,7 @@ def open_objection(
     def decide_receipt(locked: LockedEntry, _: Sequence[CaseRow], receipt_day: date) -> StepResult:
         versions: list[NextVersion] = []
         if not locked.row.disputed:
-            changed_values = {"disputed": True}
+            changed_values: ChangedValues = {"disputed": True}
             versions = [
                 build_next_version(locked, locked.row, Action.dispute, "objection", changed_values)
             ]
@@ -130,7 +131,7 @@ def decide_objection(
             for other_case in cases
             if other_case.id != case.id and CaseState(other_case.state) in OPEN_STATES
         ]
-        disputed_values = {"disputed": bool(other_open_cases)}
+        changed_values: ChangedValues | None
         if decision.correction is not None:
             changed_values = entries.apply_correction(
                 registry,
@@ -157,9 +158,8 @@ def decide_objection(
             action, changed_values = Action.settle, {}
         else:
             return StepResult(state=CaseState(decision.outcome.value))
-        version = build_next_version(
-            locked, locked.row, action, decision.reasons, changed_values | disputed_values
-        )
+        changed_values = {**changed_values, "disputed": bool(other_open_cases)}
+        version = build_next_version(locked, locked.row, action, decision.reasons, changed_values)
         return StepResult(state=CaseState(decision.outcome.value), next_versions=[version])
 
     return record_step(

@@ -6,7 +6,6 @@ over from the day of its repair, and all of these with it.
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from app.crypto import fingerprint
@@ -14,6 +13,8 @@ from app.db.engines import Connection
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
 from app.entries.service import (
+    ChangedValues,
+    EntryFacts,
     build_channel_values,
     build_deadline_values,
     build_ending_values,
@@ -282,7 +283,7 @@ def decide_repair(
     )
 
 
-def _build_repaired_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+def _build_repaired_values(locked: LockedEntry, row: EntryRow) -> ChangedValues:
     today = locked.law.today
     # Also an exit, because a process of the former release knows no repair.
     return build_ending_values(row, today, repaired_on=today, exited_on=row.exited_on or today)
@@ -351,7 +352,7 @@ def take_back_repair(
     )
 
 
-def _build_restored_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]:
+def _build_restored_values(locked: LockedEntry, row: EntryRow) -> ChangedValues:
     today = locked.law.today
     list_type = locked.law.catalogue.list_types[row.list_type]
     listed_entries = entries.read_listed_entries(locked.connection, [row.subject_id]).get(
@@ -364,8 +365,11 @@ def _build_restored_values(locked: LockedEntry, row: EntryRow) -> dict[str, Any]
         list_type,
         same_list_terms,
     )
-    facts = row.facts | {"effective_until": last_day and last_day.isoformat()}
-    restored_values: dict[str, Any] = {
+    facts: EntryFacts = {
+        **row.facts,
+        "effective_until": None if last_day is None else last_day.isoformat(),
+    }
+    restored_values: ChangedValues = {
         "repaired_on": None,
         "exited_on": None,  # a repair sets both
         "lapsed_from": row.repaired_on,

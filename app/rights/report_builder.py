@@ -13,7 +13,7 @@ from app.db.counter import Head, read_head
 from app.db.engines import Connection
 from app.entries import queries as entries
 from app.entries.projections import build_named_code, build_naming_entry, build_report_entry
-from app.entries.queries import EntryRow
+from app.entries.queries import EntryRow, ResponsiblePersonFacts
 from app.registry import Registry
 from app.rights import store
 from app.rights.store import QueryKeys
@@ -82,7 +82,7 @@ def _read_own_entries(
     return [teller.present_entry(row, histories, cases) for row in rows]
 
 
-def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[dict[str, Any]]:
+def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[ResponsiblePersonFacts]:
     """The role of the person in an entry of another subject today; a correction may end it."""
     if whom.subject is not None and row.subject_id == whom.subject.id:
         return []
@@ -119,7 +119,9 @@ class EntryPresenter:
             else [],
         }
 
-    def present_naming_entry(self, row: EntryRow, people: list[dict[str, Any]]) -> dict[str, Any]:
+    def present_naming_entry(
+        self, row: EntryRow, people: list[ResponsiblePersonFacts]
+    ) -> dict[str, Any]:
         """Build the report of an entry of another subject that names the person (`NamedIn`)."""
         return build_naming_entry(
             row, [person["role"] for person in people], self.day, self.catalogue

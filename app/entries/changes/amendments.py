@@ -23,6 +23,7 @@ from app.entries.recording.version_values import (
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
 from app.entries.store import reads, rows
 from app.entries.store.rows import EntryRow
+from app.entries.store.values import ChangedValues, EntryFacts
 from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.http.schemas import FIRST_DAY
 from app.registry import Registry
@@ -60,7 +61,7 @@ def correct_facts(
 
     def compute_corrected_values(
         connection: Connection, row: EntryRow, law: Law
-    ) -> dict[str, Any] | None:
+    ) -> ChangedValues | None:
         return apply_correction(registry, connection, row, law, sealed_changes)
 
     body = {"action": "correct", "reason": correction.reason, "changes": sealed_changes}
@@ -87,7 +88,7 @@ def apply_correction(
     law: Law,
     sealed_changes: Mapping[str, Any],
     pointer: str = "/changes",
-) -> dict[str, Any] | None:
+) -> ChangedValues | None:
     """Return the columns that a correction changes; None if it changes nothing.
 
     Raises:
@@ -103,11 +104,11 @@ def replace_facts(
     connection: Connection,
     row: EntryRow,
     law: Law,
-    facts: dict[str, Any],
+    facts: EntryFacts,
     pointer: str,
     *,
     is_dry_run: bool = False,
-) -> dict[str, Any] | None:
+) -> ChangedValues | None:
     """Return the columns that change when other facts replace the recorded ones; None if equal.
 
     `pointer` is the place of the facts in the request body. A dry run does not rename the subject.
@@ -201,10 +202,12 @@ def _read_birth_date(
         return None
     recorded_birth_date = read_birth_date(connection, registry.secrets, row.subject_id, law.today)
     given_birth_date = subject.get("birth_date")
-    return recorded_birth_date or (given_birth_date and date.fromisoformat(given_birth_date))
+    if recorded_birth_date is not None or given_birth_date is None:
+        return recorded_birth_date
+    return date.fromisoformat(given_birth_date)
 
 
-def _require_unused_name(connection: Connection, row: EntryRow, facts: Mapping[str, Any]) -> None:
+def _require_unused_name(connection: Connection, row: EntryRow, facts: EntryFacts) -> None:
     subject = facts["subject"]
     if subject.get("identifiers") or subject["name"] == row.facts["subject"]["name"]:
         return
@@ -217,7 +220,7 @@ def _rename_subject(
     registry: Registry,
     connection: Connection,
     row: EntryRow,
-    facts: Mapping[str, Any],
+    facts: EntryFacts,
     decided_on: date,
 ) -> None:
     """Rename the subject if the corrected facts change its name.
@@ -251,7 +254,7 @@ def revoke_entry(
         RegistryError: the reason of the refusal (see `change_entry`).
     """
 
-    def compute_revoked_values(connection: Connection, row: EntryRow, law: Law) -> dict[str, Any]:
+    def compute_revoked_values(connection: Connection, row: EntryRow, law: Law) -> ChangedValues:
         require_day_within(revocation.revoked_on, row.decided_on, law.today, "/revoked_on")
         return apply_revocation(connection, row, law, revocation.reason_code, revocation.revoked_on)
 
@@ -269,7 +272,7 @@ def revoke_entry(
 
 def apply_revocation(
     connection: Connection, row: EntryRow, law: Law, code: RevocationCode, revoked_on: date
-) -> dict[str, Any]:
+) -> ChangedValues:
     """Return the columns that a revocation changes.
 
     If it makes the entry void, the subject loses numbers and names that only this entry gave it.
@@ -295,7 +298,7 @@ def exit_early(
         RegistryError: the reason of the refusal (see `change_entry`).
     """
 
-    def compute_exited_values(_: Connection, row: EntryRow, law: Law) -> dict[str, Any] | None:
+    def compute_exited_values(_: Connection, row: EntryRow, law: Law) -> ChangedValues | None:
         require_day_within(early_exit.exited_on, row.decided_on, law.today, "/exited_on")
         return build_ending_values(row, law.today, exited_on=early_exit.exited_on)
 
@@ -323,7 +326,7 @@ def extend_term(
 
     def compute_extended_values(
         connection: Connection, row: EntryRow, law: Law
-    ) -> dict[str, Any] | None:
+    ) -> ChangedValues | None:
         decided_on = extension.decision.decided_on
         require_day_within(decided_on, row.decided_on, law.today, "/decision/decided_on")
         list_type = law.catalogue.list_types[row.list_type]
@@ -335,10 +338,14 @@ def extend_term(
             term_start=row.lapsed_until or row.effective_from,
         )
         extension_body = extension.model_dump(mode="json")
-        facts = {
+        facts: EntryFacts = {
             **row.facts,
             "effective_until": extension_body["effective_until"],
-            "extension": {**extension_body["decision"], "legal_basis": extension.legal_basis},
+            "extension": {
+                "number": extension_body["decision"]["number"],
+                "decided_on": extension_body["decision"]["decided_on"],
+                "legal_basis": extension.legal_basis,
+            },
         }
         listed_entries = reads.read_listed_entries(connection, [row.subject_id]).get(
             row.subject_id, []
@@ -375,7 +382,7 @@ def _change_entry(
     audit_action: AuditAction,
     request: Revocation | Exit | Extension,
     expected_version: int,
-    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None],
+    compute_changed_values: Callable[[Connection, EntryRow, Law], ChangedValues | None],
 ) -> None:
     body = {"action": action.value, **request.model_dump(mode="json")}
     change_entry(

@@ -3,10 +3,9 @@
 `app/rules/transitions.py` lists the actions that each status allows.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from app.audit import service as audit
@@ -20,6 +19,7 @@ from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.recording.version_values import build_person_values
 from app.entries.store import reads, rows, writes
 from app.entries.store.rows import EntryRow
+from app.entries.store.values import ChangedValues, VersionValues
 from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
 from app.registry import Registry
 from app.rules.law import ListKind
@@ -44,7 +44,7 @@ class ChangeCommand:
     audit_action: AuditAction
     reason: str | None
     digest: str
-    compute_changed_values: Callable[[Connection, EntryRow, Law], dict[str, Any] | None]
+    compute_changed_values: Callable[[Connection, EntryRow, Law], ChangedValues | None]
     expected_version: int | None = None
     status_day: date | None = None
     persons: tuple[ResponsiblePersonNumber, ...] = ()
@@ -104,7 +104,7 @@ class NextVersion:
     audit_action: AuditAction
     reason: str | None
     digest: str
-    changed_values: Mapping[str, Any]
+    changed_values: ChangedValues
 
 
 def append_versions(
@@ -130,7 +130,7 @@ def append_versions(
         now=registry.clock.now(),
         today=law.today,
     )
-    versions: dict[tuple[UUID, int], dict[str, Any]] = {}
+    versions: dict[tuple[UUID, int], VersionValues] = {}
     superseded: list[tuple[UUID, int, int]] = []
     records = []
     for seq, item in enumerate(next_versions, start=first_seq):
@@ -139,7 +139,8 @@ def append_versions(
             versions[entry_id, base_version]["superseded_seq"] = seq
         else:
             superseded.append((entry_id, base_version, seq))
-        versions[entry_id, base_version + 1] = rows.build_version_values(item.row) | {
+        versions[entry_id, base_version + 1] = {
+            **rows.build_version_values(item.row),
             **item.changed_values,
             "version": base_version + 1,
             "seq": seq,

@@ -123,7 +123,15 @@ def add_status_changes(
     writes.add_status_changes(
         connection,
         [
-            {**status_change._asdict(), "seq": seq, "day": day, "recorded_at": recorded_at}
+            {
+                "entry_id": status_change.entry_id,
+                "status": status_change.status,
+                "cause": status_change.cause,
+                "cause_entry_id": status_change.cause_entry_id,
+                "seq": seq,
+                "day": day,
+                "recorded_at": recorded_at,
+            }
             for seq, status_change in enumerate(status_changes, start=first_seq)
         ],
     )

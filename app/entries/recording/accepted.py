@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from app.audit import service as audit
@@ -23,6 +22,7 @@ from app.entries.recording.version_values import (
 )
 from app.entries.store import writes
 from app.entries.store.rows import ListedEntry
+from app.entries.store.values import EntryValues, VersionValues
 from app.registry import Registry
 from app.rules.admission import Ruling
 from app.rules.disclosure import is_enterprise
@@ -134,7 +134,7 @@ def _find_status_changes(accepted: AcceptedProposals, today: date) -> list[Statu
     ]
 
 
-def _build_entry_values(item: AcceptedProposal, law: Law, received_at: datetime) -> dict[str, Any]:
+def _build_entry_values(item: AcceptedProposal, law: Law, received_at: datetime) -> EntryValues:
     proposal = item.proposal
     return {
         "id": item.entry_id,
@@ -150,7 +150,7 @@ def _build_entry_values(item: AcceptedProposal, law: Law, received_at: datetime)
 
 def _build_version_values(
     item: AcceptedProposal, law: Law, caller: Caller, seq: int, recorded_at: datetime
-) -> dict[str, Any]:
+) -> VersionValues:
     proposal = item.proposal
     identifiers = proposal.claim.identifiers
     usccs = [one.number for one in identifiers if one.scheme is Scheme.uscc]

@@ -7,11 +7,12 @@ each personal number. Two pushes are the same if their facts have the same diges
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
+from app.entries.store.values import EntryFacts
 from app.errors import (
     Fault,
     IdentifierConflict,
@@ -53,7 +54,7 @@ class Proposal:
     keys: Mapping[LookupKey, Identifier | None]
     birth_date: date | None
     persons: tuple[ResponsiblePersonNumber, ...]
-    facts: dict[str, Any]
+    facts: EntryFacts
     facts_digest: str
 
 
@@ -65,16 +66,17 @@ def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: da
         IdentifierConflict: the organisation code differs from the one inside the USCC.
     """
     body = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NON_FACT_FIELDS)
-    facts = _drop_empty(body)
+    sent_facts = _drop_empty(body)
     reader = _IdentifierReader(secrets, today)
-    identifiers = reader.read_identifiers(facts["subject"], "/subject")
-    persons = reader.read_responsible_persons(facts.get("responsible_persons"))
+    identifiers = reader.read_identifiers(sent_facts["subject"], "/subject")
+    persons = reader.read_responsible_persons(sent_facts.get("responsible_persons"))
     reader.validate_kind(push.subject.kind, identifiers)
     if not push.subject.identifiers:
         reader.validate_name_length(push.subject.name)
     birth_date = reader.determine_birth_date(push.subject.birth_date, identifiers)
     reader.raise_if_faults()
     _require_same_organisation_code(identifiers)
+    facts = cast("EntryFacts", sent_facts)  # the schema of the push holds these types
     claim = SubjectClaim(
         push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
     )
@@ -112,13 +114,14 @@ def seal_changes(
     return sealed_changes, persons
 
 
-def apply_changes(facts: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def apply_changes(facts: EntryFacts, changes: Mapping[str, Any]) -> EntryFacts:
     """Return facts with changes applied; null removes an optional fact."""
-    amended = {**facts, **changes}
-    for part in ("subject", "decision"):
-        if part in changes:
-            amended[part] = {**facts[part], **changes[part]}
-    return _drop_empty(amended)
+    amended: dict[str, Any] = {**facts, **changes}
+    if "subject" in changes:
+        amended["subject"] = {**facts["subject"], **changes["subject"]}
+    if "decision" in changes:
+        amended["decision"] = {**facts["decision"], **changes["decision"]}
+    return cast("EntryFacts", _drop_empty(amended))
 
 
 def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,16 +1,16 @@
 """Columns of a version of an entry: its facts after the law was applied."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from functools import cache
-from typing import Any
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from app.catalogue.queries import Law
 from app.crypto import Secrets, fingerprint
 from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.store.rows import EntryRow
+from app.entries.store.values import ChangedValues, EntryFacts, PersonValues
 from app.rules.admission import Ruling
 from app.rules.disclosure import (
     Channels,
@@ -23,13 +23,24 @@ from app.rules.law import DisclosureClass
 from app.rules.status import Term
 
 
+class EndingValues(TypedDict, total=False):
+    """The columns by which an entry ends."""
+
+    exited_on: date | None
+    revoked_on: date | None
+    repaired_on: date | None
+    lapsed_from: date | None
+    lapsed_until: date | None
+    void: bool
+
+
 def build_decision_values(
     law: Law,
-    facts: Mapping[str, Any],
+    facts: EntryFacts,
     ruling: Ruling,
     list_type: str,
     digest: str | None = None,
-) -> dict[str, Any]:
+) -> ChangedValues:
     """Build the columns that follow from facts and law; `digest` is the digest of the facts."""
     return {
         "kind": law.catalogue.list_types[list_type].kind.value,
@@ -45,7 +56,7 @@ def build_decision_values(
     }
 
 
-def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> dict[str, Any]:
+def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> ChangedValues:
     """Build the columns of the disclosure deadline (7 working days)."""
     result = law.calendar.compute_deadline(decided_on)
     return {
@@ -58,7 +69,7 @@ def build_deadline_values(law: Law, decided_on: date, *, received_on: date) -> d
 
 def build_channel_values(
     channels: Channels, term: Term, not_public_from: date | None = None
-) -> dict[str, Any]:
+) -> ChangedValues:
     """Build the columns of the channels, with the summary that the lists of due work read.
 
     From the day `not_public_from` the entry may not be public, whatever its term.
@@ -76,7 +87,7 @@ def build_channel_values(
 
 
 @cache
-def build_initial_channel_values(*, is_enterprise_subject: bool) -> Mapping[str, Any]:
+def build_initial_channel_values(*, is_enterprise_subject: bool) -> ChangedValues:
     """Build the columns of the channels of a new entry, which is not published yet."""
     return build_channel_values(
         build_empty_channels(is_enterprise_subject=is_enterprise_subject),
@@ -84,7 +95,9 @@ def build_initial_channel_values(*, is_enterprise_subject: bool) -> Mapping[str,
     )
 
 
-def build_ending_values(row: EntryRow, today: date, **ending_days: Any) -> dict[str, Any]:  # noqa: ANN401
+def build_ending_values(
+    row: EntryRow, today: date, **ending_days: Unpack[EndingValues]
+) -> ChangedValues:
     """Build the columns of an entry that ends; `ending_days` are fields of its term."""
     term = replace(row.term, **ending_days)
     not_public_from = find_first_non_public_day(row, row.disclosure_class_enum, today)
@@ -102,7 +115,7 @@ def find_first_non_public_day(
 
 def build_person_values(
     secrets: Secrets, entry_id: UUID, person: ResponsiblePersonNumber
-) -> dict[str, Any]:
+) -> PersonValues:
     """Build the row of a responsible person: the number, encrypted for this entry alone."""
     scheme = person.identifier.scheme.value
     sealed = secrets.seal(person.identifier.number, bound_to=f"{entry_id}:{scheme}")

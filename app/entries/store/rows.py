@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
+from app.entries.store.values import EntryFacts, VersionValues
 from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
@@ -33,7 +34,7 @@ class EntryRow(NamedTuple):
     actor_name: str
     recorded_at: datetime
     catalogue_version: int
-    facts: dict[str, Any]
+    facts: EntryFacts
     facts_digest: str
     severity: str | None
     decided_on: date
@@ -200,10 +201,10 @@ def select_other_terms_on_list(row: EntryRow, listed_entries: Iterable[ListedEnt
     ]
 
 
-def build_version_values(row: EntryRow) -> dict[str, Any]:
+def build_version_values(row: EntryRow) -> VersionValues:
     """Build the columns of a version from its row, as the base of the next version."""
     values = row._asdict()
     values["entry_id"] = values.pop("id")
     for name in ("source_ref", "replaces", "received_at", "black_active"):
         del values[name]
-    return values
+    return cast("VersionValues", values)

@@ -1,7 +1,6 @@
 """Writes of entries, and the reads that decide about a write: versions are added, never changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import (
@@ -18,6 +17,7 @@ from app.db.bulk import insert_many
 from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
 from app.entries.store.conditions import is_version_at
 from app.entries.store.rows import RecordedReference
+from app.entries.store.values import EntryValues, PersonValues, StatusChangeValues, VersionValues
 
 
 def find_recorded_references(
@@ -89,9 +89,9 @@ def find_versions_made_by(
 
 def add_entries(
     connection: Connection,
-    entries: Sequence[Mapping[str, Any]],
-    versions: Sequence[Mapping[str, Any]],
-    persons: Sequence[Mapping[str, Any]],
+    entries: Sequence[EntryValues],
+    versions: Sequence[VersionValues],
+    persons: Sequence[PersonValues],
 ) -> None:
     """Insert entries, versions and sealed numbers of responsible persons."""
     insert_many(connection, Entry, entries)
@@ -99,12 +99,14 @@ def add_entries(
     add_person_rows(connection, persons)
 
 
-def add_person_rows(connection: Connection, persons: Sequence[Mapping[str, Any]]) -> None:
+def add_person_rows(connection: Connection, persons: Sequence[PersonValues]) -> None:
     """Insert sealed numbers of responsible persons."""
     insert_many(connection, EntryPerson, persons)
 
 
-def add_status_changes(connection: Connection, status_changes: Sequence[Mapping[str, Any]]) -> None:
+def add_status_changes(
+    connection: Connection, status_changes: Sequence[StatusChangeValues]
+) -> None:
     """Insert status changes."""
     insert_many(connection, EntryTurn, status_changes)
 

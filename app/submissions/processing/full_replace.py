@@ -19,7 +19,9 @@ from app.db.engines import Connection
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
 from app.entries.service import (
+    ChangedValues,
     DryRun,
+    EntryFacts,
     NextVersion,
     Proposal,
     RecordingResult,
@@ -54,7 +56,6 @@ STEP_ROWS = 250
 MAX_COMPARISONS = 5
 
 
-ChangedColumns = dict[str, Any]
 """The columns in which the next version of an entry differs."""
 
 
@@ -172,7 +173,7 @@ def _judge_rows(
     results = []
     for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
         recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
-        told: RowRecording | ChangedColumns = outcome
+        told: RowRecording | ChangedValues = outcome
         if isinstance(proposal, Proposal) and recorded is not None:
             said = plan.said.setdefault(recorded.id, proposal.facts_digest)
             if recorded.id in plan.kept and said == proposal.facts_digest:
@@ -218,7 +219,7 @@ def _find_entry_id(outcome: RowRecording) -> UUID | None:
 
 def _compare_row(
     job: SubmissionJob, connection: Connection, law: Law, recorded: EntryRow, proposal: Proposal
-) -> RowRecording | ChangedColumns:
+) -> RowRecording | ChangedValues:
     """Compare a row with its recorded entry: unchanged, refused, or the columns to correct."""
     if recorded.void or recorded.list_type != proposal.list_type:
         return EntryConflict(entry_id=str(recorded.id))
@@ -231,7 +232,7 @@ def _compare_row(
     return RecordingResult(recorded.id, replayed=True) if differing is None else differing
 
 
-def _ends_or_hides(recorded: EntryRow, differing: ChangedColumns, law: Law) -> bool:
+def _ends_or_hides(recorded: EntryRow, differing: ChangedValues, law: Law) -> bool:
     """Return True if the corrected facts would end the entry or make it restricted."""
     after = recorded._replace(**differing)
     begun = recorded.compute_status(law.today) is not Status.scheduled
@@ -249,17 +250,17 @@ def _find_changed_columns(
     proposal: Proposal,
     *,
     rehearsing: bool = False,
-) -> dict[str, Any] | None:
+) -> ChangedValues | None:
     """Return the columns that change when the entry becomes as the row; None if none does.
 
     Raises:
         SubjectFixed: the row is about another subject.
         RegistryError: a rule refuses the facts of the row.
     """
-    facts = dict(proposal.facts)
-    if "extension" in recorded.facts:  # a later decision lengthened the term: it still does
-        for name in ("extension", "effective_until"):
-            facts[name] = recorded.facts[name]
+    facts: EntryFacts = {**proposal.facts}
+    if "extension" in recorded.facts:  # the extension of the term stays in force
+        facts["extension"] = recorded.facts["extension"]
+        facts["effective_until"] = recorded.facts["effective_until"]
     before, after = recorded.facts["subject"], facts["subject"]
     if {**before, "name": ""} != {**after, "name": ""}:
         raise SubjectFixed
@@ -411,7 +412,7 @@ def _build_exit_result(row: EntryRow, version: int | None = None) -> Result:
 
 
 def _append_next_version(
-    job: SubmissionJob, row: EntryRow, action: Action, differing: dict[str, Any]
+    job: SubmissionJob, row: EntryRow, action: Action, differing: ChangedValues
 ) -> NextVersion:
     names = {Action.correct: AuditAction.entry_corrected, Action.exit: AuditAction.entry_exited}
     return NextVersion(

@@ -15,6 +15,7 @@ from app.db.engines import Connection
 from app.entries.queries import EntryRow, read_versions
 from app.entries.schemas import RevocationCode
 from app.entries.service import (
+    ChangedValues,
     NextVersion,
     append_versions,
     apply_revocation,
@@ -103,7 +104,7 @@ def _reverse_step(job: SubmissionJob, connection: Connection, made: Sequence[Res
 
 def _restore_values(
     job: SubmissionJob, connection: Connection, row: EntryRow, law: Law, outcome: RowOutcome
-) -> Mapping[str, Any]:
+) -> ChangedValues:
     """The columns that differ once an entry is as it was before the submission."""
     if outcome is RowOutcome.accepted:
         return apply_revocation(connection, row, law, RevocationCode.wrong_subject, law.today)
