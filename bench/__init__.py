@@ -1,5 +1,5 @@
 """Side-by-side benchmarks: the registry and its peers in one run, on one machine.
 
-Nothing here is a test: times are measured, never asserted. `make bench` runs all of it and writes
-`bench/results.json`; `bench/README.md` says what is measured, how, and what is not comparable.
+Times are measured, never asserted. `make bench` runs everything and writes `bench/results.json`;
+`bench/README.md` describes the measurements and what is not comparable.
 """

@@ -1,8 +1,8 @@
-"""Checks: the registry beside its peers and the floors, as fast as each can.
+"""Checks: the registry compared with its peers and the floors, as fast as each can.
 
     python -m bench.checks [--sizes N ...] [--rounds N] [--only WORK ...] [--databases NAME ...]
 
-Each size is filled once for every side. Then all of them are up, and every round measures each of
+Each size is filled once for every side. Then all sides are up, and every round measures each of
 them once, one after the other; the medians of the rounds count. See bench/README.md.
 """
 
@@ -26,18 +26,18 @@ from bench.rows import compute_today
 from bench.sides import WORKS, WORKS_WITH_POCKETBASE, BenchmarkPlan, fill_sides, serve_sides
 
 MIN_ENTRIES = 1_000
-"""Entries: a large check asks for 250 that are listed, and none twice."""
+"""Entries: a large check contains 250 listed subjects, each once."""
 DATABASES = ("sqlite", "postgresql")
 
 EXPORT_SECONDS = 300
-"""Exports of a million entries take minutes: no further round of them once they took so long."""
+"""Exports of a million entries take minutes: no further round of them after this much time."""
 
 FiguresByKey = dict[Key, list[Figures]]
 """The figures of every round, by size, work and side."""
 
 
 def measure(plan: BenchmarkPlan, rounds: int) -> tuple[FiguresByKey, dict[str, str]]:
-    """Every side in turn, as many rounds as asked for, size by size; and the releases measured."""
+    """Measure every side in turn, size by size; return the figures and the measured releases."""
     figures_by_key: FiguresByKey = {}
     with fill_sides(plan) as sides, run_client() as load_client:
         for size in plan.sizes:
@@ -102,16 +102,16 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the table and write the results; everything made meanwhile is gone then."""
+    """Measure, print the table and write the results; remove all temporary files."""
     arguments = _parse_arguments()
     if min(arguments.sizes) < MIN_ENTRIES:
         raise BenchError(f"at least {MIN_ENTRIES} entries are needed")
     exit_on_sigterm()
     works = frozenset(arguments.only)
     home = Path(tempfile.mkdtemp(prefix="redblack-bench-"))
-    # At the very end: PostgreSQL's package, imported later, writes a lock there as it leaves.
+    # At the very end: the package of PostgreSQL, imported later, writes a lock there as it leaves.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    home.chmod(0o755)  # PostgreSQL may run as a user of its own
+    home.chmod(0o755)  # PostgreSQL may run as a separate user
     plan = BenchmarkPlan(
         home=home,
         day=compute_today(),

@@ -1,4 +1,4 @@
-"""The one table of `bench.checks`, and what is kept of it."""
+"""The table of `bench.checks`, and the results that are kept."""
 
 import platform
 import sqlite3
@@ -48,7 +48,7 @@ LIBRARIES = ("asyncpg", "fastapi", "httptools", "psycopg", "sqlalchemy", "uvicor
 
 
 def read_versions(other_versions: Mapping[str, str]) -> dict[str, str]:
-    """The releases that were measured."""
+    """Return the releases that were measured."""
     version_by_name = {"python": platform.python_version(), "sqlite": sqlite3.sqlite_version}
     return version_by_name | {name: version(name) for name in LIBRARIES} | dict(other_versions)
 
@@ -58,7 +58,7 @@ def build_results(
     release_by_name: Mapping[str, str],
     seconds: float,
 ) -> dict[str, Any]:
-    """What is kept: medians, ratios, and the single values of every round."""
+    """Build the results to keep: medians, ratios, and the single values of every round."""
     medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
     return {
         "measured": [
@@ -88,7 +88,7 @@ def _round_figures(figures: Figures) -> dict[str, float]:
 def print_report(
     figures_by_key: Mapping[Key, Sequence[Figures]], import_goals: Sequence[Goal]
 ) -> None:
-    """Print the table: each side as it was measured, and below it what its ratios are."""
+    """Print the table: each side as measured, and below it the ratios."""
     medians_by_key = {key: compute_medians(rounds) for key, rounds in figures_by_key.items()}
     goals = compute_goals(medians_by_key)
     lines = []

@@ -1,13 +1,13 @@
-"""A registry of a million entries in minutes: real ones, copied with numbers of their own.
+"""A registry of a million entries in minutes: copies of real ones with numbers of their own.
 
-The registry records a few decisions by its API. What it wrote for each, in whichever tables, is
-taken as a pattern: wherever a name, number, reference, id or digest of the decision stands, that of
-the next decision is put. Personal numbers are sealed and found by the registry's own functions, and
-digests are worked out anew, so that what comes of it is what the registry itself would have
-written; each pattern is held against the rows that it was made from before anything is copied.
+The registry records a few decisions by its API. The rows that it wrote for each decision, in all
+tables, become a pattern: every name, number, reference, id or digest of the decision is replaced by
+that of the next decision. Personal numbers are sealed and found by the registry's own functions,
+and digests are computed again, so that the result is equal to what the registry itself would have
+written. Each pattern is compared with its source rows before anything is copied.
 
-Instants are those of the last decision that was recorded, for they never decrease with the number
-of a change. The tables are written to directly, with the registry not running.
+Instants are those of the last recorded decision, because they never decrease with the number of a
+change. The tables are written to directly, while the registry is not running.
 """
 
 import hashlib
@@ -30,33 +30,33 @@ from bench import rows
 from bench.machine import BenchError
 
 PATTERN_COUNT = rows.DECIDED_OVER_DAYS
-"""Decisions that are recorded by the API. Behind them days and trades begin again."""
+"""Decisions that are recorded by the API; after them days and trades repeat."""
 BATCH_SIZE = 5_000
 UNCOPIED_TABLES = frozenset({"registry_state", "api_keys", "sealing_keys"})
 
 Row = tuple[str | bytes | int | None, ...]
 DecisionValues = Mapping[str, str]
-"""What is another in every decision, by name."""
+"""The values that differ between decisions, by name."""
 
 
 class RegistryStore(Protocol):
-    """A database of a registry that does not run, seen as its driver sees it."""
+    """A database of a registry that is not running, as its driver sees it."""
 
     def read(self, table: Table) -> list[Row]:
-        """All rows, with the columns in the table's order."""
+        """Return all rows, with the columns in the table's order."""
 
     def write(self, table: Table, new_rows: Iterable[Row]) -> None:
         """Add rows."""
 
     def finish(self, last_seq: int) -> None:
-        """Set the newest change number, and leave the database as it is to be served."""
+        """Set the newest change number, and leave the database ready to be served."""
 
 
 def clone_decisions(store: RegistryStore, secrets: Secrets, day: date, size: int) -> None:
-    """Copy what was recorded for the first decisions until there are `size` of them.
+    """Copy the rows of the first decisions until there are `size` decisions.
 
     Raises:
-        BenchError: what was recorded cannot be made from what differs between decisions.
+        BenchError: a recorded row cannot be built from the values that differ.
     """
     tables = [table for table in Base.metadata.sorted_tables if table.schema != LEDGER]
     recorded_rows = {
@@ -80,7 +80,7 @@ def clone_decisions(store: RegistryStore, secrets: Secrets, day: date, size: int
 
 @dataclass(frozen=True, slots=True)
 class _ResponsiblePerson:
-    """The number of the person who answers for a decision."""
+    """The number of the responsible person of a decision."""
 
     number: str
 
@@ -117,7 +117,7 @@ def _build_decision_values(
 
 
 def _add_id(values: dict[str, str], name: str, new_id: UUID) -> None:
-    """A UUID is written with dashes or without, by database and column."""
+    """Add both forms of a UUID: databases and columns write it with dashes or without."""
     values[name], values[f"{name}_hex"] = str(new_id), new_id.hex
 
 
@@ -126,19 +126,19 @@ def _add_id(values: dict[str, str], name: str, new_id: UUID) -> None:
 
 @dataclass(slots=True)
 class _DecisionPattern:
-    """The rows of one decision, with places for what differs."""
+    """The rows of one decision, with placeholders for the values that differ."""
 
     id_names: list[str]
     entry_id_name: str
-    """Which of the ids is the entry's: its person's number is sealed for that."""
+    """The name of the entry's id; the number of the person is sealed for this id."""
     facts_template: str
-    """The canonical form of what was decided, for its digest."""
+    """The canonical form of the facts, for their digest."""
     row_builders: list[tuple[Table, Callable[[DecisionValues], Row]]] = field(default_factory=list)
 
     def add_rows(
         self, new_rows: dict[Table, list[Row]], secrets: Secrets, day: date, serial: int
     ) -> None:
-        """The rows of another decision."""
+        """Add the rows of another decision."""
         values, responsible_person = _build_decision_values(secrets, day, serial)
         for name in self.id_names:
             _add_id(values, name, uuid7())
@@ -189,7 +189,7 @@ def _build_pattern(
 def _find_rows_with_ids(
     recorded_rows: Mapping[Table, Sequence[Row]], ids: set[str]
 ) -> Iterator[tuple[Table, Row]]:
-    """The rows in which an id of the decision stands, in whichever table."""
+    """Find the rows of all tables that contain an id of the decision."""
     for table, table_rows in recorded_rows.items():
         for row in table_rows:
             if any(_normalize_uuid(value) in ids for value in row):
@@ -209,7 +209,7 @@ def _find_rows_with_value(
 def _create_row_builder(
     table: Table, row: Row, recorded_values: DecisionValues
 ) -> Callable[[DecisionValues], Row]:
-    """What makes the same row for other marks."""
+    """Create a function that builds the same row from other values."""
     value_builders: list[Callable[[DecisionValues], str | bytes | int | None] | None] = []
     for column, value in zip(table.columns, row, strict=True):
         is_seq = column.name == "seq" and isinstance(column.type, BigInteger)
@@ -231,7 +231,7 @@ def _create_value_builder(
     value: str | bytes | int | None, recorded_values: DecisionValues, *, is_seq: bool
 ) -> Callable[[DecisionValues], str | bytes | int | None] | None:
     if is_seq:
-        # The number, or the text of it where the driver copies texts.
+        # The number, or its text if the driver copies texts.
         return (lambda others: int(others["seq"])) if isinstance(value, int) else _read_seq_text
     if isinstance(value, bytes):
         return lambda others: bytes.fromhex(others["ciphertext"])
@@ -248,7 +248,7 @@ def _read_seq_text(values: DecisionValues) -> str:
 
 
 def _insert_placeholders(text: str, values: DecisionValues) -> str:
-    """Put a place for each mark; the longest first, for a USCC holds an organisation code."""
+    """Replace each value by a placeholder, the longest first: a USCC contains another code."""
     name_by_value = {value: name for name, value in values.items() if name != "seq"}
     longest_first = sorted(name_by_value, key=len, reverse=True)
     finder = re.compile("|".join(map(re.escape, longest_first)))
@@ -256,7 +256,7 @@ def _insert_placeholders(text: str, values: DecisionValues) -> str:
 
 
 def _set_newest_instants(table: Table, row: Row, table_rows: Sequence[Row]) -> Row:
-    """The row with the newest instants of its table in place of its own."""
+    """Replace the instants of the row by the newest of its table."""
     values = list(row)
     for place, column in enumerate(table.columns):
         if isinstance(column.type, Instant) and values[place] is not None:
@@ -273,11 +273,11 @@ def _read_value(table: Table, row: Row, name: str) -> str | bytes | int | None:
 
 
 def _normalize_uuid(value: Any) -> str:  # noqa: ANN401 - any value of a driver
-    """A UUID without its dashes; other values as they are."""
+    """Return a UUID without dashes; other values as they are."""
     text = str(value)
     return text.replace("-", "") if len(text) == 36 else text  # noqa: PLR2004 - of a UUID
 
 
 def _format_hex(value: str | bytes | int | None) -> str:
-    """Bytes as digits, whether the driver gives bytes or (COPY) their text."""
+    """Return bytes as digits; the driver gives bytes or (COPY) their text."""
     return value.hex() if isinstance(value, bytes) else str(value).rpartition("x")[2]

@@ -1,4 +1,4 @@
-"""PostgreSQL for those that want one: a server as shipped, and databases in it."""
+"""PostgreSQL for the sides that need it: a server as shipped, and databases in it."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -14,12 +14,12 @@ from psycopg import sql
 from bench.machine import CoreShare, run_on_cores
 
 CONNECTIONS = 400
-"""As shipped it takes 100; here several registries and peers are up at once, each with its pool."""
+"""The default is 100; here several registries and peers are up at once, each with a pool."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """Where a side keeps what it holds; no address is the embedded SQLite."""
+    """The database of a side; no address means the embedded SQLite."""
 
     address: str
     measure_size: Callable[[], int]
@@ -27,24 +27,24 @@ class Database:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """A PostgreSQL server that runs."""
+    """A running PostgreSQL server."""
 
     address: str
     pid: int
 
     @property
     def default_database(self) -> Database:
-        """The database that it has from the start."""
+        """Return the database that exists from the start."""
         return _build_database(self.address)
 
     def read_version(self) -> str:
-        """The release of the server."""
+        """Return the release of the server."""
         with psycopg.connect(self.address) as connection:
             row = connection.execute("SHOW server_version").fetchone()
         return str(row[0]) if row else ""
 
     def create_database(self, name: str) -> Database:
-        """Make a further, empty database."""
+        """Create one more empty database."""
         with psycopg.connect(self.address, autocommit=True) as connection:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
         return _build_database(urlunsplit(urlsplit(self.address)._replace(path=f"/{name}")))
@@ -54,9 +54,9 @@ class Cluster:
 def run_cluster(
     home: Path, share: CoreShare, *, connections: int | None = None
 ) -> Iterator[Cluster]:
-    """Run a server until the block ends, on the cores that are not the measured server's."""
-    # As root the server runs as a user of its own, which must reach its files. Where it puts its
-    # socket is settled when the package is imported, once for the whole run.
+    """Run a server until the block ends, on the cores that the measured server does not use."""
+    # As root the server runs as a separate user, who must reach its files. The place of its socket
+    # is fixed when the package is imported, once for the whole run.
     runtime = home.parent / "run"
     runtime.mkdir(mode=0o700, exist_ok=True)
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)

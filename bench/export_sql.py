@@ -1,9 +1,9 @@
-"""The lines of an export, made by the database alone: what SQL can do at its best.
+"""The lines of an export, made by the database alone: the best that SQL can do.
 
 One query for each database, with the same members as a line of `GET /v1/exports/entries`: twins of
-`app/exports/snapshot.py` and of what that is made of. What hangs on the calendar (which deadlines
-are due soon) is worked out before and put in as a day. `take_down` is told of entries on show only
-as that it is due, without its last day; in the benchmark nothing is on show.
+`app/exports/snapshot.py` and of its parts. The part that depends on the calendar (which deadlines
+are due soon) is computed before and inserted as a day. Of published entries `take_down` has only
+the fact that it is due, without its last day; in the benchmark nothing is published.
 """
 
 from datetime import date
@@ -203,9 +203,9 @@ INSTANT_FORMAT = """'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"'"""
 
 
 def build_query(database: str, day: date, due_soon_until: date, limit: int | None = None) -> str:
-    """The query for a day; its lines are JSON.
+    """Build the query for a day; its lines are JSON.
 
-    All of them come in whichever order is the fastest, the first few in that of an export.
+    All lines come in the fastest order, the first few in the order of an export.
     """
     values = {
         "day": day.isoformat(),
@@ -226,7 +226,7 @@ def build_query(database: str, day: date, due_soon_until: date, limit: int | Non
 
 
 def _format_uuid(column: str) -> str:
-    """SQLite holds a UUID as 32 digits; an export writes it with dashes."""
+    """SQLite stores a UUID as 32 digits; an export writes it with dashes."""
     parts = ((1, 8), (9, 4), (13, 4), (17, 4), (21, 12))
     return " || '-' || ".join(f"substr({column}, {first}, {length})" for first, length in parts)
 

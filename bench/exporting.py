@@ -1,8 +1,8 @@
-"""Exports: the registry's stream beside the same lines made in SQL by the database's own command.
+"""Exports: the registry's stream compared with the same lines from the database's command.
 
-What is read is counted and thrown away. The registry has one core, PostgreSQL and the reader the
-others; of the commands `sqlite3` and `psql` have the core that the registry would have, and
-PostgreSQL and the reader the others likewise.
+The reader counts and discards all data. The registry has one core, PostgreSQL and the reader the
+others; the commands `sqlite3` and `psql` have the core that the registry would have, and PostgreSQL
+and the reader the others.
 """
 
 import shutil
@@ -30,7 +30,7 @@ from bench.registry import PreparedRegistry, ServedRegistry
 
 PATH = "/v1/exports/entries?scope=all"
 COMPARED_LINES = 300
-"""So many lines are held against each other: those that were recorded, and copies of them."""
+"""Number of lines that are compared: recorded entries and copies of them."""
 CHUNK_BYTES = 1 << 20
 MEMORY_SAMPLE_SECONDS = 0.1
 IDLE_SAMPLES = 10
@@ -39,7 +39,7 @@ MAX_TRAILER_BYTES = 4096
 
 @dataclass(frozen=True, slots=True)
 class _StreamSummary:
-    """What was read of a stream: lines, and what the last one says."""
+    """The summary of a stream: its lines, and the content of the last one."""
 
     line_count: int
     last_line: bytes
@@ -90,7 +90,7 @@ class RegistryExport:
         )
 
     def read_first(self, count: int) -> list[dict[str, Any]]:
-        """The first lines, read."""
+        """Read the first lines."""
         with self._stream() as parts:
             return _parse_first_lines(parts, count)
 
@@ -142,7 +142,7 @@ class CommandExport:
         )
 
     def read_first(self, count: int) -> list[dict[str, Any]]:
-        """The first lines, read.
+        """Read the first lines.
 
         Raises:
             BenchError: the command failed.
@@ -203,10 +203,10 @@ def _parse_first_lines(chunks: Iterable[bytes], count: int) -> list[dict[str, An
 def build_command_export(
     database: str, registry: PreparedRegistry, registry_export: RegistryExport
 ) -> CommandExport | None:
-    """The command beside a registry's export, proved to say the same; None where there is none.
+    """Build the command for the same lines as a registry's export; None if there is none.
 
     Raises:
-        BenchError: a line that it makes is not the registry's.
+        BenchError: a line of the command differs from that of the registry.
     """
     name = "sqlite3" if database == "sqlite" else "psql"
     command = shutil.which(name)
@@ -238,7 +238,7 @@ def build_command_export(
 
 
 def _compute_due_soon_until(registry: PreparedRegistry, day: date) -> date:
-    """The last deadline that counts as due soon on a day, by the registry's own calendar."""
+    """Return the last deadline that counts as due soon on a day, by the registry's own calendar."""
     environment = registry.environment
     opened_registry = Registry.open(
         Settings(

@@ -1,4 +1,4 @@
-"""What each side does for an answer, and what it leaves out: without it no ratio means anything."""
+"""Features of each side in the measured answers, and what it lacks: the ratios depend on them."""
 
 from app.settings import Settings
 from bench.sides import ASGI, FASTAPI, POCKETBASE, REGISTRY_NAMES, TUTORIAL

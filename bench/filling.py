@@ -1,4 +1,4 @@
-"""Every side with the same decisions in it, whole cities of them, before anything is measured."""
+"""Filling of every side with the same decisions, before anything is measured."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,20 +21,20 @@ from bench.stores import open_postgresql_store, open_sqlite_store
 
 @dataclass(frozen=True, slots=True)
 class FillOrder:
-    """With what each side is filled, and on which cores it runs meanwhile."""
+    """The decisions for each side, and the cores for the filling."""
 
     day: date
     size: int
     share: CoreShare
 
     def build_records(self) -> Iterator[dict[str, Any]]:
-        """The decisions as the peers keep them."""
+        """Build the decisions as the peers store them."""
         for serial in range(self.size):
             yield pocketbase.build_record(rows.build_row(serial, self.day))
 
 
 def fill_registry(home: Path, database: Database | None, order: FillOrder) -> PreparedRegistry:
-    """A new registry with so many decisions; without a database the embedded one."""
+    """Fill a new registry with `size` decisions; without a database the embedded one."""
     home.mkdir(mode=0o755)
     registry = prepare_registry(home, database or build_embedded_database(home))
     _record_first_decisions(registry, order)
@@ -52,7 +52,7 @@ def _record_first_decisions(registry: PreparedRegistry, order: FillOrder) -> Non
     """Record the first decisions as a department does."""
     with registry.serve(order.share.server) as served, served.open_department_client() as client:
         for serial in range(PATTERN_COUNT):
-            # Through JSON, for days are written as texts.
+            # Through JSON, because days are written as texts.
             body = orjson.dumps(rows.build_row(serial, order.day))
             answer = client.post(
                 "/v1/entries", content=body, headers={"Content-Type": "application/json"}
@@ -62,14 +62,14 @@ def _record_first_decisions(registry: PreparedRegistry, order: FillOrder) -> Non
 
 
 def fill_pocketbase(home: Path, command: Path, order: FillOrder) -> None:
-    """A new PocketBase with so many records."""
+    """Fill a new PocketBase with `size` records."""
     with pocketbase.serve_new(home, command, order.share.server):
         pass
     pocketbase.insert_records(home, order.build_records())
 
 
 def fill_tutorial(home: Path, database: Database, order: FillOrder) -> None:
-    """The database of the tutorial's app with so many rows."""
+    """Fill the database of the tutorial's app with `size` rows."""
     with applications.serve_tutorial(home, database, order.share.server):
         pass
     applications.insert_records(database, order.build_records())

@@ -1,4 +1,4 @@
-"""What the figures come to: each ratio that was asked for, and whether it is reached."""
+"""Goals of the benchmark: the required ratios, and the measured ones."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,14 +15,14 @@ Medians = Mapping[Key, Figures]
 SQLITE, POSTGRESQL = REGISTRY_NAMES["sqlite"], REGISTRY_NAMES["postgresql"]
 EXPORT_COMMANDS = {SQLITE: "sqlite3", POSTGRESQL: "psql"}
 MAX_EXPORT_MEMORY_BYTES = 32 * MEGABYTE
-"""An export whose server grows by no more holds pages, and not the whole."""
+"""A server that grows by less during an export holds pages, and not the whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """A ratio, and what it must be; `aim` is what would be better still.
+    """A measured ratio and the required one; `aim` is a better value to aim for.
 
-    Where nothing is needed it is told beside the others, to read them by.
+    Without a required value the ratio is only information.
     """
 
     size: int
@@ -31,9 +31,9 @@ class Goal:
     against: str
     value: float
     by_core: float | None = None
-    """The same ratio, of what each server gives for a second of processor time of its own.
+    """The same ratio by the processor time of each server (answers a second of it).
 
-    Of growth: of the processor time that a check takes.
+    Of growth: by the processor time that a check takes.
     """
     needed: float | None = None
     aim: float | None = None
@@ -42,13 +42,13 @@ class Goal:
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether it is what it must be."""
+        """Return whether the required value is reached; None if no value is required."""
         if self.needed is None:
             return None
         return self.value <= self.needed if self.at_most else self.value >= self.needed
 
     def to_dict(self) -> dict[str, Any]:
-        """As the results keep it."""
+        """Return the goal as it is written to the results."""
         return {
             "size": self.size,
             "work": self.work,
@@ -65,7 +65,7 @@ class Goal:
 
 
 def compute_goals(medians: Medians) -> list[Goal]:
-    """Every ratio both sides of which were measured."""
+    """Compute every ratio for which both sides were measured."""
     sizes = sorted({size for size, _, _ in medians})
     return [
         goal
@@ -76,7 +76,7 @@ def compute_goals(medians: Medians) -> list[Goal]:
 
 
 def build_import_goals(submissions: Mapping[str, Any]) -> list[Goal]:
-    """How long checks take while a file is imported, as `bench.submissions` kept it."""
+    """Build the goals of checks during an import from the results of `bench.submissions`."""
     return [
         Goal(
             size=submissions["rows"],
@@ -100,7 +100,7 @@ def _build_rate_comparison(
     aim: float | None = None,
     against_work: str = "",
 ) -> Callable[[Medians, int], list[Goal]]:
-    """A rate by another one."""
+    """Build the ratio of two rates."""
 
     def build_goals(medians: Medians, size: int) -> list[Goal]:
         ours = medians.get((size, work, side))
@@ -127,7 +127,7 @@ def _build_rate_comparison(
 
 
 def _build_growth_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
-    """What a check takes on the largest by what it takes on a small one."""
+    """Build the ratio of the time of a check on the largest registry to that on a small one."""
 
     def build_goals(medians: Medians, size: int) -> list[Goal]:
         large, small = medians.get((size, "check", side)), medians.get((size, "growth", side))
@@ -153,7 +153,7 @@ def _build_growth_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
 
 
 def _build_memory_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
-    """Whether an export's server holds pages or the whole."""
+    """Build the goal that an export's server holds pages, and not the whole."""
 
     def build_goals(medians: Medians, size: int) -> list[Goal]:
         export = medians.get((size, "export", side))
@@ -176,11 +176,11 @@ def _build_memory_comparison(side: str) -> Callable[[Medians, int], list[Goal]]:
 
 
 def _compare_workers(medians: Medians, size: int) -> list[Goal]:
-    """Two workers on two cores: what the server's own processor time came to, and raw rates.
+    """Compare two workers with one: by the processor time of the server, and by raw rates.
 
-    On two cores the client and the database take of what two workers would have; one worker has
-    its core for itself. So each is held against the processor time that it had: answers a second of
-    two whole cores by those of one.
+    On two cores the client and the database take a part of what two workers would have; one worker
+    has a core for itself. Each is therefore compared by the processor time that it had: answers a
+    second of two whole cores by those of one.
     """
     one, two = medians.get((size, "check", POSTGRESQL)), medians.get((size, "workers", POSTGRESQL))
     if one is None or two is None or not one.rate_by_server_core or not two.rate_by_server_core:

@@ -1,9 +1,9 @@
 """The client that asks as fast as answers come: a process of its own, on cores of its own.
 
 A fixed number of connections, kept alive, each with one request under way (a closed loop). Requests
-are bytes before any clock runs, and of an answer nothing is read but where it ends; whether it was
-the right one is looked at when the clock has stopped. So the client costs a small part of what any
-server does, and says itself when that part was all of its core.
+are bytes before the measured time begins, and of an answer only its end is read; its content is
+compared after the measured time. So the client costs a small part of the cost of any server, and
+reports if that part used its whole core.
 """
 
 import asyncio
@@ -26,14 +26,14 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 HEADER_END = b"\r\n\r\n"
 OK_STATUS_LINE = b"HTTP/1.1 200"
 MAX_WAIT_SECONDS = 120
-"""Longest wait for answers that are under way when the time is up."""
+"""Longest wait for answers that are under way when the time is over."""
 BUSY_SHARE = 0.9
-"""From this share of its cores' time on it may be the client that is slow, and not the server."""
+"""From this share of its cores' time on the client may be the slow part, and not the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is sent, and what the answer must hold, so many times, to be the right one."""
+    """The bytes of a request, and the text that a correct answer contains `count` times."""
 
     content: bytes
     expected_text: bytes
@@ -42,9 +42,9 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Requests to go round, over how many connections, and for how long.
+    """Requests to send in a loop, the number of connections, and the duration.
 
-    `processes` are the roots of the process trees whose work is counted, by name.
+    `processes` are the roots of the process trees whose processor time is counted, by name.
     """
 
     address: str
@@ -58,9 +58,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadResult:
-    """What came of a load: answers a second, milliseconds, errors, and seconds of processor time.
+    """The result of a load: answers a second, milliseconds, errors, and seconds of processor time.
 
-    Everything but `errors` is of the time after the warm-up; `answers` may hold parts of some.
+    Everything but `errors` is of the time after the warm-up; `answers` may contain parts of some.
     """
 
     rate: float
@@ -72,7 +72,7 @@ class LoadResult:
     cpu_seconds: dict[str, float]
 
     def compute_busy_share(self, cores: int) -> float:
-        """The share of its cores' time that the client, and what else ran there, took."""
+        """Return the share of its cores' time that the client, and other processes there, took."""
         other_seconds = sum(
             seconds for name, seconds in self.cpu_seconds.items() if name != "server"
         )
@@ -80,7 +80,7 @@ class LoadResult:
 
 
 class LoadClient:
-    """The process that asks, as whoever measures sees it."""
+    """The handle of the client process."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -89,7 +89,7 @@ class LoadClient:
         """Put a load on a server.
 
         Raises:
-            BenchError: it answered in a way that is not understood, or not at all.
+            BenchError: an answer is not understood, or none came.
         """
         try:
             self._connection.send(load)
@@ -103,7 +103,7 @@ class LoadClient:
 
 @contextmanager
 def run_client() -> Iterator[LoadClient]:
-    """Run the process that asks until the block ends."""
+    """Run the client process until the block ends."""
     spawn = multiprocessing.get_context("spawn")
     own_end, child_end = spawn.Pipe()
     process = spawn.Process(target=_serve_loads, args=(child_end,), daemon=True)
@@ -127,7 +127,7 @@ def _serve_loads(connection: Connection) -> None:
         except (EOFError, KeyboardInterrupt):
             return
         gc.collect()
-        gc.disable()  # answers are kept until the end, and looking through them takes time
+        gc.disable()  # answers are kept until the end, and comparing them takes time
         try:
             with run_on_cores(load.cores):
                 connection.send(uvloop.run(_LoadRun(load).run()))
@@ -140,7 +140,7 @@ def _serve_loads(connection: Connection) -> None:
 
 
 class _LoadRun:
-    """One load: the connections share it, and note here what was answered when."""
+    """One load: the connections share it, and record here every answer and its time."""
 
     def __init__(self, load: Load) -> None:
         self.load = load
@@ -152,10 +152,10 @@ class _LoadRun:
         self.finished = asyncio.Event()
         self.connecting: set[asyncio.Future[None]] = set()
         self.answers: list[tuple[int, float, float, bytes]] = []
-        """Which request, when it was sent, when it was answered, and the answer."""
+        """The request, the time of sending, the time of the answer, and the answer."""
 
     async def run(self) -> LoadResult:
-        """Warm up, measure, and look at the answers."""
+        """Warm up, measure, and compare the answers."""
         load = self.load
         for _ in range(load.connections):
             await self.connect()
@@ -182,24 +182,24 @@ class _LoadRun:
         return self._build_result(started, ended, cpu_seconds)
 
     async def connect(self) -> None:
-        """Open a connection, which begins to ask."""
+        """Open a connection, which starts to send."""
         name, _, port = self.load.address.removeprefix("http://").partition(":")
         await asyncio.get_running_loop().create_connection(
             lambda: _HttpConnection(self), name, int(port)
         )
 
     def handle_disconnect(self) -> None:
-        """Count a question that a server hung up on, and go on over a new connection."""
+        """Count a request whose connection the server closed, and open a new connection."""
         self.lost_count += 1
         self.pending_count -= 1
         if self.is_running and self.failure is None:
             connecting = asyncio.ensure_future(self.connect())
-            self.connecting.add(connecting)  # a task that nobody holds may be collected
+            self.connecting.add(connecting)  # a task without a reference may be collected
             connecting.add_done_callback(self.connecting.discard)
         self.finish_if_done()
 
     def finish_if_done(self) -> None:
-        """Note when the last answer has come after the time was up, or that all is in vain."""
+        """Finish if the last answer has come after the time was over, or if nothing can come."""
         if self.failure is not None or not (self.is_running or self.pending_count):
             self.finished.set()
 
@@ -245,7 +245,7 @@ class _HttpConnection(asyncio.Protocol):
 
     def __init__(self, load_run: _LoadRun) -> None:
         self.load_run = load_run
-        self.partial_head = b""  # of a head that has not come whole
+        self.partial_head = b""  # of a head that is not complete
         self.parts: list[bytes] = []
         self.missing_bytes = 0
         self.is_waiting = False
@@ -256,13 +256,13 @@ class _HttpConnection(asyncio.Protocol):
         self._send_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """A server that hangs up on a question has not answered it."""
+        """A server that closes the connection has not answered its request."""
         del exc
         if self.is_waiting:
             self.load_run.handle_disconnect()
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of an answer, mostly the whole of it."""
+        """Receive a part of an answer, mostly the whole of it."""
         if self.missing_bytes:
             self.parts.append(data)
             self.missing_bytes -= len(data)
@@ -325,7 +325,7 @@ def _list_process_tree(pid: int) -> list[psutil.Process]:
 
 
 def _sum_cpu_seconds(processes: Iterable[psutil.Process]) -> float:
-    """The seconds of processor time that processes took so far; one that has ended took none."""
+    """Return the seconds of processor time that processes took so far; an ended one counts 0."""
     seconds = 0.0
     for process in processes:
         try:

@@ -1,4 +1,4 @@
-"""The machine that is measured on: its cores, memory by process, and processes that surely end."""
+"""The machine of the benchmark: its cores, memory by process, and processes that surely end."""
 
 import math
 import os
@@ -28,11 +28,11 @@ Cores = frozenset[int]
 
 
 class BenchError(Exception):
-    """What was to be measured did not run; the sentence says which part."""
+    """A measurement did not run; the message names the part."""
 
 
 def compute_percentile(ascending_values: Sequence[float], share: float) -> float:
-    """The value, of ascending ones, that this share of them does not exceed; none gives none."""
+    """Return the value that this share of the ascending values does not exceed."""
     return (
         ascending_values[max(0, math.ceil(share * len(ascending_values)) - 1)]
         if ascending_values
@@ -45,20 +45,20 @@ def compute_percentile(ascending_values: Sequence[float], share: float) -> float
 
 @dataclass(frozen=True, slots=True)
 class CoreShare:
-    """Which cores the measured server gets, and which all others (client, database server)."""
+    """The cores of the measured server, and of all others (client, database server)."""
 
     server: Cores
     others: Cores
 
 
 def share_all_cores() -> CoreShare:
-    """Server and client share all cores, as on a small machine in use."""
+    """Let server and client share all cores, as on a small machine in use."""
     usable = frozenset(os.sched_getaffinity(0))
     return CoreShare(usable, usable)
 
 
 def reserve_one_core() -> CoreShare:
-    """The server has one core for itself; on a machine of one core there is no other."""
+    """Reserve one core for the server; a machine of one core has no other for the client."""
     usable = frozenset(os.sched_getaffinity(0))
     own = frozenset({max(usable)})
     return CoreShare(own, usable - own or own)
@@ -66,7 +66,7 @@ def reserve_one_core() -> CoreShare:
 
 @contextmanager
 def run_on_cores(cores: Cores) -> Iterator[None]:
-    """This thread, and every thread and process that it starts meanwhile, runs on these cores."""
+    """Run this thread, and every thread and process that it starts meanwhile, on these cores."""
     previous_cores = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)
     try:
@@ -82,7 +82,7 @@ def run_on_cores(cores: Cores) -> Iterator[None]:
 class MemoryUsage:
     """Proportional set size (PSS) of a process and all its children together, in bytes.
 
-    Pages that processes share count once in all, so the sum over a tree is what the tree costs.
+    Pages that processes share count once in all, so the sum over a tree is the cost of the tree.
     """
 
     pid: int
@@ -92,11 +92,11 @@ class MemoryUsage:
 
     @property
     def bytes_above_idle(self) -> int:
-        """How much more than when idle it held at its fullest."""
+        """Return the maximum above the idle value."""
         return max(0, self.peak_bytes - self.idle_bytes)
 
     def take_sample(self) -> int:
-        """What the tree holds now."""
+        """Measure the tree now."""
         root = psutil.Process(self.pid)
         used_bytes = sum(map(_read_proportional_set_size, [root, *root.children(recursive=True)]))
         self.peak_bytes = max(self.peak_bytes, used_bytes)
@@ -106,7 +106,7 @@ class MemoryUsage:
 def _read_proportional_set_size(process: psutil.Process) -> int:
     try:
         return int(process.memory_full_info().pss)
-    except psutil.NoSuchProcess:  # it ended between being listed and being asked
+    except psutil.NoSuchProcess:  # it ended after it was listed
         return 0
 
 
@@ -114,9 +114,9 @@ def _read_proportional_set_size(process: psutil.Process) -> int:
 def watch_memory(
     pid: int, *, interval_seconds: float = SAMPLE_SECONDS, idle_samples: int = IDLE_SAMPLES
 ) -> Iterator[MemoryUsage]:
-    """Sample the memory of a process tree until the block ends; idle is what it was just before.
+    """Sample the memory of a process tree until the block ends; idle is its memory just before.
 
-    `every` is in seconds: a sample takes milliseconds of a core, which a client may want itself.
+    The interval is in seconds: a sample takes milliseconds of a core that a client may need.
     """
     memory = MemoryUsage(pid)
     is_over = threading.Event()
@@ -148,17 +148,17 @@ def _sample_until(memory: MemoryUsage, is_over: threading.Event, interval_second
 
 
 def find_command(name: str) -> Path:
-    """A command of the environment that this runs in."""
+    """Find a command of the environment of this process."""
     return Path(sys.executable).with_name(name)
 
 
 def run_command(
     arguments: Sequence[str | Path], *, home: Path, environment: Mapping[str, str]
 ) -> str:
-    """Run a command to its end and give what it printed.
+    """Run a command to its end and return its output.
 
     Raises:
-        BenchError: it failed; with the last of what it said.
+        BenchError: it failed; with the end of its output.
     """
     done = subprocess.run(  # noqa: S603 - commands of this environment
         list(arguments),
@@ -183,7 +183,7 @@ def run_server(
     cores: Cores,
     readiness_url: str,
 ) -> Iterator[int]:
-    """Run a server on some cores, from when `ready` answers 200 until the block ends; its pid.
+    """Run a server on some cores from its first answer 200 until the block ends; yield its pid.
 
     Raises:
         BenchError: it did not come up.
@@ -214,7 +214,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], readiness_url: str, log:
 
 
 def _end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process that was started here, and whatever it started that outlives it."""
+    """End a process that was started here, with all its remaining children."""
     try:
         descendants = psutil.Process(process.pid).children(recursive=True)
     except psutil.NoSuchProcess:
@@ -231,7 +231,7 @@ def _end_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def exit_on_sigterm() -> None:
-    """Let a SIGTERM end the run like Ctrl-C does: with what was started ended first."""
+    """Let a SIGTERM end the run as Ctrl-C does: child processes are ended first."""
 
     def exit_run(_number: int, _frame: FrameType | None) -> None:
         raise SystemExit(1)
@@ -240,14 +240,14 @@ def exit_on_sigterm() -> None:
 
 
 def find_free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
+    """Return a port of the loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def compute_folder_size(folder: Path) -> int:
-    """The bytes of all files in a folder and below, with what SQLite has yet to write back."""
+    """Return the bytes of all files below a folder, after SQLite has written its log back."""
     for log in folder.rglob("*-wal"):
         with closing(sqlite3.connect(log.with_name(log.name.removesuffix("-wal")))) as database:
             database.execute("PRAGMA wal_checkpoint(TRUNCATE)")

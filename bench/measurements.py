@@ -1,4 +1,4 @@
-"""One measurement of one side, made anew in every round."""
+"""One measurement of one side, repeated in every round."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ CONNECTIONS = 16
 FEW_CONNECTIONS = 4
 """For large answers: each takes a core for long, and sixteen at once would only queue."""
 MEMORY_SAMPLE_SECONDS = 0.5
-"""Seldom: a sample takes milliseconds of the core that the client needs."""
+"""Rare: a sample takes milliseconds of the core that the client needs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one measurement gave; None where it has no such figure.
+    """The figures of one measurement; None if it has no such figure.
 
     `rate` is a second, `p50` and `p99` milliseconds, memory bytes of the server with its children.
     """
@@ -32,26 +32,26 @@ class Figures:
     memory_above_idle: int | None
     errors: int
     server_cores: float | None
-    """How many cores the server kept at work."""
+    """Number of cores that the server kept busy."""
     beside_cores: float | None
-    """The same of the client and, where there is one, the database's own processes."""
+    """The same of the client and, if there is one, the database's own processes."""
     rate_by_server_core: float | None
-    """The rate by the processor time that the server took: what a whole core of it would give."""
+    """The rate by the processor time of the server: the rate of a whole core."""
 
 
 class Measurement(Protocol):
-    """What is measured in every round, of which side."""
+    """A measurement of one side that every round repeats."""
 
     @property
     def work(self) -> str:
-        """What is done: check, many, subject, export, growth or workers."""
+        """The kind of work: check, many, subject, export, growth or workers."""
 
     @property
     def side(self) -> str:
-        """Who does it."""
+        """The measured side."""
 
     def measure(self, round_number: int) -> Figures:
-        """Measure it once; every round asks for other subjects, and all sides for the same."""
+        """Measure once; every round uses other subjects, and the same ones for all sides."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class LoadMeasurement:
     share: CoreShare
     connections: int = CONNECTIONS
     subjects_per_answer: int = 1
-    """How many subjects one answer is about."""
+    """Number of subjects in one answer."""
 
     def measure(self, round_number: int) -> Figures:
         """Warm up for a quarter of the time, and measure."""

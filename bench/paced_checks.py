@@ -1,8 +1,8 @@
-"""Checks while something else goes on: a process of its own asks at a fixed rate.
+"""Checks during other work: a separate process asks at a fixed rate.
 
-Each connection has a timetable and one question under way at most. A latency counts from the moment
-at which the question was due, so that one slow answer makes those behind it late too, as it would
-make people wait. What is asked is known beforehand, and a wrong answer counts as an error.
+Each connection has a timetable and at most one request under way. A latency counts from the moment
+at which the request was due, so that one slow answer also delays those after it, as it would make
+people wait. The correct answers are known beforehand, and a wrong one counts as an error.
 """
 
 import multiprocessing
@@ -26,12 +26,12 @@ CONNECTIONS = 4
 QUESTIONS_PER_SECOND = 40.0
 """Questions a second, of all connections together."""
 FIRST_UNLISTED_SERIAL = 9_000_000
-"""From this serial on nothing is imported: they are asked for, and nothing is on file."""
+"""From this serial on nothing is imported: these subjects are not on file."""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckSchedule:
-    """Whom to ask, with which key, and about which listed serials (from 0)."""
+    """The address, the API key, and the number of listed serials (from 0)."""
 
     address: str
     key: str
@@ -89,7 +89,7 @@ def _run_all_connections(schedule: CheckSchedule, is_over: Event, sender: Connec
 def _run_connection(
     schedule: CheckSchedule, is_over: Event, started: float, connection_index: int
 ) -> PacedResults:
-    """Keep one connection's timetable."""
+    """Send the requests of one connection by its timetable."""
     results, random = PacedResults(), Random(connection_index)  # noqa: S311 - no secrets
     interval = CONNECTIONS / QUESTIONS_PER_SECOND
     due = started + connection_index / QUESTIONS_PER_SECOND

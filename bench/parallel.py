@@ -1,4 +1,4 @@
-"""Long work side by side, each piece in a process of its own, which surely ends with this one."""
+"""Long work in parallel, each piece in a process of its own, which surely ends with this one."""
 
 import multiprocessing
 from collections import deque
@@ -13,7 +13,7 @@ from bench.machine import END_SECONDS, BenchError, exit_on_sigterm
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is to be done: a function of a module, and what it is given."""
+    """A task: a function of a module, and its arguments."""
 
     name: str
     function: Callable[..., Any]
@@ -21,7 +21,7 @@ class Task:
 
 
 def run_parallel(tasks: Sequence[Task], max_parallel: int) -> Iterator[tuple[str, Any]]:
-    """Do all of them, some at once, begun in this order; each name with what came of it.
+    """Run all tasks, some at once, begun in this order; yield each name with its result.
 
     Raises:
         BenchError: one of them failed; the others are ended.

@@ -32,7 +32,7 @@ FINISHED_STATES = frozenset({"done", "stopped", "refused", "lapsed", "reversed",
 
 @dataclass(frozen=True, slots=True)
 class ServedRegistry:
-    """A registry that runs, with keys of who sends, who asks, and who oversees."""
+    """A running registry, with keys of a department, an approval officer and an auditor."""
 
     address: str
     pid: int
@@ -42,7 +42,7 @@ class ServedRegistry:
     measure_size: Callable[[], int]
 
     def open_department_client(self) -> httpx.Client:
-        """A client of the department that sends."""
+        """Open a client of the department."""
         headers = {"Authorization": f"Bearer {self.department_key}"}
         return httpx.Client(base_url=self.address, headers=headers, timeout=600, trust_env=False)
 
@@ -52,19 +52,19 @@ class ServedRegistry:
 
 @contextmanager
 def provide_sqlite(home: Path, _share: CoreShare) -> Iterator[Database]:
-    """The embedded database, in the process of the registry itself."""
+    """Provide the embedded database, in the process of the registry itself."""
     yield build_embedded_database(home)
 
 
 @contextmanager
 def provide_postgresql(home: Path, share: CoreShare) -> Iterator[Database]:
-    """A PostgreSQL of its own with its settings as shipped, on the cores not the registry's."""
+    """Provide a separate PostgreSQL with its settings as shipped, on the cores of the others."""
     with run_cluster(home, share) as server:
         yield server.default_database
 
 
 def build_embedded_database(home: Path) -> Database:
-    """The embedded database below a home."""
+    """Return the embedded database below a home directory."""
     return Database("", partial(compute_folder_size, home / "var"))
 
 
@@ -76,7 +76,7 @@ DATABASE_PROVIDERS = {"sqlite": provide_sqlite, "postgresql": provide_postgresql
 
 @dataclass(frozen=True, slots=True)
 class PreparedRegistry:
-    """A registry that is set up and not served yet, with a key for each thing that is measured."""
+    """A registry that is set up but not served yet, with a key for each kind of work."""
 
     home: Path
     environment: dict[str, str]
@@ -158,13 +158,13 @@ def _create_key(home: Path, environment: Mapping[str, str], role: str, departmen
 
 @dataclass(frozen=True, slots=True)
 class SentFile:
-    """What became of a file that was sent."""
+    """The result of a file that was sent."""
 
     rows: int
     seconds: float
-    """As the registry tells it: from `received_at` to `finished_at`."""
+    """By the registry: from `received_at` to `finished_at`."""
     wall_seconds: float
-    """As the client sees it: from the first byte sent until the end was read."""
+    """By the client: from the first byte sent to the final state."""
     refused_rows: int
     """Rows that were not accepted."""
 
@@ -173,7 +173,7 @@ def send_file(registry: ServedRegistry, file: Path, rows: int) -> SentFile:
     """Send an NDJSON file as one submission and wait for its end.
 
     Raises:
-        BenchError: it was not taken, or did not end in time.
+        BenchError: it was not accepted, or did not end in time.
     """
     with registry.open_department_client() as client, file.open("rb") as body:
         started = time.perf_counter()

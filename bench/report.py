@@ -1,6 +1,6 @@
 """One table for people, one file for comparing runs.
 
-`results.json` holds nothing of the machine but how many cores it has: no name, no path, no day.
+`results.json` contains nothing of the machine except its number of cores: no name, no path, no day.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,9 +24,9 @@ def print_table(
     width: int = 110,
     text_column_count: int = 1,
 ) -> None:
-    """Print one table, and below it what must be known to read it.
+    """Print one table, and below it the notes that explain it.
 
-    The first `texts` columns hold words, the others figures.
+    The first `texts` columns contain words, the others figures.
     """
     table = Table(title=title, title_justify="left", caption=notes, caption_justify="left")
     wrapped = text_column_count == 1  # a second column of words leaves the first no room to share
@@ -41,12 +41,12 @@ def print_table(
 
 
 def print_progress(message: str) -> None:
-    """Tell on standard error what is at work, for a run takes minutes."""
+    """Print the current step to standard error, because runs take minutes."""
     Console(stderr=True).print(message, highlight=False, soft_wrap=True)
 
 
 def write_results(part: str, results: dict[str, Any], file: Path = RESULTS) -> None:
-    """Write the results of one part, and leave those of the others."""
+    """Write the results of one part, and keep those of the others."""
     parts = orjson.loads(file.read_bytes()) if file.exists() else {}
     parts[part] = results
     style = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
@@ -54,31 +54,31 @@ def write_results(part: str, results: dict[str, Any], file: Path = RESULTS) -> N
 
 
 def read_results(part: str, file: Path = RESULTS) -> dict[str, Any] | None:
-    """The results of one part, where it was run."""
+    """Read the results of one part, if it has run."""
     parts: dict[str, dict[str, Any]] = orjson.loads(file.read_bytes()) if file.exists() else {}
     return parts.get(part)
 
 
 def format_or_dash(value: float | None, formatter: Callable[[float], str]) -> str:
-    """A figure, or a dash where there is none."""
+    """Format a figure; a dash if there is none."""
     return "–" if value is None else formatter(value)
 
 
 def format_whole(value: float) -> str:
-    """A number without decimals, thousands apart."""
+    """Format a number without decimals, with thousands separators."""
     return f"{value:,.0f}"
 
 
 def format_tenths(value: float) -> str:
-    """A number with one decimal."""
+    """Format a number with one decimal."""
     return f"{value:,.1f}"
 
 
 def format_ratio(value: float) -> str:
-    """A ratio."""
+    """Format a ratio."""
     return f"x {value:.2f}"
 
 
 def compute_ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """One figure by another; None where one of them was not measured or is nothing."""
+    """Divide one figure by another; None if one was not measured or is zero."""
     return None if numerator is None or not denominator else round(numerator / denominator, 3)

@@ -1,6 +1,6 @@
-"""What every side is asked, as bytes, and by what its right answer is known.
+"""Requests to every side, as bytes, and a text by which the correct answer is known.
 
-Half of those asked for are listed. The same seed gives every side the same subjects.
+Half of the subjects are listed. The same seed gives every side the same subjects.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from bench.peers.pocketbase import COLLECTION
 from bench.rows import build_row_name, build_row_uscc
 
 REQUEST_COUNT = 20_000
-"""So many questions, none like the other, go round; few enough to be made in a second."""
+"""Number of different requests that are sent in a loop; few enough to be built in a second."""
 LARGE_CHECK_SUBJECTS = 500
 """Subjects of one large check."""
 LARGE_REQUEST_COUNT = 40
@@ -26,7 +26,7 @@ SubjectStanding = tuple[int, str]
 
 
 def pick_subjects(listed_count: int, count: int, seed: int) -> Iterator[SubjectStanding]:
-    """Subjects to ask for: each listed one below `listed`, or never listed, as chance has it."""
+    """Pick subjects at random: half have a listed serial, the others were never listed."""
     random = Random(seed)  # noqa: S311 - no secrets
     return (pick_subject(random, listed_count) for _ in range(count))
 
@@ -34,7 +34,7 @@ def pick_subjects(listed_count: int, count: int, seed: int) -> Iterator[SubjectS
 def build_requests(
     listed_count: int, seed: int, build_request: Callable[[int, str], Request]
 ) -> list[Request]:
-    """Requests of one subject each."""
+    """Build requests of one subject each."""
     return [
         build_request(serial, standing)
         for serial, standing in pick_subjects(listed_count, REQUEST_COUNT, seed)
@@ -45,7 +45,7 @@ def build_requests(
 
 
 def build_checks(key: str, listed_count: int, seed: int) -> list[Request]:
-    """`POST /v1/checks`, one subject in each."""
+    """Build `POST /v1/checks` with one subject in each."""
 
     def build_request(serial: int, standing: str) -> Request:
         return Request(_format_check(key, build_check_body(serial)), _format_standing(standing))
@@ -54,7 +54,7 @@ def build_checks(key: str, listed_count: int, seed: int) -> list[Request]:
 
 
 def build_large_checks(key: str, listed_count: int, seed: int) -> list[Request]:
-    """`POST /v1/checks`, 500 subjects in each: every second one is listed."""
+    """Build `POST /v1/checks` with 500 subjects in each: every second one is listed."""
     random = Random(seed)  # noqa: S311 - no secrets
     return [_build_large_check(key, listed_count, random) for _ in range(LARGE_REQUEST_COUNT)]
 
@@ -77,7 +77,7 @@ def _build_large_check(key: str, listed_count: int, random: Random) -> Request:
 
 
 def build_subject_reads(key: str, listed_count: int, seed: int) -> list[Request]:
-    """`GET /v1/subjects/uscc/{code}` of listed subjects."""
+    """Build `GET /v1/subjects/uscc/{code}` of listed subjects."""
     random = Random(seed)  # noqa: S311 - no secrets
     serials = [random.randrange(listed_count) for _ in range(REQUEST_COUNT)]
     return [
@@ -101,7 +101,7 @@ def _format_standing(standing: str) -> bytes:
 
 
 def build_pocketbase_lookups(listed_count: int, seed: int) -> list[Request]:
-    """PocketBase's look-up by a field, as its clients do it: the first record, uncounted."""
+    """Build PocketBase's look-up by a field, as its clients do it: the first record, uncounted."""
 
     def build_request(serial: int, standing: str) -> Request:
         found = f'"uscc":"{build_row_uscc(serial)}"' if standing == "black" else '"items":[]'
@@ -113,7 +113,7 @@ def build_pocketbase_lookups(listed_count: int, seed: int) -> list[Request]:
 
 
 def build_tutorial_checks(listed_count: int, seed: int) -> list[Request]:
-    """`POST /checks` of the tutorial's app: the entries of one subject."""
+    """Build `POST /checks` of the tutorial's app: the entries of one subject."""
 
     def build_request(serial: int, standing: str) -> Request:
         found = f'"uscc":"{build_row_uscc(serial)}"' if standing == "black" else "\r\n\r\n[]"
@@ -129,7 +129,7 @@ def build_tutorial_checks(listed_count: int, seed: int) -> list[Request]:
 
 
 def replace_expected_answer(requests: Sequence[Request], answer: bytes) -> list[Request]:
-    """Requests of another side, put to one that gives everybody this answer."""
+    """Replace the expected answer of requests, for a side that always sends the same answer."""
     return [Request(request.content, answer) for request in requests]
 
 
@@ -137,12 +137,12 @@ def replace_expected_answer(requests: Sequence[Request], answer: bytes) -> list[
 
 
 def format_get(path: str, key: str | None = None) -> bytes:
-    """A GET as bytes."""
+    """Format a GET as bytes."""
     return f"GET {path} HTTP/1.1\r\n{_format_headers(key)}\r\n".encode()
 
 
 def format_post(path: str, body: dict[str, Any], key: str | None = None) -> bytes:
-    """A POST of JSON as bytes."""
+    """Format a POST of JSON as bytes."""
     content = orjson.dumps(body)
     lengths = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n"
     return f"POST {path} HTTP/1.1\r\n{_format_headers(key)}{lengths}\r\n".encode() + content

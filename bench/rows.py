@@ -1,7 +1,8 @@
 """Decisions to import: a new organisation and its head in each row, all of them synthetic.
 
-A row is what `POST /v1/entries` takes. Numbers are valid and stand where nothing was given out
-(`app.demo.synthetic`); serials never meet, so that every row is a new subject and a new person.
+A row is a body of `POST /v1/entries`. Numbers are valid, from ranges that were never given out
+(`app.demo.synthetic`); no serial is used twice, so that every row is a new subject and a new
+person.
 """
 
 from collections.abc import Iterator
@@ -23,7 +24,7 @@ from app.demo.synthetic import (
 
 LIST_TYPE = "wage_arrears.black"
 LEGAL_REPRESENTATIVE_SERIAL_OFFSET = (
-    5_000_000  # serials of the heads, apart from every organisation's
+    5_000_000  # serials of the heads, separate from those of organisations
 )
 DECIDED_OVER_DAYS = 60
 TRADES = ("建筑工程", "装饰装修", "建筑劳务", "市政工程", "园林绿化", "机电安装")
@@ -35,22 +36,22 @@ SHANGHAI_OFFSET = timedelta(hours=8)
 
 
 def compute_today() -> date:
-    """The civil day in Shanghai, by which the registry counts."""
+    """Return the civil day in Shanghai, by which the registry counts."""
     return (datetime.now(UTC) + SHANGHAI_OFFSET).date()
 
 
 def build_row_uscc(serial: int) -> str:
-    """The unified social credit code of a row."""
+    """Build the unified social credit code of a row."""
     return build_uscc(serial)
 
 
 def build_row_name(serial: int) -> str:
-    """The organisation of a row."""
+    """Build the organisation name of a row."""
     return build_organization_name(serial, TRADES[serial % len(TRADES)])
 
 
 def build_row(serial: int, day: date) -> dict[str, Any]:
-    """One decision, at most 60 days old on that day."""
+    """Build one decision, at most 60 days old on that day."""
     decided_on = day - timedelta(days=serial % DECIDED_OVER_DAYS)
     representative_serial = LEGAL_REPRESENTATIVE_SERIAL_OFFSET + serial
     return {
@@ -91,7 +92,7 @@ def build_row(serial: int, day: date) -> dict[str, Any]:
 
 @cache
 def _compute_last_day(decided_on: date) -> date:
-    # Worked out once for each of the few days: it takes as long as a third of a row.
+    # Computed once for each of the few days: it takes as long as a third of a row.
     return decided_on + ENTRY_TERM
 
 
@@ -105,6 +106,6 @@ def write_rows(file: Path, first_serial: int, count: int) -> Path:
 
 
 def read_rows(file: Path) -> Iterator[dict[str, Any]]:
-    """The rows of a file that `write` wrote."""
+    """Read the rows of a file of `write_rows`."""
     with file.open("rb") as lines:
         yield from map(orjson.loads, lines)

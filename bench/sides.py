@@ -1,4 +1,4 @@
-"""Who is measured: every side filled once for each size, and up at once for all rounds of it."""
+"""Measured sides: each is filled once for each size, and up during all rounds of it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -25,7 +25,7 @@ from bench.rows import build_row_uscc
 
 MAX_PARALLEL_FILLS = 2
 SMALL_REGISTRY_SIZE = 10_000
-"""Entries of the registry that growth is counted from."""
+"""Entries of the small registry, from which growth is measured."""
 POCKETBASE, TUTORIAL = "PocketBase", "tutorial app"
 FASTAPI, ASGI = "bare FastAPI", "bare ASGI"
 REGISTRY_NAMES = {"sqlite": "registry, SQLite", "postgresql": "registry, PostgreSQL"}
@@ -40,14 +40,14 @@ SIDES = (
     FASTAPI,
     ASGI,
 )
-"""In this order they are measured: what is held against each other comes close together."""
+"""The order of measuring: sides that are compared follow each other closely."""
 WORKS_WITH_POCKETBASE = frozenset({"check", "many"})
 RequestFactory = Callable[[int], Sequence[Request]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkPlan:
-    """What is to be measured, on what."""
+    """The plan of a benchmark: its works, databases and sizes."""
 
     home: Path
     day: date
@@ -59,38 +59,38 @@ class BenchmarkPlan:
 
     @property
     def largest(self) -> int:
-        """Exports and growth are measured on this size."""
+        """The size on which exports and growth are measured."""
         return max(self.sizes)
 
     def list_registry_sizes(self) -> list[int]:
-        """The sizes of registries, that for growth among them."""
+        """List the sizes of registries, including that for growth."""
         small = {SMALL_REGISTRY_SIZE} if "growth" in self.works else set()
         return sorted({*self.sizes} | small)
 
     @property
     def measures_checks(self) -> bool:
-        """Whether checks of one subject are measured: for themselves, or to compare with."""
+        """Return whether checks of one subject are measured, also for a comparison."""
         return bool(self.works & {"check", "growth", "workers"})
 
     @property
     def uses_pocketbase(self) -> bool:
-        """Whether PocketBase is a side: the registry on SQLite is held against it."""
+        """Return whether PocketBase is a side: it is compared with the registry on SQLite."""
         return bool(self.works & WORKS_WITH_POCKETBASE)
 
     @property
     def uses_tutorial(self) -> bool:
-        """Whether the tutorial's app is a side."""
+        """Return whether the tutorial's app is a side."""
         return "check" in self.works and "postgresql" in self.databases
 
     def list_peers(self) -> list[str]:
-        """The sides that have entries of their own."""
+        """List the sides that have entries of their own."""
         used_by_side = {POCKETBASE: self.uses_pocketbase, TUTORIAL: self.uses_tutorial}
         return [side for side, is_used in used_by_side.items() if is_used]
 
 
 @dataclass(slots=True)
 class FilledSides:
-    """Every side with its entries in it, not served yet."""
+    """Every side with its entries, not served yet."""
 
     plan: BenchmarkPlan
     server: Cluster | None = None
@@ -98,11 +98,11 @@ class FilledSides:
     tutorials: dict[int, Database] = field(default_factory=dict)
 
     def fill_all(self) -> None:
-        """Fill all of them, two at a time: what makes the rows is slower than what takes them."""
+        """Fill all sides, two at a time: building the rows is slower than inserting them."""
         plan = self.plan
         if self.server is not None:
             set_cpu_affinity(self.server.pid, share_all_cores().others)
-        largest_first = list(reversed(plan.list_registry_sizes()))  # for they take longest
+        largest_first = list(reversed(plan.list_registry_sizes()))  # because they take longest
         tasks = [
             self._build_registry_task(name, size)
             for size in largest_first
@@ -117,7 +117,7 @@ class FilledSides:
                 self.registries[name] = result
 
     def find_registry(self, database: str, size: int) -> PreparedRegistry:
-        """The registry of a size."""
+        """Find the registry of a size."""
         return self.registries[_format_side_name(REGISTRY_NAMES[database], size)]
 
     def _build_registry_task(self, database: str, size: int) -> Task:
@@ -143,7 +143,7 @@ class FilledSides:
         return Task(name, fill_tutorial, (home, self.tutorials[size], filling))
 
     def build_home_path(self, side: str, size: int) -> Path:
-        """The folder of a side."""
+        """Build the path of the folder of a side."""
         return self.plan.home / f"{side.replace(' ', '-')}-{size}"
 
     def _build_fill_order(self, size: int) -> FillOrder:
@@ -178,14 +178,14 @@ def fill_sides(plan: BenchmarkPlan) -> Iterator[FilledSides]:
 
 @contextmanager
 def serve_sides(sides: FilledSides, client: LoadClient, size: int) -> Iterator[list[Measurement]]:
-    """Serve every side of a size until the block ends: what is measured of them in a round."""
+    """Serve every side of a size until the block ends; yield the measurements of a round."""
     with ExitStack() as stack:
         yield _ServedSides(sides, client, size, reserve_one_core(), stack).build_measurements()
 
 
 @dataclass(slots=True)
 class _ServedSides:
-    """The sides of one size, served."""
+    """The served sides of one size."""
 
     sides: FilledSides
     client: LoadClient
@@ -250,7 +250,7 @@ class _ServedSides:
             self._add_load("subject", side, registry, requests, database=database)
 
     def _add_exports(self, database: str, registry: ServedRegistry) -> None:
-        """Export all of it, and the same by the database's own command where there is one."""
+        """Add the export of everything, and the same by the database's command if there is one."""
         registry_export = RegistryExport(
             side=REGISTRY_NAMES[database],
             registry=registry,
@@ -291,7 +291,7 @@ class _ServedSides:
         self._add_load("check", TUTORIAL, served, requests, database="postgresql")
 
     def _add_baselines(self, registry: ServedRegistry) -> None:
-        """Ask the floors the very same, for the bytes that the registry answered once."""
+        """Add the floors: the same requests, answered with bytes that the registry sent once."""
         works, home = self.sides.plan.works, self.sides.plan.home
         key = registry.approver_key
         check, subject = _read_answers(registry)
@@ -379,7 +379,7 @@ class _ServedSides:
 
 
 def _read_answers(registry: ServedRegistry) -> tuple[bytes, bytes]:
-    """The bytes of a check and of a subject, both of a listed one."""
+    """Read the bytes of a check and of a subject, both of a listed one."""
     headers = {"Authorization": f"Bearer {registry.approver_key}", "Accept-Encoding": "identity"}
     with httpx.Client(base_url=registry.address, headers=headers, trust_env=False) as client:
         check = client.post("/v1/checks", json=build_check_body(1)).raise_for_status()

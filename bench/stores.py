@@ -1,4 +1,4 @@
-"""The tables of a registry that does not run, written as fast as its database takes rows."""
+"""The tables of a stopped registry, written as fast as its database accepts rows."""
 
 import sqlite3
 from collections.abc import Iterable, Iterator
@@ -84,7 +84,7 @@ class _PostgresqlStore:
 
 @contextmanager
 def open_sqlite_store(file: Path) -> "Iterator[RegistryStore]":
-    """The tables of an embedded database."""
+    """Open the tables of an embedded database."""
     with closing(sqlite3.connect(file)) as connection:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIBIBYTES}")
         connection.execute("PRAGMA synchronous = off")
@@ -93,9 +93,9 @@ def open_sqlite_store(file: Path) -> "Iterator[RegistryStore]":
 
 @contextmanager
 def open_postgresql_store(address: str) -> "Iterator[RegistryStore]":
-    """The tables of a registry's database on PostgreSQL."""
+    """Open the tables of a registry's database on PostgreSQL."""
     with psycopg.connect(address) as connection:
-        # What is copied refers to what is copied before it: nothing is gained by looking for it.
+        # The rows refer to rows that were copied before: the check of references is not needed.
         connection.execute("SET session_replication_role = replica")
         connection.execute("SET synchronous_commit = off")
         connection.commit()
@@ -103,6 +103,6 @@ def open_postgresql_store(address: str) -> "Iterator[RegistryStore]":
 
 
 def vacuum(connection: psycopg.Connection) -> None:
-    """What PostgreSQL does by itself sooner or later, done before anything is measured."""
+    """Do before the measurement the cleaning that PostgreSQL does by itself sooner or later."""
     connection.autocommit = True
     connection.execute("VACUUM (ANALYZE)")

@@ -1,4 +1,4 @@
-"""Files of decisions: how fast they are imported, in how much memory, and what checks feel of it.
+"""Files of decisions: speed and memory of their import, and its effect on checks.
 
     python -m bench.submissions [--rows N] [--rounds N] [--only SIDE ...] [--large]
 
@@ -8,8 +8,8 @@ Every round measures each side once, one after the other, and the median of the 
   the `redblack serve` with all its children on one core, PostgreSQL and the client on the others;
 - PocketBase: the same facts through `POST /api/batch`, on the same one core, in the way that was
   fastest among several batch sizes and numbers of connections;
-- checks: latency of `POST /v1/checks` at a fixed rate while nothing else goes on, while N decisions
-  are imported, and after that, with every core for everybody.
+- checks: latency of `POST /v1/checks` at a fixed rate before, during and after an import of N
+  decisions; all processes share all cores.
 
 Rates are rows a second, memory and sizes bytes, latencies milliseconds.
 """
@@ -62,12 +62,12 @@ from bench.report import (
 SIDES = ("sqlite", "pocketbase", "postgresql", "checks")
 REGISTRIES = ("sqlite", "postgresql")
 LARGE_FILE_FACTOR = 4
-"""How many times the rows of the ordinary file a large one has."""
+"""The number of rows of a large file, as a multiple of the ordinary file."""
 WARM_UP_ROWS = 500
-"""Imported first, so that what is loaded once is loaded; and what checks ask about."""
+"""Rows imported first, so that all code is loaded; checks ask about them."""
 IDLE_SECONDS = 30
 MAX_P99_RATIO = 5
-"""The aim: a check's p99 during an import is at most so many times that of an idle registry."""
+"""The aim: the p99 of checks during an import, as a multiple of that of an idle registry."""
 
 FEATURES = {
     "sqlite": [
@@ -94,7 +94,7 @@ FEATURES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportFigures:
-    """One import; the registry's own account of its time is `seconds`, the client's `wall`."""
+    """One import; `rows_per_second` uses the time of the registry, `wall_…` that of the client."""
 
     rows_per_second: float
     wall_rows_per_second: float
@@ -105,7 +105,7 @@ class ImportFigures:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckLatencies:
-    """What checks took in one round, milliseconds; and how many were wrong or not answered."""
+    """Latencies of checks in one round, in milliseconds, and the number of errors."""
 
     idle_p50: float
     idle_p99: float
@@ -121,19 +121,19 @@ class CheckLatencies:
 
 @dataclass(frozen=True, slots=True)
 class ImportBenchmark:
-    """What is asked for, and where it happens."""
+    """The parameters of the benchmark."""
 
     home: Path
     row_count: int
     pocketbase: Path
 
     def provide_file(self, first_serial: int, count: int) -> Path:
-        """A file of rows; the same rows make the same file, so it is written once."""
+        """Provide a file of rows; the same rows make the same file, so it is written once."""
         path = self.home / f"{first_serial}-{count}.ndjson"
         return path if path.exists() else rows.write_rows(path, first_serial, count)
 
     def build_server_home(self, side: str) -> Path:
-        """A folder of its own for a server."""
+        """Create a separate folder for a server."""
         return self.home / f"{side}-{time.monotonic_ns()}"
 
 
@@ -198,7 +198,7 @@ def measure_pocketbase_import(
 
 
 def find_best_method(bench: ImportBenchmark) -> tuple[pocketbase.FillMethod, dict[str, int]]:
-    """The fastest way to fill PocketBase here, and the rate of each that was tried."""
+    """Find the fastest way to fill PocketBase here; return the rate of each that was tried."""
     share = reserve_one_core()
     requests = pocketbase.build_batch_requests(bench.provide_file(0, pocketbase.TRIAL_RECORD_COUNT))
     home = bench.build_server_home("trials")
@@ -213,7 +213,7 @@ def find_best_method(bench: ImportBenchmark) -> tuple[pocketbase.FillMethod, dic
 
 
 def measure_checks(bench: ImportBenchmark, database: str) -> CheckLatencies:
-    """Ask before, during and after an import, with every core for everybody."""
+    """Measure checks before, during and after an import; all processes share all cores."""
     file = bench.provide_file(WARM_UP_ROWS, bench.row_count)
     with serve_new_registry(
         bench.build_server_home(f"checks-{database}"), database, share_all_cores()
@@ -251,7 +251,7 @@ def _run_checks_for(schedule: CheckSchedule, seconds: float) -> PacedResults:
 def measure(
     bench: ImportBenchmark, sides: Sequence[str], rounds: int, *, large: bool
 ) -> dict[str, Any]:
-    """Every side in turn, as many rounds as asked for; the medians."""
+    """Measure every side in turn; return the medians of the rounds."""
     method, rate_by_method = find_best_method(bench) if "pocketbase" in sides else (None, {})
     imports: dict[str, list[ImportFigures]] = {}
     checks: dict[str, list[CheckLatencies]] = {}
@@ -290,7 +290,7 @@ def measure(
 
 
 def _compute_medians(rounds: Sequence[Any]) -> dict[str, float]:
-    """The median of each figure by itself; errors are added up, never averaged away."""
+    """Compute the median of each figure by itself; errors are added up, never averaged away."""
     figures_of_rounds = [asdict(round_figures) for round_figures in rounds]
     figures = {
         name: round(median(one[name] for one in figures_of_rounds), 3)
@@ -300,7 +300,7 @@ def _compute_medians(rounds: Sequence[Any]) -> dict[str, float]:
 
 
 def _compute_ratios(imports: dict[str, dict[str, float]]) -> dict[str, dict[str, float | None]]:
-    """The registry by PocketBase: rates as the client sees them, memory and size."""
+    """Compute the ratios of the registry to PocketBase: rates of the client, memory and size."""
     peer = imports.get("pocketbase", {})
     names = ("wall_rows_per_second", "memory_above_idle", "database_bytes")
     return {
@@ -313,7 +313,7 @@ def _compute_ratios(imports: dict[str, dict[str, float]]) -> dict[str, dict[str,
 def _measure_large_file(
     bench: ImportBenchmark, imports: dict[str, dict[str, float]]
 ) -> dict[str, float | None]:
-    """The same on SQLite with a file four times as large: does memory grow with the file?"""
+    """Measure the same on SQLite with a file four times as large."""
     ordinary = imports.get("sqlite") or _compute_medians(
         [measure_registry_import(bench, "sqlite", bench.row_count)]
     )
@@ -338,7 +338,7 @@ def _read_versions(bench: ImportBenchmark, is_peer_measured: bool) -> dict[str, 
     return versions
 
 
-# --- telling -------------------------------------------------------------
+# --- reporting -----------------------------------------------------------
 
 
 def print_report(results: dict[str, Any]) -> None:
@@ -360,7 +360,7 @@ def _format_title(results: dict[str, Any]) -> str:
 
 
 def _build_import_lines(results: dict[str, Any]) -> list[list[str]]:
-    """What is told of each import: rates, memory, size and errors."""
+    """Build the lines of the imports: rates, memory, size and errors."""
     imports = results["imports"]
     ratios = results["ratios"].get("sqlite", {})
     figures = [
@@ -448,15 +448,15 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Measure, print the table and write the results; everything made meanwhile is gone then."""
+    """Measure, print the table and write the results; remove all temporary files."""
     arguments = _parse_arguments()
     exit_on_sigterm()
     needs_peer = "pocketbase" in arguments.only
     peer = pocketbase.find_executable(arguments.pocketbase) if needs_peer else Path()
     home = Path(tempfile.mkdtemp(prefix="redblack-bench-"))
-    # At the very end: PostgreSQL's package, imported later, writes a lock there as it leaves.
+    # At the very end: the package of PostgreSQL, imported later, writes a lock there as it leaves.
     atexit.register(shutil.rmtree, home, ignore_errors=True)
-    home.chmod(0o755)  # PostgreSQL may run as a user of its own
+    home.chmod(0o755)  # PostgreSQL may run as a separate user
     results = measure(
         ImportBenchmark(home, arguments.rows, peer),
         arguments.only,

@@ -1,1 +1,1 @@
-"""What others offer for the same task, set up as well as their own documents allow."""
+"""Alternatives for the same task, set up as well as their own documents allow."""

@@ -1,4 +1,4 @@
-"""ASGI applications beside the registry, served by the same server with the same settings.
+"""ASGI applications to compare with the registry, served by the same server with the same settings.
 
 uvicorn as the registry starts it: one process, its own choice of loop and parser (uvloop and
 httptools), no log of requests.
@@ -26,7 +26,7 @@ SOURCE_ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """An application that runs."""
+    """A running application."""
 
     address: str
     pid: int
@@ -60,7 +60,7 @@ def _serve(
 def serve_baseline(
     home: Path, application_name: str, check: bytes, subject: bytes, cores: Cores
 ) -> Iterator[Application]:
-    """Serve `fastapi_app` or `asgi_app` (`bench/peers/baselines.py`) with answers to give."""
+    """Serve `fastapi_app` or `asgi_app` (`bench/peers/baselines.py`) with given answers."""
     home.mkdir(mode=0o755)
     for name, answer in (("check", check), ("subject", subject)):
         (home / f"{name}.json").write_bytes(answer)
@@ -75,7 +75,7 @@ def serve_baseline(
 
 @contextmanager
 def serve_tutorial(home: Path, database: Database, cores: Cores) -> Iterator[Application]:
-    """Serve the tutorial's app on a database of its own; it makes its table when it starts."""
+    """Serve the tutorial's app on its own database; it creates its table at the start."""
     address = urlunsplit(urlsplit(database.address)._replace(scheme="postgresql+asyncpg"))
     with _serve(home, "tutorial_app:app", cores, {"DATABASE_URL": address}) as application:
         yield application

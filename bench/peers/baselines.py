@@ -1,6 +1,6 @@
-"""The floors: what FastAPI and uvicorn alone cost for answers of the same bytes.
+"""The floors: the cost of FastAPI and uvicorn alone for answers of the same bytes.
 
-The answers are files that the benchmark took from the registry; nothing is looked up or written.
+The answers are files that the benchmark took from the registry; nothing is read or written.
 """
 
 import os
@@ -22,20 +22,20 @@ fastapi_app = FastAPI()
 
 @fastapi_app.post("/v1/checks")
 async def check() -> Response:
-    """The bytes of a check."""
+    """Return the bytes of a check."""
     return Response(CHECK_ANSWER, media_type=JSON)
 
 
 @fastapi_app.get("/v1/subjects/uscc/{code}")
 async def subject(code: str) -> Response:
-    """The bytes of a subject."""
+    """Return the bytes of a subject."""
     del code
     return Response(SUBJECT_ANSWER, media_type=JSON)
 
 
 @fastapi_app.get("/health")
 async def health() -> Response:
-    """Whether it is up."""
+    """Answer that the app is up."""
     return Response()
 
 
@@ -44,9 +44,9 @@ async def asgi_app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """The bytes of a check to everybody, whatever is asked."""
+    """Send the bytes of a check, whatever the request."""
     if scope["type"] != "http":
-        raise NotImplementedError  # uvicorn takes it that there is no lifespan
+        raise NotImplementedError  # uvicorn then assumes that there is no lifespan
     del receive
     headers = [
         (b"content-type", JSON.encode()),

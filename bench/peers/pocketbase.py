@@ -1,8 +1,8 @@
 """PocketBase: a backend in one process over SQLite, filled through its batch API.
 
 The collection holds the same facts as an entry, with a unique index on the USCC and open rules, so
-that no token is looked at. The batch API is off by default; here it is on, with the largest batch
-that trials asked for. The log of requests is off, which is to its advantage.
+that no token is checked. The batch API is off by default; here it is on, with the largest batch of
+the trials. The log of requests is off, which is to its advantage.
 """
 
 import os
@@ -61,18 +61,18 @@ DATES = ("decided_on", "conduct_ended_on", "effective_from", "effective_until")
 
 @dataclass(frozen=True, slots=True)
 class ServedPocketbase:
-    """A PocketBase that runs, with an empty collection."""
+    """A running PocketBase with an empty collection."""
 
     address: str
     pid: int
     folder: Path
 
     def measure_size(self) -> int:
-        """The bytes of its databases."""
+        """Return the bytes of its databases."""
         return compute_folder_size(self.folder)
 
     def count_records(self) -> int:
-        """How many records the collection holds."""
+        """Return the number of records in the collection."""
         records = f"{self.address}/api/collections/{COLLECTION}/records"
         answer = httpx.get(records, params={"perPage": 1}, trust_env=False, timeout=60)
         answer.raise_for_status()
@@ -81,14 +81,14 @@ class ServedPocketbase:
 
 @dataclass(frozen=True, slots=True)
 class FillMethod:
-    """How it is filled: records in a batch, and batches on their way at once."""
+    """The way of filling: records in a batch, and batches that are sent at the same time."""
 
     batch: int
     connections: int
 
 
 def find_executable(given_path: str | None) -> Path:
-    """Its command: the one named, the one of this environment, or the one on the path.
+    """Find its command: the given one, the one of this environment, or the one on the path.
 
     Raises:
         BenchError: there is none.
@@ -103,7 +103,7 @@ def find_executable(given_path: str | None) -> Path:
 
 
 def read_version(pocketbase: Path, home: Path) -> str:
-    """The release that is measured."""
+    """Return the measured release."""
     return run_command([pocketbase, "--version"], home=home, environment=os.environ).split()[-1]
 
 
@@ -127,7 +127,7 @@ def serve_new(home: Path, pocketbase: Path, cores: Cores) -> Iterator[ServedPock
 
 @contextmanager
 def serve_existing(home: Path, pocketbase: Path, cores: Cores) -> Iterator[ServedPocketbase]:
-    """Serve what was served before."""
+    """Serve an existing PocketBase."""
     host_and_port = f"127.0.0.1:{find_free_port()}"
     with run_server(
         [pocketbase, "serve", "--http", host_and_port, *_build_arguments(home)],
@@ -144,7 +144,7 @@ def _build_arguments(home: Path) -> list[str]:
 
 
 def _configure(address: str, password: str) -> None:
-    """Allow batches and make the collection."""
+    """Allow batches and create the collection."""
     with httpx.Client(base_url=address, trust_env=False, timeout=60) as client:
         login = {"identity": SUPERUSER, "password": password}
         answer = client.post("/api/collections/_superusers/auth-with-password", json=login)
@@ -178,7 +178,7 @@ def _build_collection() -> dict[str, Any]:
 
 
 def build_record(row: dict[str, Any]) -> dict[str, Any]:
-    """The facts of a push as a record of the collection."""
+    """Build a record of the collection from the facts of a push."""
     subject, decision = row["subject"], row["decision"]
     same_names = (
         "list_type",
@@ -202,7 +202,7 @@ def build_record(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def insert_records(home: Path, records: Iterable[dict[str, Any]]) -> None:
-    """Put records into the file of one that does not run, as it would have stored them itself."""
+    """Insert records into the file of a stopped PocketBase, as it would store them itself."""
     names = (*TEXTS, *DATES, "responsible_persons")
     placeholders = ", ".join("?" * len(names))
     statement = f"INSERT INTO {COLLECTION} ({', '.join(names)}) VALUES ({placeholders})"  # noqa: S608
@@ -219,7 +219,7 @@ def _format_record(facts: dict[str, Any]) -> tuple[str, ...]:
 
 
 def build_batch_requests(file: Path) -> list[bytes]:
-    """The requests of a file's rows, written before any clock runs: the client is not measured."""
+    """Build the requests of a file's rows before the measured time: the client is not measured."""
     url = f"/api/collections/{COLLECTION}/records"
     return [
         orjson.dumps({"method": "POST", "url": url, "body": build_record(row)})
@@ -229,7 +229,7 @@ def build_batch_requests(file: Path) -> list[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class FillResult:
-    """How long it took from the first byte to the last answer, and how many batches were refused.
+    """The seconds from the first byte to the last answer, and the number of refused batches.
 
     A refused batch is not sent again.
     """
@@ -253,7 +253,7 @@ def fill_collection(
 
 
 def _send_batches(address: str, batches: list[list[bytes]]) -> int:
-    """Send one batch after the other over one connection; how many were refused."""
+    """Send one batch after the other over one connection; return the number of refused ones."""
     host_and_port, refused = address.removeprefix("http://"), 0
     with closing(HTTPConnection(host_and_port, timeout=BATCH_TIMEOUT_SECONDS)) as connection:
         for batch in batches:
@@ -269,10 +269,10 @@ def _send_batches(address: str, batches: list[list[bytes]]) -> int:
 def find_best_method(
     pocketbase: ServedPocketbase, requests: list[bytes]
 ) -> tuple[FillMethod, dict[str, int]]:
-    """Try every way on records of its own: the fastest that refused nothing, and rows/s of each.
+    """Try every way on records of its own; return the fastest without refusals, and all rates.
 
     Raises:
-        BenchError: every way had batches refused.
+        BenchError: every way had refused batches.
     """
     rate_by_method = {}
     for place, (batch, connections) in enumerate(product(BATCH_SIZES, CONNECTIONS)):
@@ -289,4 +289,4 @@ def find_best_method(
 
 
 TRIAL_RECORD_COUNT = len(BATCH_SIZES) * len(CONNECTIONS) * TRIAL_ROWS
-"""How many records `best_way` wants."""
+"""Number of records that `find_best_method` needs."""

@@ -1,7 +1,7 @@
 """The look-up service that a team writes from the tutorials of FastAPI and of SQLAlchemy's asyncio.
 
 An async engine, a session for each request by `Depends`, a declarative class, Pydantic models in
-and out. It asks for no key and writes nothing down.
+and out. It requires no key and records nothing.
 """
 
 import os
@@ -21,11 +21,11 @@ async_session = async_sessionmaker(engine, expire_on_commit=False)
 
 
 class Base(DeclarativeBase):
-    """Parent of the table."""
+    """The base class of the table."""
 
 
 class Entry(Base):
-    """A decision that put somebody on a list."""
+    """A decision that put a subject on a list."""
 
     __tablename__ = "entries"
 
@@ -50,7 +50,7 @@ class Entry(Base):
 
 
 class Check(BaseModel):
-    """Whom somebody asks about, why and for which case."""
+    """The subject, the purpose and the case of a check."""
 
     uscc: str
     name: str
@@ -59,7 +59,7 @@ class Check(BaseModel):
 
 
 class EntryOut(BaseModel):
-    """A decision as it is answered."""
+    """A decision in an answer."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -85,7 +85,7 @@ class EntryOut(BaseModel):
 
 @asynccontextmanager
 async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Make the table when the app starts."""
+    """Create the table when the app starts."""
     async with engine.begin() as connection:
         await connection.run_sync(Base.metadata.create_all)
     yield
@@ -96,7 +96,7 @@ app = FastAPI(lifespan=lifespan)
 
 
 async def get_session() -> AsyncIterator[AsyncSession]:
-    """A session of the request's own."""
+    """Open a session for the request."""
     async with async_session() as session:
         yield session
 
@@ -106,12 +106,12 @@ SessionDep = Annotated[AsyncSession, Depends(get_session)]
 
 @app.post("/checks", response_model=list[EntryOut])
 async def check(question: Check, session: SessionDep) -> Sequence[Entry]:
-    """The entries of one subject."""
+    """List the entries of one subject."""
     found = await session.execute(select(Entry).where(Entry.uscc == question.uscc))
     return found.scalars().all()
 
 
 @app.get("/health")
 async def health() -> dict[str, str]:
-    """Whether it is up."""
+    """Answer that the app is up."""
     return {"status": "ok"}
