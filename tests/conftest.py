@@ -1,4 +1,4 @@
-"""What every test may ask for. The behavioural suite asks for `world` and runs on both databases.
+"""Fixtures of all tests. The behavioural suite uses `world` and runs on both databases.
 
 REDBLACK_TEST_DATABASES picks one (`sqlite` or `postgresql`); both by default.
 """
@@ -46,7 +46,7 @@ def app() -> FastAPI:
 
 @pytest.fixture(scope="session")
 def address(app: FastAPI) -> Iterator[str]:
-    """Where the app is served."""
+    """The address of the served app."""
     with serve_app(app) as where:
         yield where
 
@@ -61,6 +61,6 @@ def backend(request: pytest.FixtureRequest) -> str:
 def world(
     backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> Iterator[World]:
-    """A registry of the test's own, on the database of this run."""
+    """A registry for one test, on the database of this run."""
     with templates.lend(backend, app, address) as opened:
         yield opened

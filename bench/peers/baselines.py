@@ -44,7 +44,7 @@ async def asgi_app(
     receive: Callable[[], Awaitable[Message]],
     send: Callable[[Message], Awaitable[None]],
 ) -> None:
-    """Send the bytes of a check, whatever the request."""
+    """Send the bytes of a check for every request."""
     if scope["type"] != "http":
         raise NotImplementedError  # uvicorn then assumes that there is no lifespan
     del receive

@@ -1,4 +1,4 @@
-"""Checks that are asked together, from several workers, and what is then on record of them."""
+"""Concurrent checks from several workers, and the records that they leave."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,7 @@ CheckCall = Callable[[], httpx.Response]
 
 
 def post_check(client: httpx.Client, *subjects: dict[str, Any], **options: Any) -> dict[str, Any]:
-    """A check that must be answered; `request_id` becomes the header."""
+    """Post a check that must be answered; `request_id` becomes the header."""
     request_id = options.pop("request_id", None)
     headers = {} if request_id is None else {"X-Request-ID": request_id}
     answer = client.post("/v1/checks", json=build_check(*subjects, **options), headers=headers)
@@ -32,12 +32,12 @@ def post_check(client: httpx.Client, *subjects: dict[str, Any], **options: Any) 
 
 
 def read_standings(answer: dict[str, Any]) -> list[str]:
-    """What was found for each subject, in order."""
+    """Read the standing of each subject, in order."""
     return [result["standing"] for result in answer["results"]]
 
 
 def run_concurrently(calls: Iterable[CheckCall]) -> list[httpx.Response]:
-    """Everybody asks in a thread of their own; the answers in the order of the asking."""
+    """Run each call in a thread of its own; return the answers in the order of the calls."""
     call_list = list(calls)
     with ThreadPoolExecutor(len(call_list)) as pool:
         futures = [pool.submit(ask) for ask in call_list]
@@ -45,7 +45,7 @@ def run_concurrently(calls: Iterable[CheckCall]) -> list[httpx.Response]:
 
 
 class BlockedBatcher:
-    """Nobody is answered while the block runs, so that whoever asks waits for the same group."""
+    """A batcher that answers no check while the block runs, so that all of them wait for one batch."""
 
     def __init__(self, world: World) -> None:
         self._batcher = world.check_service._together
@@ -56,7 +56,7 @@ class BlockedBatcher:
         return self
 
     def wait_for_waiting_checks(self, size: int) -> None:
-        """Until so many wait to be answered."""
+        """Wait until `size` checks are waiting."""
         wait_for(lambda: len(self._batcher._waiting) >= size, f"{size} that wait together")
 
     def __exit__(self, *_: object) -> None:
@@ -71,7 +71,7 @@ class BlockedBatcher:
 def run_as_one_batch(
     world: World, calls: Iterable[CheckCall], *, size: int | None = None
 ) -> list[Any]:
-    """Everybody asks, and `size` of them (all, where it is not said) are answered together."""
+    """Run the calls; `size` of them (by default all) are answered as one batch."""
     call_list = list(calls)
     with ThreadPoolExecutor(len(call_list)) as pool:
         with BlockedBatcher(world) as blocked_batcher:
@@ -82,7 +82,7 @@ def run_as_one_batch(
 
 @contextmanager
 def open_second_worker(world: World, **settings: Any) -> Iterator[World]:
-    """Another worker over the same registry."""
+    """Open another worker over the same registry."""
     other_app = create_unbound_app()
     registry = Registry.open(world.registry.settings.model_copy(update=settings), world.clock)
     attach_registry(other_app, registry)
@@ -94,19 +94,19 @@ def open_second_worker(world: World, **settings: Any) -> Iterator[World]:
 
 
 def read_api_key(client: httpx.Client) -> str:
-    """The key that a client shows."""
+    """Read the API key of a client."""
     return client.headers["Authorization"].removeprefix("Bearer ")
 
 
 def read_check_records(world: World) -> dict[str, Any]:
-    """The checks and look-ups on record, by their ids."""
+    """Read the recorded checks and look-ups, by their ids."""
     with world.registry.database.reading_ledger() as connection:
         rows = connection.execute(select(*Check.__table__.columns)).all()
     return {str(row.id): row for row in rows}
 
 
 def count_recorded_results(registry: Registry) -> Counter[UUID]:
-    """How many results each check has, sorted in or not."""
+    """Count the results of each check, indexed or not."""
     counts: Counter[UUID] = Counter()
     with registry.database.reading_ledger() as connection:
         for table in (CheckResult, RecentResult):

@@ -1,4 +1,4 @@
-"""The `redblack` command called within the test's own process, which starts it at once."""
+"""The `redblack` command, run within the process of the test, where it starts at once."""
 
 import sys
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from app.settings import Settings
 
 
 class CommandResult(NamedTuple):
-    """What a command left behind."""
+    """The output of a command and its exit code."""
 
     exit_code: int
     stdout: str
@@ -22,7 +22,7 @@ class CommandResult(NamedTuple):
 
 @dataclass
 class CommandRunner:
-    """Runs commands over one registry; `close` lets go of what they opened."""
+    """Runner of commands over one registry; `close` closes what they opened."""
 
     monkeypatch: pytest.MonkeyPatch
     capsys: pytest.CaptureFixture[str]
@@ -39,7 +39,7 @@ class CommandRunner:
         return CommandResult(code, *self.capsys.readouterr())
 
     def close(self) -> None:
-        """A process would do it by ending."""
+        """Close everything, as the end of a process would."""
         for registry in self.open_registries:
             registry.close()
 
@@ -47,7 +47,7 @@ class CommandRunner:
 def build_command_runner(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandRunner:
-    """The command, with the settings in its environment."""
+    """Build a runner with the settings in its environment."""
     for field in ("data_dir", "database_url", "secret_key_file"):
         value = getattr(settings, field)
         name = f"REDBLACK_{field.upper()}"

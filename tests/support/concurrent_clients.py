@@ -1,4 +1,4 @@
-"""A hundred clients at once, and what must hold of the registry when they have gone."""
+"""A hundred clients at once, and the conditions that the registry must then satisfy."""
 
 import random
 import threading
@@ -31,7 +31,7 @@ TIMEOUT_SECONDS = 60
 
 @dataclass
 class ConcurrentClients:
-    """What clients sent and got, together."""
+    """Requests and answers of all clients."""
 
     address: str
     department_key: str
@@ -49,7 +49,7 @@ class ConcurrentClients:
         work: Callable[["ConcurrentClients", httpx.Client, httpx.Client, int], None],
         client_count: int,
     ) -> float:
-        """Let `size` clients begin at one moment; gives the seconds until the last is done."""
+        """Start `size` clients at one moment; return the seconds until the last is done."""
         start = threading.Barrier(client_count)
 
         def run_client(number: int) -> None:
@@ -67,7 +67,7 @@ class ConcurrentClients:
         return time.perf_counter() - started
 
     def push_entry(self, client: httpx.Client, facts: dict[str, Any]) -> httpx.Response:
-        """Push, and again for as long as the registry says that it is busy."""
+        """Push, and repeat while the registry answers that it is busy."""
         answer = self._post_until_answered(client, "/v1/entries", facts)
         with self._lock:
             if answer.status_code == httpx.codes.CREATED:
@@ -118,7 +118,7 @@ class ConcurrentClients:
 
 
 def require_consistent_registry(registry: Registry, clients: ConcurrentClients) -> None:
-    """Everything that must hold, whatever the order in which the clients came."""
+    """Require a consistent registry, for every order of the clients."""
     with registry.database.reading() as connection:
         versions = connection.execute(
             select(
@@ -147,11 +147,11 @@ def require_consistent_registry(registry: Registry, clients: ConcurrentClients) 
     with registry.database.reading_ledger() as connection:
         check_ids = {str(check_id) for check_id in connection.scalars(select(Check.id))}
 
-    # Nothing lost, nothing half done.
+    # Nothing is lost or incomplete.
     assert {view["id"] for view in clients.recorded} <= {str(entry) for entry in entries}
     assert {row.entry_id for row in versions} == entries
     assert set(clients.check_ids) <= check_ids
-    # One sequence without gaps, in the order of time, and on record one by one.
+    # One sequence without gaps, in the order of time, and recorded one by one.
     seqs = [row.seq for row in versions]
     assert seqs == sorted(seqs)
     assert sorted([*seqs, *status_change_seqs]) == list(range(1, last_seq + 1))
@@ -160,10 +160,10 @@ def require_consistent_registry(registry: Registry, clients: ConcurrentClients) 
     assert sorted((row.seq, row.target) for row in audit_records) == [
         (row.seq, str(row.entry_id)) for row in versions
     ]
-    # One subject a number, and none without one.
+    # One subject for each number, and no subject without one.
     assert all(count == 1 for _, _, count in identifier_counts)
     assert subjects == identified_subjects
-    # No red entry was taken in on a subject that was on a black list before it.
+    # No red entry was accepted on a subject that was already on a black list.
     first_black: dict[Any, int] = {}
     for row in versions:
         if row.kind == ListKind.black:

@@ -1,4 +1,4 @@
-"""Reading an export as its user does: nothing of the app is used to check what it says."""
+"""Reading of an export as its user does, without code of the app."""
 
 import csv
 import hashlib
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass
 class ExportContent:
-    """What a file says of itself, and what it really holds."""
+    """The trailer of a file, and its real content."""
 
     rows: list[dict[str, Any]]
     trailer: dict[str, Any]
@@ -18,13 +18,13 @@ class ExportContent:
     meta: dict[str, Any] | None = None
 
     def require_matching_trailer(self) -> None:
-        """Hold the file to its own trailer."""
+        """Compare the file with its own trailer."""
         assert self.trailer["sha256"] == self.sha256
         assert self.trailer["count"] == len(self.rows)
 
 
 def parse_ndjson(body: bytes) -> ExportContent:
-    """The last line is the trailer; the hash is over all bytes before that line."""
+    """Parse NDJSON: the last line is the trailer; the hash is over all bytes before that line."""
     assert body.endswith(b"\n")
     start = body.rfind(b"\n", 0, -1) + 1
     trailer = json.loads(body[start:])["trailer"]
@@ -33,7 +33,7 @@ def parse_ndjson(body: bytes) -> ExportContent:
 
 
 def parse_json(body: bytes) -> ExportContent:
-    """The hash is over the bytes of the `entries` array, from `[` to `]`."""
+    """Parse JSON: the hash is over the bytes of the `entries` array, from `[` to `]`."""
     document = json.loads(body)
     opening = body.index(b'"entries":') + len(b'"entries":')
     closing = body.rindex(b',"trailer":')
@@ -49,7 +49,7 @@ def parse_json(body: bytes) -> ExportContent:
 
 
 def parse_csv(body: bytes) -> ExportContent:
-    """The last line is `#trailer,count,seq,sha256`; the hash is over all before it."""
+    """Parse CSV: the last line is `#trailer,count,seq,sha256`; the hash is over all before it."""
     assert body.endswith(b"\n")
     start = body.rfind(b"\n", 0, -1) + 1
     word, count, seq, sha256 = body[start:].decode().strip().split(",")

@@ -1,4 +1,4 @@
-"""A registry of three addresses, to see what a mirror does when its registry misbehaves."""
+"""A registry of three addresses, to test a mirror whose registry misbehaves."""
 
 import hashlib
 import threading
@@ -20,7 +20,7 @@ ResponseOverride = httpx.Response | Exception | Callable[[httpx.Response], httpx
 
 @dataclass
 class FakeFeed:
-    """Entries and their changes; `instead` is answered first, or bends the true answer."""
+    """Entries and their changes; `instead` is answered first, or changes the true answer."""
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -32,7 +32,7 @@ class FakeFeed:
     overrides: list[ResponseOverride | None] = field(default_factory=list)
     requests: list[httpx.Request] = field(default_factory=list)
     after_page: Callable[[], None] = lambda: None
-    """Happens between a page and what is asked next."""
+    """Called between a page and the next request."""
 
     def put_entry(self, entry_id: str, /, **facts: Any) -> None:
         """Record or change an entry."""
@@ -41,22 +41,22 @@ class FakeFeed:
         self._add_change("upsert", entry_id, entry)
 
     def remove_entry(self, entry_id: str) -> None:
-        """Take an entry out of sight."""
+        """Make an entry invisible."""
         del self.entries[entry_id]
         self._add_change("remove", entry_id, None)
 
     def add_invisible_change(self) -> None:
-        """A change that this caller may not see."""
+        """Add a change that this caller may not see."""
         self.seq += 1
 
     def pop_requested_paths(self) -> list[str]:
-        """What was asked for since the last time."""
+        """Return the paths that were requested since the last call."""
         paths = [request.url.path for request in self.requests]
         self.requests.clear()
         return paths
 
     def build_snapshot(self) -> bytes:
-        """All lines and the trailer."""
+        """Build all lines and the trailer."""
         lines = b"".join(orjson.dumps(self.entries[name]) + b"\n" for name in sorted(self.entries))
         trailer = {
             "count": len(self.entries),
@@ -68,11 +68,11 @@ class FakeFeed:
         return lines + orjson.dumps({"trailer": trailer}) + b"\n"
 
     def compute_sha256(self) -> str:
-        """The hash that the trailer tells."""
+        """Compute the hash of the trailer."""
         return str(orjson.loads(self.build_snapshot().splitlines()[-1])["trailer"]["sha256"])
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """What the registry says to a request."""
+        """Answer a request as the registry does."""
         self.requests.append(request)
         override = self.overrides.pop(0) if self.overrides else None
         if isinstance(override, Exception):
@@ -114,13 +114,13 @@ class FakeFeed:
 
 
 def build_problem_response(status: int, code: str, detail: str, **headers: str) -> httpx.Response:
-    """A problem document."""
+    """Build a problem document."""
     header_fields = {name.replace("_", "-"): value for name, value in headers.items()}
     return httpx.Response(status, json={"code": code, "detail": detail}, headers=header_fields)
 
 
 def build_chunked_response(body: bytes, chunk: int = 50) -> httpx.Response:
-    """A body in pieces that respect no line."""
+    """Build a response in chunks that do not end with lines."""
     return httpx.Response(
         200, content=(body[start : start + chunk] for start in range(0, len(body), chunk))
     )
@@ -128,7 +128,7 @@ def build_chunked_response(body: bytes, chunk: int = 50) -> httpx.Response:
 
 @contextmanager
 def serve_feed(feed: FakeFeed) -> Iterator[str]:
-    """The feed on a free port of the loopback, for mirrors that are processes of their own."""
+    """Serve the feed on a free port of the loopback, for mirrors in their own processes."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

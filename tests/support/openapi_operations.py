@@ -13,7 +13,7 @@ PATH_PARAMETER_VALUES = {"code": BUILDER_USCC}
 
 
 def iterate_operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """(method, path, operation) of the document; a loop over nothing would prove nothing."""
+    """Yield (method, path, operation) of the document; fail if there are none."""
     found = [
         (method.upper(), path, operation)
         for path, item in app.openapi()["paths"].items()
@@ -24,7 +24,7 @@ def iterate_operations(app: FastAPI) -> Iterator[tuple[str, str, dict[str, Any]]
 
 
 def read_required_permission(operation: dict[str, Any]) -> Permission:
-    """The one permission that an operation asks for."""
+    """Return the one permission that an operation requires."""
     [requirement] = operation["security"]
     [[permission]] = requirement.values()
     return Permission(permission)
@@ -40,7 +40,7 @@ def fill_path_parameters(path: str) -> str:
 
 
 def read_example_body(app: FastAPI, operation: dict[str, Any]) -> Any:
-    """The example of the operation's body, or none."""
+    """Return the example of the operation's body, if any."""
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if content is None:
         return None

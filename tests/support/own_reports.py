@@ -1,4 +1,4 @@
-"""Own reports: asked for as departments do, and taken apart as whoever holds one does."""
+"""Own reports, requested as departments do, and read as their holder does."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ BUILDER_NAME = "枣庄某某建筑有限公司"
 
 
 def build_own_report_body(**changes: Any) -> dict[str, Any]:
-    """The body for the builder; a change of None takes the field out."""
+    """Build a request; a change of None removes the field."""
     body: dict[str, Any] = {
         "scheme": "uscc",
         "number": BUILDER_USCC,
@@ -28,7 +28,7 @@ def build_own_report_body(**changes: Any) -> dict[str, Any]:
 def build_person_report_body(
     number: str = PERSON_RESIDENT_ID, name: str = "张某", **changes: Any
 ) -> dict[str, Any]:
-    """The body for a person at the counter."""
+    """Build a request for a person at the counter."""
     applicant = {"kind": "self", "name": name, "proof_ref": "核验登记 2026-9"}
     return build_own_report_body(
         **{"scheme": "resident_id", "number": number, "name": name, "applicant": applicant}
@@ -39,21 +39,21 @@ def build_person_report_body(
 def issue_report(
     world: World, body: dict[str, Any] | None = None, api: httpx.Client | None = None
 ) -> dict[str, Any]:
-    """A report that must be issued."""
+    """Issue a report; it must succeed."""
     answer = (api or world.api()).post("/v1/own-reports", json=body or build_own_report_body())
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 def read_report_page(world: World, report: dict[str, Any], api: httpx.Client | None = None) -> str:
-    """The page of a report."""
+    """Read the page of a report."""
     answer = (api or world.api()).get(f"/v1/own-reports/{report['report_id']}/page")
     assert answer.status_code == 200, answer.text
     return answer.text
 
 
 def compute_report_digest(report: dict[str, Any]) -> str:
-    """What `sha256` must be, as a holder of the JSON works it out without this software."""
+    """Compute `sha256` as a holder of the JSON does, without this software."""
     hashed_members = {
         name: value for name, value in report.items() if name not in {"sha256", "verification_code"}
     }

@@ -1,4 +1,4 @@
-"""What every refusal must be, and that nothing was written or told."""
+"""Requirements on every refusal: a complete problem document, and nothing written or disclosed."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TABLES_WRITTEN_BY_PUSH = (Entry, EntryVersion, EntryPerson, Subject, SubjectIden
 
 
 def read_problem(answer: httpx.Response) -> dict[str, Any]:
-    """The problem document of an answer, which must be whole."""
+    """Read the problem document of an answer, which must be complete."""
     assert answer.headers["Content-Type"] == "application/problem+json", answer.text
     assert answer.headers["Cache-Control"] == "no-store"
     document: dict[str, Any] = answer.json()
@@ -32,7 +32,7 @@ def read_problem(answer: httpx.Response) -> dict[str, Any]:
 def require_refused(
     answer: httpx.Response, status: int, code: str, pointer: str | None = None
 ) -> dict[str, Any]:
-    """The document of a refusal; a payload's code is that of a fault at the pointer."""
+    """Require the refusal; the code of an invalid payload is that of the fault at the pointer."""
     assert answer.status_code == status, answer.text
     document = read_problem(answer)
     if status == 422:
@@ -47,7 +47,7 @@ def require_refused(
 
 
 def count_written_rows(world: World) -> tuple[int, ...]:
-    """How many rows there are of everything that a push writes, and the last change number."""
+    """Count the rows of every table that a push writes, and read the last change number."""
     with world.registry.database.reading() as connection:
         counts = [
             connection.scalar(select(func.count()).select_from(table))
@@ -57,7 +57,7 @@ def count_written_rows(world: World) -> tuple[int, ...]:
 
 
 def read_server_log(caplog: pytest.LogCaptureFixture) -> str:
-    """What the server logged, the test's own client aside."""
+    """Return the log of the server, without that of the client of the test."""
     return "\n".join(
         f"{record.getMessage()} {record.exc_text or ''}"
         for record in caplog.records

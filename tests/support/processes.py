@@ -1,4 +1,4 @@
-"""The `redblack` command as its users run it: a process of its own, on the machine's clock."""
+"""The `redblack` command as its users run it: a separate process, on the machine's clock."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ START_SECONDS = 30
 
 
 def build_environment(settings: Settings | None = None, **variables: str) -> dict[str, str]:
-    """What a process needs to open the registry of the settings, and nothing of ours."""
+    """Build the environment that a process needs to open the registry, without that of the test."""
     inherited = {name: value for name, value in os.environ.items() if "REDBLACK" not in name}
     inherited.pop("PROMETHEUS_MULTIPROC_DIR", None)
     setting_variables = {
@@ -38,7 +38,7 @@ def build_environment(settings: Settings | None = None, **variables: str) -> dic
 
 
 def run_redblack(*arguments: str, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run one command to its end; `named` is its environment beside ours."""
+    """Run one command to its end; `named` is added to its environment."""
     return subprocess.run(
         [REDBLACK_COMMAND, *arguments],
         cwd=cwd,
@@ -52,21 +52,21 @@ def run_redblack(*arguments: str, cwd: Path, **variables: str) -> subprocess.Com
 
 @dataclass
 class ServerProcess:
-    """A `redblack serve` that runs."""
+    """A running `redblack serve`."""
 
     process: subprocess.Popen[bytes]
     address: str
     log: Path
 
     def client(self, key: str | None = None) -> httpx.Client:
-        """A client with any key, or none."""
+        """Open a client with a given key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         return httpx.Client(
             base_url=self.address, headers=headers, timeout=60, trust_env=False, verify=False
         )
 
     def kill(self) -> None:
-        """End it as a power cut would: no handler runs."""
+        """Kill it as a power cut would: no handler runs."""
         self.process.kill()
         self.process.wait(10)
 
@@ -115,14 +115,14 @@ def _wait_until_ready(served: ServerProcess) -> None:
 
 
 def find_free_port() -> int:
-    """A port of the loopback that nobody listens on now."""
+    """Return a port of the loopback that is free now."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def create_key(settings: Settings, role: str, department: str | None = None) -> str:
-    """A key, made beside the server as the command line makes it."""
+    """Create a key on the command line while the server runs."""
     registry = Registry.open(settings)
     try:
         return create(registry, name=role, role=Role(role), department=department)
@@ -131,7 +131,7 @@ def create_key(settings: Settings, role: str, department: str | None = None) -> 
 
 
 def build_push_today(number: str, source_ref: str, **changes: Any) -> dict[str, Any]:
-    """A black entry decided today by the machine's clock."""
+    """Build a black entry decided today by the machine's clock."""
     today = Clock().today()
     return build_push(
         **{

@@ -1,4 +1,4 @@
-"""A department at work: pushes, corrects, publishes, ends and takes back, as chance has it."""
+"""A department that pushes, corrects, publishes, ends and withdraws at random."""
 
 import random
 from collections import Counter
@@ -29,7 +29,7 @@ DISCLOSURES: tuple[dict[str, Any] | None, ...] = (
 
 @dataclass
 class RandomDepartment:
-    """Does one thing after another to a few subjects; what a rule refuses, it leaves."""
+    """Random actions on a few subjects; an action that a rule refuses changes nothing."""
 
     api: httpx.Client
     rng: random.Random
@@ -40,7 +40,7 @@ class RandomDepartment:
     _push_count: int = 0
 
     def do_random_action(self) -> None:
-        """Do one thing."""
+        """Do one action."""
         actions = [self._push, self._push, self._correct, self._correct, self._publish]
         actions += [self._revoke, self._exit]
         self.rng.choice(actions)()
@@ -128,7 +128,7 @@ class RandomDepartment:
             self._refresh_views()
 
     def _refresh_views(self) -> None:
-        """Somebody else made new versions; what was revoked as wrong is not to be read any more."""
+        """Read the views again: there are newer versions, and void entries are not readable."""
         for entry_id in list(self.views):
             answer = self.api.get(f"/v1/entries/{entry_id}")
             if answer.is_success:
@@ -144,7 +144,7 @@ class RandomDepartment:
         return build_person() if number == 0 else build_organisation(number)
 
     def _pick_last_day(self) -> str | None:
-        """Soon, for the most part, so that days do something."""
+        """Pick a day that is mostly near, so that days change the status."""
         return self.rng.choice(
             [None, *(self._pick_day(0, max_days).isoformat() for max_days in (9, 60))]
         )

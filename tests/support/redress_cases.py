@@ -1,4 +1,4 @@
-"""Objections and applications for repair over HTTP, and what a refusal must leave as it was."""
+"""Objections and applications for repair over HTTP, and the state that a refusal must keep."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,12 +18,12 @@ APPLICANT = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
 
 
 def build_objection(**changes: Any) -> View:
-    """What the subject says against an entry."""
+    """Build the objection of a subject to an entry."""
     return {"applicant": APPLICANT, "grounds": "所列欠薪已于决定前全部结清", **changes}
 
 
 def build_evidence(completed_on: str, means: str = "correction") -> View:
-    """A document on one of the means of repair."""
+    """Build a document on one of the means of repair."""
     return {
         "means": means,
         "description": "全部工资已支付",
@@ -33,7 +33,7 @@ def build_evidence(completed_on: str, means: str = "correction") -> View:
 
 
 def build_application(corrected_on: str = "2026-04-20", **changes: Any) -> View:
-    """An application for repair with its correction and its promise; None takes a field out."""
+    """Build an application for repair with its correction and its promise; None removes a field."""
     body = {
         "applicant": APPLICANT,
         "evidence": [build_evidence(corrected_on)],
@@ -46,7 +46,7 @@ def build_application(corrected_on: str = "2026-04-20", **changes: Any) -> View:
 def create_official_client(
     world: World, person: str, department: str = "human_resources"
 ) -> httpx.Client:
-    """A client with a new key of a department that is bound to a person."""
+    """Open a client with a new key of a department that is bound to a person."""
     key = create(
         world.registry,
         name=f"{department} {person}",
@@ -58,18 +58,18 @@ def create_official_client(
 
 
 def require_status(answer: httpx.Response, status: int = 200) -> View:
-    """The body of an answer that must have that status."""
+    """Return the body of an answer that must have that status."""
     assert answer.status_code == status, answer.text
     return dict(answer.json())
 
 
 def read_entry(api: httpx.Client, entry: View, **query: Any) -> View:
-    """The entry as somebody sees it."""
+    """Read the entry as one client sees it."""
     return require_status(api.get(f"/v1/entries/{entry['id']}", params=query))
 
 
 def open_case(api: httpx.Client, entry: View, kind: str, body: View) -> View:
-    """A new case of an entry; the kind is `objections` or `repairs`."""
+    """Open a case of an entry; the kind is `objections` or `repairs`."""
     return require_status(api.post(f"/v1/entries/{entry['id']}/{kind}", json=body), 201)
 
 
@@ -82,20 +82,20 @@ def take_case_step(
     *,
     entry_id: str | None = None,
 ) -> httpx.Response:
-    """Take a step of a case; with a version where the step changes the entry."""
+    """Take a step of a case; with a version if the step changes the entry."""
     path = f"/v1/entries/{entry_id or case['entry_id']}/{case['kind']}s/{case['id']}/{action}"
     headers = {} if version is None else {"If-Match": f'"{version}"'}
     return api.post(path, json=body, headers=headers)
 
 
 def read_stored_state(world: World) -> tuple[Any, ...]:
-    """What a change adds to or alters: numbers, versions, turns, cases, and the changes' trail."""
+    """Read the state that a change alters: numbers, versions, status changes, cases, audit records."""
     with world.registry.database.reading() as connection:
         counts = [
             connection.scalar(select(func.count()).select_from(table))
             for table in (EntryVersion, EntryTurn, EntryPerson)
         ]
-        # A key that a test makes on the way is no change of what it asks about.
+        # A key that the test creates meanwhile does not count.
         audit_count = select(func.count()).where(AuditRecord.action != "key_created")
         counts.append(connection.scalar(audit_count))
         cases = connection.execute(
@@ -112,19 +112,19 @@ def read_stored_state(world: World) -> tuple[Any, ...]:
 
 @contextmanager
 def require_unchanged(world: World) -> Iterator[None]:
-    """What is done within leaves everything as it was."""
+    """Require that the block changes nothing."""
     state_before = read_stored_state(world)
     yield
     assert read_stored_state(world) == state_before
 
 
 def read_changes(api: httpx.Client, after: int) -> list[tuple[str, str]]:
-    """What a consumer of the feed is told since a number: what to do with which entry."""
+    """Read the feed from a number on: the operation and the entry of each change."""
     page = require_status(api.get("/v1/changes", params={"after": after}))
     return [(change["op"], change["entry_id"]) for change in page["changes"]]
 
 
 def read_head_seq(world: World) -> int:
-    """The last number that was given out."""
+    """Read the newest sequence number."""
     with world.registry.database.reading() as connection:
         return read_head(connection).seq

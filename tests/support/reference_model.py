@@ -1,7 +1,8 @@
-"""A registry in a few ifs, to hold the real one against: it shares no code with the app.
+"""A small model of the registry to compare with the real one; it shares no code with the app.
 
-An entry is a list of what was known of it, from which change number on. Everything else (its status
-on a day, who sees it, what an office is told) is worked out from that, for any day and any number.
+An entry is a list of its facts, each with the change number from which they were known. Everything
+else (its status on a day, its readers, the answer to an office) is computed from that, for any day
+and any number.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,7 @@ IN_FORCE_STATUSES = {SCHEDULED, ACTIVE, SUSPENDED}
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of an entry at some time; `until` and `cap` are last days."""
+    """The facts of an entry at some time; `until` and `cap` are last days."""
 
     begins: date
     until: date | None
@@ -38,19 +39,19 @@ class Facts:
 
     @property
     def last_day(self) -> date | None:
-        """The last day by term or by the five years."""
+        """The last day by the term or by the five years."""
         return min((day for day in (self.until, self.cap) if day), default=None)
 
     @property
     def ended_from(self) -> date | None:
-        """The first day on which it is over for good."""
+        """The first day on which it has ended for good."""
         days = [day for day in (self.exited, self.revoked, self.repaired) if day]
         if self.last_day:
             days.append(self.last_day + timedelta(1))
         return min(days, default=None)
 
     def status_on(self, day: date) -> str:
-        """Where it stands on a day, for itself."""
+        """Return its status on a day, apart from other entries."""
         if self.void or any(end and end <= day for end in (self.exited, self.revoked)):
             return REMOVED
         if self.repaired and self.repaired <= day:
@@ -64,7 +65,7 @@ class Facts:
 
 @dataclass
 class KnownFacts:
-    """What became known with a change number (None until the registry told which)."""
+    """Facts and their change number (None until the registry assigned it)."""
 
     seq: int | None
     facts: Facts
@@ -72,7 +73,7 @@ class KnownFacts:
 
 @dataclass(repr=False)
 class ModelEntry:
-    """An entry with all that was ever known of it; `sent` are its facts as the department said."""
+    """An entry with all its facts over time; `sent` are its facts as the department sent them."""
 
     id: str
     kind: str
@@ -88,20 +89,20 @@ class ModelEntry:
 
     @property
     def current_facts(self) -> Facts:
-        """What is known now."""
+        """The newest facts."""
         return self.history[-1].facts
 
     @property
     def version(self) -> int:
-        """How often something was learnt."""
+        """The number of versions."""
         return len(self.history)
 
     def add_knowledge(self, **changes: Any) -> None:
-        """Learn something; that nothing but the version changes is something, too."""
+        """Add a version, even if no fact changes."""
         self.history.append(KnownFacts(None, replace(self.current_facts, **changes)))
 
     def facts_at(self, seq: int | None) -> Facts | None:
-        """What was known at a change number; None where the entry was not."""
+        """Return the facts at a change number; None if the entry did not exist."""
         if seq is None:
             return self.current_facts
         facts_until_seq = [
@@ -111,13 +112,13 @@ class ModelEntry:
 
     @property
     def was_ever_public(self) -> bool:
-        """It was of the public class at some time."""
+        """True if the entry was of the public class at some time."""
         return any(known.facts.shown_to == "public" for known in self.history)
 
 
 @dataclass
 class ExpectedFinding:
-    """What an approval officer must be told of a subject."""
+    """The finding that an approval officer must get for a subject."""
 
     standing: str
     entries: list[tuple[str, str, bool]]
@@ -136,11 +137,11 @@ class Model:
         return iter(self.entries.values())
 
     def find_entries(self, subject: int) -> Iterable[ModelEntry]:
-        """The entries on a subject."""
+        """Find the entries on a subject."""
         return [entry for entry in self if entry.subject == subject]
 
     def compute_status(self, entry: ModelEntry, day: date, seq: int | None = None) -> str:
-        """Where an entry stands on a day, by what was known at a number."""
+        """Compute the status of an entry on a day, by the facts at a number."""
         facts = entry.facts_at(seq)
         assert facts is not None
         own_status = facts.status_on(day)
@@ -155,13 +156,13 @@ class Model:
         )
 
     def compute_statuses(self, day: date, seq: int | None = None) -> dict[str, str]:
-        """Where every entry stands that was known."""
+        """Compute the status of every existing entry."""
         return {
             entry.id: self.compute_status(entry, day, seq) for entry in self if entry.facts_at(seq)
         }
 
     def find_in_force(self, day: date) -> set[str]:
-        """Entries that stand, or will."""
+        """Find entries that are in force, or will be."""
         return {
             name
             for name, status in self.compute_statuses(day).items()
@@ -169,7 +170,7 @@ class Model:
         }
 
     def find_public(self, day: date) -> set[str]:
-        """What anybody may read."""
+        """Find the entries that are public."""
         return {
             name
             for name in self.find_in_force(day)
@@ -177,7 +178,7 @@ class Model:
         }
 
     def is_barred(self, subject: int, begins: date, ended_from: date | None, today: date) -> bool:
-        """Whether a red entry over those days would meet a black one that stands or will."""
+        """Return whether a red entry would overlap a black one that is or will be in force."""
         for other in self.find_entries(subject):
             facts = other.current_facts
             if (
@@ -194,7 +195,7 @@ class Model:
     def build_expected_finding(
         self, subject: int, day: date, seq: int | None = None
     ) -> ExpectedFinding:
-        """What an officer is told about a subject."""
+        """Build the finding that an officer must get for a subject."""
         visible_entries = [
             (entry, facts, status)
             for entry in self.find_entries(subject)
@@ -225,7 +226,7 @@ class Model:
 
 
 def add_years(day: date, years: int) -> date:
-    """The same day of a later year; 28 February where there is none."""
+    """Return the same day of a later year; 28 February if there is none."""
     try:
         return day.replace(year=day.year + years)
     except ValueError:

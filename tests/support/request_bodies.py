@@ -1,4 +1,4 @@
-"""Facts to push: synthetic, valid, and easy to bend."""
+"""Facts to push: synthetic, valid, and easy to change."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ MINOR_RESIDENT_ID = "370406201305050055"
 
 
 def build_subject(number: str = BUILDER_USCC, name: str = "枣庄某某建筑有限公司") -> dict[str, Any]:
-    """An organisation with a USCC."""
+    """Build an organisation with a USCC."""
     return {
         "kind": "legal_person",
         "name": name,
@@ -22,14 +22,14 @@ def build_subject(number: str = BUILDER_USCC, name: str = "枣庄某某建筑有
 
 
 def build_organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
-    """One of many organisations; a prefix that does not begin with 9 is no enterprise's."""
+    """Build one of many organisations; a code that does not begin with 9 is not of an enterprise."""
     return build_subject(
         build_uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号"
     )
 
 
 def build_decision(decided_on: str, **changes: Any) -> dict[str, Any]:
-    """A list decision of a day."""
+    """Build a list decision of a day."""
     return {
         "number": f"枣人社列〔{decided_on[:4]}〕12号",
         "kind": "list_decision",
@@ -39,7 +39,7 @@ def build_decision(decided_on: str, **changes: Any) -> dict[str, Any]:
 
 
 def build_person(number: str = PERSON_RESIDENT_ID, name: str = "张某") -> dict[str, Any]:
-    """A natural person with a resident id."""
+    """Build a natural person with a resident id."""
     return {
         "kind": "natural_person",
         "name": name,
@@ -48,7 +48,7 @@ def build_person(number: str = PERSON_RESIDENT_ID, name: str = "张某") -> dict
 
 
 def build_push(**changes: Any) -> dict[str, Any]:
-    """A wage-arrears black entry; a change of None takes the field out."""
+    """Build a wage-arrears black entry; a change of None removes the field."""
     facts: dict[str, Any] = {
         "list_type": "wage_arrears.black",
         "source_ref": "HR-2026-000123",
@@ -79,7 +79,7 @@ def build_push(**changes: Any) -> dict[str, Any]:
 
 
 def build_red_changes(**changes: Any) -> dict[str, Any]:
-    """What turns `push` into a wage red entry."""
+    """Return the changes that turn `build_push` into a wage red entry."""
     return {
         "list_type": "wage_arrears.red",
         "source_ref": "HR-RED-1",
@@ -101,7 +101,7 @@ def build_red_changes(**changes: Any) -> dict[str, Any]:
 
 
 def build_penalty_changes(**changes: Any) -> dict[str, Any]:
-    """What turns `push` into a penalty record."""
+    """Return the changes that turn `build_push` into a penalty record."""
     return {
         "list_type": "wage_arrears.penalty",
         "source_ref": "HR-PEN-1",
@@ -126,7 +126,7 @@ def build_penalty_changes(**changes: Any) -> dict[str, Any]:
 def build_question(
     number: str = BUILDER_USCC, name: str | None = "枣庄某某建筑有限公司", **members: Any
 ) -> dict[str, Any]:
-    """A subject of a check."""
+    """Build a subject of a check."""
     question = {"ref": "1", "scheme": "uscc", "number": number, "name": name, **members}
     return {key: value for key, value in question.items() if value is not None}
 
@@ -134,7 +134,7 @@ def build_question(
 def build_check(
     *subjects: dict[str, Any], matter: str = "bidding", **members: Any
 ) -> dict[str, Any]:
-    """A check of subjects before a tender."""
+    """Build a check of subjects before a tender."""
     return {
         "matter": matter,
         "purpose": "tender 2026-118 qualification review",
@@ -147,19 +147,19 @@ def build_check(
 def build_resident_id(
     birth_date: str = "19850612", serial: str = "001", region: str = "370402"
 ) -> str:
-    """A valid resident id of that day of birth, YYYYMMDD."""
+    """Build a valid resident id of that day of birth, YYYYMMDD."""
     body = f"{region}{birth_date}{serial}"
     return body + mod_11_2.calc_check_digit(body)
 
 
 def build_uscc(prefix: str = "91370403", serial: str = "MB000CT7") -> str:
-    """A valid unified social credit code over an organisation's eight characters."""
+    """Build a valid unified social credit code over an organisation's eight characters."""
     body = f"{prefix}{serial}{compute_org_code_check_character(serial)}"
     return body + compute_uscc_check_character(body)
 
 
 def build_licence_changes(**changes: Any) -> dict[str, Any]:
-    """What turns `push` into a licence record."""
+    """Return the changes that turn `build_push` into a licence record."""
     return {
         "list_type": "wage_arrears.licence",
         "source_ref": "HR-LIC-1",
@@ -184,5 +184,5 @@ def build_licence_changes(**changes: Any) -> dict[str, Any]:
 def build_publication(
     published_on: str = "2026-11-21", channel: str = "department_site", url: str | None = None
 ) -> dict[str, Any]:
-    """What a department tells of a publication."""
+    """Build the report of a publication."""
     return {"channel": channel, "published_on": published_on, "url": url}

@@ -1,4 +1,4 @@
-"""Files as departments send them: the same rows in every format, and what comes back."""
+"""Files as departments send them: the same rows in every format, and their results."""
 
 import csv
 import io
@@ -41,11 +41,11 @@ CELL_PATHS: Mapping[str, tuple[str | int, ...]] = {
     "有效期止": ("effective_until",),
     "公开类型": ("disclosure", "class"),
 }
-"""The headings that `push` needs, and where in it their cells stand."""
+"""The headings that `build_push` needs, and the place of their cells in it."""
 
 
 def build_row(serial: int, **changes: Any) -> dict[str, Any]:
-    """The `serial`-th of many sound black entries, each of an organisation of its own."""
+    """Build the `serial`-th of many valid black entries, each of its own organisation."""
     row_facts = {
         "source_ref": f"HR-{serial}",
         "case_ref": None,
@@ -55,7 +55,7 @@ def build_row(serial: int, **changes: Any) -> dict[str, Any]:
 
 
 def build_rows(count: int, first_serial: int = 1, **changes: Any) -> list[dict[str, Any]]:
-    """Some of them."""
+    """Build several of them."""
     return [build_row(serial, **changes) for serial in range(first_serial, first_serial + count)]
 
 
@@ -63,7 +63,7 @@ def build_rows(count: int, first_serial: int = 1, **changes: Any) -> list[dict[s
 
 
 def format_ndjson(bodies: Iterable[Any]) -> bytes:
-    """A line each; bytes are taken as they are."""
+    """Format one line for each row; bytes are taken as they are."""
     lines = (
         body if isinstance(body, bytes) else json.dumps(body, ensure_ascii=False).encode()
         for body in bodies
@@ -72,12 +72,12 @@ def format_ndjson(bodies: Iterable[Any]) -> bytes:
 
 
 def format_json_array(bodies: Iterable[Any]) -> bytes:
-    """One JSON array."""
+    """Format one JSON array."""
     return json.dumps([*bodies], ensure_ascii=False, indent=1).encode()
 
 
 def build_cells(body: Mapping[str, Any], **changes: Any) -> dict[str, Any]:
-    """A push as the cells of a table by heading; changes are by heading too."""
+    """Build the cells of a push by heading; changes are by heading too."""
     cell_by_heading = {heading: _read_path(body, path) for heading, path in CELL_PATHS.items()}
     return {
         heading: value for heading, value in cell_by_heading.items() if value is not None
@@ -94,7 +94,7 @@ def _read_path(value: Any, path: Sequence[Any]) -> Any:
 
 
 def build_grid(table: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
-    """A header of every heading that is used, and the rows under it."""
+    """Build a header of every used heading, and the rows under it."""
     header = list(dict.fromkeys(heading for row_cells in table for heading in row_cells))
     return [header, *([each.get(heading) for heading in header] for each in table)]
 
@@ -102,14 +102,14 @@ def build_grid(table: Sequence[Mapping[str, Any]]) -> list[list[Any]]:
 def format_csv(
     table: Sequence[Mapping[str, Any]], *, encoding: str = "utf-8", delimiter: str = ","
 ) -> bytes:
-    """CSV; None is an empty cell."""
+    """Format CSV; None is an empty cell."""
     text = io.StringIO(newline="")
     csv.writer(text, delimiter=delimiter).writerows(build_grid(table))
     return text.getvalue().encode(encoding)
 
 
 def build_workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
-    """XLSX, every cell as its value is."""
+    """Build XLSX; every cell keeps the type of its value."""
     buffer = io.BytesIO()
     book = xlsxwriter.Workbook(buffer, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
     sheet = book.add_worksheet("数据")
@@ -122,7 +122,7 @@ def build_workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
 def build_form(
     content: bytes, name: str = "file", *, is_complete: bool = True
 ) -> tuple[bytes, str]:
-    """A form with one file, and its media type; cut off where it is not to be whole."""
+    """Build a form with one file; return it with its media type; `is_complete=False` cuts it off."""
     head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="rows"\r\n\r\n'
     body = head.encode() + content + b"\r\n--edge--\r\n"
     return body if is_complete else body[:-20], "multipart/form-data; boundary=edge"
@@ -139,7 +139,7 @@ def send_file(
     digest: str | None = None,
     **query: Any,
 ) -> httpx.Response:
-    """Send a file; the list is that of `push` unless the query says another, or None."""
+    """Send a file; the list type is that of `build_push` unless the query names another, or None."""
     parameters = {"list_type": BLACK_LIST_TYPE} | query
     params = {name: value for name, value in parameters.items() if value is not None}
     headers = {"Content-Type": media_type} | ({} if digest is None else {"Content-Digest": digest})
@@ -149,14 +149,14 @@ def send_file(
 def submit_file(
     api: httpx.Client, content: bytes, media_type: str = OCTET_STREAM, **query: Any
 ) -> View:
-    """Send a file that is to be answered at once; its view."""
+    """Send a file that is answered at once; return its view."""
     answer = send_file(api, content, media_type, **query)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def submit_in_background(world: World, api: httpx.Client, content: bytes, **query: Any) -> View:
-    """Send a file as a large one, work it off as the background does, and show it."""
+    """Send a file as a large one, process it as the background does, and return its view."""
     answer = send_file(api, content, **query)
     assert answer.status_code == 202, answer.text
     run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
@@ -164,21 +164,21 @@ def submit_in_background(world: World, api: httpx.Client, content: bytes, **quer
 
 
 def record_entry(api: httpx.Client, body: dict[str, Any]) -> View:
-    """Push one entry by itself, as it stands."""
+    """Push one entry by itself."""
     answer = api.post("/v1/entries", json=body)
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 def read_submission(api: httpx.Client, submission: View) -> View:
-    """A submission as it stands now."""
+    """Read the current state of a submission."""
     answer = api.get(f"{SUBMISSIONS}/{submission['id']}")
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
 def read_results(api: httpx.Client, submission: View, **query: Any) -> list[View]:
-    """The streamed answers, of which the trailer must be the last."""
+    """Read the streamed answers; the trailer must be the last."""
     answer = api.get(f"{SUBMISSIONS}/{submission['id']}/results", params=query)
     assert answer.status_code == 200, answer.text
     *lines, trailer = map(json.loads, answer.text.splitlines())
@@ -187,12 +187,12 @@ def read_results(api: httpx.Client, submission: View, **query: Any) -> list[View
 
 
 def read_outcomes(view: View) -> list[tuple[int | None, str]]:
-    """What became of each row."""
+    """Read the outcome of each row."""
     return [(row_result.get("row"), row_result["outcome"]) for row_result in view["results"]]
 
 
 def require_unreadable(answer: httpx.Response, code: str) -> View:
-    """The document of a file that is refused as a whole, which names its submission."""
+    """Require that a file is refused as a whole; the document names its submission."""
     assert answer.status_code == 422, answer.text
     document = read_problem(answer)
     assert document["code"] == code, answer.text
@@ -203,7 +203,7 @@ def require_unreadable(answer: httpx.Response, code: str) -> View:
 def reverse_submission(
     world: World, api: httpx.Client, submission: View, reason: str = "误传"
 ) -> View:
-    """Have a submission taken back, to its end."""
+    """Reverse a submission, to its end."""
     answer = api.post(f"{SUBMISSIONS}/{submission['id']}/reversals", json={"reason": reason})
     assert answer.status_code == 200, answer.text
     run_waiting_jobs(world.registry, [queue.SubmissionQueue()])
@@ -211,7 +211,7 @@ def reverse_submission(
 
 
 def change_settings(world: World, **settings: Any) -> None:
-    """Let the registry run with other settings."""
+    """Change settings of the registry."""
     world.registry.settings = world.registry.settings.model_copy(update=settings)
 
 
@@ -231,14 +231,14 @@ GENERATED_FIELDS = {
 
 
 def read_entries(api: httpx.Client, **query: Any) -> dict[str, View]:
-    """The entries that somebody sees, by their reference."""
+    """Read the entries that a client sees, by their reference."""
     answer = api.get("/v1/entries", params={"limit": 200, **query})
     assert answer.status_code == 200, answer.text
     return {entry["source_ref"]: entry for entry in answer.json()["entries"]}
 
 
 def remove_generated_fields(entry: Mapping[str, Any]) -> View:
-    """What an entry says, without what the registry numbers and times."""
+    """Return an entry without the numbers and times that the registry gave it."""
     entry_facts = {name: value for name, value in entry.items() if name not in GENERATED_FIELDS}
     subject = {name: value for name, value in entry["subject"].items() if name != "id"}
     return entry_facts | {"subject": subject}

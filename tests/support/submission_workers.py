@@ -1,4 +1,4 @@
-"""Files of many rows, the processes that work them off, and what must hold when they are done."""
+"""Files of many rows, their worker processes, and the conditions after their end."""
 
 import os
 import signal
@@ -28,24 +28,24 @@ T = TypeVar("T")
 
 
 def build_bodies(serials: Iterable[int], name: str = "ROW", **changes: Any) -> list[dict[str, Any]]:
-    """A row for each organisation of a series; its reference is the name and the serial."""
+    """Build a row for each organisation of a series; its reference is the name and the serial."""
     return [
         build_push_today(build_uscc(serial), f"{name}-{serial}", **changes) for serial in serials
     ]
 
 
 def format_ndjson(rows: Iterable[Any]) -> bytes:
-    """Rows as a file, one line each."""
+    """Format rows as a file, one line each."""
     return b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows)
 
 
 def read_references(rows: Iterable[Mapping[str, Any]]) -> list[str]:
-    """The references of rows, in order."""
+    """Read the references of rows, in order."""
     return [row["source_ref"] for row in rows]
 
 
 def wait_for(read_state: Callable[[], T], description: str) -> T:
-    """Look again and again until something is seen; gives what it was."""
+    """Repeat until something is found; return it."""
     deadline = time.monotonic() + TIMEOUT_SECONDS
     while not (state := read_state()):
         assert time.monotonic() < deadline, f"waited in vain: {description}"
@@ -57,7 +57,7 @@ def wait_for(read_state: Callable[[], T], description: str) -> T:
 
 
 def find_worker_pids(served: ServerProcess) -> list[int]:
-    """The processes that work submissions off beside a server."""
+    """Find the processes that process submissions for a server."""
     found = []
     for directory in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended meanwhile
@@ -69,21 +69,21 @@ def find_worker_pids(served: ServerProcess) -> list[int]:
 
 
 def kill_workers(pids: Iterable[int]) -> None:
-    """End them as a power cut would."""
+    """Kill the workers as a power cut would."""
     for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
 def kill_all(served: ServerProcess) -> None:
-    """End a server and its workers; the server first, so that it starts no other."""
+    """Kill a server and its workers; the server first, so that it starts no other."""
     workers = find_worker_pids(served)
     served.kill()
     kill_workers(workers)
 
 
 def read_peak_memory(pid: int) -> int:
-    """The most bytes that a process has had in memory; 0 where it is no more."""
+    """Return the maximum memory of a process in bytes; 0 if it has ended."""
     with suppress(OSError):
         for line in Path(f"/proc/{pid}/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -95,7 +95,7 @@ def read_peak_memory(pid: int) -> int:
 
 
 def read_stored_submission(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
-    """A submission as it stands, asked of the database: nobody is woken by it."""
+    """Read the state of a submission from the database, which wakes no worker."""
     with registry.database.reading() as connection:
         row = store.get_submission(connection, UUID(str(submission_id)))
     assert row is not None
@@ -103,14 +103,14 @@ def read_stored_submission(registry: Registry, submission_id: str | UUID) -> Sub
 
 
 def read_newest_submission(registry: Registry) -> SubmissionRow | None:
-    """The submission that came last."""
+    """Read the newest submission."""
     with registry.database.reading() as connection:
         rows = store.read_page(connection, before=None, limit=1, department=None, state=None)
     return rows[0] if rows else None
 
 
 def wait_for_rows(registry: Registry, submission_id: str | UUID, more_than: int) -> int:
-    """Wait until more rows than that were worked off; gives how many, before the last one."""
+    """Wait until more rows than that are processed; return their number, before the last one."""
 
     def read_state() -> int:
         row = read_stored_submission(registry, submission_id)
@@ -121,7 +121,7 @@ def wait_for_rows(registry: Registry, submission_id: str | UUID, more_than: int)
 
 
 def wait_for_end(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
-    """Wait until a submission is at its end, without asking the server for it."""
+    """Wait until a submission has ended, without a request to the server."""
 
     def read_state() -> SubmissionRow | None:
         row = read_stored_submission(registry, submission_id)
@@ -133,7 +133,7 @@ def wait_for_end(registry: Registry, submission_id: str | UUID) -> SubmissionRow
 
 
 def count_submissions_and_parts(registry: Registry) -> tuple[int, int]:
-    """How many submissions there are, and how many pieces of files."""
+    """Count submissions and the parts of their files."""
     with registry.database.reading() as connection:
         return (
             connection.scalar(select(func.count()).select_from(Submission)) or 0,
@@ -142,7 +142,7 @@ def count_submissions_and_parts(registry: Registry) -> tuple[int, int]:
 
 
 def require_recorded(registry: Registry, references: Iterable[str]) -> None:
-    """Exactly these entries are there, each once, and everything else about them is in order."""
+    """Require that exactly these entries exist, each once, in a consistent registry."""
     with registry.database.reading() as connection:
         found = sorted(connection.scalars(select(Entry.source_ref)))
     assert found == sorted(references)
@@ -153,14 +153,14 @@ def require_recorded(registry: Registry, references: Iterable[str]) -> None:
 
 
 def send_file(client: httpx.Client, file: bytes | Iterable[bytes], **query: Any) -> dict[str, Any]:
-    """Send a file that must be taken; gives the submission's view."""
+    """Send a file that must be accepted; return the submission's view."""
     answer = client.post("/v1/submissions", params=query, content=file, headers=NDJSON)
     assert answer.status_code in {httpx.codes.OK, httpx.codes.ACCEPTED}, answer.text
     return dict(answer.json())
 
 
 def wait_until_finished(client: httpx.Client, submission_id: str) -> dict[str, Any]:
-    """Ask for a submission until it is at its end."""
+    """Request a submission until it has ended."""
 
     def read_state() -> dict[str, Any] | None:
         view = dict(client.get(f"/v1/submissions/{submission_id}").json())
@@ -172,7 +172,7 @@ def wait_until_finished(client: httpx.Client, submission_id: str) -> dict[str, A
 
 
 def read_complete_results(client: httpx.Client, submission_id: str) -> list[dict[str, Any]]:
-    """Every row's answer, which must be complete."""
+    """Read the answer to every row; the answers must be complete."""
     answer = client.get(f"/v1/submissions/{submission_id}/results")
     *rows, last = map(orjson.loads, answer.content.splitlines())
     assert last["trailer"]["rows"] == len(rows)

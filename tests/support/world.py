@@ -1,4 +1,4 @@
-"""A registry to test: a database of its own, a clock that stands still, an app that is served."""
+"""A registry to test: its own database, a clock that does not move, a served app."""
 
 import os
 import shutil
@@ -45,7 +45,7 @@ MAX_LOANS = 100
 
 
 class ManualClock(Clock):
-    """Tells the time that the test says; every question moves it by a millisecond."""
+    """A clock that the test sets; every reading moves it by a millisecond."""
 
     def __init__(self, now: datetime = NOW) -> None:
         self.instant = now
@@ -57,13 +57,13 @@ class ManualClock(Clock):
             return self.instant
 
     def set_day(self, day: date) -> None:
-        """Ten in the morning of a day, in Shanghai."""
+        """Set the clock to ten in the morning of a day, in Shanghai."""
         self.instant = datetime(day.year, day.month, day.day, 10, tzinfo=SHANGHAI).astimezone(UTC)
 
 
 @dataclass
 class World:
-    """One registry, served; `api` gives a client for a role."""
+    """One served registry; `api` returns a client for a role."""
 
     registry: Registry
     clock: ManualClock
@@ -73,7 +73,7 @@ class World:
     _open_clients: list[httpx.Client] = field(default_factory=list)
 
     def api(self, role: str = "department", department: str | None = None) -> httpx.Client:
-        """A client with a key of that role; departments and approvers have a usual one."""
+        """Return a client with a key of that role; departments and approvers have a default one."""
         role_value = Role(role)
         usual_departments = {Role.department: "human_resources", Role.approver: "finance_bureau"}
         key_department = department or usual_departments.get(role_value)
@@ -88,7 +88,7 @@ class World:
         return self._clients[role_value, key_department]
 
     def client(self, key: str | None) -> httpx.Client:
-        """A client with any key, or none."""
+        """Open a client with a given key, or none."""
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         client = httpx.Client(
             base_url=self.address, headers=headers, timeout=60, trust_env=False, verify=False
@@ -97,7 +97,7 @@ class World:
         return client
 
     def record(self, api: httpx.Client | None = None, **facts: Any) -> dict[str, Any]:
-        """Push an entry that must be accepted; give its view."""
+        """Push an entry that must be accepted; return its view."""
         answer = (api or self.api()).post("/v1/entries", json=build_push(**facts))
         assert answer.status_code == 201, answer.text
         return dict(answer.json())
@@ -116,7 +116,7 @@ class World:
 
 @contextmanager
 def serve_app(app: FastAPI) -> Iterator[str]:
-    """Serve an app on a free port of the loopback, as it is served; gives its address."""
+    """Serve an app on a free port of the loopback; yield its address."""
     is_redblack_app = hasattr(app.state, "metrics")
     config = uvicorn.Config(
         build_served_app(app, Settings(_env_file=None)) if is_redblack_app else app,
@@ -141,8 +141,8 @@ class RegistryTemplates:
     """Empty registries, made once by the migrations and copied for tests.
 
     A test that only needs a registry borrows one (`lend`): its database is emptied for the next
-    test instead of being made anew, because engines, compiled statements and connections cost more
-    than most tests. A test that starts processes or damages files takes a copy of its own
+    test instead of being created again, because engines, compiled statements and connections cost
+    more than most tests. A test that starts processes or damages files takes its own copy
     (`settings`).
     """
 
@@ -156,7 +156,7 @@ class RegistryTemplates:
         self._idle: dict[str, Lent] = {}
 
     def create_copy(self, backend: str) -> Settings:
-        """Settings of a fresh copy."""
+        """Create a new copy; return its settings."""
         self._prepare(backend)
         self._copy_count += 1
         if backend == "sqlite":
@@ -195,7 +195,7 @@ class RegistryTemplates:
         world.release()
         if (
             app.state.desk is not world.check_service
-        ):  # the test put another one before the registry
+        ):  # the test put another registry behind the app
             app.state.desk.close()
         if lent.restore(pristine):
             self._idle[backend] = lent
@@ -204,7 +204,7 @@ class RegistryTemplates:
             self.drop_copy(lent.settings)
 
     def close(self) -> None:
-        """Close what is lent out no more."""
+        """Close the databases that are no longer lent."""
         for lent in self._idle.values():
             lent.database.close()
 
@@ -267,7 +267,7 @@ class Lent:
     borrowed: int = 0
 
     def restore(self, pristine: Pristine) -> bool:
-        """Bring the database back to its pristine state; False where a new one is needed."""
+        """Restore the database to its pristine state; return False if a new one is needed."""
         self.borrowed += 1
         if self.borrowed == MAX_LOANS:
             return False
@@ -292,7 +292,7 @@ class Lent:
         )
 
     def _wait_until_idle(self) -> None:
-        # A client that hung up does not end the thread that works for it.
+        # A client that closed its connection does not end the thread that works for it.
         give_up = time.monotonic() + IDLE_SECONDS
         while any(engine.pool.checkedout() for engine in self._engines()):  # type: ignore[attr-defined]
             if time.monotonic() > give_up:
@@ -301,7 +301,7 @@ class Lent:
 
     def _restore_files(self, pristine: Path) -> None:
         for gate in self.database._gates:
-            os.fstat(gate._file)  # fails where a test closed the database
+            os.fstat(gate._file)  # fails if a test closed the database
         for engine in self._engines():
             engine.dispose()
         home = Path(self.settings.data_dir)
@@ -350,5 +350,5 @@ def open_world(settings: Settings, app: FastAPI, address: str) -> World:
 
 
 def create_unbound_app() -> FastAPI:
-    """The app, not yet over any database."""
+    """Create the app without a database."""
     return create_app(Settings(_env_file=None))
