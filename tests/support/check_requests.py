@@ -45,7 +45,7 @@ def run_concurrently(calls: Iterable[CheckCall]) -> list[httpx.Response]:
 
 
 class BlockedBatcher:
-    """A batcher that answers no check while the block runs, so that all of them wait for one batch."""
+    """A batcher that answers no check while the block runs: all wait for one batch."""
 
     def __init__(self, world: World) -> None:
         self._batcher = world.check_service._together

@@ -89,7 +89,7 @@ def take_case_step(
 
 
 def read_stored_state(world: World) -> tuple[Any, ...]:
-    """Read the state that a change alters: numbers, versions, status changes, cases, audit records."""
+    """Read the state that a change alters: numbers, versions, cases, audit records."""
     with world.registry.database.reading() as connection:
         counts = [
             connection.scalar(select(func.count()).select_from(table))

@@ -22,7 +22,7 @@ def build_subject(number: str = BUILDER_USCC, name: str = "枣庄某某建筑有
 
 
 def build_organisation(serial: int, prefix: str = "91370403") -> dict[str, Any]:
-    """Build one of many organisations; a code that does not begin with 9 is not of an enterprise."""
+    """Build one of many organisations; only codes that begin with 9 are of enterprises."""
     return build_subject(
         build_uscc(prefix, f"MB{serial:06d}"), f"枣庄示例建筑有限公司{serial:05d}号"
     )

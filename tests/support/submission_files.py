@@ -122,7 +122,7 @@ def build_workbook(table: Sequence[Mapping[str, Any]]) -> bytes:
 def build_form(
     content: bytes, name: str = "file", *, is_complete: bool = True
 ) -> tuple[bytes, str]:
-    """Build a form with one file; return it with its media type; `is_complete=False` cuts it off."""
+    """Build a form with one file; return it with its media type, cut off unless complete."""
     head = f'--edge\r\nContent-Disposition: form-data; name="{name}"; filename="rows"\r\n\r\n'
     body = head.encode() + content + b"\r\n--edge--\r\n"
     return body if is_complete else body[:-20], "multipart/form-data; boundary=edge"
@@ -139,7 +139,7 @@ def send_file(
     digest: str | None = None,
     **query: Any,
 ) -> httpx.Response:
-    """Send a file; the list type is that of `build_push` unless the query names another, or None."""
+    """Send a file; the list type is that of `build_push` unless the query changes it."""
     parameters = {"list_type": BLACK_LIST_TYPE} | query
     params = {name: value for name, value in parameters.items() if value is not None}
     headers = {"Content-Type": media_type} | ({} if digest is None else {"Content-Digest": digest})
