@@ -1,4 +1,4 @@
-"""House rules that no import contract can hold."""
+"""House rules that import contracts cannot express."""
 
 import ast
 import re
@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 APP = ROOT / "app"
 
-# What the rules may use beside the standard library: arithmetic of check digits and of dates.
+# Modules that the rules may import: arithmetic of check digits and of dates.
 RULES_MAY_USE = {"app", "stdnum", "dateutil"}
 
 

@@ -37,7 +37,7 @@ def red_today(number: str, source_ref: str) -> dict[str, Any]:
 def push_and_check(
     crowd: ConcurrentClients, pusher: httpx.Client, asker: httpx.Client, number: int
 ) -> None:
-    """One turn: an entry of its own, half of a duel, a subject of many, a shared reference."""
+    """Push entries of an own subject, of a red and black pair, and of shared subjects."""
     crowd.push_entry(pusher, build_push_today(build_uscc(10_000 + number), f"OWN-{number}"))
     duel = build_uscc(number % DUELS)
     if number % 2 == (number // DUELS) % 2:
@@ -48,7 +48,7 @@ def push_and_check(
     assert verdict["results"][0]["standing"] in {"none", "red", "black"}
     shared = build_uscc(20_000 + number % SHARED)
     crowd.push_entry(pusher, build_push_today(shared, f"SHARED-{number}"))
-    # Four clients send the very same; a fifth sends something else under the same reference.
+    # Four clients send the same body; a fifth sends another one under the same reference.
     pair = number // 5
     remark = "另一内容" if number % 5 == 4 else None
     facts = build_push_today(build_uscc(30_000 + pair), f"TWICE-{pair}")
@@ -70,7 +70,7 @@ def require_sense(crowd: ConcurrentClients, registry: Registry, size: int) -> No
         [first] = [one for one in crowd.recorded if one["source_ref"] == view["source_ref"]]
         assert view["id"] == first["id"]
     assert set(crowd.refused) <= {"blacklisted_subject", "entry_conflict"}
-    # Of the five that share a reference one is recorded; the others repeat or contradict it.
+    # Of the five with a shared reference one is recorded; the others repeat or contradict it.
     twice = sum(reference.startswith("TWICE") for reference in references)
     assert twice == size // 5
     assert len(crowd.replayed) + crowd.refused["entry_conflict"] == size - twice
@@ -80,7 +80,7 @@ def require_sense(crowd: ConcurrentClients, registry: Registry, size: int) -> No
 
 
 def require_no_contradiction(api: httpx.Client) -> None:
-    """No subject is on a red and on a black list on the same day."""
+    """Require that no subject is on a red and on a black list on the same day."""
     active: dict[str, set[str]] = {}
     params: dict[str, Any] = {"status": "active", "limit": 500}
     while True:
@@ -167,7 +167,7 @@ def test_several_worker_processes_keep_one_line(
         with served.client() as api:
             told = api.get("/metrics").text
         log = served.log.read_text()
-    # What the workers counted, put together, is what the clients saw.
+    # The sum of the counts of all workers is the count of the clients.
     for status, count in crowd.statuses.items():
         assert counted(told, str(status)) == count
     assert "database is locked" not in log
@@ -176,7 +176,7 @@ def test_several_worker_processes_keep_one_line(
 
 
 def counted(metrics: str, status: str) -> int:
-    """Answers with a status to pushes and checks, over all workers."""
+    """Count answers with a status to pushes and checks, over all workers."""
     return sum(
         int(float(line.rpartition(" ")[2]))
         for line in metrics.splitlines()

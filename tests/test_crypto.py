@@ -1,4 +1,4 @@
-"""The key file and what is done with it: make, read, seal, open, index, rotate."""
+"""The key file and its uses: create, read, seal, open, index, rotate."""
 
 import json
 import os
@@ -146,7 +146,7 @@ def test_the_blind_index_is_keyed_and_tells_schemes_apart(path: Path, tmp_path: 
 
 
 def test_recorded_look_up_keys_and_digests_are_found_again() -> None:
-    # As databases hold them, of the key whose bytes are 0 to 31.
+    # Values as databases hold them, of the key whose bytes are 0 to 31.
     secrets = Secrets(
         SecretKey("i", "blind_index", bytes(range(32))), [SecretKey("s", "encryption", bytes(32))]
     )

@@ -1,4 +1,4 @@
-"""The demo data: whatever a newcomer may want to see is there, and all of it passed the rules."""
+"""The demo data: an example of every feature, and all of it passed the rules."""
 
 import json
 import shutil
@@ -46,7 +46,7 @@ SUBJECTS = 400
 
 
 def opened(directory: Path, key: Path | None = None) -> Registry:
-    """An empty registry in a directory, sealed with a new key or another one's."""
+    """An empty registry in a directory, sealed with a new key or a given one."""
     settings = Settings(_env_file=None, data_dir=directory)
     if key is None:
         Secrets.make(settings.key_path)
@@ -147,7 +147,7 @@ def test_some_subjects_have_several_entries_and_a_former_name(
     registry: Registry, rows: list[EntryRow]
 ) -> None:
     entries = Counter(row.subject_id for row in rows)
-    void = sum(row.void for row in rows)  # leaves a shell; what is decided later is on a new row
+    void = sum(row.void for row in rows)  # leaves the bare row; later decisions get a new one
     assert SUBJECTS <= len(entries) <= SUBJECTS + void
     assert max(entries.values()) >= 3
     with registry.database.reading() as connection:
@@ -250,7 +250,7 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
 
 
 def facts_of(row: EntryRow) -> tuple[Any, ...]:
-    """All about an entry that is not an id or an instant of its own."""
+    """Return all data of an entry except its ids and instants."""
     told = [(item.published_on, item.url) for item in row.publications.values()]
     return row.source_ref, row.facts_digest, row.seq, row.exited_on, row.revoked_on, told
 

@@ -1,4 +1,4 @@
-"""Names that clients and auditors rely on: none disappears, none changes its spelling."""
+"""Names that clients and auditors rely on: none disappears or changes its spelling."""
 
 from pathlib import Path
 

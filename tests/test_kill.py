@@ -1,4 +1,4 @@
-"""A server that dies in the middle: what it acknowledged is there, and nothing is half there."""
+"""A server that is killed: acknowledged data is complete, and no data is half recorded."""
 
 import threading
 from collections.abc import Callable
@@ -28,7 +28,7 @@ ENOUGH = 40
 
 ASKERS = 8
 ENOUGH_CHECKS = 150
-"""Answers before the kill, which comes while others are on their way."""
+"""Answers before the kill, which comes while other requests are under way."""
 
 
 def test_what_was_acknowledged_survives_a_kill(
@@ -115,7 +115,7 @@ def test_every_check_that_was_answered_survives_a_kill(
             with served.client(key) as client, suppress(httpx.TransportError):
                 for turn in range(10_000):
                     serial = number * 10_000 + turn
-                    # Some are of more subjects than are answered together with others.
+                    # Some have more subjects than fit into a batch.
                     size = MANY_SUBJECTS + 1 if number == 0 else 1 + turn % 3
                     subjects = [
                         build_question(build_uscc(serial + n), None, ref=str(n))
@@ -139,7 +139,7 @@ def test_every_check_that_was_answered_survives_a_kill(
             for item in work:
                 item.result(60)
     print(f"received: {len(received)} checks of {sent}")
-    assert len(received) < sent  # it died in the middle
+    assert len(received) < sent  # it was killed meanwhile
 
     with serve_registry(settings, tmp_path) as again, closing(Registry.open(settings)) as registry:
         with again.client(key) as client:
@@ -148,7 +148,7 @@ def test_every_check_that_was_answered_survives_a_kill(
                 assert found["results"] == view["results"]
             fresh = client.post("/v1/checks", json=build_check(build_question(build_uscc(1), None)))
             assert fresh.status_code == httpx.codes.OK
-        # What nobody was told may be on record as well, but never the half of it.
+        # Checks without an answer may be recorded as well, but only completely.
         with registry.database.reading_ledger() as connection:
             kept = dict(connection.execute(select(Check.id, Check.answer)).all())
         assert count_recorded_results(registry) == {

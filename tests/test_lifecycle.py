@@ -1,8 +1,8 @@
-"""Random things done to entries on random days: the registry and a small model agree at every step.
+"""Random actions on entries on random days: the registry and a small model agree at every step.
 
-The model (`tests/support/reference_model.py`) shares no code with the app. Two followers of the
-feed run beside it, whose copies must equal the snapshot, and a record of past answers, which are
-requested again later. Runs are the same every time; a failing one tells its seed and what was done.
+The model (`tests/support/reference_model.py`) shares no code with the app. The test also runs two
+followers of the feed, whose copies must equal the snapshot, and repeats past requests, whose
+answers must stay the same. Runs are deterministic; a failing one reports its seed and its actions.
 """
 
 import random
@@ -62,7 +62,7 @@ Opened = Callable[[], AbstractContextManager[World]]
 
 @dataclass(frozen=True, kw_only=True)
 class List:
-    """What the shipped catalogue says of a list type, as far as it is asked for here."""
+    """The parts of a list type of the shipped catalogue that the test uses."""
 
     kind: str
     department: str
@@ -123,7 +123,7 @@ APPLICANT = {"kind": "self", "name": "某公司", "proof_ref": "SQ-1"}
 
 @dataclass
 class Follower:
-    """A consumer of the feed: folds what it is sent, and knows nothing else."""
+    """A consumer of the feed that applies its changes, and knows nothing else."""
 
     role: str
     api: httpx.Client
@@ -131,7 +131,7 @@ class Follower:
     after: int = 0
 
     def look(self, limit: int) -> list[dict[str, Any]]:
-        """Fold everything up to the head, in pages; gives the changes."""
+        """Apply all changes up to the head, in pages; return them."""
         seen = []
         while True:
             asked = {"after": self.after, "limit": limit, "epoch": 1}
@@ -158,7 +158,7 @@ class Follower:
                 return seen
 
     def prove(self, today: date) -> None:
-        """Hold the copy to a snapshot, line by line and by its hash."""
+        """Compare the copy with a snapshot, line by line and by its hash."""
         snapshot = parse_ndjson(self.api.get("/v1/changes/snapshot").content)
         snapshot.require_matching_trailer()
         lines = [orjson.dumps(self.copy[name]) for name in sorted(self.copy)]
@@ -174,7 +174,7 @@ class Follower:
 
 @dataclass(frozen=True, repr=False)
 class Moment:
-    """What was told once, and when."""
+    """The answers of one moment."""
 
     def __repr__(self) -> str:
         return f"<{self.day} at {self.seq}>"
@@ -191,7 +191,7 @@ class Moment:
 
 @dataclass(frozen=True, repr=False)
 class Done:
-    """Something that was done, to be sent again."""
+    """A successful request, to be sent again."""
 
     def __repr__(self) -> str:
         return f"<{self.path.rpartition('/')[2]} {self.body} on {self.entry}>"
@@ -207,12 +207,12 @@ class Done:
 
     @property
     def of_a_case(self) -> bool:
-        """A step of an objection or a repair."""
+        """True for a step of an objection or a repair."""
         return self.path.count("/") == 6
 
 
 class Lifecycle:
-    """One registry and its model, and what chance does to both."""
+    """One registry and its model, and random actions on both."""
 
     def __init__(self, world: World, chance: random.Random, tally: Counter[str]) -> None:
         self.world = world
@@ -247,7 +247,7 @@ class Lifecycle:
         ]
 
     def live(self) -> None:
-        """Do one thing after another; everything agrees in between."""
+        """Do one action after another; compare everything in between."""
         for list_type in ("wage_arrears.red", "wage_arrears.black", "tax_fraud.black"):
             self.push(list_type)
             self.everything_agrees()
@@ -259,7 +259,7 @@ class Lifecycle:
             self.everything_agrees()
         self.conclude()
 
-    # --- asking --------------------------------------------------------------
+    # --- requests ------------------------------------------------------------
 
     @property
     def today(self) -> date:
@@ -271,8 +271,8 @@ class Lifecycle:
             return read_head(connection).seq
 
     @property
-    def written(self) -> int:
-        """How many versions there are; a refusal adds none, though a day may turn by it."""
+    def version_count(self) -> int:
+        """The number of versions; a refusal adds none, but a day may change a status with it."""
         with self.world.registry.database.reading() as connection:
             return int(connection.scalar(select(func.count()).select_from(EntryVersion)) or 0)
 
@@ -296,18 +296,18 @@ class Lifecycle:
         refusal: tuple[int, str] | None,
         **learnt: Any,
     ) -> bool:
-        """Send a change that the model knows the fate of; True where it was done."""
+        """Send a change whose result the model predicts; return True if it was accepted."""
         api = self.people[entry.department, "甲"]
         version = entry.version
         path = f"/v1/entries/{entry.id}/{deed}"
-        before = self.written
+        before = self.version_count
         answer = self.send(api, path, body, version)
         self.note(deed, answer)
         if refusal is None and entry.current_facts.void:
             refusal = (404, "entry_not_found")
         if refusal is not None:
-            told(answer, *refusal)
-            assert self.written == before
+            require_refused(answer, *refusal)
+            assert self.version_count == before
             return False
         assert answer.status_code == 200, answer.text
         entry.add_knowledge(**learnt)
@@ -317,7 +317,7 @@ class Lifecycle:
         return True
 
     def settle(self, entry: ModelEntry, view: dict[str, Any]) -> None:
-        """Take over the number that the registry gave."""
+        """Record the number that the registry gave."""
         assert view["version"] == entry.version
         entry.history[-1].seq = view["seq"]
 
@@ -334,7 +334,7 @@ class Lifecycle:
             {
                 "ref": str(number),
                 **subject["identifiers"][0],
-                # Persons are asked for with their name; a former name is a name, too.
+                # Checks of persons need a name; a former name is valid too.
                 **({"name": subject["name"]} if number in {0, PERSON} else {}),
             }
             for number, subject in enumerate(SUBJECTS)
@@ -397,13 +397,13 @@ class Lifecycle:
             over = known.last_day and known.last_day + timedelta(1)
             if self.model.is_barred(subject, known.begins, over, today):
                 refusal = (409, "blacklisted_subject")
-        before = self.written
+        before = self.version_count
         api = self.people[law.department, "甲"]
         answer = self.send(api, "/v1/entries", sent)
         self.note(f"push {list_type}", answer)
         if refusal:
-            told(answer, *refusal)
-            assert self.written == before
+            require_refused(answer, *refusal)
+            assert self.version_count == before
             return
         assert answer.status_code == 201, answer.text
         view = answer.json()
@@ -428,12 +428,16 @@ class Lifecycle:
         changes = self.changes(entry)
         sent, known, refusal = self.corrected(entry, changes)
         body = {"reason": "录入错误", "changes": changes}
-        if refusal is None and not entry.current_facts.void and said(sent) == said(entry.sent):
-            before = self.written
+        if (
+            refusal is None
+            and not entry.current_facts.void
+            and drop_empty(sent) == drop_empty(entry.sent)
+        ):
+            before = self.version_count
             api = self.people[entry.department, "乙"]
             answer = self.send(api, f"/v1/entries/{entry.id}/corrections", body, entry.version)
             assert answer.status_code == 200, answer.text
-            assert self.written == before
+            assert self.version_count == before
             self.note("correction of nothing")
             return
         learnt = vars(known) if known else {}
@@ -441,7 +445,7 @@ class Lifecycle:
             entry.sent = sent
 
     def changes(self, entry: ModelEntry) -> dict[str, Any]:
-        """One fact, right or not."""
+        """Return one changed fact, valid or not."""
         law, today = LISTS[entry.list_type], self.today
         what = self.chance.choice(["until", "until", "begins", "class", "class", "other"])
         if what == "until":
@@ -466,13 +470,13 @@ class Lifecycle:
     def corrected(
         self, entry: ModelEntry, changes: dict[str, Any]
     ) -> tuple[dict[str, Any], Facts | None, tuple[int, str] | None]:
-        """The facts as corrected, what follows, and what stands against it."""
+        """Return the corrected facts, their effect, and the reason to refuse them."""
         sent = {**entry.sent, **changes}
         if "subject" in changes:
             sent["subject"] = {**entry.sent["subject"], **changes["subject"]}
         if entry.current_facts.void:
             return sent, None, (404, "entry_not_found")
-        if said(sent) == said(entry.sent):
+        if drop_empty(sent) == drop_empty(entry.sent):
             return sent, None, None
         known, refusal = ruled(LISTS[entry.list_type], sent, entry.subject, entry.current_facts)
         if not refusal and entry.kind == RED and term(known) != term(entry.current_facts):
@@ -498,7 +502,7 @@ class Lifecycle:
         elif entry.list_type != "judgment_defaulting.black" or until is None:
             refusal = (409, "term_not_allowed")
         else:
-            latest = min(add_years(until, 3), add_years(began_anew(entry.current_facts), 5))
+            latest = min(add_years(until, 3), add_years(find_term_start(entry.current_facts), 5))
             if "extension" in entry.sent or not until < wanted <= latest:
                 refusal = (409, "term_not_allowed")
         if entry.current_facts.void:
@@ -539,23 +543,25 @@ class Lifecycle:
         self.order("revocations", entry, body, refusal, revoked=day, void=void)
 
     def publish(self) -> None:
-        # What becomes of it has tests of its own; here it is one more version.
+        # Its effects have their own tests; here it is one more version.
         entry = self.pick()
         day = (self.today - timedelta(self.chance.choice([0, 0, 2]))).isoformat()
         channel = self.chance.choice(["department_site", "credit_china_zaozhuang"])
         down = self.chance.random() < 0.3
-        name, told_of = ("withdrawals", "withdrawn_on") if down else ("disclosures", "published_on")
+        name, explained = (
+            ("withdrawals", "withdrawn_on") if down else ("disclosures", "published_on")
+        )
         path = f"/v1/entries/{entry.id}/{name}"
-        before = self.written
+        before = self.version_count
         answer = self.send(
-            self.people[entry.department, "乙"], path, {"channel": channel, told_of: day}
+            self.people[entry.department, "乙"], path, {"channel": channel, explained: day}
         )
         self.note(name, answer)
         if answer.is_success:
             self._loose.add(entry.id)
         else:
             assert answer.status_code in {404, 409, 422}, answer.text
-            assert self.written == before
+            assert self.version_count == before
 
     def announce_a_year(self) -> None:
         if self.announced:
@@ -580,7 +586,7 @@ class Lifecycle:
         answer = self.send(api, path, body)
         self.note("objection", answer)
         if entry.current_facts.void:
-            told(answer, 404, "entry_not_found")
+            require_refused(answer, 404, "entry_not_found")
             return
         if not entry.current_facts.disputed:
             entry.add_knowledge(disputed=True)
@@ -633,13 +639,13 @@ class Lifecycle:
             makes = not others
         if entry.current_facts.void:
             refusal = (404, "entry_not_found")
-        before = self.written
+        before = self.version_count
         version = entry.version
         answer = self.send(api, f"{path}/decision", body, version)
         self.note(f"objection {outcome}", answer)
         if refusal:
-            told(answer, *refusal)
-            assert self.written == before
+            require_refused(answer, *refusal)
+            assert self.version_count == before
             return
         assert answer.status_code == 200, answer.text
         case["open"] = None
@@ -647,7 +653,7 @@ class Lifecycle:
             entry.add_knowledge(**learnt | {"disputed": others})
             entry.sent = sent
         else:
-            assert self.written == before
+            assert self.version_count == before
         self.done.append(Done(entry, api, f"{path}/decision", body, version))
 
     def repair(self) -> None:
@@ -680,7 +686,7 @@ class Lifecycle:
         answer = self.send(api, path, body)
         self.note("repair applied", answer)
         if entry.current_facts.void:
-            told(answer, 404, "entry_not_found")
+            require_refused(answer, 404, "entry_not_found")
         elif (
             entry.kind == RED
             or self.model.compute_status(entry, self.today) not in IN_FORCE_STATUSES
@@ -717,20 +723,20 @@ class Lifecycle:
             return
         outcome = self.chance.choice(["approved", "approved", "refused", "withdrawn"])
         body = {"outcome": outcome, "reasons": "符合条件"}
-        before, version = self.written, entry.version
+        before, version = self.version_count, entry.version
         if not entry.current_facts.void:
-            told(self.send(first, f"{path}/decision", body, version), 409, "same_person")
-        assert self.written == before
+            require_refused(self.send(first, f"{path}/decision", body, version), 409, "same_person")
+        assert self.version_count == before
         answer = self.send(second, f"{path}/decision", body, version)
         self.note(f"repair {outcome}", answer)
         if not answer.is_success:
             assert answer.status_code == (404 if entry.current_facts.void else 409), answer.text
-            assert self.written == before
+            assert self.version_count == before
             return
         self.done.append(Done(entry, second, f"{path}/decision", body, version))
         case["open"] = None
         if outcome != "approved":
-            assert self.written == before
+            assert self.version_count == before
             return
         repaired = [entry, *self.linked(entry)]
         [taken] = [step for step in answer.json()["steps"] if step["step"] == "decision"]
@@ -740,7 +746,7 @@ class Lifecycle:
         case |= {"open": "approved", "on": self.today, "with": repaired[1:]}
 
     def linked(self, entry: ModelEntry) -> list[ModelEntry]:
-        """Wage arrears of one case are repaired together."""
+        """Return wage arrears of one case, which are repaired together."""
         if entry.list_type != "wage_arrears.black":
             return []
         return [
@@ -768,7 +774,7 @@ class Lifecycle:
         answer = self.send(api, path, body, version)
         self.note("repair taken back", answer)
         if entry.current_facts.void:
-            told(answer, 404, "entry_not_found")
+            require_refused(answer, 404, "entry_not_found")
             return
         assert answer.status_code == 200, answer.text
         case["open"] = None
@@ -797,8 +803,8 @@ class Lifecycle:
         if done.opened and done.opened[1] != self.today:
             case = self.cases[done.opened[0]]
             if case["open"] not in {"objection", "received", "accepted"}:
-                return  # the same papers of another day are a new case
-        before = self.written
+                return  # the same documents of another day are a new case
+        before = self.version_count
         answer = self.send(done.api, done.path, done.body, done.version)
         void = done.entry.current_facts.void
         if done.path == "/v1/entries":
@@ -809,30 +815,34 @@ class Lifecycle:
             expected = 404 if void else 200
         self.note("again", answer)
         assert answer.status_code == expected, (done, answer.text)
-        assert self.written == before
+        assert self.version_count == before
 
     def refused(self) -> None:
         entry = self.pick()
-        before = self.written
+        before = self.version_count
         path = f"/v1/entries/{entry.id}/corrections"
         body = {"reason": "更正", "changes": {"remark": f"新备注{before}"}}
         own = self.people[entry.department, "甲"]
         other = self.people[COURT if entry.department != COURT else TAX, "甲"]
         if entry.current_facts.void:
-            told(self.send(own, path, body, entry.version), 404, "entry_not_found")
+            require_refused(self.send(own, path, body, entry.version), 404, "entry_not_found")
         else:
             for version in (entry.version - 1, entry.version + 1):
-                told(self.send(own, path, body, version), 412, "stale_version")
-            told(self.send(own, path, body), 428, "version_required")
-        told(self.send(other, path, body, entry.version), 404, "entry_not_found")
-        told(self.send(other, f"/v1/entries/{entry.id}/objections", OBJECTION), 404, None)
-        told(self.send(self.world.api("approver"), path, body, entry.version), 403, "forbidden")
+                require_refused(self.send(own, path, body, version), 412, "stale_version")
+            require_refused(self.send(own, path, body), 428, "version_required")
+        require_refused(self.send(other, path, body, entry.version), 404, "entry_not_found")
+        require_refused(
+            self.send(other, f"/v1/entries/{entry.id}/objections", OBJECTION), 404, None
+        )
+        require_refused(
+            self.send(self.world.api("approver"), path, body, entry.version), 403, "forbidden"
+        )
         anew = entry.sent | {"source_ref": f"X-{before}"}
         anew.pop("extension", None)
-        told(self.send(other, "/v1/entries", anew), 403, "not_your_list")
+        require_refused(self.send(other, "/v1/entries", anew), 403, "not_your_list")
         self.note("refused")
         self._wrote = False
-        assert self.written == before
+        assert self.version_count == before
 
     # --- time ----------------------------------------------------------------
 
@@ -849,7 +859,7 @@ class Lifecycle:
         self.world.clock.set_day(day)
         self.note("days")
 
-    # --- looking -------------------------------------------------------------
+    # --- reading -------------------------------------------------------------
 
     def follow(self) -> None:
         limit, which = self.chance.choice([1, 2, 3, 7, 500]), self.chance.randrange(3)
@@ -900,7 +910,7 @@ class Lifecycle:
     def everything_agrees(self) -> None:
         today, model = self.today, self.model
         self.compare_views()
-        # The whole list, to those who may read it, one of them at a time.
+        # The complete list, for one of those who may read it.
         statuses = model.compute_statuses(today)
         standing = {name for name in statuses if not model.entries[name].current_facts.void}
         self._steps += 1
@@ -918,7 +928,7 @@ class Lifecycle:
         self._wrote = False
 
     def compare_views(self) -> None:
-        """To an auditor: versions, numbers, statuses, marks."""
+        """Compare the view of an auditor: versions, numbers, statuses, marks."""
         views = self.listed(self.world.api("auditor"))
         assert list(views) == list(self.model.entries)
         for entry in self.model:
@@ -948,7 +958,7 @@ class Lifecycle:
         assert view["disclosure"]["class"] == known.shown_to
 
     def compare_readers(self, entry: ModelEntry) -> None:
-        """One entry, to its department, the operator, the auditor, and those who may not."""
+        """Compare one entry for its department, the operator, the auditor, and other callers."""
         path = f"/v1/entries/{entry.id}"
         other = COURT if entry.department != COURT else HR
         void = entry.current_facts.void
@@ -1018,18 +1028,18 @@ class Lifecycle:
     def replay(self) -> None:
         if not self.moments:
             return
-        self.tell_again(self.chance.choice(self.moments))
+        self.require_same_answers(self.chance.choice(self.moments))
         known = self.chance.choice(self.moments)
         back = self.chance.randint(0, 500)
-        self.tell_otherwise(known, self.today - timedelta(back))
+        self.compare_other_day(known, self.today - timedelta(back))
         if self.model.entries:
             entry = self.pick()
             day = self.today + timedelta(self.chance.randint(-500, 500))
             seq = self.chance.randint(0, self.head)
             self.compare_past(entry, day, seq)
 
-    def tell_again(self, then: Moment) -> None:
-        """What was told is told again, to the byte."""
+    def require_same_answers(self, then: Moment) -> None:
+        """Require the same bytes again."""
         auditor = self.world.api("auditor")
         on = {"on": then.day.isoformat()}
         for known in ({"known_seq": then.seq}, {"known_at": then.at}):
@@ -1040,7 +1050,7 @@ class Lifecycle:
                 for role in ("auditor", "operator"):
                     again = self.world.api(role).get(f"/v1/entries/{name}", params=on | known)
                     if role == "operator" and self.model.entries[name].current_facts.void:
-                        told(again, 404, "entry_not_found")
+                        require_refused(again, 404, "entry_not_found")
                     else:
                         assert again.json() == view
         if then.export:
@@ -1049,8 +1059,8 @@ class Lifecycle:
             assert auditor.get("/v1/exports/entries", params=asked).content == body
         self.note("told again")
 
-    def tell_otherwise(self, known: Moment, day: date) -> None:
-        """Another day by what was known then."""
+    def compare_other_day(self, known: Moment, day: date) -> None:
+        """Read another day by the facts of that moment."""
         on = day.isoformat()
         rows = self.exported("ndjson", scope="all", on=on, known_at=known.at)
         assert rows == self.model.compute_statuses(day, known.seq)
@@ -1062,7 +1072,7 @@ class Lifecycle:
         answer = self.world.api("auditor").get(f"/v1/entries/{entry.id}", params=asked)
         known = entry.facts_at(seq)
         if known is None:
-            told(answer, 404, "entry_not_found")
+            require_refused(answer, 404, "entry_not_found")
             return
         view = answer.json()
         assert view["status"] == self.model.compute_status(entry, day, seq)
@@ -1074,7 +1084,7 @@ class Lifecycle:
     # --- history -------------------------------------------------------------
 
     def observe(self) -> None:
-        """Remember the statuses that somebody was bound to be told of."""
+        """Record the statuses that followers must have received."""
         statuses = self.model.compute_statuses(self.today)
         for entry in self.model:
             if entry.kind == RED:
@@ -1084,11 +1094,11 @@ class Lifecycle:
                         seen.append(status)
 
     def conclude(self) -> None:
-        """At the end: everybody catches up, what was told is told again; history says why."""
+        """Read the rest of the feed, repeat past requests, and compare the histories."""
         for follower in self.followers:
             self.look(follower, 3)
         for moment in self.moments[-3:]:
-            self.tell_again(moment)
+            self.require_same_answers(moment)
         turning = {day for entry in self.model for day in turning_days(entry.current_facts)}
         past = sorted(day for day in turning if day <= self.today)
         for day in self.chance.sample(past, min(len(past), 6)):
@@ -1102,7 +1112,7 @@ class Lifecycle:
         answer = self.world.api("auditor").get(f"/v1/entries/{entry.id}/history")
         history = answer.json()
         assert [one["seq"] for one in history["versions"]] == [one.seq for one in entry.history]
-        told_of = []
+        explained = []
         for turn in history["turns"]:
             day, seq = date.fromisoformat(turn["day"]), turn["seq"]
             assert turn["status"] == self.model.compute_status(entry, day, seq), turn
@@ -1118,14 +1128,15 @@ class Lifecycle:
                 assert (cause.kind, cause.subject) == (BLACK, entry.subject)
                 active = self.model.compute_status(cause, day, seq) == ACTIVE
                 assert active == (turn["status"] == SUSPENDED)
-                told_of.append(turn["status"])
+                explained.append(turn["status"])
                 self.note(turn["because"])
-        told_of = iter(told_of)
-        # Between active and suspended nothing of its own moved it, so a turn must say why.
+        explained = iter(explained)
+        # Between active and suspended the entry itself has no change, so a status change must
+        # explain it.
         seen = self.flips.get(entry.id, [])
         for before, after_ in pairwise(seen):
             if {before, after_} == {ACTIVE, SUSPENDED}:
-                assert any(status == after_ for status in told_of), (seen, history["turns"])
+                assert any(status == after_ for status in explained), (seen, history["turns"])
 
 
 DEEDS = {
@@ -1158,7 +1169,7 @@ def after(day: date, *numbers: int) -> list[date]:
 
 
 def untils(law: List, first: date, today: date) -> list[Any]:
-    """Last days to choose from: black entries mostly end soon, so that red ones come back."""
+    """Return last days to choose from: most black entries end soon, so that red ones return."""
     soon = [day for day in after(today, 0, 5, 30) if day >= first]
     far = [add_years(first, 1), add_years(first, law.longest or 3)]
     bad = [add_years(first, law.longest) + timedelta(1)] if law.longest else []
@@ -1166,20 +1177,20 @@ def untils(law: List, first: date, today: date) -> list[Any]:
     return ["left out", *often, *soon, *far, *([None] * 2 if law.open else []), *bad, first]
 
 
-def began_anew(known: Facts) -> date:
-    """The day from which the term runs: after a false repair, that on which it was taken back."""
+def find_term_start(known: Facts) -> date:
+    """Return the start of the term: after a false repair, the day on which it was withdrawn."""
     return known.lapses[-1][1] if known.lapses else known.begins
 
 
 def as_long_again(begins: date, until: date, today: date, years: int | None) -> date:
-    """The last day of a term that is as long as one before."""
+    """Return the last day of a term with the same length as an earlier one."""
     if years and until == add_years(begins, years):
         return add_years(today, years)
     return today + relativedelta(until, begins)
 
 
 def turning_days(known: Facts) -> list[date]:
-    """The days about which an entry changes its status."""
+    """Return the days around a change of its status."""
     days = [known.begins, known.exited, known.revoked, known.repaired]
     days += [known.last_day and known.last_day + timedelta(1)]
     days += [day for lapse in known.lapses for day in lapse]
@@ -1187,7 +1198,7 @@ def turning_days(known: Facts) -> list[date]:
 
 
 def conduct_ends(decided: date, today: date) -> list[date]:
-    """Before the decision; now and then so long ago that the five years soon end."""
+    """Return days before the decision; some so long ago that the five years soon end."""
     caps = [add_years(day, -5) for day in after(today, 0, 20)]
     return [decided - timedelta(20), decided, *(day for day in caps if day <= decided)]
 
@@ -1195,13 +1206,13 @@ def conduct_ends(decided: date, today: date) -> list[date]:
 def ruled(
     law: List, sent: dict[str, Any], subject: int, before: Facts | None
 ) -> tuple[Facts, tuple[int, str] | None]:
-    """What the law makes of facts, and whether it refuses them."""
+    """Return the facts by the law, and the reason to refuse them."""
 
     def day(name: str) -> date | None:
         return date.fromisoformat(sent[name]) if sent.get(name) else None
 
     begins = day("effective_from") or date.fromisoformat(sent["decision"]["decided_on"])
-    anew = began_anew(before) if before and before.lapses else begins
+    anew = find_term_start(before) if before and before.lapses else begins
     until = day("effective_until")
     refusal = None
     if "effective_until" not in sent:
@@ -1233,19 +1244,19 @@ def term(known: Facts) -> tuple[Any, ...]:
     return (known.begins, known.until, known.cap)
 
 
-def said(sent: dict[str, Any]) -> dict[str, Any]:
-    """Facts as they are compared: what was never said is as if it were null."""
+def drop_empty(sent: dict[str, Any]) -> dict[str, Any]:
+    """Return facts for comparison: a missing one equals null."""
     return {name: value for name, value in sent.items() if value or name == "effective_until"}
 
 
-def told(answer: httpx.Response, status: int, code: str | None) -> None:
+def require_refused(answer: httpx.Response, status: int, code: str | None) -> None:
     assert answer.status_code == status, answer.text
     assert code in {None, answer.json()["code"]}, answer.text
 
 
 @pytest.fixture
 def opened(backend: str, templates: RegistryTemplates, app: FastAPI, address: str) -> Opened:
-    """Opens a registry of its own for each history."""
+    """Return a function that opens a new registry for each history."""
 
     @contextmanager
     def opening() -> Any:
@@ -1280,7 +1291,7 @@ def test_random_histories_agree_with_the_model_at_every_step(opened: Opened) -> 
 
 
 def turns(world: World, entry: dict[str, Any]) -> list[tuple[str, str, str, str | None]]:
-    """(day, status, because, entry) as the history of an entry tells an auditor."""
+    """Return (day, status, because, entry) of the status changes in the history of an entry."""
     history = world.api("auditor").get(f"/v1/entries/{entry['id']}/history").json()
     assert [version["action"] for version in history["versions"]] == ["record"]
     names = ("day", "status", "because", "entry_id")
@@ -1316,7 +1327,7 @@ def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) ->
         assert turns(world, honoured) == expected
     world.clock.set_day(date(2027, 6, 2))
     assert turns(world, honoured) == [*expected, ("2027-06-02", "expired", "day", None)]
-    # Its department reads the same; of another department's black entry it would not read which.
+    # Its department reads the same, but not the number of another department's black entry.
     own = world.api().get(f"/v1/entries/{honoured['id']}/history").json()["turns"]
     assert [turn["because"] for turn in own] == [
         "black_entry_active",

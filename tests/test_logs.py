@@ -1,4 +1,4 @@
-"""The log: a line an event, and never a personal number in it."""
+"""The log: one line for an event, and never a personal number in it."""
 
 import io
 import logging
@@ -51,13 +51,13 @@ def test_instants_counts_and_ids_are_left_alone() -> None:
 def test_no_request_brings_a_personal_number_into_the_log(world: World) -> None:
     captured = io.StringIO()
     handler = logging.StreamHandler(captured)
-    # Without the masking formatter: what is caught here is caught before the last net.
+    # Without the masking formatter: these numbers are masked before the last filter.
     handler.setFormatter(logging.Formatter("%(levelname)s %(name)s %(message)s"))
     root = logging.getLogger()
     level = root.level
     root.addHandler(handler)
     root.setLevel(logging.DEBUG)
-    logging.getLogger("httpx").setLevel(logging.WARNING)  # the client's own log, not ours
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # the log of the test's client
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     try:
         _battery(world)

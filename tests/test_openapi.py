@@ -1,4 +1,4 @@
-"""The OpenAPI document: committed, complete, and true; its examples are sent as they stand."""
+"""The OpenAPI document: committed, complete and correct; its examples are sent unchanged."""
 
 import itertools
 import json
@@ -157,7 +157,7 @@ def parameter_example(parameter: dict[str, Any]) -> Any:
 
 
 def needed(one: Operation, place: str) -> dict[str, Any]:
-    """Examples of the parameters that it cannot do without; If-Match where 428 may come."""
+    """Return examples of the required parameters; If-Match where 428 may come."""
     return {
         parameter["name"]: parameter_example(parameter)
         for parameter in one.parameters
@@ -175,7 +175,7 @@ def role_for(one: Operation) -> str:
 
 
 class Stage:
-    """Makes what a path needs before its example can be sent."""
+    """Creates the objects that a path needs before its example can be sent."""
 
     def __init__(self, world: World, document: dict[str, Any]) -> None:
         self.world = world
@@ -195,7 +195,7 @@ class Stage:
         }
 
     def client(self, one: Operation) -> httpx.Client:
-        """Whoever may ask for it: steps of repair are taken by persons, two of them."""
+        """Return a client with the permission: steps of repair are taken by two persons."""
         if one.path.endswith("/extensions"):
             return self.world.api("department", "court")
         if one.path.endswith("/approvals"):
@@ -234,9 +234,9 @@ class Stage:
         return found
 
     def submission(self, one: Operation) -> str:
-        """A submission that the operation is possible on."""
+        """Create a submission that allows the operation."""
         api = self.world.api()
-        if one.path.endswith("/approvals"):  # a full list that lacks what was recorded before
+        if one.path.endswith("/approvals"):  # a full list that lacks an entry recorded before
             asked = "mode=replace&list_type=wage_arrears.black&reason=full&rows=1"
             body = [
                 build_push(source_ref=f"STAGE-{next(self.serial)}", subject=build_organisation(99))
@@ -254,9 +254,9 @@ class Stage:
         return str(answer.json()["id"])
 
     def entry(self, one: Operation) -> dict[str, Any]:
-        """An entry that the operation is possible on."""
+        """Create an entry that allows the operation."""
         changes: dict[str, Any] = {"source_ref": f"STAGE-{next(self.serial)}"}
-        if "/repairs" in one.path:  # one entry a subject, for a second one would bar the first
+        if "/repairs" in one.path:  # one entry a subject: a second one would bar the first
             changes |= {
                 "subject": build_organisation(next(self.serial)),
                 "case_ref": None,
@@ -265,7 +265,7 @@ class Stage:
                 "effective_from": "2026-05-08",
                 "effective_until": "2029-05-08",
             }
-        if one.path.endswith("/prolongation"):  # the rule of wage arrears knows none
+        if one.path.endswith("/prolongation"):  # the rule of wage arrears has no extension
             changes = build_penalty_changes(**changes, severity="general")
         if one.path.endswith("/extensions"):
             changes |= {
@@ -276,7 +276,7 @@ class Stage:
         return self.world.record(self.client(one) if court else None, **changes)
 
     def version(self, entry_id: str) -> str:
-        """The entry's present version, as If-Match names it."""
+        """Return the entry's current version, as If-Match names it."""
         return self.world.api("auditor").get(f"/v1/entries/{entry_id}").headers["ETag"]
 
     def example(self, path: str, template: str) -> httpx.Response:

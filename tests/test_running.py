@@ -1,4 +1,4 @@
-"""What orchestrators, monitors and curious readers see."""
+"""Health, metrics and documentation, as orchestrators, monitors and readers see them."""
 
 import gzip
 import re
@@ -51,7 +51,7 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
             assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
             assert int(answer.headers["Retry-After"]) >= 1
             assert asker.get("/healthz").json() == {"status": "alive"}
-            # Fail closed: an error, never "no entries".
+            # Closed on failure: an error, never "no entries".
             for answer in (
                 asker.post("/v1/checks", json=check),
                 pusher.post("/v1/entries", json=build_push_today(build_uscc(2), "LOST")),
@@ -66,7 +66,7 @@ def test_without_its_database_it_lives_answers_503_and_comes_back(
 
 
 class away:  # noqa: N801 - reads as a word in `with`
-    """The database cannot be reached while the block runs."""
+    """Make the database unreachable while the block runs."""
 
     def __init__(
         self, backend: str, templates: RegistryTemplates, directory: Path, name: str

@@ -1,4 +1,4 @@
-"""Whatever the document allows, and much that it does not: no 5xx, no undocumented answer."""
+"""Requests that the document allows, and many that it does not: no 5xx, no undocumented answer."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -39,7 +39,7 @@ CHECKS = [
 ASKED_AS = (Role.approver, Role.department, Role.auditor, Role.operator)
 EXAMPLES = 8
 
-# Files are sent as they come, whatever they are said to be.
+# Files are sent unchanged, whatever their media type claims.
 for media_type in (router.NDJSON_MEDIA_TYPE, router.XLSX_MEDIA_TYPE):
     schemathesis.serializer.alias(media_type, "application/octet-stream")
 
@@ -58,7 +58,7 @@ bounded = settings(
 
 @pytest.fixture(scope="module")
 def stage(templates: RegistryTemplates, app: FastAPI, address: str) -> Iterator[World]:
-    """A registry with a little of everything, on SQLite."""
+    """A registry with some data of every kind, on SQLite."""
     made = templates.create_copy("sqlite")
     world = open_world(made, app, address)
     yield world
@@ -68,7 +68,7 @@ def stage(templates: RegistryTemplates, app: FastAPI, address: str) -> Iterator[
 
 @pytest.fixture(scope="module")
 def known(stage: World) -> dict[str, str]:
-    """What can stand in a path and leads somewhere."""
+    """Values of path parameters that exist."""
     stage.record(**build_red_changes())
     entry = stage.record()
     stage.record(source_ref="P", subject=build_person(name="李某"), responsible_persons=None)
@@ -89,7 +89,7 @@ def role_for(operation: dict[str, Any]) -> str:
 
 
 def lead_somewhere(case: schemathesis.Case, known: dict[str, str]) -> None:
-    """Put real ids where ids were made up; what is no id stays as it is."""
+    """Replace made-up ids by real ones; other values stay as they are."""
     for name in known.keys() & case.path_parameters.keys():
         value = case.path_parameters[name]
         if name == "code" or _is_id(value):

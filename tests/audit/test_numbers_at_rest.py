@@ -1,4 +1,4 @@
-"""No personal number stands in clear anywhere: not in a table, a file, the trail or an export."""
+"""No personal number is in clear anywhere: not in a table, a file, the trail or an export."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ NUMBERS = (LISTED, RESPONSIBLE, ASKED, PASSPORT)
 
 @pytest.fixture
 def used(world: World) -> World:
-    """A registry through which personal numbers passed in every way that there is."""
+    """A registry that has received personal numbers in every possible way."""
     entry = world.record(subject=build_person(), responsible_persons=None)
     facts = build_push(source_ref="HR-2")
     facts["responsible_persons"][0]["identifier"]["number"] = RESPONSIBLE

@@ -1,4 +1,4 @@
-"""Who did what, when, to what, with which result: every change, refusal, query and export."""
+"""The audit trail: actor, time, target and result of every change, refusal, query and export."""
 
 from dataclasses import replace
 from datetime import date
@@ -26,7 +26,7 @@ ENTRY = "entry"
 
 
 def trail(world: World, **filters: Any) -> list[dict[str, Any]]:
-    """All records that an auditor reads, the newest first."""
+    """Return all records that an auditor reads, the newest first."""
     found: list[dict[str, Any]] = []
     after: str | None = None
     while True:
@@ -38,7 +38,7 @@ def trail(world: World, **filters: Any) -> list[dict[str, Any]]:
         before, after = after, page.json()["next"]
         if after is None:
             return found
-        assert after != before  # else it would have no end
+        assert after != before  # otherwise it would not end
 
 
 def only(world: World, action: str, **filters: Any) -> dict[str, Any]:
@@ -123,7 +123,7 @@ def test_a_key_that_cannot_be_ended_leaves_nothing(world: World) -> None:
 
 
 def notice_of_2027() -> CalendarYear:
-    """A day-off notice that moves nothing but what was provisional before."""
+    """A holiday notice that changes only provisional dates."""
     [year] = build_statutory_years(2027, 2027)
     return replace(year, announced=True, source="国办发明电〔2026〕1号(合成)")
 
@@ -263,7 +263,7 @@ def test_checks_lookups_and_outcomes_are_on_the_trail(world: World) -> None:
 
 
 def questions(world: World) -> list[tuple[str, str]]:
-    """Checks and look-ups of two offices; the action and the id of each, oldest first."""
+    """Post checks and look-ups of two offices; return the action and id of each, oldest first."""
     asked_for = []
     for office in ("finance_bureau", "tax"):
         api = world.api("approver", office)
@@ -283,7 +283,7 @@ def questions(world: World) -> list[tuple[str, str]]:
 
 
 def found(world: World, **filters: Any) -> list[tuple[str, str]]:
-    """The questions that a filter picks, oldest first."""
+    """Return the questions that a filter finds, oldest first."""
     records = reversed(trail(world, **filters))
     return [
         (item["action"], item["target"])
@@ -314,7 +314,7 @@ def test_every_filter_picks_checks_and_look_ups_as_it_picks_other_records(world:
     assert found(world, actor_id=record["actor_id"]) == everything[2:]
     assert found(world, actor_id=str(uuid4())) == []
     assert only(world, "check_answered", department="tax")["request_id"] == "c-tax"
-    # What is done with a check later stands beside it, under the same target.
+    # Later records of a check have the same target.
     world.api("approver", "tax").get(f"/v1/checks/{checked[1]}")
     beside = trail(world, target=checked[1])
     assert [item["action"] for item in beside] == ["check_read", "check_answered"]
@@ -343,7 +343,7 @@ def test_registries_of_before_do_not_tell_a_check_twice(world: World) -> None:
     everything = questions(world)
     officer = Caller(uuid4(), "approver tax", Role.approver, "tax")
     with world.registry.database.ledger() as connection:
-        # As answers were recorded before their checks stood for them.
+        # As an earlier release recorded answers.
         for action, target in everything:
             add_access(
                 connection, build_record(officer, world.clock.now(), action, "answered", target)
@@ -407,7 +407,7 @@ def test_pages_over_changes_queries_refusals_and_checks_leave_nothing_out(world:
     for limit in (1, 3, len(everything)):
         paged = [item["id"] for item in trail(world, limit=limit)]
         assert paged == sorted(paged, reverse=True)
-        # To read the trail is on the trail, too: what is newer came by that.
+        # Reading the trail is recorded too: newer records are of these reads.
         assert [one for one in paged if one <= everything[0]] == everything
     for filters in ({"outcome": "answered"}, {"department": "tax"}, {"action": "check_answered"}):
         whole = [item["id"] for item in trail(world, limit=500, **filters)]

@@ -1,4 +1,4 @@
-"""Many rows at once: stored as single pushes store them, and races are found all the same."""
+"""Bulk inserts: the same bytes as single pushes, and races are still detected."""
 
 import sys
 import unicodedata
@@ -33,7 +33,7 @@ from tests.support.request_bodies import build_organisation, build_push, build_r
 from tests.support.world import World
 
 MANY = 40
-# In the order in which their references let them be written.
+# In the order in which their references allow the insert.
 TABLES = [Subject, SubjectIdentifier, SubjectName, Entry, EntryVersion, EntryPerson, AuditRecord]
 Rows = Sequence[Mapping[str, Any]]
 
@@ -73,7 +73,7 @@ def record(world: World, pushed: list[EntryPush]) -> list[RecordingResult]:
 
 @pytest.fixture
 def handed_over(monkeypatch: pytest.MonkeyPatch) -> dict[type[Base], list[Mapping[str, Any]]]:
-    """What stores hand to `insert_many`, by table."""
+    """Collect the rows that stores give to `insert_many`, by table."""
     found: dict[type[Base], list[Mapping[str, Any]]] = {}
 
     def note(connection: Connection, table: type[Base], rows: Rows) -> None:
@@ -257,6 +257,7 @@ def test_the_same_batch_twice_at_once_is_recorded_once(world: World) -> None:
 
 
 def test_no_letter_or_digit_is_a_sign_that_is_not_seen() -> None:
-    # What spares texts that begin with one a closer look (`app/http/schemas.py`, `_not_blank`).
+    # Texts that begin with these characters need a full check (`app/http/schemas.py`,
+    # `_not_blank`).
     for sign in map(chr, range(sys.maxunicode + 1)):
         assert not (sign.isalnum() and unicodedata.category(sign)[0] in "CZ")

@@ -34,7 +34,7 @@ from tests.support.world import RegistryTemplates, open_world
 
 @pytest.fixture
 def scratch(backend: str, templates: RegistryTemplates, tmp_path: Path) -> Iterator[Settings]:
-    """A database with nothing in it."""
+    """An empty database."""
     made = templates.create_copy(backend)
     if backend == "sqlite":
         templates.drop_copy(made)
@@ -77,7 +77,7 @@ def test_a_migrated_database_is_what_the_models_say(scratch: Settings) -> None:
     config = migrations.build_alembic_config()
     with open_migration_connection(scratch) as connection:
         config.attributes["connection"] = connection
-        command.check(config)  # what `alembic check` says
+        command.check(config)  # the messages of `alembic check`
 
 
 def test_down_to_nothing_and_up_again(scratch: Settings) -> None:
@@ -125,7 +125,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
 def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
     scratch: Settings, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is sorted in by itself
+    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is indexed by itself
     migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
         initialize_registry(registry)

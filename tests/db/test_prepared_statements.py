@@ -1,4 +1,4 @@
-"""Statements given straight to the driver: the same rows and errors, and no parameter told."""
+"""Statements sent directly to the driver: the same rows and errors, and no parameter in them."""
 
 import traceback
 from collections.abc import Callable
@@ -117,7 +117,7 @@ def test_ten_thousand_ids_find_their_entries_and_none_finds_nothing(world: World
         assert BY_ID.fetch(connection, ids=[], kind="legal_person") == []
         assert BY_ID.fetch(connection, ids=list(ids.values()), kind="natural_person") == []
         rows = BY_ID.fetch(connection, ids=list(ids.values()), kind="legal_person")
-    # Ids come with dashes or without: `UUID` reads both, and who is answered sees dashes.
+    # Ids come with dashes or without: `UUID` reads both, and an answer has dashes.
     assert {UUID(row.id) for row in found} == {UUID(view["id"]) for view in known.values()}
     assert {(UUID(subject_id), name) for subject_id, name in rows} == {
         (ids[serial], f"公司{serial}") for serial in ids
@@ -172,7 +172,7 @@ def read_back(world: World) -> list[dict[str, Any]]:
 
 
 def stored(world: World) -> list[tuple[Any, ...]]:
-    """Rows as the database keeps them, without what tells them apart."""
+    """Return rows as the database stores them, without their ids."""
     table = "access_records" if world.registry.database.embedded else "ledger.access_records"
     columns = [column.name for column in AccessRecord.__table__.columns if column.name != "id"]
     with world.registry.database.reading_ledger() as connection:
@@ -232,7 +232,7 @@ def test_ten_thousand_rows_are_added_and_none_is_nothing(world: World) -> None:
     assert [tuple(row) for row in found] == [tuple(row.values()) for row in rows]
 
 
-# --- what goes wrong ---------------------------------------------------------------
+# --- errors ------------------------------------------------------------------------
 
 
 def broken_by(world: World, work: Callable[[Any], object]) -> SQLAlchemyError:
@@ -288,7 +288,7 @@ def test_what_the_driver_does_not_take_is_told_as_sqlalchemy_tells_it(world: Wor
     error = broken_by(world, lambda connection: wrong.fetch(connection, x=PERSON_RESIDENT_ID))
     assert isinstance(error, DBAPIError)
     assert PERSON_RESIDENT_ID not in "".join(traceback.format_exception(error))
-    # The connection is whole again, and so is what is asked over it.
+    # The connection is usable again, and so are its statements.
     check_id = post_check(world.api("approver"))["check_id"]
     assert read_check_records(world).keys() == {check_id}
 

@@ -1,4 +1,4 @@
-"""Rules that exist twice, in Python and in SQL, held equal by enumeration on both databases."""
+"""Rules that exist twice, in Python and in SQL: enumeration shows them equal on both databases."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -41,7 +41,7 @@ def day(number: int) -> date:
 
 @dataclass
 class Rows:
-    """Entries to be written as they are, past every rule."""
+    """Rows of entries that are inserted without any rule."""
 
     subjects: list[dict[str, Any]] = field(default_factory=list)
     entries: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Rows:
         return entry_id
 
     def version(self, entry_id: UUID, **columns: Any) -> int:
-        """The next version of an entry, at the next change number."""
+        """Insert the next version of an entry, at the next change number."""
         entry = next(item for item in reversed(self.entries) if item["id"] == entry_id)
         seq = next(self.numbers)
         before = (
@@ -139,7 +139,7 @@ class Rows:
 
 
 def terms() -> Iterator[dict[str, Any]]:
-    """The dated facts of an entry in every order, on a few days."""
+    """Return the dated facts of an entry in every order, on a few days."""
     for starts, until, cap, exited, revoked, void in product(
         (0, 3), (None, 0, 2, 5), (None, 4), (None, 2, 4), (None, 2, 6), (False, True)
     ):
@@ -156,7 +156,7 @@ def terms() -> Iterator[dict[str, Any]]:
 def read(
     connection: Connection, on: date, seq: int | None, *more: Any
 ) -> list[tuple[EntryRow, tuple[Any, ...]]]:
-    """Rows as of a day, each with further expressions from the same statement."""
+    """Read rows as of a day, each with further expressions from the same statement."""
     query = reads.select_entries_as_of(on, seq).add_columns(*more)
     width = len(EntryRow._fields)
     return [(EntryRow._make(row[:width]), tuple(row[width:])) for row in connection.execute(query)]
@@ -173,7 +173,7 @@ def blacks_by_subject(rows: Rows) -> dict[UUID, list[Term]]:
 
 
 def held_equal(world: World, rows: Rows, days: range) -> None:
-    """The SQL of statuses says of every row, on every day, what the rule says."""
+    """Require that the SQL and the rule give the same status for every row on every day."""
     blacks = blacks_by_subject(rows)
     with world.registry.database.reading() as connection:
         for on in map(day, days):
@@ -243,7 +243,7 @@ def test_a_red_entry_in_every_order_of_its_facts_is_suspended_in_sql_as_by_the_r
     held_equal(world, rows, range(-1, 8))
 
 
-# --- what was known ------------------------------------------------------
+# --- earlier states ------------------------------------------------------
 
 
 def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: World) -> None:
@@ -297,7 +297,7 @@ DUTY_DAYS = [date(2026, 9, 24) + timedelta(days=number) for number in range(24)]
 
 
 def endings(deadline: date) -> Iterator[dict[str, Any]]:
-    """Nothing, or one or two of the facts that end an entry, about its deadline."""
+    """Return no end, or one or two of the facts that end an entry, around its deadline."""
     before, on_it, after = (deadline + timedelta(days=number) for number in (-1, 0, 1))
     yield {}
     for name, on in product(
@@ -312,12 +312,12 @@ def endings(deadline: date) -> Iterator[dict[str, Any]]:
 
 
 def channels_published(deadline: date) -> Iterator[dict[Channel, ChannelPublication]]:
-    """Never, in part, in time, late, by grace, and withdrawn again."""
+    """Return publications: none, some, in time, late, by grace, and withdrawn again."""
     late = deadline + timedelta(days=1)
     in_time = deadline - timedelta(days=2)
     not_required = ChannelPublication(required=False)
 
-    def said(
+    def publication(
         on: date | None, by: date = deadline, withdrawn: date | None = None
     ) -> ChannelPublication:
         judged = None if on is None else by
@@ -326,12 +326,12 @@ def channels_published(deadline: date) -> Iterator[dict[Channel, ChannelPublicat
         )
 
     for site, city in (
-        (said(None), said(None)),
-        (said(in_time), said(None)),
-        (said(in_time), said(deadline)),
-        (said(in_time), said(late)),
-        (said(late, by=late), said(in_time)),
-        (said(in_time, withdrawn=deadline), said(in_time)),
+        (publication(None), publication(None)),
+        (publication(in_time), publication(None)),
+        (publication(in_time), publication(deadline)),
+        (publication(in_time), publication(late)),
+        (publication(late, by=late), publication(in_time)),
+        (publication(in_time, withdrawn=deadline), publication(in_time)),
     ):
         yield dict(zip(Channel, (site, city, not_required), strict=True))
 

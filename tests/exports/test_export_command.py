@@ -1,4 +1,4 @@
-"""`redblack export`: the same file as over HTTP, whole or not there."""
+"""`redblack export`: the same file as over HTTP, complete or absent."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,8 +25,8 @@ def command(
 
 
 def fill(world: World) -> str:
-    """Three entries, one of them on the wrong subject; gives today by the machine's clock."""
-    world.clock.instant = Clock().now()  # the command goes by it
+    """Record three entries, one of them void; return today by the machine's clock."""
+    world.clock.instant = Clock().now()  # the command uses this clock
     today = world.clock.today().isoformat()
     for serial in range(3):
         facts = build_push_today(build_uscc(serial), f"CLI-{serial}")

@@ -54,7 +54,7 @@ def body(world: World, **asked: Any) -> bytes:
 
 
 def fill(world: World) -> dict[str, dict[str, Any]]:
-    """One entry of each fate: in force, scheduled, suspended, expired, removed, void, a record."""
+    """Record an entry of each state: in force, scheduled, suspended, expired, removed, void."""
     made = {
         "red": world.record(**build_red_changes(source_ref="RED")),
         "black": world.record(source_ref="BLACK"),
@@ -195,7 +195,7 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
     )
     assert (corrected.status_code, published.status_code) == (200, 200)
     put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
-    # A day is amended so that a deadline comes nearer: what was due then stays as it was shown.
+    # A day is amended so that a deadline comes earlier: earlier results stay as they were shown.
     load_calendar_notice(world.registry, amended_year(world, date(2026, 11, 29)))
     world.clock.set_day(date(2026, 12, 2))
 
@@ -309,7 +309,7 @@ def test_a_spreadsheet_finds_no_formula_in_a_cell(world: World) -> None:
 def test_the_snapshot_holds_still_while_pushes_go_on(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(snapshot, "PAGE_ROWS", 3)  # many pages, many chances to be torn
+    monkeypatch.setattr(snapshot, "PAGE_ROWS", 3)  # many pages, so that changes can come between
     clients = [world.client(world.api().headers["Authorization"][7:]) for _ in range(3)]
     pushing = threading.Event()
     pushed: list[int] = []

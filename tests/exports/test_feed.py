@@ -1,4 +1,4 @@
-"""The change feed: what each follower is sent, when it is sent away, and that it misses nothing."""
+"""The change feed: the content for each follower, its 410 answers, and no gap."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def records(world: World, action: str) -> list[dict[str, Any]]:
     return list(answer.json()["records"])
 
 
-# --- what each of them is sent ---------------------------------------------------
+# --- content of the feed ---------------------------------------------------------
 
 
 def test_an_empty_registry_has_nothing_to_tell(world: World) -> None:
@@ -112,7 +112,7 @@ def test_an_entry_that_was_public_is_taken_from_those_who_may_not_see_it(world: 
     name = entry["id"]
     assert changes(world, "subscriber") == [(1, "upsert", name)]
     entry = reclassed(world, entry, "restricted")
-    # Every number of it tells the same, for what is sent is the entry as it is now.
+    # Every number gives the same content: the entry as it is now.
     assert changes(world, "subscriber") == [(1, "remove", name), (2, "remove", name)]
     assert changes(world) == [(1, "upsert", name), (2, "upsert", name)]
     assert snapshot(world, "subscriber").rows == []
@@ -167,12 +167,12 @@ def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: 
         assert PERSON_RESIDENT_ID not in told
     [entry] = [change["entry"] for change in whole.json()["changes"]]
     assert entry["source_ref"] == "HR-2026-000123"
-    # Nothing that moves with the day but the status.
+    # Only the status changes with the day.
     assert "state" not in entry["disclosure"]
     assert "on" not in entry
 
 
-# --- what days do ----------------------------------------------------------------
+# --- changes by the day ----------------------------------------------------------
 
 
 def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World) -> None:
@@ -189,7 +189,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
         lambda: world.api().get(f"/v1/entries/{entry['id']}/history"),
     ]
     for look in looks:
-        look()  # so that every key is made before the day
+        look()  # so that every key is created before the day
     assert turns(world) == []
     world.clock.set_day(date(2026, 11, 28))
     start = threading.Barrier(2 * len(looks))
@@ -244,7 +244,7 @@ def test_a_node_whose_clock_is_behind_sends_nobody_back_to_yesterday(world: Worl
     world.clock.set_day(TODAY)
     told = page(world, "subscriber", after=1)
     ops = [change["op"] for change in told["changes"]]
-    # Either it is told of the new day, or it has not come to that number yet.
+    # It has either received the new day, or not reached that number yet.
     assert (told["next_after"], ops) in [(2, ["remove"]), (1, [])]
 
 
@@ -371,7 +371,7 @@ def test_pages_of_one_miss_nothing_while_others_write(
             done.result(60)
         writing.set()
         ends = [done.result(60) for done in followed]
-    # Who saw the end before the last write was done has one more look.
+    # A reader that reached the end before the last write reads once more.
     for role, end in zip(FOLLOWERS, ends, strict=True):
         follow(role, end)
         read = snapshot(world, role)
@@ -401,7 +401,7 @@ def test_who_is_too_far_back_ahead_or_of_another_epoch_is_shown_the_way(
             document = require_refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
             way = {name: document[name] for name in ("epoch", "head_seq", "snapshot")}
             assert way == {"epoch": 1, "head_seq": 5, "snapshot": SNAPSHOT}
-        # As far back as it reaches, and at the head, it leads on.
+        # At the oldest allowed number, and at the head, it continues.
         assert page(world, role, after=2, epoch=1)["next_after"] == 5
         assert page(world, role, after=5)["changes"] == []
     assert {record["outcome"] for record in records(world, "changes_read")} == {"answered"}
@@ -423,7 +423,7 @@ def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: CommandR
     assert (started["target"], started["actor_name"]) == ("epoch/2", "command line")
 
 
-# --- who may, and what is written down -------------------------------------------
+# --- permissions and audit -------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", [CHANGES, SNAPSHOT])

@@ -1,4 +1,4 @@
-"""A hundred thousand entries leave in bounded memory, proved, and the same each time."""
+"""A hundred thousand entries: bounded memory, a correct trailer, and the same bytes each time."""
 
 import hashlib
 import socket
@@ -32,13 +32,13 @@ pytestmark = pytest.mark.skipif("sqlite" not in DATABASES, reason="SQLite is not
 RECORDED = 1_000
 COPIES = 40
 ENTRIES = RECORDED * COPIES
-MOST_GROWTH = 32 * 2**20
+MAX_GROWTH_BYTES = 32 * 2**20
 ADDRESS = "/v1/exports/entries"
 PLAIN = {"Accept-Encoding": "identity"}
 
 
 class Pulled(NamedTuple):
-    """What a reader in a stream's own pace found out."""
+    """The result of a reader that reads at the speed of the stream."""
 
     size: int
     count: int
@@ -74,7 +74,7 @@ def multiply(connection: Connection) -> None:
     """Copy every entry, so that there are a hundred of each; recording them all takes a minute."""
     originals = select(EntryVersion.entry_id).where(EntryVersion.seq <= RECORDED)
     for copy in range(1, COPIES):
-        # An id of version 8 where ours are of version 7, numbered at its end.
+        # An id of version 8 (those of the app have version 7), numbered at its end.
         own = {
             name: f"substr({name}, 1, 12) || '8' || substr({name}, 14, 15) || '{copy:04x}'"
             for name in ("id", "entry_id")
@@ -91,7 +91,7 @@ def multiply(connection: Connection) -> None:
 
 
 def pull(api: httpx.Client, **asked: str) -> Pulled:
-    """Read line by line, as whoever cannot hold the file in memory does."""
+    """Read line by line, as a client that cannot hold the file in memory does."""
     digest, size, count, rest = hashlib.sha256(), 0, 0, b""
     with api.stream("GET", ADDRESS, params=asked, headers=PLAIN) as answer:
         assert answer.status_code == 200
@@ -116,7 +116,7 @@ def test_memory_stays_bounded_and_a_second_reading_agrees(
     with serve_registry(settings, tmp_path) as served, closing(Registry.open(settings)) as registry:
         key = create(registry, name="auditor", role=Role.auditor)
         with served.client(key) as api:
-            assert pull(api, list="red").count == 0  # warm
+            assert pull(api, list="red").count == 0  # warm-up
             pull(api, status="active", domain="tax_fraud")
             before = resident_bytes(served)
             highest = before
@@ -134,7 +134,7 @@ def test_memory_stays_bounded_and_a_second_reading_agrees(
     assert first.trailer["seq"] == ENTRIES
     assert first.sha256 == first.trailer["sha256"]
     assert (second.count, second.sha256) == (first.count, first.sha256)
-    assert highest - before < MOST_GROWTH
+    assert highest - before < MAX_GROWTH_BYTES
 
 
 def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
@@ -150,7 +150,7 @@ def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
             asked = (f"GET {ADDRESS} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {key}")
             stalled.sendall("\r\n".join([*asked, "", ""]).encode())
             assert stalled.recv(100).startswith(b"HTTP/1.1 200")
-            time.sleep(2)  # the buffers are full by now, and the patience is over
+            time.sleep(2)  # the buffers are full by now, and the timeout is over
             received = b""
             while True:
                 try:

@@ -1,4 +1,4 @@
-"""What people and programs send by mistake or on purpose: refused plainly, never a 500, no echo."""
+"""Invalid input, by mistake or on purpose: refused with a problem, never a 500, no echo."""
 
 import json
 import logging
@@ -45,13 +45,13 @@ POSTS = [
 
 
 def sent(world: World, body: Any) -> httpx.Response:
-    """Push a body as it is, JSON with escapes for what UTF-8 cannot carry."""
+    """Push a body as it is, as JSON with escapes for characters that UTF-8 cannot carry."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return world.api().post(ENTRIES, content=content, headers=JSON)
 
 
 def raw(world: World, request: bytes) -> bytes:
-    """What comes back for bytes that no HTTP client would send."""
+    """Send bytes that no HTTP client would send; return the answer."""
     where = urlsplit(world.address)
     with socket.create_connection((where.hostname, where.port), timeout=10) as connection:
         connection.sendall(request)
@@ -61,7 +61,7 @@ def raw(world: World, request: bytes) -> bytes:
     return answer
 
 
-# --- bodies that are no push ----------------------------------------------
+# --- bodies that are not a push -------------------------------------------
 
 NO_PUSH: dict[str, tuple[bytes, int, str, str | None]] = {
     "an array": (b"[]", 422, "wrong_type", ""),
@@ -172,7 +172,7 @@ def test_an_unknown_field_is_refused_at_every_level(world: World) -> None:
         pointer = "".join(f"/{step}" for step in level)
         answer = sent(world, with_unknown(whole, level, "sevrity"))
         require_refused(answer, 422, "unknown_field", f"{pointer}/sevrity")
-        # A name that is not plainly a name is not repeated.
+        # A name that may be more than a name is not repeated.
         for name in (
             PERSON_RESIDENT_ID,
             FULL_WIDTH,
@@ -349,7 +349,7 @@ def test_dates_far_ahead_are_days_like_others(world: World) -> None:
     late = build_push(source_ref="B", effective_from="2196-12-31", effective_until=None)
     answer = world.api().post(ENTRIES, json=late)
     assert (answer.status_code, answer.json()["effective_until"]) == (201, "2199-12-31")
-    # A term that would run beyond what can be written would never be readable again.
+    # A term beyond the last date that can be written could never be read again.
     later = build_push(source_ref="C", effective_from="2197-01-01", effective_until=None)
     require_refused(world.api().post(ENTRIES, json=later), 409, "term_not_allowed")
     assert len(world.api().get(ENTRIES).json()["entries"]) == 2
@@ -382,7 +382,7 @@ def test_the_longest_name_is_kept_with_a_number_and_refused_without_one(world: W
 
 # --- addresses ------------------------------------------------------------
 
-WRITTEN_AS: dict[str, str] = {
+NUMBER_FORMS: dict[str, str] = {
     "plain": PERSON_RESIDENT_ID,
     "lower case": "11010519491231002x",
     "percent": "".join(f"%{ord(each):02X}" for each in PERSON_RESIDENT_ID),
@@ -396,12 +396,12 @@ WRITTEN_AS: dict[str, str] = {
 }
 
 
-@pytest.mark.parametrize("form", WRITTEN_AS)
+@pytest.mark.parametrize("form", NUMBER_FORMS)
 def test_a_personal_number_in_an_address_is_refused_and_never_logged(
     world: World, caplog: pytest.LogCaptureFixture, form: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    number = WRITTEN_AS[form]
+    number = NUMBER_FORMS[form]
     for path in (
         f"{ENTRIES}/{number}",
         f"{ENTRIES}/{number}/history",

@@ -1,4 +1,4 @@
-"""A check goes past FastAPI, and gets what every request gets: the same, served either way."""
+"""The fast path of checks: it bypasses FastAPI, and gives the same answers."""
 
 import gzip
 import http.client
@@ -40,12 +40,12 @@ OF_ITS_OWN = {"date", "x-request-id", "content-length", "connection", "transfer-
 
 @pytest.fixture(params=DATABASES[:1])
 def backend(request: pytest.FixtureRequest) -> str:
-    """What surrounds a check has nothing to do with which database it asks."""
+    """One database is enough: the path of a check does not depend on it."""
     return str(request.param)
 
 
 class Bare:
-    """The FastAPI app without what stands before it."""
+    """The FastAPI app without the fast path."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -62,7 +62,7 @@ def bare_address(app: FastAPI) -> Iterator[str]:
 
 
 class Ways:
-    """The same request sent both ways, which must be answered alike."""
+    """Sends the same request on both paths, which must answer alike."""
 
     def __init__(self, world: World, bare: str) -> None:
         self.world = world
@@ -75,7 +75,7 @@ class Ways:
     def send(
         self, role: str | None = "approver", method: str = "POST", path: str = CHECKS, **more: Any
     ) -> httpx.Response:
-        """What the front answers, once the bare app was found to answer the same."""
+        """Send on both paths; require equal answers and return that of the fast path."""
         content = more.pop("content", None)
         answers = [
             client.request(
@@ -93,7 +93,7 @@ class Ways:
 
 
 def shape(answer: httpx.Response) -> tuple[int, dict[str, str], Any]:
-    """An answer without what is of this one alone: ids and instants."""
+    """Return an answer without its own ids and instants."""
     headers = {name: value for name, value in answer.headers.items() if name not in OF_ITS_OWN}
     body: Any = answer.text
     if "json" in headers.get("content-type", ""):
@@ -115,7 +115,7 @@ def refusals(world: World) -> list[dict[str, Any]]:
     return list(answer.json()["records"])
 
 
-# --- what every answer has ---------------------------------------------------
+# --- every answer ------------------------------------------------------------
 
 
 def test_a_request_id_is_kept_or_made_and_is_on_record(ways: Ways) -> None:
@@ -186,7 +186,7 @@ def test_long_answers_are_packed_where_asked_and_only_there(ways: Ways) -> None:
 
 
 def test_no_header_of_ours_is_asked_for_packing_it(ways: Ways) -> None:
-    # As a client that names no encoding at all.
+    # As a client that names no encoding.
     for client in ways.clients():
         del client.headers["Accept-Encoding"]
         answer = client.post(
@@ -199,7 +199,7 @@ def test_no_header_of_ours_is_asked_for_packing_it(ways: Ways) -> None:
 
 
 def large(part: int = 65_536) -> Iterator[bytes]:
-    """A body beyond the limit, in parts."""
+    """Build a body beyond the limit, in parts."""
     left = LIMIT + 1
     yield b'{"purpose":"'
     while left > 0:
@@ -293,7 +293,7 @@ def test_a_body_up_to_the_limit_is_read(ways: Ways) -> None:
     padded = orjson.dumps(build_check()).ljust(LIMIT)
     assert ways.send(content=padded, headers=JSON).status_code == 200
     assert ways.send(content=padded + b" ", headers=JSON).status_code == 413
-    # What is too large is refused, and the next check on the same connection answered.
+    # A too large body is refused, and the next check on the same connection is answered.
     for client in ways.clients():
         for _ in range(2):
             assert client.post(CHECKS, content=padded + b" ", headers=JSON).status_code == 413
@@ -301,7 +301,7 @@ def test_a_body_up_to_the_limit_is_read(ways: Ways) -> None:
 
 
 def test_a_length_that_is_a_lie_is_not_believed(ways: Ways) -> None:
-    """Declared small, and sent in parts beyond it: what counts is what comes."""
+    """Declared small, but sent in parts beyond the limit: the received size counts."""
     for client in ways.clients():
         where = urlsplit(str(client.base_url))
         connection = http.client.HTTPConnection(where.hostname or "", where.port, timeout=20)
@@ -326,7 +326,7 @@ def test_a_check_in_parts_is_a_check(ways: Ways) -> None:
 def test_too_many_strangers_are_turned_away(ways: Ways) -> None:
     limit = ways.world.registry.settings.attempts_per_minute
     front, bare = ways.clients(None)
-    # One count for both ways: it is of the process.
+    # One count for both paths: it is of the process.
     statuses = [
         (front if turn % 2 else bare).post(CHECKS, json=build_check()).status_code
         for turn in range(limit + 6)
@@ -334,7 +334,7 @@ def test_too_many_strangers_are_turned_away(ways: Ways) -> None:
     assert statuses == [401] * limit + [429] * 6
 
 
-# --- what is left of a request ---------------------------------------------------
+# --- traces of a request ---------------------------------------------------------
 
 
 def test_a_line_in_the_log_names_the_route_and_no_address(
@@ -358,7 +358,7 @@ def test_a_line_in_the_log_names_the_route_and_no_address(
 
 
 def counts(world: World) -> Counter[tuple[str, str]]:
-    """How often the route was answered, and timed, by the metrics."""
+    """Return how often the metrics counted and timed the route."""
     found: Counter[tuple[str, str]] = Counter()
     for line in world.client(None).get("/metrics").text.splitlines():
         name, _, value = line.rpartition(" ")
@@ -504,7 +504,7 @@ TYPES = (
 
 @pytest.fixture(scope="module")
 def plain_route() -> Iterator[httpx.Client]:
-    """An ordinary route with the body of a check, and our problems."""
+    """Build an ordinary route with the body of a check, and the problems of the app."""
     plain = FastAPI()
     problems.install_handlers(plain, lambda _, error: error)
 

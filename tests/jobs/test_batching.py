@@ -1,4 +1,4 @@
-"""Work that is done together: everybody gets their own answer, in groups that are not too large."""
+"""Batching of work: every caller gets its own answer, in batches of limited size."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from app.jobs.batching import Batcher, run_batch
 
 
 class Office:
-    """Answers numbers with their doubles, and notes the groups in which they came."""
+    """Answers numbers with their doubles, and records the batches in which they came."""
 
     def __init__(self) -> None:
         self.groups: list[list[int]] = []
@@ -35,7 +35,7 @@ class Office:
 def run(
     scenario: Callable[[Office, Batcher[int, int]], Coroutine[Any, Any, Any]], max_size: int = 64
 ) -> Office:
-    """Let a scenario with an office run to its end."""
+    """Run a scenario with an office to its end."""
     office = Office()
     batcher = Batcher[int, int](office.work, max_size=max_size, name="office")
     try:
@@ -49,7 +49,7 @@ def run(
 async def at_work(
     office: Office, batcher: Batcher[int, int], number: int = 0
 ) -> "asyncio.Task[int]":
-    """The office works on one question, and goes on with it when it is told to."""
+    """Start the office on one number; it continues when the test allows it."""
     office.go_on.clear()
     first = asyncio.create_task(batcher.submit(number))
     assert await asyncio.to_thread(office.begun.wait, 10)
@@ -162,7 +162,7 @@ def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_a
         assert await stays == 4
         assert await batcher.submit(3) == 6
 
-    # Asked is asked: it is answered, and so recorded, whoever waits for it.
+    # A submitted item is answered, and so recorded, even if its caller no longer waits.
     assert run(scenario).groups == [[0], [1, 2], [3]]
 
 
@@ -209,11 +209,11 @@ def test_a_thousand_questions_are_answered_once_each() -> None:
     assert max(map(len, office.groups)) == 64
 
 
-# --- where one would fail all ------------------------------------------------------
+# --- one failure would fail all ----------------------------------------------------
 
 
 class Counter:
-    """Doubles numbers, all or none of them; notes what it was asked."""
+    """Doubles numbers, all or none of them; records its calls."""
 
     def __init__(self, *broken: int, error: type[Exception] = ValueError) -> None:
         self.broken = broken

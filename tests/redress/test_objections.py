@@ -46,7 +46,7 @@ HELP = {"unit": "市住房城乡建设局", "reason": "须核实工程款支付�
 
 
 def marks(body: Any) -> Iterator[bool]:
-    """Every mark of dispute in an answer, wherever it stands."""
+    """Return every mark of dispute in an answer, at any depth."""
     if isinstance(body, dict):
         for name, value in body.items():
             yield from [value] if name == "disputed" else marks(value)
@@ -56,7 +56,7 @@ def marks(body: Any) -> Iterator[bool]:
 
 
 def everywhere(world: World, entry: View) -> dict[str, Any]:
-    """The marks of the one entry on every answer that shows it, and the warnings of a check."""
+    """Return the marks of the entry on every answer that shows it, and the warnings of a check."""
     office, auditor = world.api("approver"), world.api("auditor")
     subject = entry["subject"]["id"]
     asking = {**build_question(), "purpose": "资格审查", "case_no": "ZZ-1"}
@@ -127,7 +127,7 @@ def test_a_disputed_entry_says_so_on_every_answer_until_the_last_objection_is_an
     assert (marked["action"], marked["reason"]) == ("dispute", "objection")
     assert marked["changes"] == [{"field": "disputed", "old": False, "new": True}]
 
-    # Another one finds the mark set, and takes no number.
+    # A second one finds the mark set, and takes no number.
     second = open_case(
         world.api("operator"), entry, "objections", build_objection(grounds="主体有误")
     )
@@ -202,7 +202,7 @@ def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_h
         assert [item["overdue"] for item in shown_now] == [overdue, True]
         assert len(listed(world, due="overdue")) == 1 + overdue
 
-    # The notice for 2027 is not out: what leads there is provisional.
+    # The notice for 2027 is not published: dates in that year are provisional.
     for today, due, provisional in (
         (date(2026, 12, 28), "2026-12-31", False),
         (date(2026, 12, 29), "2027-01-04", True),
@@ -252,7 +252,7 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
         assert world.api(role).get(f"/v1/entries/{mine[0]}/objections").status_code == 403
     require_refused(tax.get(f"/v1/entries/{mine[0]}/objections"), 404, "entry_not_found")
 
-    # What is answered leaves the list of what is open, and stands in that of its state.
+    # An answered one leaves the list of open ones, and appears in that of its state.
     require_status(take_case_step(world.api(), cases[mine[0]], "decision", REJECTED, 2))
     require_status(take_case_step(world.api(), cases[mine[2]], "decision", REJECTED, 2))
     require_status(take_case_step(tax, theirs, "decision", WITHDRAWN, 2))
@@ -262,7 +262,7 @@ def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own
     assert listed(world, "operator", state="withdrawn") == [other["id"]]
     assert listed(world, state="rejected", due="overdue") == []
 
-    # Pages, of what is open and of what is closed, lose nothing and repeat nothing.
+    # Pages of open and of closed ones lose nothing and repeat nothing.
     open_case(world.api(), entries[0], "objections", build_objection(grounds="又一异议"))
     open_case(world.api(), entries[0], "objections", build_objection(grounds="再一异议"))
     for query in ({}, {"state": "rejected"}):
@@ -299,7 +299,7 @@ def test_an_objection_that_is_upheld_corrects_the_entry_in_the_same_version(worl
         "ends_by_law_on": ("2031-10-31", "2031-10-30"),
         "disputed": (True, False),
     }
-    # What the push said before and what it says now are both known as this entry.
+    # The earlier and the corrected content of the push both belong to this entry.
     for body in (build_push(), build_push(conduct_ended_on="2026-10-30")):
         again = world.api().post("/v1/entries", json=body)
         assert (again.status_code, again.json()["version"]) == (200, 3)
@@ -356,7 +356,7 @@ def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_case
     assert read_entry(auditor, entry)["disputed"] is False
 
 
-# --- again, and refused --------------------------------------------------
+# --- repeated and refused ------------------------------------------------
 
 
 def test_what_is_sent_twice_is_done_once_and_what_is_closed_stays_closed(world: World) -> None:

@@ -1,4 +1,4 @@
-"""Credit repair: two persons of the department decide, and what ends and comes back with it."""
+"""Credit repair: two persons of the department decide, and its effects on terms and measures."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
@@ -43,7 +43,7 @@ LISTED: dict[str, Any] = {
     "effective_from": None,
     "effective_until": None,
 }
-"""A wage-arrears entry that has stood for more than seven months, and ends on 2029-04-02."""
+"""A wage-arrears entry that is in force for more than seven months, and ends on 2029-04-02."""
 
 ACCEPTED = {"outcome": "accepted", "reasons": "材料齐全"}
 DECLINED = {"outcome": "declined", "reasons": "材料不全"}
@@ -56,7 +56,7 @@ CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_s
 
 
 def fined(decided_on: str, **changes: Any) -> dict[str, Any]:
-    """A penalty record of that day."""
+    """Record a penalty of that day."""
     facts = {"conduct_ended_on": "2026-01-20", **changes}
     kind = {"kind": "administrative_penalty", "penalty_law": "administrative"}
     return build_penalty_changes(decision=build_decision(decided_on, **kind), **facts)
@@ -89,7 +89,7 @@ def published(world: World, entry: View, on: str = "2026-04-09") -> None:
 
 
 def standing(world: World, *subjects: dict[str, Any]) -> list[tuple[str, int, int]]:
-    """What an office is told of each: standing, how many entries, how many measures."""
+    """Return the finding of an office for each: standing, number of entries, number of measures."""
     answer = require_status(world.api("approver").post("/v1/checks", json=build_check(*subjects)))
     return [
         (item["standing"], len(item["entries"]), len(item["measures"]))
@@ -108,7 +108,7 @@ def to_take_down(api: httpx.Client) -> dict[str, tuple[str, str, str]]:
 
 
 def repaired(world: World, entry: View, body: View | None = None) -> View:
-    """A case that two officials have brought to its approval."""
+    """Open a case that two officials bring to its approval."""
     case = open_case(world.api(), entry, "repairs", body or build_application())
     require_status(
         take_case_step(create_official_client(world, "王某"), case, "acceptance", ACCEPTED)
@@ -119,7 +119,7 @@ def repaired(world: World, entry: View, body: View | None = None) -> View:
     )
 
 
-# --- may it be repaired? -------------------------------------------------
+# --- conditions ----------------------------------------------------------
 
 
 def test_whether_and_from_when_an_entry_may_be_repaired_is_explained(world: World) -> None:
@@ -203,7 +203,7 @@ def test_minor_conduct_that_was_not_meant_is_repaired_at_once_by_any_of_the_mean
     assert read_entry(world.api(), entry)["removal"] == {"by": "repaired", "on": "2026-11-22"}
 
 
-# --- what ends, and what comes back --------------------------------------
+# --- effects -------------------------------------------------------------
 
 
 def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: World) -> None:
@@ -339,7 +339,7 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     done = require_status(world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=again))
     assert done["disclosure"]["state"] == "on_time"
 
-    # What is said of past days: it was removed in between, and stood before.
+    # For past days nothing changes: it was removed in between, and in force before.
     auditor = world.api("auditor")
     for on, status in (
         ("2026-11-21", "active"),
@@ -367,7 +367,7 @@ def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
     past = require_status(auditor.post("/v1/checks", json={**build_check(), "on": "2026-11-30"}))
     assert past["results"][0]["standing"] == "red"
 
-    # It is not repaired a second time, neither by itself nor with another of its case.
+    # It is not repaired a second time, alone or with another of its case.
     for which in (entry, boss):
         assert repairability(world, which)["unmet"] == ["false_materials_before"]
         with require_unchanged(world):
@@ -483,7 +483,7 @@ def test_approvals_of_one_case_at_the_same_time_end_it_once(world: World) -> Non
         assert (now["status"], now["version"]) == ("removed", 2)
 
 
-# --- who decides ---------------------------------------------------------
+# --- two persons ---------------------------------------------------------
 
 
 def test_acceptance_and_decision_are_taken_by_two_persons_of_the_department(world: World) -> None:
@@ -606,7 +606,7 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
         require_refused(
             apply(api, {"id": str(uuid4())}, build_application()), 404, "entry_not_found"
         )
-    # The first day is enough, and what was corrected before the listing counts from the listing.
+    # The first day is enough, and a correction before the listing counts from the listing.
     case = open_case(api, entry, "repairs", build_application("2026-05-22"))
     with require_unchanged(world):
         require_refused(apply(api, entry, build_application("2026-05-21")), 409, "case_open")
@@ -797,7 +797,7 @@ def test_open_applications_stand_by_the_day_of_their_next_step(world: World) -> 
 
 
 def fined_elsewhere() -> dict[str, Any]:
-    """A penalty whose reference and subject are still to be named."""
+    """Build a penalty whose reference and subject are still to be set."""
     facts = fined("2026-03-31")
     del facts["source_ref"]
     return facts
@@ -820,7 +820,7 @@ def test_an_entry_on_the_wrong_subject_is_neither_repaired_nor_told_of(world: Wo
         require_refused(take_case_step(first, case, "acceptance", ACCEPTED), 404, "entry_not_found")
         require_refused(take_case_step(first, case, "acceptance", DECLINED), 404, "entry_not_found")
         assert require_status(world.api().get("/v1/repairs"))["cases"] == []
-    # Nothing is due on what never stood; an auditor finds it by its state.
+    # Nothing is due on a void entry; an auditor finds it by its state.
     assert require_status(world.api("auditor").get("/v1/repairs"))["cases"] == []
     [sealed] = require_status(world.api("auditor").get("/v1/repairs?state=received"))["cases"]
     assert sealed["id"] == case["id"]

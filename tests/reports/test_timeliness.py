@@ -1,4 +1,4 @@
-"""The timeliness report over a set of entries whose every figure is known."""
+"""The timeliness report over entries whose figures are all known."""
 
 from datetime import date
 from typing import Any

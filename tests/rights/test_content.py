@@ -1,4 +1,4 @@
-"""What the report tells of entries: all that is held, ended or not, and where it came from."""
+"""The entries of a report: all data that is held, ended or not, and its sources."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def the_entry(report: dict[str, Any]) -> dict[str, Any]:
     return dict(entry)
 
 
-# --- an entry whole -------------------------------------------------------
+# --- a complete entry -----------------------------------------------------
 
 
 def test_an_entry_is_told_with_its_source(world: World) -> None:
@@ -264,7 +264,7 @@ def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
     assert entry["disclosure"] == {
         "class": "exempt",
         "exemption": "trade_secret",
-        "basis": None,  # the coded reason alone: what it rests on may say the secret
+        "basis": None,  # only the coded reason: its basis may disclose the secret
         "channels": [],
     }
     for name in ("source", "reason", "list_type", "domain", "penalty", "remark", "subject_name"):

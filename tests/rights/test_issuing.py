@@ -1,4 +1,4 @@
-"""Who is given a report about whom, how it is kept, and who may read it again."""
+"""Issuing of reports: permissions, storage, and reading them again."""
 
 from typing import Any
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""The report as a page: Chinese first, whole in itself, and nothing in it runs or is loaded."""
+"""The report as a page: Chinese first, self-contained, and it runs and loads nothing."""
 
 import base64
 import hashlib
@@ -74,7 +74,7 @@ def fetched(world: World, report: dict[str, Any]) -> httpx.Response:
 
 @pytest.fixture
 def full(world: World) -> dict[str, Any]:
-    """A report with something in every part of it."""
+    """A report with content in every part."""
     world.record(**build_red_changes())
     entry = world.record()
     world.record(**build_penalty_changes())
@@ -93,7 +93,7 @@ def full(world: World) -> dict[str, Any]:
     return issue_report(world)
 
 
-# --- what it says ---------------------------------------------------------
+# --- content --------------------------------------------------------------
 
 
 def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, Any]) -> None:
@@ -184,7 +184,7 @@ def test_every_code_has_its_words(vocabulary: str, codes: type[StrEnum]) -> None
         assert said.en.isascii()
 
 
-# --- what it is -----------------------------------------------------------
+# --- form -----------------------------------------------------------------
 
 
 def test_it_loads_and_runs_nothing(world: World, full: dict[str, Any]) -> None:

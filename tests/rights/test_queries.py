@@ -1,4 +1,4 @@
-"""Who asked about the subject: every question, but those that an open investigation delays."""
+"""Queries about the subject: all of them, except those that an open investigation delays."""
 
 from datetime import date
 from typing import Any
@@ -42,7 +42,7 @@ def looked_up(world: World, **changes: Any) -> httpx.Response:
     return world.api().post("/v1/subjects/lookup", json=body)
 
 
-def told(world: World, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+def read_queries(world: World, body: dict[str, Any] | None = None) -> list[dict[str, Any]]:
     return list(issue_report(world, body)["queries"])
 
 
@@ -52,7 +52,7 @@ def told(world: World, body: dict[str, Any] | None = None) -> list[dict[str, Any
 def test_a_check_is_told_with_who_asked_when_why_and_what_was_answered(world: World) -> None:
     world.record()
     check_id = checked(world)["check_id"]
-    [query] = told(world)
+    [query] = read_queries(world)
     assert query.pop("asked_at").startswith("2026-11-22T02:00:00")
     assert query == {
         "id": check_id,
@@ -72,7 +72,7 @@ def test_lookups_are_told_too_oldest_first(world: World) -> None:
     world.record()
     looked_up(world)
     checked(world)
-    first, second = told(world)
+    first, second = read_queries(world)
     assert (first["kind"], first["matter"], first["purpose"]) == ("lookup", None, "受理前查询")
     assert first["department"]["code"] == "human_resources"
     assert second["kind"] == "check"
@@ -87,7 +87,7 @@ def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World
         body = {"ref": ref, "action": action, "measures": measures, "remark": f"已办 {ref}"}
         assert world.api("approver").post(outcomes, json=body).status_code == 201
     checked(world)
-    first, second = told(world)
+    first, second = read_queries(world)
     assert first["outcome"].pop("recorded_at")
     assert first["outcome"] == {
         "action": "applied",
@@ -96,9 +96,9 @@ def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World
     }
     assert second["outcome"] is None
     assert (
-        told(world, build_own_report_body(number=build_uscc(1), name="另一公司"))[0]["outcome"][
-            "remark"
-        ]
+        read_queries(world, build_own_report_body(number=build_uscc(1), name="另一公司"))[0][
+            "outcome"
+        ]["remark"]
         == "已办 a"
     )
 
@@ -112,14 +112,14 @@ def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
         world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id")
     )  # under another name
     checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
-    standings = [query["standing"] for query in told(world, build_person_report_body())]
+    standings = [query["standing"] for query in read_queries(world, build_person_report_body())]
     assert standings == ["none", "unresolved", "black"]
 
 
 def test_an_organisation_that_was_found_by_its_name_is_told(world: World) -> None:
     world.record()
     checked(world, {"ref": "1", "name": "枣庄某某建筑有限公司"})
-    [query] = told(world)
+    [query] = read_queries(world)
     assert query["standing"] == "black"
 
 
@@ -150,12 +150,12 @@ def test_who_asked_about_another_by_a_number_recorded_in_error_meant_the_other(
     checked(world, build_question(shared, "乙公司"))
     own = build_uscc(6)
     _give_instead(world, shared, own)
-    assert told(world, build_own_report_body(number=own, name="甲公司")) == []
-    assert len(told(world, build_own_report_body(number=shared, name="乙公司"))) == 1
+    assert read_queries(world, build_own_report_body(number=own, name="甲公司")) == []
+    assert len(read_queries(world, build_own_report_body(number=shared, name="乙公司"))) == 1
 
 
 def _give_instead(world: World, wrong: str, right: str) -> None:
-    """Leave the subject a right number, and the wrong one as a revocation leaves it."""
+    """Give the subject a right number, and leave the wrong one as a revocation leaves it."""
     columns = SubjectIdentifier.__table__.c
     with world.registry.database.writing() as connection:
         for old, new in ((wrong[8:17], right[8:17]), (wrong, right)):
@@ -175,7 +175,7 @@ def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: W
     world.record()
     world.api("auditor").post("/v1/checks", json=build_check(on="2026-11-21"))
     issue_report(world)
-    assert told(world) == []
+    assert read_queries(world) == []
 
 
 # --- open investigations --------------------------------------------------
@@ -186,15 +186,15 @@ def test_a_question_of_an_open_investigation_is_told_after_its_last_day(world: W
     checked(world, investigation=INVESTIGATION)
     looked_up(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
     checked(world)
-    assert [query["withheld"] for query in told(world)] == [None]
+    assert [query["withheld"] for query in read_queries(world)] == [None]
     world.clock.set_day(date(2026, 11, 23))
-    assert len(told(world)) == 1
+    assert len(read_queries(world)) == 1
     world.clock.set_day(date(2026, 11, 24))
-    assert [query["kind"] for query in told(world)] == ["lookup", "check"]
+    assert [query["kind"] for query in read_queries(world)] == ["lookup", "check"]
     world.clock.set_day(date(2026, 12, 31))
-    assert len(told(world)) == 2
+    assert len(read_queries(world)) == 2
     world.clock.set_day(date(2027, 1, 1))
-    assert [query["withheld"] for query in told(world)] == [
+    assert [query["withheld"] for query in read_queries(world)] == [
         INVESTIGATION,
         INVESTIGATION | {"until": "2026-11-23"},
         None,
@@ -229,7 +229,7 @@ def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) 
     require_refused(
         looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer
     )
-    assert told(world) == []
+    assert read_queries(world) == []
 
 
 @pytest.mark.parametrize("until", ["2026-11-23", "2027-11-22"])

@@ -1,4 +1,4 @@
-"""Whether a print is genuine: for anybody who holds one, and for nobody who guesses."""
+"""Verification of a print: for its holder, and never for a guesser."""
 
 from typing import Any
 

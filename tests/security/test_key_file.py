@@ -1,4 +1,4 @@
-"""The key file belongs to the database: with another one nothing is answered."""
+"""The key file belongs to the database: with another file nothing is answered."""
 
 import json
 import os
@@ -36,14 +36,14 @@ from tests.support.world import World
 
 
 def opened(world: World, key_file: Path) -> Registry:
-    """The same database with another key file."""
+    """Open the same database with another key file."""
     settings = world.registry.settings.model_copy(update={"secret_key_file": key_file})
     return Registry.open(settings, world.clock)
 
 
 @pytest.fixture
 def stranger(world: World, app: FastAPI, tmp_path: Path) -> Iterator[Registry]:
-    """The app over the right database and the wrong key."""
+    """The app over the right database with the wrong key."""
     world.record(subject=build_person(), responsible_persons=None)
     for role in ("approver", "auditor", "operator"):
         world.api(role)

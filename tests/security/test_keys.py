@@ -1,4 +1,4 @@
-"""Keys: made once, kept hashed, recognised, revoked."""
+"""Keys: created once, stored hashed, recognised, revoked."""
 
 import time
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""Every operation asks for one permission, and the roles have those that the table gives them."""
+"""Every operation requires one permission, and the roles have the permissions of the table."""
 
 import pytest
 from fastapi import FastAPI
@@ -58,7 +58,7 @@ def test_a_role_may_what_the_table_grants_and_nothing_else(
         if needed not in PERMISSIONS_BY_ROLE[role]:
             assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), told
         elif needed is Permission.check_create and role is not Role.approver:
-            # The present is for approvers; the others re-examine the past with the same operation.
+            # The present is for approvers; other roles re-examine the past with the same operation.
             past = api.request(method, fill_path_parameters(path), json=body | {"on": "2026-11-20"})
             assert past.status_code == 200, told
         else:

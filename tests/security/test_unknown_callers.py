@@ -1,4 +1,4 @@
-"""Who calls without a valid key is counted by source and minute, and held back."""
+"""Callers without a valid key are counted by source and minute, and limited."""
 
 from typing import Any
 
