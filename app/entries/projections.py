@@ -9,7 +9,7 @@
 | a subscriber who follows the feed | `build_public_feed_entry` |
 | an officer who checks a subject | `build_checked_entry`, whole or as a summary |
 | the subject, in its own report | `build_report_entry`, whole or as an outline |
-| a person whom the entry names, in the person's own report | `build_naming_entry` |
+| a responsible person in the entry, in the own report of that person | `build_naming_entry` |
 
 `tests/entries/test_projections.py` lists every field by audience. The functions build plain
 dictionaries in direct code: a check and an export build very many of them.
@@ -295,7 +295,7 @@ def build_report_entry(
 def build_naming_entry(
     row: EntryRow, roles: Sequence[str], day: date, catalogue: Catalogue
 ) -> dict[str, Any]:
-    """Build an entry of another subject for the own report of a person whom it names."""
+    """Build an entry of another subject for the own report of a responsible person."""
     whole = row.disclosure_class_enum is not DisclosureClass.exempt
     status = row.compute_status(day)
     return {

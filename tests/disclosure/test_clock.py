@@ -1,4 +1,4 @@
-"""The 7-working-day clock as departments see it: deadlines, states, what is required where."""
+"""The deadline of 7 working days: days, states, required channels."""
 
 import json
 from datetime import date, timedelta
@@ -38,7 +38,7 @@ def clock_of(world: World, entry: dict[str, Any]) -> dict[str, Any]:
     return dict(answer.json()["disclosure"])
 
 
-def tell(world: World, entry: dict[str, Any], on: str, *channels: str) -> None:
+def record_publications(world: World, entry: dict[str, Any], on: str, *channels: str) -> None:
     for channel in channels:
         sent = build_publication(on, channel)
         answer = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
@@ -63,7 +63,7 @@ def test_a_deadline_that_runs_into_a_year_without_a_notice_is_provisional(world:
     assert not deadline(world, "2004-02-03")["provisional"]
     for decided_on in ("2026-12-23", "2026-12-31", "2027-06-01", "2030-01-01", "2199-12-31"):
         assert deadline(world, decided_on)["provisional"], decided_on
-    # New Year's Day is a holiday by statute, whatever the notice will say.
+    # New Year's Day is a holiday by statute, with any notice.
     assert deadline(world, "2026-12-23")["deadline"] == "2027-01-04"
 
 
@@ -80,7 +80,7 @@ FAULTY = [
 ]
 
 
-def test_a_day_that_is_none_is_refused_at_its_place(world: World) -> None:
+def test_an_impossible_day_is_refused_with_a_pointer(world: World) -> None:
     for query, code in FAULTY:
         answer = world.api().get("/v1/calendar/deadline", params=query)
         assert answer.status_code == 422
@@ -88,7 +88,7 @@ def test_a_day_that_is_none_is_refused_at_its_place(world: World) -> None:
         assert (fault["pointer"], fault["code"]) == ("?decided_on", code), query
 
 
-def test_any_key_may_ask_for_a_deadline_and_nobody_without_one(world: World) -> None:
+def test_any_key_may_read_a_deadline_and_no_key_may_not(world: World) -> None:
     asked = {"decided_on": "2026-11-20"}
     for role in Role:
         answer = world.api(role.value).get("/v1/calendar/deadline", params=asked)
@@ -100,7 +100,7 @@ def test_any_key_may_ask_for_a_deadline_and_nobody_without_one(world: World) -> 
 # --- states --------------------------------------------------------------
 
 
-def test_the_state_walks_as_the_days_pass(world: World) -> None:
+def test_the_state_changes_as_days_pass(world: World) -> None:
     entry = world.record()
     walk = {}
     for number in range(14):
@@ -117,13 +117,13 @@ def test_the_state_walks_as_the_days_pass(world: World) -> None:
     }
 
 
-def test_published_everywhere_by_the_last_day_is_on_time_for_good(world: World) -> None:
+def test_published_on_all_channels_in_time_stays_on_time(world: World) -> None:
     entry = world.record()
     world.clock.set_day(date(2026, 12, 1))
-    tell(world, entry, "2026-11-23", CHANNELS[0])
-    tell(world, entry, "2026-12-01", CHANNELS[1])
+    record_publications(world, entry, "2026-11-23", CHANNELS[0])
+    record_publications(world, entry, "2026-12-01", CHANNELS[1])
     assert clock_of(world, entry)["state"] == "due_soon"
-    tell(world, entry, "2026-12-01", CHANNELS[2])
+    record_publications(world, entry, "2026-12-01", CHANNELS[2])
     assert clock_of(world, entry)["state"] == "on_time"
     world.clock.set_day(date(2027, 3, 1))
     assert clock_of(world, entry)["state"] == "on_time"
@@ -132,11 +132,11 @@ def test_published_everywhere_by_the_last_day_is_on_time_for_good(world: World) 
 def test_one_channel_that_is_a_day_late_makes_the_entry_late(world: World) -> None:
     entry = world.record()
     world.clock.set_day(date(2026, 12, 2))
-    tell(world, entry, "2026-12-01", *CHANNELS[:2])
+    record_publications(world, entry, "2026-12-01", *CHANNELS[:2])
     shown = clock_of(world, entry)
     assert shown["state"] == "overdue"
     assert [item["state"] for item in shown["channels"]] == ["on_time", "on_time", "overdue"]
-    tell(world, entry, "2026-12-02", CHANNELS[2])
+    record_publications(world, entry, "2026-12-02", CHANNELS[2])
     shown = clock_of(world, entry)
     assert shown["state"] == "late"
     assert [item["state"] for item in shown["channels"]] == ["on_time", "on_time", "late"]
@@ -146,11 +146,11 @@ def test_a_publication_reported_after_the_deadline_is_judged_by_its_own_day(worl
     entry = world.record()
     world.clock.set_day(date(2026, 12, 20))
     assert clock_of(world, entry)["state"] == "overdue"
-    tell(world, entry, "2026-12-01", *CHANNELS)
+    record_publications(world, entry, "2026-12-01", *CHANNELS)
     assert clock_of(world, entry)["state"] == "on_time"
 
 
-def test_reported_and_published_are_kept_apart(world: World) -> None:
+def test_reported_and_published_are_separate(world: World) -> None:
     in_time = world.record(source_ref="in time", subject=build_organisation(1))
     world.clock.set_day(date(2026, 12, 1))
     last_day = world.record(source_ref="last day", subject=build_organisation(2))
@@ -158,7 +158,7 @@ def test_reported_and_published_are_kept_apart(world: World) -> None:
     late = world.record(source_ref="late", subject=build_organisation(3))
     reported = [entry["disclosure"]["reported"] for entry in (in_time, last_day, late)]
     assert reported == ["on_time", "on_time", "late"]
-    tell(world, late, "2026-11-30", *CHANNELS)
+    record_publications(world, late, "2026-11-30", *CHANNELS)
     shown = clock_of(world, late)
     assert (shown["reported"], shown["state"]) == ("late", "on_time")
 
@@ -213,7 +213,7 @@ def test_the_enterprise_channel_is_required_if_and_only_if_the_uscc_begins_with_
         entry = world.record(subject=subject, source_ref=prefix)
         required = {item["channel"]: item["required"] for item in entry["disclosure"]["channels"]}
         assert required == {CHANNELS[0]: True, CHANNELS[1]: True, CHANNELS[2]: enterprise}
-        tell(world, entry, "2026-11-22", *CHANNELS[:2])
+        record_publications(world, entry, "2026-11-22", *CHANNELS[:2])
         assert clock_of(world, entry)["state"] == ("pending" if enterprise else "on_time")
 
 
@@ -228,7 +228,7 @@ EXEMPT = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当
 
 
 @pytest.mark.parametrize("sent", [{"class": "restricted"}, EXEMPT])
-def test_what_is_not_public_is_not_required_and_may_not_be_published(
+def test_a_non_public_entry_need_not_and_may_not_be_published(
     world: World, sent: dict[str, str]
 ) -> None:
     entry = world.record(disclosure=sent)
@@ -247,7 +247,7 @@ def test_what_is_not_public_is_not_required_and_may_not_be_published(
     assert clock_of(world, entry)["state"] == "not_required"
 
 
-def test_a_person_may_not_be_published_where_the_state_does_not_provide_so(world: World) -> None:
+def test_a_person_is_not_published_unless_the_list_allows_it(world: World) -> None:
     facts = build_penalty_changes(
         subject=build_person(PERSON_RESIDENT_ID), disclosure={"class": "public"}
     )

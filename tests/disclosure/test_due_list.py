@@ -1,4 +1,4 @@
-"""The list of what is due: who sees what of it, in which order, page by page."""
+"""The list of due publications: visibility, order and pages."""
 
 from datetime import date
 from typing import Any
@@ -30,7 +30,7 @@ def refs(items: Due) -> list[str]:
 
 
 def fined(world: World, ref: str, decided_on: str, by: str = "human_resources") -> dict[str, Any]:
-    """A penalty of a department, on a body that owes two publications."""
+    """A penalty of a department on an enterprise, with two required channels."""
     domain = {"human_resources": "wage_arrears", "tax": "tax_fraud"}[by]
     facts = build_penalty_changes(
         source_ref=ref,
@@ -76,7 +76,7 @@ def office(world: World) -> World:
     return world
 
 
-def test_what_is_owed_stands_in_the_order_of_the_deadlines(office: World) -> None:
+def test_due_entries_are_ordered_by_deadline(office: World) -> None:
     items = due(office.api("operator"))
     assert refs(items) == [
         "overdue, tax",
@@ -92,7 +92,7 @@ def test_what_is_owed_stands_in_the_order_of_the_deadlines(office: World) -> Non
     assert {item["state"] for item in items} == {"overdue", "due_soon", "pending"}
 
 
-def test_each_state_may_be_asked_for(office: World) -> None:
+def test_each_state_is_a_filter(office: World) -> None:
     api = office.api("auditor")
     found = {
         state: refs(due(api, state=state))
@@ -161,7 +161,7 @@ def test_a_page_that_is_full_to_the_last_row_is_the_last(office: World) -> None:
     assert (len(page["disclosures"]), page["next"]) == (whole, None)
 
 
-def test_what_is_published_between_two_pages_hides_nothing_else(office: World) -> None:
+def test_a_publication_between_two_pages_hides_no_other_entry(office: World) -> None:
     api = office.api("operator")
     first = api.get("/v1/disclosures", params={"limit": 2}).json()
     done = first["disclosures"][0]
@@ -170,13 +170,13 @@ def test_what_is_published_between_two_pages_hides_nothing_else(office: World) -
     assert refs(rest) == ["due soon", "due soon, tax", "black", "pending", "pending, tax"]
 
 
-def test_a_cursor_that_is_none_of_ours_is_refused(world: World) -> None:
+def test_a_foreign_cursor_is_refused(world: World) -> None:
     for cursor in ("x", "WyJhIl0=", "WyJhIiwiYiJd", "WyIyMDI2LTEyLTAxIiwiYiJd"):
         answer = world.api().get("/v1/disclosures", params={"next": cursor})
         assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 
 
-def test_an_item_says_what_is_missing_and_since_when(office: World) -> None:
+def test_an_item_shows_missing_channels_and_days(office: World) -> None:
     items = {item["source_ref"]: item for item in due(office.api("operator"))}
     overdue, soon, black = items["overdue"], items["due soon"], items["black"]
     assert (
@@ -206,7 +206,7 @@ def test_an_item_says_what_is_missing_and_since_when(office: World) -> None:
     assert black["missing"] == [CHANNELS[0], CHANNELS[2]]
 
 
-def test_what_was_received_after_its_deadline_says_so(world: World) -> None:
+def test_an_entry_received_after_its_deadline_is_marked_late(world: World) -> None:
     world.clock.set_day(date(2026, 12, 2))
     fined(world, "told late", "2026-11-20")
     fined(world, "told in time", "2026-11-23")
@@ -214,7 +214,7 @@ def test_what_was_received_after_its_deadline_says_so(world: World) -> None:
     assert found == {"told late": "late", "told in time": "on_time"}
 
 
-def test_what_is_over_can_no_longer_be_published_and_is_not_asked_for(world: World) -> None:
+def test_an_ended_entry_is_not_due(world: World) -> None:
     fined(world, "ends later", "2026-11-10")
     entry = fined(world, "ended", "2026-11-10")
     assert len(due(world.api(), state="overdue")) == 2
@@ -228,7 +228,7 @@ def test_what_is_over_can_no_longer_be_published_and_is_not_asked_for(world: Wor
     assert refs(due(world.api())) == ["ends later"]
 
 
-def test_an_entry_on_the_wrong_subject_is_on_no_list_but_an_auditors(world: World) -> None:
+def test_only_auditors_see_a_void_entry_in_the_list(world: World) -> None:
     entry = fined(world, "wrong subject", "2026-11-10")
     world.api().post(
         f"/v1/entries/{entry['id']}/revocations",
@@ -242,7 +242,7 @@ def test_an_entry_on_the_wrong_subject_is_on_no_list_but_an_auditors(world: Worl
     assert due(world.api("auditor")) == []
 
 
-def test_a_suspended_red_entry_is_still_owed(world: World) -> None:
+def test_a_suspended_red_entry_is_still_due(world: World) -> None:
     world.record(**build_red_changes(source_ref="red"))
     world.record(source_ref="black", decision=build_decision("2026-11-20"))
     found = {item["source_ref"]: item["state"] for item in due(world.api())}

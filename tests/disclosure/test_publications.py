@@ -1,4 +1,4 @@
-"""What departments tell about publications and withdrawals."""
+"""Reports of publications and withdrawals by departments."""
 
 from datetime import date
 from typing import Any
@@ -18,7 +18,7 @@ CHANNELS = ("department_site", "credit_china_zaozhuang", "enterprise_publicity_s
 SITE, CITY, ENTERPRISE = CHANNELS
 
 
-def tell(
+def record_publication(
     world: World, entry: dict[str, Any], *, api: httpx.Client | None = None, **sent: Any
 ) -> httpx.Response:
     headers = {} if (tag := sent.pop("if_match", None)) is None else {"If-Match": tag}
@@ -26,7 +26,7 @@ def tell(
     return (api or world.api()).post(where, json=build_publication(**sent), headers=headers)
 
 
-def take_down(
+def record_withdrawal(
     world: World, entry: dict[str, Any], on: str, channel: str = SITE, **headers: str
 ) -> httpx.Response:
     sent = {"channel": channel, "withdrawn_on": on}
@@ -56,7 +56,9 @@ def shown(world: World, entry: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -> None:
     entry = world.record()
-    answer = tell(world, entry, published_on="2026-11-21", url="https://example.org/notice/12")
+    answer = record_publication(
+        world, entry, published_on="2026-11-21", url="https://example.org/notice/12"
+    )
     assert answer.status_code == 200
     view = answer.json()
     assert (view["version"], view["seq"], answer.headers["ETag"]) == (2, 2, '"2"')
@@ -76,9 +78,9 @@ def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -
     assert view["disclosure"]["state"] == "pending"
 
 
-def test_the_history_shows_what_was_told(world: World) -> None:
+def test_the_history_shows_a_publication(world: World) -> None:
     entry = world.record()
-    tell(world, entry)
+    record_publication(world, entry)
     versions = world.api().get(f"/v1/entries/{entry['id']}/history").json()["versions"]
     assert [version["action"] for version in versions] == ["record", "publish"]
     changed = {change["field"] for change in versions[1]["changes"]}
@@ -89,13 +91,13 @@ def test_the_history_shows_what_was_told(world: World) -> None:
 def test_the_day_of_publication_lies_between_the_decision_and_today(world: World) -> None:
     entry = world.record()
     for on in ("2026-11-19", "2026-11-23", "2025-11-20"):
-        answer = tell(world, entry, published_on=on)
+        answer = record_publication(world, entry, published_on=on)
         assert answer.status_code == 422
         [fault] = answer.json()["errors"]
         assert (fault["pointer"], fault["code"]) == ("/published_on", "dates_out_of_order")
     assert shown(world, entry)["version"] == 1
     for channel, on in zip(CHANNELS, ("2026-11-20", "2026-11-21", "2026-11-22"), strict=True):
-        assert tell(world, entry, channel=channel, published_on=on).status_code == 200
+        assert record_publication(world, entry, channel=channel, published_on=on).status_code == 200
 
 
 MALFORMED = [
@@ -115,7 +117,7 @@ MALFORMED = [
 ]
 
 
-def test_a_publication_that_is_not_well_told_is_refused_at_its_place(world: World) -> None:
+def test_a_malformed_publication_is_refused_with_a_pointer(world: World) -> None:
     entry = world.record()
     for sent, pointer in MALFORMED:
         answer = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=sent)
@@ -126,20 +128,20 @@ def test_a_publication_that_is_not_well_told_is_refused_at_its_place(world: Worl
 
 def test_the_same_publication_again_is_no_new_version(world: World) -> None:
     entry = world.record()
-    first = tell(world, entry, url="https://example.org/12")
-    tell(world, entry, channel=CITY)
-    again = tell(world, entry, url="https://example.org/12")
+    first = record_publication(world, entry, url="https://example.org/12")
+    record_publication(world, entry, channel=CITY)
+    again = record_publication(world, entry, url="https://example.org/12")
     assert (first.status_code, again.status_code) == (200, 200)
     assert (first.json()["version"], again.json()["version"]) == (2, 3)
     assert shown(world, entry)["version"] == 3
 
 
-def test_a_publication_with_other_particulars_is_a_conflict(world: World) -> None:
+def test_a_different_publication_on_a_channel_is_a_conflict(world: World) -> None:
     entry = world.record()
     first = {"url": "https://example.org/12"}
-    tell(world, entry, **first)
+    record_publication(world, entry, **first)
     for other in ({"published_on": "2026-11-22"}, {"url": "https://example.org/13"}, {"url": None}):
-        answer = tell(world, entry, **(first | other))
+        answer = record_publication(world, entry, **(first | other))
         assert refused(answer) == (409, "already_published")
     assert shown(world, entry)["version"] == 2
 
@@ -147,10 +149,10 @@ def test_a_publication_with_other_particulars_is_a_conflict(world: World) -> Non
 # --- who and which version -----------------------------------------------
 
 
-def test_another_departments_entry_is_not_there(world: World) -> None:
+def test_an_entry_of_another_department_is_not_found(world: World) -> None:
     entry = world.record()
     other = world.api("department", "tax")
-    assert refused(tell(world, entry, api=other)) == (404, "entry_not_found")
+    assert refused(record_publication(world, entry, api=other)) == (404, "entry_not_found")
     answer = other.post(
         f"/v1/entries/{entry['id']}/withdrawals",
         json={"channel": SITE, "withdrawn_on": "2026-11-22"},
@@ -159,56 +161,56 @@ def test_another_departments_entry_is_not_there(world: World) -> None:
     assert shown(world, entry)["version"] == 1
 
 
-def test_an_entry_that_nobody_recorded_is_not_there(world: World) -> None:
+def test_an_unknown_entry_is_not_found(world: World) -> None:
     nobody = {"id": "0192a3b4-c5d6-7e8f-9a0b-1c2d3e4f5a6b"}
-    assert refused(tell(world, nobody)) == (404, "entry_not_found")
+    assert refused(record_publication(world, nobody)) == (404, "entry_not_found")
 
 
-def test_the_credit_office_may_tell_for_every_department(world: World) -> None:
+def test_the_credit_office_may_publish_for_every_department(world: World) -> None:
     entry = world.record()
-    assert tell(world, entry, api=world.api("operator")).status_code == 200
+    assert record_publication(world, entry, api=world.api("operator")).status_code == 200
 
 
-def test_who_only_reads_tells_nothing(world: World) -> None:
+def test_a_role_without_write_permission_is_refused(world: World) -> None:
     entry = world.record()
     for role in ("approver", "auditor", "subscriber"):
-        assert refused(tell(world, entry, api=world.api(role))) == (403, "forbidden")
+        assert refused(record_publication(world, entry, api=world.api(role))) == (403, "forbidden")
 
 
 def test_a_version_may_be_named_and_is_then_honoured(world: World) -> None:
     entry = world.record()
-    assert tell(world, entry, if_match='"1"').status_code == 200
-    stale = tell(world, entry, channel=CITY, if_match='"1"')
+    assert record_publication(world, entry, if_match='"1"').status_code == 200
+    stale = record_publication(world, entry, channel=CITY, if_match='"1"')
     assert refused(stale) == (412, "stale_version")
     assert stale.json()["current_version"] == 2
-    assert tell(world, entry, channel=CITY, if_match='"2"').status_code == 200
-    assert take_down(world, entry, "2026-11-22", **{"If-Match": '"2"'}).status_code == 412
-    assert take_down(world, entry, "2026-11-22", **{"If-Match": '"3"'}).status_code == 200
+    assert record_publication(world, entry, channel=CITY, if_match='"2"').status_code == 200
+    assert record_withdrawal(world, entry, "2026-11-22", **{"If-Match": '"2"'}).status_code == 412
+    assert record_withdrawal(world, entry, "2026-11-22", **{"If-Match": '"3"'}).status_code == 200
 
 
 def test_a_retry_that_names_the_version_it_was_made_from_is_answered(world: World) -> None:
     entry = world.record()
-    first = tell(world, entry, if_match='"1"')
-    again = tell(world, entry, if_match='"1"')
+    first = record_publication(world, entry, if_match='"1"')
+    again = record_publication(world, entry, if_match='"1"')
     assert (first.status_code, again.status_code) == (200, 200)
     assert again.json()["version"] == 2
 
 
-def test_a_version_that_is_none_is_malformed(world: World) -> None:
+def test_a_malformed_version_tag_is_refused(world: World) -> None:
     entry = world.record()
     for tag in ("1", 'W/"1"', '"one"', "*"):
-        assert refused(tell(world, entry, if_match=tag)) == (400, "bad_version_tag")
+        assert refused(record_publication(world, entry, if_match=tag)) == (400, "bad_version_tag")
 
 
 # --- withdrawals ---------------------------------------------------------
 
 
-def test_what_was_taken_down_while_the_entry_stands_is_owed_again(world: World) -> None:
+def test_a_withdrawn_active_entry_is_due_again(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
-    tell(world, entry)
-    tell(world, entry, channel=CITY)
+    record_publication(world, entry)
+    record_publication(world, entry, channel=CITY)
     assert shown(world, entry)["disclosure"]["state"] == "on_time"
-    answer = take_down(world, entry, "2026-11-22")
+    answer = record_withdrawal(world, entry, "2026-11-22")
     assert answer.status_code == 200
     view = answer.json()
     assert view["version"] == 4
@@ -220,81 +222,84 @@ def test_what_was_taken_down_while_the_entry_stands_is_owed_again(world: World) 
     assert shown(world, entry)["disclosure"]["state"] == "overdue"
 
 
-def test_what_was_taken_down_may_be_published_again(world: World) -> None:
+def test_a_withdrawn_entry_may_be_published_again(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
-        tell(world, entry, channel=channel)
-    take_down(world, entry, "2026-11-22")
-    # On the day of the withdrawal or later; an earlier day is a retry of the first telling.
-    again = tell(world, entry, published_on="2026-11-22")
+        record_publication(world, entry, channel=channel)
+    record_withdrawal(world, entry, "2026-11-22")
+    # On the day of the withdrawal or later; an earlier day is a retry of the first report.
+    again = record_publication(world, entry, published_on="2026-11-22")
     assert again.status_code == 200
     site = again.json()["disclosure"]["channels"][0]
     assert (site["published_on"], site["withdrawn_on"]) == ("2026-11-22", None)
     assert again.json()["disclosure"]["state"] == "on_time"
-    down_again = take_down(world, entry, "2026-11-22")
+    down_again = record_withdrawal(world, entry, "2026-11-22")
     assert down_again.json()["version"] == again.json()["version"] + 1
     assert down_again.json()["disclosure"]["state"] == "pending"
 
 
 def test_the_same_withdrawal_again_is_no_new_version(world: World) -> None:
     entry = world.record()
-    tell(world, entry)
-    first = take_down(world, entry, "2026-11-22")
-    tell(world, entry, channel=CITY)
-    again = take_down(world, entry, "2026-11-22")
+    record_publication(world, entry)
+    first = record_withdrawal(world, entry, "2026-11-22")
+    record_publication(world, entry, channel=CITY)
+    again = record_withdrawal(world, entry, "2026-11-22")
     assert (first.json()["version"], again.json()["version"]) == (3, 4)
 
 
-def test_what_is_not_published_cannot_be_taken_down(world: World) -> None:
+def test_an_unpublished_entry_cannot_be_withdrawn(world: World) -> None:
     entry = world.record()
-    assert refused(take_down(world, entry, "2026-11-22")) == (409, "not_published")
-    tell(world, entry)
-    assert refused(take_down(world, entry, "2026-11-22", CITY)) == (409, "not_published")
-    take_down(world, entry, "2026-11-22")
-    assert refused(take_down(world, entry, "2026-11-21")) == (409, "not_published")
+    assert refused(record_withdrawal(world, entry, "2026-11-22")) == (409, "not_published")
+    record_publication(world, entry)
+    assert refused(record_withdrawal(world, entry, "2026-11-22", CITY)) == (409, "not_published")
+    record_withdrawal(world, entry, "2026-11-22")
+    assert refused(record_withdrawal(world, entry, "2026-11-21")) == (409, "not_published")
 
 
 def test_a_withdrawal_lies_between_the_publication_and_today(world: World) -> None:
     entry = world.record()
-    tell(world, entry, published_on="2026-11-21")
+    record_publication(world, entry, published_on="2026-11-21")
     for on in ("2026-11-20", "2026-11-23"):
-        answer = take_down(world, entry, on)
+        answer = record_withdrawal(world, entry, on)
         assert answer.status_code == 422
         assert answer.json()["errors"][0]["pointer"] == "/withdrawn_on"
-    assert take_down(world, entry, "2026-11-21").status_code == 200
+    assert record_withdrawal(world, entry, "2026-11-21").status_code == 200
 
 
 # --- after the end -------------------------------------------------------
 
 
-def test_what_has_ended_is_not_published_any_more(world: World) -> None:
+def test_an_ended_entry_cannot_be_published(world: World) -> None:
     entry = world.record()
     end(world, entry, "2026-11-22")
     world.clock.set_day(date(2026, 11, 25))
-    answer = tell(world, entry, published_on="2026-11-23")
+    answer = record_publication(world, entry, published_on="2026-11-23")
     assert refused(answer) == (409, "transition_refused")
     assert answer.json()["entry_status"] == "removed"
-    assert refused(tell(world, entry, published_on="2026-11-22")) == (409, "transition_refused")
+    assert refused(record_publication(world, entry, published_on="2026-11-22")) == (
+        409,
+        "transition_refused",
+    )
 
 
-def test_a_publication_before_the_end_may_be_told_after_it(world: World) -> None:
+def test_an_earlier_publication_may_be_reported_after_the_end(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
     end(world, entry, "2026-11-22")
     world.clock.set_day(date(2026, 12, 20))
-    assert tell(world, entry, published_on="2026-11-21").status_code == 200
-    view = tell(world, entry, published_on="2026-11-20", channel=CITY).json()
+    assert record_publication(world, entry, published_on="2026-11-21").status_code == 200
+    view = record_publication(world, entry, published_on="2026-11-20", channel=CITY).json()
     assert view["disclosure"]["state"] == "on_time"
     assert view["status"] == "removed"
 
 
-def test_taking_down_what_has_ended_keeps_its_good_name(world: World) -> None:
+def test_a_withdrawal_after_the_end_keeps_the_duty_fulfilled(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
-        tell(world, entry, channel=channel)
+        record_publication(world, entry, channel=channel)
     end(world, entry, "2026-11-22")
     world.clock.set_day(date(2026, 11, 24))
     for channel in (SITE, CITY):
-        answer = take_down(world, entry, "2026-11-24", channel)
+        answer = record_withdrawal(world, entry, "2026-11-24", channel)
         assert answer.status_code == 200
     view = answer.json()
     assert view["disclosure"]["state"] == "on_time"
@@ -305,12 +310,12 @@ def test_taking_down_what_has_ended_keeps_its_good_name(world: World) -> None:
     ]
 
 
-def test_taking_down_before_an_end_that_is_told_later_keeps_its_good_name(world: World) -> None:
+def test_a_withdrawal_before_a_late_exit_keeps_the_duty_fulfilled(world: World) -> None:
     entry = world.record(subject=build_organisation(1, "12370400"))
     for channel in (SITE, CITY):
-        tell(world, entry, channel=channel)
+        record_publication(world, entry, channel=channel)
     world.clock.set_day(date(2026, 11, 24))
-    take_down(world, entry, "2026-11-24")
+    record_withdrawal(world, entry, "2026-11-24")
     assert shown(world, entry)["disclosure"]["state"] == "pending"
     end(world, entry, "2026-11-23")
     assert shown(world, entry)["disclosure"]["state"] == "on_time"
@@ -335,8 +340,8 @@ def test_the_last_day_in_force_is_still_a_day_of_publication(world: World) -> No
     entry = world.record(
         decision=build_decision("2026-11-18"), effective_from=None, effective_until="2026-11-20"
     )
-    assert tell(world, entry, published_on="2026-11-20").status_code == 200
-    assert refused(tell(world, entry, published_on="2026-11-21", channel=CITY)) == (
+    assert record_publication(world, entry, published_on="2026-11-20").status_code == 200
+    assert refused(record_publication(world, entry, published_on="2026-11-21", channel=CITY)) == (
         409,
         "transition_refused",
     )
@@ -345,36 +350,38 @@ def test_the_last_day_in_force_is_still_a_day_of_publication(world: World) -> No
 def test_a_scheduled_entry_may_be_published_before_it_begins(world: World) -> None:
     entry = world.record(effective_from="2026-12-01", effective_until=None)
     assert entry["status"] == "scheduled"
-    assert tell(world, entry).status_code == 200
+    assert record_publication(world, entry).status_code == 200
 
 
 def test_an_entry_on_the_wrong_subject_is_sealed_against_its_department_too(world: World) -> None:
     entry = world.record()
-    tell(world, entry)
+    record_publication(world, entry)
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/revocations",
         json={"reason": "主体错误", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
         headers={"If-Match": '"2"'},
     )
     assert answer.status_code == 200
-    assert refused(tell(world, entry, channel=CITY)) == (404, "entry_not_found")
+    assert refused(record_publication(world, entry, channel=CITY)) == (404, "entry_not_found")
 
 
 def test_a_push_again_shows_what_was_published_since(world: World) -> None:
     entry = world.record()
-    tell(world, entry)
+    record_publication(world, entry)
     again = world.api().post("/v1/entries", json=build_push())
     assert again.status_code == 200
     assert again.json()["version"] == 2
     assert again.json()["disclosure"]["channels"][0]["published_on"] == "2026-11-21"
 
 
-def test_a_retry_that_comes_after_the_withdrawal_puts_nothing_back(world: World) -> None:
+def test_a_retry_after_the_withdrawal_does_not_publish_again(world: World) -> None:
     entry = world.record()
-    tell(world, entry, published_on="2026-11-20")
-    take_down(world, entry, "2026-11-21")
-    again = tell(world, entry, published_on="2026-11-20")
+    record_publication(world, entry, published_on="2026-11-20")
+    record_withdrawal(world, entry, "2026-11-21")
+    again = record_publication(world, entry, published_on="2026-11-20")
     assert again.status_code == 200
     assert again.json()["disclosure"]["channels"][0]["withdrawn_on"] == "2026-11-21"
-    earlier = tell(world, entry, published_on="2026-11-20", url="https://example.org/other")
+    earlier = record_publication(
+        world, entry, published_on="2026-11-20", url="https://example.org/other"
+    )
     assert refused(earlier) == (409, "already_published")

@@ -1,4 +1,4 @@
-"""What may not be public any more, and still is: by when it comes down (行政处罚法 Art 48)."""
+"""Entries that are published but may no longer be public: due withdrawals (行政处罚法 Art 48)."""
 
 import importlib
 from datetime import date
@@ -46,7 +46,7 @@ def on_show(
     shown_on: str = "2026-03-12",
     **changes: Any,
 ) -> View:
-    """A penalty of a department that was published, by default on its two channels."""
+    """A published penalty of a department, by default on its two channels."""
     domain = {"human_resources": "wage_arrears", "tax": "tax_fraud"}[by]
     penal = {"kind": "administrative_penalty", "penalty_law": "administrative"}
     facts = build_penalty_changes(
@@ -99,7 +99,7 @@ def withdraw(api: httpx.Client, entry: View, channel: str, on: str) -> httpx.Res
     return api.post(f"/v1/entries/{entry['id']}/withdrawals", json=body)
 
 
-def owed(api: httpx.Client, **query: Any) -> list[View]:
+def list_due(api: httpx.Client, **query: Any) -> list[View]:
     return list(require_status(api.get("/v1/withdrawals", params=query))["withdrawals"])
 
 
@@ -109,7 +109,7 @@ def refs(items: list[View]) -> list[str]:
 
 @pytest.fixture
 def office(world: World) -> World:
-    """Entries that ended in every way, some of them still on show; a Sunday."""
+    """Entries that ended in every way, some still published; today is a Sunday."""
     on_show(world, "stands")
     on_show(world, "ends later", effective_until="2026-11-25")
     on_show(world, "expired", effective_until="2026-11-16")
@@ -140,10 +140,10 @@ EXPECTED = {
 }
 
 
-def test_what_is_over_or_not_public_any_more_is_owed_by_the_third_working_day(
+def test_an_ended_or_non_public_entry_is_due_by_the_third_working_day(
     office: World,
 ) -> None:
-    items = owed(office.api("operator"))
+    items = list_due(office.api("operator"))
     names = ("because", "since", "due", "state", "working_days_late")
     found = {item["source_ref"]: tuple(item[name] for name in names) for item in items}
     assert found == EXPECTED
@@ -164,11 +164,11 @@ def test_what_is_over_or_not_public_any_more_is_owed_by_the_third_working_day(
         view = read_entry(office.api("operator"), {"id": item["entry_id"]})
         down = {name: item[name] for name in ("since", "due", "state")}
         assert view["disclosure"]["take_down"] == down
-    # The calendar alone brings the next one: nobody did anything.
+    # The calendar alone makes the next one due.
     office.clock.set_day(date(2026, 11, 25))
-    assert "ends later" not in refs(owed(office.api()))
+    assert "ends later" not in refs(list_due(office.api()))
     office.clock.set_day(date(2026, 11, 26))
-    items = {item["source_ref"]: item for item in owed(office.api())}
+    items = {item["source_ref"]: item for item in list_due(office.api())}
     assert items["ends later"]["because"] == "expired"
     assert (items["ends later"]["since"], items["ends later"]["due"]) == (
         "2026-11-26",
@@ -180,32 +180,32 @@ def test_what_is_over_or_not_public_any_more_is_owed_by_the_third_working_day(
     assert late["expired"] == ("overdue", 4)
 
 
-def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
+def test_an_entry_is_due_until_it_is_off_every_channel(
     office: World,
 ) -> None:
     mine = [ref for ref in EXPECTED if ref != "tax"]
-    assert sorted(refs(owed(office.api()))) == sorted(mine)
-    assert refs(owed(office.api("department", "tax"))) == ["tax"]
-    assert owed(office.api("department", "tax"), department="human_resources") == []
+    assert sorted(refs(list_due(office.api()))) == sorted(mine)
+    assert refs(list_due(office.api("department", "tax"))) == ["tax"]
+    assert list_due(office.api("department", "tax"), department="human_resources") == []
     for overseer in ("operator", "auditor"):
         api = office.api(overseer)
         late = {"expired", "five years"}
-        assert set(refs(owed(api, state="overdue"))) == late
-        assert set(refs(owed(api, state="due"))) == set(EXPECTED) - late
-        assert refs(owed(api, department="tax")) == ["tax"]
-        assert refs(owed(api, list_type="tax_fraud.penalty")) == ["tax"]
-        assert owed(api, list_type="wage_arrears.black") == []
+        assert set(refs(list_due(api, state="overdue"))) == late
+        assert set(refs(list_due(api, state="due"))) == set(EXPECTED) - late
+        assert refs(list_due(api, department="tax")) == ["tax"]
+        assert refs(list_due(api, list_type="tax_fraud.penalty")) == ["tax"]
+        assert list_due(api, list_type="wage_arrears.black") == []
     for role in ("approver", "subscriber"):
         require_refused(office.api(role).get("/v1/withdrawals"), 403, "forbidden")
     assert office.api().get("/v1/withdrawals", params={"state": "done"}).status_code == 422
     require_refused(office.api().get("/v1/withdrawals", params={"next": "x"}), 400, "bad_cursor")
 
-    # Sealed everywhere else, but its department and the credit office know what to take down.
-    [sealed] = [item for item in owed(office.api()) if item["source_ref"] == "wrong subject"]
+    # Sealed elsewhere, but its department and the credit office must know about the withdrawal.
+    [sealed] = [item for item in list_due(office.api()) if item["source_ref"] == "wrong subject"]
     for api in (office.api(), office.api("operator")):
         require_refused(api.get(f"/v1/entries/{sealed['entry_id']}"), 404, "entry_not_found")
     for limit in (1, 2, 3, 7):
-        whole = owed(office.api("operator"))
+        whole = list_due(office.api("operator"))
         paged: list[View] = []
         cursor = None
         for _ in range(len(whole) + 1):
@@ -217,8 +217,8 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
                 break
         assert paged == whole
 
-    # It is owed until the last of its channels is cleared.
-    for item in owed(office.api("operator")):
+    # It is due until the last channel is cleared.
+    for item in list_due(office.api("operator")):
         by = "tax" if item["source_ref"] == "tax" else "human_resources"
         api = office.api("department", by)
         left = item["channels"]
@@ -227,16 +227,16 @@ def test_each_department_sees_what_it_owes_until_it_is_taken_off_every_channel(
                 withdraw(api, {"id": item["entry_id"]}, left[0]["channel"], "2026-11-22")
             )
             left = left[1:]
-            still = {one["entry_id"]: one["channels"] for one in owed(api)}
+            still = {one["entry_id"]: one["channels"] for one in list_due(api)}
             assert still.get(item["entry_id"], []) == left
-    assert owed(office.api("operator")) == owed(office.api("auditor")) == []
+    assert list_due(office.api("operator")) == list_due(office.api("auditor")) == []
 
 
-def test_the_three_working_days_lead_over_a_holiday(world: World) -> None:
+def test_the_three_working_days_skip_a_holiday(world: World) -> None:
     world.clock.set_day(date(2026, 9, 20))  # a worked Sunday
     entry = on_show(world, "ends before the holiday", effective_until="2026-09-28")
     world.clock.set_day(date(2026, 9, 28))
-    assert owed(world.api()) == []
+    assert list_due(world.api()) == []
     for today, state, late in (
         ((9, 29), "due", 0),
         ((10, 7), "due", 0),
@@ -246,16 +246,16 @@ def test_the_three_working_days_lead_over_a_holiday(world: World) -> None:
         ((10, 12), "overdue", 2),
     ):
         world.clock.set_day(date(2026, *today))
-        [item] = owed(world.api())
+        [item] = list_due(world.api())
         assert (item["since"], item["due"]) == ("2026-09-29", "2026-10-09")
         assert (item["state"], item["working_days_late"]) == (state, late), today
-        assert refs(owed(world.api(), state=state)) == [item["source_ref"]]
+        assert refs(list_due(world.api(), state=state)) == [item["source_ref"]]
         other = {"due": "overdue", "overdue": "due"}[state]
-        assert owed(world.api(), state=other) == []
+        assert list_due(world.api(), state=other) == []
         assert read_entry(world.api(), entry)["disclosure"]["take_down"]["state"] == state
 
 
-def test_an_entry_that_is_public_again_may_stay_where_it_is(world: World) -> None:
+def test_an_entry_that_is_public_again_may_stay_published(world: World) -> None:
     entry = on_show(world, "back and forth", effective_until="2026-12-31")
     hidden = classed(world, entry, "restricted")
     assert hidden["disclosure"]["take_down"] == {
@@ -267,33 +267,33 @@ def test_an_entry_that_is_public_again_may_stay_where_it_is(world: World) -> Non
     exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当竞争法第九条"}
     body = {"reason": "更正", "changes": {"disclosure": exempt}}
     hidden = order(world, hidden, "corrections", body)
-    assert hidden["disclosure"]["take_down"]["since"] == "2026-11-22"  # not begun anew
+    assert hidden["disclosure"]["take_down"]["since"] == "2026-11-22"  # the count does not restart
     public = classed(world, hidden, "public")
-    assert (public["disclosure"]["take_down"], owed(world.api())) == (None, [])
+    assert (public["disclosure"]["take_down"], list_due(world.api())) == (None, [])
     hidden = classed(world, public, "restricted")
     assert hidden["disclosure"]["take_down"]["since"] == "2026-11-24"
     world.clock.set_day(date(2027, 1, 4))
-    [item] = owed(world.api())
+    [item] = list_due(world.api())
     assert (item["because"], item["since"], item["state"]) == ("expired", "2026-11-24", "overdue")
     # One channel is enough to stay on the list.
     require_status(withdraw(world.api(), entry, SITE, "2027-01-04"))
-    assert [one["channel"] for one in owed(world.api())[0]["channels"]] == [CITY]
+    assert [one["channel"] for one in list_due(world.api())[0]["channels"]] == [CITY]
     require_status(withdraw(world.api(), entry, CITY, "2027-01-04"))
-    assert owed(world.api()) == []
+    assert list_due(world.api()) == []
 
 
-def test_a_correction_of_the_term_moves_the_day_from_which_it_is_owed(world: World) -> None:
+def test_a_corrected_term_moves_the_first_due_day(world: World) -> None:
     entry = on_show(world, "shorter", effective_until="2026-12-31")
     body = {"reason": "更正", "changes": {"effective_until": "2026-11-20"}}
     shorter = order(world, entry, "corrections", body)
     assert shorter["disclosure"]["take_down"]["since"] == "2026-11-21"
     body = {"reason": "更正", "changes": {"effective_until": "2027-12-31"}}
     longer = order(world, shorter, "corrections", body)
-    assert (longer["disclosure"]["take_down"], owed(world.api())) == (None, [])
+    assert (longer["disclosure"]["take_down"], list_due(world.api())) == (None, [])
 
 
-def test_the_migration_fills_in_what_is_written_now(office: World) -> None:
-    """All but what it cannot know: since when an entry is not public any more."""
+def test_the_migration_fills_the_same_days_as_today(office: World) -> None:
+    """Except the first day of a non-public class, which it cannot know."""
     later = {"not public"}
     revision = importlib.import_module("migrations.versions.20261122_0003_taking_down")
 
@@ -306,12 +306,12 @@ def test_the_migration_fills_in_what_is_written_now(office: World) -> None:
             )
             return {str(entry_id): day for entry_id, day in rows}
 
-    listed = {item["entry_id"]: item["source_ref"] for item in owed(office.api("operator"))}
+    listed = {item["entry_id"]: item["source_ref"] for item in list_due(office.api("operator"))}
     before = days()
     assert sum(day is not None for day in before.values()) == len(EXPECTED) + 2
     with office.registry.database.writing() as connection:
         connection.execute(update(EntryVersion).values(take_down_from=None))
-    assert owed(office.api("operator")) == []
+    assert list_due(office.api("operator")) == []
     with (
         office.registry.database.writing() as connection,
         Operations.context(MigrationContext.configure(connection)),
@@ -321,4 +321,4 @@ def test_the_migration_fills_in_what_is_written_now(office: World) -> None:
     for entry_id, day in before.items():
         if listed.get(entry_id) not in later:
             assert after[entry_id] == day, listed.get(entry_id)
-    assert set(refs(owed(office.api("operator")))) == set(EXPECTED) - later
+    assert set(refs(list_due(office.api("operator")))) == set(EXPECTED) - later

@@ -69,7 +69,7 @@ def history(world: World, entry: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_a_change_says_which_version_it_was_made_from(world: World, name: str) -> None:
+def test_a_change_names_its_base_version(world: World, name: str) -> None:
     entry = world.record()
     before = count_written_rows(world)
     for tag in ("1", 'W/"1"', '"one"', "*", '"1", "2"', '""', '"-1"', '"12345678901234567890"'):
@@ -98,7 +98,7 @@ def test_the_same_order_again_makes_no_second_version(world: World, name: str) -
 
 
 @pytest.mark.parametrize("name", ORDERS)
-def test_other_departments_find_no_such_entry_and_others_may_not(world: World, name: str) -> None:
+def test_other_departments_and_roles_cannot_change_an_entry(world: World, name: str) -> None:
     entry = world.record()
     before = count_written_rows(world)
     require_refused(
@@ -112,14 +112,14 @@ def test_other_departments_find_no_such_entry_and_others_may_not(world: World, n
     assert done(world.api("operator"), entry, name, ORDERS[name])["version"] == 2
 
 
-def test_facts_changed_changed_back_and_changed_again_make_a_version_each(world: World) -> None:
+def test_changing_facts_back_and_forth_makes_new_versions(world: World) -> None:
     first = world.record()
     there = corrected(world, first, reason="B")
     back = corrected(world, there, reason=first["reason"])
     again = corrected(world, back, reason="B")
     assert [entry["version"] for entry in (first, there, back, again)] == [1, 2, 3, 4]
     assert [entry["seq"] for entry in (first, there, back, again)] == [1, 2, 3, 4]
-    # The first correction, sent once more by somebody who missed its answer, is known.
+    # A retry of the first correction is recognised.
     late = {"reason": "更正", "changes": {"reason": "B"}}
     assert done(world.api(), first, "corrections", late)["version"] == 4
     assert count_written_rows(world)[-1] == 4
@@ -145,7 +145,7 @@ def test_a_corrected_decision_day_moves_the_deadline(world: World) -> None:
     assert changed["disclosure"]["deadline"] == "2026-11-11"
     assert changed["disclosure"]["reported"] == "late"
     assert changed["disclosure"]["state"] == "overdue"
-    # The term was said in the push and does not move with the decision.
+    # The push set the term; it does not move with the decision.
     assert changed["effective_from"] == "2026-11-20"
 
 
@@ -204,7 +204,7 @@ def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: W
         {"name": "新名", "identifiers": []},
     ],
 )
-def test_whom_an_entry_is_about_is_fixed(world: World, subject: dict[str, Any]) -> None:
+def test_the_subject_of_an_entry_is_fixed(world: World, subject: dict[str, Any]) -> None:
     entry = world.record()
     before = count_written_rows(world)
     body = {"reason": "x", "changes": {"subject": subject}}
@@ -327,7 +327,7 @@ def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
     assert done(world.api(), entry, "revocations", wrong)["version"] == 3
 
 
-def test_a_police_department_says_under_which_law_it_punished(world: World) -> None:
+def test_a_police_penalty_names_its_law(world: World) -> None:
     decision = build_penalty_changes()["decision"] | {"penalty_law": None}
     facts = build_penalty_changes(list_type="telecom_fraud.penalty", decision=decision)
     police = world.api(department="public_security")
@@ -335,7 +335,7 @@ def test_a_police_department_says_under_which_law_it_punished(world: World) -> N
     require_refused(answer, 422, "missing", "/decision/penalty_law")
 
 
-def test_police_cannot_correct_the_law_of_a_penalty_away(world: World) -> None:
+def test_a_correction_cannot_remove_the_law_of_a_police_penalty(world: World) -> None:
     police = world.api(department="public_security")
     entry = world.record(police, **build_penalty_changes(list_type="telecom_fraud.penalty"))
     body = {"reason": "x", "changes": {"decision": {"penalty_law": None}}}
@@ -350,7 +350,7 @@ def test_a_part_of_the_decision_is_corrected_and_the_rest_stays(world: World) ->
     assert view["decision"]["decided_on"] == "2026-11-20"
 
 
-def test_conduct_that_went_on_is_said_to_have_ended_later(world: World) -> None:
+def test_continuing_conduct_gets_its_end_by_a_correction(world: World) -> None:
     entry = world.record(conduct_ended_on=None, conduct_continues=True)
     changes = {"conduct_ended_on": "2026-11-22", "conduct_continues": False}
     body = {"reason": "行为已终了", "changes": changes}
@@ -383,7 +383,7 @@ def test_two_changes_of_the_law_at_once_are_both_kept(world: World) -> None:
     assert all(law.list_types[code].in_force for code in codes)
 
 
-def test_what_was_published_on_the_wrong_subject_can_be_taken_down(world: World) -> None:
+def test_a_publication_on_the_wrong_subject_can_be_withdrawn(world: World) -> None:
     entry = world.record()
     path = f"/v1/entries/{entry['id']}"
     published = {"channel": "department_site", "published_on": "2026-11-21"}
@@ -410,9 +410,7 @@ def test_two_moments_of_knowledge_are_refused(world: World) -> None:
 
 
 @pytest.mark.parametrize("code", ["decision_revoked", "other"])
-def test_a_revoked_entry_is_removed_and_still_its_departments_to_read(
-    world: World, code: str
-) -> None:
+def test_a_revoked_entry_stays_readable_for_its_department(world: World, code: str) -> None:
     entry = world.record()
     revoked = done(world.api(), entry, "revocations", REVOCATION | {"reason_code": code})
     assert revoked["status"] == "removed"
@@ -443,7 +441,7 @@ def test_an_end_lies_between_the_decision_and_today(world: World, name: str) -> 
     assert done(world.api(), entry, name, ORDERS[name] | {field: "2026-11-20"})["version"] == 2
 
 
-def test_what_has_ended_cannot_exit(world: World) -> None:
+def test_an_ended_entry_cannot_exit(world: World) -> None:
     over = done(world.api(), world.record(), "exits", EXIT)
     answer = order(world.api(), over, "exits", EXIT | {"reason": "再次移出"})
     document = require_refused(answer, 409, "transition_refused")
@@ -523,7 +521,7 @@ def test_another_departments_void_entry_is_not_to_be_replaced(world: World) -> N
     require_refused(answer, 422, "nothing_to_replace", "/replaces")
 
 
-def test_a_revocation_outweighs_an_exit(world: World) -> None:
+def test_a_revocation_takes_precedence_over_an_exit(world: World) -> None:
     over = done(world.api(), world.record(), "exits", EXIT)
     revoked = done(world.api(), over, "revocations", REVOCATION)
     assert revoked["removal"]["by"] == "revoked"
@@ -533,7 +531,7 @@ def test_a_revocation_outweighs_an_exit(world: World) -> None:
 # --- history --------------------------------------------------------------
 
 
-def test_the_history_tells_who_changed_what_when_and_why(
+def test_the_history_shows_actor_change_time_and_reason(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -553,7 +551,7 @@ def test_the_history_tells_who_changed_what_when_and_why(
     assert PERSON_RESIDENT_ID not in str((first, second, third)) + read_server_log(caplog)
 
 
-def test_a_history_is_its_departments_and_the_overseers(world: World) -> None:
+def test_the_department_and_oversight_read_the_history(world: World) -> None:
     entry = world.record()
     path = f"/v1/entries/{entry['id']}/history"
     for api in (world.api(), world.api("operator"), world.api("auditor")):

@@ -38,7 +38,7 @@ def changed(world: World, entry: dict[str, Any], version: int, **changes: Any) -
 
 
 def same(world: World, body: dict[str, Any], entry: dict[str, Any]) -> None:
-    """The body is answered with the entry, and nothing is written."""
+    """Require that the body returns the entry and writes nothing."""
     before = count_written_rows(world)
     answer = world.api().post("/v1/entries", json=body)
     assert answer.status_code == 200, answer.text
@@ -48,7 +48,7 @@ def same(world: World, body: dict[str, Any], entry: dict[str, Any]) -> None:
     assert count_written_rows(world) == before
 
 
-def test_the_order_of_names_and_blanks_of_a_body_say_nothing(world: World) -> None:
+def test_field_order_and_spaces_of_a_body_do_not_matter(world: World) -> None:
     entry = world.record()
     turned = dict(reversed(build_push().items()))
     for text in (json.dumps(turned, indent=4), json.dumps(turned, ensure_ascii=False)):
@@ -78,7 +78,7 @@ def test_identifiers_may_come_in_any_order(world: World) -> None:
     same(world, body | {"subject": build_person() | {"identifiers": numbers[::-1]}}, entry)
 
 
-def test_blanks_around_a_text_say_nothing(world: World) -> None:
+def test_spaces_around_a_text_do_not_matter(world: World) -> None:
     entry = world.record()
     same(world, build_push(reason=f"  {build_push()['reason']}\n"), entry)
 
@@ -192,9 +192,7 @@ def test_a_corrected_decision_with_nulls_equals_a_push_without_them(world: World
     same(world, build_push(decision=decision), entry)
 
 
-def test_a_retry_is_answered_when_the_day_or_the_law_have_moved_on(
-    world: World, tmp_path: Any
-) -> None:
+def test_a_retry_works_after_the_day_or_the_law_changed(world: World, tmp_path: Any) -> None:
     entry = world.record()
     world.clock.set_day(date(2035, 1, 4))
     repealed = tmp_path / "repealed.yaml"

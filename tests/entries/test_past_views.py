@@ -1,4 +1,4 @@
-"""Standing and lists of another day or other knowledge; what a sealed entry still tells."""
+"""Standing and lists as of another day or state; the visible part of a sealed entry."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -71,7 +71,7 @@ def test_the_list_of_another_day_and_of_other_knowledge(
     assert refused.status_code == 403
 
 
-def test_who_takes_a_sealed_entry_down_reads_nothing_of_it(world: World) -> None:
+def test_a_withdrawal_of_a_sealed_entry_shows_no_content(world: World) -> None:
     entry = world.record(remark="y")
     told = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=build_publication())
     assert told.status_code == 200
@@ -98,7 +98,7 @@ def test_a_penalty_without_an_end_of_its_conduct_ends_five_years_after_its_decis
     assert world.api("subscriber").get("/v1/changes/snapshot").text.startswith('{"trailer"')
 
 
-def test_what_is_done_to_an_entry_that_is_no_longer_public_is_not_told(world: World) -> None:
+def test_the_feed_hides_changes_of_non_public_entries(world: World) -> None:
     entry = world.record(**build_red_changes(subject=build_subject()))
     restricted = {"disclosure": {"class": "restricted"}}
     changed(world, entry, "corrections", {"reason": "x", "changes": restricted})

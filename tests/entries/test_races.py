@@ -1,4 +1,4 @@
-"""Two at once: one subject, one entry, no gap in the numbers."""
+"""Concurrent writes: one subject, one entry, no gap in the sequence."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Reading entries: one, by page and filter, and as they were or as they were known."""
+"""Reads of entries: single, by page and filter, as of a day or a state of the registry."""
 
 from datetime import date
 from typing import Any
@@ -37,7 +37,7 @@ def corrected(world: World, entry: dict[str, Any], version: int, **changes: Any)
     return dict(answer.json())
 
 
-def test_an_entry_is_its_departments_and_the_overseers_to_read(world: World) -> None:
+def test_the_department_and_oversight_read_an_entry(world: World) -> None:
     entry = world.record()
     path = f"/v1/entries/{entry['id']}"
     for api in (world.api(), world.api("operator"), world.api("auditor")):
@@ -100,7 +100,7 @@ def test_filters_narrow_and_join(world: World) -> None:
     assert listed(operator, source_ref="%") == []
 
 
-def test_the_status_filter_says_what_the_entry_says(world: World) -> None:
+def test_the_status_filter_agrees_with_the_view(world: World) -> None:
     world.record(**build_red_changes(source_ref="suspended"))
     world.record(source_ref="active", effective_until="2026-12-31")
     world.record(source_ref="scheduled", effective_from="2027-01-01", effective_until="2028-01-01")
@@ -143,7 +143,7 @@ def test_an_auditor_sees_the_entry_as_it_was_known(world: World) -> None:
         require_refused(api.get(path, params=before), 404, "entry_not_found")
 
 
-def test_what_was_known_and_the_day_asked_for_are_apart(world: World) -> None:
+def test_state_of_knowledge_and_day_are_independent(world: World) -> None:
     first = world.record(effective_until="2028-11-20")
     corrected(world, first, 1, effective_until="2027-01-31")
     auditor, path = world.api("auditor"), f"/v1/entries/{first['id']}"
@@ -186,7 +186,7 @@ def test_a_department_may_not_ask_for_the_past(world: World) -> None:
     ],
     ids=str,
 )
-def test_a_past_that_cannot_be_is_refused(world: World, query: dict[str, str], code: str) -> None:
+def test_an_impossible_past_is_refused(world: World, query: dict[str, str], code: str) -> None:
     entry = world.record()
     answer = world.api("auditor").get(f"/v1/entries/{entry['id']}", params=query)
     require_refused(answer, 422, code, f"?{next(iter(query))}")

@@ -1,4 +1,4 @@
-"""Nobody on a black list is put on a red one; a red entry sleeps while a black one is active."""
+"""Red and black: a black entry blocks new red entries and suspends recorded ones."""
 
 from datetime import date
 from typing import Any
@@ -43,7 +43,7 @@ def test_a_red_entry_is_refused_while_a_black_one_is_active(world: World) -> Non
     assert count_written_rows(world) == before
 
 
-def test_another_department_is_not_told_whose_black_entry_it_is(world: World) -> None:
+def test_the_refusal_hides_the_department_of_the_black_entry(world: World) -> None:
     entry = world.record()
     answer = world.api("department", "tax").post("/v1/entries", json=build_push(**TAX_RED))
     require_refused(answer, 409, "blacklisted_subject")
@@ -70,7 +70,7 @@ def test_a_red_entry_without_a_last_day_runs_for_the_list_types_term(world: Worl
 
 
 @pytest.mark.parametrize("ended", ["exited", "revoked", "void", "expired"])
-def test_an_ended_black_entry_bars_nobody(world: World, ended: str) -> None:
+def test_an_ended_black_entry_blocks_no_red_entry(world: World, ended: str) -> None:
     if ended == "expired":
         world.record(
             decision={"number": "旧", "kind": "list_decision", "decided_on": "2023-01-10"},
@@ -100,7 +100,7 @@ def test_an_ended_black_entry_bars_nobody(world: World, ended: str) -> None:
     assert world.record(**build_red_changes(**today))["status"] == "active"
 
 
-def test_a_black_entry_suspends_the_subjects_red_ones_and_its_exit_wakes_them(
+def test_a_black_entry_suspends_red_entries_until_its_exit(
     world: World,
 ) -> None:
     rewarded = world.record(**build_red_changes())
@@ -118,7 +118,7 @@ def test_a_black_entry_suspends_the_subjects_red_ones_and_its_exit_wakes_them(
     assert shown(world.api(), black)["effects"] == []
 
 
-def test_a_red_entry_wakes_when_the_black_ones_term_runs_out(world: World) -> None:
+def test_a_red_entry_is_active_again_after_the_black_term(world: World) -> None:
     rewarded = world.record(**build_red_changes())
     world.record(effective_until="2026-12-31")
     assert shown(world.api("auditor"), rewarded, on="2026-11-19")["status"] == "active"
@@ -173,7 +173,7 @@ def test_a_correction_cannot_move_a_red_entry_onto_the_days_of_a_black_one(world
     require_refused(answer, 409, "blacklisted_subject")
 
 
-def test_what_was_suspended_as_known_then_is_told_as_known_then(world: World) -> None:
+def test_a_past_view_shows_the_suspension_known_then(world: World) -> None:
     rewarded = world.record(**build_red_changes())
     black = world.record()
     seq = black["seq"]

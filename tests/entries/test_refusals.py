@@ -1,4 +1,4 @@
-"""Every refusal of a push: its status, code and place, that nothing is written, and no echo."""
+"""Refusals of a push: status, code and pointer; nothing is written or echoed."""
 
 import logging
 from typing import Any
@@ -43,7 +43,7 @@ def one_person(role: str, number: str | None = None) -> list[dict[str, Any]]:
     return [named]
 
 
-# What is sent as whom, and what must come back: (who, body, status, code, pointer).
+# Request and expected refusal: (role, body, status, code, pointer).
 CASES: dict[str, tuple[tuple[str, str | None], dict[str, Any], int, str, str | None]] = {
     "a number with a wrong check character": (
         HR,
@@ -355,7 +355,7 @@ CASES: dict[str, tuple[tuple[str, str | None], dict[str, Any], int, str, str | N
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_what_is_refused_leaves_no_trace_and_the_next_push_gets_the_next_number(
+def test_a_refused_push_writes_nothing_and_uses_no_number(
     world: World, caplog: pytest.LogCaptureFixture, case: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -370,7 +370,7 @@ def test_what_is_refused_leaves_no_trace_and_the_next_push_gets_the_next_number(
         assert item["number"] not in read_server_log(caplog)
 
 
-def test_a_term_that_is_too_long_names_the_last_day_that_would_do(world: World) -> None:
+def test_a_refused_term_names_the_last_allowed_day(world: World) -> None:
     answer = world.api().post("/v1/entries", json=build_push(effective_until="2030-01-01"))
     assert require_refused(answer, 409, "term_not_allowed")["latest"] == "2029-11-20"
     world.record(effective_until="2029-11-20")
@@ -410,7 +410,7 @@ def test_every_fault_of_a_body_is_named_at_once(world: World) -> None:
     }
 
 
-# --- what is on file already stands against it ----------------------------
+# --- conflicts with recorded data ----------------------------
 
 
 def test_numbers_of_two_recorded_subjects_conflict(world: World) -> None:
@@ -437,7 +437,7 @@ def test_numbers_of_two_recorded_persons_conflict(world: World) -> None:
     assert PASSPORT["number"] not in answer.text
 
 
-def test_a_subject_never_gets_a_second_number_of_those_that_last_for_life(world: World) -> None:
+def test_a_subject_never_gets_a_second_permanent_number(world: World) -> None:
     registered = {"scheme": "registration_no", "number": "440301103097413"}
     world.record(subject=with_identifiers({"scheme": "uscc", "number": BUILDER_USCC}, registered))
     other = with_identifiers({"scheme": "uscc", "number": "51370400MJE100014P"}, registered)
@@ -445,7 +445,7 @@ def test_a_subject_never_gets_a_second_number_of_those_that_last_for_life(world:
     answer = world.api().post("/v1/entries", json=build_push(source_ref="B", subject=other))
     require_refused(answer, 409, "identifier_conflict")
     assert count_written_rows(world) == before
-    # Nothing of the other organisation was drawn to the first one.
+    # No data of the other organisation moved to the first one.
     theirs = world.record(source_ref="C", subject=build_subject("51370400MJE100014P", "某协会"))
     mine = world.record(source_ref="D")
     assert theirs["subject"]["id"] != mine["subject"]["id"]
@@ -534,7 +534,7 @@ TEXTS = [
     "/licence/content",
 ]
 FULL_WIDTH = PERSON_RESIDENT_ID.translate({ord(str(digit)): 0xFF10 + digit for digit in range(10)})
-WRITTEN_AS = [
+NUMBER_FORMS = [
     PERSON_RESIDENT_ID,
     f"身份证号{PERSON_RESIDENT_ID}。",
     f"x{PERSON_RESIDENT_ID}y",
@@ -572,8 +572,8 @@ def test_no_text_of_a_push_may_hold_a_personal_number(
     assert world.api().post("/v1/entries", json=FULL).status_code == 201
 
 
-def test_a_personal_number_is_found_however_it_is_written(world: World) -> None:
-    for text in WRITTEN_AS:
+def test_a_personal_number_is_found_in_every_form(world: World) -> None:
+    for text in NUMBER_FORMS:
         answer = world.api().post("/v1/entries", json=build_push(reason=text))
         require_refused(answer, 422, "personal_number_in_text", "/reason")
         assert text not in answer.text

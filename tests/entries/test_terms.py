@@ -128,7 +128,7 @@ def test_a_wage_arrears_entry_ends_three_years_after_its_decision(world: World) 
         assert too_long(answer) is None
 
 
-def test_wages_that_were_paid_end_it_early_after_six_months_on_the_list(world: World) -> None:
+def test_paid_wages_allow_an_early_repair_after_six_months(world: World) -> None:
     entry = world.record(**wage("HR-1", "2026-04-02"))
     paid = build_application("2026-05-31", promise={"reference": "CN-1", "signed_on": "2026-11-20"})
     path = f"/v1/entries/{entry['id']}/repairs"
@@ -155,7 +155,7 @@ def test_wages_that_were_paid_end_it_early_after_six_months_on_the_list(world: W
     assert status_on(world, entry, "2026-11-29", "2026-11-30") == ["active", "removed"]
 
 
-def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
+def test_dishonesty_entries_end_five_years_after_the_conduct(
     world: World,
 ) -> None:
     for number, (conduct, last_of_all) in enumerate(
@@ -192,7 +192,7 @@ def test_nothing_of_dishonesty_outlasts_five_years_from_the_end_of_the_conduct(
 # --- telecom fraud -------------------------------------------------------
 
 
-def test_a_fraud_entry_stands_three_years_or_the_two_that_its_push_names(world: World) -> None:
+def test_a_fraud_entry_lasts_three_years_or_as_the_push_says(world: World) -> None:
     police = world.api("department", "public_security")
     three = world.record(police, **fraud("GA-1", "2026-11-20", subject=build_organisation(1)))
     two = world.record(
@@ -213,7 +213,7 @@ def test_a_fraud_entry_stands_three_years_or_the_two_that_its_push_names(world: 
     assert somebody["disclosure"]["class"] == "restricted"
 
 
-def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world: World) -> None:
+def test_consecutive_fraud_entries_end_after_five_years(world: World) -> None:
     police = world.api("department", "public_security")
 
     def after(ref: str, first: str, last: str | None = None, number: int = 1) -> httpx.Response:
@@ -235,10 +235,10 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
         require_status(police.post(path, json=shorter, headers=tag))["effective_until"]
         == "2027-11-20"
     )
-    # A third one: the stay still began with the first.
+    # A third one: the period still begins with the first.
     assert require_status(after("GA-3", "2027-11-21"), 201)["effective_until"] == "2028-11-20"
     with require_unchanged(world):
-        # Without a free day there is no room left, with one the years begin anew.
+        # Without a free day no time is left; after a free day the years restart.
         assert too_long(after("GA-4", "2028-11-21")) == "2028-11-20"
         assert too_long(after("GA-4", "2028-11-21", "2028-11-21")) == "2028-11-20"
     assert require_status(after("GA-4", "2028-11-22"), 201)["effective_until"] == "2031-11-22"
@@ -248,7 +248,7 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
         require_status(after("GA-B2", "2026-11-22", number=2), 201)["effective_until"]
         == "2029-11-22"
     )
-    # An entry that was taken back on its first day, or was on another list, is no stay.
+    # An entry that was revoked on its first day, or is on another list, does not count.
     world.record(**wage("HR-3", "2023-11-21", subject=build_organisation(3)))
     void = require_status(after("GA-C1", "2023-11-20", number=3), 201)
     order = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
@@ -258,7 +258,7 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
         require_status(after("GA-C2", "2026-11-21", number=3), 201)["effective_until"]
         == "2029-11-21"
     )
-    # One that left early reaches to the day on which it left.
+    # An early exit ends the period on its day.
     left = require_status(after("GA-D1", "2025-11-20", number=4), 201)
     path = f"/v1/entries/{left['id']}/exits"
     order = {"reason": "移出", "exited_on": "2026-11-21"}
@@ -274,7 +274,7 @@ def test_fraud_entries_that_follow_each_other_end_after_five_years_in_all(world:
 # --- judgment defaulters -------------------------------------------------
 
 
-def test_a_defaulter_stands_until_performance_or_for_the_courts_two_years(world: World) -> None:
+def test_a_defaulter_is_listed_until_performance_or_two_years(world: World) -> None:
     court = world.api("department", "court")
     openly = world.record(court, **defaulter("FY-1"))
     said = build_push(**defaulter("FY-2", subject=build_organisation(2)))
@@ -306,7 +306,7 @@ def test_a_defaulter_who_is_or_was_a_minor_is_refused(world: World) -> None:
     assert world.record(court, **grown)["status"] == "active"
 
 
-def test_a_fixed_term_is_lengthened_once_by_three_years_at_most(world: World) -> None:
+def test_a_fixed_term_is_extended_once_by_at_most_three_years(world: World) -> None:
     court = world.api("department", "court")
     entry = world.record(court, **defaulter("FY-1", "2028-11-20"))
     body = extension("2031-11-20")
@@ -363,7 +363,7 @@ def test_a_fixed_term_is_lengthened_once_by_three_years_at_most(world: World) ->
     )
 
 
-def test_what_has_no_last_day_or_is_over_is_not_lengthened(world: World) -> None:
+def test_an_open_or_ended_term_is_not_extended(world: World) -> None:
     court = world.api("department", "court")
     openly = world.record(court, **defaulter("FY-1"))
     one, two, three = (build_person(build_resident_id(serial=f"00{n}"), "王某") for n in (3, 5, 7))
@@ -383,7 +383,7 @@ def test_what_has_no_last_day_or_is_over_is_not_lengthened(world: World) -> None
     require_status(extend(court, almost, extension("2031-11-20")))
 
 
-def test_a_defaulter_who_performed_is_taken_down_within_three_working_days(world: World) -> None:
+def test_a_repaired_defaulter_is_due_for_withdrawal_in_three_working_days(world: World) -> None:
     court = world.api("department", "court")
     entry = world.record(court, **defaulter("FY-1"))
     later = {"subject": build_person(build_resident_id(serial="003"), "王某")}

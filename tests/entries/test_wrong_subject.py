@@ -1,4 +1,4 @@
-"""What a void entry taught of its subject is taken back: names, numbers and kind are free again."""
+"""Void entries: the names, numbers and kind that they gave a subject are free again."""
 
 import threading
 from collections.abc import Iterator
@@ -48,15 +48,15 @@ def voided(world: World, entry: dict[str, Any], code: str = "wrong_subject") -> 
     return dict(answer.json())
 
 
-def told(world: World, *subjects: dict[str, Any]) -> list[dict[str, Any]]:
-    """What an approval officer is told now."""
+def read_results(world: World, *subjects: dict[str, Any]) -> list[dict[str, Any]]:
+    """Read the results of a check by an approval officer."""
     answer = world.api("approver").post("/v1/checks", json=build_check(*subjects))
     assert answer.status_code == 200, answer.text
     return list(answer.json()["results"])
 
 
 def standing(world: World, *subjects: dict[str, Any]) -> list[str]:
-    return [result["standing"] for result in told(world, *subjects)]
+    return [result["standing"] for result in read_results(world, *subjects)]
 
 
 def profile(world: World, entry: dict[str, Any]) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def by_certificate() -> dict[str, Any]:
 
 
 @VOIDING
-def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
+def test_a_number_of_a_void_entry_alone_is_free_for_the_right_subject(
     world: World, code: str
 ) -> None:
     wrong = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
@@ -92,7 +92,7 @@ def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
     )
     assert right["subject"]["id"] != wrong["subject"]["id"]
     assert profile(world, right)["former_names"] == []
-    [result, by_wrong_name, by_inner_code] = told(
+    [result, by_wrong_name, by_inner_code] = read_results(
         world,
         build_question(build_uscc(1), RIGHT_NAME),
         {"name": WRONG_NAME, "ref": "n"},
@@ -103,7 +103,7 @@ def test_a_number_that_only_the_void_entry_taught_is_free_for_the_right_subject(
     assert by_inner_code["entries"] == result["entries"]
 
 
-def test_a_number_that_an_entry_taught_beside_the_right_one_is_free_again(world: World) -> None:
+def test_an_added_number_of_a_void_entry_is_free_again(world: World) -> None:
     stays = world.record(subject=build_subject(build_uscc(1), RIGHT_NAME))
     wrong = world.record(subject=with_certificate(1), source_ref="HR-2")
     assert wrong["subject"]["id"] == stays["subject"]["id"]
@@ -117,13 +117,13 @@ def test_a_number_that_an_entry_taught_beside_the_right_one_is_free_again(world:
     ]
     answer = world.api().post("/v1/entries", json=elsewhere)
     assert answer.status_code == 201, answer.text
-    assert told(world, by_certificate())[0]["subject"]["name"] == "丙公司"
-    # And now it stands in the way of the first one, as any other's number does.
+    assert read_results(world, by_certificate())[0]["subject"]["name"] == "丙公司"
+    # Now it conflicts with the first one, like any number of another subject.
     back = build_push(subject=with_certificate(1), source_ref="HR-4")
     require_refused(world.api().post("/v1/entries", json=back), 409, "identifier_conflict")
 
 
-def test_the_right_code_is_taken_where_a_wrong_one_was_taken_back(world: World) -> None:
+def test_the_right_code_is_accepted_after_a_wrong_one(world: World) -> None:
     known = {"kind": "legal_person", "name": RIGHT_NAME, "identifiers": [CERTIFICATE]}
     stays = world.record(subject=known)
     wrong = world.record(subject=with_certificate(1), source_ref="HR-2")
@@ -137,7 +137,7 @@ def test_the_right_code_is_taken_where_a_wrong_one_was_taken_back(world: World) 
     ) == ["none", "black"]
 
 
-def test_a_kind_that_was_wrong_stands_in_nobodys_way(world: World) -> None:
+def test_a_wrong_kind_does_not_block_the_right_one(world: World) -> None:
     code = {"scheme": "org_code", "number": build_org_code(1)}
     body = {"kind": "unincorporated_organization", "name": RIGHT_NAME, "identifiers": [code]}
     wrong = world.record(subject=body)
@@ -150,7 +150,7 @@ def test_a_kind_that_was_wrong_stands_in_nobodys_way(world: World) -> None:
     assert standing(world, build_question(build_uscc(1), RIGHT_NAME)) == ["black"]
 
 
-def test_a_person_goes_by_the_right_name(world: World) -> None:
+def test_a_person_is_found_by_the_right_name(world: World) -> None:
     wrong = world.record(subject=build_person(name="李某"), responsible_persons=None)
     by_wrong_name = build_question(PERSON_RESIDENT_ID, "李某", scheme="resident_id", ref="w")
     voided(world, wrong)
@@ -161,12 +161,12 @@ def test_a_person_goes_by_the_right_name(world: World) -> None:
         source_ref="HR-2",
         replaces=wrong["id"],
     )
-    results = told(
+    results = read_results(
         world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"), by_wrong_name
     )
     assert [result["standing"] for result in results] == ["black", "unresolved"]
     assert [item["code"] for item in results[1]["warnings"]] == ["name_mismatch"]
-    # The number is sealed anew for its bearer: corrections read the birth date from it.
+    # The number is sealed again for its bearer: corrections read the birth date from it.
     assert order(world, right, "corrections", RENAMING).status_code == 200
 
 
@@ -196,7 +196,7 @@ def test_a_correction_never_reads_the_birth_date_of_somebody_elses_number(world:
 # --- what other decisions gave --------------------------------------------
 
 
-def test_what_another_standing_decision_gave_stays(world: World) -> None:
+def test_data_of_another_valid_decision_stay(world: World) -> None:
     stays = world.record(subject=with_certificate(1))
     wrong = world.record(subject=with_certificate(1, WRONG_NAME), source_ref="HR-2")
     before = profile(world, stays)
@@ -211,7 +211,7 @@ def test_what_another_standing_decision_gave_stays(world: World) -> None:
     )
 
 
-def test_the_latest_decision_that_stands_names_the_subject(world: World) -> None:
+def test_the_latest_valid_decision_names_the_subject(world: World) -> None:
     def named(name: str, on: str, source_ref: str | None = None) -> dict[str, Any]:
         reference = source_ref or name
         whom = build_subject(build_uscc(1), name)
@@ -226,7 +226,7 @@ def test_the_latest_decision_that_stands_names_the_subject(world: World) -> None
     voided(world, third)
     seen = profile(world, first)
     assert (seen["name"], seen["former_names"]) == ("甲公司", [])
-    # A name that was taken back may be given anew.
+    # A removed name may be given again.
     named("乙公司", "2026-11-18", "again")
     seen = profile(world, first)
     assert (seen["name"], seen["former_names"]) == ("乙公司", ["甲公司"])
@@ -274,7 +274,7 @@ def test_a_number_that_comes_back_to_its_subject_is_one_row(world: World) -> Non
     assert rows == 1
 
 
-def test_a_plain_revocation_takes_nothing_back(world: World) -> None:
+def test_a_plain_revocation_keeps_names_and_numbers(world: World) -> None:
     entry = world.record(subject=with_certificate(1))
     voided(world, entry, "decision_revoked")
     require_refused(
@@ -362,7 +362,7 @@ def test_a_subject_of_void_entries_alone_is_shown_to_auditors_alone(
     require_refused(by_number, 404, "subject_not_found")
 
 
-def test_a_push_of_a_void_entry_again_says_that_it_is_void(world: World) -> None:
+def test_a_repeated_push_of_a_void_entry_is_a_conflict(world: World) -> None:
     wrong = world.record()
     voided(world, wrong)
     before = count_written_rows(world)
@@ -373,7 +373,7 @@ def test_a_push_of_a_void_entry_again_says_that_it_is_void(world: World) -> None
     assert count_written_rows(world) == before
 
 
-def test_of_a_void_entry_only_the_revocation_itself_is_told_again(world: World) -> None:
+def test_only_the_revocation_of_a_void_entry_can_be_retried(world: World) -> None:
     entry = world.record()
     corrected = order(world, entry, "corrections", RENAMING).json()
     voided(world, corrected)
@@ -400,7 +400,7 @@ def test_an_entry_is_replaced_once_while_its_replacement_stands(world: World) ->
     assert world.api().post("/v1/entries", json=other).status_code == 201
 
 
-def test_of_two_replacements_at_once_one_is_taken(world: World) -> None:
+def test_one_of_two_concurrent_replacements_is_accepted(world: World) -> None:
     api = world.api()
     for turn in range(3):
         wrong = world.record(subject=build_subject(build_uscc(1)), source_ref=f"W{turn}")
@@ -420,7 +420,7 @@ def test_of_two_replacements_at_once_one_is_taken(world: World) -> None:
 
 @contextmanager
 def holding(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[threading.Event, threading.Event]]:
-    """Let the next change wait before its end; gives "it waits" and "let it go"."""
+    """Make the next change wait before its end; yield the events "waiting" and "continue"."""
     waits, go = threading.Event(), threading.Event()
     append = next_version.append_versions
 
@@ -454,7 +454,7 @@ def test_a_push_that_waits_for_the_revocation_finds_the_number_free(
         assert revoking.result(20).status_code == 200
         answer = pushing.result(20)
     assert answer.status_code == 201, answer.text
-    [found] = told(world, by_certificate())
+    [found] = read_results(world, by_certificate())
     assert found["subject"]["id"] == answer.json()["subject"]["id"] != wrong["subject"]["id"]
     if first is not None:
         assert standing(world, build_question(build_uscc(1), None)) == ["black"]
@@ -484,7 +484,7 @@ def test_pushes_and_revocations_at_once_leave_each_number_with_one_bearer(world:
             views = [each.result() for each in pushed]
         assert [view.status_code for view in views] == [201, 201]
         assert len({view.json()["subject"]["id"] for view in views}) == 1
-        [found] = told(world, build_question(build_uscc(turn), f"新{turn}公司"))
+        [found] = read_results(world, build_question(build_uscc(turn), f"新{turn}公司"))
         assert (found["standing"], found["warnings"]) == ("black", [])
         assert len(found["entries"]) == 2
         assert found["subject"]["name"] == f"新{turn}公司"

@@ -61,7 +61,7 @@ class SubjectIn(Model):
 
 
 class ResponsiblePersonIn(Model):
-    """A person whom the entry of an organisation names; the person is not listed by this."""
+    """A responsible person of an organisation; the entry does not list the person."""
 
     role: PersonRole
     name: Name
@@ -291,7 +291,7 @@ class RevocationCode(StrEnum):
 
     @property
     def makes_entry_void(self) -> bool:
-        """Whether the entry is void from the start: nobody may learn that it existed."""
+        """True if the entry is void from the start: nobody may learn that it existed."""
         return self in {RevocationCode.wrong_subject, RevocationCode.minor_subject}
 
 

@@ -32,7 +32,7 @@ class EntrySubjectView(View):
 
 
 class ResponsiblePersonView(View):
-    """A person whom the entry names."""
+    """A responsible person in the entry."""
 
     role: PersonRole
     name: str

@@ -25,7 +25,7 @@ class SubjectFacts(TypedDict):
 
 
 class ResponsiblePersonFacts(TypedDict):
-    """A person whom the entry of an organisation names."""
+    """A responsible person of an organisation."""
 
     role: str
     name: str
