@@ -250,9 +250,8 @@ def format_stored_id(stored_id: str) -> str:
     """Return an id with its dashes; SQLite stores it without them."""
     if len(stored_id) == ID_LENGTH:
         return stored_id
-    return "-".join(
-        (stored_id[:8], stored_id[8:12], stored_id[12:16], stored_id[16:20], stored_id[20:])
-    )
+    plain = stored_id
+    return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:]}"
 
 
 def build_report_entry(
