@@ -106,7 +106,7 @@ def test_a_hundred_clients_at_once_lose_and_contradict_nothing(world: World) -> 
     require_no_contradiction(world.api("auditor"))
 
 
-def test_a_full_line_says_when_to_come_back_and_everybody_gets_in(
+def test_a_full_queue_answers_retry_after_and_all_succeed(
     backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> None:
     settings = templates.create_copy(backend).model_copy(
@@ -186,7 +186,7 @@ def counted(metrics: str, status: str) -> int:
     )
 
 
-def test_a_change_of_law_beside_pushes_is_never_half_seen(world: World) -> None:
+def test_a_change_of_law_during_pushes_is_never_half_visible(world: World) -> None:
     world.clock.instant = Clock().now()
     crowd = crowd_of(world.registry, world.address)
 

@@ -133,7 +133,7 @@ def test_a_new_key_in_front_seals_and_the_old_one_still_opens(path: Path, tmp_pa
     )
 
 
-def test_the_blind_index_is_keyed_and_tells_schemes_apart(path: Path, tmp_path: Path) -> None:
+def test_the_blind_index_is_keyed_and_differs_by_scheme(path: Path, tmp_path: Path) -> None:
     secrets = Secrets.read(path)
     Secrets.make(tmp_path / "other.key")
     other = Secrets.read(tmp_path / "other.key")
@@ -161,7 +161,7 @@ def test_recorded_look_up_keys_and_digests_are_found_again() -> None:
     )
 
 
-def test_check_values_tell_keys_apart_and_no_key(path: Path, tmp_path: Path) -> None:
+def test_check_values_differ_by_key_and_hide_it(path: Path, tmp_path: Path) -> None:
     Secrets.make(tmp_path / "other.key")
     ours, others = Secrets.read(path).keys, Secrets.read(tmp_path / "other.key").keys
     values = {key.check_value for key in (*ours, *others)}

@@ -255,7 +255,7 @@ def facts_of(row: EntryRow) -> tuple[Any, ...]:
     return row.source_ref, row.facts_digest, row.seq, row.exited_on, row.revoked_on, told
 
 
-def test_keys_are_kept_with_a_first_call_that_finds_somebody(
+def test_keys_are_saved_with_a_first_call_that_finds_a_subject(
     registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "var" / "keys.json"
@@ -284,7 +284,7 @@ def test_keys_are_kept_with_a_first_call_that_finds_somebody(
     assert capsys.readouterr().out == first
 
 
-def test_keys_of_another_registry_are_made_anew(
+def test_keys_of_another_registry_are_created_again(
     registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "keys.json"

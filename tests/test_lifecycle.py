@@ -1298,7 +1298,7 @@ def turns(world: World, entry: dict[str, Any]) -> list[tuple[str, str, str, str 
     return [tuple(turn[name] for name in names) for turn in history["turns"]]
 
 
-def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
+def test_a_return_by_a_write_has_its_reason(world: World) -> None:
     honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     black = world.record()
     asleep = ("2026-11-22", "suspended", "black_entry_active", black["id"])
@@ -1314,7 +1314,7 @@ def test_a_return_by_a_write_is_told_with_its_reason(world: World) -> None:
     assert turns(world, honoured) == [asleep, back]
 
 
-def test_a_return_by_the_calendar_alone_is_told_with_its_reason(world: World) -> None:
+def test_a_return_by_the_calendar_has_its_reason(world: World) -> None:
     honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))
     black = world.record(effective_from="2026-11-25", effective_until="2026-11-30")
     expected = []
@@ -1344,7 +1344,7 @@ def test_another_department_learns_why_but_not_which_entry_it_was(world: World) 
     assert (turn["because"], turn["entry_id"]) == ("black_entry_active", None)
 
 
-def test_a_return_by_the_calendar_is_told_though_the_next_black_entry_comes_first(
+def test_a_return_between_two_black_entries_is_recorded(
     world: World,
 ) -> None:
     honoured = world.record(**request_bodies.build_red_changes(effective_until="2027-06-01"))

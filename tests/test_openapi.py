@@ -300,7 +300,7 @@ def test_every_body_and_every_needed_parameter_has_an_example(document: dict[str
                 assert parameter_example(parameter) is not None, (one.name, parameter["name"])
 
 
-def test_every_example_is_accepted_as_it_stands(world: World, document: dict[str, Any]) -> None:
+def test_every_example_is_accepted_unchanged(world: World, document: dict[str, Any]) -> None:
     stage = Stage(world, document)
     sent = 0
     for one in operations(document):

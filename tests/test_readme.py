@@ -21,7 +21,7 @@ ROLE_ROW = re.compile(r"^\| `(\w+)` \| (\w+:.*?) \|$", re.MULTILINE)
 REFERENCE = (ROOT / "docs" / "reference.md").read_text("utf-8")
 
 
-def test_the_tour_runs_as_it_stands(world: World, tmp_path: Path) -> None:
+def test_the_tour_runs_unchanged(world: World, tmp_path: Path) -> None:
     if shutil.which("bash") is None or shutil.which("curl") is None:
         pytest.skip("the tour needs bash and curl")
     world.registry.clock = Clock()

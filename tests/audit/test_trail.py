@@ -320,7 +320,7 @@ def test_every_filter_picks_checks_and_look_ups_as_it_picks_other_records(world:
     assert [item["action"] for item in beside] == ["check_read", "check_answered"]
 
 
-def test_a_record_of_a_check_is_the_same_after_its_results_were_sorted_in(world: World) -> None:
+def test_indexing_results_does_not_change_the_record_of_a_check(world: World) -> None:
     subjects = [build_question(build_uscc(serial), None, ref=str(serial)) for serial in range(7)]
     world.api("approver").post("/v1/checks", json=build_check(*subjects))
     questions(world)
@@ -339,7 +339,7 @@ def test_a_refused_check_is_no_answered_one(world: World) -> None:
     assert only(world, "check_re_examined")["outcome"] == "answered"
 
 
-def test_registries_of_before_do_not_tell_a_check_twice(world: World) -> None:
+def test_checks_of_earlier_releases_are_listed_once(world: World) -> None:
     everything = questions(world)
     officer = Caller(uuid4(), "approver tax", Role.approver, "tax")
     with world.registry.database.ledger() as connection:
@@ -435,7 +435,7 @@ def test_a_cursor_that_is_none_of_ours_is_refused(world: World, cursor: str) -> 
     assert (answer.status_code, answer.json()["code"]) == (400, "bad_cursor")
 
 
-def test_nobody_changes_the_trail_through_the_api(world: World, app: FastAPI) -> None:
+def test_the_api_cannot_change_the_trail(world: World, app: FastAPI) -> None:
     methods = set(app.openapi()["paths"]["/v1/audit/records"])
     assert methods == {"get"}
     assert world.api("auditor").delete("/v1/audit/records").status_code == 405

@@ -309,7 +309,7 @@ def test_the_list_types_in_force_are_these() -> None:
     )
 
 
-def test_a_list_type_has_a_legal_reference_if_and_only_if_it_is_in_force() -> None:
+def test_exactly_the_list_types_in_force_have_a_legal_reference() -> None:
     assert [
         list_type.code
         for list_type in LIST_TYPES

@@ -106,7 +106,7 @@ def test_many_rows_are_read_back_as_they_were_handed_over(
                 assert stored[key_of(table, row)] | row == stored[key_of(table, row)]
 
 
-def test_many_rows_are_stored_byte_for_byte_as_an_ordinary_insert_stores_them(
+def test_bulk_rows_are_byte_for_byte_those_of_an_ordinary_insert(
     world: World, handed_over: dict[type[Base], list[Mapping[str, Any]]]
 ) -> None:
     record(world, pushes())
@@ -165,7 +165,7 @@ def test_the_same_pushes_again_are_replays(world: World) -> None:
     assert all(item.replayed for item in again)
 
 
-def test_a_second_decision_finds_the_subjects_of_the_first_and_keeps_further_names(
+def test_a_second_decision_finds_the_subjects_and_adds_names(
     world: World,
 ) -> None:
     record(world, pushes("first"))
@@ -201,7 +201,7 @@ def test_a_batch_takes_as_many_statements_however_large_it_is(world: World) -> N
     assert counts[1] <= counts[0] <= 20
 
 
-def test_a_broken_constraint_is_told_without_the_row(world: World) -> None:
+def test_a_broken_constraint_is_reported_without_the_row(world: World) -> None:
     recorded = record(world, pushes())
     with world.registry.database.reading() as connection:
         rows = list(read_back(connection, Entry).values())

@@ -100,7 +100,7 @@ def test_an_upgraded_database_takes_entries(scratch: Settings, app: FastAPI, add
     world.close()
 
 
-def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
+def test_numbers_and_names_survive_the_migration_of_subjects(
     scratch: Settings, app: FastAPI, address: str
 ) -> None:
     migrations.upgrade(scratch)
@@ -122,7 +122,7 @@ def test_numbers_and_names_outlive_the_change_that_lets_some_be_nobodys(
     world.close()
 
 
-def test_no_result_of_a_check_is_lost_on_the_way_down_and_up_again(
+def test_no_check_result_is_lost_by_downgrade_and_upgrade(
     scratch: Settings, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is indexed by itself

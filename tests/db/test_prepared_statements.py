@@ -260,7 +260,7 @@ def personal(**changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it_and_names_nobody(world: World) -> None:
+def test_a_broken_constraint_raises_as_in_sqlalchemy_without_values(world: World) -> None:
     check_id = UUID(post_check(world.api("approver"))["check_id"])
     twice = [personal(check_id=check_id), personal(check_id=check_id)]
     for rows in (
@@ -281,7 +281,7 @@ def test_a_broken_constraint_is_told_as_sqlalchemy_tells_it_and_names_nobody(wor
         assert connection.execute(select(Outcome.id)).all() == []
 
 
-def test_what_the_driver_does_not_take_is_told_as_sqlalchemy_tells_it(world: World) -> None:
+def test_a_driver_error_is_raised_as_in_sqlalchemy(world: World) -> None:
     wrong = PreparedQuery(
         select(text("nothing_of_ours")).select_from(Check).where(Check.purpose == bindparam("x"))
     )

@@ -200,7 +200,7 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
                 assert bool(running) is (expected in {Status.active, Status.suspended})
 
 
-def test_the_status_is_the_same_in_sql_for_every_order_of_the_facts(world: World) -> None:
+def test_sql_gives_the_same_status_for_every_order_of_facts(world: World) -> None:
     rows = Rows()
     for kind, term in product(ListKind, terms()):
         rows.add(rows.subject(), kind, **term)
@@ -208,7 +208,7 @@ def test_the_status_is_the_same_in_sql_for_every_order_of_the_facts(world: World
     held_equal(world, rows, range(-1, 8))
 
 
-def test_a_black_entry_suspends_in_sql_on_the_days_on_which_it_is_active_by_the_rule(
+def test_a_black_entry_suspends_in_sql_while_it_is_active(
     world: World,
 ) -> None:
     rows = Rows()
@@ -221,7 +221,7 @@ def test_a_black_entry_suspends_in_sql_on_the_days_on_which_it_is_active_by_the_
     held_equal(world, rows, range(-1, 8))
 
 
-def test_a_red_entry_in_every_order_of_its_facts_is_suspended_in_sql_as_by_the_rule(
+def test_sql_suspends_a_red_entry_as_the_rule_does(
     world: World,
 ) -> None:
     rows = Rows()
@@ -246,7 +246,7 @@ def test_a_red_entry_in_every_order_of_its_facts_is_suspended_in_sql_as_by_the_r
 # --- earlier states ------------------------------------------------------
 
 
-def test_the_rows_of_a_sequence_number_are_the_newest_versions_up_to_it(world: World) -> None:
+def test_rows_at_a_sequence_number_are_the_newest_versions(world: World) -> None:
     rows = Rows()
     one, other = rows.subject(), rows.subject()
     entries = [
@@ -341,7 +341,7 @@ def calendar_of(world: World) -> Calendar:
         return read_current_calendar(world.registry, connection)
 
 
-def test_the_duty_to_publish_is_the_same_in_sql_in_the_rule_and_in_the_view(world: World) -> None:
+def test_sql_rule_and_view_agree_on_the_duty_to_publish(world: World) -> None:
     rows = Rows()
     for deadline, kept, void in product(DEADLINES, DisclosureClass, (False, True)):
         for ends, channels in product(endings(deadline), channels_published(deadline)):

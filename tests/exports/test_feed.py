@@ -94,7 +94,7 @@ def records(world: World, action: str) -> list[dict[str, Any]]:
 # --- content of the feed ---------------------------------------------------------
 
 
-def test_an_empty_registry_has_nothing_to_tell(world: World) -> None:
+def test_an_empty_registry_has_an_empty_feed(world: World) -> None:
     for role in FOLLOWERS:
         assert page(world, role) == {
             "changes": [],
@@ -107,7 +107,7 @@ def test_an_empty_registry_has_nothing_to_tell(world: World) -> None:
         assert (read.rows, read.trailer["count"], read.trailer["seq"]) == ([], 0, 0)
 
 
-def test_an_entry_that_was_public_is_taken_from_those_who_may_not_see_it(world: World) -> None:
+def test_an_entry_that_is_no_longer_public_is_removed(world: World) -> None:
     entry = world.record()
     name = entry["id"]
     assert changes(world, "subscriber") == [(1, "upsert", name)]
@@ -216,7 +216,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
     assert changes(world, after=5) == [(6, "upsert", honoured["id"])]
 
 
-def test_a_black_entry_that_ends_by_the_calendar_brings_the_red_one_back(world: World) -> None:
+def test_a_red_entry_returns_when_a_black_term_ends(world: World) -> None:
     honoured = world.record(**build_red_changes(effective_until="2027-11-01"))
     world.record(effective_until="2026-11-30")
     assert [op for _, op, _ in changes(world, "subscriber")] == ["upsert"] * 3
@@ -236,7 +236,7 @@ def test_a_day_that_changes_nothing_takes_no_number(world: World) -> None:
     assert page(world)["as_of_day"] == "2026-11-23"
 
 
-def test_a_node_whose_clock_is_behind_sends_nobody_back_to_yesterday(world: World) -> None:
+def test_a_node_with_a_slow_clock_does_not_go_back_a_day(world: World) -> None:
     world.record(effective_until="2026-11-22")
     assert page(world, "subscriber")["next_after"] == 1
     world.clock.set_day(date(2026, 11, 23))
@@ -384,7 +384,7 @@ def test_pages_of_one_miss_nothing_while_others_write(
 # --- 410 -------------------------------------------------------------------------
 
 
-def test_who_is_too_far_back_ahead_or_of_another_epoch_is_shown_the_way(
+def test_an_unusable_position_gets_a_link_to_the_snapshot(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for serial in range(5):

@@ -355,7 +355,7 @@ def test_dates_far_ahead_are_days_like_others(world: World) -> None:
     assert len(world.api().get(ENTRIES).json()["entries"]) == 2
 
 
-def test_a_deep_value_where_none_is_read_is_refused_for_what_it_is(world: World) -> None:
+def test_a_deep_value_in_an_unread_field_is_refused(world: World) -> None:
     entry = world.record()
     deep = b"[" * 500 + b"]" * 500
     body = b'{"reason":"x","changes":{"subject":{"identifiers":' + deep + b"}}}"
@@ -428,7 +428,7 @@ def test_a_personal_number_in_an_address_is_refused_and_never_logged(
         assert trace not in text
 
 
-def test_a_personal_number_in_a_header_of_ours_is_neither_answered_nor_logged(
+def test_a_personal_number_in_a_header_is_neither_echoed_nor_logged(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -514,7 +514,7 @@ def test_bytes_that_are_no_request_do_not_break_the_server(world: World) -> None
 # --- methods, paths and languages -----------------------------------------
 
 
-def test_an_unknown_path_and_a_wrong_method_are_told_apart(world: World) -> None:
+def test_an_unknown_path_and_a_wrong_method_differ(world: World) -> None:
     some = "01928374-0000-7000-8000-000000000000"
     with world.client(None) as nobody:
         for client in (world.api(), nobody):
@@ -603,7 +603,7 @@ def test_a_batch_of_checks_refuses_odd_bodies_plainly(world: World) -> None:
 
 
 @pytest.mark.parametrize("backend", ["sqlite"])
-def test_a_failure_of_ours_tells_nothing_of_its_inside(
+def test_an_internal_error_discloses_nothing(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:

@@ -253,7 +253,7 @@ REFUSED: dict[str, tuple[str | None, dict[str, Any], int, str]] = {
 }  # fmt: skip
 
 
-def test_refusals_are_problems_in_the_language_of_the_reader_and_on_the_trail(ways: Ways) -> None:
+def test_refusals_are_localised_problems_and_recorded(ways: Ways) -> None:
     for language in ("en", "zh-CN,zh;q=0.9"):
         chinese = language.startswith("zh")
         for number, (what, (role, sent, status, code)) in enumerate(REFUSED.items()):
@@ -386,7 +386,7 @@ def test_a_check_is_counted_and_timed_under_its_route(ways: Ways) -> None:
 
 
 @pytest.mark.parametrize("size", [1, MANY_SUBJECTS + 1], ids=["small", "large"])
-def test_what_nobody_foresaw_is_a_problem_that_tells_nothing(
+def test_an_unexpected_error_is_a_problem_without_details(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
     def fail(*_: object) -> None:

@@ -74,7 +74,7 @@ def test_who_comes_together_is_answered_together_in_order() -> None:
     assert len(office.threads) == 1
 
 
-def test_a_group_holds_no_more_than_it_may_and_nobody_is_forgotten() -> None:
+def test_a_batch_has_a_limited_size_and_every_item_is_answered() -> None:
     async def scenario(_: Office, batcher: Batcher[int, int]) -> None:
         answers = await asyncio.gather(*map(batcher.submit, range(10)))
         assert answers == [number * 2 for number in range(10)]
@@ -112,7 +112,7 @@ def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
     assert run(scenario).groups == [[0], [1, 7]]
 
 
-def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
+def test_the_failure_of_one_item_reaches_its_caller_alone() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.refusals[1] = KeyError("one")
         told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
@@ -122,7 +122,7 @@ def test_the_failure_of_one_is_told_to_that_one_alone() -> None:
     assert run(scenario).groups == [[0, 1, 2]]
 
 
-def test_the_failure_of_a_group_is_told_to_all_of_it_and_to_nobody_after_it() -> None:
+def test_the_failure_of_a_batch_reaches_its_callers_alone() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.failure = OSError("away")
         told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
@@ -148,7 +148,7 @@ def test_those_who_wait_behind_a_group_that_fails_are_answered() -> None:
     assert run(scenario).groups == [[0], [1]]
 
 
-def test_who_stops_waiting_leaves_the_question_behind_and_keeps_nobody_from_an_answer() -> None:
+def test_a_cancelled_caller_does_not_stop_the_batch() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         first = await at_work(office, batcher)
         gone, stays = (asyncio.create_task(batcher.submit(number)) for number in (1, 2))
@@ -179,7 +179,7 @@ def test_closing_waits_for_what_is_under_way() -> None:
     assert run(scenario).groups == [[0]]
 
 
-def test_who_comes_too_late_is_told_so_and_does_not_wait_for_ever() -> None:
+def test_a_late_caller_is_refused_without_waiting() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         first = await at_work(office, batcher)
         behind = asyncio.create_task(batcher.submit(1))
@@ -238,7 +238,7 @@ def test_what_goes_together_is_done_once() -> None:
     assert counter.asked == [[1, 2, 3]]
 
 
-def test_where_one_fails_all_each_is_done_alone_and_that_one_told() -> None:
+def test_after_a_failed_batch_each_item_runs_alone() -> None:
     counter = Counter(2)
     first, second, third = counter.together(1, 2, 3)
     assert (first, third) == (2, 6)

@@ -355,7 +355,7 @@ def test_a_step_of_a_case_during_the_load_does_not_deadlock(
     require_gap_free(world)
 
 
-def test_many_pushes_beside_a_load_use_the_new_calendar(world: World, tmp_path: Path) -> None:
+def test_pushes_during_a_load_use_the_new_calendar(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 28))
     bodies = [
         build_push(

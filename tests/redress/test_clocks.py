@@ -19,7 +19,7 @@ NOTICE = {
 }
 
 
-def test_open_cases_are_counted_anew_and_closed_ones_are_not(world: World, tmp_path: Path) -> None:
+def test_open_cases_are_recomputed_and_closed_ones_are_not(world: World, tmp_path: Path) -> None:
     world.clock.set_day(date(2026, 12, 29))
     entries = [
         world.record(source_ref=f"HR-{number}", subject=build_organisation(number))

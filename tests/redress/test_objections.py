@@ -114,7 +114,7 @@ def versions(world: World, entry: View) -> list[View]:
 # --- the mark ------------------------------------------------------------
 
 
-def test_a_disputed_entry_says_so_on_every_answer_until_the_last_objection_is_answered(
+def test_an_entry_is_disputed_until_the_last_objection_is_answered(
     world: World,
 ) -> None:
     entry = world.record()
@@ -177,7 +177,7 @@ def listed(world: World, role: str = "department", where: str | None = None, **q
     return [case["entry_id"] for case in page["cases"]]
 
 
-def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_help(
+def test_an_answer_is_due_in_three_or_seven_working_days(
     world: World,
 ) -> None:
     world.clock.set_day(date(2026, 9, 25))
@@ -218,7 +218,7 @@ def test_an_answer_is_due_in_three_working_days_or_in_seven_with_another_units_h
     assert (closed["due_on"], closed["provisional"], closed["overdue"]) == (None, False, False)
 
 
-def test_open_objections_stand_by_their_due_day_and_each_department_sees_its_own(
+def test_a_department_sees_its_open_objections_by_due_day(
     world: World,
 ) -> None:
     tax = world.api("department", "tax")
@@ -321,7 +321,7 @@ def test_a_remedy_that_leaves_another_objection_open_leaves_the_mark(world: Worl
     assert (found["standing"], found["entries"], found["measures"]) == ("none", [], [])
 
 
-def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_cases(
+def test_an_objection_about_a_wrong_subject_seals_entry_and_cases(
     world: World,
 ) -> None:
     entry = world.record()
@@ -359,7 +359,7 @@ def test_an_objection_that_proves_the_subject_wrong_seals_the_entry_and_its_case
 # --- repeated and refused ------------------------------------------------
 
 
-def test_what_is_sent_twice_is_done_once_and_what_is_closed_stays_closed(world: World) -> None:
+def test_a_repeated_request_acts_once_and_closed_cases_stay_closed(world: World) -> None:
     for number, answer in enumerate((REJECTED, WITHDRAWN, CORRECTED, REVOKED)):
         entry = world.record(source_ref=f"HR-{number}", subject=build_organisation(number))
         case = open_case(world.api(), entry, "objections", build_objection())
@@ -457,7 +457,7 @@ NOT_TAKEN: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
+def test_an_invalid_answer_is_refused_and_the_entry_stays_disputed(
     world: World,
 ) -> None:
     entry = world.record()
@@ -502,7 +502,7 @@ def test_an_answer_that_does_not_fit_is_refused_and_the_entry_stays_disputed(
     assert read_entry(api, entry)["disputed"] is True
 
 
-def test_what_is_wrong_in_a_correction_is_pointed_at_where_it_stands(world: World) -> None:
+def test_a_fault_in_a_correction_has_its_pointer(world: World) -> None:
     entry = world.record()
     case = open_case(world.api(), entry, "objections", build_objection())
     wrong_number = {"scheme": "resident_id", "number": "370402198506120014"}

@@ -187,7 +187,7 @@ def test_a_record_keeps_the_rule_under_which_it_was_decided(world: World) -> Non
         assert (found["means"], found["earliest_on"]) == ([], None)
 
 
-def test_minor_conduct_that_was_not_meant_is_repaired_at_once_by_any_of_the_means(
+def test_minor_unintended_conduct_is_repaired_at_once(
     world: World,
 ) -> None:
     entry = world.record(**fined("2026-11-20", severity="minor", unintentional=True))
@@ -285,7 +285,7 @@ def test_an_approval_ends_publication_sharing_use_and_measures_at_once(world: Wo
     assert [record.detail["person"] for record in trail] == [None, "王某", "赵某"]
 
 
-def test_false_materials_bring_back_what_was_repaired_and_its_term_begins_anew(
+def test_false_materials_restore_the_entry_with_a_new_term(
     world: World,
 ) -> None:
     rewarded = world.record(**build_red_changes())
@@ -614,7 +614,7 @@ def test_an_application_that_does_not_meet_the_conditions_is_not_taken_in(world:
     assert again["id"] == case["id"]
 
 
-def test_what_came_in_between_stands_against_acceptance_and_approval(world: World) -> None:
+def test_a_change_in_between_prevents_acceptance_and_approval(world: World) -> None:
     entry = world.record(**LISTED)
     first, second = create_official_client(world, "王某"), create_official_client(world, "赵某")
     case = open_case(world.api(), entry, "repairs", build_application())
@@ -642,7 +642,7 @@ def test_what_came_in_between_stands_against_acceptance_and_approval(world: Worl
     )
 
 
-def test_a_closed_application_leaves_the_entry_as_it_was_and_another_may_follow(
+def test_a_closed_application_changes_nothing_and_allows_another(
     world: World,
 ) -> None:
     entry = world.record(**LISTED)
@@ -803,7 +803,7 @@ def fined_elsewhere() -> dict[str, Any]:
     return facts
 
 
-def test_an_entry_on_the_wrong_subject_is_neither_repaired_nor_told_of(world: World) -> None:
+def test_an_entry_on_the_wrong_subject_is_not_found_for_repair(world: World) -> None:
     entry = world.record(**LISTED)
     case = open_case(world.api(), entry, "repairs", build_application())
     order = {"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}

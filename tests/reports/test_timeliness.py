@@ -199,7 +199,7 @@ def test_the_figures_move_with_the_day_and_not_with_a_job(city: World) -> None:
     }
 
 
-def test_the_report_counts_what_the_list_of_the_due_shows_and_what_has_ended(city: World) -> None:
+def test_the_report_counts_due_and_ended_entries(city: World) -> None:
     api = city.api("operator")
     listed = api.get("/v1/disclosures", params={"state": "overdue", "limit": 500}).json()
     shown = {item["source_ref"] for item in listed["disclosures"]}

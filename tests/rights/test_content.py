@@ -47,7 +47,7 @@ def the_entry(report: dict[str, Any]) -> dict[str, Any]:
 # --- a complete entry -----------------------------------------------------
 
 
-def test_an_entry_is_told_with_its_source(world: World) -> None:
+def test_an_entry_has_its_source(world: World) -> None:
     recorded = world.record()
     entry = the_entry(issue_report(world))
     assert entry["source"] == {
@@ -82,7 +82,7 @@ def test_an_entry_is_told_with_its_source(world: World) -> None:
     assert entry["responsible_persons"] == [{"role": "legal_representative", "name": "张某"}]
 
 
-def test_the_subject_is_told_as_it_is_known(world: World) -> None:
+def test_the_subject_has_its_recorded_data(world: World) -> None:
     world.record()
     told = issue_report(world)["subject"]
     assert (told["kind"], told["name"], told["recorded"]) == ("legal_person", BUILDER_NAME, True)
@@ -105,7 +105,7 @@ def test_an_organisation_is_found_by_any_of_its_numbers(world: World) -> None:
     )
 
 
-def test_publications_are_told_with_their_days(world: World) -> None:
+def test_publications_have_their_days(world: World) -> None:
     entry = world.record()
     for version, channel in enumerate(("department_site", "credit_china_zaozhuang"), start=1):
         shown = build_publication(channel=channel, url="https://x.gov.cn/1")
@@ -134,7 +134,7 @@ def test_publications_are_told_with_their_days(world: World) -> None:
     }
 
 
-def test_every_version_is_told_with_what_was_done_and_why(world: World) -> None:
+def test_every_version_has_its_action_and_reason(world: World) -> None:
     entry = world.record()
     correction = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
     order(world, entry, "corrections", correction)
@@ -146,7 +146,7 @@ def test_every_version_is_told_with_what_was_done_and_why(world: World) -> None:
     assert told["reason"] == "拖欠农民工工资"
 
 
-def test_the_measures_that_it_gives_rise_to_are_told_with_their_basis(world: World) -> None:
+def test_measures_have_their_legal_basis(world: World) -> None:
     world.record(**build_red_changes())
     world.record()
     black, suspended = sorted(issue_report(world)["entries"], key=lambda one: one["list"])
@@ -156,7 +156,7 @@ def test_the_measures_that_it_gives_rise_to_are_told_with_their_basis(world: Wor
     assert (suspended["status"], suspended["uses"]) == ("suspended", [])
 
 
-def test_objections_are_told_with_the_day_by_which_they_are_answered(world: World) -> None:
+def test_objections_have_their_due_day(world: World) -> None:
     entry = world.record()
     applicant = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
     objection = order(
@@ -209,7 +209,7 @@ def test_ended_entries_are_there_and_marked(world: World) -> None:
     assert exited["source"]["decision"]["number"]
 
 
-def test_a_revoked_entry_is_there_but_one_on_the_wrong_subject_is_not(world: World) -> None:
+def test_the_report_has_revoked_entries_but_no_void_ones(world: World) -> None:
     revoked = world.record()
     wrong = world.record(source_ref="WRONG", case_ref=None, reason="另一主体的欠薪事实")
     order(world, revoked, "revocations", WRONG | {"reason_code": "decision_revoked"})
@@ -221,7 +221,7 @@ def test_a_revoked_entry_is_there_but_one_on_the_wrong_subject_is_not(world: Wor
     assert "另一主体的欠薪事实" not in str(report) + read_report_page(world, report)
 
 
-def test_whom_only_a_wrong_decision_named_has_nothing_held(world: World) -> None:
+def test_a_person_named_only_by_a_void_decision_has_no_data(world: World) -> None:
     wrong = world.record()
     order(world, wrong, "revocations", WRONG)
     report = issue_report(world, build_own_report_body(name="任何名称"))
@@ -249,7 +249,7 @@ def test_a_number_that_was_recorded_in_error_leads_to_its_true_bearer(world: Wor
     assert report["subject"]["former_names"] == []
 
 
-def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
+def test_an_exempt_entry_appears_in_summary(world: World) -> None:
     world.record(
         reason="涉及商业秘密的事实",
         disclosure={
@@ -276,7 +276,7 @@ def test_an_exempt_entry_is_told_in_outline(world: World) -> None:
     assert "枣人社列" not in told
 
 
-def test_a_restricted_entry_is_told_whole_to_its_subject(world: World) -> None:
+def test_a_restricted_entry_is_complete_for_its_subject(world: World) -> None:
     world.record(disclosure={"class": "restricted"})
     entry = the_entry(issue_report(world))
     assert (entry["outline"], entry["disclosure"]["class"]) == (False, "restricted")
@@ -286,7 +286,7 @@ def test_a_restricted_entry_is_told_whole_to_its_subject(world: World) -> None:
 # --- named in entries on others -------------------------------------------
 
 
-def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> None:
+def test_a_person_sees_entries_on_others_that_name_them(world: World) -> None:
     world.record()
     report = issue_report(world, build_person_report_body())
     assert report["entries"] == []
@@ -307,12 +307,12 @@ def test_a_person_is_told_which_entries_on_others_name_them(world: World) -> Non
     assert report["held"] is True
 
 
-def test_the_organisation_is_not_told_to_be_named_beside_itself(world: World) -> None:
+def test_an_organisation_is_not_named_in_its_own_entry(world: World) -> None:
     world.record()
     assert issue_report(world)["named_in"] == []
 
 
-def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> None:
+def test_a_person_removed_by_a_correction_does_not_see_the_entry(world: World) -> None:
     entry = world.record()
     other = {
         "role": "legal_representative",
@@ -332,7 +332,7 @@ def test_who_is_no_longer_named_after_a_correction_is_not_told(world: World) -> 
     )
 
 
-def test_of_an_exempt_entry_on_somebody_else_no_more_than_that_it_names_them(world: World) -> None:
+def test_an_exempt_entry_on_another_subject_shows_only_the_naming(world: World) -> None:
     world.record(
         disclosure={"class": "exempt", "exemption": "state_secret", "basis": "保守国家秘密法"}
     )
@@ -346,7 +346,7 @@ def test_of_an_exempt_entry_on_somebody_else_no_more_than_that_it_names_them(wor
         assert named[name] is None, name
 
 
-def test_a_listed_person_is_told_of_their_own_entry_and_of_those_that_name_them(
+def test_a_listed_person_sees_own_entries_and_namings(
     world: World,
 ) -> None:
     world.record()
@@ -376,7 +376,7 @@ def test_all_numbers_of_a_person_count(world: World) -> None:
 # --- rights ---------------------------------------------------------------
 
 
-def test_every_report_says_what_the_subject_may_do_and_what_it_is_not(world: World) -> None:
+def test_every_report_has_the_rights_and_the_limits(world: World) -> None:
     rights = issue_report(world)["rights"]
     assert "三个工作日" in rights["objection"]["zh"]
     assert "七个工作日" in rights["objection"]["zh"]

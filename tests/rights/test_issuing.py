@@ -124,7 +124,7 @@ def test_what_is_wrong_is_refused_at_its_place(
 # --- the name -------------------------------------------------------------
 
 
-def test_another_name_is_refused_and_nothing_is_told(world: World) -> None:
+def test_another_name_is_refused_without_disclosure(world: World) -> None:
     world.record()
     answer = ask(world, name="枣庄另一家建筑有限公司")
     document = require_refused(answer, 409, "name_mismatch")
@@ -153,7 +153,7 @@ def test_a_former_name_or_another_spelling_is_the_subjects_own(world: World, nam
     assert report["subject"]["recorded"] is True
 
 
-def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: World) -> None:
+def test_a_responsible_person_needs_the_recorded_name(world: World) -> None:
     world.record()
     require_refused(
         world.api().post("/v1/own-reports", json=build_person_report_body(name="李四")),
@@ -182,7 +182,7 @@ def test_a_person_who_is_only_named_beside_others_must_bear_that_name(world: Wor
         (build_person_report_body("E12345678", "John Doe", scheme="passport"), "natural_person"),
     ],
 )
-def test_of_an_unknown_number_the_report_says_that_nothing_is_held(
+def test_a_report_on_an_unknown_number_is_empty(
     world: World, body: dict[str, Any], kind: str
 ) -> None:
     world.record()
@@ -275,7 +275,7 @@ def test_issuing_and_reading_leave_a_trace(world: World) -> None:
     assert PERSON_RESIDENT_ID not in trail.text
 
 
-def test_no_personal_number_is_kept_or_told_in_clear(world: World) -> None:
+def test_no_personal_number_is_stored_or_sent_in_clear(world: World) -> None:
     world.record(source_ref="P1", case_ref=None, subject=build_person(), responsible_persons=None)
     world.record()
     body = build_person_report_body()

@@ -124,9 +124,7 @@ def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, An
         assert told in text, told
 
 
-def test_every_label_is_chinese_with_the_english_beside_it(
-    world: World, full: dict[str, Any]
-) -> None:
+def test_every_label_is_in_chinese_and_english(world: World, full: dict[str, Any]) -> None:
     html = read_report_page(world, full)
     assert re.search(r'<html lang="zh-CN">', html)
     for heading in re.findall(r"<(?:h1|h2|th)>(.*?)</(?:h1|h2|th)>", html, re.DOTALL):
@@ -135,7 +133,7 @@ def test_every_label_is_chinese_with_the_english_beside_it(
         assert re.match(r"[A-Za-z][A-Za-z :,.'-]+</span>", unescape(english)), heading
 
 
-def test_of_nothing_held_it_says_so_and_praises_nobody(world: World) -> None:
+def test_a_report_without_entries_says_so_without_praise(world: World) -> None:
     text = Page(read_report_page(world, issue_report(world))).text
     assert "此结果不代表信用良好" in text
     assert "本系统未登记" in text

@@ -49,7 +49,7 @@ def read_queries(world: World, body: dict[str, Any] | None = None) -> list[dict[
 # --- every question -------------------------------------------------------
 
 
-def test_a_check_is_told_with_who_asked_when_why_and_what_was_answered(world: World) -> None:
+def test_a_check_has_caller_time_purpose_and_answer(world: World) -> None:
     world.record()
     check_id = checked(world)["check_id"]
     [query] = read_queries(world)
@@ -68,7 +68,7 @@ def test_a_check_is_told_with_who_asked_when_why_and_what_was_answered(world: Wo
     }
 
 
-def test_lookups_are_told_too_oldest_first(world: World) -> None:
+def test_lookups_are_listed_too_oldest_first(world: World) -> None:
     world.record()
     looked_up(world)
     checked(world)
@@ -78,7 +78,7 @@ def test_lookups_are_told_too_oldest_first(world: World) -> None:
     assert second["kind"] == "check"
 
 
-def test_what_was_then_done_is_told_at_the_question_that_it_answers(world: World) -> None:
+def test_an_outcome_is_shown_at_its_question(world: World) -> None:
     world.record()
     other = build_question(build_uscc(1), "另一公司", ref="a")
     check_id = checked(world, other, build_question(ref="b"))["check_id"]
@@ -116,14 +116,14 @@ def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
     assert standings == ["none", "unresolved", "black"]
 
 
-def test_an_organisation_that_was_found_by_its_name_is_told(world: World) -> None:
+def test_a_query_by_name_is_listed(world: World) -> None:
     world.record()
     checked(world, {"ref": "1", "name": "枣庄某某建筑有限公司"})
     [query] = read_queries(world)
     assert query["standing"] == "black"
 
 
-def test_of_a_batch_the_subject_is_told_its_own_question_alone(world: World) -> None:
+def test_a_subject_sees_only_its_own_question_of_a_check(world: World) -> None:
     world.record()
     checked(
         world,
@@ -140,7 +140,7 @@ def test_of_a_batch_the_subject_is_told_its_own_question_alone(world: World) -> 
     )
 
 
-def test_who_asked_about_another_by_a_number_recorded_in_error_meant_the_other(
+def test_a_query_by_a_wrongly_recorded_number_belongs_to_the_other(
     world: World,
 ) -> None:
     shared = build_uscc(5)
@@ -181,7 +181,7 @@ def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: W
 # --- open investigations --------------------------------------------------
 
 
-def test_a_question_of_an_open_investigation_is_told_after_its_last_day(world: World) -> None:
+def test_a_query_of_an_investigation_is_shown_after_its_last_day(world: World) -> None:
     world.record()
     checked(world, investigation=INVESTIGATION)
     looked_up(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
@@ -260,7 +260,7 @@ def test_a_delay_needs_its_basis_and_its_last_day(
     require_refused(answer, 422, code, pointer)
 
 
-def test_a_re_examination_is_told_to_nobody_and_needs_no_delay(world: World) -> None:
+def test_a_re_examination_is_never_listed(world: World) -> None:
     body = build_check(on="2026-11-21", investigation=INVESTIGATION)
     answer = world.api("auditor").post("/v1/checks", json=body)
     require_refused(answer, 422, "unknown_field", "/investigation")

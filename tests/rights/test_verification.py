@@ -29,7 +29,7 @@ def counted(world: World) -> int:
 # --- a true code ----------------------------------------------------------
 
 
-def test_anybody_learns_what_the_print_must_say(world: World) -> None:
+def test_any_holder_of_a_print_can_verify_it(world: World) -> None:
     world.record()
     report = issue_report(world)
     answer = world.client(None).get(path_of(report["verification_code"]))
@@ -142,7 +142,7 @@ def test_it_answers_nothing_while_the_registry_is_not_ready(
     require_refused(world.client(None).get(path_of(code)), 503, "not_ready")
 
 
-def test_a_report_of_an_entry_on_the_wrong_subject_is_told_no_more(world: World) -> None:
+def test_a_report_with_a_void_entry_is_no_longer_shown(world: World) -> None:
     entry = world.record()
     report = issue_report(world)
     path = path_of(report["verification_code"])

@@ -148,7 +148,7 @@ def test_a_list_without_a_cap_leaves_terms_as_they_are() -> None:
     assert limit_last_day_to_cap(date(2099, 1, 1), NEXT, free, [FIRST]) == date(2099, 1, 1)
 
 
-def test_the_last_day_of_the_cap_is_allowed_and_the_next_is_not() -> None:
+def test_the_cap_allows_its_last_day_and_not_the_next() -> None:
     latest = date(2027, 1, 10)
     for named in (False, True):
         asked = ruling(NEXT, latest)

@@ -115,7 +115,7 @@ def test_the_last_required_channel_fulfils_the_duty() -> None:
     assert compute_fulfilment(channels, None) == expected
 
 
-def test_a_publication_on_the_last_day_is_in_time_and_the_day_after_is_late() -> None:
+def test_a_publication_is_in_time_until_the_last_day() -> None:
     channels = {SITE: published(day(0)), CITY: published(day(0))}
     assert compute_fulfilment(channels, None).published_late is False
     channels[CITY] = published(day(1))

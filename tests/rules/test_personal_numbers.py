@@ -126,7 +126,7 @@ def test_a_uscc_like_a_personal_number_is_not_one() -> None:
         assert not contains_personal_number(f"统一社会信用代码{both}")
 
 
-def test_a_resident_id_that_passes_the_sums_of_a_uscc_by_chance_is_still_found() -> None:
+def test_a_resident_id_with_valid_uscc_check_digits_is_found() -> None:
     by_chance = "650004200001010044"
     assert is_uscc(by_chance)
     assert contains_personal_number(by_chance)

@@ -76,7 +76,7 @@ def test_with_another_key_file_no_operation_answers(
             assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_with_another_key_file_nobody_is_told_none(world: World, stranger: Registry) -> None:
+def test_another_key_file_never_gives_the_standing_none(world: World, stranger: Registry) -> None:
     answer = world.api("approver").post(
         "/v1/checks",
         json=build_check(build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")),
@@ -139,7 +139,7 @@ def key_file(path: Path, *, index: dict[str, str], encryption: list[dict[str, st
     return path
 
 
-def test_a_new_encryption_key_in_front_is_adopted_and_the_old_one_still_opens(
+def test_a_new_encryption_key_is_adopted_and_the_old_one_still_opens(
     world: World, app: FastAPI, tmp_path: Path
 ) -> None:
     entry = world.record(subject=build_person(), responsible_persons=None)

@@ -40,7 +40,7 @@ def test_past_the_limit_it_is_429_and_nothing_is_written_any_more(world: World) 
     assert row.attempts == 3
 
 
-def test_the_next_minute_begins_anew(world: World) -> None:
+def test_the_limit_is_reset_in_the_next_minute(world: World) -> None:
     nobody = world.client(None)
     for _ in range(5):
         nobody.get("/v1/matters")
