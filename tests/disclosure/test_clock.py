@@ -172,7 +172,7 @@ def test_the_civil_day_of_zaozhuang_decides(world: World) -> None:
     assert clock_of(world, entry)["state"] == "overdue"
 
 
-def test_an_entry_of_the_end_of_the_year_says_that_its_deadline_is_provisional(
+def test_a_deadline_at_the_end_of_the_year_is_provisional(
     world: World,
 ) -> None:
     world.clock.set_day(date(2026, 12, 28))
@@ -195,7 +195,7 @@ def test_an_entry_of_the_end_of_the_year_says_that_its_deadline_is_provisional(
 # --- what is required ----------------------------------------------------
 
 
-def test_the_enterprise_channel_is_required_if_and_only_if_the_uscc_begins_with_9(
+def test_only_a_uscc_of_an_enterprise_requires_the_enterprise_channel(
     world: World,
 ) -> None:
     for serial, (prefix, kind, enterprise) in enumerate(
@@ -217,7 +217,7 @@ def test_the_enterprise_channel_is_required_if_and_only_if_the_uscc_begins_with_
         assert clock_of(world, entry)["state"] == ("pending" if enterprise else "on_time")
 
 
-def test_a_person_on_a_list_that_the_state_publishes_is_owed_on_two_channels(world: World) -> None:
+def test_a_person_on_a_published_list_is_due_on_two_channels(world: World) -> None:
     entry = world.record(subject=build_person(PERSON_RESIDENT_ID), responsible_persons=None)
     shown = entry["disclosure"]
     assert (shown["class"], shown["state"]) == ("public", "pending")

@@ -183,7 +183,7 @@ def test_corrected_responsible_persons_are_sealed_like_the_first_ones(world: Wor
     require_refused(answer, 422, "responsible_person_missing", "/changes/responsible_persons")
 
 
-def test_a_corrected_name_is_the_subjects_and_the_old_one_a_former_name(world: World) -> None:
+def test_a_corrected_name_makes_the_old_one_a_former_name(world: World) -> None:
     entry = world.record()
     changed = corrected(world, entry, subject={"name": "枣庄新名建筑有限公司"})
     assert changed["subject"]["name"] == "枣庄新名建筑有限公司"
@@ -317,7 +317,7 @@ def test_a_decision_is_not_corrected_to_a_day_after_its_publication(world: World
     require_refused(answer, 422, "dates_out_of_order", "/changes/decision/decided_on")
 
 
-def test_an_entry_is_revoked_once_but_may_turn_out_to_name_the_wrong_subject(
+def test_a_revoked_entry_may_still_prove_to_be_on_the_wrong_subject(
     world: World,
 ) -> None:
     entry = done(world.api(), world.record(), "revocations", REVOCATION)

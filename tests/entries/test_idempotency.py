@@ -65,7 +65,7 @@ def test_a_number_may_be_written_in_any_way(world: World) -> None:
         same(world, body, entry)
 
 
-def test_full_width_and_lower_case_are_taken_and_shown_in_the_normal_form(world: World) -> None:
+def test_full_width_and_lower_case_are_normalised(world: World) -> None:
     number = build_subject()["identifiers"][0]["number"]
     entry = world.record(subject=build_subject(full_width(number.lower())))
     assert entry["subject"]["identifiers"] == [{"scheme": "uscc", "number": number}]
@@ -165,7 +165,7 @@ def test_an_operator_repeats_a_departments_push_in_its_name(world: World) -> Non
     assert (answer.status_code, answer.json()["id"]) == (200, entry["id"])
 
 
-def test_after_a_correction_the_old_body_and_the_corrected_one_are_both_known(
+def test_after_a_correction_both_bodies_are_known(
     world: World,
 ) -> None:
     entry = world.record()

@@ -88,7 +88,7 @@ def test_a_withdrawal_of_a_sealed_entry_shows_no_content(world: World) -> None:
     assert whole["subject"] == entry["subject"]
 
 
-def test_a_penalty_without_an_end_of_its_conduct_ends_five_years_after_its_decision(
+def test_a_penalty_without_an_end_of_conduct_ends_after_five_years(
     world: World,
 ) -> None:
     fined = build_penalty_changes(conduct_ended_on=None, decision=build_decision("2026-11-16"))

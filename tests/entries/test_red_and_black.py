@@ -64,7 +64,7 @@ def test_a_red_entry_is_refused_over_days_of_a_scheduled_black_one(world: World)
     )
 
 
-def test_a_red_entry_without_a_last_day_runs_for_the_list_types_term(world: World) -> None:
+def test_a_red_entry_without_a_last_day_has_the_default_term(world: World) -> None:
     world.record(effective_from="2027-11-03", effective_until="2029-03-01")
     assert world.record(**build_red_changes())["effective_until"] == "2027-11-02"
 
@@ -162,7 +162,7 @@ def test_a_suspended_red_entry_stays_correctable_but_gets_no_longer_term(world: 
     assert (corrected.json()["version"], corrected.json()["status"]) == (2, "suspended")
 
 
-def test_a_correction_cannot_move_a_red_entry_onto_the_days_of_a_black_one(world: World) -> None:
+def test_a_correction_cannot_move_a_red_entry_over_a_black_one(world: World) -> None:
     world.record(**LATER_BLACK)
     rewarded = world.record(**build_red_changes(effective_until="2027-02-01"))
     answer = world.api().post(

@@ -376,7 +376,7 @@ def test_a_refused_term_names_the_last_allowed_day(world: World) -> None:
     world.record(effective_until="2029-11-20")
 
 
-def test_somebody_who_turned_18_on_the_day_that_the_conduct_ended_is_listed(world: World) -> None:
+def test_a_person_who_was_18_at_the_end_of_conduct_is_listed(world: World) -> None:
     adult = build_person(build_resident_id("20081031"))
     world.record(subject=adult, responsible_persons=None, conduct_ended_on="2026-10-31")
 

@@ -170,7 +170,7 @@ def test_a_person_is_found_by_the_right_name(world: World) -> None:
     assert order(world, right, "corrections", RENAMING).status_code == 200
 
 
-def test_a_correction_never_reads_the_birth_date_of_somebody_elses_number(world: World) -> None:
+def test_a_correction_never_reads_the_birth_date_of_another_number(world: World) -> None:
     passport = {"scheme": "passport", "number": "E12345678"}
     known = build_person() | {"identifiers": [passport], "birth_date": "1985-06-12"}
     stays = world.record(subject=known, responsible_persons=None)
@@ -233,7 +233,7 @@ def test_the_latest_valid_decision_names_the_subject(world: World) -> None:
     assert standing(world, {"name": "乙公司"}, {"name": "丙公司", "ref": "3"}) == ["black", "none"]
 
 
-def test_a_corrected_name_stays_a_former_one_while_its_entry_stands(world: World) -> None:
+def test_a_corrected_name_stays_a_former_one_while_its_entry_is_valid(world: World) -> None:
     entry = world.record(subject=build_subject(build_uscc(1), RIGHT_NAME))
     answer = order(world, entry, "corrections", RENAMING)
     assert answer.status_code == 200, answer.text
@@ -301,7 +301,7 @@ def society(name: str, kind: str = "unincorporated_organization", **more: Any) -
     return {"list_type": "illegal_social_organizations.black", "subject": whom, **more}
 
 
-def test_who_is_known_by_name_alone_is_found_by_it_while_a_decision_stands(
+def test_a_name_without_a_number_is_found_while_a_decision_is_valid(
     world: World, civil: httpx.Client
 ) -> None:
     wrong = world.record(civil, **society("枣庄某研究会"))
@@ -316,7 +316,7 @@ def test_who_is_known_by_name_alone_is_found_by_it_while_a_decision_stands(
     assert standing(world, *questions) == ["black", "unresolved"]
 
 
-def test_a_corrected_name_alone_is_left_to_whom_other_decisions_name_so(
+def test_a_corrected_name_belongs_to_the_subjects_of_other_decisions(
     world: World, civil: httpx.Client
 ) -> None:
     entry = world.record(civil, **society("枣庄某研究会"))
@@ -384,7 +384,7 @@ def test_only_the_revocation_of_a_void_entry_can_be_retried(world: World) -> Non
 # --- replaced once --------------------------------------------------------
 
 
-def test_an_entry_is_replaced_once_while_its_replacement_stands(world: World) -> None:
+def test_an_entry_is_replaced_once_while_its_replacement_is_valid(world: World) -> None:
     wrong = world.record(subject=build_subject(build_uscc(1), WRONG_NAME))
     voided(world, wrong)
     body = build_push(subject=build_subject(build_uscc(2)), source_ref="HR-2", replaces=wrong["id"])

@@ -1,4 +1,4 @@
-"""A registry that processes of their own open, and a look into it from beside."""
+"""A registry that separate processes open, and a second view of the same database."""
 
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,7 +13,7 @@ from tests.support.world import RegistryTemplates
 
 @pytest.fixture
 def settings(backend: str, templates: RegistryTemplates) -> Iterator[Settings]:
-    """A registry of the test's own, on the machine's clock."""
+    """A registry of one test, on the machine's clock."""
     made = templates.create_copy(backend)
     yield made
     templates.drop_copy(made)
@@ -21,12 +21,12 @@ def settings(backend: str, templates: RegistryTemplates) -> Iterator[Settings]:
 
 @pytest.fixture
 def registry(settings: Settings) -> Iterator[Registry]:
-    """The same registry, to look into it beside whoever works on it."""
+    """The same registry, to read it while processes work on it."""
     with closing(Registry.open(settings)) as opened:
         yield opened
 
 
 @pytest.fixture
 def key(settings: Settings) -> str:
-    """A department's key to it."""
+    """The key of a department."""
     return create_key(settings, "department", "human_resources")

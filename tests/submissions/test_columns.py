@@ -74,7 +74,7 @@ def body(**cells: Cell) -> dict[str, Any]:
     return row.body
 
 
-def told(**cells: Cell) -> list[tuple[str, str]]:
+def find_faults(**cells: Cell) -> list[tuple[str, str]]:
     return [(fault.pointer, fault.code) for fault in read({**NEEDED, **cells}).faults]
 
 
@@ -167,7 +167,7 @@ def test_a_known_heading_is_kept_as_it_was_sent() -> None:
     assert header.header[-2:] == ("?", "")
 
 
-def test_every_wrong_heading_is_told() -> None:
+def test_every_wrong_heading_is_reported() -> None:
     assert [
         fault[:2] for fault in refused("主体名称", "企业名称", "某某列", CellError.merged, 7)
     ] == [
@@ -190,7 +190,7 @@ def test_an_amount_names_its_unit() -> None:
     assert body(penalty_fine=3)["penalty"] == {"fine": "3"}
 
 
-def test_cells_below_no_heading_are_told() -> None:
+def test_cells_without_a_heading_are_reported() -> None:
     row = table(*NEEDED, None, "序号").build_row([*NEEDED.values(), "?", 1, " ", 5])
     assert [(each.pointer, each.code) for each in row.faults] == [
         ("/columns/10", "cell_without_heading"),
@@ -235,7 +235,7 @@ def test_a_day_is_read(cell: Cell) -> None:
         ("######", "error_cell"),
     ],
 )
-def test_what_is_no_day_is_told(cell: Cell, code: str) -> None:
+def test_an_invalid_day_is_reported(cell: Cell, code: str) -> None:
     with pytest.raises(UnreadableCell) as refusal:
         values.read_day(cell)
     assert refusal.value.code == code
@@ -271,7 +271,7 @@ def test_an_amount_is_exact(cell: Cell, unit: str, amount: str) -> None:
 
 
 @pytest.mark.parametrize("cell", ["两千", "1,5", True, date(2026, 1, 1), "1e3", "约2000"])
-def test_what_is_no_amount_is_told(cell: Cell) -> None:
+def test_an_invalid_amount_is_reported(cell: Cell) -> None:
     with pytest.raises(UnreadableCell, match="invalid_amount"):
         values.read_amount(cell)
 
@@ -279,8 +279,8 @@ def test_what_is_no_amount_is_told(cell: Cell) -> None:
 @pytest.mark.parametrize(
     "cell", ["3.70402E+17", "3.7E17", 370402198506120000, 3.7e17, 1.5, True, CellError.lost_digits]
 )
-def test_a_damaged_number_is_told(cell: Cell) -> None:
-    assert told(身份证号=cell) == [("/subject/identifiers/1/number", "number_damaged")]
+def test_a_damaged_number_is_reported(cell: Cell) -> None:
+    assert find_faults(身份证号=cell) == [("/subject/identifiers/1/number", "number_damaged")]
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_a_number_is_plain_text(cell: Cell, number: str) -> None:
 
 def test_texts() -> None:
     assert body(案件编号=12, 备注="无", 失信程度="严重失信", 行为是否持续="否")["case_ref"] == "12"
-    assert told(案件编号=date(2026, 1, 2)) == [("/case_ref", "date_not_text")]
-    assert told(失信程度="很严重", 非主观故意="或许") == [
+    assert find_faults(案件编号=date(2026, 1, 2)) == [("/case_ref", "date_not_text")]
+    assert find_faults(失信程度="很严重", 非主观故意="或许") == [
         ("/severity", "unknown_value"),
         ("/unintentional", "unknown_value"),
     ]
@@ -364,7 +364,7 @@ def test_kinds(cell: Cell, kind: str) -> None:
     assert body(主体类别=cell)["subject"]["kind"] == kind
 
 
-def test_a_credit_code_tells_a_law_firm_from_a_company() -> None:
+def test_a_credit_code_distinguishes_a_law_firm_from_a_company() -> None:
     code = request_bodies.build_uscc("31370403", "MB000001")
     firm = body(主体类别="法人及非法人组织", 统一社会信用代码=code)
     assert firm["subject"]["kind"] == "unincorporated_organization"
@@ -379,16 +379,18 @@ def test_a_credit_code_tells_a_law_firm_from_a_company() -> None:
         ("自然人", "911124198103030025", "foreign_permanent_resident"),
     ],
 )
-def test_the_length_of_a_number_tells_its_scheme(kind: str, number: str, scheme: str) -> None:
-    told = body(主体类别=kind, 统一社会信用代码=None, 证件号码=number)["subject"]["identifiers"]
-    assert told == [{"scheme": scheme, "number": number}]
+def test_the_length_of_a_number_gives_its_scheme(kind: str, number: str, scheme: str) -> None:
+    identifiers = body(主体类别=kind, 统一社会信用代码=None, 证件号码=number)["subject"][
+        "identifiers"
+    ]
+    assert identifiers == [{"scheme": scheme, "number": number}]
 
 
 def test_pairs_are_whole() -> None:
-    assert told(主体类别="自然人", 统一社会信用代码="", 证件号码="E12345678") == [
+    assert find_faults(主体类别="自然人", 统一社会信用代码="", 证件号码="E12345678") == [
         ("/subject/identifiers/0/scheme", "scheme_missing")
     ]
-    assert told(证件类型="护照", 证件号码=None) == [
+    assert find_faults(证件类型="护照", 证件号码=None) == [
         ("/subject/identifiers/1/number", "number_missing")
     ]
 
@@ -400,7 +402,7 @@ def test_departments_and_list_types_must_be_those_of_the_submission() -> None:
         "other_list_type",
     }
     assert read(cells, list_type=None).body["department"] == "tax"
-    assert told(认定部门="某某局", 名单类型="某某名单") == [
+    assert find_faults(认定部门="某某局", 名单类型="某某名单") == [
         ("/list_type", "unknown_list_type"),
         ("/department", "unknown_department"),
     ]
@@ -438,7 +440,7 @@ def test_places_lead_back_to_columns() -> None:
     assert whole.find_column("/subject/identifiers/1", list(cells.values())) == 10
 
 
-# --- our own export ------------------------------------------------------
+# --- exports of the registry ---------------------------------------------
 
 
 def exported(**changes: str) -> MappedRow:
@@ -498,15 +500,15 @@ def test_masked_numbers_are_not_submitted() -> None:
         subject_identifiers=f"[{masked}]",
         responsible_persons=f'[{{"role":"person_in_charge","name":"张某","identifier":{masked}}}]',
     )
-    told = [(fault.pointer, fault.code) for fault in row.faults]
-    assert told == [("/subject/identifiers/0/number", "number_masked")]
-    # Whom an entry names beside its subject comes without the number that the export masked.
+    faults = [(fault.pointer, fault.code) for fault in row.faults]
+    assert faults == [("/subject/identifiers/0/number", "number_masked")]
+    # A person named by an entry has no number here, because the export masked it.
     assert row.body["responsible_persons"] == [{"role": "person_in_charge", "name": "张某"}]
     assert exported(penalty="{").faults[0].code == "malformed_cell"
 
 
 @pytest.mark.parametrize("cell", ["{}", '"x"', 5, "true", '{"scheme":"uscc"}'])
-def test_numbers_that_are_no_list_are_told(cell: Cell) -> None:
+def test_numbers_that_are_not_a_list_are_reported(cell: Cell) -> None:
     beside: dict[str, Cell] = {**NEEDED, "subject_identifiers": cell}
     alone = {name: value for name, value in beside.items() if name != "统一社会信用代码"}
     for cells, place in ((beside, 1), (alone, 0)):
@@ -521,7 +523,7 @@ def test_the_trailer_of_an_export_is_no_row() -> None:
     assert not is_trailer_record([])
 
 
-# --- anything at all -----------------------------------------------------
+# --- arbitrary cells -----------------------------------------------------
 
 CELLS = some.one_of(
     some.none(),
@@ -552,11 +554,11 @@ PENALTIES = tuple(
 
 
 NESTED = ("subject_identifiers", "responsible_persons", "penalty", "licence")
-BESIDE = ("统一社会信用代码", "责任人1姓名", "处罚内容", "许可内容")
-MIXED = (*NESTED, *BESIDE, *(each for each in CSV_COLUMNS if each not in NESTED))
-"""Columns of an export that say a whole part, beside columns that say something of it."""
+PIECE_COLUMNS = ("统一社会信用代码", "责任人1姓名", "处罚内容", "许可内容")
+MIXED = (*NESTED, *PIECE_COLUMNS, *(each for each in CSV_COLUMNS if each not in NESTED))
+"""Columns of an export that contain a whole part, and columns that contain a piece of it."""
 PARTS = some.sampled_from(["{}", "[]", "5", "true", '"x"', "[null]", '{"masked":1}'])
-PARTS_BESIDE = some.tuples(
+PARTS_AND_CELLS = some.tuples(
     some.lists(PARTS, min_size=len(NESTED), max_size=len(NESTED)), some.lists(CELLS, max_size=60)
 ).map(lambda parts: [*parts[0], *parts[1]])
 
@@ -566,7 +568,7 @@ PARTS_BESIDE = some.tuples(
         some.lists(CELLS, max_size=len(PENALTIES)),
         some.sampled_from([OURS, CSV_COLUMNS, PENALTIES]),
     )
-    | some.tuples(PARTS_BESIDE, some.just(MIXED))
+    | some.tuples(PARTS_AND_CELLS, some.just(MIXED))
 )
 def test_no_cells_raise(sent: tuple[list[Cell], tuple[str, ...]]) -> None:
     cells, header = sent
@@ -621,7 +623,7 @@ def test_good_rows_are_good_bodies(cells: dict[str, Cell]) -> None:
     EntryPush.model_validate(row.body)
 
 
-# --- the same from a system ----------------------------------------------
+# --- the same columns from a system --------------------------------------
 
 FIELDS_SENT: dict[str, Cell] = {
     "CF_XDR_MC": "枣庄某某建筑有限公司",
@@ -638,7 +640,7 @@ FIELDS_SENT: dict[str, Cell] = {
 
 
 def sent(*items: dict[str, Any], list_type: str = "environment.penalty") -> list[SentRow]:
-    """The rows of some objects, a line each; an array of them must give the same."""
+    """Send some objects, a line each; an array of them must give the same rows."""
     lines, array = "\n".join(map(json.dumps, items)).encode(), json.dumps(items).encode()
     rows, of_array = (
         list(
@@ -661,7 +663,7 @@ def test_exchange_fields_are_taken_as_keys() -> None:
         assert row.find_heading("/decision/number") == "CF_WSH"
 
 
-def test_what_is_wrong_with_exchange_fields_as_keys_is_told_by_row() -> None:
+def test_faults_of_exchange_fields_as_keys_are_reported_by_row() -> None:
     wrong = sent({**FIELDS_SENT, "CF_JDRQ": "明天"}, {**FIELDS_SENT, "CF_XXXX": 1}, FIELDS_SENT)
     assert [[fault.code for fault in row.faults] for row in wrong] == [
         ["invalid_date"],

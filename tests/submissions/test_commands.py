@@ -55,18 +55,18 @@ Run = Callable[..., CommandResult]
 
 @pytest.fixture(params=DATABASES[:1])
 def backend(request: pytest.FixtureRequest) -> str:
-    """One database: what is recorded on which is tested beside this."""
+    """One database: other tests cover the records on both."""
     return str(request.param)
 
 
 def spoilt(rows: list[dict[str, Any]], place: int) -> list[dict[str, Any]]:
-    """The rows, one of them with a number whose check digit is wrong."""
+    """Build the rows, one of them with a wrong check digit."""
     rows[place]["subject"]["identifiers"][0]["number"] = WRONG
     return rows
 
 
 def read_results(file: Path) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The answers in a file, and its trailer."""
+    """Read the answers in a file, and its trailer."""
     *answers, last = map(orjson.loads, file.read_bytes().splitlines())
     return answers, last["trailer"]
 
@@ -157,9 +157,7 @@ def test_an_import_that_records_nothing_ends_with_1(bring_in: Run, registry: Reg
         done = bring_in(content, *FOR_ALL, *options)
         assert done.exit_code == 1, (options, done)
         assert said in done.stderr, (options, done)
-    assert (
-        count_submissions_and_parts(registry)[0] == 4
-    )  # a wish that contradicts itself leaves nothing
+    assert count_submissions_and_parts(registry)[0] == 4  # contradictory options leave nothing
     require_recorded(registry, [])
 
 
@@ -186,7 +184,7 @@ def test_an_import_may_be_tried_first(bring_in: Run, registry: Registry) -> None
     require_recorded(registry, [])
 
 
-def test_an_import_of_a_list_that_lost_most_of_its_entries_waits_for_a_second_person(
+def test_an_import_that_removes_most_entries_waits_for_approval(
     bring_in: Run, registry: Registry
 ) -> None:
     rows = build_bodies(range(30))
@@ -200,7 +198,7 @@ def test_an_import_of_a_list_that_lost_most_of_its_entries_waits_for_a_second_pe
     require_recorded(registry, read_references(rows))
 
 
-def test_an_import_of_what_another_works_on_takes_over_when_that_one_is_gone(
+def test_an_import_takes_over_from_a_dead_worker(
     bring_in: Run, settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = build_bodies(range(3))
@@ -243,7 +241,7 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(
         assert process.returncode not in {0, 3, 4}
         assert (out, "Traceback" in err) == ("", False)
     left = read_stored_submission(registry, begun.id)
-    assert (left.state, left.leased_until) == (State.running, None)  # it let go of it
+    assert (left.state, left.leased_until) == (State.running, None)  # it released the submission
 
     with started(subprocess.DEVNULL) as process:
         wait_for_rows(registry, begun.id, max(read, left.rows_read))
@@ -260,7 +258,7 @@ def test_an_import_that_was_interrupted_goes_on_where_it_was(
         out, _ = process.communicate(timeout=60)
     assert process.returncode == 0, shown
     assert out.startswith(f"{begun.id}: done, {len(rows)} rows, {len(rows)} accepted")
-    assert " accepted, 0 replayed, 0 refused" in shown  # beside a bar
+    assert " accepted, 0 replayed, 0 refused" in shown  # with a progress bar
     answers, trailer = read_results(results)
     assert trailer["complete"]
     assert [item["row"] for item in answers] == list(range(1, len(rows) + 1))
@@ -273,7 +271,7 @@ def read_terminal(ours: int) -> str:
     while True:
         try:
             shown += os.read(ours, 10_000)
-        except OSError:  # everybody has left it
+        except OSError:  # no process has it any more
             os.close(ours)
             return shown.decode()
 
@@ -320,7 +318,7 @@ def test_a_pushed_file_is_recorded_once(deliver: Run, world: World) -> None:
     require_recorded(world.registry, read_references(rows))
 
 
-def test_what_a_registry_refuses_of_a_pushed_table_comes_back_to_be_mended(
+def test_refused_rows_of_a_pushed_table_are_returned(
     deliver: Run, world: World, tmp_path: Path
 ) -> None:
     rows = spoilt(submission_files.build_rows(4), 2)
@@ -379,8 +377,8 @@ def test_the_exit_code_of_a_push_tells_how_it_ended(deliver: Run, world: World) 
         done = deliver(content, *options)
         assert (done.exit_code, said in done.stderr) == (code, True), (options, done)
     require_recorded(world.registry, [])
-    told = deliver(file, "--rows", "31")  # recorded as it came, and said not to be whole
-    assert (told.exit_code, "row_count_differs" in told.stderr) == (1, True), told
+    result = deliver(file, "--rows", "31")  # recorded unchanged, and reported as incomplete
+    assert (result.exit_code, "row_count_differs" in result.stderr) == (1, True), result
     assert deliver(file, *replace, "--rows", "30").exit_code == 0
     held = deliver(submission_files.format_ndjson(rows[:5]), *replace, "--rows", "5")
     assert held.exit_code == 4
@@ -401,7 +399,7 @@ def test_a_key_that_is_none_is_said_at_once(
 def test_a_push_sees_its_file_through_whatever_becomes_of_the_server(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
-    """One is killed while it answers at once; the next finds half a file, and the file again."""
+    """Kill one during a direct answer; the next has half a file, then gets the file again."""
     rows = spoilt(build_bodies(range(1_500)), 1_400)
     refused = rows[1_400]["source_ref"]
     file = format_ndjson(rows)

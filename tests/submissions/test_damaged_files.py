@@ -1,6 +1,6 @@
-"""Files as they arrive at their worst: each is refused, or its rows are, in words; none is guessed.
+"""Damaged files: the file or its rows are refused with a reason; no value is guessed.
 
-What cannot be read is never half an entry, and never our failure.
+An unreadable file is never recorded in part, and never causes a server error.
 """
 
 import io
@@ -45,7 +45,7 @@ from tests.support.world import World
 
 @pytest.fixture(params=DATABASES[:1])
 def backend(request: pytest.FixtureRequest) -> str:
-    """One database: how a file is read does not depend on it."""
+    """One database: reading a file does not depend on it."""
     return str(request.param)
 
 
@@ -58,7 +58,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def with_headings(*headings: str, instead: str = "") -> bytes:
-    """The table with further headings, or with one in the place of another."""
+    """Build the table with further headings, or with one replaced."""
     text = TEXT.decode()
     first, _, rest = text.partition("\r\n")
     if instead:
@@ -67,7 +67,7 @@ def with_headings(*headings: str, instead: str = "") -> bytes:
 
 
 def book(fill: Callable[[xlsxwriter.Workbook, Any], object]) -> bytes:
-    """The table as a workbook, to which something is done."""
+    """Build the table as a workbook, and change it."""
     made = io.BytesIO()
     opened = xlsxwriter.Workbook(made, {"in_memory": True, "default_date_format": "yyyy-mm-dd"})
     sheet = opened.add_worksheet("数据")
@@ -79,12 +79,12 @@ def book(fill: Callable[[xlsxwriter.Workbook, Any], object]) -> bytes:
 
 
 def at(heading: str, line: int = 2) -> tuple[int, int]:
-    """Where a heading's cell stands in the row of that number."""
+    """Return the cell of a heading in the row of that number."""
     return line - 1, HEADER.index(heading)
 
 
 def bomb() -> bytes:
-    """A workbook one part of which is nothing but blanks, a thousand times its size."""
+    """Build a workbook whose one part is only blanks, a thousand times its size."""
     made = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(BOOK)) as old, zipfile.ZipFile(made, "w", 8) as new:
         for name in old.namelist():
@@ -94,7 +94,7 @@ def bomb() -> bytes:
 
 
 def with_macros() -> bytes:
-    """A workbook with a part that holds a program."""
+    """Build a workbook with a part that contains a program."""
     made = io.BytesIO(BOOK)
     with zipfile.ZipFile(made, "a") as opened:
         opened.writestr("xl/vbaProject.bin", b"Attribute VB_Name")
@@ -202,8 +202,8 @@ def test_what_cannot_be_read_is_refused_whole_and_in_words(world: World) -> None
         later = api.get(f"{SUBMISSIONS}/{document['submission_id']}", headers=chinese).json()
         assert (later["state"], later["problem"]["code"]) == ("refused", code), name
         assert later["progress"]["rows_read"] == 0
-        for told in (later["problem"]["detail"], *_sentences(later)):
-            assert any("\u4e00" <= each <= "\u9fff" for each in told), (name, told)
+        for sentence in (later["problem"]["detail"], *_sentences(later)):
+            assert any("\u4e00" <= each <= "\u9fff" for each in sentence), (name, sentence)
         assert read_results(api, document | {"id": document["submission_id"]}) == []
     assert count_written_rows(world) == before
 
@@ -338,7 +338,7 @@ def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
     stray = b"\r\n".join([header + b"," * 20_000, first + b",x" * 20_000, others])
     fields = build_row(4) | {f"field_{n}": n for n in range(60)}
     for content, code, left_out in (
-        (stray, "cell_without_heading", 2),  # nobody looks for more of them
+        (stray, "cell_without_heading", 2),  # the search stops here
         (format_ndjson([fields, build_row(2), build_row(3)]), "unknown_field", 41),
     ):
         damaged, *good = submit_file(api, content)["results"]
@@ -348,7 +348,7 @@ def test_faults_without_end_are_counted_and_not_listed(world: World) -> None:
         assert {each.get("code") for each in good} == {None}
 
 
-def test_headings_that_nobody_knows_are_counted_and_not_listed(world: World) -> None:
+def test_many_unknown_headings_are_counted_and_not_listed(world: World) -> None:
     api = world.api()
     content = with_headings(*(f"某某{n}" for n in range(100)))
     document = read_problem(send_file(api, content))
@@ -359,7 +359,7 @@ def test_headings_that_nobody_knows_are_counted_and_not_listed(world: World) -> 
 
 
 def damaged_cells(opened: xlsxwriter.Workbook, sheet: Any) -> None:
-    """Everything that a spreadsheet does to cells, a row each, and one good row."""
+    """Build one row for each damage that a spreadsheet does to cells, and one good row."""
     sheet.write_formula(*at("列入事由", 2), '="拖欠"&"工资"', None, "拖欠工资")
     sheet.merge_range(*at("决定文号", 3), *at("决定文号", 4), "枣人社列〔2026〕12号")
     for line, heading, value in (
@@ -418,7 +418,7 @@ def test_a_file_that_breaks_off_is_answered_up_to_there(world: World, name: str)
     change_settings(world, submission_at_once_bytes=5_000_000)
     view = submit_file(api, content)
     assert (view["state"], view["problem"]["code"]) == ("stopped", code)
-    # Every row before the break has its answer, however large a step was.
+    # Every row before the break has its answer, with any size of a step.
     assert {each["outcome"] for each in view["results"]} == {"accepted"}
     assert len(view["results"]) == (149 if code == "malformed_json" else 150)
     before = count_written_rows(world)
@@ -525,7 +525,7 @@ def _eventually(is_so: Callable[[], bool]) -> bool:
     return is_so()
 
 
-def test_damage_is_told_alike_in_the_background(world: World) -> None:
+def test_damage_is_reported_in_the_background_too(world: World) -> None:
     api = world.api()
     change_settings(world, submission_at_once_bytes=0)
     before = count_written_rows(world)

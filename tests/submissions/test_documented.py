@@ -1,6 +1,6 @@
-"""docs/columns.md says which columns a table may have; it is written by this test.
+"""docs/columns.md lists the columns that a table may have; this test writes it.
 
-Where the columns changed: REDBLACK_WRITE_DOCS=1 pytest tests/submissions/test_documented.py
+After a change of the columns: REDBLACK_WRITE_DOCS=1 pytest tests/submissions/test_documented.py
 """
 
 import os
@@ -40,7 +40,7 @@ part of the decision.
 """
 
 
-def written() -> str:
+def build_document() -> str:
     return ABOUT + OURS + "".join(our_columns()) + EXCHANGE + "".join(exchange_fields())
 
 
@@ -65,5 +65,5 @@ def exchange_fields() -> Iterator[str]:
 
 def test_the_columns_are_documented_as_they_are() -> None:
     if os.environ.get("REDBLACK_WRITE_DOCS"):
-        DOCUMENT.write_text(written(), "utf-8")
-    assert DOCUMENT.read_text("utf-8") == written()
+        DOCUMENT.write_text(build_document(), "utf-8")
+    assert DOCUMENT.read_text("utf-8") == build_document()

@@ -164,36 +164,39 @@ def test_a_penalty_of_2018() -> None:
 
 
 def test_a_penalty_of_2016() -> None:
-    told = body(OLD_PENALTY, by="ecology_environment")
-    assert told["subject"] == {
+    push_body = body(OLD_PENALTY, by="ecology_environment")
+    assert push_body["subject"] == {
         "kind": "natural_person",
         "name": "张某",
         "identifiers": [{"scheme": "resident_id", "number": request_bodies.PERSON_RESIDENT_ID}],
     }
-    assert told["penalty"] == {"categories": ["罚款", "警告"], "content": "罚款2000元"}
-    assert told["disclosure"] == {"class": "restricted"}
-    assert told["severity"] == "serious"
+    assert push_body["penalty"] == {"categories": ["罚款", "警告"], "content": "罚款2000元"}
+    assert push_body["disclosure"] == {"class": "restricted"}
+    assert push_body["severity"] == "serious"
     for kept in (
         "处罚名称：超标排放案；",
         "决定机关：枣庄市生态环境局薛城分局；",
         "地方编码：370400；",
     ):
-        assert kept in told["remark"]
-    assert "2026-11-20" not in told["remark"]  # SJC moves with every sending
+        assert kept in push_body["remark"]
+    assert "2026-11-20" not in push_body["remark"]  # SJC changes with every sending
 
 
 def test_a_licence() -> None:
-    told = body(NEW_LICENCE, list_type=LICENCE)
-    assert told["licence"] == {
+    push_body = body(NEW_LICENCE, list_type=LICENCE)
+    assert push_body["licence"] == {
         "document_name": "准予许可决定书",
         "category": "普通",
         "certificate_name": "排污许可证",
         "certificate_number": "P-1",
         "content": "排污",
     }
-    assert told["reason"] == "排污"
-    assert told["decision"]["kind"] == "administrative_licence"
-    assert (told["effective_from"], told["effective_until"]) == ("2026-11-21", "2029-11-20")
+    assert push_body["reason"] == "排污"
+    assert push_body["decision"]["kind"] == "administrative_licence"
+    assert (push_body["effective_from"], push_body["effective_until"]) == (
+        "2026-11-21",
+        "2029-11-20",
+    )
 
 
 def test_nothing_that_was_written_is_lost() -> None:
@@ -217,15 +220,15 @@ def test_every_code_of_the_tables_is_known() -> None:
 
 def test_generations_may_be_mixed_in_one_table() -> None:
     both = {**OLD_PENALTY, **NEW_PENALTY, "CF_XDR_SFZ": "", "CF_ZT": "正常", "CF_XZJG": ""}
-    told = body(both)
-    assert told["penalty"]["categories"][:2] == ["罚款", "警告"]
-    assert told["responsible_persons"][0]["name"] == "张某"
+    push_body = body(both)
+    assert push_body["penalty"]["categories"][:2] == ["罚款", "警告"]
+    assert push_body["responsible_persons"][0]["name"] == "张某"
     assert codes({**both, "CF_FR": "李某"}) == ["columns_differ"]
     assert "处罚结果：另罚；" in body({**both, "CF_JG": "另罚"})["remark"]
 
 
 def test_chinese_headings_of_the_exchange() -> None:
-    told = body(
+    push_body = body(
         {
             "行政相对人名称": "枣庄某某建筑有限公司",
             "行政相对人类别": "法人及非法人组织",
@@ -245,9 +248,9 @@ def test_chinese_headings_of_the_exchange() -> None:
             "备注": "无",
         }
     )
-    assert told["penalty"]["fine"] == "0.2"
-    assert [each["scheme"] for each in told["subject"]["identifiers"]] == ["uscc", "org_code"]
-    assert "remark" not in told
+    assert push_body["penalty"]["fine"] == "0.2"
+    assert [each["scheme"] for each in push_body["subject"]["identifiers"]] == ["uscc", "org_code"]
+    assert "remark" not in push_body
 
 
 @pytest.mark.parametrize(
@@ -283,7 +286,7 @@ def test_one_document_may_punish_several() -> None:
     assert first != other
     assert first.startswith("枣环罚〔2026〕12号-")
     changed = {**NEW_PENALTY, "CF_NR": "另", "CF_XDR_MC": "改名后的公司", "SJC": "2027-01-01"}
-    assert body(changed)["source_ref"] == first  # stable, whatever else was corrected
+    assert body(changed)["source_ref"] == first  # stable after other corrections
 
 
 def test_a_reference_is_short_and_holds_no_personal_number() -> None:
@@ -316,8 +319,8 @@ def test_another_departments_penalty_is_refused() -> None:
 
 def test_a_former_name_is_the_same_department() -> None:
     former = {**NEW_PENALTY, "CF_CFJG": "枣庄银保监分局"}
-    told = body(former, list_type="finance.penalty", by="financial_regulator_branch")
-    assert "决定机关：枣庄银保监分局；" in told["remark"]
+    push_body = body(former, list_type="finance.penalty", by="financial_regulator_branch")
+    assert "决定机关：枣庄银保监分局；" in push_body["remark"]
 
 
 def test_police_bodies_say_under_which_law_they_punished() -> None:
@@ -365,11 +368,11 @@ def test_scopes(scope: Cell, disclosure: dict[str, str]) -> None:
 
 
 def test_other_scopes_and_degrees() -> None:
-    told = body({**OLD_PENALTY, "CF_SYFW": "3", "CF_SXYZCD": "较重"})
-    assert "disclosure" not in told
-    assert "severity" not in told
-    assert "信息使用范围：3；" in told["remark"]
-    assert "失信严重程度：较重；" in told["remark"]
+    push_body = body({**OLD_PENALTY, "CF_SYFW": "3", "CF_SXYZCD": "较重"})
+    assert "disclosure" not in push_body
+    assert "severity" not in push_body
+    assert "信息使用范围：3；" in push_body["remark"]
+    assert "失信严重程度：较重；" in push_body["remark"]
     assert codes({**OLD_PENALTY, "CF_SYFW": "9"}) == ["unknown_value"]
     assert body({**OLD_PENALTY, "CF_SXYZCD": 1})["severity"] == "general"
 
@@ -385,7 +388,7 @@ def test_other_scopes_and_degrees() -> None:
         (request_bodies.BUILDER_USCC, "legal_person"),
     ],
 )
-def test_organisations_are_told_apart_by_their_code(code: str, kind: str) -> None:
+def test_organisations_are_distinguished_by_their_code(code: str, kind: str) -> None:
     assert body({**NEW_PENALTY, "CF_XDR_SHXYM": code})["subject"]["kind"] == kind
     unwritten = {**NEW_PENALTY, "CF_XDR_SHXYM": code, "CF_XDR_LB": ""}
     assert body(unwritten)["subject"]["kind"] == kind
@@ -393,9 +396,9 @@ def test_organisations_are_told_apart_by_their_code(code: str, kind: str) -> Non
 
 def test_shops() -> None:
     shop = {**NEW_PENALTY, "CF_XDR_SHXYM": numbers.build_shop_uscc(1), "CF_XDR_LB": "个体工商户"}
-    told = body(shop)
-    assert told["subject"]["kind"] == "individual_business"
-    assert told["responsible_persons"][0]["role"] == "business_owner"
+    push_body = body(shop)
+    assert push_body["subject"]["kind"] == "individual_business"
+    assert push_body["responsible_persons"][0]["role"] == "business_owner"
     assert body({**shop, "CF_XDR_LB": None})["subject"]["kind"] == "individual_business"
 
 
@@ -408,13 +411,13 @@ def test_persons() -> None:
         "CF_XDR_ZJLX": "护照号",
         "CF_XDR_ZJHM": "E12345678",
     }
-    told = body(person)
-    assert told["subject"] == {
+    push_body = body(person)
+    assert push_body["subject"] == {
         "kind": "natural_person",
         "name": "张某",
         "identifiers": [{"scheme": "passport", "number": "E12345678"}],
     }
-    assert "responsible_persons" not in told
+    assert "responsible_persons" not in push_body
 
 
 def test_the_variant_of_the_representatives_number() -> None:

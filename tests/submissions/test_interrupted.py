@@ -1,4 +1,4 @@
-"""Submissions that are disturbed: whatever dies, every row is recorded once and answered once."""
+"""Interrupted submissions: after any failure, every row is recorded once and answered once."""
 
 import logging
 import random
@@ -69,11 +69,11 @@ from tests.support.world import World
 
 MEBIBYTE = 1 << 20
 QUICK = {"REDBLACK_SUBMISSION_LEASE_SECONDS": "1"}
-"""Whoever died is given up soon."""
+"""A dead worker loses its lease soon."""
 IN_BACKGROUND = {**QUICK, "REDBLACK_SUBMISSION_AT_ONCE_BYTES": "0"}
 
 
-# --- processes that die --------------------------------------------------------
+# --- killed processes --------------------------------------------------------------
 
 
 def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
@@ -93,7 +93,7 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
         read = wait_for_rows(registry, name, 0)
         first = find_worker_pids(served)
         assert len(first) == 1
-        # A clerk asks meanwhile, and is told of what is recorded already.
+        # A clerk asks meanwhile, and sees the rows that are recorded already.
         with served.client(asker) as other:
             told = other.post("/v1/checks", json=build_check(build_question(build_uscc(0), None)))
         assert told.status_code == httpx.codes.OK
@@ -115,7 +115,7 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
         assert "Traceback" not in log
         assert "Application shutdown complete" in log
     left = read_stored_submission(registry, name)
-    assert (left.state, left.leased_until) == (State.running, None)  # nobody need wait for it
+    assert (left.state, left.leased_until) == (State.running, None)  # no client has to wait for it
 
     with serve_registry(settings, tmp_path, **QUICK) as served:
         read = wait_for_rows(registry, name, left.rows_read + 300)
@@ -125,7 +125,7 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
     assert read <= left.rows_read < len(rows)
 
     with serve_registry(settings, tmp_path, **QUICK) as served, served.client(key) as client:
-        assert wait_for_end(registry, name).state == State.done  # by itself: nobody asked for it
+        assert wait_for_end(registry, name).state == State.done  # without any request
         view = client.get(place).json()
         assert view["progress"]["rows_read"] == view["progress"]["accepted"] == len(rows)
         answers = read_complete_results(client, name)
@@ -143,7 +143,7 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
 def test_many_files_at_once_wait_for_one_another_in_no_ring(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
-    """The same organisations in opposite orders, as wholes and row by row, beside single pushes."""
+    """The same organisations in opposite orders, in every mode, during single pushes."""
     serials = list(range(400))
     shuffled = random.Random(4).sample(serials, len(serials))
     record = build_penalty_changes()
@@ -187,13 +187,11 @@ def test_many_files_at_once_wait_for_one_another_in_no_ring(
 def test_a_large_file_takes_little_memory(
     settings: Settings, registry: Registry, key: str, tmp_path: Path
 ) -> None:
-    """Sixty megabytes, refused quickly; the bound is far above what it takes on any machine."""
+    """Sixty megabytes, refused quickly; the bound is far above the use on any machine."""
     line = format_ndjson([build_push_today(build_uscc(1), "LONG-1", remark="长" * 6_000)])
     count = 60 * MEBIBYTE // len(line)
     with serve_registry(settings, tmp_path) as served, served.client(key) as client:
-        send_file(
-            client, format_ndjson(build_bodies([1]))
-        )  # what is needed once is in memory by now
+        send_file(client, format_ndjson(build_bodies([1])))  # all code is loaded by now
         server_before, began = read_peak_memory(served.process.pid), time.monotonic()
         name = send_file(client, (line for _ in range(count)))["id"]
         wait_for(lambda: read_stored_submission(registry, name).state == State.running, "a worker")
@@ -218,12 +216,12 @@ def test_a_large_file_takes_little_memory(
     assert server_more + worker_more < 200 * MEBIBYTE
 
 
-# --- files that do not arrive -----------------------------------------------------
+# --- incomplete uploads -----------------------------------------------------------
 
 
 @contextmanager
 def begun(world: World, start: bytes, headers: dict[str, str]) -> Iterator[socket.socket]:
-    """The connection of a request of which so much was sent."""
+    """Open the connection of a request of which only this part was sent."""
     where = urlsplit(world.address)
     assert where.hostname is not None
     key = world.api().headers["Authorization"]
@@ -261,7 +259,7 @@ def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
     file = format_ndjson(rows)
     body, headers = CUT_OFF[kind]
     with begun(world, body(file[: len(file) * 9 // 10]), headers(file)) as connection:
-        if reset:  # as by a router between, which forgot the connection
+        if reset:  # as a router does that forgot the connection
             gone = struct.pack("ii", 1, 0)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, gone)
     wait_for(
@@ -282,7 +280,7 @@ def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World
     assert count_submissions_and_parts(world.registry) == (0, 0)
 
 
-def test_what_a_dead_server_had_received_by_half_is_let_go_after_a_day(world: World) -> None:
+def test_a_partial_upload_of_a_dead_server_is_discarded_after_a_day(world: World) -> None:
     start = store_of_half_a_file(world)
     queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (1, 1)
@@ -299,7 +297,7 @@ def store_of_half_a_file(world: World) -> UUID:
     return submission_id
 
 
-# --- workers that stall, and workers that die ------------------------------------
+# --- workers that stall or die ---------------------------------------------------
 
 
 STEP = 10
@@ -307,7 +305,7 @@ STEP = 10
 
 @pytest.fixture
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Few rows make several steps; in the server's own processes steps are as they are."""
+    """Make several steps of few rows; in the server's own processes steps keep their size."""
     for module, name in (
         (row_by_row, "FIRST_STEP_ROWS"),
         (row_by_row, "LARGEST_STEP_ROWS"),
@@ -316,11 +314,11 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (reversal, "ENTRIES_PER_STEP"),
     ):
         monkeypatch.setattr(module, name, STEP)
-    monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)  # a slow machine makes them no smaller
+    monkeypatch.setattr(row_by_row, "STEP_SECONDS", 60)  # a slow machine does not make them smaller
 
 
 class Died(BaseException):
-    """Stands for a process that ended in the middle: whatever it had begun is not there."""
+    """Represents a process that was killed: its open transaction is rolled back."""
 
 
 WHOLES: dict[str, dict[str, Any]] = {
@@ -332,7 +330,7 @@ WHOLES: dict[str, dict[str, Any]] = {
 
 
 def sent_rows(count: int, name: str = "ROW") -> list[dict[str, Any]]:
-    """Rows for the day at which the clock of a world stands."""
+    """Build rows for the day of the clock of a world."""
     return [
         build_push(source_ref=f"{name}-{serial}", subject=build_organisation(serial))
         for serial in range(count)
@@ -342,7 +340,7 @@ def sent_rows(count: int, name: str = "ROW") -> list[dict[str, Any]]:
 def queued(
     world: World, rows: list[dict[str, Any]], wish: dict[str, Any], file: bytes = b""
 ) -> UUID:
-    """A submission that waits for a worker."""
+    """Send a submission that waits for a worker."""
     world.registry.settings.submission_at_once_bytes = 0
     declared = {"rows": len(rows)} if "mode" in wish else {}
     view = send_file(world.api(), file or format_ndjson(rows), **wish, **declared)
@@ -351,7 +349,7 @@ def queued(
 
 
 def taken_up(world: World, worker: str) -> SubmissionRow | None:
-    """What a worker takes up after all leases have run out."""
+    """Claim a submission after all leases have expired."""
     seconds = world.registry.settings.submission_lease_seconds + 1
     world.clock.instant += timedelta(seconds=seconds)
     return queue.claim_submission(world.registry, worker)
@@ -361,7 +359,7 @@ def taken_up(world: World, worker: str) -> SubmissionRow | None:
 def stalled(
     world: World, monkeypatch: pytest.MonkeyPatch, row: SubmissionRow, slices: int
 ) -> Iterator[Callable[[], None]]:
-    """A worker that stands still when it has proposed so many slices; the call lets it go on."""
+    """Run a worker that stalls after so many slices; the yielded call lets it continue."""
     reached, go_on, plain = threading.Event(), threading.Event(), SubmissionJob.prepare_proposals
     done = 0
 
@@ -379,12 +377,12 @@ def stalled(
         worked = pool.submit(row_by_row.process, world.registry, row)
         assert reached.wait(60)
 
-        def let_go() -> None:
+        def resume() -> None:
             go_on.set()
             worked.result(60)
 
         try:
-            yield let_go
+            yield resume
         finally:
             go_on.set()
 
@@ -405,14 +403,14 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
     name = queued(world, rows, WHOLES[kind])
     first = queue.claim_submission(world.registry, "first")
     assert first is not None
-    with stalled(world, monkeypatch, first, slices) as let_go:
-        assert queue.claim_submission(world.registry, "second") is None  # the lease runs
+    with stalled(world, monkeypatch, first, slices) as resume:
+        assert queue.claim_submission(world.registry, "second") is None  # the lease is valid
         second = taken_up(world, "second")
         assert second is not None
         row_by_row.process(world.registry, second)
         before = read_stored_submission(world.registry, name)
         with caplog.at_level(logging.WARNING, "redblack.submissions"):
-            let_go()
+            resume()
     assert f"{name} was taken up by another worker" in caplog.text
     assert read_stored_submission(world.registry, name) == before
     assert (before.state, before.rows_read, before.accepted) == ("done", len(rows), len(rows))
@@ -423,7 +421,7 @@ def test_of_two_workers_on_one_file_only_the_later_writes(
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_worker_that_lost_its_lease_is_told_at_its_next_step(world: World) -> None:
+def test_a_worker_that_lost_its_lease_fails_at_its_next_step(world: World) -> None:
     name = queued(world, sent_rows(3), {})
     first = queue.claim_submission(world.registry, "first")
     assert first is not None
@@ -451,15 +449,15 @@ def test_who_is_late_but_was_not_given_up_goes_on(
     name = queued(world, rows, {})
     first = queue.claim_submission(world.registry, "first")
     assert first is not None
-    with stalled(world, monkeypatch, first, 2) as let_go:
+    with stalled(world, monkeypatch, first, 2) as resume:
         world.clock.instant += timedelta(hours=1)
-        let_go()
+        resume()
     assert read_stored_submission(world.registry, name).state == State.done
     require_recorded(world.registry, read_references(rows))
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counter[str]:
-    """Whoever works on a submission dies at the slice of that number; counts who did."""
+    """Let every worker die at the slice of that number; count the dead ones."""
     plain = SubmissionJob.prepare_proposals
     done: Counter[str] = Counter()
     died: Counter[str] = Counter()
@@ -478,7 +476,7 @@ def dying(monkeypatch: pytest.MonkeyPatch, name: UUID, *, slices: int) -> Counte
 
 
 def work_until_nothing_waits(world: World) -> None:
-    """One worker after another, as a dispatcher starts them."""
+    """Run one worker after another, as a dispatcher starts them."""
     for number in range(30):
         row = taken_up(world, f"worker {number}")
         if row is None:
@@ -492,7 +490,7 @@ def work_until_nothing_waits(world: World) -> None:
 @pytest.mark.parametrize(
     ("kind", "slices"), [("rows", 1), ("dry_run", 1), ("all_or_nothing", 2), ("replace", 2)]
 )
-def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
+def test_a_file_that_kills_its_workers_does_not_block_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str, slices: int
 ) -> None:
     poison = queued(world, sent_rows(2 * STEP, "POISON"), WHOLES[kind])
@@ -509,7 +507,7 @@ def test_a_file_that_kills_its_workers_is_given_up_and_the_next_is_worked_off(
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_workers_that_die_after_a_step_each_come_to_the_end_all_the_same(
+def test_a_file_is_finished_by_workers_that_die_after_each_step(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = sent_rows(STEP * (row_by_row.MAX_ATTEMPTS + 3))
@@ -564,7 +562,7 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
     name = queued(world, rows, WHOLES[kind])
 
     def die(*_: Any, **__: Any) -> None:
-        raise Died  # where all is written, and only the end is not
+        raise Died  # after the last row, before the end is recorded
 
     with monkeypatch.context() as dies:
         dies.setattr(SubmissionJob, "finish", die)
@@ -583,7 +581,7 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
 @pytest.mark.parametrize(
     ("kind", "slices", "recorded"), [("rows", 2, 2 * STEP), ("all_or_nothing", 2, 0)]
 )
-def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
+def test_a_stopped_worker_finishes_its_step_and_releases_the_file(
     world: World, monkeypatch: pytest.MonkeyPatch, kind: str, slices: int, recorded: int
 ) -> None:
     rows = sent_rows(3 * STEP)
@@ -611,7 +609,7 @@ def test_who_is_told_to_stop_finishes_the_step_and_lets_the_file_go(
     assert [signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)] == before
     assert (
         run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 1
-    )  # at once: no lease is to be waited for
+    )  # at once: there is no lease to wait for
     require_recorded(world.registry, read_references(rows))
 
 
@@ -627,7 +625,7 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
         def die(*_: object, **__: object) -> None:
             raise Died
 
-        dies.setattr(SubmissionJob, "end", die)  # its last step is written, its end is not
+        dies.setattr(SubmissionJob, "end", die)  # its last step is recorded, its end is not
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):
@@ -642,7 +640,7 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
 def test_a_reversal_that_was_interrupted_goes_on_and_counts_each_entry_once(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    world.registry.settings.replace_brake_entries = 1_000  # one person may take so many back
+    world.registry.settings.replace_brake_entries = 1_000  # one person may reverse so many
     rows = sent_rows(3 * STEP)
     name = queued(world, rows, {})
     work_until_nothing_waits(world)
@@ -692,11 +690,11 @@ def test_a_worker_that_does_not_heed_the_signal_is_killed(
         assert worker.returncode == -signal.SIGKILL
 
 
-# --- how long a file is kept --------------------------------------------------------
+# --- retention of files -------------------------------------------------------------
 
 
 @pytest.mark.usefixtures("small_steps")
-def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: World) -> None:
+def test_a_file_expires_and_its_results_remain(world: World) -> None:
     [row] = sent_rows(1)
     row["subject"]["identifiers"][0]["number"] = "123"
     table = submission_files.format_csv([submission_files.build_cells(row)])
@@ -713,7 +711,7 @@ def test_a_file_goes_after_some_days_and_what_became_of_its_rows_stays(world: Wo
 
     world.clock.instant += timedelta(hours=2)
     queue.SubmissionQueue().clean_up(world.registry)
-    assert count_submissions_and_parts(world.registry) == (2, 1)  # the one that waits is kept
+    assert count_submissions_and_parts(world.registry) == (2, 1)  # the waiting one is kept
     answer = world.api().get(f"{place}/refused.xlsx", headers={"Accept-Language": "zh"})
     assert (answer.status_code, answer.json()["code"]) == (409, "submission_state")
     assert "保存期" in answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""A whole list: what it says stands, what it lacks leaves, and much needs two people."""
+"""Full replace: listed rows stay, missing ones leave, and large changes need two persons."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,7 +42,7 @@ WHOLE = {"mode": "replace", "department": "human_resources", "reason": REASON}
 
 
 def keyed(world: World, person: str | None, department: str = "human_resources") -> httpx.Client:
-    """A client with a key of its own."""
+    """Open a client with a new key."""
     key = create(
         world.registry,
         name=f"{department} {person}",
@@ -54,25 +54,25 @@ def keyed(world: World, person: str | None, department: str = "human_resources")
 
 
 def replace(api: httpx.Client, bodies: list[dict[str, Any]], **query: Any) -> View:
-    """Send a whole list."""
+    """Send a complete list."""
     return submit_file(api, format_ndjson(bodies), **({"rows": len(bodies)} | WHOLE | query))
 
 
 def changes(view: View) -> tuple[int, ...]:
-    """New, changed, unchanged, missing, standing."""
+    """Return the numbers of new, changed, unchanged, missing and active entries."""
     told = view["changes"]
     return tuple(told[name] for name in ("new", "changed", "unchanged", "missing", "standing"))
 
 
 def history(api: httpx.Client, entry: View) -> list[tuple[str, str | None]]:
-    """What was done to an entry, and why."""
+    """Return the actions on an entry, and their reasons."""
     versions = api.get(f"/v1/entries/{entry['id']}/history").json()["versions"]
     return [(each["action"], each["reason"]) for each in versions]
 
 
 @pytest.fixture
 def api(world: World) -> httpx.Client:
-    """A department with twelve entries on its list; none stops a small change."""
+    """A department with twelve entries on its list; no limit prevents a small change."""
     change_settings(world, replace_brake_share=1.0)
     client = world.api()
     assert submit_file(client, format_ndjson(build_rows(12)))["progress"]["accepted"] == 12
@@ -84,7 +84,7 @@ NEXT = [
     build_row(10, reason="补充查明的欠薪事实", effective_until="2028-11-20"),
     *build_rows(2, 20),
 ]
-"""Nine as they are, one corrected, two new; the eleventh and twelfth are missing."""
+"""Nine unchanged, one corrected, two new; the eleventh and twelfth are missing."""
 
 
 def test_the_difference_is_shown_first_and_then_made(world: World, api: httpx.Client) -> None:
@@ -116,7 +116,7 @@ def test_the_difference_is_shown_first_and_then_made(world: World, api: httpx.Cl
         "exited": 2,
         "refused": 0,
     }
-    # Unchanged ones were not touched; the others say who and why.
+    # Unchanged ones have no new version; the others name the actor and the reason.
     now = read_entries(api)
     for serial in range(1, 10):
         assert now[f"HR-{serial}"] == standing[f"HR-{serial}"]
@@ -126,7 +126,7 @@ def test_the_difference_is_shown_first_and_then_made(world: World, api: httpx.Cl
     assert now["HR-11"]["status"] == "removed"
     assert history(api, now["HR-11"])[-1] == ("exit", REASON)
     assert now["HR-20"]["version"] == 1
-    # The same list again finds nothing to do.
+    # The same list again changes nothing.
     before = count_written_rows(world)
     again = replace(api, NEXT)
     assert changes(again) == (0, 0, 12, 0, 12)
@@ -229,7 +229,7 @@ def test_an_ended_entry_does_not_come_back_by_being_named(world: World, api: htt
     assert count_written_rows(world) == before
 
 
-def test_a_file_that_may_be_cut_delists_nobody(world: World, api: httpx.Client) -> None:
+def test_a_possibly_truncated_file_removes_no_entry(world: World, api: httpx.Client) -> None:
     before = count_written_rows(world)
     for missing in ("list_type", "department", "reason", "rows"):
         asked = {"rows": 11, **WHOLE, missing: None}
@@ -260,7 +260,7 @@ def test_a_file_that_may_be_cut_delists_nobody(world: World, api: httpx.Client) 
     assert count_written_rows(world) == before
 
 
-# --- the brake ------------------------------------------------------------
+# --- the removal threshold ------------------------------------------------
 
 BRAKES: list[dict[str, Any]] = [
     {"replace_brake_entries": 2, "replace_brake_share": 1.0},
@@ -280,7 +280,7 @@ def test_what_removes_much_waits_for_a_second_person(
         keyed(world, None),
         keyed(world, "赵某", "civil_affairs"),
     )
-    assert replace(first, build_rows(10))["state"] == "done"  # two go: as many as may
+    assert replace(first, build_rows(10))["state"] == "done"  # two are removed: as many as allowed
     before = count_written_rows(world)
     held = replace(first, [*build_rows(7), build_row(20)])
     assert held["state"] == "held"
@@ -294,7 +294,7 @@ def test_what_removes_much_waits_for_a_second_person(
     until = world.clock.now() + timedelta(hours=world.registry.settings.replace_hold_hours)
     assert held["held_until"][:16] == until.isoformat()[:16]
     assert held["finished_at"] is None
-    # Sent again it is the same one; nobody can wave it through but a second person of the place.
+    # Sent again it is the same one; only a second person of the department can approve it.
     assert replace(first, [*build_rows(7), build_row(20)])["id"] == held["id"]
     for client, status, code in (
         (first, 409, "same_person"),
@@ -327,7 +327,7 @@ def test_what_removes_much_waits_for_a_second_person(
 
 
 def approve(client: httpx.Client, held: View, reason: str = "已逐条核对") -> httpx.Response:
-    """Say that it may go ahead."""
+    """Approve it."""
     return client.post(f"{SUBMISSIONS}/{held['id']}/approvals", json={"reason": reason})
 
 
@@ -360,7 +360,7 @@ def test_an_approval_holds_for_what_was_shown_and_no_more(
     }
 
 
-def test_what_nobody_approves_lapses(world: World, api: httpx.Client, held: View) -> None:
+def test_a_pending_approval_expires(world: World, api: httpx.Client, held: View) -> None:
     before = count_written_rows(world)
     world.clock.instant += timedelta(hours=71)
     queue.SubmissionQueue().clean_up(world.registry)
@@ -405,7 +405,7 @@ def test_an_approval_and_a_reversal_say_why_without_numbers(api: httpx.Client, h
         require_refused(api.post(path, json={}), 422, "missing", "/reason")
 
 
-def test_an_entry_keeps_what_was_done_to_it_when_a_list_corrects_it(
+def test_a_correction_by_a_list_keeps_the_history_of_an_entry(
     world: World, api: httpx.Client
 ) -> None:
     entry = read_entries(api)["HR-1"]
@@ -430,7 +430,7 @@ def test_an_entry_keeps_what_was_done_to_it_when_a_list_corrects_it(
     assert after["list_type"] == BLACK_LIST_TYPE
 
 
-# --- the brake is not gone around ---------------------------------------------
+# --- no way around the removal threshold --------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -461,7 +461,9 @@ def test_a_list_that_shrinks_by_slices_is_held_as_well(world: World, api: httpx.
     assert replace(api, build_rows(8))["state"] == "done"
 
 
-def test_a_list_that_nobodys_key_sent_needs_two_persons(world: World, api: httpx.Client) -> None:
+def test_a_list_of_a_key_without_a_person_needs_two_persons(
+    world: World, api: httpx.Client
+) -> None:
     change_settings(world, replace_brake_entries=1)
     held = replace(api, build_rows(9))
     first, second = keyed(world, "王某"), keyed(world, "赵某")

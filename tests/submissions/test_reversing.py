@@ -1,4 +1,4 @@
-"""Taking a submission back as a whole, while nothing later was built on it."""
+"""Reversal of a whole submission, unless later changes depend on it."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,18 +38,18 @@ WHOLE = {"mode": "replace", "department": "human_resources", "reason": "年度�
 
 
 def changed_since(api: httpx.Client, seq: int) -> list[tuple[str, str]]:
-    """What a consumer of the feed is told since a number."""
+    """Read the feed from a number on."""
     page = api.get("/v1/changes", params={"after": seq}).json()
     return [(change["op"], change["entry_id"]) for change in page["changes"]]
 
 
 def take_back(api: httpx.Client, view: View) -> httpx.Response:
-    """Ask for it."""
+    """Request the reversal."""
     return api.post(f"{SUBMISSIONS}/{view['id']}/reversals", json={"reason": "误传"})
 
 
 def correct(api: httpx.Client, entry: View) -> None:
-    """Build something on an entry."""
+    """Correct an entry, so that a later change depends on it."""
     answer = api.post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "笔误", "changes": {"remark": "更正"}},
@@ -80,7 +80,7 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
         "reason": "误传",
     }
     require_refused(take_back(api, wrong), 409, "submission_state")
-    # They are gone for everybody, and whoever follows is told so.
+    # They are invisible for every caller, and removed in the feed.
     assert changed_since(feed, seq) == [("remove", entry_id) for entry_id in made]
     snapshot = auditor.get("/v1/exports/entries").text
     assert all(entry_id not in snapshot for entry_id in made)
@@ -94,7 +94,7 @@ def test_what_was_recorded_is_void_and_its_references_are_free(world: World) -> 
             "reverse",
             "误传",
         )
-    # The right file may bear the references; what had been there before was never touched.
+    # The right file may use the references; earlier entries have no new version.
     right = submit_file(
         api, format_ndjson([build_row(1), build_row(2, reason="正确事由"), build_row(3)])
     )
@@ -136,7 +136,7 @@ def test_a_red_entry_comes_back_when_the_black_one_is_taken_back(world: World) -
 
 @pytest.fixture
 def replaced(world: World) -> tuple[httpx.Client, dict[str, View], View]:
-    """A list of six, after which a whole list left three, corrected one, removed two, added one."""
+    """A list of six, then a full replace that left three, corrected one, removed two, added one."""
     change_settings(world, replace_brake_share=1.0)
     api = world.api()
     submit_file(api, format_ndjson(build_rows(6)))
@@ -147,7 +147,7 @@ def replaced(world: World) -> tuple[httpx.Client, dict[str, View], View]:
     return api, before, view
 
 
-def test_a_replaced_list_stands_as_it_did(
+def test_the_reversal_of_a_replacement_restores_the_list(
     world: World, replaced: tuple[httpx.Client, dict[str, View], View]
 ) -> None:
     api, before, view = replaced
@@ -159,7 +159,7 @@ def test_a_replaced_list_stands_as_it_did(
         assert remove_generated_fields(after[name]) == remove_generated_fields(entry), name
     touched = {name for name in after if after[name]["version"] > 1}
     assert touched == {"HR-4", "HR-5", "HR-6"}
-    # The same list may be sent again, and does the same again.
+    # The same list may be sent again, with the same effect.
     again = submit_file(
         api,
         format_ndjson([*build_rows(3), build_row(4, reason="再次更正"), build_row(7)]),
@@ -175,7 +175,7 @@ def test_a_replaced_list_stands_as_it_did(
 
 
 @pytest.mark.parametrize("name", ["HR-4", "HR-7"])
-def test_what_something_was_built_on_stands(
+def test_an_entry_with_later_changes_is_not_reversed(
     world: World, replaced: tuple[httpx.Client, dict[str, View], View], name: str
 ) -> None:
     api, _, view = replaced
@@ -187,7 +187,7 @@ def test_what_something_was_built_on_stands(
     assert count_written_rows(world) == before
 
 
-def test_what_is_built_on_an_entry_meanwhile_is_left_and_told(world: World) -> None:
+def test_an_entry_changed_during_the_reversal_is_kept_and_reported(world: World) -> None:
     api = world.api()
     view = submit_file(api, format_ndjson(build_rows(3)))
     assert take_back(api, view).status_code == 200
@@ -214,7 +214,7 @@ def test_who_may_take_back_and_what(world: World) -> None:
         require_refused(take_back(api, nothing), 409, "submission_state")
     unknown = {"id": "01a205e0-0000-7000-8000-000000000000"}
     require_refused(take_back(api, unknown), 404, "submission_not_found")
-    # The credit office may, for the department; and what stopped in the middle may be taken back.
+    # The credit office may do it for the department; and an interrupted one can be reversed.
     assert take_back(world.api("operator"), view).status_code == 200
     stopped = submit_file(api, format_ndjson([build_row(8), b"{", build_row(9)]), on_error="stop")
     assert reverse_submission(world, api, stopped)["progress"]["reversed"] == 1
@@ -222,7 +222,7 @@ def test_who_may_take_back_and_what(world: World) -> None:
 
 
 def keyed(world: World, person: str | None) -> httpx.Client:
-    """A client with a key of the department, in a person's hands."""
+    """Open a client with a key of the department that is bound to a person."""
     key = create(
         world.registry,
         name=f"key of {person}",

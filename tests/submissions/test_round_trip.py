@@ -1,4 +1,4 @@
-"""An export is a submission: sent into an empty registry it gives the same facts again."""
+"""An export is a submission: an empty registry gets the same facts from it."""
 
 import csv
 import io
@@ -42,11 +42,11 @@ MADE = {
     *("id", "version", "seq", "received_at", "recorded_at", "catalogue_version"),
     *("deadline", "provisional", "calendar_version", "reported", "state", "channels"),
 }
-"""What the registry adds to what it was told: it may differ from one registry to the next."""
+"""Fields that the registry adds; they may differ from one registry to the next."""
 
 
 def filled(world: World) -> None:
-    """Entries of organisations, of every kind and as odd as they may be."""
+    """Record entries of organisations, of every kind and with unusual values."""
     full = build_subject(build_uscc(serial="MB000001"), "枣庄甲公司（有限合伙）")
     full["identifiers"].append(
         {"scheme": "org_code", "number": full["identifiers"][0]["number"][8:17]}
@@ -89,15 +89,15 @@ def filled(world: World) -> None:
 
 
 def pull(api: httpx.Client, export_format: str, **query: Any) -> bytes:
-    """An export, which must be whole."""
+    """Read an export, which must be complete."""
     answer = api.get(EXPORT, params={"format": export_format, **query})
     assert answer.status_code == 200, answer.text
     EXPORT_PARSERS[export_format](answer.content).require_matching_trailer()
     return answer.content
 
 
-def said(body: bytes) -> dict[tuple[str, str], View]:
-    """What an NDJSON export says of the facts, by department and reference."""
+def parse_facts(body: bytes) -> dict[tuple[str, str], View]:
+    """Return the facts of an NDJSON export, by department and reference."""
     return {(each["department"], each["source_ref"]): _facts(each) for each in _lines(body)}
 
 
@@ -109,7 +109,7 @@ def _facts(entry: View) -> View:
     told = {name: value for name, value in entry.items() if name not in MADE}
     disclosure = {name: v for name, v in entry["disclosure"].items() if name not in MADE}
     told["subject"] = {name: v for name, v in entry["subject"].items() if name != "id"}
-    # An export masks the numbers of persons, so they cannot come back.
+    # An export masks the numbers of persons, so they cannot be imported.
     told["responsible_persons"] = [
         {name: v for name, v in each.items() if name != "identifier"}
         for each in entry["responsible_persons"]
@@ -150,8 +150,8 @@ def test_an_export_gives_the_same_facts_in_another_registry(
     assert [each for each in view["results"] if "code" in each] == []
     assert (view["state"], view["problem"]) == ("done", None)
     assert view["progress"]["accepted"] == 10
-    assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
-    # Sent again, and in every other format, nothing is new.
+    assert parse_facts(pull(empty.api("auditor"), "ndjson")) == parse_facts(exports["ndjson"])
+    # Sent again, and in every other format, it changes nothing.
     before = count_written_rows(empty)
     for again in exports.values():
         view = submit_file(operator, again, list_type=None, dry_run=True)
@@ -164,13 +164,16 @@ def test_a_department_takes_its_own_rows_in(empty: World, exports: dict[str, byt
     refused = [each for each in view["results"] if each["outcome"] == "refused"]
     assert [each["code"] for each in refused] == ["department_differs"]
     assert view["progress"]["accepted"] == 9
-    assert said(pull(empty.api("auditor"), "ndjson")).items() <= said(exports["ndjson"]).items()
+    assert (
+        parse_facts(pull(empty.api("auditor"), "ndjson")).items()
+        <= parse_facts(exports["ndjson"]).items()
+    )
     change_settings(empty, submission_at_once_bytes=0)
     own = submit_in_background(
         empty, empty.api("department", "civil_affairs"), exports["json"], list_type=None
     )
     assert own["progress"]["accepted"] == 1
-    assert said(pull(empty.api("auditor"), "ndjson")) == said(exports["ndjson"])
+    assert parse_facts(pull(empty.api("auditor"), "ndjson")) == parse_facts(exports["ndjson"])
 
 
 def _without_a_line(content: bytes) -> bytes:
@@ -192,7 +195,7 @@ CUT = {
 
 
 @pytest.mark.parametrize("name", CUT)
-def test_an_export_that_lacks_a_row_is_told_by_its_trailer(
+def test_the_trailer_reveals_a_missing_row_of_an_export(
     empty: World, exports: dict[str, bytes], name: str
 ) -> None:
     content = exports[name.split(maxsplit=1)[0]]
@@ -207,7 +210,7 @@ def test_an_export_that_lacks_a_row_is_told_by_its_trailer(
     assert (view["state"], view["problem"]["code"]) == ("stopped", "export_not_whole")
 
 
-def test_what_cannot_come_back_is_told_row_by_row(world: World) -> None:
+def test_rows_that_cannot_be_imported_are_reported_one_by_one(world: World) -> None:
     api = world.api()
     world.record(subject=build_person(name="李某"), responsible_persons=None, source_ref="P-1")
     entry = record_entry(world.api(), build_row(1))
@@ -227,7 +230,7 @@ def test_what_cannot_come_back_is_told_row_by_row(world: World) -> None:
 
 
 def test_a_mended_export_may_be_sent_without_its_trailer(world: World) -> None:
-    """Lines of an export beside lines of one's own are rows like others."""
+    """Lines of an export mixed with other lines are rows like others."""
     record_entry(world.api(), build_row(1, responsible_persons=NAMED))
     (line,) = _lines(pull(world.api("auditor"), "ndjson"))
     view = submit_file(

@@ -1,4 +1,4 @@
-"""The workbooks that the registry gives out, read back part by part and through intake's reader."""
+"""The workbooks that the registry creates, read part by part and by the reader of uploads."""
 
 import re
 import zipfile
@@ -199,7 +199,7 @@ def returned() -> bytes:
     )
 
 
-def test_refused_rows_come_back_as_texts_with_the_reasons_beside() -> None:
+def test_refused_rows_are_returned_as_texts_with_reasons() -> None:
     assert read_back(returned()) == [
         (1, ["主体名称", "统一社会信用代码", "决定日期", "金额", "备注", *RETURN_COLUMNS]),
         (
@@ -265,7 +265,7 @@ def test_texts_of_any_length_and_kind_are_taken() -> None:
     assert "_x0041_" in str(cells[1])
 
 
-def test_more_rows_than_anybody_mends_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_refused_rows_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(templates, "MAX_REFUSED_ROWS", 3)
     monkeypatch.setattr(templates, "MAX_COMMENTS", 2)
     rows = [RefusedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
@@ -284,10 +284,10 @@ def test_more_rows_than_anybody_mends_are_cut_with_a_note(monkeypatch: pytest.Mo
 
 
 def test_nothing_is_written_to_a_disk(monkeypatch: pytest.MonkeyPatch) -> None:
-    def written(*_: object, **__: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr("tempfile.mkstemp", written)
-    monkeypatch.setattr("tempfile.mkdtemp", written)
+    monkeypatch.setattr("tempfile.mkstemp", fail)
+    monkeypatch.setattr("tempfile.mkdtemp", fail)
     returned()
     build_template(LIST_TYPES, COLUMNS)

@@ -1,4 +1,4 @@
-"""A department's file in, an honest answer for every row out."""
+"""Submissions of a department: a file in, the answer to every row out."""
 
 import base64
 import hashlib
@@ -69,10 +69,10 @@ CSV = "text/csv"
 
 
 def tables(bodies: list[dict[str, Any]] = BODIES) -> list[dict[str, Any]]:
-    """The same rows as tables; a person's number stands in a column of its own."""
-    told = [build_cells(body) for body in bodies]
-    told[-1] |= {"身份证号": told[-1].pop("统一社会信用代码")}
-    return told
+    """Build the same rows as tables; a person's number has its own column."""
+    rows = [build_cells(body) for body in bodies]
+    rows[-1] |= {"身份证号": rows[-1].pop("统一社会信用代码")}
+    return rows
 
 
 FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
@@ -97,7 +97,7 @@ FORMATS: dict[str, tuple[Callable[[], bytes], str, int]] = {
 
 @pytest.fixture
 def pushed(world: World) -> dict[str, View]:
-    """What the same rows become when each is pushed by itself, by reference."""
+    """Return the results of single pushes of the same rows, by reference."""
     made = [world.api().post("/v1/entries", json=body).json() for body in BODIES]
     return {entry["source_ref"]: remove_generated_fields(entry) for entry in made}
 
@@ -155,7 +155,7 @@ def test_rows_become_entries_and_are_answered_in_order(world: World, name: str) 
     assert shown_again == {name: value for name, value in view.items() if name != "results"}
 
 
-def test_sending_again_changes_nothing_and_a_changed_row_is_told(world: World) -> None:
+def test_sending_again_changes_nothing_and_reports_a_changed_row(world: World) -> None:
     api, content = world.api(), format_ndjson(BODIES)
     first = submit_file(api, content)
     before = count_written_rows(world)
@@ -168,9 +168,9 @@ def test_sending_again_changes_nothing_and_a_changed_row_is_told(world: World) -
     changed = submit_file(api, format_ndjson([BODIES[0], BODIES[1] | {"reason": "另一事由"}]))
     assert count_written_rows(world) == before
     assert read_outcomes(changed) == [(1, "replayed"), (2, "refused")]
-    told = changed["results"][1]
-    assert (told["code"], told["pointer"], told["source_ref"]) == ("entry_conflict", "", "HR-2")
-    assert told["sentence"]
+    row = changed["results"][1]
+    assert (row["code"], row["pointer"], row["source_ref"]) == ("entry_conflict", "", "HR-2")
+    assert row["sentence"]
 
 
 def test_two_rows_of_one_reference_are_one_entry_or_a_conflict(world: World) -> None:
@@ -220,25 +220,25 @@ def test_the_results_can_be_filtered_and_end_with_a_trailer(world: World) -> Non
 def test_the_list_type_may_stand_in_the_rows_or_in_the_query(world: World) -> None:
     api = world.api()
     without = build_row(1, list_type=None)
-    told = submit_file(
+    view = submit_file(
         api, format_ndjson([build_row(2), without, build_row(3, list_type="wage_arrears.red")])
     )
-    assert read_outcomes(told) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
-    assert _refusal(told["results"][2]) == ("list_type_differs", "/list_type", None)
-    told = submit_file(
+    assert read_outcomes(view) == [(1, "accepted"), (2, "accepted"), (3, "refused")]
+    assert _refusal(view["results"][2]) == ("list_type_differs", "/list_type", None)
+    view = submit_file(
         api, format_ndjson([build_row(2), build_row(4, list_type=None)]), list_type=None
     )
-    assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
-    assert _refusal(told["results"][1]) == ("missing", "/list_type", None)
+    assert read_outcomes(view) == [(1, "replayed"), (2, "refused")]
+    assert _refusal(view["results"][1]) == ("missing", "/list_type", None)
     sheet = format_csv(
         [
             build_cells(build_row(5)) | {"名单类型": BLACK_LIST_TYPE},
             build_cells(build_row(6)) | {"名单类型": "红榜"},
         ]
     )
-    told = submit_file(api, sheet, list_type=None)
-    assert read_outcomes(told) == [(2, "accepted"), (3, "refused")]
-    assert _refusal(told["results"][1]) == ("unknown_list_type", "/list_type", "名单类型")
+    view = submit_file(api, sheet, list_type=None)
+    assert read_outcomes(view) == [(2, "accepted"), (3, "refused")]
+    assert _refusal(view["results"][1]) == ("unknown_list_type", "/list_type", "名单类型")
     before = count_written_rows(world)
     require_refused(
         send_file(api, format_ndjson([build_row(9)]), list_type="no.such"),
@@ -271,14 +271,14 @@ def test_the_operator_names_the_department_and_departments_send_for_themselves(
         (1, "accepted"),
         (2, "refused"),
     ]
-    told = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
-    assert read_outcomes(told) == [(1, "replayed"), (2, "refused")]
-    assert told["results"][1]["code"] == "department_differs"
+    view = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
+    assert read_outcomes(view) == [(1, "replayed"), (2, "refused")]
+    assert view["results"][1]["code"] == "department_differs"
     require_refused(send_file(own, b"{}", department="civil_affairs"), 403, "not_your_department")
     require_refused(
         send_file(operator, b"{}", department="nobody"), 422, "unknown_value", "?department"
     )
-    # Each sees its own; who oversees sees all.
+    # A department sees its own submissions; an auditor sees all.
     assert read_outcomes(submit_file(other, format_ndjson([build_row(5)]))) == [(1, "refused")]
     for path in ("", "/results", "/refused.xlsx"):
         require_refused(other.get(f"{SUBMISSIONS}/{view['id']}{path}"), 404, "submission_not_found")
@@ -331,18 +331,18 @@ def test_a_dry_run_answers_as_the_real_run_does_and_records_nothing(
     assert count_written_rows(world) == before
     real = submit_file(api, format_ndjson(MIXED), **query)
 
-    def told(view: View) -> Any:
+    def comparable(view: View) -> Any:
         answers = [
             each | {"entry_id": None, "outcome": each["outcome"].replace("sound", "accepted")}
             for each in view["results"]
         ]
         return answers, view["state"], view["problem"] and view["problem"]["code"]
 
-    assert told(rehearsed) == told(real)
+    assert comparable(rehearsed) == comparable(real)
     made = {each["entry_id"] for each in real["results"] if each["outcome"] == "accepted"}
     assert made <= {entry["id"] for entry in read_entries(api).values()} | {None}
     named = {each["entry_id"] for each in rehearsed["results"] if "entry_id" in each}
-    assert named <= {read_entries(api)["HR-5"]["id"]}  # of what is not recorded there is no id
+    assert named <= {read_entries(api)["HR-5"]["id"]}  # an unrecorded entry has no id
 
 
 def test_stopping_at_the_first_refusal_leaves_what_is_before_it(world: World) -> None:
@@ -383,13 +383,13 @@ def test_all_or_nothing(world: World) -> None:
 
 
 def submit_or_refused(api: httpx.Client, content: bytes, **query: Any) -> View:
-    """A submission, whichever way it was answered."""
+    """Send a submission; return its view or its refusal."""
     answer = send_file(api, content, **query)
-    told = answer.json()
-    return {"id": told.get("submission_id") or told["id"]}
+    view = answer.json()
+    return {"id": view.get("submission_id") or view["id"]}
 
 
-def test_a_file_of_another_number_of_rows_than_declared_is_told(world: World) -> None:
+def test_a_wrong_declared_number_of_rows_is_reported(world: World) -> None:
     api = world.api()
     view = submit_file(api, format_ndjson(build_rows(2)), rows=3)
     assert (view["state"], view["problem"]["code"]) == ("done", "row_count_differs")
@@ -464,29 +464,29 @@ def test_a_digest_proves_that_the_file_arrived_as_it_was_sent(world: World) -> N
 
 
 class Turnstile(WriteLimiter):
-    """One writer at a time; lets so many in and is full then, and knows whether one is inside."""
+    """A limiter of one writer at a time and `remaining_writes`; `inside` while one writes."""
 
-    def __init__(self, turns: int) -> None:
+    def __init__(self, remaining_writes: int) -> None:
         super().__init__(slots=1, queue=20, wait_seconds=20)
-        self.turns = turns
+        self.remaining_writes = remaining_writes
         self.inside = False
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
-        if self.turns == 0:
+        if self.remaining_writes == 0:
             raise Busy(retry_after=1)
-        self.turns -= 1
+        self.remaining_writes -= 1
         async with super().slot():
             self.inside = True
             yield
             self.inside = False
 
 
-def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waited_for(
+def test_an_upload_holds_a_write_slot_only_while_it_writes(
     world: World, app: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     api, other, content = world.api(), world.api("operator"), format_ndjson(build_rows(2_000))
-    turnstile = app.state.write_limiter = Turnstile(turns=20)
+    turnstile = app.state.write_limiter = Turnstile(remaining_writes=20)
     inside: list[bool] = []
     write = type(world.registry).write
 
@@ -498,7 +498,7 @@ def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waite
 
     def slowly() -> Iterator[bytes]:
         yield content[: PART_BYTES + 1]
-        # It goes no further before another has written: a turn that was held would hold them both.
+        # It continues only after another write: a held slot would block both.
         assert other.post("/v1/entries", json=build_push(department="human_resources")).is_success
         yield content[PART_BYTES + 1 :]
 
@@ -506,13 +506,15 @@ def test_an_upload_has_a_turn_for_every_write_and_none_while_its_sender_is_waite
     answer = api.post(SUBMISSIONS, content=slowly(), params={"list_type": BLACK_LIST_TYPE})
     assert answer.status_code == 202, answer.text
     assert all(inside)
-    assert turnstile.turns == 15  # it is begun, two parts, the other's entry, it is there
+    assert turnstile.remaining_writes == 15  # begin, two parts, the entry of the other client, end
 
 
-def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: FastAPI) -> None:
+def test_a_request_without_a_write_slot_is_refused_without_trace(
+    world: World, app: FastAPI
+) -> None:
     api, content = world.api(), format_ndjson([build_row(1)])
-    for turns in range(4):  # to begin it, to keep it, to queue it, to work it off
-        app.state.write_limiter = Turnstile(turns)
+    for remaining_writes in range(4):  # begin, store, queue, process
+        app.state.write_limiter = Turnstile(remaining_writes)
         answer = send_file(api, content)
         require_refused(answer, 503, "busy")
         assert answer.headers["Retry-After"] == "1"
@@ -520,8 +522,10 @@ def test_what_finds_no_turn_is_told_so_and_leaves_nothing(world: World, app: Fas
             kept = [
                 len(connection.execute(select(each)).all()) for each in (Submission, SubmissionPart)
             ]
-        assert kept == ([1, 1] if turns == 3 else [0, 0])  # what arrived goes on without its sender
-    app.state.write_limiter = Turnstile(turns=2)
+        assert kept == (
+            [1, 1] if remaining_writes == 3 else [0, 0]
+        )  # the stored file is processed without its sender
+    app.state.write_limiter = Turnstile(remaining_writes=2)
     answer = send_file(api, format_ndjson([build_row(2)]), digest="sha-256=::")
     require_refused(answer, 422, "digest_differs", "header:Content-Digest")
     assert len(api.get(SUBMISSIONS).json()["submissions"]) == 1
@@ -546,7 +550,7 @@ def test_a_large_file_is_worked_off_behind_its_answer(world: World) -> None:
     assert answer.headers["Location"] == f"{SUBMISSIONS}/{view['id']}"
     assert int(answer.headers["Retry-After"]) >= 1
     assert (view["state"], view["results"], view["progress"]["share"]) == ("queued", None, 0.0)
-    # Who heard no answer sends again, and is led to the same one; another wish is another one.
+    # A client without an answer sends again and gets the same one; other options make a new one.
     assert send_file(api, content).json()["id"] == view["id"]
     assert send_file(world.api("operator"), content).json()["id"] != view["id"]
     other = send_file(api, content, dry_run=True).json()
@@ -559,13 +563,13 @@ def test_a_large_file_is_worked_off_behind_its_answer(world: World) -> None:
     assert (view["state"], view["progress"]["accepted"]) == ("done", 30)
     assert len(read_results(api, view)) == 30
     assert run_waiting_jobs(world.registry, [queue.SubmissionQueue()]) == 0
-    # An ended one is another matter: sent again, every row is found again.
+    # An ended one is not reused: sent again, every row is found again.
     again = submit_in_background(world, api, content)
     assert again["id"] != view["id"]
     assert again["progress"]["replayed"] == 30
 
 
-def test_an_unreadable_large_file_tells_by_its_state_why(world: World) -> None:
+def test_the_state_of_an_unreadable_large_file_has_the_reason(world: World) -> None:
     change_settings(world, submission_at_once_bytes=0)
     view = submit_in_background(world, world.api(), format_csv([{"甲": 1, "乙": 2}]))
     assert view["state"] == "refused"
@@ -610,17 +614,17 @@ def test_every_refusal_names_its_column_and_what_to_do(world: World) -> None:
     before = count_written_rows(world)
     view = submit_file(api, format_csv(table))
     assert count_written_rows(world) == before
-    told = []
+    refusals = []
     for result in view["results"]:
         assert result["outcome"] == "refused"
         for error in result["errors"]:
             assert any("\u4e00" <= each <= "\u9fff" for each in error["sentence"]), error
             assert error["sentence_en"].isascii() or "“" in error["sentence_en"], error
-        told.append(
+        refusals.append(
             [(each["code"], each["pointer"], each.get("column")) for each in result["errors"]]
         )
         assert result["pointer"] == result["errors"][0]["pointer"]
-    for (changes, *wanted), found in zip(BAD_CELLS, told, strict=True):
+    for (changes, *wanted), found in zip(BAD_CELLS, refusals, strict=True):
         assert tuple(wanted) in found, (changes, found)
     assert all(
         number not in json.dumps(view) for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[:-1])
@@ -644,7 +648,7 @@ def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
     ]
     sheet = [build_cells(each) for each in sent[:3]]
     headed = format_csv([*sheet, {f"说明{NUMBERS[1]}": "甲"}])
-    told = ""
+    texts = ""
     for content in (
         format_ndjson(sent),
         format_json_array(sent[:-1]),
@@ -653,18 +657,18 @@ def test_a_personal_number_is_nowhere_but_sealed(world: World) -> None:
         build_workbook(sheet),
     ):
         answer = send_file(api, content)
-        told += answer.text
+        texts += answer.text
         name = answer.json().get("submission_id") or answer.json()["id"]
         for path in ("", "/results"):
-            told += api.get(f"{SUBMISSIONS}/{name}{path}").text
-    told += api.get(SUBMISSIONS).text
+            texts += api.get(f"{SUBMISSIONS}/{name}{path}").text
+    texts += api.get(SUBMISSIONS).text
     with world.registry.database.reading() as connection:
         for table in (Submission, SubmissionBatch):
-            told += str(connection.execute(select(table.__table__)).all())
+            texts += str(connection.execute(select(table.__table__)).all())
         parts = connection.execute(select(SubmissionPart.content)).scalars().all()
     assert len(parts) == 5
     for number in NUMBERS:
-        assert number not in told
+        assert number not in texts
         assert all(number.encode() not in part for part in parts)
     assert read_outcomes(submit_file(api, format_ndjson(sent)))[:3] == [
         (1, "replayed"),
@@ -696,7 +700,8 @@ def test_refused_rows_come_back_marked_and_are_taken_once_mended(world: World) -
         assert "决定日期" in mended[0]["退回原因"]
         comments = zipfile.ZipFile(io.BytesIO(answer.content)).read("xl/comments1.xml").decode()
         assert mended[0]["退回原因"].partition("：")[2] in comments
-    # As it came it is refused for the same reasons; mended, and sent with its added columns, taken.
+    # Unchanged it is refused for the same reasons; corrected, with its added columns, it is
+    # accepted.
     again = submit_file(api, answer.content)
     assert read_outcomes(again) == [(2, "refused"), (3, "refused")]
     mended[0]["决定日期"] = "2026-11-20"
@@ -716,7 +721,7 @@ def test_only_tables_have_a_workbook_to_mend(world: World) -> None:
     require_refused(api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx"), 409, "submission_state")
     view = submit_file(
         api, format_csv([build_cells(build_row(1))])
-    )  # nothing to mend: headings alone
+    )  # no refused rows: only headings
     back = api.get(f"{SUBMISSIONS}/{view['id']}/refused.xlsx")
     assert back.status_code == 200
     require_refused(world.api("auditor").get(back.request.url.path), 403, "forbidden")
@@ -748,7 +753,7 @@ def test_the_template_is_filled_in_and_taken(world: World) -> None:
     api = world.api()
     asked = {"list_type": BLACK_LIST_TYPE}
     template = api.get(f"{SUBMISSIONS}/template.xlsx", params=asked).content
-    # As it is it holds no row: its examples are none.
+    # Unchanged it contains no row: its examples do not count.
     require_unreadable(send_file(api, template), "empty_file")
     book = CalamineWorkbook.from_filelike(io.BytesIO(template))
     header = book.get_sheet_by_name("数据").to_python()[0]

@@ -1,4 +1,4 @@
-"""Workbooks as people send them, and as nobody should: read by the real child process."""
+"""Workbooks, ordinary and hostile: read by the real child process."""
 
 import json
 import os
@@ -62,7 +62,7 @@ def rows(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> list[tuple[int
 
 
 def cells(data: bytes) -> list[Cell]:
-    """The cells of the first row under the header."""
+    """Read the cells of the first row under the header."""
     return rows(data)[1][1]
 
 
@@ -76,7 +76,7 @@ def refused(data: bytes, limits: WorkbookLimits = DEFAULT_LIMITS) -> str:
 
 
 def repacked(data: bytes, **parts: bytes | None) -> bytes:
-    """The same package with parts of it replaced, added or (None) taken away."""
+    """Build the same package with parts replaced, added or (None) removed."""
     made = BytesIO()
     with zipfile.ZipFile(BytesIO(data)) as old, zipfile.ZipFile(made, "w", 8) as new:
         for name in old.namelist():
@@ -93,7 +93,7 @@ def part(data: bytes, name: str) -> bytes:
 
 
 def with_rows(xml: str) -> bytes:
-    """A workbook whose rows under the header are written by hand."""
+    """Build a workbook whose rows under the header are given as XML."""
     plain = table(["甲"])
     before, _, after = part(plain, SHEET).decode().partition('<row r="2"')
     after = after.partition("</row>")[2]
@@ -149,7 +149,7 @@ def _strings(book: xlsxwriter.Workbook, given: list[Any]) -> None:
         (sheet.write_boolean if isinstance(value, bool) else sheet.write_string)(1, at, value)
 
 
-def test_numbers_are_whole_where_they_can_be_and_say_when_they_are_damaged() -> None:
+def test_numbers_are_restored_or_reported_as_damaged() -> None:
     assert cells(table([12, -3.0, 0.25, 1.1, 370402850612001, 999_999_999_999_999])) == [
         12,
         -3,
@@ -206,7 +206,7 @@ def test_days_that_are_written_as_texts_of_iso_8601_are_days() -> None:
     assert cells(data) == [date(2026, 11, 20), datetime(2026, 11, 20, 9, 30)]  # noqa: DTZ001
 
 
-def test_formulas_are_told_whatever_they_gave() -> None:
+def test_formulas_are_reported_with_any_result() -> None:
     def fill(book: xlsxwriter.Workbook) -> None:
         sheet = add(book, "数据", HEADER, ["甲", None, None, None, "末"])
         sheet.write_formula(1, 1, "=1+1", None, 2)
@@ -253,7 +253,7 @@ def test_formulas_are_found_whatever_prefix_the_elements_have() -> None:
     assert cells(repacked(plain, **{SHEET: xml.encode()})) == [CellError.formula]
 
 
-def test_error_values_are_told() -> None:
+def test_error_values_are_reported() -> None:
     data = with_rows(
         '<row r="2"><c r="A2" t="e"><v>#N/A</v></c><c r="B2"><v>1</v></c></row>'
         '<row r="3"><c r="A3"><v>1</v></c><c r="C3" t="e"><v>#REF!</v></c></row>'
@@ -261,7 +261,7 @@ def test_error_values_are_told() -> None:
     assert rows(data)[1:] == [(2, [CellError.error, 1]), (3, [1, None, CellError.error])]
 
 
-def test_each_cell_of_a_merged_range_is_told_below_the_header_alone() -> None:
+def test_each_merged_cell_below_the_header_is_reported() -> None:
     def fill(book: xlsxwriter.Workbook) -> None:
         header = [*HEADER, "备注"]
         sheet = add(book, "数据", [], header, ["甲", 1], ["乙", 2], ["丙", 3], ["丁", 4])
@@ -279,7 +279,7 @@ def test_each_cell_of_a_merged_range_is_told_below_the_header_alone() -> None:
     ]
 
 
-# --- which sheet -------------------------------------------------------------
+# --- the sheet ---------------------------------------------------------------
 
 
 def test_only_a_sheet_with_headings_holds_data() -> None:
@@ -338,7 +338,7 @@ def test_headings_are_looked_for_among_ten_rows() -> None:
     assert refused(workbook(lambda book: book.add_worksheet())) == "no_header_row"
 
 
-# --- what is no workbook of ours --------------------------------------------
+# --- other files ------------------------------------------------------------
 
 
 def test_a_damaged_file_is_refused() -> None:
@@ -395,7 +395,7 @@ def test_entities_are_refused() -> None:
 
 
 def unpacking_to(size: int, name: str = "xl/media/image1.bin", **content: bytes) -> bytes:
-    """A workbook of which one part unpacks to so many bytes: a beginning, then one block over."""
+    """Build a workbook of which one part unpacks to `size` bytes, mostly one repeated block."""
     packer = zlib.compressobj(9, wbits=-15)
     start = packer.compress(content.get("start", b"")) + packer.flush(zlib.Z_FULL_FLUSH)
     repeated = content.get("repeated", bytes(1 << 20))
@@ -417,7 +417,7 @@ def unpacking_to(size: int, name: str = "xl/media/image1.bin", **content: bytes)
 
 
 def _fields(package: bytearray, name: bytes) -> list[tuple[int, int]]:
-    """Where the method and the unpacked size of a part stand: before it, and in the directory."""
+    """Find the method and the unpacked size of a part: before it, and in the directory."""
     local, directory = package.find(name) - 30, package.rfind(name) - 46
     return [(local + 8, local + 22), (directory + 10, directory + 24)]
 
@@ -450,7 +450,7 @@ def test_a_part_is_not_unpacked_beyond_the_size_that_it_declares() -> None:
 
 
 def huge_range() -> bytes:
-    """A handful of cells, at the two ends of the sheet."""
+    """Build a few cells, at the two ends of the sheet."""
     return with_rows(
         '<row r="2"><c r="A2"><v>1</v></c></row>'
         '<row r="1048576"><c r="XFD1048576"><v>1</v></c></row>'
