@@ -165,11 +165,11 @@ def test_several_worker_processes_keep_one_line(
         print(f"{sum(crowd.statuses.values())} requests in {seconds:.1f} s: {dict(crowd.statuses)}")
         require_sense(crowd, registry, 30)
         with served.client() as api:
-            told = api.get("/metrics").text
+            exposition = api.get("/metrics").text
         log = served.log.read_text()
     # The sum of the counts of all workers is the count of the clients.
     for status, count in crowd.statuses.items():
-        assert counted(told, str(status)) == count
+        assert counted(exposition, str(status)) == count
     assert "database is locked" not in log
     assert "Traceback" not in log
     templates.drop_copy(settings)

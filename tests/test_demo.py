@@ -212,14 +212,14 @@ def test_numbers_have_no_gap_and_time_never_runs_back(registry: Registry) -> Non
 def test_what_is_published_was_published_between_the_decision_and_its_record(
     rows: list[EntryRow],
 ) -> None:
-    told = [
+    published = [
         (row, item)
         for row in rows
         for item in row.publications.values()
         if item.published_on is not None
     ]
-    assert told
-    for row, item in told:
+    assert published
+    for row, item in published:
         assert row.decided_on <= item.published_on
         assert item.published_on.isoformat() <= item.recorded_at
         assert item.applicable_deadline == row.deadline
@@ -251,8 +251,8 @@ def test_the_same_seed_gives_the_same_facts_elsewhere(
 
 def facts_of(row: EntryRow) -> tuple[Any, ...]:
     """Return all data of an entry except its ids and instants."""
-    told = [(item.published_on, item.url) for item in row.publications.values()]
-    return row.source_ref, row.facts_digest, row.seq, row.exited_on, row.revoked_on, told
+    published = [(item.published_on, item.url) for item in row.publications.values()]
+    return row.source_ref, row.facts_digest, row.seq, row.exited_on, row.revoked_on, published
 
 
 def test_keys_are_saved_with_a_first_call_that_finds_a_subject(

@@ -1057,7 +1057,7 @@ class Lifecycle:
             at, kind, scope, body = then.export
             asked = {"format": kind, "scope": scope, "known_at": at, **on}
             assert auditor.get("/v1/exports/entries", params=asked).content == body
-        self.note("told again")
+        self.note("same answers")
 
     def compare_other_day(self, known: Moment, day: date) -> None:
         """Read another day by the facts of that moment."""

@@ -84,12 +84,12 @@ def test_there_are_operations_at_all(document: dict[str, Any]) -> None:
 def test_every_operation_says_what_it_does_under_a_name_of_its_own(
     document: dict[str, Any],
 ) -> None:
-    told = list(operations(document))
-    for one in told:
+    documented = list(operations(document))
+    for one in documented:
         assert one.described["summary"].strip(), one.name
         assert one.described["description"].strip(), one.name
         assert one.described["tags"], one.name
-    identifiers = [one.described["operationId"] for one in told]
+    identifiers = [one.described["operationId"] for one in documented]
     assert len(set(identifiers)) == len(identifiers)
 
 
@@ -319,8 +319,8 @@ def test_every_example_is_accepted_unchanged(world: World, document: dict[str, A
             assert answer.is_success, (one.name, answer.status_code, answer.text)
             assert str(answer.status_code) in one.described["responses"], one.name
             media = answer.headers["Content-Type"].partition(";")[0]
-            told = one.described["responses"][str(answer.status_code)]["content"]
-            assert media in {kind.partition(";")[0] for kind in told}, one.name
+            documented = one.described["responses"][str(answer.status_code)]["content"]
+            assert media in {kind.partition(";")[0] for kind in documented}, one.name
             sent += 1
     assert sent >= len(list(operations(document)))
 

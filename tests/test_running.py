@@ -108,13 +108,13 @@ def test_metrics_count_by_route_and_name_no_caller(world: World) -> None:
     department.get("/v1/nothing/of/ours")
     answer = department.get("/metrics")
     assert answer.headers["Content-Type"].startswith("text/plain; version=")
-    told = answer.text
+    metrics = answer.text
     line = r'redblack_http_requests_total{method="GET",route="%s",status="%s"} [1-9]'
-    assert re.search(line % (re.escape("/v1/entries/{entry_id}"), 200), told)
-    assert re.search(line % ("/v1/entries", 200), told)
-    assert re.search(line % ("unrouted", "40[04]"), told)
+    assert re.search(line % (re.escape("/v1/entries/{entry_id}"), 200), metrics)
+    assert re.search(line % ("/v1/entries", 200), metrics)
+    assert re.search(line % ("unrouted", "40[04]"), metrics)
     for secret in (entry["id"], PERSON_RESIDENT_ID, "HR-2026", "nothing/of"):
-        assert secret not in told
+        assert secret not in metrics
 
 
 def test_the_docs_page_needs_nothing_from_elsewhere(world: World) -> None:

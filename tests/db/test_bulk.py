@@ -183,19 +183,19 @@ def test_a_second_decision_finds_the_subjects_and_adds_names(
 
 
 def test_a_batch_takes_as_many_statements_however_large_it_is(world: World) -> None:
-    told: list[str] = []
+    captured: list[str] = []
 
     def note(_c: object, _cursor: object, statement: str, *_: object) -> None:
-        told.append(statement)
+        captured.append(statement)
 
     engine = world.registry.database._writes
     counts = []
     event.listen(engine, "before_cursor_execute", note)
     try:
         for refs, count in (("small", 2), ("large", 3 * MANY)):
-            told.clear()
+            captured.clear()
             record(world, pushes(refs, count))
-            counts.append(len(told))
+            counts.append(len(captured))
     finally:
         event.remove(engine, "before_cursor_execute", note)
     assert counts[1] <= counts[0] <= 20
@@ -207,9 +207,9 @@ def test_a_broken_constraint_is_reported_without_the_row(world: World) -> None:
         rows = list(read_back(connection, Entry).values())
     with pytest.raises(IntegrityError) as broken, world.registry.database.writing() as connection:
         insert_many(connection, Entry, rows)
-    told = str(broken.value)
-    assert "R-1" not in told
-    assert str(recorded[0].entry_id) not in told
+    captured = str(broken.value)
+    assert "R-1" not in captured
+    assert str(recorded[0].entry_id) not in captured
     if not world.registry.database.embedded:
         assert getattr(broken.value.orig, "sqlstate", None) == "23505"
 

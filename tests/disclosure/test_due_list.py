@@ -208,10 +208,10 @@ def test_an_item_shows_missing_channels_and_days(office: World) -> None:
 
 def test_an_entry_received_after_its_deadline_is_marked_late(world: World) -> None:
     world.clock.set_day(date(2026, 12, 2))
-    fined(world, "told late", "2026-11-20")
-    fined(world, "told in time", "2026-11-23")
+    fined(world, "reported late", "2026-11-20")
+    fined(world, "reported in time", "2026-11-23")
     found = {item["source_ref"]: item["reported"] for item in due(world.api())}
-    assert found == {"told late": "late", "told in time": "on_time"}
+    assert found == {"reported late": "late", "reported in time": "on_time"}
 
 
 def test_an_ended_entry_is_not_due(world: World) -> None:

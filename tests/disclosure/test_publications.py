@@ -62,9 +62,9 @@ def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -
     assert answer.status_code == 200
     view = answer.json()
     assert (view["version"], view["seq"], answer.headers["ETag"]) == (2, 2, '"2"')
-    told = {item["channel"]: item for item in view["disclosure"]["channels"]}
+    by_channel = {item["channel"]: item for item in view["disclosure"]["channels"]}
     assert (
-        told[SITE].items()
+        by_channel[SITE].items()
         >= {
             "required": True,
             "published_on": "2026-11-21",
@@ -73,8 +73,8 @@ def test_a_publication_is_a_new_version_and_shown_on_its_channel(world: World) -
             "state": "on_time",
         }.items()
     )
-    assert told[SITE]["recorded_at"].endswith("Z")
-    assert told[CITY]["published_on"] is None
+    assert by_channel[SITE]["recorded_at"].endswith("Z")
+    assert by_channel[CITY]["published_on"] is None
     assert view["disclosure"]["state"] == "pending"
 
 

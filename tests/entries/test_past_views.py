@@ -73,8 +73,8 @@ def test_the_list_of_another_day_and_of_other_knowledge(
 
 def test_a_withdrawal_of_a_sealed_entry_shows_no_content(world: World) -> None:
     entry = world.record(remark="y")
-    told = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=build_publication())
-    assert told.status_code == 200
+    reported = world.api().post(f"/v1/entries/{entry['id']}/disclosures", json=build_publication())
+    assert reported.status_code == 200
     changed(world, entry, "revocations", SEAL)
     order = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
     for role in ("department", "operator"):

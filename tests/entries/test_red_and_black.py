@@ -47,8 +47,8 @@ def test_the_refusal_hides_the_department_of_the_black_entry(world: World) -> No
     entry = world.record()
     answer = world.api("department", "tax").post("/v1/entries", json=build_push(**TAX_RED))
     require_refused(answer, 409, "blacklisted_subject")
-    for told in (entry["id"], "wage_arrears", "human_resources", entry["decision"]["number"]):
-        assert told not in answer.text
+    for hidden in (entry["id"], "wage_arrears", "human_resources", entry["decision"]["number"]):
+        assert hidden not in answer.text
 
 
 def test_a_red_entry_is_refused_over_days_of_a_scheduled_black_one(world: World) -> None:

@@ -106,9 +106,9 @@ def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
     for export_format in EXPORT_PARSERS:
         export = pull(world, export_format)
         assert references(export) == IN_FORCE
-        told = {name: value for name, value in pinned.items() if name in export.trailer}
-        assert told == {"seq": 11} if export_format == "csv" else pinned
-        assert {name: export.trailer[name] for name in told} == told
+        expected_pin = {name: value for name, value in pinned.items() if name in export.trailer}
+        assert expected_pin == {"seq": 11} if export_format == "csv" else pinned
+        assert {name: export.trailer[name] for name in expected_pin} == expected_pin
         assert export.meta == (pinned if export_format == "json" else None)
 
 
@@ -375,10 +375,12 @@ def test_a_page_costs_what_it_holds_however_many_entries_there_are(
             day, filters=filters, caller=Caller(None, "-", role), statuses=statuses, seq=7
         )
         with world.registry.database.reading() as connection:
-            told = query.params(asked).compile(
+            statement = query.params(asked).compile(
                 dialect=connection.dialect, compile_kwargs={"literal_binds": True}
             )
-            plan = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {told}")]
+            plan = [
+                row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}")
+            ]
         assert plan[0].endswith(("(id>? AND id<?)", "(entry_id>? AND entry_id<?)")), plan
         assert not any(step.startswith("SCAN") for step in plan), plan
 

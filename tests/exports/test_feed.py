@@ -128,10 +128,10 @@ def test_what_was_never_public_is_never_mentioned_to_subscribers(world: World) -
     ]
     order(world, hidden[0], "exits", exited_on="2026-11-22")
     order(world, hidden[1], "revocations", reason_code="wrong_subject", revoked_on="2026-11-22")
-    told = world.api("subscriber").get(CHANGES)
-    assert told.json()["changes"] == []
-    assert told.json()["next_after"] == told.json()["head_seq"] == 4
-    assert not any(entry["id"] in told.text for entry in hidden)
+    answer_page = world.api("subscriber").get(CHANGES)
+    assert answer_page.json()["changes"] == []
+    assert answer_page.json()["next_after"] == answer_page.json()["head_seq"] == 4
+    assert not any(entry["id"] in answer_page.text for entry in hidden)
     assert [op for _, op, _ in changes(world)] == ["upsert"] * 4
     assert {row["void"] for row in snapshot(world).rows} == {True, False}
 
@@ -163,8 +163,8 @@ def test_subscribers_get_what_the_public_may_read_and_auditors_the_whole(world: 
     assert entry["responsible_persons"] == [{"role": "legal_representative", "name": "张某"}]
     for private in ("source_ref", "case_ref", "remark", "disclosure", "received_at", "HR-2026"):
         assert private not in public.text
-    for told in (public.text, whole.text):
-        assert PERSON_RESIDENT_ID not in told
+    for answer_page in (public.text, whole.text):
+        assert PERSON_RESIDENT_ID not in answer_page
     [entry] = [change["entry"] for change in whole.json()["changes"]]
     assert entry["source_ref"] == "HR-2026-000123"
     # Only the status changes with the day.
@@ -221,11 +221,11 @@ def test_a_red_entry_returns_when_a_black_term_ends(world: World) -> None:
     world.record(effective_until="2026-11-30")
     assert [op for _, op, _ in changes(world, "subscriber")] == ["upsert"] * 3
     world.clock.set_day(date(2026, 12, 1))
-    told = page(world, "subscriber", after=3)
-    assert told["as_of_day"] == "2026-12-01"
-    by_entry = {change["entry_id"]: change for change in told["changes"]}
+    answer_page = page(world, "subscriber", after=3)
+    assert answer_page["as_of_day"] == "2026-12-01"
+    by_entry = {change["entry_id"]: change for change in answer_page["changes"]}
     assert by_entry[honoured["id"]]["entry"]["status"] == "active"
-    assert sorted(change["op"] for change in told["changes"]) == ["remove", "upsert"]
+    assert sorted(change["op"] for change in answer_page["changes"]) == ["remove", "upsert"]
     assert [row["id"] for row in snapshot(world, "subscriber").rows] == [honoured["id"]]
 
 
@@ -242,10 +242,10 @@ def test_a_node_with_a_slow_clock_does_not_go_back_a_day(world: World) -> None:
     world.clock.set_day(date(2026, 11, 23))
     assert page(world)["head_seq"] == 2  # another node, where it is past midnight
     world.clock.set_day(TODAY)
-    told = page(world, "subscriber", after=1)
-    ops = [change["op"] for change in told["changes"]]
+    answer_page = page(world, "subscriber", after=1)
+    ops = [change["op"] for change in answer_page["changes"]]
     # It has either received the new day, or not reached that number yet.
-    assert (told["next_after"], ops) in [(2, ["remove"]), (1, [])]
+    assert (answer_page["next_after"], ops) in [(2, ["remove"]), (1, [])]
 
 
 @pytest.mark.parametrize("path", [CHANGES, SNAPSHOT])
@@ -266,9 +266,11 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
     with monkeypatch.context() as patched:
         patched.setattr(service, "record_status_changes_until_today", turned_meanwhile)
         if path == CHANGES:
-            told = page(world, "subscriber")
-            after = told["next_after"]
-            copy = {change["entry_id"] for change in told["changes"] if change["op"] == "upsert"}
+            answer_page = page(world, "subscriber")
+            after = answer_page["next_after"]
+            copy = {
+                change["entry_id"] for change in answer_page["changes"] if change["op"] == "upsert"
+            }
         else:
             read = snapshot(world, "subscriber")
             after, copy = read.trailer["seq"], {row["id"] for row in read.rows}
@@ -300,10 +302,10 @@ def test_next_after_moves_over_what_is_not_shown(world: World) -> None:
         recorded(world, serial, disclosure={"class": "restricted" if serial < 3 else "public"})
     after, shown = 0, []
     for expected in (1, 2, 3, 4):
-        told = page(world, "subscriber", after=after, limit=1)
-        after = told["next_after"]
-        shown.append(len(told["changes"]))
-        assert (after, told["head_seq"]) == (expected, 4)
+        answer_page = page(world, "subscriber", after=after, limit=1)
+        after = answer_page["next_after"]
+        shown.append(len(answer_page["changes"]))
+        assert (after, answer_page["head_seq"]) == (expected, 4)
     assert shown == [0, 0, 0, 1]
 
 
@@ -354,15 +356,15 @@ def test_pages_of_one_miss_nothing_while_others_write(
     def follow(role: str, after: int) -> int:
         while True:
             asked = {"after": after, "limit": 1, "epoch": 1}
-            told = orjson.loads(followers[role].get(CHANGES, params=asked).content)
-            for change in told["changes"]:
+            answer_page = orjson.loads(followers[role].get(CHANGES, params=asked).content)
+            for change in answer_page["changes"]:
                 numbers[role].append(change["seq"])
                 if change["op"] == "upsert":
                     copies[role][change["entry_id"]] = change["entry"]
                 else:
                     copies[role].pop(change["entry_id"], None)
-            after = int(told["next_after"])
-            if after == told["head_seq"] and writing.is_set():
+            after = int(answer_page["next_after"])
+            if after == answer_page["head_seq"] and writing.is_set():
                 return after
 
     with ThreadPoolExecutor(5) as pool:
@@ -417,8 +419,8 @@ def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: CommandR
         assert (document["epoch"], document["head_seq"]) == (2, 1)
         read = snapshot(world, role)
         assert [row["id"] for row in read.rows] == [entry["id"]]
-        told = page(world, role, after=read.trailer["seq"], epoch=read.trailer["epoch"])
-        assert (told["changes"], told["epoch"]) == ([], 2)
+        answer_page = page(world, role, after=read.trailer["seq"], epoch=read.trailer["epoch"])
+        assert (answer_page["changes"], answer_page["epoch"]) == ([], 2)
     [started] = records(world, "epoch_started")
     assert (started["target"], started["actor_name"]) == ("epoch/2", "command line")
 

@@ -165,6 +165,6 @@ def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
         assert "Traceback" not in served.log.read_text()
         with served.client(key) as api:
             trail = api.get("/v1/audit/records").json()["records"]
-            told = {record["action"] for record in trail if record["actor_name"] == "stalled"}
-            assert told == {"export_started"}
+            actions = {record["action"] for record in trail if record["actor_name"] == "stalled"}
+            assert actions == {"export_started"}
             assert pull(api, list="red").count == 0

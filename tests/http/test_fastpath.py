@@ -180,8 +180,8 @@ def test_long_answers_are_packed_where_asked_and_only_there(ways: Ways) -> None:
             if packed:
                 assert "Accept-Encoding" in answer.headers["Vary"]
                 assert len(raw) < len(gzip.decompress(raw)) / 3
-            told = json.loads(gzip.decompress(raw) if packed else raw)
-            assert "results" in told or told["code"] == "unknown_value"
+            decoded = json.loads(gzip.decompress(raw) if packed else raw)
+            assert "results" in decoded or decoded["code"] == "unknown_value"
         assert seen == ["gzip" if packed else None] * 2
 
 

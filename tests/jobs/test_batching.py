@@ -115,9 +115,9 @@ def test_who_asks_again_at_once_comes_along_with_those_who_wait() -> None:
 def test_the_failure_of_one_item_reaches_its_caller_alone() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.refusals[1] = KeyError("one")
-        told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
-        assert (told[0], told[2]) == (0, 4)
-        assert told[1] is office.refusals[1]
+        outcomes = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
+        assert (outcomes[0], outcomes[2]) == (0, 4)
+        assert outcomes[1] is office.refusals[1]
 
     assert run(scenario).groups == [[0, 1, 2]]
 
@@ -125,8 +125,8 @@ def test_the_failure_of_one_item_reaches_its_caller_alone() -> None:
 def test_the_failure_of_a_batch_reaches_its_callers_alone() -> None:
     async def scenario(office: Office, batcher: Batcher[int, int]) -> None:
         office.failure = OSError("away")
-        told = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
-        assert [type(one) for one in told] == [OSError] * 3
+        outcomes = await asyncio.gather(*map(batcher.submit, range(3)), return_exceptions=True)
+        assert [type(one) for one in outcomes] == [OSError] * 3
         office.failure = None
         assert await batcher.submit(5) == 10
 

@@ -84,9 +84,9 @@ def test_an_entry_has_its_source(world: World) -> None:
 
 def test_the_subject_has_its_recorded_data(world: World) -> None:
     world.record()
-    told = issue_report(world)["subject"]
-    assert (told["kind"], told["name"], told["recorded"]) == ("legal_person", BUILDER_NAME, True)
-    assert told["identifiers"] == [
+    shown = issue_report(world)["subject"]
+    assert (shown["kind"], shown["name"], shown["recorded"]) == ("legal_person", BUILDER_NAME, True)
+    assert shown["identifiers"] == [
         {"scheme": "org_code", "number": BUILDER_USCC[8:17]},
         {"scheme": "uscc", "number": BUILDER_USCC},
     ]
@@ -138,12 +138,12 @@ def test_every_version_has_its_action_and_reason(world: World) -> None:
     entry = world.record()
     correction = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
     order(world, entry, "corrections", correction)
-    told = the_entry(issue_report(world))
-    assert [(one["version"], one["action"], one["reason"]) for one in told["history"]] == [
+    shown = the_entry(issue_report(world))
+    assert [(one["version"], one["action"], one["reason"]) for one in shown["history"]] == [
         (1, "record", None),
         (2, "correct", "文号录入错误"),
     ]
-    assert told["reason"] == "拖欠农民工工资"
+    assert shown["reason"] == "拖欠农民工工资"
 
 
 def test_measures_have_their_legal_basis(world: World) -> None:
@@ -162,9 +162,9 @@ def test_objections_have_their_due_day(world: World) -> None:
     objection = order(
         world, entry, "objections", {"applicant": applicant, "grounds": "决定前已结清"}
     ).json()
-    told = the_entry(issue_report(world))
-    assert told["disputed"] is True
-    [case] = told["redress"]
+    shown = the_entry(issue_report(world))
+    assert shown["disputed"] is True
+    [case] = shown["redress"]
     assert case == {
         "id": objection["id"],
         "kind": "objection",
@@ -271,9 +271,9 @@ def test_an_exempt_entry_appears_in_summary(world: World) -> None:
         assert entry[name] is None, name
     for name in ("uses", "history", "redress", "responsible_persons"):
         assert entry[name] == [], name
-    told = str(report) + read_report_page(world, report)
-    assert "涉及商业秘密的事实" not in told
-    assert "枣人社列" not in told
+    shown = str(report) + read_report_page(world, report)
+    assert "涉及商业秘密的事实" not in shown
+    assert "枣人社列" not in shown
 
 
 def test_a_restricted_entry_is_complete_for_its_subject(world: World) -> None:

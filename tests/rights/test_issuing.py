@@ -284,11 +284,11 @@ def test_no_personal_number_is_stored_or_sent_in_clear(world: World) -> None:
     assert report["subject"]["identifiers"] == [
         {"scheme": "resident_id", "masked": f"{PERSON_RESIDENT_ID[:6]}************"}
     ]
-    told = answer.text + world.api().get(f"{answer.headers['Location']}/page").text
-    told += world.client(None).get(f"/v1/verifications/{report['verification_code']}").text
+    disclosed = answer.text + world.api().get(f"{answer.headers['Location']}/page").text
+    disclosed += world.client(None).get(f"/v1/verifications/{report['verification_code']}").text
     rows = str(kept(world)) + str(records(world, "own_report_issued"))
     for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[6:], PERSON_RESIDENT_ID[6:14]):
-        assert number not in told
+        assert number not in disclosed
         assert number not in rows
 
 

@@ -98,7 +98,7 @@ def full(world: World) -> dict[str, Any]:
 
 def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, Any]) -> None:
     text = Page(read_report_page(world, full)).text
-    for told in (
+    for phrase in (
         full["verification_code"],
         full["sha256"],
         full["report_id"],
@@ -121,7 +121,7 @@ def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, An
         full["rights"]["objection"]["zh"],
         full["rights"]["no_statement_of_credit"]["zh"],
     ):
-        assert told in text, told
+        assert phrase in text, phrase
 
 
 def test_every_label_is_in_chinese_and_english(world: World, full: dict[str, Any]) -> None:

@@ -54,15 +54,15 @@ def test_a_role_may_what_the_table_grants_and_nothing_else(
             headers={"If-Match": '"1"'},
         )
         assert answer.status_code < 500, (method, path, answer.text)
-        told = (role, method, path, answer.status_code)
+        context = (role, method, path, answer.status_code)
         if needed not in PERMISSIONS_BY_ROLE[role]:
-            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), told
+            assert (answer.status_code, answer.json()["code"]) == (403, "forbidden"), context
         elif needed is Permission.check_create and role is not Role.approver:
             # The present is for approvers; other roles re-examine the past with the same operation.
             past = api.request(method, fill_path_parameters(path), json=body | {"on": "2026-11-20"})
-            assert past.status_code == 200, told
+            assert past.status_code == 200, context
         else:
-            assert answer.status_code != 403 or answer.json()["code"] == "not_your_list", told
+            assert answer.status_code != 403 or answer.json()["code"] == "not_your_list", context
 
 
 @pytest.mark.parametrize("role", list(Role))

@@ -95,9 +95,9 @@ def test_killed_and_stopped_servers_and_workers_leave_every_row_recorded_once(
         assert len(first) == 1
         # A clerk asks meanwhile, and sees the rows that are recorded already.
         with served.client(asker) as other:
-            told = other.post("/v1/checks", json=build_check(build_question(build_uscc(0), None)))
-        assert told.status_code == httpx.codes.OK
-        assert told.json()["results"][0]["found"]
+            check = other.post("/v1/checks", json=build_check(build_question(build_uscc(0), None)))
+        assert check.status_code == httpx.codes.OK
+        assert check.json()["results"][0]["found"]
 
         kill_workers(first)
         wait_for(  # the server starts another
@@ -597,8 +597,8 @@ def test_a_stopped_worker_finishes_its_step_and_releases_the_file(
             signal.raise_signal(signal.SIGTERM)
         return plain(job, rows)
 
-    with monkeypatch.context() as told:
-        told.setattr(SubmissionJob, "prepare_proposals", propose)
+    with monkeypatch.context() as patched:
+        patched.setattr(SubmissionJob, "prepare_proposals", propose)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(KeyboardInterrupt):

@@ -60,8 +60,8 @@ def replace(api: httpx.Client, bodies: list[dict[str, Any]], **query: Any) -> Vi
 
 def changes(view: View) -> tuple[int, ...]:
     """Return the numbers of new, changed, unchanged, missing and active entries."""
-    told = view["changes"]
-    return tuple(told[name] for name in ("new", "changed", "unchanged", "missing", "standing"))
+    reported = view["changes"]
+    return tuple(reported[name] for name in ("new", "changed", "unchanged", "missing", "standing"))
 
 
 def history(api: httpx.Client, entry: View) -> list[tuple[str, str | None]]:
@@ -200,9 +200,9 @@ def test_nothing_is_done_unless_every_row_is_sound(
     for dry_run in (True, False):
         view = replace(api, bodies, dry_run=dry_run)
         assert (view["state"], view["problem"]["code"]) == ("refused", "rows_refused")
-        told = [each for each in view["results"] if each["outcome"] == "refused"]
-        assert [each["code"] for each in told] == [code]
-        assert told[0]["sentence"]
+        reported = [each for each in view["results"] if each["outcome"] == "refused"]
+        assert [each["code"] for each in reported] == [code]
+        assert reported[0]["sentence"]
         assert all(each["outcome"] != "exited" for each in view["results"])
     assert count_written_rows(world) == before
 
@@ -409,12 +409,12 @@ def test_a_correction_by_a_list_keeps_the_history_of_an_entry(
     world: World, api: httpx.Client
 ) -> None:
     entry = read_entries(api)["HR-1"]
-    told = api.post(
+    reported = api.post(
         f"/v1/entries/{entry['id']}/disclosures",
         json=build_publication(),
         headers={"If-Match": '"1"'},
     )
-    assert told.status_code == 200, told.text
+    assert reported.status_code == 200, reported.text
     persons = build_row(1)["responsible_persons"]
     persons[0]["identifier"]["number"] = build_resident_id(7)
     renamed = build_row(1, responsible_persons=persons)

@@ -106,15 +106,15 @@ def _lines(body: bytes) -> list[View]:
 
 
 def _facts(entry: View) -> View:
-    told = {name: value for name, value in entry.items() if name not in MADE}
+    facts = {name: value for name, value in entry.items() if name not in MADE}
     disclosure = {name: v for name, v in entry["disclosure"].items() if name not in MADE}
-    told["subject"] = {name: v for name, v in entry["subject"].items() if name != "id"}
+    facts["subject"] = {name: v for name, v in entry["subject"].items() if name != "id"}
     # An export masks the numbers of persons, so they cannot be imported.
-    told["responsible_persons"] = [
+    facts["responsible_persons"] = [
         {name: v for name, v in each.items() if name != "identifier"}
         for each in entry["responsible_persons"]
     ]
-    return told | {"disclosure": disclosure}
+    return facts | {"disclosure": disclosure}
 
 
 @pytest.fixture

@@ -167,8 +167,8 @@ def test_examples_are_shown_and_never_read(given: bytes) -> None:
 
 def test_the_notes_say_what_matters(given: bytes) -> None:
     notes = "\n".join(str(row[0]) for row in sheet(given, "说明"))
-    for told in ("7 个工作日", "每行填写一份决定", "以文本填写", "提交后", *RETURN_COLUMNS):
-        assert told in notes
+    for phrase in ("7 个工作日", "每行填写一份决定", "以文本填写", "提交后", *RETURN_COLUMNS):
+        assert phrase in notes
 
 
 def test_columns_without_choices_or_words_are_taken(given: bytes) -> None:

@@ -271,9 +271,9 @@ def test_the_operator_names_the_department_and_departments_send_for_themselves(
         (1, "accepted"),
         (2, "refused"),
     ]
-    view = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
-    assert read_outcomes(view) == [(1, "replayed"), (2, "refused")]
-    assert view["results"][1]["code"] == "department_differs"
+    own_view = submit_file(own, format_ndjson([named, build_row(4, department="civil_affairs")]))
+    assert read_outcomes(own_view) == [(1, "replayed"), (2, "refused")]
+    assert own_view["results"][1]["code"] == "department_differs"
     require_refused(send_file(own, b"{}", department="civil_affairs"), 403, "not_your_department")
     require_refused(
         send_file(operator, b"{}", department="nobody"), 422, "unknown_value", "?department"

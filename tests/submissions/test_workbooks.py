@@ -543,9 +543,9 @@ def test_the_child_may_not_write_files_nor_dump_its_memory() -> None:
     before = children()
     next(stream)
     (child,) = children() - before
-    told = Path(f"/proc/{child}/limits").read_text().splitlines()
+    limit_lines = Path(f"/proc/{child}/limits").read_text().splitlines()
     stream.close()  # type: ignore[attr-defined]
-    limits = {line[:26].strip(): line[26:].split()[0] for line in told}
+    limits = {line[:26].strip(): line[26:].split()[0] for line in limit_lines}
     assert limits["Max core file size"] == "0"
     assert limits["Max file size"] == "0"
     assert limits["Max cpu time"] == str(DEFAULT_LIMITS.cpu_seconds)
