@@ -36,7 +36,7 @@ def command(
 
 
 def refused(command: CommandRunner, *arguments: str) -> str:
-    """What is said on standard error by a command that must fail."""
+    """Run a command that must fail; return its standard error."""
     done = command(*arguments)
     assert (done.exit_code, done.stdout) == (1, ""), arguments
     assert done.stderr.startswith("redblack: ")
@@ -78,9 +78,9 @@ def test_keys_are_listed_without_themselves_and_revoked(
     assert refused(command, "keys", "revoke", columns[0]) == "redblack: no such key in use\n"
 
 
-def test_a_key_that_acts_for_nobody_is_refused(command: CommandRunner) -> None:
-    said = refused(command, "keys", "create", "--name", "x", "--role", "department")
-    assert said.startswith("redblack: A key of role department needs a department / ")
+def test_a_key_without_a_holder_is_refused(command: CommandRunner) -> None:
+    message = refused(command, "keys", "create", "--name", "x", "--role", "department")
+    assert message.startswith("redblack: A key of role department needs a department / ")
 
 
 def test_a_secret_key_file_is_private_and_never_overwritten(
@@ -159,9 +159,9 @@ def test_a_wrong_setting_is_named_and_not_repeated(
     command: CommandRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("REDBLACK_WRITE_SLOTS", "secret words")
-    said = refused(command, "db", "current")
-    assert said.startswith("redblack: REDBLACK_WRITE_SLOTS: ")
-    assert "secret words" not in said
+    message = refused(command, "db", "current")
+    assert message.startswith("redblack: REDBLACK_WRITE_SLOTS: ")
+    assert "secret words" not in message
 
 
 def test_a_database_or_key_file_that_is_away_is_a_sentence(
@@ -171,8 +171,8 @@ def test_a_database_or_key_file_that_is_away_is_a_sentence(
     assert refused(command, "keys", "list").endswith("nowhere.key does not exist\n")
     if backend == "postgresql":
         monkeypatch.delenv("REDBLACK_SECRET_KEY_FILE")
-        said = refused(command, "keys", "list")
-        assert said == "redblack: REDBLACK_SECRET_KEY_FILE is required on PostgreSQL\n"
+        message = refused(command, "keys", "list")
+        assert message == "redblack: REDBLACK_SECRET_KEY_FILE is required on PostgreSQL\n"
         monkeypatch.setenv("REDBLACK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
         for arguments in (["db", "current"], ["db", "upgrade"]):
             monkeypatch.setenv("REDBLACK_SECRET_KEY_FILE", str(tmp_path / "own.key"))
@@ -181,7 +181,7 @@ def test_a_database_or_key_file_that_is_away_is_a_sentence(
             assert "does not answer" in refused(command, *arguments)
 
 
-def test_without_a_command_it_tells_what_there_is(tmp_path: Path) -> None:
+def test_without_a_command_it_lists_the_commands(tmp_path: Path) -> None:
     done = run_redblack("--help", cwd=tmp_path)
     assert done.returncode == 0
     for word in ("serve", "db", "keys", "departments", "catalogue", "calendar", "export"):

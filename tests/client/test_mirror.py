@@ -1,6 +1,7 @@
-"""The reference consumer against a registry that misbehaves; the true one is in test_mirror_live.
+"""The reference consumer of a registry that misbehaves; test_mirror_live uses a real one.
 
-Whatever happens, the file holds what the registry said at one position, or says that it does not.
+In every case the file contains the state of the registry at one position, or reports that it does
+not.
 """
 
 import signal
@@ -39,7 +40,7 @@ BUSY = build_problem_response(
 
 @pytest.fixture
 def feed() -> FakeFeed:
-    """Five entries; a name of one holds what some readers of lines take for an end."""
+    """A feed of five entries; one name contains characters that some readers take for line ends."""
     made = FakeFeed()
     for number in range(5):
         made.put_entry(f"e{number}", entry_id=f"企业\u2028{number}", zeal=1, alpha=[1.5, None])
@@ -53,20 +54,20 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is made."""
+    """The pauses that were requested; none is made."""
     asked: list[float] = []
     monkeypatch.setattr(mirror, "sleep", asked.append)
     return asked
 
 
 def run(feed: FakeFeed, file: Path, key: str = KEY, url: str = ADDRESS, **options: Any) -> str:
-    """Bring the mirror up to date; gives its last line."""
+    """Update the mirror; return its last line."""
     transport = httpx.MockTransport(feed.handle_request)
     return list(run_mirror(url, file, key, transport=transport, **options))[-1]
 
 
 def held(file: Path) -> dict[str, Any]:
-    """What the file holds, read as anybody may."""
+    """Read the content of the file without the mirror."""
     with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
         rows = database.execute("SELECT id, body FROM entries").fetchall()
     return {name: orjson.loads(body) for name, body in rows}
@@ -79,12 +80,12 @@ def position(file: Path) -> dict[str, Any]:
 
 
 def bend(change: Callable[[dict[str, Any]], None]) -> ResponseOverride:
-    """The true page, but for one thing."""
+    """Return the true page with one change."""
 
     def bent(answer: httpx.Response) -> httpx.Response:
-        told = orjson.loads(answer.read())
-        change(told)
-        return httpx.Response(200, json=told)
+        outcome = orjson.loads(answer.read())
+        change(outcome)
+        return httpx.Response(200, json=outcome)
 
     return bent
 
@@ -92,9 +93,9 @@ def bend(change: Callable[[dict[str, Any]], None]) -> ResponseOverride:
 # --- following -------------------------------------------------------------
 
 
-def test_the_first_run_is_one_snapshot_and_a_look_at_the_feed(feed: FakeFeed, file: Path) -> None:
-    told = run(feed, file)
-    assert told == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+def test_the_first_run_reads_one_snapshot_and_the_feed(feed: FakeFeed, file: Path) -> None:
+    outcome = run(feed, file)
+    assert outcome == f"5 entries, seq 5, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
     assert feed.pop_requested_paths() == [SNAPSHOT, CHANGES]
     assert held(file) == feed.entries
     now = position(file)
@@ -107,7 +108,7 @@ def test_the_first_run_is_one_snapshot_and_a_look_at_the_feed(feed: FakeFeed, fi
     assert (now["proved_seq"], now["proved_on"], now["proved_sha256"]) == (
         5,
         feed.as_of_day,
-        told[-64:],
+        outcome[-64:],
     )
     assert now["proved_at"].endswith("Z")
     for path in file.parent.iterdir():
@@ -131,10 +132,11 @@ def test_changes_are_folded_page_by_page_and_proved_by_a_snapshot(
     feed.remove_entry("e0")
     feed.remove_entry("e8")
     feed.put_entry("e8", alpha=1)  # seen again
-    feed.add_invisible_change()  # nothing for this caller, but the position moves
-    told = run(feed, file)
+    feed.add_invisible_change()  # invisible for this caller, but the position changes
+    outcome = run(feed, file)
     assert (
-        told == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
+        outcome
+        == f"8 entries, seq {feed.seq}, day 2026-11-22, proved sha256 {feed.compute_sha256()}"
     )
     assert feed.pop_requested_paths() == [CHANGES, CHANGES, CHANGES, SNAPSHOT]
     assert held(file) == feed.entries
@@ -159,8 +161,8 @@ def test_without_proof_it_says_when_it_was_proved_last(feed: FakeFeed, file: Pat
     run(feed, file)
     feed.put_entry("e9")
     feed.pop_requested_paths()
-    told = run(feed, file, prove=False)
-    assert told == "6 entries, seq 6, day 2026-11-22, last proved at seq 5, day 2026-11-22"
+    outcome = run(feed, file, prove=False)
+    assert outcome == "6 entries, seq 6, day 2026-11-22, last proved at seq 5, day 2026-11-22"
     assert feed.pop_requested_paths() == [CHANGES]
 
 
@@ -181,15 +183,15 @@ def test_it_follows_and_is_proved_again_when_the_day_turns(
     kept.close()
 
 
-# --- a death at any moment ---------------------------------------------------
+# --- a kill at any moment ----------------------------------------------------
 
 
 class Died(BaseException):
-    """The process is no more."""
+    """Represents a process that was killed."""
 
 
 def dying(monkeypatch: pytest.MonkeyPatch, before: int) -> None:
-    """Let the process die before its n-th statement; what follows that is not carried out."""
+    """Kill the process before its n-th statement; later ones are not executed."""
 
     class Mortal(sqlite3.Connection):
         left = before
@@ -237,7 +239,7 @@ def test_it_may_die_before_any_statement_and_goes_on(
         before = dict(feed.entries)
         happens(feed)
 
-    def said_at(epoch: int, seq: int) -> dict[str, Any]:
+    def entries_at(epoch: int, seq: int) -> dict[str, Any]:
         if epoch == 2:
             return feed.entries
         entries = dict(before)
@@ -260,15 +262,15 @@ def test_it_may_die_before_any_statement_and_goes_on(
                 break
             except Died:
                 deaths += 1
-        if happens is not None:  # what is there is what the registry said at that position
+        if happens is not None:  # the content is that of the registry at this position
             now = position(file)
-            assert held(file) == said_at(now["epoch"], now["after"])
+            assert held(file) == entries_at(now["epoch"], now["after"])
         assert run(feed, file).endswith(f"proved sha256 {feed.compute_sha256()}")
         assert held(file) == feed.entries
     assert deaths > 20
 
 
-# --- where the feed does not lead on -----------------------------------------
+# --- a feed that cannot be continued -----------------------------------------
 
 
 @pytest.mark.parametrize("reason", ["epoch", "restored", "too old"])
@@ -312,7 +314,7 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(
         assert reader.execute("SELECT count(*) FROM entries WHERE id = 'e7'").fetchone() == (1,)
 
 
-def test_a_feed_that_is_always_gone_is_not_asked_for_ever(feed: FakeFeed, file: Path) -> None:
+def test_a_feed_that_is_always_gone_ends_the_run(feed: FakeFeed, file: Path) -> None:
     feed.oldest_seq = 10**6
     with pytest.raises(MirrorError, match="no snapshot leads on: 410 feed_gone: The feed does"):
         run(feed, file)
@@ -392,17 +394,17 @@ def test_a_page_that_does_not_follow_on_changes_nothing(feed: FakeFeed, file: Pa
     for name in ("e5", "e6", "e7", "e8"):
         feed.put_entry(name)
     bends: list[Callable[[dict[str, Any]], None]] = [
-        lambda told: told.update(epoch=2),
-        lambda told: told["changes"].reverse(),
-        lambda told: told["changes"][0].update(seq=5),
-        lambda told: told.update(next_after=7),
-        lambda told: told.update(next_after=5, changes=[]),
-        lambda told: told.update(next_after="9"),
-        lambda told: told.pop("as_of_day"),
-        lambda told: told["changes"][0].update(op="delete"),
-        lambda told: told["changes"][1].update(entry_id="e1"),
-        lambda told: told["changes"][2].update(entry=None),
-        lambda told: told.update(changes=None),
+        lambda outcome: outcome.update(epoch=2),
+        lambda outcome: outcome["changes"].reverse(),
+        lambda outcome: outcome["changes"][0].update(seq=5),
+        lambda outcome: outcome.update(next_after=7),
+        lambda outcome: outcome.update(next_after=5, changes=[]),
+        lambda outcome: outcome.update(next_after="9"),
+        lambda outcome: outcome.pop("as_of_day"),
+        lambda outcome: outcome["changes"][0].update(op="delete"),
+        lambda outcome: outcome["changes"][1].update(entry_id="e1"),
+        lambda outcome: outcome["changes"][2].update(entry=None),
+        lambda outcome: outcome.update(changes=None),
     ]
     for change in bends:
         feed.overrides = [bend(change)]
@@ -418,9 +420,9 @@ def test_a_page_that_does_not_follow_on_changes_nothing(feed: FakeFeed, file: Pa
 # --- the proof -------------------------------------------------------------------
 
 
-def test_a_mirror_that_differs_is_told_loudly_and_marked(feed: FakeFeed, file: Path) -> None:
+def test_a_mirror_that_differs_is_reported_and_marked(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
-    feed.entries["e1"] = {"id": "e1", "changed": "and never told"}
+    feed.entries["e1"] = {"id": "e1", "changed": "and never sent"}
     for _ in range(2):
         with pytest.raises(MirrorError, match="THE MIRROR IS NOT WHAT THE REGISTRY SAYS") as failed:
             run(feed, file)
@@ -431,7 +433,7 @@ def test_a_mirror_that_differs_is_told_loudly_and_marked(feed: FakeFeed, file: P
     assert run(feed, file, prove=False) == "5 entries, seq 5, day 2026-11-22, not proved"
 
 
-def test_what_somebody_else_wrote_into_the_file_does_not_pass(feed: FakeFeed, file: Path) -> None:
+def test_foreign_content_of_the_file_does_not_pass(feed: FakeFeed, file: Path) -> None:
     run(feed, file)
     for statement in (
         "UPDATE entries SET body = CAST('{\"id\":\"e1\"}' AS BLOB) WHERE id = 'e1'",
@@ -458,22 +460,22 @@ def test_a_registry_that_moves_is_folded_and_asked_again(feed: FakeFeed, file: P
     assert held(file) == feed.entries
 
 
-def test_a_registry_that_never_stands_still_is_neither_right_nor_wrong(
+def test_a_registry_that_always_changes_gives_no_verdict(
     feed: FakeFeed, file: Path, pauses: list[float], capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(feed, file)
     feed.after_page = lambda: feed.put_entry(f"m{feed.seq}")
-    said = "could not prove: the registry does not stand still"
-    with pytest.raises(MirrorNotProved, match=said) as unproved:
+    message = "could not prove: the registry does not stand still"
+    with pytest.raises(MirrorNotProved, match=message) as unproved:
         run(feed, file)
     assert unproved.value.exit_code == 3
-    assert position(file)["proved_seq"] == 5  # what was proved before stays proved
-    # Who follows goes on following, and is told.
+    assert position(file)["proved_seq"] == 5  # a proved position stays proved
+    # A follower continues, and reports it.
     kept = run_mirror(
         ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request)
     )
     assert "last proved at seq 5" in next(kept)
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     feed.after_page = lambda: None
     assert next(kept).endswith(f"proved sha256 {feed.compute_sha256()}")
     kept.close()
@@ -495,13 +497,13 @@ def test_it_asks_again_while_that_may_help_and_honours_retry_after(
         BUSY,
     ]
     assert run(feed, file).endswith(feed.compute_sha256())
-    assert pauses == [1, 7, 4, 8, 1, 7]  # the longer of its own pause and what was asked for
-    said = capsys.readouterr().err
-    assert "refused; again in 1 s" in said
-    assert "503 busy: Too many writers wait; try again shortly; again in 7 s" in said
-    assert "502 Bad Gateway; again in 8 s" in said
-    assert "ReadTimeout; again in 1 s" in said
-    assert KEY not in said
+    assert pauses == [1, 7, 4, 8, 1, 7]  # the longer of its own pause and the requested one
+    message = capsys.readouterr().err
+    assert "refused; again in 1 s" in message
+    assert "503 busy: Too many writers wait; try again shortly; again in 7 s" in message
+    assert "502 Bad Gateway; again in 8 s" in message
+    assert "ReadTimeout; again in 1 s" in message
+    assert KEY not in message
 
 
 def test_its_patience_has_an_end_and_its_pauses_a_length(
@@ -519,7 +521,7 @@ def test_its_patience_has_an_end_and_its_pauses_a_length(
     assert run(feed, file, max_wait_seconds=0).endswith(feed.compute_sha256())
 
 
-def test_a_snapshot_that_dies_on_the_way_begins_anew(
+def test_a_broken_snapshot_starts_again(
     feed: FakeFeed, file: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mirror, "BATCH_LINES", 2)
@@ -547,7 +549,7 @@ def test_a_refusal_ends_it_at_once_with_the_registry_s_sentence(
     feed.pop_requested_paths()
     with pytest.raises(MirrorError, match="302 Found"):
         run(feed, file)
-    assert len(feed.pop_requested_paths()) == 1  # the key is not carried elsewhere
+    assert len(feed.pop_requested_paths()) == 1  # the key is not sent to another host
     assert pauses == []
 
 
@@ -573,9 +575,9 @@ def test_files_of_others_are_refused_and_left_as_they_are(feed: FakeFeed, tmp_pa
         database.execute("CREATE TABLE entries (id TEXT, body BLOB)")
     text = tmp_path / "text"
     text.write_text("somebody's work\n" * 99)
-    for path, said in ((other, "something else"), (text, "not a database")):
+    for path, message in ((other, "something else"), (text, "not a database")):
         before = path.read_bytes()
-        with pytest.raises(MirrorError, match=said):
+        with pytest.raises(MirrorError, match=message):
             run(feed, path)
         assert path.read_bytes() == before
     assert feed.requests == []
@@ -669,7 +671,7 @@ def test_the_command_prints_one_line_and_ends_with_its_code(
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_follower_ends_cleanly_when_told_to(
+def test_a_follower_stops_cleanly_on_a_signal(
     feed: FakeFeed, file: Path, sent: signal.Signals
 ) -> None:
     with serve_feed(feed) as address:

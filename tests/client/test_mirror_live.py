@@ -1,4 +1,4 @@
-"""The reference consumer against the registry itself: folded, the feed is the snapshot."""
+"""The reference consumer of a real registry: applying the feed gives the snapshot."""
 
 import fcntl
 import hashlib
@@ -40,7 +40,7 @@ def key_of(world: World, role: str) -> str:
 
 
 def mirrored(world: World, home: Path) -> dict[str, str]:
-    """Bring a mirror for each role up to date; each proves itself. Gives their last words."""
+    """Update a mirror for each role; each proves itself. Return their last lines."""
     return {
         role: list(run_mirror(world.address, home / f"{role}.sqlite", key_of(world, role)))[-1]
         for role in ROLES
@@ -77,7 +77,7 @@ def test_an_entry_comes_and_goes_as_its_reader_may_see_it(world: World, tmp_path
     assert held(tmp_path, "auditor")[entry["id"]]["void"] is True
 
 
-# --- days that nobody looked at the feed ------------------------------------------
+# --- days without a read of the feed ----------------------------------------------
 
 
 BACKDATED = {
@@ -87,28 +87,28 @@ BACKDATED = {
 
 
 @pytest.mark.parametrize("name", BACKDATED)
-def test_a_change_after_the_day_turned_and_before_anybody_looked(
+def test_a_change_after_midnight_before_the_first_read(
     world: World, tmp_path: Path, name: str
 ) -> None:
     honoured = world.record(**build_red_changes(effective_until="2027-06-01"))
     entry = world.record(effective_until="2026-11-30")
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "suspended"
-    world.clock.set_day(date(2026, 12, 2))  # the black entry is over, and nobody was told yet
+    world.clock.set_day(
+        date(2026, 12, 2)
+    )  # the black entry has ended, and no follower has read it yet
     order(world, entry, name, **BACKDATED[name])
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[honoured["id"]]["status"] == "active"
 
 
-def test_a_node_whose_clock_is_behind_tells_nothing_of_yesterday(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_node_with_a_slow_clock_does_not_send_yesterday(world: World, tmp_path: Path) -> None:
     entry = world.record(effective_until="2026-11-22")
     mirrored(world, tmp_path)
     world.clock.set_day(date(2026, 11, 23))
     mirrored(world, tmp_path)
     assert held(tmp_path, "auditor")[entry["id"]]["status"] == "expired"
-    world.clock.set_day(date(2026, 11, 22))  # the next answer comes from there
+    world.clock.set_day(date(2026, 11, 22))  # the next answer comes from that node
     mirrored(world, tmp_path)
     order(world, entry, "corrections", reason="更正", changes={"remark": "更正后"})
     mirrored(world, tmp_path)
@@ -139,8 +139,8 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
         if chance.random() < 0.15:
             mirrored(world, tmp_path)
             looks += 1
-    told = mirrored(world, tmp_path)
-    print(looks, told, sorted(office.response_counts.items()))
+    last_lines = mirrored(world, tmp_path)
+    print(looks, last_lines, sorted(office.response_counts.items()))
     done = {deed for (deed, status) in office.response_counts if status < 300}
     assert {"push black", "push red", "push penalty", "corrections", "exits"} <= done
 
@@ -151,9 +151,7 @@ def test_random_histories_on_random_days_fold_to_the_snapshot(
 KILLS = 5
 
 
-def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
-    world: World, tmp_path: Path
-) -> None:
+def test_a_killed_mirror_continues_and_equals_the_snapshot(world: World, tmp_path: Path) -> None:
     chance = random.Random(11)
     office = RandomDepartment(world.api(), chance, world.clock.today, subject_count=60)
     for _ in range(120):
@@ -176,7 +174,7 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
     try:
         for round_ in range(KILLS):
             if round_ % 3 == 2:
-                start_epoch(world.registry)  # so that whole snapshots are loaded meanwhile
+                start_epoch(world.registry)  # so that complete snapshots are loaded meanwhile
             mirrors = {role: started(world, tmp_path, role) for role in ROLES}
             await_work(tmp_path, mirrors)
             for process in mirrors.values():
@@ -214,7 +212,7 @@ def test_a_mirror_killed_at_any_moment_goes_on_and_ends_as_the_snapshot(
 
 
 def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
-    """A mirror that follows."""
+    """Start a mirror that follows."""
     return subprocess.Popen(
         [
             REDBLACK_COMMAND,
@@ -233,7 +231,7 @@ def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
 
 
 def await_work(home: Path, mirrors: dict[str, subprocess.Popen[str]]) -> None:
-    """Until each of them holds its file: what is killed before that proves nothing."""
+    """Wait until each of them has its file: an earlier kill proves nothing."""
     give_up = time.monotonic() + 30
     for role, process in mirrors.items():
         while not is_kept(home / f"{role}.sqlite-lock"):
@@ -254,10 +252,10 @@ def is_kept(lock: Path) -> bool:
 
 
 def position_of(home: Path, role: str) -> int | None:
-    """Where a mirror stands; None where it died before it stood anywhere."""
+    """Return the position of a mirror; None if it was killed before it had one."""
     with closing(sqlite3.connect(home / f"{role}.sqlite")) as database:
         try:
             row = database.execute("SELECT after FROM position").fetchone()
-        except sqlite3.OperationalError:  # no such table yet
+        except sqlite3.OperationalError:  # the table does not exist yet
             return None
     return None if row is None else row[0]

@@ -1,6 +1,6 @@
-"""The client of a department against a registry that misbehaves.
+"""The client of a department with a registry that misbehaves.
 
-Whatever happens on the way, the file is recorded, or whoever sent it knows that it is not.
+In every case the file is recorded, or its sender gets an error.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ LOOK, RESULTS, WORKBOOK = f"{HOME}/{NAME}", f"{HOME}/{NAME}/results", f"{HOME}/{
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Reads requests for a desk, and answers as it says."""
+    """Reads requests for a `Desk`, and sends its answers."""
 
     desk: "Desk"
 
@@ -53,7 +53,7 @@ class Handler(BaseHTTPRequestHandler):
     def reply(
         self, status: int, body: bytes, headers: dict[str, str] | None = None, *, short: int = 0
     ) -> None:
-        """Answer; `short` bytes of what was promised are never sent."""
+        """Answer; the last `short` bytes of the declared length are never sent."""
         self.send_response(status)
         for name, value in (headers or {}).items():
             self.send_header(name.replace("_", "-"), value)
@@ -61,15 +61,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) - short])
 
-    def tell(self, status: int, told: Any, **headers: str) -> None:
-        self.reply(status, orjson.dumps(told), headers)
+    def reply_json(self, status: int, content: Any, **headers: str) -> None:
+        self.reply(status, orjson.dumps(content), headers)
 
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, *_: object) -> None:
-        """Who hangs up in the middle does it on purpose here."""
+        """A closed connection is intended here."""
 
 
 Act = Callable[[Handler], None]
@@ -86,7 +86,7 @@ class Desk:
     instead: list[Act | None] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     posted: list[tuple[dict[str, str], dict[str, str], str]] = field(default_factory=list)
-    """Query, headers and SHA-256 of what arrived whole."""
+    """Query, headers and SHA-256 of every complete upload."""
     look_after: str = ""
     port: int = 0
     _server: Server | None = None
@@ -132,11 +132,11 @@ class Desk:
             case "POST", "/v1/submissions":
                 self._take(handler, query)
             case "GET", "/v1/submissions":
-                handler.tell(200, {"submissions": [], "next": None})
+                handler.reply_json(200, {"submissions": [], "next": None})
             case "GET", place if place == LOOK:
-                told = self.later.pop(0) if len(self.later) > 1 else self.later[0]
+                fields = self.later.pop(0) if len(self.later) > 1 else self.later[0]
                 after = {"Retry_After": self.look_after} if self.look_after else {}
-                handler.tell(200, told, **after)
+                handler.reply_json(200, fields, **after)
             case "GET", place if place == RESULTS:
                 assert query == {"outcome": "refused"}
                 handler.reply(200, self.results())
@@ -156,13 +156,13 @@ class Desk:
         assert handler.headers["Content-Digest"] == promised
         self.posted.append((query, dict(handler.headers), digest.hexdigest()))
         accepted = bool(self.later)
-        handler.tell(
+        handler.reply_json(
             202 if accepted else 200, self.first | {"sha256": digest.hexdigest()}, Location=LOOK
         )
 
 
-def view(state: str = "done", **told: Any) -> dict[str, Any]:
-    """A submission as the registry tells it; counts among `told` are its progress."""
+def view(state: str = "done", **fields: Any) -> dict[str, Any]:
+    """Build the view of a submission; counts among `fields` are its progress."""
     progress = {
         "rows_read": 0,
         "accepted": 0,
@@ -174,19 +174,19 @@ def view(state: str = "done", **told: Any) -> dict[str, Any]:
         "rows_per_second": None,
         "remaining_seconds": None,
     }
-    progress |= {name: told.pop(name) for name in list(told) if name in progress}
+    progress |= {name: fields.pop(name) for name in list(fields) if name in progress}
     plain = {"id": NAME, "state": state, "dry_run": False, "sha256": None, "held_until": None}
-    return plain | {"problem": None, "results": None, "progress": progress} | told
+    return plain | {"problem": None, "results": None, "progress": progress} | fields
 
 
 def problem(status: int, code: str, detail: str, *faults: Any, **headers: str) -> Act:
-    told: dict[str, Any] = {"code": code, "detail": detail, "status": status}
+    fields: dict[str, Any] = {"code": code, "detail": detail, "status": status}
     if faults:
-        told |= {"errors": faults, "submission_id": NAME}
+        fields |= {"errors": faults, "submission_id": NAME}
 
     def act(handler: Handler) -> None:
         handler.rfile.read(int(handler.headers.get("Content-Length") or 0))
-        handler.tell(status, told, **headers)
+        handler.reply_json(status, fields, **headers)
 
     return act
 
@@ -196,7 +196,7 @@ def replying(body: bytes, *, short: int = 0, status: int = 200, **headers: str) 
 
 
 def hang_up_after(count: int) -> Act:
-    """Read so many bytes of the body, and be gone."""
+    """Read this part of the body, then close the connection."""
 
     def act(handler: Handler) -> None:
         handler.rfile.read(count)
@@ -204,7 +204,7 @@ def hang_up_after(count: int) -> Act:
     return act
 
 
-def refusal(row: int, **told: Any) -> dict[str, Any]:
+def refusal(row: int, **fields: Any) -> dict[str, Any]:
     plain = {
         "row": row,
         "source_ref": f"HR-{row}",
@@ -216,12 +216,12 @@ def refusal(row: int, **told: Any) -> dict[str, Any]:
         "sentence_en": "The check digit does not match",
         "errors": [],
     }
-    return plain | told
+    return plain | fields
 
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    """Ten rows of which all are accepted at once."""
+    """A desk that accepts all ten rows at once."""
     made = Desk(first=view(rows_read=10, accepted=10))
     made.start()
     yield made
@@ -237,7 +237,7 @@ def file(tmp_path: Path) -> Path:
 
 @dataclass
 class Sent:
-    """What a delivery left behind."""
+    """The result of a push."""
 
     code: int
     lines: list[str]
@@ -248,7 +248,7 @@ class Sent:
 
 @pytest.fixture
 def send(desk: Desk, file: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Sent]:
-    """Deliver without pausing; `during` is told of every pause that would have been made."""
+    """Push without pausing; `during` is called for every pause."""
 
     def run(
         path: Path = file,
@@ -282,7 +282,7 @@ def send(desk: Desk, file: Path, capsys: pytest.CaptureFixture[str]) -> Callable
 Send = Callable[..., Sent]
 
 
-# --- what is sent --------------------------------------------------------------
+# --- the request ---------------------------------------------------------------
 
 
 def test_a_small_file_is_answered_at_once(desk: Desk, file: Path, send: Send) -> None:
@@ -395,14 +395,14 @@ def test_a_file_replaced_meanwhile_is_another_delivery(desk: Desk, file: Path, s
     assert desk.posted[0][2] == hashlib.sha256(first).hexdigest()
 
 
-# --- a way that is bad ------------------------------------------------------------
+# --- bad connections --------------------------------------------------------------
 
 
 def test_a_connection_that_breaks_during_the_upload_is_no_matter(
     desk: Desk, tmp_path: Path, send: Send
 ) -> None:
     path = tmp_path / "rows.ndjson"
-    path.write_bytes(b"{}\n" * 300_000)  # more than the buffers of a connection hold
+    path.write_bytes(b"{}\n" * 300_000)  # more than the buffers of a connection can hold
     desk.instead = [hang_up_after(100_000), hang_up_after(0), hang_up_after(900_000)]
     sent = send(path)
     assert (sent.code, sent.pauses) == (0, [1, 2, 4])
@@ -410,7 +410,7 @@ def test_a_connection_that_breaks_during_the_upload_is_no_matter(
     assert sent.err.count("again in") == 3
 
 
-def test_it_waits_as_long_as_it_is_told(desk: Desk, send: Send) -> None:
+def test_it_waits_for_the_requested_time(desk: Desk, send: Send) -> None:
     desk.instead = [
         problem(503, "busy", "写入繁忙", Retry_After="7"),
         problem(429, "too_many_attempts", "请稍后", Retry_After="1"),
@@ -427,7 +427,7 @@ def test_it_waits_as_long_as_it_is_told(desk: Desk, send: Send) -> None:
 def test_an_instant_to_come_back_at_is_honoured(desk: Desk, send: Send) -> None:
     desk.instead = [problem(503, "busy", "x", Retry_After="Thu, 01 Jan 2099 00:00:00 GMT")]
     sent = send()
-    assert (sent.code, sent.pauses) == (1, [])  # beyond all patience
+    assert (sent.code, sent.pauses) == (1, [])  # longer than every timeout
     assert sent.failed == "the registry does not answer / 平台无应答: 503 busy: x"
 
 
@@ -486,7 +486,7 @@ def test_it_looks_as_often_as_it_is_asked_to(desk: Desk, send: Send) -> None:
     assert send().pauses == [0.5, 60]
 
 
-def test_progress_is_told_now_and_then_only(desk: Desk, send: Send) -> None:
+def test_progress_is_printed_only_at_intervals(desk: Desk, send: Send) -> None:
     desk.first = view("queued")
     desk.later = [*[view("running")] * 50, view()]
     assert send().err == ""
@@ -506,7 +506,7 @@ def test_a_restart_in_the_middle_is_sat_out(desk: Desk, send: Send) -> None:
     sent = send(during=restart)
     assert sent.code == 0
     assert sent.pauses == [0.5, 1, 1, 2, 4, 8, 2]
-    assert len(desk.posted) == 1  # it goes on by itself; nothing is sent again
+    assert len(desk.posted) == 1  # the client continues by itself; nothing is sent again
     assert sent.lines[-1].count("accepted 接受 10") == 1
 
 
@@ -521,7 +521,7 @@ def test_a_submission_that_the_registry_lost_ends_it(desk: Desk, send: Send) -> 
 # --- rows that were refused --------------------------------------------------------
 
 
-def test_refused_rows_are_told_and_their_answers_kept_as_they_came(
+def test_refused_rows_are_printed_and_their_answers_kept_unchanged(
     desk: Desk, tmp_path: Path, send: Send
 ) -> None:
     desk.first = view(rows_read=10, accepted=8, refused=2)
@@ -580,7 +580,7 @@ def test_results_without_their_trailer_are_fetched_again(
     whole = desk.results()
     lines = whole.splitlines(keepends=True)
     broken: list[Act] = [
-        replying(b"".join(lines[:2])),  # ends well, and too soon
+        replying(b"".join(lines[:2])),  # a valid end, but too early
         replying(whole[:-1]),
         replying(whole, short=len(lines[-1]) + 9),
         replying(b""),
@@ -605,7 +605,7 @@ def test_results_that_never_come_whole_leave_nothing_behind(
     assert sent.code == 1
     assert sent.failed.endswith("the results broke off before their trailer")
     assert not kept.exists()
-    assert "refused 拒绝 1" in sent.lines[-1]  # what was recorded is told all the same
+    assert "refused 拒绝 1" in sent.lines[-1]  # the recorded rows are still printed
 
 
 def test_the_refused_rows_come_as_a_workbook(desk: Desk, tmp_path: Path, send: Send) -> None:
@@ -635,7 +635,7 @@ def test_files_that_would_be_written_are_looked_at_first(
     lines = tmp_path / "rows.ndjson"
     lines.write_bytes(b"{}\n")
     new = tmp_path / "new"
-    for options, said in (
+    for options, message in (
         ({"results": file}, "exists; name another file"),
         ({"refused_workbook": file}, "exists; name another file"),
         ({"results": tmp_path / "nowhere" / "x"}, "is no directory"),
@@ -643,11 +643,11 @@ def test_files_that_would_be_written_are_looked_at_first(
         ({"path": lines, "refused_workbook": new}, "made for .csv and .xlsx"),
     ):
         sent = send(**options)
-        assert (sent.code, said in sent.failed) == (1, True), sent.failed
+        assert (sent.code, message in sent.failed) == (1, True), sent.failed
     assert desk.asked == []
 
 
-# --- how it ends -----------------------------------------------------------------
+# --- exit codes ------------------------------------------------------------------
 
 
 def test_a_wrong_key_ends_it_at_once(desk: Desk, tmp_path: Path, send: Send) -> None:
@@ -659,10 +659,10 @@ def test_a_wrong_key_ends_it_at_once(desk: Desk, tmp_path: Path, send: Send) -> 
     large = tmp_path / "large.csv"
     large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     assert send(large, key="rbk_wrong").code == 1
-    assert desk.asked == [f"GET {HOME}"]  # nothing of it was sent
+    assert desk.asked == [f"GET {HOME}"]  # no part was sent
 
 
-def test_a_key_that_may_not_look_may_send(desk: Desk, tmp_path: Path, send: Send) -> None:
+def test_a_key_without_read_permission_may_send(desk: Desk, tmp_path: Path, send: Send) -> None:
     large = tmp_path / "large.csv"
     large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     desk.instead = [problem(503, "busy", "x"), problem(403, "forbidden", "无此权限")]
@@ -699,22 +699,22 @@ WHY = {
 }
 
 
-def test_a_refusal_in_the_background_is_told_in_both_languages(desk: Desk, send: Send) -> None:
-    said = {"sentence": "没有表头", "sentence_en": "No header"}
-    fault = {"pointer": "", "code": "no_header", **said}
+def test_a_refusal_in_the_background_is_printed_in_both_languages(desk: Desk, send: Send) -> None:
+    sentences = {"sentence": "没有表头", "sentence_en": "No header"}
+    fault = {"pointer": "", "code": "no_header", **sentences}
     desk.first = view("queued")
     desk.later = [view("refused", problem=WHY | {"errors": [fault]})]
     sent = send(results=Path("never.ndjson"))
     assert sent.code == 1
-    told = f"submission {NAME} was refused as a whole / 整体退回"
+    prefix = f"submission {NAME} was refused as a whole / 整体退回"
     assert sent.failed.splitlines() == [
-        f"{told}: unreadable_file: It cannot be read / 文件无法读取",
+        f"{prefix}: unreadable_file: It cannot be read / 文件无法读取",
         "  : No header / 没有表头 (no_header)",
     ]
     assert not Path("never.ndjson").exists()
 
 
-def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: Send) -> None:
+def test_all_or_nothing_prints_the_rows_that_prevented_it(desk: Desk, send: Send) -> None:
     desk.first = view("refused", rows_read=10, refused=1, problem=WHY)
     desk.refusals = [refusal(4)]
     sent = send(options=PushOptions(commit="all_or_nothing"))
@@ -723,7 +723,7 @@ def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: S
 
 
 @pytest.mark.parametrize(
-    ("told", "code", "said"),
+    ("last_view", "code", "message"),
     [
         (view("held", held_until="2026-11-24T02:00:00Z", refused=3), 4, "until 2026-11-24T02:00:"),
         (view("held"), 4, "a second person's approval / "),
@@ -740,13 +740,13 @@ def test_all_or_nothing_tells_the_rows_that_stood_against_it(desk: Desk, send: S
     ],
 )
 def test_every_end_has_its_code(
-    desk: Desk, send: Send, told: dict[str, Any], code: int, said: str
+    desk: Desk, send: Send, last_view: dict[str, Any], code: int, message: str
 ) -> None:
-    desk.first, desk.later = view("queued"), [view("reversing"), told]
+    desk.first, desk.later = view("queued"), [view("reversing"), last_view]
     desk.refusals = [refusal(2)]
     sent = send()
     assert sent.code == code
-    assert said in sent.failed
+    assert message in sent.failed
     assert (f"GET {RESULTS}" in desk.asked) == (code == 3)
 
 
@@ -781,11 +781,11 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
 
     whole = {"mode": "replace", "department": "human_resources", "reason": "年度更新", "rows": 4}
     held = push(*submission_files.build_rows(4), **whole)
-    [told] = world.api().get(HOME, params={"state": "held"}).json()["submissions"]
+    [pending] = world.api().get(HOME, params={"state": "held"}).json()["submissions"]
     assert held.code == 4
-    assert f"submission {told['id']} is held" in held.failed
-    assert f" until {told['held_until']} / 截止 {told['held_until']}" in held.failed
-    assert told["held_until"].startswith("2026-11-")
+    assert f"submission {pending['id']} is held" in held.failed
+    assert f" until {pending['held_until']} / 截止 {pending['held_until']}" in held.failed
+    assert pending["held_until"].startswith("2026-11-")
 
     short = push(*submission_files.build_rows(2), rows=3)
     assert (short.code, "已完成，但: row_count_differs: " in short.failed) == (1, True)
@@ -800,7 +800,7 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
     assert "no_header_row: " in refused.failed
     assert "submission " in refused.failed
     assert "前 10 行中未找到表头" in refused.failed
-    # A problem document speaks one language, a submission both.
+    # A problem document has one language, a submission both.
     assert ("No row of headings" in refused.failed) == (not at_once)
 
 
@@ -808,7 +808,7 @@ def test_each_code_is_an_error_of_its_own() -> None:
     assert (PushError.exit_code, RowsRefused.exit_code, ApprovalPending.exit_code) == (1, 3, 4)
 
 
-def test_what_is_no_registry_is_told_so(desk: Desk, send: Send) -> None:
+def test_another_server_is_reported_as_no_registry(desk: Desk, send: Send) -> None:
     for body in (b"<html>", b"[]", b"{}", b'{"id":1,"state":"done","progress":{"refused":"x"}}'):
         desk.instead = [replying(body)]
         sent = send()
@@ -845,14 +845,16 @@ def test_an_address_that_would_carry_a_secret_is_refused(send: Send) -> None:
         assert "secret" not in sent.failed
 
 
-def test_a_way_in_the_open_is_told(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unencrypted_connection_is_reported(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         asked.append(str(request.url.copy_with(query=None)))
         request.read()
         return httpx.Response(200, json=view())
 
     asked: list[str] = []
-    for url, told in (
+    for url, is_warned in (
         ("http://registry.example", True),
         ("http://10.0.0.1/", True),
         ("https://registry.example/city", False),
@@ -860,7 +862,7 @@ def test_a_way_in_the_open_is_told(file: Path, capsys: pytest.CaptureFixture[str
         ("http://[::1]:8000", False),
     ):
         list(push_file(url, file, KEY, transport=httpx.MockTransport(answer)))
-        assert ("travel unencrypted" in capsys.readouterr().err) == told, url
+        assert ("travel unencrypted" in capsys.readouterr().err) == is_warned, url
     assert asked[1:3] == [f"http://10.0.0.1{HOME}", f"https://registry.example/city{HOME}"]
 
 
@@ -892,7 +894,7 @@ def test_on_a_terminal_there_is_a_bar(
     assert "at work 处理" in shown
     assert "70%" in shown
     assert "read 已读 7" in shown
-    assert "121:02" in shown  # even where it is narrow
+    assert "121:02" in shown  # even if it is narrow
     assert "503 busy: [bold]写入繁忙; again in 1 s" in shown
     assert "row 3 · [red]列 · " in shown
     out = capsys.readouterr().out
