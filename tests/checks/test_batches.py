@@ -1,4 +1,4 @@
-"""Many subjects in one check: each answered for itself, all from one snapshot."""
+"""Many subjects in one check: each has its own result, and all are from one snapshot."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def test_a_bad_number_is_the_error_of_its_own_result(world: World) -> None:
     assert "370402198506120014" not in answer.text
 
 
-def test_results_come_in_the_order_of_the_questions_with_their_position_as_ref(
+def test_results_keep_the_order_and_position_of_the_questions(
     world: World,
 ) -> None:
     subjects = [build_question(build_uscc(serial), None) for serial in (5, 3, 4)]
@@ -131,7 +131,7 @@ def test_it_must_be_clear_who_is_meant(world: World, whom: dict[str, Any]) -> No
     assert answer.status_code == 422
 
 
-def test_nobody_is_no_check(world: World) -> None:
+def test_a_check_without_subjects_is_refused(world: World) -> None:
     answer = world.api("approver").post("/v1/checks", json=build_check() | {"subjects": []})
     assert answer.status_code == 422
     assert faults(answer) == {("/subjects", "too_few")}
@@ -154,7 +154,7 @@ def test_a_thousand_subjects_are_answered_and_one_more_is_refused(world: World) 
     assert faults(refused) == {("/subjects", "too_many")}
 
 
-def test_the_same_subject_asked_for_twice_is_answered_twice(world: World) -> None:
+def test_a_repeated_subject_is_answered_twice(world: World) -> None:
     world.record()
     answer = world.api("approver").post(
         "/v1/checks", json=build_check(build_question(ref="a"), build_question(ref="b", name=None))

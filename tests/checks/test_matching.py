@@ -1,4 +1,4 @@
-"""Whom a question means: numbers of every scheme, names old and new, names alone."""
+"""Matching of subjects: numbers of every scheme, names old and new, names alone."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def codes(result: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def society(world: World) -> dict[str, Any]:
-    """A black entry on somebody who is known by name alone."""
+    """A black entry on a subject that is known by its name alone."""
     put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     return world.record(
         world.api(department="civil_affairs"),
@@ -55,7 +55,7 @@ def test_a_person_needs_a_name(world: World, listed_person: dict[str, Any]) -> N
     assert (result["standing"], result["entries"], result["measures"]) == ("unresolved", [], [])
 
 
-def test_a_person_of_another_name_is_unresolved_and_nothing_is_told(
+def test_a_person_with_another_name_is_unresolved_without_details(
     world: World, listed_person: dict[str, Any]
 ) -> None:
     [result] = results(world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id"))
@@ -87,19 +87,19 @@ def test_a_former_name_of_a_person_is_accepted(world: World, listed_person: dict
         assert (result["standing"], codes(result)) == ("black", [])
 
 
-def test_the_same_number_under_another_scheme_is_somebody_else(
+def test_the_same_number_under_another_scheme_is_another_subject(
     world: World, listed_person: dict[str, Any]
 ) -> None:
     [result] = results(world, build_question(PERSON_RESIDENT_ID[:17], "张某", scheme="passport"))
     assert (result["found"], result["standing"]) == (False, "none")
 
 
-def test_a_wrong_name_on_somebody_not_listed_tells_nothing(world: World) -> None:
+def test_a_wrong_name_for_an_unlisted_person_discloses_nothing(world: World) -> None:
     [result] = results(world, build_question(build_resident_id(9), "李四", scheme="resident_id"))
     assert (result["standing"], codes(result)) == ("none", [])
 
 
-def test_a_wrong_name_on_somebody_whose_entry_ended_tells_nothing(
+def test_a_wrong_name_for_an_ended_entry_discloses_nothing(
     world: World, listed_person: dict[str, Any]
 ) -> None:
     world.api().post(
@@ -171,14 +171,14 @@ def test_what_is_listed_under_its_org_code_is_found_by_its_uscc(world: World) ->
     assert by_uscc["digest"] == by_org_code["digest"]
 
 
-def test_what_is_listed_under_its_uscc_is_found_by_the_org_code_inside_it(world: World) -> None:
+def test_the_org_code_finds_an_entry_under_the_uscc(world: World) -> None:
     world.record(subject=build_subject(build_uscc(1)))
     written = f"{build_org_code(1)[:8]}-{build_org_code(1)[8]}"
     [result] = results(world, build_question(written, None, scheme="org_code"))
     assert result["standing"] == "black"
 
 
-def test_a_later_push_under_the_uscc_joins_the_subject_of_the_org_code(world: World) -> None:
+def test_a_push_under_the_uscc_joins_the_subject_of_the_org_code(world: World) -> None:
     first = world.record(subject=with_org_code())
     second = world.record(
         subject=build_subject(build_uscc(1), "枣庄老牌工程公司"), source_ref="HR-2"
@@ -226,7 +226,7 @@ def test_a_name_alone_never_finds_a_person(world: World) -> None:
     assert (result["found"], result["standing"]) == (False, "none")
 
 
-def test_a_number_beside_a_name_listed_alone_is_unresolved(
+def test_a_number_for_a_subject_listed_by_name_alone_is_unresolved(
     world: World, society: dict[str, Any]
 ) -> None:
     [result] = results(world, build_question(build_uscc(4), SOCIETY))
@@ -259,7 +259,7 @@ def test_a_name_that_two_bear_is_unresolved(world: World) -> None:
     assert (result["entries"], result["measures"]) == ([], [])
 
 
-def test_a_namesake_whose_entry_ended_makes_nothing_ambiguous(world: World) -> None:
+def test_a_namesake_with_an_ended_entry_is_not_ambiguous(world: World) -> None:
     gone = world.record(subject=build_subject(build_uscc(1), "同名有限公司"))
     world.record(subject=build_subject(build_uscc(2), "同名有限公司"), source_ref="HR-2")
     world.api().post(
@@ -271,7 +271,7 @@ def test_a_namesake_whose_entry_ended_makes_nothing_ambiguous(world: World) -> N
     assert (result["standing"], codes(result)) == ("black", ["name_only_match"])
 
 
-def test_a_number_that_means_nobody_does_not_fall_back_on_the_name(world: World) -> None:
+def test_an_unknown_number_does_not_fall_back_on_the_name(world: World) -> None:
     world.record()
     [result] = results(world, build_question(build_uscc(8), "枣庄某某建筑有限公司"))
     assert (result["standing"], result["entries"]) == ("none", [])
@@ -303,7 +303,7 @@ def test_a_number_asked_without_a_name_is_held_against_names_known_alone(
     assert (result["standing"], codes(result)) == ("unresolved", ["name_only_match"])
 
 
-def test_a_decision_that_confirms_the_name_keeps_an_older_one_from_becoming_it(
+def test_a_decision_that_confirms_the_name_outweighs_an_older_one(
     world: World,
 ) -> None:
     def named(name: str, decided_on: str, reference: str) -> None:

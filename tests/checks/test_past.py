@@ -1,4 +1,4 @@
-"""Re-examination: what an approval officer would have been told on another day."""
+"""Re-examination: the answer that an approval officer would have got on another day."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -27,15 +27,15 @@ def examined(world: World, *subjects: dict[str, Any], role: str = "auditor", **m
     return answer.json()
 
 
-def told(world: World, *subjects: dict[str, Any]) -> Any:
-    """What an approval officer is told now."""
+def check_now(world: World, *subjects: dict[str, Any]) -> Any:
+    """Check as an approval officer now."""
     answer = world.api("approver").post("/v1/checks", json=build_check(*subjects))
     assert answer.status_code == 200, answer.text
     return answer.json()
 
 
-def written(world: World) -> str:
-    """This instant, and a second passes."""
+def next_instant(world: World) -> str:
+    """Return this instant, and move the clock by a second."""
     now = world.clock.instant.isoformat()
     world.clock.instant += timedelta(seconds=1)
     return now
@@ -54,7 +54,7 @@ def exited(world: World) -> dict[str, Any]:
     return entry
 
 
-# --- who may -------------------------------------------------------------
+# --- permissions ---------------------------------------------------------
 
 
 @pytest.mark.parametrize("role", ["auditor", "operator"])
@@ -119,7 +119,7 @@ def test_it_is_no_check_on_file_but_it_is_on_the_trail(world: World) -> None:
 
 
 def test_the_entry_stood_on_the_days_before_it_ended(world: World, exited: Any) -> None:
-    assert told(world)["results"][0]["standing"] == "none"
+    assert check_now(world)["results"][0]["standing"] == "none"
     for day, standing in (
         ("2026-11-19", "none"),
         ("2026-11-20", "black"),
@@ -131,9 +131,7 @@ def test_the_entry_stood_on_the_days_before_it_ended(world: World, exited: Any) 
         assert body["results"][0]["standing"] == standing, day
 
 
-def test_an_auditor_is_told_what_an_officer_would_have_been_and_not_more(
-    world: World, exited: Any
-) -> None:
+def test_an_auditor_sees_the_answer_of_an_officer_and_no_more(world: World, exited: Any) -> None:
     [result] = examined(world, on="2026-11-25")["results"]
     assert (result["found"], result["entries"]) == (False, [])
     world.record(
@@ -145,11 +143,11 @@ def test_an_auditor_is_told_what_an_officer_would_have_been_and_not_more(
     assert (exempt["standing"], exempt["entries"][0]["reason"]) == ("black", None)
 
 
-# --- other knowledge -----------------------------------------------------
+# --- earlier states ------------------------------------------------------
 
 
 def test_what_was_recorded_later_was_not_known(world: World) -> None:
-    before = written(world)
+    before = next_instant(world)
     world.record()
     [by_instant] = examined(world, known_at=before)["results"]
     [by_seq] = examined(world, known_seq=0)["results"]
@@ -165,8 +163,8 @@ def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited
         build_question(build_uscc(7), ref="7"),
         build_question(build_uscc(8), ref="8"),
     ]
-    then = told(world, *everybody)
-    pinned = written(world)
+    then = check_now(world, *everybody)
+    pinned = next_instant(world)
     world.record(source_ref="HR-4", subject=build_subject(build_uscc(8)))
     entry = then["results"][0]["entries"][0]
     world.api().post(
@@ -187,14 +185,14 @@ def test_a_pinned_moment_gives_again_what_was_answered_then(world: World, exited
 def test_a_name_that_was_learnt_later_was_not_known(world: World) -> None:
     entry = world.record(subject=build_person(), responsible_persons=None)
     by_new_name = build_question(PERSON_RESIDENT_ID, "张新", scheme="resident_id")
-    then = told(world, by_new_name)
+    then = check_now(world, by_new_name)
     assert then["results"][0]["standing"] == "unresolved"
     world.api().post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "更名", "changes": {"subject": {"name": "张新"}}},
         headers={"If-Match": '"1"'},
     )
-    assert told(world, by_new_name)["results"][0]["standing"] == "black"
+    assert check_now(world, by_new_name)["results"][0]["standing"] == "black"
     assert examined(world, by_new_name, known_seq=1)["results"] == then["results"]
     [now] = examined(world, by_new_name, known_seq=2)["results"]
     assert (now["standing"], now["subject"]["name"]) == ("black", "张新")
@@ -209,10 +207,10 @@ def test_a_number_that_was_learnt_later_was_not_known(world: World) -> None:
     world.record(subject=old)
     number = {"scheme": "registration_no", "number": "110108000000016"}
     by_number = build_question(number["number"], None, scheme="registration_no")
-    then = told(world, by_number, build_question(build_uscc(1), None, ref="2"))
+    then = check_now(world, by_number, build_question(build_uscc(1), None, ref="2"))
     assert [item["standing"] for item in then["results"]] == ["none", "black"]
     world.record(source_ref="HR-2", subject=old | {"identifiers": [*old["identifiers"], number]})
-    assert told(world, by_number)["results"][0]["standing"] == "black"
+    assert check_now(world, by_number)["results"][0]["standing"] == "black"
     again = examined(world, by_number, build_question(build_uscc(1), None, ref="2"), known_seq=1)
     assert again["results"] == then["results"]
 
@@ -220,7 +218,7 @@ def test_a_number_that_was_learnt_later_was_not_known(world: World) -> None:
 def test_an_organisation_goes_by_the_name_that_was_known(world: World) -> None:
     world.record(subject=build_subject(name="旧名有限公司"))
     questions = [{"name": "旧名有限公司", "ref": "a"}, {"name": "新名有限公司", "ref": "b"}]
-    then = told(world, *questions, build_question(name="新名有限公司", ref="c"))
+    then = check_now(world, *questions, build_question(name="新名有限公司", ref="c"))
     decided = {
         "number": "枣人社列〔2026〕13号",
         "kind": "list_decision",
@@ -234,14 +232,14 @@ def test_an_organisation_goes_by_the_name_that_was_known(world: World) -> None:
 
 def test_the_law_is_that_of_the_moment(world: World) -> None:
     world.record(**build_red_changes())
-    version = told(world)["catalogue_version"]
-    pinned = written(world)
+    version = check_now(world)["catalogue_version"]
+    pinned = next_instant(world)
     put_list_type_in_force(world.registry, "charity.red", "某某条例第一条")
-    assert told(world)["catalogue_version"] != version
+    assert check_now(world)["catalogue_version"] != version
     assert examined(world, known_at=pinned)["catalogue_version"] == version
 
 
-def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: World) -> None:
+def test_past_answers_keep_an_entry_on_the_wrong_subject(world: World) -> None:
     entry = world.record(
         subject=build_person(build_resident_id(3), "王某"), responsible_persons=None
     )
@@ -256,7 +254,7 @@ def test_an_entry_on_the_wrong_subject_is_still_what_was_told_before(world: Worl
     assert examined(world, by_number, on="2026-11-21")["results"][0]["standing"] == "none"
 
 
-# --- what void entries taught ---------------------------------------------
+# --- data of void entries ------------------------------------------------
 
 
 def order(world: World, entry: dict[str, Any], name: str, body: Any) -> dict[str, Any]:
@@ -287,18 +285,18 @@ def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
         *by_name,
     ]
     wrong = world.record(subject=build_subject(build_uscc(1), "错有限公司"))
-    answers = {wrong["seq"]: told(world, *questions)}
+    answers = {wrong["seq"]: check_now(world, *questions)}
     gone = voided(world, wrong, code)
-    answers[gone["seq"]] = told(world, *questions)
+    answers[gone["seq"]] = check_now(world, *questions)
     kind = {"kind": "unincorporated_organization"}
     right = world.record(
         subject=build_subject(build_uscc(1), "对有限公司") | kind,
         source_ref="HR-2",
         replaces=wrong["id"],
     )
-    answers[right["seq"]] = told(world, *questions)
+    answers[right["seq"]] = check_now(world, *questions)
     again = voided(world, right, code)
-    answers[again["seq"]] = told(world, *questions)
+    answers[again["seq"]] = check_now(world, *questions)
     seen = []
     for seq, then in answers.items():
         body = examined(world, *questions, known_seq=seq)
@@ -310,7 +308,7 @@ def test_each_past_has_the_bearer_of_the_number_that_was_known_then(
         ["black", "black", "black", "black", "none", "black"],
         ["none"] * 6,
     ]
-    # Today's knowledge of another day is that neither was it.
+    # By the state of today it was neither of them on that day.
     assert {
         item["standing"] for item in examined(world, *questions, on="2026-11-21")["results"]
     } == {"none"}
@@ -336,10 +334,13 @@ def test_a_person_was_known_by_the_wrong_name_until_it_was_void(world: World) ->
         2: ["none", "none"],
         3: ["unresolved", "black"],
     }
-    assert told(world, *questions)["results"] == examined(world, *questions, known_seq=3)["results"]
+    assert (
+        check_now(world, *questions)["results"]
+        == examined(world, *questions, known_seq=3)["results"]
+    )
 
 
-def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -> None:
+def test_past_answers_keep_a_corrected_name_without_a_number(world: World) -> None:
     put_list_type_in_force(world.registry, "illegal_social_organizations.black", "某某条例第一条")
     whom = {"kind": "unincorporated_organization", "name": "旧研究会", "identifiers": []}
     civil = world.api("department", "civil_affairs")
@@ -350,30 +351,30 @@ def test_a_name_alone_that_was_corrected_is_what_was_told_before(world: World) -
         build_question(build_uscc(5), "新研究会", ref="new"),
         build_question(build_uscc(4), None, ref="nameless"),
     ]
-    then = told(world, *questions)
+    then = check_now(world, *questions)
     answer = civil.post(
         f"/v1/entries/{entry['id']}/corrections",
         json={"reason": "更名", "changes": {"subject": {"name": "新研究会"}}},
         headers={"If-Match": '"1"'},
     )
     assert answer.status_code == 200, answer.text
-    now = told(world, *questions)
+    now = check_now(world, *questions)
     assert [item["standing"] for item in then["results"]] == ["unresolved", "none", "unresolved"]
     assert [item["standing"] for item in now["results"]] == ["none", "unresolved", "red"]
     assert examined(world, *questions, known_seq=then["seq"])["results"] == then["results"]
     assert examined(world, *questions, known_seq=now["seq"])["results"] == now["results"]
 
 
-def test_a_publication_gives_nobody_an_older_name_again(world: World) -> None:
+def test_a_publication_does_not_restore_an_older_name(world: World) -> None:
     first = world.record(subject=build_subject(build_uscc(1), "甲有限公司"))
     world.record(subject=build_subject(build_uscc(1), "乙有限公司"), source_ref="HR-2")
-    then = told(world, build_question(build_uscc(1), None))
+    then = check_now(world, build_question(build_uscc(1), None))
     published = world.api().post(
         f"/v1/entries/{first['id']}/disclosures",
         json={"channel": "department_site", "published_on": "2026-11-21"},
     )
     assert published.status_code in {200, 201}, published.text
-    now = told(world, build_question(build_uscc(1), None))
+    now = check_now(world, build_question(build_uscc(1), None))
     assert now["seq"] > then["seq"]
     again = examined(world, build_question(build_uscc(1), None), known_seq=now["seq"])
     assert again["results"][0]["subject"]["name"] == "乙有限公司"

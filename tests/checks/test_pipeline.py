@@ -1,4 +1,4 @@
-"""Checks that are answered together: everybody gets their own answer, and it is on record."""
+"""Concurrent checks in batches: every caller gets its own answer, and it is recorded."""
 
 import logging
 import socket
@@ -48,7 +48,7 @@ from tests.support.world import RegistryTemplates, World
 JSON = {"Content-Type": "application/json"}
 POSTGRESQL = [name for name in DATABASES if name == "postgresql"]
 ONE_DATABASE = DATABASES[:1]
-"""For what is the same on both."""
+"""For behaviour that is the same on both."""
 TOO_LONG = {"basis": "监察法第三十九条", "until": "2030-01-01"}
 
 
@@ -77,7 +77,7 @@ WRONG = 5
 ASKING = 60
 
 
-def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: World) -> None:
+def test_concurrent_checks_get_their_own_answer_or_refusal(world: World) -> None:
     listed(world, 0, 4, 8)
     approver, nobody, department = world.api("approver"), world.client(None), world.api()
 
@@ -101,7 +101,7 @@ def test_of_many_at_once_each_gets_its_own_answer_or_its_own_refusal(world: Worl
         )
         return ways[number % WRONG]() if number >= ASKING else ask(approver, body(number), **mine)
 
-    # Unknown matters and delays that are too long are found out about in the group itself.
+    # Unknown matters and delays that are too long are found only within the batch.
     numbers = range(ASKING + WRONG)
     answers = run_as_one_batch(
         world, [partial(send, number) for number in numbers], size=ASKING + 2
@@ -182,7 +182,7 @@ def test_more_than_go_together_are_all_answered(
     assert read_check_records(world).keys() == {answer["check_id"] for answer in answers}
 
 
-def test_a_re_examination_beside_checks_is_no_check(world: World) -> None:
+def test_a_re_examination_in_a_batch_is_not_a_check(world: World) -> None:
     listed(world, 1)
     approver, auditor = world.api("approver"), world.api("auditor")
     past = partial(post_check, auditor, one(1), known_seq=0)
@@ -242,7 +242,7 @@ def test_a_check_without_its_results_is_not_on_record_at_all(
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_a_check_that_nobody_foresaw_fails_alone(
+def test_an_unexpected_error_fails_one_check_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = pipeline.read_questions
@@ -263,15 +263,15 @@ def test_a_check_that_nobody_foresaw_fails_alone(
     assert {row.case_no for row in read_check_records(world).values()} == {"A", "B"}
 
 
-# --- the database is away ----------------------------------------------------
+# --- the database is unreachable -----------------------------------------------
 
 
 @contextmanager
 def no_record(world: World, templates: RegistryTemplates) -> Iterator[None]:
-    """Nothing can be put on record while the block runs."""
+    """Fail every attempt to record while the block runs."""
     if world.registry.database.embedded:
         with world.registry.database.ledger() as connection:
-            connection.execute(text("PRAGMA busy_timeout = 50"))  # of the one that writes
+            connection.execute(text("PRAGMA busy_timeout = 50"))  # of the connection that writes
         other = sqlite3.connect(world.registry.settings.ledger_path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         yield
@@ -288,13 +288,13 @@ def no_record(world: World, templates: RegistryTemplates) -> Iterator[None]:
         connection.execute(f'ALTER DATABASE "{name}" WITH ALLOW_CONNECTIONS true')
 
 
-def test_while_nothing_can_be_put_on_record_nobody_is_answered(
+def test_no_check_is_answered_while_nothing_can_be_recorded(
     world: World, templates: RegistryTemplates
 ) -> None:
     listed(world, 1)
     approver = world.api("approver")
     before = post_check(approver, one(1))
-    world.registry.settings.key_cache_seconds = 60  # who asks is known
+    world.registry.settings.key_cache_seconds = 60  # the caller is known
     post_check(approver, one(1))
     known = read_check_records(world).keys()
     with no_record(world, templates):
@@ -312,7 +312,7 @@ def test_while_nothing_can_be_put_on_record_nobody_is_answered(
 
 @pytest.mark.parametrize("backend", POSTGRESQL)
 @pytest.mark.parametrize("writing", [False, True], ids=["while it reads", "while it writes"])
-def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
+def test_a_lost_connection_costs_one_answer_and_no_more(
     world: World, templates: RegistryTemplates, monkeypatch: pytest.MonkeyPatch, *, writing: bool
 ) -> None:
     approver = world.api("approver")
@@ -349,11 +349,11 @@ def test_a_connection_that_is_lost_in_the_middle_costs_one_answer_and_no_more(
     assert read_check_records(world).keys() == {first["check_id"], again["check_id"]}
 
 
-# --- who hangs up ------------------------------------------------------------
+# --- clients that disconnect --------------------------------------------------
 
 
 def sent_by_hand(world: World, body: dict[str, Any], declared: int | None = None) -> socket.socket:
-    """A check sent over a connection of our own."""
+    """Send a check over a raw connection."""
     where = urlsplit(world.address)
     assert where.hostname is not None
     content = orjson.dumps(body)
@@ -375,7 +375,7 @@ def test_who_hangs_up_leaves_the_check_on_record_and_the_others_answered(world: 
             held.wait_for_waiting_checks(1)
             stays = pool.submit(post_check, approver, one(2), case_no="STAYS")
             held.wait_for_waiting_checks(2)
-            # With a reset: the server hears of it at once.
+            # With a reset: the server notices it at once.
             gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
             gone.close()
             time.sleep(0.05)
@@ -389,7 +389,7 @@ def test_who_hangs_up_leaves_the_check_on_record_and_the_others_answered(world: 
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_who_hangs_up_before_all_is_sent_asked_nothing_and_is_no_failure_of_ours(
+def test_a_client_that_disconnects_early_is_neither_recorded_nor_an_error(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -403,10 +403,10 @@ def test_who_hangs_up_before_all_is_sent_asked_nothing_and_is_no_failure_of_ours
     assert read_check_records(world) == {}
 
 
-# --- large ones ----------------------------------------------------------------
+# --- large checks --------------------------------------------------------------
 
 
-def test_large_checks_beside_small_ones_are_all_answered_right(world: World) -> None:
+def test_large_and_small_checks_together_are_all_correct(world: World) -> None:
     listed(world, 3, 49, 60, 900)
     approver = world.api("approver")
     sizes = [1, MOST_SUBJECTS, 4, MANY_SUBJECTS, MANY_SUBJECTS + 1, 1, 300, 5, 2, 61]
@@ -447,7 +447,7 @@ def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
 # --- every worker ----------------------------------------------------------------
 
 
-def test_a_change_of_a_list_is_seen_by_the_very_next_check_on_every_worker(world: World) -> None:
+def test_the_next_check_on_every_worker_sees_a_change(world: World) -> None:
     with open_second_worker(world) as other:
         workers = [world, other]
         pushers = [world.api(), other.client(read_api_key(world.api()))]
@@ -493,7 +493,7 @@ def test_a_revoked_key_asks_nothing_more_within_two_seconds_on_every_worker(worl
     with world.registry.database.reading() as connection:
         key_id = connection.scalar(select(ApiKey.id).where(ApiKey.key_hash == hash_key(key)))
     assert key_id is not None
-    with open_second_worker(world, key_cache_seconds=1.0) as other:  # as it ships
+    with open_second_worker(world, key_cache_seconds=1.0) as other:  # the default
         here, there = world.client(key), other.client(key)
         for client in (here, there):
             post_check(client, one(1))

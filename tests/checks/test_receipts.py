@@ -1,4 +1,4 @@
-"""What is kept of a check, who may read it again, and what was then done."""
+"""The record of a check: its readers, its content, and the outcomes."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -87,7 +87,7 @@ def test_a_lookup_is_not_read_as_a_check(world: World) -> None:
 # --- the record ----------------------------------------------------------
 
 
-def test_the_record_says_who_asked_why_for_which_case_when_and_at_which_seq(world: World) -> None:
+def test_the_record_has_caller_purpose_case_time_and_seq(world: World) -> None:
     world.record()
     answer = world.api("approver").post(
         "/v1/checks", json=build_check(), headers={"X-Request-ID": "req-77"}
@@ -126,7 +126,7 @@ def asked_digests(world: World) -> list[str]:
         return list(connection.scalars(select(columns.asked_digest).order_by(columns.position)))
 
 
-def test_who_was_asked_for_is_kept_as_a_keyed_digest_whatever_came_of_it(world: World) -> None:
+def test_the_requested_subject_is_always_kept_as_a_keyed_digest(world: World) -> None:
     checked(
         world,
         build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id", ref="right"),
@@ -166,7 +166,7 @@ APPLIED = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"], "r
 
 @pytest.fixture
 def outcomes(world: World) -> str:
-    """Where the outcomes of a check with one black result go."""
+    """The address of the outcomes of a check with one black result."""
     world.record()
     return f"/v1/checks/{checked(world)['check_id']}/outcomes"
 
@@ -177,9 +177,9 @@ def test_an_outcome_closes_the_loop(world: World, outcomes: str) -> None:
     view = answer.json()
     assert {name: view[name] for name in APPLIED} == APPLIED
     stored = world.api("auditor").get(outcomes.removesuffix("/outcomes")).json()
-    [told] = stored["outcomes"]
-    assert (told["id"], told["action"]) == (view["id"], "applied")
-    assert told["actor_name"] == "approver finance_bureau"
+    [outcome] = stored["outcomes"]
+    assert (outcome["id"], outcome["action"]) == (view["id"], "applied")
+    assert outcome["actor_name"] == "approver finance_bureau"
 
 
 def test_the_same_outcome_again_is_the_same_outcome(world: World, outcomes: str) -> None:
@@ -220,12 +220,12 @@ def test_an_outcome_speaks_of_what_the_check_returned(
     assert [item["pointer"] for item in answer.json()["errors"]] == [pointer]
 
 
-def test_another_department_tells_no_outcome(world: World, outcomes: str) -> None:
+def test_another_department_cannot_report_an_outcome(world: World, outcomes: str) -> None:
     answer = world.api("approver", "tax").post(outcomes, json=APPLIED)
     assert (answer.status_code, answer.json()["code"]) == (404, "check_not_found")
 
 
-def test_auditors_tell_no_outcome(world: World, outcomes: str) -> None:
+def test_auditors_cannot_report_an_outcome(world: World, outcomes: str) -> None:
     assert world.api("auditor").post(outcomes, json=APPLIED).status_code == 403
 
 

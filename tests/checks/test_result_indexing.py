@@ -1,4 +1,4 @@
-"""Results are sorted in by whom was asked for when it is quiet: until then nobody is told less."""
+"""Results are indexed by requested subject in a quiet time; readers see them before that too."""
 
 import asyncio
 import threading
@@ -31,13 +31,13 @@ from tests.support.world import World
 
 NEVER = 1_000.0
 ONE_DATABASE = DATABASES[:1]
-"""For what is the same on both."""
+"""For behaviour that is the same on both."""
 INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 
 
 @pytest.fixture(autouse=True)
 def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is sorted in but what a test sorts in."""
+    """Nothing is indexed except by the test itself."""
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", NEVER)
 
 
@@ -52,7 +52,7 @@ def sorted_in(registry: Registry) -> int:
 
 
 def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
-    """The results of a table, whatever the order of its columns."""
+    """Return the results of a table, for any order of its columns."""
     names = ("check_id", "position", "asked_digest", "subject_id", "standing")
     with registry.database.reading_ledger() as connection:
         columns = [table.__table__.columns[name] for name in names]
@@ -76,7 +76,7 @@ def queries(world: World, **body: Any) -> list[dict[str, Any]]:
 
 
 def questions(world: World) -> None:
-    """Questions of every kind about one subject and others."""
+    """Build questions of every kind about one subject and others."""
     world.record()
     approver = world.api("approver")
     for turn in range(3):
@@ -92,14 +92,14 @@ def questions(world: World) -> None:
         approver, build_question(build_uscc(9), "公司九", ref="a"), build_question(ref="b")
     )
     outcome = {"ref": "b", "action": "applied", "measures": ["restrict_bidding"], "remark": "已办"}
-    told = approver.post(f"/v1/checks/{last['check_id']}/outcomes", json=outcome)
-    assert told.status_code == 201
+    answer = approver.post(f"/v1/checks/{last['check_id']}/outcomes", json=outcome)
+    assert answer.status_code == 201
 
 
-# --- what is sorted in -----------------------------------------------------
+# --- content of the index ----------------------------------------------------
 
 
-def test_results_wait_in_the_order_of_asking_and_are_sorted_in_as_they_were(world: World) -> None:
+def test_results_are_indexed_in_order_and_unchanged(world: World) -> None:
     questions(world)
     before = by_name(world.registry, RecentResult)
     assert len(before) == 3 * 2 + 1 + 1 + 1 + 2
@@ -111,7 +111,7 @@ def test_results_wait_in_the_order_of_asking_and_are_sorted_in_as_they_were(worl
     assert by_name(world.registry, CheckResult) == before
 
 
-def test_a_check_is_sorted_in_whole_and_the_oldest_first(world: World) -> None:
+def test_a_check_is_indexed_as_a_whole_and_the_oldest_first(world: World) -> None:
     approver = world.api("approver")
     checks = [
         post_check(
@@ -127,7 +127,7 @@ def test_a_check_is_sorted_in_whole_and_the_oldest_first(world: World) -> None:
     assert sort_in(world.registry, 5) == 5
 
 
-def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
+def test_a_report_is_the_same_before_and_after_indexing(world: World) -> None:
     questions(world)
     before = queries(world)
     assert [query["kind"] for query in before] == ["check"] * 3 + ["lookup"] + ["check"] * 2
@@ -144,20 +144,20 @@ def test_a_report_tells_the_same_whatever_is_sorted_in(world: World) -> None:
             assert queries(world, number=build_uscc(serial), name="甲") == found
     assert len(seen) > 3
     assert seen[-1] == (0, 11)
-    # And what comes later is told beside what was sorted in.
+    # Later results appear together with indexed ones.
     post_check(world.api("approver"), build_question())
     assert queries(world)[:-1] == before
     assert len(queries(world)) == len(before) + 1
 
 
-# --- when it is sorted in -----------------------------------------------------
+# --- time of indexing ----------------------------------------------------------
 
 
-def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
+def test_checks_and_look_ups_are_indexed_after_a_quiet_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several turns
+    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several steps
     post_check(
         world.api("approver"), *(build_question(build_uscc(n), None, ref=str(n)) for n in range(3))
     )
@@ -170,7 +170,7 @@ def test_checks_and_look_ups_are_sorted_in_when_it_is_quiet(
 
 
 def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> None:
-    """Checks come one after another until it is enough, or for so many seconds."""
+    """Send one check after another until the condition is true, or for this many seconds."""
 
     async def ask_on() -> None:
         desk = Sorting(registry)
@@ -195,11 +195,11 @@ def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> No
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
+def test_without_a_quiet_time_results_are_still_indexed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # what is sorted in is not its doing
+    world.check_service._sorting.close()  # the test indexes instead
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(result_indexing, "BUSY_SECONDS", 0.2)
     asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
@@ -207,17 +207,17 @@ def test_where_it_is_never_quiet_some_are_sorted_in_all_the_same(
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_while_checks_come_nothing_is_sorted_in(
+def test_nothing_is_indexed_while_checks_come(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # what is sorted in is not its doing
+    world.check_service._sorting.close()  # the test indexes instead
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
     asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
     assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
 
 
-def test_a_check_that_takes_longer_than_it_must_be_quiet_is_sorted_in_too(
+def test_a_check_longer_than_the_quiet_time_is_indexed_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.02)
@@ -235,7 +235,7 @@ def test_a_check_that_takes_longer_than_it_must_be_quiet_is_sorted_in_too(
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
+def test_results_that_failed_to_be_indexed_are_indexed_after_the_next_check(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     plain = store.sort_results
@@ -258,7 +258,7 @@ def test_what_could_not_be_sorted_in_is_sorted_in_after_the_next_check(
         await desk._task
 
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # what is sorted in is not its doing
+    world.check_service._sorting.close()  # the test indexes instead
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
     asyncio.run(asyncio.wait_for(turn(), 20))
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
@@ -270,7 +270,7 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 ) -> None:
     for _ in range(3):
         post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # what is sorted in is not its doing
+    world.check_service._sorting.close()  # the test indexes instead
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 1)
     begun, go_on = threading.Event(), threading.Event()
@@ -303,7 +303,7 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 # --- several at once ------------------------------------------------------------
 
 
-def test_several_that_sort_in_at_once_lose_and_double_nothing(world: World) -> None:
+def test_concurrent_indexing_loses_and_doubles_nothing(world: World) -> None:
     approver = world.api("approver")
     for turn in range(60):
         post_check(
@@ -336,7 +336,7 @@ def test_several_that_sort_in_at_once_lose_and_double_nothing(world: World) -> N
     assert by_name(world.registry, CheckResult) == before
 
 
-def test_sorting_in_beside_checks_and_reports_loses_and_hides_nothing(world: World) -> None:
+def test_indexing_during_checks_and_reports_loses_nothing(world: World) -> None:
     world.record()
     approver, office = world.api("approver"), world.api()
     done = threading.Event()
@@ -364,12 +364,12 @@ def test_sorting_in_beside_checks_and_reports_loses_and_hides_nothing(world: Wor
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 24)
 
 
-def test_another_worker_sorts_in_what_one_left_behind(
+def test_a_worker_indexes_the_results_of_a_killed_one(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was killed sorts nothing in: whoever answers next does it."""
+    """A killed worker indexes nothing: the next worker that answers does it."""
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # what is sorted in is not its doing
+    world.check_service._sorting.close()  # the test indexes instead
     monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.3)
     with open_second_worker(world) as other:
         client = other.client(read_api_key(world.api("approver")))

@@ -1,4 +1,4 @@
-"""How many statements a check costs: as many for hundreds as for one, and for many together."""
+"""Statements of a check: the number is the same for one subject, for hundreds, and for a batch."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,17 +25,17 @@ OF_A_PERSON = 1
 OF_AN_ORGANISATION = 3
 """Its number; the organisation code inside it; subjects that are known by its name alone."""
 KEPT = 2
-"""The check, and whom it was about."""
+"""The check, and its subject."""
 
 
 @pytest.fixture
 def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Answer checks together; gives the statements that it took."""
-    told: list[str] = []
+    """Answer checks in one batch; return the kinds of the statements."""
+    statements: list[str] = []
     on_driver = prepared.run_on_driver
 
     def noting(connection: Any, statement: str, work: Any) -> Any:
-        told.append(statement.split(maxsplit=1)[0])
+        statements.append(statement.split(maxsplit=1)[0])
         return on_driver(connection, statement, work)
 
     monkeypatch.setattr(prepared, "run_on_driver", noting)
@@ -47,10 +47,10 @@ def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
             Inquiry(officer, CheckRequest.model_validate(body), chinese=False, request_id=None)
             for body in bodies
         ]
-        told.clear()
+        statements.clear()
         answers = answer_together(world.registry, group)
         assert all(isinstance(one, bytes) and b'"standing":"black"' in one for one in answers)
-        return told.copy()
+        return statements.copy()
 
     world.record(subject=build_subject(build_uscc(1), "公司1"))
     world.record(subject=build_person(), responsible_persons=None, source_ref="HR-P")
@@ -69,7 +69,7 @@ def test_a_check_costs_as_many_statements_for_hundreds_as_for_one(
         build_question(build_uscc(serial), f"公司{serial}", ref=str(serial))
         for serial in range(1, 300)
     ]
-    spent(build_check(a_person))  # the catalogue is remembered from here
+    spent(build_check(a_person))  # the catalogue is cached from here on
     alone = spent(build_check(a_person))
     assert reading(alone) == STATE + OF_A_PERSON + ENTRIES
     assert len(alone) - reading(alone) == KEPT

@@ -1,4 +1,4 @@
-"""What a check answers: standing, measures with their legal basis, warnings, digest."""
+"""The answer to a check: standing, measures with their legal basis, warnings, digest."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ from tests.support.world import World
 
 
 def answered(world: World, *subjects: dict[str, Any], matter: str = "bidding") -> dict[str, Any]:
-    """The one result of a check that must be answered."""
+    """Return the one result of a check that must be answered."""
     answer = world.api("approver").post("/v1/checks", json=build_check(*subjects, matter=matter))
     assert answer.status_code == 200, answer.text
     return dict(answer.json()["results"][0])
@@ -31,7 +31,7 @@ def codes(items: list[dict[str, Any]]) -> set[str]:
 
 
 def ended(world: World, entry: dict[str, Any]) -> None:
-    """Let an entry exit today."""
+    """End an entry today."""
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/exits",
         json={"reason": "已足额支付工资", "exited_on": "2026-11-22"},
@@ -43,7 +43,7 @@ def ended(world: World, entry: dict[str, Any]) -> None:
 # --- standing and measures -----------------------------------------------
 
 
-def test_a_subject_of_whom_nothing_is_held_stands_none_and_the_note_praises_nobody(
+def test_a_subject_without_entries_has_standing_none_without_praise(
     world: World,
 ) -> None:
     result = answered(world)
@@ -182,7 +182,7 @@ def test_a_responsible_person_is_not_listed_by_that(world: World) -> None:
 # --- the digest ----------------------------------------------------------
 
 
-def test_the_digest_stands_still_while_nothing_moves_that_a_decision_rests_on(
+def test_the_digest_changes_only_with_the_basis_of_a_decision(
     world: World,
 ) -> None:
     entry = world.record()
@@ -279,7 +279,7 @@ def test_a_person_on_a_list_is_answered_without_any_number(world: World) -> None
     assert PERSON_RESIDENT_ID not in str(result)
 
 
-def test_an_individual_business_is_asked_for_as_an_organisation_is(world: World) -> None:
+def test_an_individual_business_is_checked_like_an_organisation(world: World) -> None:
     number = build_shop_uscc(3)
     shop = build_subject(number, "滕州市某某饭店") | {"kind": "individual_business"}
     world.record(subject=shop, responsible_persons=None)

@@ -1,4 +1,4 @@
-"""Looking a subject up, and reading one by its number or id."""
+"""Look-up of a subject, and reading one by its number or id."""
 
 from typing import Any
 from uuid import uuid4
@@ -46,7 +46,7 @@ def ended(world: World, entry: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("role", ["approver", "department", "operator"])
-def test_a_lookup_tells_standing_and_entries(world: World, role: str) -> None:
+def test_a_lookup_gives_standing_and_entries(world: World, role: str) -> None:
     entry = world.record()
     body = looked_up(world, COMPANY, role)
     assert (body["found"], body["standing"]) == (True, "black")
@@ -56,7 +56,7 @@ def test_a_lookup_tells_standing_and_entries(world: World, role: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["auditor", "subscriber"])
-def test_others_look_nobody_up(world: World, role: str) -> None:
+def test_other_roles_cannot_look_up(world: World, role: str) -> None:
     answer = world.api(role).post("/v1/subjects/lookup", json=COMPANY)
     assert (answer.status_code, answer.json()["code"]) == (403, "forbidden")
 

@@ -1,4 +1,4 @@
-"""Subjects shown to many at once: each sees its own, and every look is on record."""
+"""Concurrent reads of subjects: each reader gets its own, and every read is recorded."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -8,7 +8,7 @@ from tests.support.request_bodies import build_subject
 from tests.support.world import World
 
 
-def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) -> None:
+def test_concurrent_reads_each_get_the_requested_subject(world: World) -> None:
     for serial in range(1, 6):
         world.record(
             subject=build_subject(build_uscc(serial), f"公司{serial}"), source_ref=f"HR-{serial}"
@@ -16,7 +16,7 @@ def test_of_many_who_look_at_once_each_sees_the_subject_asked_for(world: World) 
     approver = world.api("approver")
 
     def look(turn: int) -> Any:
-        serial = turn % 7  # 0 and 6 are on no file
+        serial = turn % 7  # 0 and 6 are not on file
         answer = approver.get(
             f"/v1/subjects/uscc/{build_uscc(serial)}", headers={"X-Request-ID": f"look-{turn}"}
         )
