@@ -442,7 +442,7 @@ def import_file(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Judge, record nothing")] = False,
     on_error: Annotated[
         OnError, typer.Option(help="What a refused row does to those after it")
-    ] = OnError.keep_on,
+    ] = OnError.continue_,
     commit: Annotated[CommitRule, typer.Option(help="What is recorded")] = CommitRule.valid_rows,
     mode: Annotated[Mode, typer.Option(help="What replace lacks leaves the list")] = Mode.append,
     reason: Annotated[str | None, typer.Option(help="Why, for the record")] = None,
@@ -464,10 +464,10 @@ def import_file(
         department=require_department_code(registry, department) if department else None,
         dry_run=dry_run,
         on_error=on_error,
-        commit=commit,
+        commit_rule=commit,
         mode=mode,
         reason=reason,
-        rows=rows,
+        declared_rows=rows,
     )
     if results is not None and results.exists():
         raise ValueError(f"{results} exists")

@@ -15,7 +15,7 @@ from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import service, store, views
 from app.submissions.processing.queue import claim_submission, process_submission
-from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.schemas import RowOutcome, RowResult, State
 from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
 from app.submissions.upload.receive import PART_BYTES, Keeper
@@ -36,29 +36,29 @@ def import_local_file(registry: Registry, file: Path, options: SubmissionOptions
     row = _receive_file(registry, file, options, worker)
     with _create_progress() as bar:
         task = bar.add_task("", total=max(row.bytes, 1))
-        done = threading.Event()
+        finished = threading.Event()
         watcher = threading.Thread(
-            target=_watch_other_worker, args=(registry, row.id, bar, task, done)
+            target=_watch_other_worker, args=(registry, row.id, bar, task, finished)
         )
         watcher.start()
         try:
             _process_until_done(registry, row, worker)
         finally:
-            done.set()
+            finished.set()
             watcher.join()
-    ended = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
-    _print_summary(registry, ended)
-    return ended
+    final_row = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
+    _print_summary(registry, final_row)
+    return final_row
 
 
 def _process_until_done(registry: Registry, row: SubmissionRow, worker: str) -> None:
     """Work it off; where an earlier run or a server still has it, wait for them, or take it up."""
     while row.finished_at is None and row.state != State.held:
-        mine = row if row.worker == worker else claim_submission(registry, worker, row.id)
-        if mine is None:
+        claimed = row if row.worker == worker else claim_submission(registry, worker, row.id)
+        if claimed is None:
             sleep(POLL_SECONDS)
         else:
-            process_submission(registry, mine)
+            process_submission(registry, claimed)
         row = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
 
 
@@ -66,13 +66,13 @@ def _receive_file(
     registry: Registry, file: Path, options: SubmissionOptions, worker: str
 ) -> SubmissionRow:
     submission_id = service.begin_upload(registry, COMMAND_LINE_CALLER, options)
-    keeper = Keeper(registry, submission_id)
+    upload = Keeper(registry, submission_id)
     try:
         with file.open("rb") as content:
-            while piece := content.read(PART_BYTES):
-                keeper.keep(piece)
+            while chunk := content.read(PART_BYTES):
+                upload.keep(chunk)
         return service.finish_upload(
-            registry, submission_id, size=keeper.size, sha256=keeper.sha256, worker=worker
+            registry, submission_id, size=upload.size, sha256=upload.sha256, worker=worker
         )
     except BaseException:
         service.discard_upload(registry, submission_id)
@@ -91,9 +91,9 @@ def _create_progress() -> Progress:
 
 
 def _watch_other_worker(
-    registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, done: threading.Event
+    registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, finished: threading.Event
 ) -> None:
-    while not done.wait(POLL_SECONDS):
+    while not finished.wait(POLL_SECONDS):
         row = service.get_submission(registry, COMMAND_LINE_CALLER, submission_id)
         bar.update(task, completed=row.bytes_read, description=_describe(row))
 
@@ -108,8 +108,8 @@ def _describe(row: SubmissionRow) -> str:
 def _print_summary(registry: Registry, row: SubmissionRow) -> None:
     print(f"{row.id}: {row.state}, {_describe(row)}")  # noqa: T201 - the command's answer
     if row.problem:
-        told = row.problem
-        for error in told["errors"]:
+        problem = row.problem
+        for error in problem["errors"]:
             print(f"  {error['sentence']} / {error['sentence_en']}", file=sys.stderr)  # noqa: T201
     for number, result in enumerate(_iterate_refused_rows(registry, row.id)):
         if number == MAX_SHOWN_REFUSALS:
@@ -122,8 +122,8 @@ def _print_summary(registry: Registry, row: SubmissionRow) -> None:
         )
 
 
-def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[Result]:
-    for batch in store.read_all_batches(registry, submission_id, refused=True):
+def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[RowResult]:
+    for batch in store.read_all_batches(registry, submission_id, refused_only=True):
         yield from (item for item in batch.results if item["outcome"] == RowOutcome.refused)
 
 

@@ -33,9 +33,9 @@ from app.submissions.workbooks import refused_rows, templates
 
 router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
 
-Reader = Annotated[Caller, needs(Permission.submission_read)]
-Writer = Annotated[Caller, needs(Permission.submission_write)]
-Code = Annotated[str | None, Query(max_length=80)]
+SubmissionReader = Annotated[Caller, needs(Permission.submission_read)]
+SubmissionWriter = Annotated[Caller, needs(Permission.submission_write)]
+CodeParameter = Annotated[str | None, Query(max_length=80)]
 
 XLSX_MEDIA_TYPE = templates.CONTENT_TYPE
 NDJSON_MEDIA_TYPE = "application/x-ndjson"
@@ -44,13 +44,13 @@ MAX_ROWS_AT_ONCE = 2_000  # short rows are many, and a request is not the place 
 MAX_INLINE_ROWS = 3_000  # more answers than that are streamed
 MAX_ROWS = 2_147_483_647
 """The largest number that the database can count to."""
-STEPPING = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
+STEP_PROBLEMS = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 # What the body is, for the document: the handler takes it as a stream.
-FILE: dict[str, Any] = {
+FILE_REQUEST_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
@@ -91,19 +91,19 @@ FILE: dict[str, Any] = {
         },
         **problems(errors.Malformed, errors.NotYourDepartment, errors.Busy),
     },
-    openapi_extra=FILE,
+    openapi_extra=FILE_REQUEST_BODY,
 )
 async def submit_file(
     request: Request,
-    caller: Writer,
+    caller: SubmissionWriter,
     registry: RegistryDep,
     response: Response,
-    list_type: Code = None,
-    department: Code = None,
+    list_type: CodeParameter = None,
+    department: CodeParameter = None,
     dry_run: Annotated[  # noqa: FBT002 - by name in the query
         bool, Query(description="Judge every row, record none")
     ] = False,
-    on_error: OnError = OnError.keep_on,
+    on_error: OnError = OnError.continue_,
     commit: CommitRule = CommitRule.valid_rows,
     mode: Annotated[
         Mode, Query(description="`replace`: the file is the whole list; what it lacks leaves it")
@@ -124,17 +124,17 @@ async def submit_file(
         department=department,
         dry_run=dry_run,
         on_error=on_error,
-        commit=commit,
+        commit_rule=commit,
         mode=mode,
         reason=reason,
-        rows=rows,
+        declared_rows=rows,
     )
     submission_id = await _run_in_write_slot(
         request, service.begin_upload, registry, caller, options
     )
     row = await _receive_upload(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
-        await _run_in_write_slot(request, process, registry, row, most_rows=MAX_ROWS_AT_ONCE)
+        await _run_in_write_slot(request, process, registry, row, max_rows=MAX_ROWS_AT_ONCE)
         row = await run_in_threadpool(service.get_submission, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
@@ -142,7 +142,7 @@ async def submit_file(
         response.status_code = status.HTTP_202_ACCEPTED
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
         return views.build_submission_view(row, registry.clock.now())
-    _raise_unreadable(row)
+    _raise_if_unreadable(row)
     return await run_in_threadpool(_build_inline_view, registry, row)
 
 
@@ -158,20 +158,20 @@ async def _run_in_write_slot(
 async def _receive_upload(
     request: Request, registry: Registry, submission_id: UUID
 ) -> SubmissionRow:
-    keeper = Keeper(registry, submission_id)
+    upload = Keeper(registry, submission_id)
     try:
         await receive.receive(
-            request, keeper, lambda piece: _run_in_write_slot(request, keeper.keep, piece)
+            request, upload, lambda chunk: _run_in_write_slot(request, upload.keep, chunk)
         )
         return await _run_in_write_slot(
             request,
             service.finish_upload,
             registry,
             submission_id,
-            size=keeper.size,
-            sha256=keeper.sha256,
+            size=upload.size,
+            sha256=upload.sha256,
             worker=name_worker()
-            if keeper.size <= registry.settings.submission_at_once_bytes
+            if upload.size <= registry.settings.submission_at_once_bytes
             else None,
         )
     except BaseException:
@@ -183,7 +183,7 @@ async def _receive_upload(
         raise
 
 
-def _raise_unreadable(row: SubmissionRow) -> None:
+def _raise_if_unreadable(row: SubmissionRow) -> None:
     """Refuse a file of which nothing could be read, as any other body is refused."""
     if row.state == State.refused and row.rows_read == 0 and row.problem:
         faults = [
@@ -206,9 +206,9 @@ def _build_inline_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]
 
 @router.get("", responses=problems(errors.BadCursor, errors.NotYourDepartment))
 def list_submissions(
-    caller: Reader,
+    caller: SubmissionReader,
     registry: RegistryDep,
-    department: Code = None,
+    department: CodeParameter = None,
     state: State | None = None,
     next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
@@ -216,20 +216,20 @@ def list_submissions(
     """Submissions by page, the newest first; a department sees its own."""
     if not caller.has_oversight and department not in {None, caller.department}:
         raise errors.NotYourDepartment
-    whose = department if caller.has_oversight else caller.department
+    visible_department = department if caller.has_oversight else caller.department
     with registry.database.reading() as connection:
         rows = store.read_page(
             connection,
             before=read_id_cursor(next_),
             limit=limit + 1,
-            department=whose,
+            department=visible_department,
             state=state,
         )
-    now, shown = registry.clock.now(), rows[:limit]
+    now, page_rows = registry.clock.now(), rows[:limit]
     return schemas.SubmissionPage.model_validate(
         {
-            "submissions": [views.build_submission_view(row, now) for row in shown],
-            "next": make_cursor(shown[-1].id) if len(rows) > limit else None,
+            "submissions": [views.build_submission_view(row, now) for row in page_rows],
+            "next": make_cursor(page_rows[-1].id) if len(rows) > limit else None,
         }
     )
 
@@ -239,12 +239,14 @@ def list_submissions(
     response_class=Response,
     responses={200: {"description": "A workbook", "content": {XLSX_MEDIA_TYPE: {}}}},
 )
-def download_template(caller: Reader, registry: RegistryDep, list_type: Code = None) -> Response:
+def download_template(
+    caller: SubmissionReader, registry: RegistryDep, list_type: CodeParameter = None
+) -> Response:
     """A workbook to fill in: explained headings, drop-downs, examples on their own sheet."""
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
         today = registry.clock.today()
-    offered = [
+    offered_list_types = [
         item
         for item in catalogue.list_types.values()
         if item.is_in_force_on(today)
@@ -254,11 +256,11 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
             or catalogue.is_issuer(catalogue.departments[caller.department], item)
         )
     ]
-    if list_type is not None and not offered:
+    if list_type is not None and not offered_list_types:
         raise InvalidPayload(
-            faults=[Fault("?list_type", ProblemCode.unknown_value, service.NO_LIST_TYPE)]
+            faults=[Fault("?list_type", ProblemCode.unknown_value, service.UNKNOWN_LIST_TYPE)]
         )
-    return _send_workbook(templates.build_template(offered, COLUMNS), "template.xlsx")
+    return _send_workbook(templates.build_template(offered_list_types, COLUMNS), "template.xlsx")
 
 
 @router.get(
@@ -267,7 +269,7 @@ def download_template(caller: Reader, registry: RegistryDep, list_type: Code = N
     responses=problems(errors.SubmissionNotFound),
 )
 def show_submission(
-    submission_id: UUID, caller: Reader, registry: RegistryDep, request: Request
+    submission_id: UUID, caller: SubmissionReader, registry: RegistryDep, request: Request
 ) -> dict[str, Any]:
     """Show the progress of a submission."""
     row = service.get_submission(registry, caller, submission_id)
@@ -289,7 +291,7 @@ def show_submission(
 )
 def stream_results(
     submission_id: UUID,
-    caller: Reader,
+    caller: SubmissionReader,
     registry: RegistryDep,
     outcome: Annotated[
         RowOutcome | None, Query(description="Only rows that came to this end")
@@ -314,7 +316,9 @@ def stream_results(
         **problems(errors.SubmissionNotFound, errors.SubmissionUnderWay),
     },
 )
-def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep) -> Response:
+def download_refused(
+    submission_id: UUID, caller: SubmissionWriter, registry: RegistryDep
+) -> Response:
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
     row = service.get_submission(registry, caller, submission_id)
     content = refused_rows.build_workbook(registry, row)
@@ -326,17 +330,17 @@ def download_refused(submission_id: UUID, caller: Writer, registry: RegistryDep)
     "/{submission_id}/approvals",
     response_model=schemas.SubmissionView,
     dependencies=[needs(Permission.submission_write), WRITE_SLOT],
-    responses=STEPPING | problems(errors.PersonKeyRequired, errors.SamePerson),
+    responses=STEP_PROBLEMS | problems(errors.PersonKeyRequired, errors.SamePerson),
 )
 def approve_submission(
     submission_id: UUID,
-    order: schemas.Approval,
-    caller: Writer,
+    approval: schemas.Approval,
+    caller: SubmissionWriter,
     registry: RegistryDep,
     request: Request,
 ) -> dict[str, Any]:
     """Let a held full list go ahead: a second person's word, for the entries that were shown."""
-    row = service.approve_submission(registry, caller, submission_id, order)
+    row = service.approve_submission(registry, caller, submission_id, approval)
     request.app.state.dispatcher.wake()
     return views.build_submission_view(row, registry.clock.now())
 
@@ -345,17 +349,17 @@ def approve_submission(
     "/{submission_id}/reversals",
     response_model=schemas.SubmissionView,
     dependencies=[needs(Permission.submission_write), WRITE_SLOT],
-    responses=STEPPING | problems(errors.BuiltUpon),
+    responses=STEP_PROBLEMS | problems(errors.BuiltUpon),
 )
 def reverse_submission(
     submission_id: UUID,
-    order: schemas.Reversal,
-    caller: Writer,
+    reversal: schemas.Reversal,
+    caller: SubmissionWriter,
     registry: RegistryDep,
     request: Request,
 ) -> dict[str, Any]:
     """Take a submission back as a whole, while nothing later was built on it."""
-    row = service.reverse_submission(registry, caller, submission_id, order)
+    row = service.reverse_submission(registry, caller, submission_id, reversal)
     request.app.state.dispatcher.wake()
     return views.build_submission_view(row, registry.clock.now())
 

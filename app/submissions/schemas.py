@@ -32,13 +32,13 @@ class Mode(StrEnum):
     """Append rows to a list, or replace the list as a whole."""
 
     append = "append"
-    whole = "replace"
+    full_replace = "replace"
 
 
 class OnError(StrEnum):
     """The effect of a refused row on the rows after it."""
 
-    keep_on = "continue"
+    continue_ = "continue"
     stop = "stop"
 
 
@@ -202,5 +202,5 @@ class SubmissionPage(View):
     next: str | None
 
 
-Result = dict[str, Any]
+RowResult = dict[str, Any]
 """A row's answer as it is kept and sent (`RowView`)."""

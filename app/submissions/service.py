@@ -29,7 +29,7 @@ from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name
 from app.submissions import store
-from app.submissions.processing import reversal
+from app.submissions.processing.reversal import require_no_later_changes
 from app.submissions.schemas import (
     Approval,
     CommitRule,
@@ -51,11 +51,11 @@ class SubmissionOptions:
     list_type: str | None = None
     department: str | None = None
     dry_run: bool = False
-    on_error: OnError = OnError.keep_on
-    commit: CommitRule = CommitRule.valid_rows
+    on_error: OnError = OnError.continue_
+    commit_rule: CommitRule = CommitRule.valid_rows
     mode: Mode = Mode.append
     reason: str | None = None
-    rows: int | None = None
+    declared_rows: int | None = None
 
 
 def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions) -> UUID:
@@ -73,9 +73,9 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
             raise Busy(TOO_MANY_FILES, retry_after=30)
     faults = _find_option_faults(options, department)
     if options.list_type is not None and options.list_type not in catalogue.list_types:
-        faults.append(Fault("?list_type", ProblemCode.unknown_value, NO_LIST_TYPE))
+        faults.append(Fault("?list_type", ProblemCode.unknown_value, UNKNOWN_LIST_TYPE))
     if department is not None and department not in catalogue.departments:
-        faults.append(Fault("?department", ProblemCode.unknown_value, NO_DEPARTMENT))
+        faults.append(Fault("?department", ProblemCode.unknown_value, UNKNOWN_DEPARTMENT))
     if faults:
         raise InvalidPayload(faults=faults)
     submission_id, now = uuid7(), registry.clock.now()
@@ -87,9 +87,9 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
         "mode": options.mode.value,
         "dry_run": options.dry_run,
         "on_error": options.on_error.value,
-        "commit_rule": options.commit.value,
+        "commit_rule": options.commit_rule.value,
         "reason": options.reason,
-        "declared_rows": options.rows,
+        "declared_rows": options.declared_rows,
         "bytes": 0,
         "actor_id": caller.id,
         "actor_name": caller.name,
@@ -106,26 +106,26 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
     return submission_id
 
 
-def _determine_department(caller: Caller, named: str | None) -> str | None:
+def _determine_department(caller: Caller, requested: str | None) -> str | None:
     if caller.role is not Role.department:
-        return named
-    if named not in {None, caller.department}:
+        return requested
+    if requested not in {None, caller.department}:
         raise NotYourDepartment
     return caller.department
 
 
 def _find_option_faults(options: SubmissionOptions, department: str | None) -> list[Fault]:
-    if options.mode is not Mode.whole:
+    if options.mode is not Mode.full_replace:
         return []
-    needed: Mapping[str, Any] = {
+    required: Mapping[str, Any] = {
         "list_type": options.list_type,
         "department": department,
         "reason": options.reason,
-        "rows": options.rows,
+        "rows": options.declared_rows,
     }
     return [
-        Fault(f"?{name}", ProblemCode.missing, REPLACE_NEEDS)
-        for name, value in needed.items()
+        Fault(f"?{name}", ProblemCode.missing, REQUIRED_FOR_REPLACE)
+        for name, value in required.items()
         if value is None
     ]
 
@@ -139,26 +139,26 @@ def finish_upload(
     is one, because a sender without an answer sends the file again.
     """
     settings, now = registry.settings, registry.clock.now()
-    lease = now + timedelta(seconds=settings.submission_lease_seconds)
-    at_once = worker is not None
+    leased_until = now + timedelta(seconds=settings.submission_lease_seconds)
+    is_immediate = worker is not None
 
     def work(connection: Connection) -> SubmissionRow:
         row = _require_found(store.get_submission(connection, submission_id))
-        twin = store.find_unfinished_twin(connection, row, sha256)
-        if twin is not None:
+        duplicate_id = store.find_unfinished_twin(connection, row, sha256)
+        if duplicate_id is not None:
             store.delete_submission(connection, submission_id)
-            return _require_found(store.get_submission(connection, twin))
+            return _require_found(store.get_submission(connection, duplicate_id))
         store.record_step(
             connection,
             submission_id,
             None,
-            state=(State.running if at_once else State.queued).value,
+            state=(State.running if is_immediate else State.queued).value,
             bytes=size,
             sha256=sha256,
-            worker=worker if at_once else None,
-            leased_until=lease if at_once else None,
-            started_at=now if at_once else None,
-            attempts=int(at_once),
+            worker=worker if is_immediate else None,
+            leased_until=leased_until if is_immediate else None,
+            started_at=now if is_immediate else None,
+            attempts=int(is_immediate),
         )
         record = audit.build_record(
             row.caller,
@@ -200,7 +200,7 @@ def get_submission(registry: Registry, caller: Caller, submission_id: UUID) -> S
 
 
 def approve_submission(
-    registry: Registry, caller: Caller, submission_id: UUID, order: Approval
+    registry: Registry, caller: Caller, submission_id: UUID, approval: Approval
 ) -> SubmissionRow:
     """Approve a held full list, exactly as it was shown; this needs two persons.
 
@@ -218,32 +218,36 @@ def approve_submission(
         if row.state != State.held:
             raise SubmissionUnderWay(state=row.state)
         _require_other_person(caller, row.actor_id, row.person)
-        first = row.approval
-        if first is not None:
+        first_approval = row.approval
+        if first_approval is not None:
             _require_other_person(
-                caller, first["actor_id"] and UUID(first["actor_id"]), first["person"]
+                caller,
+                first_approval["actor_id"] and UUID(first_approval["actor_id"]),
+                first_approval["person"],
             )
-        said = _build_step(registry, caller, order.reason) | {
+        provenance = _build_step(registry, caller, approval.reason) | {
             "digest": (row.changes or {}).get("digest")
         }
-        if row.person is None and first is None:
-            store.record_step(connection, row.id, row.worker, approval=said)
+        if row.person is None and first_approval is None:
+            store.record_step(connection, row.id, row.worker, approval=provenance)
             _record_audit(registry, connection, row, caller, AuditAction.submission_approved)
         else:
             _change_state(
                 registry, connection, row, State.queued, caller, AuditAction.submission_approved
             )
-            store.record_step(connection, row.id, None, approval=said, held_until=None)
+            store.record_step(connection, row.id, None, approval=provenance, held_until=None)
         return _require_found(store.get_submission(connection, row.id))
 
     return registry.write(work)
 
 
-def _require_other_person(caller: Caller, key_id: UUID | None, person: str | None) -> None:
+def _require_other_person(
+    caller: Caller, first_key_id: UUID | None, first_person: str | None
+) -> None:
     if caller.person is None:
         raise PersonKeyRequired
-    same_key = caller.id is not None and caller.id == key_id
-    if same_key or (person and fold_name(person) == fold_name(caller.person)):
+    same_key = caller.id is not None and caller.id == first_key_id
+    if same_key or (first_person and fold_name(first_person) == fold_name(caller.person)):
         raise SamePerson
 
 
@@ -262,7 +266,7 @@ def expire_pending_approvals(registry: Registry) -> None:
 
 
 def reverse_submission(
-    registry: Registry, caller: Caller, submission_id: UUID, order: Reversal
+    registry: Registry, caller: Caller, submission_id: UUID, reversal: Reversal
 ) -> SubmissionRow:
     """Have a submission taken back as a whole; a held one simply ends.
 
@@ -277,7 +281,7 @@ def reverse_submission(
 
     def work(connection: Connection) -> SubmissionRow:
         row = _require_own(connection, caller, submission_id)
-        said = _build_step(registry, caller, order.reason)
+        provenance = _build_step(registry, caller, reversal.reason)
         if row.state == State.held:
             _change_state(
                 registry, connection, row, State.lapsed, caller, AuditAction.submission_reversed
@@ -286,14 +290,14 @@ def reverse_submission(
             finished_at: datetime | None = registry.clock.now()
         else:
             _require_reversible(registry, row)
-            most_alone = registry.settings.replace_brake_entries
-            if reversal.require_nothing_later(connection, row) > most_alone:
+            max_entries_alone = registry.settings.replace_brake_entries
+            if require_no_later_changes(connection, row) > max_entries_alone:
                 _require_other_person(caller, row.actor_id, row.person)
             _change_state(
                 registry, connection, row, State.reversing, caller, AuditAction.submission_reversed
             )
             finished_at = None
-        store.record_step(connection, row.id, None, reversal=said, finished_at=finished_at)
+        store.record_step(connection, row.id, None, reversal=provenance, finished_at=finished_at)
         return _require_found(store.get_submission(connection, row.id))
 
     return registry.write(work)
@@ -304,7 +308,7 @@ def _require_reversible(registry: Registry, row: SubmissionRow) -> None:
         raise SubmissionUnderWay(state=row.state)
     age = registry.clock.now() - row.finished_at
     if age > timedelta(days=registry.settings.submission_keep_days):
-        raise SubmissionUnderWay(TOO_OLD, state=row.state)
+        raise SubmissionUnderWay(TOO_OLD_TO_REVERSE, state=row.state)
 
 
 def _change_state(
@@ -328,11 +332,15 @@ def _change_state(
 
 
 def _record_audit(
-    registry: Registry, connection: Connection, row: SubmissionRow, caller: Caller, name: str
+    registry: Registry,
+    connection: Connection,
+    row: SubmissionRow,
+    caller: Caller,
+    audit_action: str,
 ) -> None:
     now = registry.clock.now()
     record = audit.build_record(
-        caller, now, name, "done", row.id, list_type=row.list_type, mode=row.mode
+        caller, now, audit_action, "done", row.id, list_type=row.list_type, mode=row.mode
     )
     audit.record_changes(connection, [record])
 
@@ -372,19 +380,19 @@ TOO_MANY_FILES = Sentence(
     "Too many files of yours are under way; send the next when some are done",
     "本部门正在处理的文件过多，请待部分处理完毕后再提交",
 )
-NO_LIST_TYPE = Sentence(
+UNKNOWN_LIST_TYPE = Sentence(
     "There is no such list type; see GET /v1/list-types",
     "没有该名单类型，请查看 GET /v1/list-types",
 )
-TOO_OLD = Sentence(
+TOO_OLD_TO_REVERSE = Sentence(
     "The submission is too old to be taken back as a whole; revoke its entries one by one",
     "该批次时间已久，不能整批撤回，请逐条撤销",
 )
-NO_DEPARTMENT = Sentence(
+UNKNOWN_DEPARTMENT = Sentence(
     "There is no such department; see GET /v1/departments",
     "没有该部门，请查看 GET /v1/departments",
 )
-REPLACE_NEEDS = Sentence(
+REQUIRED_FOR_REPLACE = Sentence(
     "mode=replace needs list_type, department, reason, and rows: how many rows the file holds",
     "全量替换须填写 list_type、department、reason 以及 rows（文件行数）",
 )

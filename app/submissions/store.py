@@ -13,10 +13,10 @@ from app.entries.queries import is_not_ended_on, is_version_at
 from app.jobs.queue import LeaseLost
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
-from app.submissions.schemas import Mode, Result, State
+from app.submissions.schemas import Mode, RowResult, State
 
 WORKABLE_STATES = (State.queued, State.running, State.reversing)
-COUNTERS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
+COUNTER_COLUMNS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
 
 
 DRY_RUN_COUNTERS: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
@@ -68,11 +68,17 @@ class SubmissionRow(NamedTuple):
     @property
     def authority(self) -> Caller:
         """The caller with the authority for the work: who ordered the reversal, else the sender."""
-        said = self.reversal
-        if said is None:
+        reversal = self.reversal
+        if reversal is None:
             return self.caller
-        actor_id = said["actor_id"] and UUID(said["actor_id"])
-        return Caller(actor_id, said["by"], Role(said["role"]), said["department"], said["person"])
+        actor_id = reversal["actor_id"] and UUID(reversal["actor_id"])
+        return Caller(
+            actor_id,
+            reversal["by"],
+            Role(reversal["role"]),
+            reversal["department"],
+            reversal["person"],
+        )
 
     @property
     def caller(self) -> Caller:
@@ -94,7 +100,7 @@ def _build_row(found: Any) -> SubmissionRow | None:  # noqa: ANN401 - a row of t
 
 def add_submission(connection: Connection, values: Mapping[str, Any]) -> None:
     """Begin a submission."""
-    connection.execute(insert(Submission), [{**dict.fromkeys(COUNTERS, 0), **values}])
+    connection.execute(insert(Submission), [{**dict.fromkeys(COUNTER_COLUMNS, 0), **values}])
 
 
 def add_part(connection: Connection, submission_id: UUID, number: int, sealed: Sealed) -> None:
@@ -124,7 +130,7 @@ def read_part(connection: Connection, submission_id: UUID, number: int) -> Seale
 
 def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
     """An unfinished submission of the same file, for the same purpose, by the same department."""
-    same = (
+    compared_columns = (
         "actor_department",
         "department",
         "list_type",
@@ -142,7 +148,10 @@ def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str
             Submission.state.in_([*WORKABLE_STATES[:2], State.held]),
             Submission.sha256 == sha256,
             Submission.id != row.id,
-            *(getattr(Submission, name).is_not_distinct_from(getattr(row, name)) for name in same),
+            *(
+                getattr(Submission, name).is_not_distinct_from(getattr(row, name))
+                for name in compared_columns
+            ),
         )
         .order_by(Submission.id)
         .limit(1)
@@ -155,9 +164,11 @@ def delete_submission(connection: Connection, submission_id: UUID) -> None:
     connection.execute(delete(Submission).where(Submission.id == submission_id))
 
 
-def delete_parts(connection: Connection, ids: Iterable[UUID]) -> None:
+def delete_parts(connection: Connection, submission_ids: Iterable[UUID]) -> None:
     """Let the sealed files go; what became of their rows stays."""
-    connection.execute(delete(SubmissionPart).where(SubmissionPart.submission_id.in_([*ids])))
+    connection.execute(
+        delete(SubmissionPart).where(SubmissionPart.submission_id.in_([*submission_ids]))
+    )
 
 
 # --- reading -------------------------------------------------------------
@@ -201,21 +212,21 @@ class BatchRow(NamedTuple):
 
     number: int
     last_row: int
-    results: list[Result]
+    results: list[RowResult]
 
 
 def read_batches(
-    connection: Connection, submission_id: UUID, after: int, *, refused: bool = False
+    connection: Connection, submission_id: UUID, after_number: int, *, refused_only: bool = False
 ) -> list[BatchRow]:
     """The next few batches of answers behind one; only those with a refused row, if asked."""
     batch = SubmissionBatch
     query = (
         select(batch.number, batch.last_row, batch.results)
-        .where(batch.submission_id == submission_id, batch.number > after)
+        .where(batch.submission_id == submission_id, batch.number > after_number)
         .order_by(batch.number)
         .limit(4)
     )
-    if refused:
+    if refused_only:
         query = query.where(batch.refused > 0)
     return [BatchRow._make(row) for row in connection.execute(query)]
 
@@ -259,17 +270,19 @@ def has_waiting(connection: Connection, now: datetime) -> bool:
     return bool(connection.scalar(select(exists().where(*_is_waiting(now)))))
 
 
-def claim(
+def claim_submission(
     connection: Connection,
     worker: str,
     now: datetime,
-    until: datetime,
-    only: UUID | None = None,
+    leased_until: datetime,
+    submission_id: UUID | None = None,
 ) -> SubmissionRow | None:
     """Take up the submission that has waited longest, or one; None where none waits."""
     oldest = (
         select(Submission.id)
-        .where(*_is_waiting(now), true() if only is None else Submission.id == only)
+        .where(
+            *_is_waiting(now), true() if submission_id is None else Submission.id == submission_id
+        )
         .order_by(Submission.id)
         .limit(1)
         .with_for_update(skip_locked=True)
@@ -279,7 +292,7 @@ def claim(
         .where(Submission.id == oldest.scalar_subquery())
         .values(
             worker=worker,
-            leased_until=until,
+            leased_until=leased_until,
             attempts=Submission.attempts + 1,
             started_at=func.coalesce(Submission.started_at, now),
             state=case(
@@ -292,8 +305,8 @@ def claim(
 
 
 def _is_waiting(now: datetime) -> tuple[Any, ...]:
-    lapsed = or_(Submission.leased_until.is_(None), Submission.leased_until < now)
-    return (Submission.finished_at.is_(None), Submission.state.in_(WORKABLE_STATES), lapsed)
+    is_unleased = or_(Submission.leased_until.is_(None), Submission.leased_until < now)
+    return (Submission.finished_at.is_(None), Submission.state.in_(WORKABLE_STATES), is_unleased)
 
 
 def record_step(
@@ -301,24 +314,26 @@ def record_step(
     submission_id: UUID,
     holder: str | None,
     *,
-    added: Mapping[str, int] | None = None,
+    increments: Mapping[str, int] | None = None,
     **values: Any,  # noqa: ANN401 - columns
 ) -> None:
-    """Record the progress of a worker; `added` holds counters to increase.
+    """Record the progress of a worker; `increments` holds counters to increase.
 
     Raises:
         LeaseLost: another worker has the lease.
     """
-    counted = {
-        name: getattr(Submission, name) + count for name, count in (added or {}).items() if count
+    incremented = {
+        name: getattr(Submission, name) + count
+        for name, count in (increments or {}).items()
+        if count
     }
-    moved = connection.execute(
+    updated = connection.execute(
         update(Submission)
         .where(Submission.id == submission_id, Submission.worker.is_not_distinct_from(holder))
-        .values(**values, **counted)
+        .values(**values, **incremented)
         .returning(Submission.id)
     )
-    if moved.one_or_none() is None:
+    if updated.one_or_none() is None:
         raise LeaseLost
 
 
@@ -340,10 +355,10 @@ def add_batch(
     submission_id: UUID,
     number: int,
     last_row: int,
-    results: Sequence[Result],
+    results: Sequence[RowResult],
 ) -> None:
     """Keep the answers for some rows, in the transaction that makes them true."""
-    refused = sum(result["outcome"] == "refused" for result in results)
+    refused_count = sum(result["outcome"] == "refused" for result in results)
     connection.execute(
         insert(SubmissionBatch),
         [
@@ -351,7 +366,7 @@ def add_batch(
                 "submission_id": submission_id,
                 "number": number,
                 "last_row": last_row,
-                "refused": refused,
+                "refused": refused_count,
                 "results": results,
             }
         ],
@@ -383,23 +398,23 @@ def _is_expired(now: datetime) -> tuple[Any, ...]:
 
 def expire_approvals(connection: Connection, now: datetime) -> list[SubmissionRow]:
     """Expire full lists that were not approved in time; return them."""
-    ended = connection.execute(
+    expired = connection.execute(
         update(Submission)
         .where(*_is_expired(now))
         .values(state=State.lapsed.value, finished_at=now, **DRY_RUN_COUNTERS)
         .returning(*_COLUMNS)
     )
-    return [SubmissionRow._make(row) for row in ended]
+    return [SubmissionRow._make(row) for row in expired]
 
 
 def count_unfinished(connection: Connection, caller: Caller) -> int:
     """Count unfinished files of a department, or of a key without a department."""
-    whose = (
+    same_sender = (
         Submission.actor_department == caller.department
         if caller.department
         else Submission.actor_id.is_not_distinct_from(caller.id)
     )
-    query = select(func.count()).where(Submission.finished_at.is_(None), whose)
+    query = select(func.count()).where(Submission.finished_at.is_(None), same_sender)
     return connection.scalar(query) or 0
 
 
@@ -412,7 +427,7 @@ def count_removed_since(
             Submission.finished_at >= since,
             Submission.department == department,
             Submission.list_type == list_type,
-            Submission.mode == Mode.whole.value,
+            Submission.mode == Mode.full_replace.value,
             Submission.state == State.done,
             ~Submission.dry_run,
         )
@@ -420,26 +435,26 @@ def count_removed_since(
     return sum(row.exited for row in rows if row.approval is None)
 
 
-def find_abandoned(connection: Connection, cut_off: datetime) -> list[UUID]:
+def find_abandoned(connection: Connection, cutoff: datetime) -> list[UUID]:
     """Files whose sender went away in the middle, before an instant."""
     return list(
         connection.scalars(
             select(Submission.id).where(
                 Submission.finished_at.is_(None),
                 Submission.state == State.receiving,
-                Submission.received_at < cut_off,
+                Submission.received_at < cutoff,
             )
         )
     )
 
 
-def find_expired_files(connection: Connection, cut_off: datetime) -> list[UUID]:
+def find_expired_files(connection: Connection, cutoff: datetime) -> list[UUID]:
     """Submissions whose answer was given before an instant, and whose file is still here."""
     return list(
         connection.scalars(
             select(Submission.id)
             .where(
-                Submission.finished_at < cut_off,
+                Submission.finished_at < cutoff,
                 exists().where(SubmissionPart.submission_id == Submission.id),
             )
             .limit(20)
@@ -447,9 +462,9 @@ def find_expired_files(connection: Connection, cut_off: datetime) -> list[UUID]:
     )
 
 
-def release_references(connection: Connection, freed: Mapping[UUID, str]) -> None:
+def release_references(connection: Connection, source_ref_by_entry: Mapping[UUID, str]) -> None:
     """Let references that entries bore be used again."""
-    for entry_id, source_ref in freed.items():
+    for entry_id, source_ref in source_ref_by_entry.items():
         connection.execute(
             update(Entry)
             .where(Entry.id == entry_id)
@@ -458,36 +473,38 @@ def release_references(connection: Connection, freed: Mapping[UUID, str]) -> Non
         )
 
 
-def find_built_upon(connection: Connection, made: Mapping[UUID, int], by: str) -> list[UUID]:
+def find_built_upon(
+    connection: Connection, version_by_entry: Mapping[UUID, int], action_digest: str
+) -> list[UUID]:
     """Entries that have another version now than the one given, but one that an action made."""
     version = EntryVersion
     current = connection.execute(
         select(version.entry_id, version.version).where(
             is_version_at(version, None),
-            version.entry_id.in_(made.keys()),
-            version.action_digest != by,
+            version.entry_id.in_(version_by_entry.keys()),
+            version.action_digest != action_digest,
         )
     )
-    return [row.entry_id for row in current if row.version != made[row.entry_id]]
+    return [row.entry_id for row in current if row.version != version_by_entry[row.entry_id]]
 
 
 def read_all_batches_in(connection: Connection, submission_id: UUID) -> Iterator[BatchRow]:
     """All batches of answers, a few at a time, on one connection."""
-    after = 0
-    while found := read_batches(connection, submission_id, after):
+    after_number = 0
+    while found := read_batches(connection, submission_id, after_number):
         yield from found
-        after = found[-1].number
+        after_number = found[-1].number
 
 
 def read_all_batches(
-    registry: Registry, submission_id: UUID, *, refused: bool = False
+    registry: Registry, submission_id: UUID, *, refused_only: bool = False
 ) -> Iterator[BatchRow]:
     """Read all batches of results, a few per query."""
-    after = 0
+    after_number = 0
     while True:
         with registry.database.reading() as connection:
-            found = read_batches(connection, submission_id, after, refused=refused)
+            found = read_batches(connection, submission_id, after_number, refused_only=refused_only)
         if not found:
             return
         yield from found
-        after = found[-1].number
+        after_number = found[-1].number

@@ -8,7 +8,14 @@ import orjson
 
 from app.registry import Registry
 from app.submissions import store
-from app.submissions.schemas import ENDED_STATES, ChangesView, Result, RowOutcome, State, StepView
+from app.submissions.schemas import (
+    ENDED_STATES,
+    ChangesView,
+    RowOutcome,
+    RowResult,
+    State,
+    StepView,
+)
 from app.submissions.store import SubmissionRow
 
 CHANGE_FIELDS = tuple(ChangesView.model_fields)
@@ -34,7 +41,7 @@ SHOWN_FIELDS = (
 
 
 def build_submission_view(
-    row: SubmissionRow, now: datetime, results: list[Result] | None = None
+    row: SubmissionRow, now: datetime, results: list[RowResult] | None = None
 ) -> dict[str, Any]:
     """Build the view of a submission (`SubmissionView`)."""
     return {
@@ -50,16 +57,18 @@ def build_submission_view(
 
 
 def _build_progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
-    share = 1.0 if row.finished_at else row.bytes_read / max(row.bytes, 1)
-    until = row.finished_at or now
-    seconds = (until - row.started_at).total_seconds() if row.started_at else 0.0
-    counts = {name: getattr(row, name) for name in ("rows_read", *store.COUNTERS)}
-    known = seconds > 0 and share > 0 and row.state != State.reversing
+    read_share = 1.0 if row.finished_at else row.bytes_read / max(row.bytes, 1)
+    measured_until = row.finished_at or now
+    seconds = (measured_until - row.started_at).total_seconds() if row.started_at else 0.0
+    counts = {name: getattr(row, name) for name in ("rows_read", *store.COUNTER_COLUMNS)}
+    has_estimate = seconds > 0 and read_share > 0 and row.state != State.reversing
     return {
         **counts,
-        "share": round(share, 4),
-        "rows_per_second": round(row.rows_read / seconds, 1) if known else None,
-        "remaining_seconds": round(seconds * (1 - share) / share, 1) if known else None,
+        "share": round(read_share, 4),
+        "rows_per_second": round(row.rows_read / seconds, 1) if has_estimate else None,
+        "remaining_seconds": round(seconds * (1 - read_share) / read_share, 1)
+        if has_estimate
+        else None,
     }
 
 
@@ -72,8 +81,8 @@ def stream_results(
 ) -> Iterator[bytes]:
     """The answers, one line a row and a trailer; they are complete once the submission ended."""
     count = 0
-    refused = outcome is RowOutcome.refused
-    for batch in store.read_all_batches(registry, row.id, refused=refused):
+    refused_only = outcome is RowOutcome.refused
+    for batch in store.read_all_batches(registry, row.id, refused_only=refused_only):
         lines = [
             orjson.dumps(build_row_view(result), option=orjson.OPT_APPEND_NEWLINE)
             for result in batch.results
@@ -82,11 +91,15 @@ def stream_results(
         count += len(lines)
         yield b"".join(lines)
     with registry.database.reading() as connection:
-        after = store.get_submission(connection, row.id) or row
-    trailer = {"rows": count, "state": after.state, "complete": State(after.state) in ENDED_STATES}
+        latest = store.get_submission(connection, row.id) or row
+    trailer = {
+        "rows": count,
+        "state": latest.state,
+        "complete": State(latest.state) in ENDED_STATES,
+    }
     yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def build_row_view(result: Result) -> Result:
+def build_row_view(result: RowResult) -> RowResult:
     """An answer without what it does not have (`RowView`)."""
     return {name: value for name, value in result.items() if value is not None}

@@ -437,7 +437,7 @@ def test_a_worker_that_lost_its_lease_fails_at_its_next_step(world: World) -> No
         with pytest.raises(LeaseLost):
             world.registry.write(step)
     with pytest.raises(LeaseLost):
-        job.end(State.done)
+        job.commit_final_state(State.done)
     assert read_stored_submission(world.registry, name) == before
 
 
@@ -546,7 +546,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
 
     monkeypatch.setattr(SubmissionJob, "record_step", step)
     job = SubmissionJob(world.registry, row)
-    [following] = next(job.read_slices(lambda: 1, after=job.progress.last_row))
+    [following] = next(job.read_slices(lambda: 1, after_row=job.progress.last_row))
     assert following.number == STEP + 1
     assert renewed > 0
 
@@ -565,7 +565,7 @@ def test_who_dies_while_all_is_recorded_at_once_leaves_nothing(
         raise Died  # after the last row, before the end is recorded
 
     with monkeypatch.context() as dies:
-        dies.setattr(SubmissionJob, "finish", die)
+        dies.setattr(SubmissionJob, "write_final_state", die)
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):

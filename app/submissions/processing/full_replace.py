@@ -50,7 +50,7 @@ from app.submissions import store
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import row_results
 from app.submissions.processing.job import RowRecording, SubmissionJob
-from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.schemas import RowOutcome, RowResult, State
 
 STEP_ROWS = 250
 MAX_COMPARISONS = 5
@@ -67,35 +67,35 @@ class ListChanged(Exception):
 class ReplacePlan:
     """The plan of a full replace: its rows and their proposals."""
 
-    standing: list[UUID]
+    listed_ids: list[UUID]
     rows: list[SourceRow] = field(default_factory=list)
-    proposed: list[Proposal | RegistryError] = field(default_factory=list)
-    kept: set[UUID] = field(default_factory=set)
-    new: set[int] = field(default_factory=set)
-    changed: set[int] = field(default_factory=set)
-    ending: dict[UUID, str] = field(default_factory=dict)
+    proposals: list[Proposal | RegistryError] = field(default_factory=list)
+    kept_ids: set[UUID] = field(default_factory=set)
+    new_row_numbers: set[int] = field(default_factory=set)
+    changed_row_numbers: set[int] = field(default_factory=set)
+    digest_by_ending_entry: dict[UUID, str] = field(default_factory=dict)
     """Entries that a row ends or hides, with the digest of the row."""
-    missing: list[UUID] = field(default_factory=list)
-    refused: int = 0
-    subjects: set[UUID] = field(default_factory=set)
-    said: dict[UUID, str] = field(default_factory=dict)
+    missing_ids: list[UUID] = field(default_factory=list)
+    refused_count: int = 0
+    subject_ids: set[UUID] = field(default_factory=set)
+    digest_by_entry: dict[UUID, str] = field(default_factory=dict)
     """Recorded entries with a row, and the digest of the row."""
-    repeated: set[int] = field(default_factory=set)
+    repeated_row_numbers: set[int] = field(default_factory=set)
     """Rows that repeat an entry without a difference."""
 
     @property
     def describe(self) -> dict[str, Any]:
         """For the sender (`ChangesView`), with what an approval holds for."""
-        leaving = [*self.missing, *sorted(self.ending)]
-        said = [self.ending.get(entry_id) for entry_id in leaving]
+        leaving_ids = [*self.missing_ids, *sorted(self.digest_by_ending_entry)]
+        digests = [self.digest_by_ending_entry.get(entry_id) for entry_id in leaving_ids]
         return {
-            "new": len(self.new),
-            "changed": len(self.changed),
-            "ending": len(self.ending),
-            "unchanged": len(self.kept) - len(self.changed),
-            "missing": len(self.missing),
-            "standing": len(self.standing),
-            "digest": fingerprint([[str(entry_id) for entry_id in leaving], said]),
+            "new": len(self.new_row_numbers),
+            "changed": len(self.changed_row_numbers),
+            "ending": len(self.digest_by_ending_entry),
+            "unchanged": len(self.kept_ids) - len(self.changed_row_numbers),
+            "missing": len(self.missing_ids),
+            "standing": len(self.listed_ids),
+            "digest": fingerprint([[str(entry_id) for entry_id in leaving_ids], digests]),
         }
 
 
@@ -104,58 +104,62 @@ def replace_whole_list(job: SubmissionJob) -> None:
     for _ in range(MAX_COMPARISONS):
         plan = _compare_with_list(job)
         changes = plan.describe
-        if plan.refused:
-            nothing = store.DRY_RUN_COUNTERS
-            unsound = InvalidPayload(faults=[HAS_REFUSED_ROWS])
-            job.end(State.refused, unsound, changes=changes, **nothing)
+        if plan.refused_count:
+            reset_counters = store.DRY_RUN_COUNTERS
+            refusal = InvalidPayload(faults=[HAS_REFUSED_ROWS])
+            job.commit_final_state(State.refused, refusal, changes=changes, **reset_counters)
             return
         if job.row.dry_run:
-            job.end(State.done, changes=changes)
+            job.commit_final_state(State.done, changes=changes)
             return
         if _exceeds_removal_threshold(job, plan):
             _hold_for_approval(job, changes)
             return
         try:
-            _carry_out(job, plan)
+            _commit_plan(job, plan)
         except ListChanged:
             continue  # the next comparison shows the change
         return
-    job.end(State.refused, InvalidPayload(faults=[LIST_KEEPS_CHANGING]))
+    job.commit_final_state(State.refused, InvalidPayload(faults=[LIST_KEEPS_CHANGING]))
 
 
 # --- comparing -----------------------------------------------------------
 
 
 def _compare_with_list(job: SubmissionJob) -> ReplacePlan:
-    registry, sent = job.registry, job.row
-    assert sent.department is not None  # a replace names department and list (`actions.begin`)
-    assert sent.list_type is not None
+    registry, submission = job.registry, job.row
+    assert (
+        submission.department is not None
+    )  # a replace names department and list (`actions.begin`)
+    assert submission.list_type is not None
     job.progress = registry.write(job.restart)
-    rehearsal = DryRun(registry, sent.caller)
+    rehearsal = DryRun(registry, submission.caller)
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
         today = read_law(registry, connection).today
-        standing = store.read_standing_entries(connection, sent.department, sent.list_type, today)
-    plan = ReplacePlan(standing)
-    for rows in job.read_slices(lambda: STEP_ROWS, after=0):
+        listed_ids = store.read_standing_entries(
+            connection, submission.department, submission.list_type, today
+        )
+    plan = ReplacePlan(listed_ids)
+    for rows in job.read_slices(lambda: STEP_ROWS, after_row=0):
         job.require_holdable_count(len(rows))
-        proposed = job.prepare_proposals(rows)
+        proposals = job.prepare_proposals(rows)
         plan.rows += map(row_results.remove_content, rows)
-        plan.proposed += proposed
-        outcomes = rehearsal.decide_all(proposed)
+        plan.proposals += proposals
+        outcomes = rehearsal.decide_all(proposals)
         with registry.database.reading() as connection:
-            results = _judge_rows(job, connection, plan, rows, proposed, outcomes)
+            results = _judge_rows(job, connection, plan, rows, proposals, outcomes)
         job.set_progress(results)
     job.require_declared_count(job.progress.rows_read)
-    plan.missing = [entry_id for entry_id in standing if entry_id not in plan.kept]
-    plan.subjects |= set(rehearsal.recorded_subject_ids)
-    if not plan.refused:  # the approver sees which entries
-        for start in range(0, len(plan.missing), STEP_ROWS):
+    plan.missing_ids = [entry_id for entry_id in listed_ids if entry_id not in plan.kept_ids]
+    plan.subject_ids |= set(rehearsal.recorded_subject_ids)
+    if not plan.refused_count:  # the approver sees which entries
+        for start in range(0, len(plan.missing_ids), STEP_ROWS):
             with registry.database.reading() as connection:
-                gone = entries.read_current_entries(
-                    connection, plan.missing[start : start + STEP_ROWS], today
+                missing_entries = entries.read_current_entries(
+                    connection, plan.missing_ids[start : start + STEP_ROWS], today
                 )
-            job.set_progress([_build_exit_result(row) for row in gone.values()])
+            job.set_progress([_build_exit_result(row) for row in missing_entries.values()])
     return plan
 
 
@@ -164,43 +168,47 @@ def _judge_rows(
     connection: Connection,
     plan: ReplacePlan,
     rows: Sequence[SourceRow],
-    proposed: Sequence[Proposal | RegistryError],
+    proposals: Sequence[Proposal | RegistryError],
     outcomes: Sequence[RowRecording],
-) -> list[Result]:
+) -> list[RowResult]:
     """Sort rows into new, changed, unchanged and refused, with their results."""
     law = read_law(job.registry, connection)
-    known = entries.read_current_entries(connection, _read_recorded_ids(outcomes), law.today)
+    current_entries = entries.read_current_entries(
+        connection, _read_recorded_ids(outcomes), law.today
+    )
     results = []
     for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
         recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
         told: RowRecording | ChangedValues = outcome
         if isinstance(proposal, Proposal) and recorded is not None:
-            said = plan.said.setdefault(recorded.id, proposal.facts_digest)
-            if recorded.id in plan.kept and said == proposal.facts_digest:
-                plan.repeated.add(row.number)
-                told = RecordingResult(recorded.id, replayed=True)
-            elif said != proposal.facts_digest:  # two rows contradict each other about one entry
-                told = EntryConflict(entry_id=str(recorded.id))
+            first_digest = plan.digest_by_entry.setdefault(recorded.id, proposal.facts_digest)
+            if recorded.id in plan.kept_ids and first_digest == proposal.facts_digest:
+                plan.repeated_row_numbers.add(row.number)
+                classified = RecordingResult(recorded.id, replayed=True)
+            elif (
+                first_digest != proposal.facts_digest
+            ):  # two rows contradict each other about one entry
+                classified = EntryConflict(entry_id=str(recorded.id))
             else:
-                told = _compare_row(job, connection, law, recorded, proposal)
-            if not isinstance(told, RegistryError):
-                plan.kept.add(recorded.id)
-                plan.subjects.add(recorded.subject_id)
-        if isinstance(told, RegistryError):
-            plan.refused += 1
-            results.append(row_results.build_refused_result(row, told))
-        elif isinstance(told, dict):
+                classified = _compare_row(job, connection, law, recorded, proposal)
+            if not isinstance(classified, RegistryError):
+                plan.kept_ids.add(recorded.id)
+                plan.subject_ids.add(recorded.subject_id)
+        if isinstance(classified, RegistryError):
+            plan.refused_count += 1
+            results.append(row_results.build_refused_result(row, classified))
+        elif isinstance(classified, dict):
             assert recorded is not None
-            plan.changed.add(row.number)
-            if _ends_or_hides(recorded, told, law):
-                plan.ending[recorded.id] = plan.said[recorded.id]
+            plan.changed_row_numbers.add(row.number)
+            if _ends_or_hides(recorded, classified, law):
+                plan.digest_by_ending_entry[recorded.id] = plan.digest_by_entry[recorded.id]
             results.append(
                 row_results.build_accepted_result(row, RowOutcome.corrected, recorded.id)
             )
         else:
-            if not told.replayed:
-                plan.new.add(row.number)
-            results.append(job.build_results(row, told, recorded=False))
+            if not classified.replayed:
+                plan.new_row_numbers.add(row.number)
+            results.append(job.build_results(row, classified, is_recorded=False))
     return results
 
 
@@ -226,20 +234,22 @@ def _compare_row(
     if recorded.compute_status(law.today) in ENDED_STATUSES:
         return InvalidPayload(faults=[ENTRY_ENDED])
     try:
-        differing = _find_changed_columns(job, connection, law, recorded, proposal, rehearsing=True)
+        changes = _find_changed_columns(job, connection, law, recorded, proposal, is_rehearsal=True)
     except RegistryError as refusal:
         return refusal
-    return RecordingResult(recorded.id, replayed=True) if differing is None else differing
+    return RecordingResult(recorded.id, replayed=True) if changes is None else changes
 
 
 def _ends_or_hides(recorded: EntryRow, differing: ChangedValues, law: Law) -> bool:
     """Return True if the corrected facts would end the entry or make it restricted."""
-    after = recorded._replace(**differing)
-    begun = recorded.compute_status(law.today) is not Status.scheduled
-    delayed = begun and after.compute_status(law.today) is Status.scheduled
+    after = recorded._replace(**changes)
+    has_begun = recorded.compute_status(law.today) is not Status.scheduled
+    is_delayed = has_begun and after.compute_status(law.today) is Status.scheduled
     public = DisclosureClass.public
-    hidden = recorded.disclosure_class_enum is public and after.disclosure_class_enum is not public
-    return after.compute_status(law.today) in ENDED_STATUSES or delayed or hidden
+    is_hidden = (
+        recorded.disclosure_class_enum is public and after.disclosure_class_enum is not public
+    )
+    return after.compute_status(law.today) in ENDED_STATUSES or is_delayed or is_hidden
 
 
 def _find_changed_columns(
@@ -264,7 +274,9 @@ def _find_changed_columns(
     before, after = recorded.facts["subject"], facts["subject"]
     if {**before, "name": ""} != {**after, "name": ""}:
         raise SubjectFixed
-    return replace_facts(job.registry, connection, recorded, law, facts, "", is_dry_run=rehearsing)
+    return replace_facts(
+        job.registry, connection, recorded, law, facts, "", is_dry_run=is_rehearsal
+    )
 
 
 # --- the brake -----------------------------------------------------------
@@ -272,87 +284,94 @@ def _find_changed_columns(
 
 def _exceeds_removal_threshold(job: SubmissionJob, plan: ReplacePlan) -> bool:
     """Return True if the removals pass the threshold, so that a second person must approve."""
-    settings, sent = job.registry.settings, job.row
-    leaving = len(plan.missing) + len(plan.ending)
-    approval = sent.approval
-    if not leaving or (approval and approval.get("digest") == plan.describe["digest"]):
+    settings, submission = job.registry.settings, job.row
+    leaving_count = len(plan.missing_ids) + len(plan.digest_by_ending_entry)
+    approval = submission.approval
+    if not leaving_count or (approval and approval.get("digest") == plan.describe["digest"]):
         return False
     # A list that shrinks slice by slice shrinks as well.
     since = job.registry.clock.now() - timedelta(hours=settings.replace_hold_hours)
     with job.registry.database.reading() as connection:
-        before = store.count_removed_since(
-            connection, sent.department or "", sent.list_type or "", since
+        removed_before = store.count_removed_since(
+            connection, submission.department or "", submission.list_type or "", since
         )
     return (
-        leaving + before > settings.replace_brake_entries
-        or leaving + before > settings.replace_brake_share * (len(plan.standing) + before)
+        leaving_count + removed_before > settings.replace_brake_entries
+        or leaving_count + removed_before
+        > settings.replace_brake_share * (len(plan.listed_ids) + removed_before)
     )
 
 
 def _hold_for_approval(job: SubmissionJob, changes: dict[str, Any]) -> None:
-    hours = timedelta(hours=job.registry.settings.replace_hold_hours)
+    approval_time = timedelta(hours=job.registry.settings.replace_hold_hours)
 
-    def hold(connection: Connection) -> None:
+    def write(connection: Connection) -> None:
         job.record_step(
             connection,
             state=State.held.value,
-            held_until=job.registry.clock.now() + hours,
+            held_until=job.registry.clock.now() + approval_time,
             changes=changes,
             leased_until=None,
             approval=None,
         )
 
-    job.registry.write(hold)
+    job.registry.write(write)
 
 
 # --- carrying out --------------------------------------------------------
 
 
-def _carry_out(job: SubmissionJob, plan: ReplacePlan) -> None:
-    sent = job.row
+def _commit_plan(job: SubmissionJob, plan: ReplacePlan) -> None:
+    submission = job.row
 
-    def whole(connection: Connection) -> None:
+    def commit(connection: Connection) -> None:
         law = read_law(job.registry, connection)
-        gone = entries.read_current_entries(connection, plan.missing, law.today)
+        missing_entries = entries.read_current_entries(connection, plan.missing_ids, law.today)
         # All at once and first, in their order (see `working`).
-        lock_subjects(connection, plan.subjects | {row.subject_id for row in gone.values()})
-        standing = store.read_standing_entries(
-            connection, sent.department or "", sent.list_type or "", law.today
+        lock_subjects(
+            connection, plan.subject_ids | {row.subject_id for row in missing_entries.values()}
         )
-        if standing != plan.standing:
+        listed_ids = store.read_standing_entries(
+            connection, submission.department or "", submission.list_type or "", law.today
+        )
+        if listed_ids != plan.listed_ids:
             raise ListChanged
         results = [
             *_apply_plan(job, connection, law, plan),
-            *_exit_missing_entries(job, connection, plan.missing),
+            *_exit_missing_entries(job, connection, plan.missing_ids),
         ]
         progress = job.restart(connection)
         for start in range(0, len(results), STEP_ROWS):
             job.add_results(connection, progress, results[start : start + STEP_ROWS])
-        job.finish(connection, State.done, changes=plan.describe)
+        job.write_final_state(connection, State.done, changes=plan.describe)
 
-    job.registry.write(whole)
+    job.registry.write(commit)
 
 
 def _apply_plan(
     job: SubmissionJob, connection: Connection, law: Law, plan: ReplacePlan
-) -> list[Result]:
-    outcomes = record_proposals(job.registry, connection, job.row.caller, plan.proposed)
-    known = entries.read_current_entries(connection, _read_recorded_ids(outcomes), law.today)
-    results: list[Result] = []
-    made: list[NextVersion] = []
-    for row, proposal, outcome in zip(plan.rows, plan.proposed, outcomes, strict=True):
-        recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
+) -> list[RowResult]:
+    outcomes = record_proposals(job.registry, connection, job.row.caller, plan.proposals)
+    current_entries = entries.read_current_entries(
+        connection, _read_recorded_ids(outcomes), law.today
+    )
+    results: list[RowResult] = []
+    next_versions: list[NextVersion] = []
+    for row, proposal, outcome in zip(plan.rows, plan.proposals, outcomes, strict=True):
+        recorded = current_entries.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
         if isinstance(proposal, RegistryError):
             raise ListChanged
-        if recorded is None or row.number in plan.new:
-            if isinstance(outcome, RegistryError) or row.number not in plan.new:
+        if recorded is None or row.number in plan.new_row_numbers:
+            if isinstance(outcome, RegistryError) or row.number not in plan.new_row_numbers:
                 raise ListChanged
             results.append(job.build_results(row, outcome))
-        elif row.number in plan.repeated:
+        elif row.number in plan.repeated_row_numbers:
             results.append(row_results.build_accepted_result(row, RowOutcome.replayed, recorded.id))
         else:
-            results.append(_correct_entries(job, connection, law, recorded, proposal, row, made))
-    append_versions(job.registry, connection, job.row.caller, law, made)
+            results.append(
+                _correct_entries(job, connection, law, recorded, proposal, row, next_versions)
+            )
+    append_versions(job.registry, connection, job.row.caller, law, next_versions)
     return results
 
 
@@ -363,65 +382,70 @@ def _correct_entries(
     recorded: EntryRow,
     proposal: Proposal,
     row: SourceRow,
-    made: list[NextVersion],
-) -> Result:
+    next_versions: list[NextVersion],
+) -> RowResult:
     """Append the next version of an entry, if the row changes anything."""
-    told = _compare_row(job, connection, law, recorded, proposal)
-    if isinstance(told, RegistryError):
+    compared = _compare_row(job, connection, law, recorded, proposal)
+    if isinstance(compared, RegistryError):
         raise ListChanged
-    if not isinstance(told, dict):
+    if not isinstance(compared, dict):
         return row_results.build_accepted_result(row, RowOutcome.replayed, recorded.id)
-    differing = _find_changed_columns(job, connection, law, recorded, proposal) or {}
+    changes = _find_changed_columns(job, connection, law, recorded, proposal) or {}
     add_new_persons(job.registry, connection, recorded.id, proposal.persons)
-    made.append(_append_next_version(job, recorded, Action.correct, differing))
+    next_versions.append(_append_next_version(job, recorded, Action.correct, changes))
     return row_results.build_accepted_result(
         row, RowOutcome.corrected, recorded.id, recorded.version + 1
     )
 
 
 def _exit_missing_entries(
-    job: SubmissionJob, connection: Connection, ids: Collection[UUID]
-) -> list[Result]:
+    job: SubmissionJob, connection: Connection, entry_ids: Collection[UUID]
+) -> list[RowResult]:
     law = read_law(job.registry, connection)
-    rows = lock_entries(connection, ids, law.today)
-    leaving = [row for row in rows.values() if row.compute_status(law.today) not in ENDED_STATUSES]
-    made = [
+    rows = lock_entries(connection, entry_ids, law.today)
+    leaving_rows = [
+        row for row in rows.values() if row.compute_status(law.today) not in ENDED_STATUSES
+    ]
+    next_versions = [
         _append_next_version(
             job,
             row,
             Action.exit,
             build_ending_values(row, law.today, exited_on=_find_last_day(row, law)),
         )
-        for row in leaving
+        for row in leaving_rows
     ]
-    append_versions(job.registry, connection, job.row.caller, law, made)
-    return [_build_exit_result(row, row.version + 1) for row in leaving]
+    append_versions(job.registry, connection, job.row.caller, law, next_versions)
+    return [_build_exit_result(row, row.version + 1) for row in leaving_rows]
 
 
 def _find_last_day(row: EntryRow, law: Law) -> date:
     return max(law.today, row.decided_on)
 
 
-def _build_exit_result(row: EntryRow, version: int | None = None) -> Result:
-    told: Result = {
+def _build_exit_result(row: EntryRow, version: int | None = None) -> RowResult:
+    result: RowResult = {
         "source_ref": row.source_ref,
         "outcome": RowOutcome.exited.value,
         "entry_id": str(row.id),
     }
-    return told if version is None else told | {"version": version}
+    return result if version is None else result | {"version": version}
 
 
 def _append_next_version(
     job: SubmissionJob, row: EntryRow, action: Action, differing: ChangedValues
 ) -> NextVersion:
-    names = {Action.correct: AuditAction.entry_corrected, Action.exit: AuditAction.entry_exited}
+    audit_actions = {
+        Action.correct: AuditAction.entry_corrected,
+        Action.exit: AuditAction.entry_exited,
+    }
     return NextVersion(
         row=row,
         action=action,
-        audit_action=names[action],
+        audit_action=audit_actions[action],
         reason=job.row.reason,
         digest=fingerprint({"submission": str(job.row.id), "action": action.value}),
-        changed_values=differing,
+        changed_values=changes,
     )
 
 

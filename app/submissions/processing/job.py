@@ -22,7 +22,7 @@ from app.rules.law import Catalogue
 from app.submissions import store
 from app.submissions.formats.source_file import SourceFile, SourceRow
 from app.submissions.processing import row_results
-from app.submissions.schemas import Mode, Result, RowOutcome, State
+from app.submissions.schemas import Mode, RowOutcome, RowResult, State
 from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
@@ -48,11 +48,11 @@ class SubmissionJob:
 
     registry: Registry
     row: SubmissionRow
-    stopping: threading.Event = field(default_factory=threading.Event)
+    stop_requested: threading.Event = field(default_factory=threading.Event)
     file: SourceFile = field(init=False)
     progress: Progress = field(init=False)
     _renewed_at: float = field(init=False, default_factory=time.monotonic)
-    _made_up: set[UUID] = field(init=False, default_factory=set)
+    _provisional_ids: set[UUID] = field(init=False, default_factory=set)
     """Ids of a dry run, which a second row of the same reference would otherwise show."""
 
     def __post_init__(self) -> None:
@@ -65,26 +65,28 @@ class SubmissionJob:
 
     # --- rows ------------------------------------------------------------
 
-    def read_slices(self, size: Callable[[], int], *, after: int) -> Iterator[list[SourceRow]]:
+    def read_slices(
+        self, get_batch_size: Callable[[], int], *, after_row: int
+    ) -> Iterator[list[SourceRow]]:
         """The rows behind a number, some at a time.
 
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
             Cancelled: the process is to end.
         """
-        rows = self._skip_done_rows(after)
+        remaining_rows = self._skip_done_rows(after_row)
         while True:
             self.raise_if_cancelled()
-            some: list[SourceRow] = []
+            batch: list[SourceRow] = []
             try:
-                some.extend(islice(rows, size()))
+                batch.extend(islice(remaining_rows, get_batch_size()))
             except InvalidPayload:
-                if some:  # how far a file is read does not depend on the size of a step
-                    yield some
+                if batch:  # how far a file is read does not depend on the size of a step
+                    yield batch
                 raise
-            if not some:
+            if not batch:
                 return
-            yield some
+            yield batch
 
     def raise_if_cancelled(self) -> None:
         """Go no further where the process is to end.
@@ -92,36 +94,38 @@ class SubmissionJob:
         Raises:
             Cancelled: it is.
         """
-        if self.stopping.is_set():
+        if self.stop_requested.is_set():
             raise Cancelled
 
-    def _skip_done_rows(self, after: int) -> Iterator[SourceRow]:
+    def _skip_done_rows(self, after_row: int) -> Iterator[SourceRow]:
         for row in self.file.read_rows():
-            if row.number > after:
+            if row.number > after_row:
                 yield row
             else:
                 self.renew_lease()  # to come back to where another was may take longer than a lease
 
     def prepare_proposals(self, rows: Sequence[SourceRow]) -> list[Proposal | RegistryError]:
         """Compute the results of rows without recording them."""
-        sent = self.row
+        submission = self.row
         pushes = [
-            row_results.build_push(row, list_type=sent.list_type, department=sent.department)
+            row_results.build_push(
+                row, list_type=submission.list_type, department=submission.department
+            )
             for row in rows
         ]
-        return prepare_proposals(self.registry, sent.caller, pushes)
+        return prepare_proposals(self.registry, submission.caller, pushes)
 
     def build_results(
-        self, row: SourceRow, outcome: RowRecording, *, recorded: bool = True
-    ) -> Result:
+        self, row: SourceRow, outcome: RowRecording, *, is_recorded: bool = True
+    ) -> RowResult:
         """Build the result of a row; the id of an entry that is not recorded yet is left out."""
         if isinstance(outcome, RegistryError):
             return row_results.build_refused_result(row, outcome)
-        if not recorded and not outcome.replayed:
-            self._made_up.add(outcome.entry_id)
-        told = None if outcome.entry_id in self._made_up else outcome.entry_id
-        ended = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
-        return row_results.build_accepted_result(row, ended, told)
+        if not is_recorded and not outcome.replayed:
+            self._provisional_ids.add(outcome.entry_id)
+        shown_entry_id = None if outcome.entry_id in self._provisional_ids else outcome.entry_id
+        row_outcome = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
+        return row_results.build_accepted_result(row, row_outcome, shown_entry_id)
 
     def require_declared_count(self, rows_read: int) -> None:
         """Refuse a file with another number of rows than its sender declared.
@@ -132,20 +136,22 @@ class SubmissionJob:
         if self.row.declared_rows not in {None, rows_read}:
             raise InvalidPayload(faults=[ROW_COUNT_DIFFERS])
 
-    def require_holdable_count(self, coming: int) -> None:
+    def require_holdable_count(self, added_rows: int) -> None:
         """Refuse to hold more rows at once than the settings allow.
 
         Raises:
             InvalidPayload: the file has more rows.
         """
-        most = self.registry.settings.submission_held_rows
-        if self.progress.rows_read + coming > most:
+        max_rows = self.registry.settings.submission_held_rows
+        if self.progress.rows_read + added_rows > max_rows:
             raise InvalidPayload(
                 faults=[
                     Fault(
                         "",
                         ProblemCode.too_many_rows,
-                        WHOLE_LIST_LIMIT if self.row.mode == Mode.whole else _split_in_parts(most),
+                        WHOLE_LIST_LIMIT
+                        if self.row.mode == Mode.full_replace
+                        else _split_in_parts(max_rows),
                     )
                 ]
             )
@@ -156,29 +162,29 @@ class SubmissionJob:
         self,
         connection: Connection,
         progress: Progress,
-        results: Sequence[Result],
+        results: Sequence[RowResult],
         **values: Any,  # noqa: ANN401 - columns
     ) -> None:
         """Write down the answers for some rows, in the transaction that makes them true."""
-        numbers = [result["row"] for result in results if "row" in result]
+        row_numbers = [result["row"] for result in results if "row" in result]
         progress.batches += 1
-        progress.rows_read += len(numbers)
-        progress.last_row = max(numbers, default=progress.last_row)
+        progress.rows_read += len(row_numbers)
+        progress.last_row = max(row_numbers, default=progress.last_row)
         # The step first: who lost the lease finds batches of those numbers there already.
         self.record_step(
             connection, added=count_outcomes(results), rows_read=progress.rows_read, **values
         )
         store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
 
-    def set_progress(self, results: Sequence[Result]) -> None:
+    def set_progress(self, results: Sequence[RowResult]) -> None:
         """Write down answers that record nothing, in a transaction of their own."""
 
-        def put(connection: Connection) -> Progress:
+        def write(connection: Connection) -> Progress:
             progress = replace(self.progress)
             self.add_results(connection, progress, results)
             return progress
 
-        self.progress = self.registry.write(put)
+        self.progress = self.registry.write(write)
 
     def record_step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
         """Extend the lease and record the progress.
@@ -188,14 +194,14 @@ class SubmissionJob:
         Raises:
             LeaseLost: another worker has the lease.
         """
-        lease = timedelta(seconds=self.registry.settings.submission_lease_seconds)
-        held: dict[str, Any] = {
-            "leased_until": self.registry.clock.now() + lease,
+        lease_duration = timedelta(seconds=self.registry.settings.submission_lease_seconds)
+        progress_values: dict[str, Any] = {
+            "leased_until": self.registry.clock.now() + lease_duration,
             "bytes_read": min(self.file.bytes_read, self.row.bytes),
         }
         if self.file.format is not None:
-            held["format"] = self.file.format.value
-        store.record_step(connection, self.row.id, self.row.worker, **(held | values))
+            progress_values["format"] = self.file.format.value
+        store.record_step(connection, self.row.id, self.row.worker, **(progress_values | values))
         self._renewed_at = time.monotonic()
 
     def renew_lease(self) -> None:
@@ -213,35 +219,40 @@ class SubmissionJob:
 
     def restart(self, connection: Connection) -> Progress:
         """Take back every answer that was given, none of which recorded anything."""
-        self.record_step(connection, **dict.fromkeys(store.COUNTERS, 0), rows_read=0)
+        self.record_step(connection, **dict.fromkeys(store.COUNTER_COLUMNS, 0), rows_read=0)
         store.delete_batches(connection, self.row.id)
         return Progress()
 
-    def finish(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
+    def write_final_state(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
         """Write down that the last row has its answer."""
         now = self.registry.clock.now()
         self.record_step(
             connection, state=state.value, finished_at=now, leased_until=None, **values
         )
-        sent = self.row
+        submission = self.row
         record = audit.build_record(
-            sent.authority,
+            submission.authority,
             now,
             AuditAction.submission_finished,
             "done",
-            sent.id,
+            submission.id,
             state=state.value,
-            list_type=sent.list_type,
-            mode=sent.mode,
-            dry_run=sent.dry_run,
+            list_type=submission.list_type,
+            mode=submission.mode,
+            dry_run=submission.dry_run,
         )
         audit.record_changes(connection, [record])
 
-    def end(self, state: State, problem: RegistryError | None = None, **values: Any) -> None:  # noqa: ANN401 - columns
-        """Finish in a transaction of its own."""
+    def commit_final_state(
+        self,
+        state: State,
+        problem: RegistryError | None = None,
+        **values: Any,  # noqa: ANN401 - columns
+    ) -> None:
+        """Record the final state in a transaction of its own."""
         if problem is not None:
             values["problem"] = row_results.build_problem(problem)
-        self.registry.write(lambda connection: self.finish(connection, state, **values))
+        self.registry.write(lambda connection: self.write_final_state(connection, state, **values))
 
 
 def open_source_file(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
@@ -275,17 +286,17 @@ def build_part_binding(submission_id: object, number: int) -> str:
     return f"submission:{submission_id}:{number}"
 
 
-def count_outcomes(results: Sequence[Result]) -> dict[str, int]:
+def count_outcomes(results: Sequence[RowResult]) -> dict[str, int]:
     """Count rows by outcome."""
-    ends = [result["outcome"] for result in results]
-    return {name: ends.count(name) for name in store.COUNTERS}
+    outcomes = [result["outcome"] for result in results]
+    return {name: outcomes.count(name) for name in store.COUNTER_COLUMNS}
 
 
-def _split_in_parts(most: int) -> Sentence:
+def _split_in_parts(max_rows: int) -> Sentence:
     return Sentence(
-        f"At most {most} rows are looked at as a whole (dry_run, all_or_nothing); send the file in"
-        " parts",
-        f"试运行和整批提交（all_or_nothing）最多 {most} 行，请分批提交",
+        f"At most {max_rows} rows are judged as a whole (dry_run, all_or_nothing); send the file"
+        " in parts",
+        f"试运行和整批提交（all_or_nothing）最多 {max_rows} 行，请分批提交",
     )
 
 

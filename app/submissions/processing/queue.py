@@ -59,7 +59,7 @@ def claim_submission(
     now = registry.clock.now()
     until = now + timedelta(seconds=registry.settings.submission_lease_seconds)
     return registry.write(
-        lambda connection: store.claim(connection, worker, now, until, submission_id)
+        lambda connection: store.claim_submission(connection, worker, now, until, submission_id)
     )
 
 

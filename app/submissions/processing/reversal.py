@@ -28,30 +28,32 @@ from app.errors import BuiltUpon
 from app.rules.transitions import Action
 from app.submissions import store
 from app.submissions.processing.job import SubmissionJob
-from app.submissions.schemas import Result, RowOutcome, State
+from app.submissions.schemas import RowOutcome, RowResult, State
 from app.submissions.store import SubmissionRow
 
 ENTRIES_PER_STEP = 25
 RECORDED_OUTCOMES = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
 
 
-def require_nothing_later(connection: Connection, row: SubmissionRow) -> int:
+def require_no_later_changes(connection: Connection, row: SubmissionRow) -> int:
     """Refuse to take back what something later was built on; how many entries would be.
 
     Raises:
         BuiltUpon: some of the entries have a later version, but one that takes them back.
     """
-    count = later = 0
+    count = later_count = 0
     for batch in store.read_all_batches_in(connection, row.id):
-        made = _read_recorded_versions(batch.results)
-        count += len(made)
-        later += len(store.find_built_upon(connection, made, _digest(row)))
-    if later:
-        raise BuiltUpon(entries=later)
+        version_by_entry = _read_recorded_versions(batch.results)
+        count += len(version_by_entry)
+        later_count += len(
+            store.find_built_upon(connection, version_by_entry, _build_reversal_digest(row))
+        )
+    if later_count:
+        raise BuiltUpon(entries=later_count)
     return count
 
 
-def _digest(row: SubmissionRow) -> str:
+def _build_reversal_digest(row: SubmissionRow) -> str:
     return fingerprint({"submission": str(row.id), "action": Action.reverse.value})
 
 
@@ -59,47 +61,51 @@ def reverse_submission_entries(job: SubmissionJob) -> None:
     """Take back what was not taken back yet, a few entries at a time."""
     registry = job.registry
     record_status_changes_until_today(registry)
-    left = 0
+    skipped_count = 0
     for batch in store.read_all_batches(registry, job.row.id):
-        made = [result for result in batch.results if _is_recorded(result)]
-        for start in range(0, len(made), ENTRIES_PER_STEP):
+        effective_results = [result for result in batch.results if _is_recorded(result)]
+        for start in range(0, len(effective_results), ENTRIES_PER_STEP):
             job.raise_if_cancelled()
-            some = made[start : start + ENTRIES_PER_STEP]
-            left += registry.write(lambda connection: _reverse_step(job, connection, some))  # noqa: B023
-    job.end(State.reversed, BuiltUpon(entries=left) if left else None)
+            step_results = effective_results[start : start + ENTRIES_PER_STEP]
+            skipped_count += registry.write(
+                lambda connection: _reverse_step(job, connection, step_results)  # noqa: B023
+            )
+    job.commit_final_state(
+        State.reversed, BuiltUpon(entries=skipped_count) if skipped_count else None
+    )
 
 
-def _reverse_step(job: SubmissionJob, connection: Connection, made: Sequence[Result]) -> int:
+def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[RowResult]) -> int:
     """Take some back; how many had to be left, because something was built on them meanwhile."""
     law = read_law(job.registry, connection)
-    versions = _read_recorded_versions(made)
-    outcomes = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in made}
-    digest = _digest(job.row)
-    left, taken, freed = 0, 0, {}
-    for entry_id, row in lock_entries(connection, versions, law.today).items():
+    version_by_entry = _read_recorded_versions(results)
+    outcome_by_entry = {UUID(item["entry_id"]): RowOutcome(item["outcome"]) for item in results}
+    digest = _build_reversal_digest(job.row)
+    skipped_count, reversed_count, source_ref_by_entry = 0, 0, {}
+    for entry_id, row in lock_entries(connection, version_by_entry, law.today).items():
         if row.action_digest == digest:
             continue  # by a worker before this one
-        if row.version != versions[entry_id]:
-            left += 1
+        if row.version != version_by_entry[entry_id]:
+            skipped_count += 1
             continue
-        differing = _restore_values(job, connection, row, law, outcomes[entry_id])
-        taken_back = NextVersion(
+        changes = _restore_values(job, connection, row, law, outcome_by_entry[entry_id])
+        next_version = NextVersion(
             row=row,
             action=Action.reverse,
             audit_action=AuditAction.entry_reversed,
             reason=(job.row.reversal or {}).get("reason"),
             digest=digest,
-            changed_values=differing,
+            changed_values=changes,
         )
         # One by one, because each may change what the next one says of the same subject.
-        append_versions(job.registry, connection, job.row.authority, law, [taken_back])
-        taken += 1
-        if outcomes[entry_id] is RowOutcome.accepted:
-            freed[entry_id] = row.source_ref
-    store.release_references(connection, freed)
-    further = {"attempts": 0} if taken else {}
-    job.record_step(connection, added={"reversed": taken}, **further)
-    return left
+        append_versions(job.registry, connection, job.row.authority, law, [next_version])
+        reversed_count += 1
+        if outcome_by_entry[entry_id] is RowOutcome.accepted:
+            source_ref_by_entry[entry_id] = row.source_ref
+    store.release_references(connection, source_ref_by_entry)
+    extra_values = {"attempts": 0} if reversed_count else {}
+    job.record_step(connection, added={"reversed": reversed_count}, **extra_values)
+    return skipped_count
 
 
 def _restore_values(
@@ -110,11 +116,11 @@ def _restore_values(
         return apply_revocation(connection, row, law, RevocationCode.wrong_subject, law.today)
     if outcome is RowOutcome.exited:
         return build_ending_values(row, law.today, exited_on=None)
-    before = read_versions(connection, row.id, law.today)[row.version - 2]
-    return replace_facts(job.registry, connection, row, law, before.facts, "") or {}
+    previous = read_versions(connection, row.id, law.today)[row.version - 2]
+    return replace_facts(job.registry, connection, row, law, previous.facts, "") or {}
 
 
-def _read_recorded_versions(results: Sequence[Result]) -> dict[UUID, int]:
+def _read_recorded_versions(results: Sequence[RowResult]) -> dict[UUID, int]:
     return {
         UUID(item["entry_id"]): item.get("version", 1) for item in results if _is_recorded(item)
     }

@@ -38,13 +38,13 @@ from app.subjects.service import lock_subjects
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal, row_results
 from app.submissions.processing.job import Progress, RowRecording, SubmissionJob
-from app.submissions.schemas import CommitRule, Mode, OnError, Result, RowOutcome, State
+from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, RowResult, State
 from app.submissions.store import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
 STEP_SECONDS = 0.05
-FIRST_STEP_ROWS, LARGEST_STEP_ROWS = 100, 1_000
+FIRST_STEP_ROWS, MAX_STEP_ROWS = 100, 1_000
 STAGED_STEP_ROWS = 250
 MAX_ATTEMPTS = 5
 MAX_REFUSED_ROWS = 20_000
@@ -57,9 +57,9 @@ class RehearsalOutdated(Exception):
 def process(
     registry: Registry,
     row: SubmissionRow,
-    stopping: threading.Event | None = None,
+    stop_requested: threading.Event | None = None,
     *,
-    most_rows: int | None = None,
+    max_rows: int | None = None,
 ) -> None:
     """Process a claimed submission to its end, or until it needs a second person.
 
@@ -72,36 +72,38 @@ def process(
     """
     set_request_id(row.request_id or str(row.id))
     try:
-        job = SubmissionJob(registry, row, stopping or threading.Event())
+        job = SubmissionJob(registry, row, stop_requested or threading.Event())
         if row.attempts > MAX_ATTEMPTS:
-            job.end(_determine_broken_state(job), InvalidPayload(faults=[GAVE_UP]))
+            job.commit_final_state(
+                _determine_broken_state(job), InvalidPayload(faults=[TOO_MANY_ATTEMPTS])
+            )
             return
-        _process(job, most_rows)
+        _process(job, max_rows)
     except LeaseLost:
         log.warning("submission %s was taken up by another worker", row.id)
 
 
-def _process(job: SubmissionJob, most_rows: int | None) -> None:
+def _process(job: SubmissionJob, max_rows: int | None) -> None:
     row = job.row
     try:
         if row.state == State.reversing:
             reversal.reverse_submission_entries(job)
-        elif row.mode == Mode.whole:
+        elif row.mode == Mode.full_replace:
             full_replace.replace_whole_list(job)
         elif row.dry_run or row.commit_rule == CommitRule.all_or_nothing:
             _process_as_whole(job)
         else:
-            _process_row_by_row(job, most_rows)
+            _process_row_by_row(job, max_rows)
     except (LeaseLost, Cancelled, DatabaseError, Unavailable):
         raise  # not a fault of the file: the next worker continues here
     except RegistryError as refusal:
         # Entries recorded before stay recorded, and the result says so.
-        job.end(_determine_broken_state(job), refusal)
+        job.commit_final_state(_determine_broken_state(job), refusal)
     except (
         Exception
     ) as failure:  # whatever the error, the file must not kill the next worker as well
         log.exception("submission %s failed: %s", row.id, type(failure).__name__)
-        job.end(_determine_broken_state(job), InternalError())
+        job.commit_final_state(_determine_broken_state(job), InternalError())
 
 
 def _determine_broken_state(job: SubmissionJob) -> State:
@@ -109,8 +111,8 @@ def _determine_broken_state(job: SubmissionJob) -> State:
     row = job.row
     if row.state == State.reversing:
         return State.stopped  # entries not taken back yet stay valid
-    whole = row.mode == Mode.whole or row.commit_rule == CommitRule.all_or_nothing
-    return State.stopped if job.progress.batches and not whole else State.refused
+    is_atomic = row.mode == Mode.full_replace or row.commit_rule == CommitRule.all_or_nothing
+    return State.stopped if job.progress.batches and not is_atomic else State.refused
 
 
 # --- row by row ----------------------------------------------------------
@@ -120,32 +122,36 @@ class StepSizer:
     """The number of rows in a step, adjusted so that a step takes about `STEP_SECONDS`."""
 
     def __init__(self) -> None:
-        self.rows = FIRST_STEP_ROWS
+        self.row_count = FIRST_STEP_ROWS
 
-    def adjust(self, rows: int, seconds: float) -> None:
+    def adjust(self, row_count: int, seconds: float) -> None:
         """Fit the next step to what the last one took."""
-        fitting = int(rows * STEP_SECONDS / max(seconds, 0.001))
+        target_rows = int(row_count * STEP_SECONDS / max(seconds, 0.001))
         # Not more than double: one quick step may have been all replays.
-        self.rows = max(1, min(fitting, 2 * self.rows, LARGEST_STEP_ROWS))
+        self.row_count = max(1, min(target_rows, 2 * self.row_count, MAX_STEP_ROWS))
 
 
-def _process_row_by_row(job: SubmissionJob, most_rows: int | None) -> None:
-    stop = job.row.on_error == OnError.stop
-    if stop and job.row.refused:  # a worker before this one died between its last step and the end
-        job.end(State.stopped)
+def _process_row_by_row(job: SubmissionJob, max_rows: int | None) -> None:
+    stop_on_error = job.row.on_error == OnError.stop
+    if (
+        stop_on_error and job.row.refused
+    ):  # a worker before this one died between its last step and the end
+        job.commit_final_state(State.stopped)
         return
-    pace, refusals = StepSizer(), job.row.refused
-    for rows in job.read_slices(lambda: pace.rows, after=job.progress.last_row):
+    sizer, total_refused = StepSizer(), job.row.refused
+    for rows in job.read_slices(lambda: sizer.row_count, after_row=job.progress.last_row):
         record_status_changes_until_today(job.registry)
-        seconds, refused = _record_step(job, rows, job.prepare_proposals(rows), stop=stop)
-        pace.adjust(len(rows), seconds)
-        if stop and refused:
-            job.end(State.stopped)
+        seconds, step_refused = _record_step(
+            job, rows, job.prepare_proposals(rows), stop_on_error=stop_on_error
+        )
+        sizer.adjust(len(rows), seconds)
+        if stop_on_error and step_refused:
+            job.commit_final_state(State.stopped)
             return
-        refusals += refused
-        if refusals > MAX_REFUSED_ROWS:
+        total_refused += step_refused
+        if total_refused > MAX_REFUSED_ROWS:
             raise InvalidPayload(faults=[TOO_MANY_REFUSED])
-        if most_rows is not None and job.progress.rows_read >= most_rows:
+        if max_rows is not None and job.progress.rows_read >= max_rows:
             job.release_lease()
             return
     _finish_after_last_row(job)
@@ -154,37 +160,38 @@ def _process_row_by_row(job: SubmissionJob, most_rows: int | None) -> None:
 def _finish_after_last_row(job: SubmissionJob) -> None:
     try:
         job.require_declared_count(job.progress.rows_read)
-    except InvalidPayload as another_count:
-        job.end(State.done, another_count)
+    except InvalidPayload as count_differs:
+        job.commit_final_state(State.done, count_differs)
     else:
-        job.end(State.done)
+        job.commit_final_state(State.done)
 
 
 def _record_step(
     job: SubmissionJob,
     rows: Sequence[SourceRow],
-    proposed: Sequence[Proposal | RegistryError],
+    proposals: Sequence[Proposal | RegistryError],
     *,
-    stop: bool,
+    stop_on_error: bool,
 ) -> tuple[float, int]:
     """Record one step; how many seconds others had to wait for it, and how many were refused.
 
     With `stop` the answers end with the first refusal.
     """
 
-    def record(connection: Connection) -> tuple[Progress, float, int]:
-        began, progress = time.perf_counter(), replace(job.progress)
+    def write(connection: Connection) -> tuple[Progress, float, int]:
+        started_at, progress = time.perf_counter(), replace(job.progress)
         outcomes = record_proposals(
-            job.registry, connection, job.row.caller, proposed, stop_at_refusal=stop
+            job.registry, connection, job.row.caller, proposals, stop_at_refusal=stop_on_error
         )
         results = [
-            job.build_results(row, item) for row, item in zip(rows, outcomes, strict=not stop)
+            job.build_results(row, item)
+            for row, item in zip(rows, outcomes, strict=not stop_on_error)
         ]
         job.add_results(connection, progress, results, attempts=0)
-        refused = sum(isinstance(item, RegistryError) for item in outcomes)
-        return progress, time.perf_counter() - began, refused
+        refused_count = sum(isinstance(item, RegistryError) for item in outcomes)
+        return progress, time.perf_counter() - started_at, refused_count
 
-    job.progress, seconds, refused = job.registry.write(record)
+    job.progress, seconds, refused = job.registry.write(write)
     return seconds, refused
 
 
@@ -194,21 +201,21 @@ def _record_step(
 def _process_as_whole(job: SubmissionJob) -> None:
     row = job.row
     for _ in range(MAX_ATTEMPTS):
-        held = _stage_rows(job)
+        staged = _stage_rows(job)
         if row.commit_rule == CommitRule.valid_rows:  # a dry run ends as the real one would
-            if held is None and row.on_error == OnError.stop:
-                job.end(State.stopped)
+            if staged is None and row.on_error == OnError.stop:
+                job.commit_final_state(State.stopped)
             else:
                 _finish_after_last_row(job)
             return
-        if held is None:
-            job.end(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
+        if staged is None:
+            job.commit_final_state(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
             return
         if row.dry_run:
-            job.end(State.done)
+            job.commit_final_state(State.done)
             return
         try:
-            _commit_staged(job, held)
+            _commit_staged(job, staged)
         except (NotReady, RehearsalOutdated):
             continue  # another process recorded some of it: rehearse again
         return
@@ -221,60 +228,63 @@ class StagedRows:
 
     rehearsal: DryRun
     rows: list[SourceRow] = field(default_factory=list)
-    proposed: list[Proposal | RegistryError] = field(default_factory=list)
+    proposals: list[Proposal | RegistryError] = field(default_factory=list)
 
 
 def _stage_rows(job: SubmissionJob) -> StagedRows | None:
     """Answer every row without recording any; None where one of them is refused."""
-    registry, sent = job.registry, job.row
-    stop = sent.on_error == OnError.stop
-    whole = sent.commit_rule == CommitRule.all_or_nothing
+    registry, submission = job.registry, job.row
+    stop_on_error = submission.on_error == OnError.stop
+    is_atomic = submission.commit_rule == CommitRule.all_or_nothing
     job.progress = registry.write(job.restart)
-    held, sound = StagedRows(DryRun(registry, sent.caller)), True
+    staged, all_valid = StagedRows(DryRun(registry, submission.caller)), True
     record_status_changes_until_today(registry)
-    for rows in job.read_slices(lambda: STAGED_STEP_ROWS, after=0):
+    for rows in job.read_slices(lambda: STAGED_STEP_ROWS, after_row=0):
         job.require_holdable_count(len(rows))
-        proposed = job.prepare_proposals(rows)
-        outcomes = held.rehearsal.decide_all(proposed, stop_at_refusal=stop)
+        proposals = job.prepare_proposals(rows)
+        outcomes = staged.rehearsal.decide_all(proposals, stop_at_refusal=stop_on_error)
         job.set_progress(
-            [_find_rehearsed_results(job, *told) for told in zip(rows, outcomes, strict=not stop)]
+            [
+                _find_rehearsed_results(job, *row_and_outcome)
+                for row_and_outcome in zip(rows, outcomes, strict=not stop_on_error)
+            ]
         )
-        sound = sound and not any(isinstance(item, RegistryError) for item in outcomes)
-        if stop and not sound:
+        all_valid = all_valid and not any(isinstance(item, RegistryError) for item in outcomes)
+        if stop_on_error and not all_valid:
             return None
-        if whole and sound and not sent.dry_run:
-            held.rows += map(row_results.remove_content, rows)
-            held.proposed += proposed
-    if whole:
+        if is_atomic and all_valid and not submission.dry_run:
+            staged.rows += map(row_results.remove_content, rows)
+            staged.proposals += proposals
+    if is_atomic:
         job.require_declared_count(job.progress.rows_read)
-    return held if sound else None
+    return staged if all_valid else None
 
 
-def _find_rehearsed_results(job: SubmissionJob, row: SourceRow, outcome: RowRecording) -> Result:
-    result = job.build_results(row, outcome, recorded=False)
+def _find_rehearsed_results(job: SubmissionJob, row: SourceRow, outcome: RowRecording) -> RowResult:
+    result = job.build_results(row, outcome, is_recorded=False)
     if result["outcome"] == RowOutcome.accepted and not job.row.dry_run:
         return result | {"outcome": RowOutcome.sound.value}
     return result
 
 
-def _commit_staged(job: SubmissionJob, held: StagedRows) -> None:
-    def whole(connection: Connection) -> None:
+def _commit_staged(job: SubmissionJob, staged: StagedRows) -> None:
+    def commit(connection: Connection) -> None:
         # All at once and first, in their order, so that two such files do not wait for each other.
-        lock_subjects(connection, held.rehearsal.recorded_subject_ids)
+        lock_subjects(connection, staged.rehearsal.recorded_subject_ids)
         outcomes = record_proposals(
-            job.registry, connection, job.row.caller, held.proposed, stop_at_refusal=True
+            job.registry, connection, job.row.caller, staged.proposals, stop_at_refusal=True
         )
         if isinstance(outcomes[-1], RegistryError):
             raise RehearsalOutdated
         results = [
-            job.build_results(row, item) for row, item in zip(held.rows, outcomes, strict=True)
+            job.build_results(row, item) for row, item in zip(staged.rows, outcomes, strict=True)
         ]
         progress = job.restart(connection)
         for start in range(0, len(results), STAGED_STEP_ROWS):
             job.add_results(connection, progress, results[start : start + STAGED_STEP_ROWS])
-        job.finish(connection, State.done)
+        job.write_final_state(connection, State.done)
 
-    job.registry.write(whole)
+    job.registry.write(commit)
 
 
 TOO_MANY_REFUSED = Fault(
@@ -294,7 +304,7 @@ ROWS_REFUSED = Fault(
         "有行未通过，整批均未登记，请查看逐行结果",
     ),
 )
-GAVE_UP = Fault(
+TOO_MANY_ATTEMPTS = Fault(
     "",
     ProblemCode.gave_up,
     Sentence(

@@ -11,7 +11,7 @@ from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Senten
 from app.http.validation import convert_validation_errors
 from app.submissions.formats.source_file import SourceRow
 from app.submissions.mapping.table import MAX_ROW_FAULTS
-from app.submissions.schemas import Result, RowOutcome
+from app.submissions.schemas import RowOutcome, RowResult
 
 HeadingLookup = Callable[[str], str | None]
 MAX_REFERENCE_LENGTH = 80
@@ -26,53 +26,57 @@ def build_push(
     if not isinstance(row.body, dict):
         return InvalidPayload(faults=row.faults)
     body, faults = dict(row.body), [*row.faults]
-    for name, wanted in (("list_type", list_type), ("department", department)):
-        if wanted is not None and body.setdefault(name, wanted) != wanted:
+    for name, expected in (("list_type", list_type), ("department", department)):
+        if expected is not None and body.setdefault(name, expected) != expected:
             faults.append(
                 Fault(f"/{name}", ProblemCode(f"{name}_differs"), DIFFERENCE_SENTENCES[name])
             )
     try:
         push = EntryPush.model_validate(body)
-    except ValidationError as wrong:
-        found = convert_validation_errors(
-            {**item, "loc": ("body", *item["loc"])} for item in wrong.errors(include_url=False)
+    except ValidationError as error:
+        invalid = convert_validation_errors(
+            {**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)
         )
-        faults += [item for item in found.faults if not _find_shown_headings(item, row.faults)]
+        faults += [item for item in invalid.faults if not _find_shown_headings(item, row.faults)]
         return InvalidPayload(faults=faults)
     return InvalidPayload(faults=faults) if faults else push
 
 
 def build_accepted_result(
     row: SourceRow, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
-) -> Result:
+) -> RowResult:
     """Build the result of an accepted row."""
-    told: Result = {"row": row.number, "source_ref": find_reference(row), "outcome": outcome.value}
+    result: RowResult = {
+        "row": row.number,
+        "source_ref": find_reference(row),
+        "outcome": outcome.value,
+    }
     if entry_id is not None:
-        told["entry_id"] = str(entry_id)
-    return told if version is None else told | {"version": version}
+        result["entry_id"] = str(entry_id)
+    return result if version is None else result | {"version": version}
 
 
-def build_refused_result(row: SourceRow, refusal: RegistryError) -> Result:
+def build_refused_result(row: SourceRow, refusal: RegistryError) -> RowResult:
     """The answer for a row that does not."""
-    errors = build_faults(refusal, row.find_heading, most=MAX_ROW_FAULTS)
-    told: Result = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
+    errors = build_faults(refusal, row.find_heading, max_faults=MAX_ROW_FAULTS)
+    result: RowResult = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
     if all(item.pointer != "/source_ref" for item in refusal.faults):  # shown or not
-        told["source_ref"] = find_reference(row)
-    return told | {"code": refusal.problem_code, "errors": errors}
+        result["source_ref"] = find_reference(row)
+    return result | {"code": refusal.problem_code, "errors": errors}
 
 
 def build_faults(
-    refusal: RegistryError, heading_of: HeadingLookup, *, most: int
+    refusal: RegistryError, find_heading: HeadingLookup, *, max_faults: int
 ) -> list[dict[str, Any]]:
     """List the faults of a refusal, or the refusal itself if it names no place.
 
     Of more than `most` faults the last one says how many are left out.
     """
     faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.problem_code, refusal.detail),)
-    if len(faults) <= most:
-        return [_build_fault(item, heading_of(item.pointer)) for item in faults]
-    told = [_build_fault(item, heading_of(item.pointer)) for item in faults[: most - 1]]
-    return [*told, _build_fault(_build_more_faults(len(faults) - len(told)), None)]
+    if len(faults) <= max_faults:
+        return [_build_fault(item, find_heading(item.pointer)) for item in faults]
+    listed = [_build_fault(item, find_heading(item.pointer)) for item in faults[: max_faults - 1]]
+    return [*listed, _build_fault(_build_more_faults(len(faults) - len(listed)), None)]
 
 
 def _build_fault(fault: Fault, column: str | None) -> dict[str, Any]:
@@ -96,7 +100,7 @@ def _build_more_faults(count: int) -> Fault:
 
 def build_problem(refusal: RegistryError) -> dict[str, Any]:
     """Why a file as a whole is refused (`ProblemView`)."""
-    errors = build_faults(refusal, lambda _: None, most=MAX_FILE_FAULTS)
+    errors = build_faults(refusal, lambda _: None, max_faults=MAX_FILE_FAULTS)
     detail = refusal.faults[0].sentence if refusal.faults else refusal.detail
     return {
         "code": refusal.problem_code,
@@ -108,8 +112,8 @@ def build_problem(refusal: RegistryError) -> dict[str, Any]:
 
 def find_reference(row: SourceRow) -> str | None:
     """The sender's reference of a row, where it is one."""
-    sent = row.body.get("source_ref") if isinstance(row.body, dict) else None
-    return sent.strip() if isinstance(sent, str) and len(sent) <= MAX_REFERENCE_LENGTH else None
+    value = row.body.get("source_ref") if isinstance(row.body, dict) else None
+    return value.strip() if isinstance(value, str) and len(value) <= MAX_REFERENCE_LENGTH else None
 
 
 def remove_content(row: SourceRow) -> SourceRow:
@@ -117,11 +121,11 @@ def remove_content(row: SourceRow) -> SourceRow:
     return row._replace(body={"source_ref": find_reference(row)}, cells=())
 
 
-def _find_shown_headings(fault: Fault, told: Sequence[Fault]) -> bool:
+def _find_shown_headings(fault: Fault, reported: Sequence[Fault]) -> bool:
     # What could not be converted was left out, and so is missing as well.
     return any(
         fault.pointer == item.pointer or item.pointer.startswith(f"{fault.pointer}/")
-        for item in told
+        for item in reported
         if item.pointer
     )
 

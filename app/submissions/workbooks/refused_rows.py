@@ -45,7 +45,7 @@ def _iterate_refused_rows(
 ) -> Iterator[RefusedRow]:
     refused_results = (
         result
-        for batch in store.read_all_batches(registry, row.id, refused=True)
+        for batch in store.read_all_batches(registry, row.id, refused_only=True)
         for result in batch.results
         if result["outcome"] == RowOutcome.refused
     )
