@@ -172,7 +172,7 @@ class SubmissionJob:
         progress.last_row = max(row_numbers, default=progress.last_row)
         # The step first: who lost the lease finds batches of those numbers there already.
         self.record_step(
-            connection, added=count_outcomes(results), rows_read=progress.rows_read, **values
+            connection, increments=count_outcomes(results), rows_read=progress.rows_read, **values
         )
         store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
 

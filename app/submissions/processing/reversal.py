@@ -104,7 +104,7 @@ def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[
             source_ref_by_entry[entry_id] = row.source_ref
     store.release_references(connection, source_ref_by_entry)
     extra_values = {"attempts": 0} if reversed_count else {}
-    job.record_step(connection, added={"reversed": reversed_count}, **extra_values)
+    job.record_step(connection, increments={"reversed": reversed_count}, **extra_values)
     return skipped_count
 
 
