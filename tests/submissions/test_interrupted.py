@@ -625,7 +625,9 @@ def test_nothing_behind_the_first_refused_row_is_recorded_after_a_death_either(
         def die(*_: object, **__: object) -> None:
             raise Died
 
-        dies.setattr(SubmissionJob, "end", die)  # its last step is recorded, its end is not
+        dies.setattr(
+            SubmissionJob, "commit_final_state", die
+        )  # its last step is recorded, its end is not
         row = taken_up(world, "first")
         assert row is not None
         with pytest.raises(Died):

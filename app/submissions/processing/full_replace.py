@@ -177,17 +177,15 @@ def _judge_rows(
         connection, _read_recorded_ids(outcomes), law.today
     )
     results = []
-    for row, proposal, outcome in zip(rows, proposed, outcomes, strict=True):
-        recorded = known.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
-        told: RowRecording | ChangedValues = outcome
+    for row, proposal, outcome in zip(rows, proposals, outcomes, strict=True):
+        recorded = current_entries.get(_find_entry_id(outcome))  # type: ignore[arg-type]
+        classified: RowRecording | ChangedValues = outcome
         if isinstance(proposal, Proposal) and recorded is not None:
             first_digest = plan.digest_by_entry.setdefault(recorded.id, proposal.facts_digest)
             if recorded.id in plan.kept_ids and first_digest == proposal.facts_digest:
                 plan.repeated_row_numbers.add(row.number)
                 classified = RecordingResult(recorded.id, replayed=True)
-            elif (
-                first_digest != proposal.facts_digest
-            ):  # two rows contradict each other about one entry
+            elif first_digest != proposal.facts_digest:  # two rows contradict each other
                 classified = EntryConflict(entry_id=str(recorded.id))
             else:
                 classified = _compare_row(job, connection, law, recorded, proposal)
@@ -240,7 +238,7 @@ def _compare_row(
     return RecordingResult(recorded.id, replayed=True) if changes is None else changes
 
 
-def _ends_or_hides(recorded: EntryRow, differing: ChangedValues, law: Law) -> bool:
+def _ends_or_hides(recorded: EntryRow, changes: ChangedValues, law: Law) -> bool:
     """Return True if the corrected facts would end the entry or make it restricted."""
     after = recorded._replace(**changes)
     has_begun = recorded.compute_status(law.today) is not Status.scheduled
@@ -259,7 +257,7 @@ def _find_changed_columns(
     recorded: EntryRow,
     proposal: Proposal,
     *,
-    rehearsing: bool = False,
+    is_rehearsal: bool = False,
 ) -> ChangedValues | None:
     """Return the columns that change when the entry becomes as the row; None if none does.
 
@@ -358,7 +356,7 @@ def _apply_plan(
     results: list[RowResult] = []
     next_versions: list[NextVersion] = []
     for row, proposal, outcome in zip(plan.rows, plan.proposals, outcomes, strict=True):
-        recorded = current_entries.get(_find_entry_id(outcome))  # type: ignore[arg-type]  # None is not there
+        recorded = current_entries.get(_find_entry_id(outcome))  # type: ignore[arg-type]
         if isinstance(proposal, RegistryError):
             raise ListChanged
         if recorded is None or row.number in plan.new_row_numbers:
@@ -433,7 +431,7 @@ def _build_exit_result(row: EntryRow, version: int | None = None) -> RowResult:
 
 
 def _append_next_version(
-    job: SubmissionJob, row: EntryRow, action: Action, differing: ChangedValues
+    job: SubmissionJob, row: EntryRow, action: Action, changes: ChangedValues
 ) -> NextVersion:
     audit_actions = {
         Action.correct: AuditAction.entry_corrected,
