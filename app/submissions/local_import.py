@@ -18,7 +18,7 @@ from app.submissions.processing.queue import claim_submission, process_submissio
 from app.submissions.schemas import RowOutcome, RowResult, State
 from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
-from app.submissions.upload.receive import PART_BYTES, Keeper
+from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
 
 POLL_SECONDS = 0.2
 MAX_SHOWN_REFUSALS = 20
@@ -66,11 +66,11 @@ def _receive_file(
     registry: Registry, file: Path, options: SubmissionOptions, worker: str
 ) -> SubmissionRow:
     submission_id = service.begin_upload(registry, COMMAND_LINE_CALLER, options)
-    upload = Keeper(registry, submission_id)
+    upload = EncryptedUpload(registry, submission_id)
     try:
         with file.open("rb") as content:
-            while chunk := content.read(PART_BYTES):
-                upload.keep(chunk)
+            while part := content.read(PART_BYTES):
+                upload.write(part)
         return service.finish_upload(
             registry, submission_id, size=upload.size, sha256=upload.sha256, worker=worker
         )

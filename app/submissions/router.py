@@ -27,8 +27,8 @@ from app.submissions.processing.row_by_row import process
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
 from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
-from app.submissions.upload import receive
-from app.submissions.upload.receive import Keeper
+from app.submissions.upload.encrypted_file import EncryptedUpload
+from app.submissions.upload.receive import receive_file
 from app.submissions.workbooks import refused_rows, templates
 
 router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
@@ -158,10 +158,10 @@ async def _run_in_write_slot(
 async def _receive_upload(
     request: Request, registry: Registry, submission_id: UUID
 ) -> SubmissionRow:
-    upload = Keeper(registry, submission_id)
+    upload = EncryptedUpload(registry, submission_id)
     try:
-        await receive.receive(
-            request, upload, lambda chunk: _run_in_write_slot(request, upload.keep, chunk)
+        await receive_file(
+            request, upload, lambda part: _run_in_write_slot(request, upload.write, part)
         )
         return await _run_in_write_slot(
             request,

@@ -9,9 +9,10 @@ from app.errors import InvalidPayload
 from app.rules.law import Catalogue
 from app.rules.personal_numbers import contains_personal_number
 from app.submissions.formats.cells import Cell
-from app.submissions.mapping.exchange_fields import FIELDS, build_source_reference
+from app.submissions.mapping.exchange_fields import FIELDS
 from app.submissions.mapping.header import HEADING_BY_FORM, generate_lookup_forms
 from app.submissions.mapping.row_builder import MappedRow
+from app.submissions.mapping.settlement import build_source_reference
 from app.submissions.mapping.table import Table
 from tests.support import numbers, request_bodies
 

@@ -35,7 +35,7 @@ from app.submissions.processing.job import Progress, SubmissionJob
 from app.submissions.schemas import State
 from app.submissions.service import SubmissionOptions
 from app.submissions.store import SubmissionRow
-from app.submissions.upload.receive import Keeper
+from app.submissions.upload.encrypted_file import EncryptedUpload
 from tests.support import submission_files
 from tests.support.processes import build_push_today, create_key, serve_registry
 from tests.support.request_bodies import (
@@ -293,7 +293,7 @@ def test_a_partial_upload_of_a_dead_server_is_discarded_after_a_day(world: World
 
 def store_of_half_a_file(world: World) -> UUID:
     submission_id = service.begin_upload(world.registry, COMMAND_LINE_CALLER, SubmissionOptions())
-    Keeper(world.registry, submission_id).keep(format_ndjson(sent_rows(10)))
+    EncryptedUpload(world.registry, submission_id).write(format_ndjson(sent_rows(10)))
     return submission_id
 
 

@@ -14,13 +14,10 @@ from python_calamine import CalamineWorkbook
 from app.errors import Sentence
 from app.submissions.formats.cells import Cell, CellError
 from app.submissions.formats.xlsx.reader import read_workbook
-from app.submissions.workbooks import templates
-from app.submissions.workbooks.templates import (
-    RETURN_COLUMNS,
-    RefusedRow,
-    build_refused_rows_workbook,
-    build_template,
-)
+from app.submissions.workbooks import refused_sheet
+from app.submissions.workbooks.layout import RETURN_COLUMNS
+from app.submissions.workbooks.refused_sheet import RefusedRow, build_refused_rows_workbook
+from app.submissions.workbooks.templates import build_template
 
 
 @dataclass(frozen=True)
@@ -266,8 +263,8 @@ def test_texts_of_any_length_and_kind_are_taken() -> None:
 
 
 def test_too_many_refused_rows_are_cut_with_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(templates, "MAX_REFUSED_ROWS", 3)
-    monkeypatch.setattr(templates, "MAX_COMMENTS", 2)
+    monkeypatch.setattr(refused_sheet, "MAX_REFUSED_ROWS", 3)
+    monkeypatch.setattr(refused_sheet, "MAX_COMMENTS", 2)
     rows = [RefusedRow(n, ["甲", "2026"], {1: WRONG}) for n in range(2, 9)]
     data = build_refused_rows_workbook(["主体名称", "决定日期"], rows)
     assert [number for number, _ in read_back(data)] == [1, 2, 3, 4]

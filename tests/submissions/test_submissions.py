@@ -23,7 +23,7 @@ from app.registry import Registry
 from app.security.limits import WriteLimiter
 from app.submissions import router, service
 from app.submissions.processing import queue, row_by_row
-from app.submissions.upload.receive import PART_BYTES
+from app.submissions.upload.encrypted_file import PART_BYTES
 from tests.support.numbers import build_resident_id
 from tests.support.problems import count_written_rows, require_refused
 from tests.support.request_bodies import (

@@ -1,179 +1,36 @@
-"""The columns of a table of entries: ours, in English and Chinese, and what others call them.
+"""The columns of a table of entries, in English and Chinese, with their other names.
 
-The fields of 双公示 are in `app/submissions/mapping/exchange_fields.py`.
+The fields of 双公示 are in `exchange_fields`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from app.errors import Sentence
-from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
-from app.rules.identifiers import PERSON_SCHEMES, Scheme
-from app.rules.law import DisclosureClass, Severity, SubjectKind
+from app.rules.identifiers import Scheme
 from app.submissions.formats.cells import Cell
-from app.submissions.mapping import exchange_fields, values
+from app.submissions.mapping import values
+from app.submissions.mapping.code_labels import (
+    DECISION_KIND_LABELS,
+    DISCLOSURE_CLASS_LABELS,
+    EXEMPTION_LABELS,
+    PENALTY_LAW_LABELS,
+    PERSON_ROLE_LABELS,
+    PERSONAL_SCHEME_LABELS,
+    SCHEME_LABELS,
+    SEVERITY_LABELS,
+    SUBJECT_KIND_LABELS,
+)
+from app.submissions.mapping.column_types import (
+    Column,
+    build_amount_column,
+    build_boolean_column,
+    build_code_column,
+    build_day_column,
+)
 from app.submissions.mapping.exchange_fields import ANY_ORGANISATION, NOTE_PREFIX, ExchangeField
 
-CellFormat = Literal["text", "date", "number", "code"]
-Labels = Mapping[str, Sequence[str]]
-"""Codes, each with the words for it, of which the first is shown."""
-
-SUBJECT_KIND_LABELS: Labels = {
-    SubjectKind.legal_person: ("法人", "02", "2"),
-    SubjectKind.unincorporated_organization: ("非法人组织", "03", "3"),
-    SubjectKind.individual_business: ("个体工商户", "04", "4"),
-    SubjectKind.natural_person: ("自然人", "01", "1", "个人"),
-}
-SCHEME_LABELS: Labels = {
-    Scheme.uscc: ("统一社会信用代码",),
-    Scheme.org_code: ("组织机构代码",),
-    Scheme.registration_no: ("工商注册号", "营业执照注册号"),
-    Scheme.resident_id: ("身份证号", "身份证", "居民身份证", "身份证号码", "公民身份号码"),
-    Scheme.passport: ("护照号", "护照", "护照号码"),
-    Scheme.hk_macao_permit: ("港澳居民来往内地通行证", "港澳通行证", "回乡证"),
-    Scheme.taiwan_permit: ("台湾居民来往大陆通行证", "台湾通行证", "台胞证"),
-    Scheme.foreign_permanent_resident: ("外国人永久居留身份证", "外国人永久居留证"),
-}
-PERSONAL_SCHEME_LABELS: Labels = {
-    scheme: labels for scheme, labels in SCHEME_LABELS.items() if scheme in PERSON_SCHEMES
-}
-DECISION_KIND_LABELS: Labels = {
-    DecisionKind.list_decision: ("列入决定",),
-    DecisionKind.administrative_penalty: ("行政处罚决定", "行政处罚"),
-    DecisionKind.administrative_licence: ("行政许可决定", "行政许可"),
-    DecisionKind.court_decision: ("司法裁判", "法院裁判"),
-    DecisionKind.honour: ("表彰奖励", "表彰", "荣誉"),
-    DecisionKind.other: ("其他",),
-}
-PENALTY_LAW_LABELS: Labels = {
-    PenaltyLaw.administrative: ("行政处罚法", "行政处罚"),
-    PenaltyLaw.public_security: ("治安管理处罚法", "治安管理处罚"),
-    PenaltyLaw.other: ("其他法律", "其他"),
-}
-SEVERITY_LABELS: Labels = {
-    Severity.minor: ("轻微", "轻微失信"),
-    Severity.general: ("一般", "一般失信"),
-    Severity.serious: ("严重", "严重失信"),
-}
-DISCLOSURE_CLASS_LABELS: Labels = {
-    DisclosureClass.public: ("公开", "可向社会公开"),
-    DisclosureClass.restricted: ("政务共享", "特定范围内公开"),
-    DisclosureClass.exempt: ("不予公开", "不可公开"),
-}
-EXEMPTION_LABELS: Labels = {
-    "state_secret": ("国家秘密",),
-    "trade_secret": ("商业秘密",),
-    "personal_privacy": ("个人隐私",),
-    "other": ("其他依法不予公开", "其他"),
-}
-PERSON_ROLE_LABELS: Labels = {
-    PersonRole.legal_representative: ("法定代表人",),
-    PersonRole.person_in_charge: ("主要负责人", "负责人"),
-    PersonRole.actual_controller: ("实际控制人",),
-    PersonRole.business_owner: ("经营者",),
-    PersonRole.directly_responsible: ("直接责任人员", "直接责任人"),
-}
 PERSON_KEY_PREFIXES = ("legal_representative", "person_1", "person_2", "person_3")
-YES_NO_CHOICES = ("是", "否")
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of ours.
-
-    Attributes:
-        key: the English heading.
-        heading: the Chinese one, as the template has it.
-        pointer: where in the body its value stands (a JSON pointer; lists without a place).
-        aliases: other headings that mean the same.
-        required: a table without it is refused.
-        choices: what a clerk may choose from; none where the cell is free.
-        form: how the template formats the cells.
-    """
-
-    key: str
-    heading: str
-    pointer: str
-    description: Sentence
-    example: str = ""
-    aliases: tuple[str, ...] = ()
-    required: bool = False
-    choices: tuple[str, ...] = ()
-    cell_format: CellFormat = "text"
-    read_cell: Callable[[Cell], Any] = field(default=values.read_text, repr=False, compare=False)
-
-
-def _build_code_column(
-    key: str,
-    heading: str,
-    pointer: str,
-    labels: Labels,
-    description: Sentence,
-    *,
-    aliases: tuple[str, ...] = (),
-    required: bool = False,
-    unlisted_labels: Labels = MappingProxyType({}),
-) -> Column:
-    """A column of coded values; `more` are taken too, but not offered."""
-    choices = tuple(words[0] for words in labels.values())
-    read = values.build_choice_reader({**labels, **unlisted_labels})
-    return Column(
-        key, heading, pointer, description, choices[0], aliases, required, choices, "code", read
-    )
-
-
-def _build_boolean_column(key: str, heading: str, description: Sentence, *aliases: str) -> Column:
-    return Column(
-        key,
-        heading,
-        f"/{key}",
-        description,
-        "否",
-        aliases,
-        choices=YES_NO_CHOICES,
-        cell_format="code",
-        read_cell=values.read_boolean,
-    )
-
-
-def _build_day_column(
-    key: str,
-    heading: str,
-    pointer: str,
-    description: Sentence,
-    *aliases: str,
-    example: str = "2026-11-20",
-    required: bool = False,
-    read_cell: Callable[[Cell], Any] = values.read_day,
-) -> Column:
-    return Column(
-        key,
-        heading,
-        pointer,
-        description,
-        example,
-        aliases,
-        required,
-        cell_format="date",
-        read_cell=read_cell,
-    )
-
-
-def _build_amount_column(
-    key: str, heading: str, pointer: str, description: Sentence, *aliases: str
-) -> Column:
-    return Column(
-        key,
-        heading,
-        pointer,
-        description,
-        "0.2",
-        aliases,
-        cell_format="number",
-        read_cell=values.read_amount,
-    )
 
 
 def _build_identifier_column(scheme: Scheme, example: str, *aliases: str) -> Column:
@@ -196,7 +53,7 @@ def _build_identifier_column(scheme: Scheme, example: str, *aliases: str) -> Col
 def _build_person_columns(position: int) -> Iterator[Column]:
     key, heading, pointer = f"person_{position}", f"责任人{position}", "/responsible_persons"
     is_first = position == 1
-    yield _build_code_column(
+    yield build_code_column(
         f"{key}_role",
         f"{heading}角色",
         pointer,
@@ -212,7 +69,7 @@ def _build_person_columns(position: int) -> Iterator[Column]:
         "李某",
         ("责任人姓名", "责任人") if is_first else (),
     )
-    yield _build_code_column(
+    yield build_code_column(
         f"{key}_scheme",
         f"{heading}证件类型",
         pointer,
@@ -259,7 +116,7 @@ COLUMNS: tuple[Column, ...] = (
         "市人力资源和社会保障局",
         ("认定单位", "列入部门", "作出决定机关(列入)", "rdbm", "rd_mc", "IDENTIFICATION_DEPT"),
     ),
-    _build_code_column(
+    build_code_column(
         "kind", "主体类别", "/subject/kind", SUBJECT_KIND_LABELS,
         Sentence(
             "法人及非法人组织 is taken, and told apart by the credit code where that can be",
@@ -288,7 +145,7 @@ COLUMNS: tuple[Column, ...] = (
     _build_identifier_column(Scheme.hk_macao_permit, ""),
     _build_identifier_column(Scheme.taiwan_permit, ""),
     _build_identifier_column(Scheme.foreign_permanent_resident, ""),
-    _build_code_column(
+    build_code_column(
         "identifier_scheme", "证件类型", "/subject/identifiers", SCHEME_LABELS,
         Sentence("The kind of the next column's number", "与“证件号码”列配对填写"),
         aliases=("主体证件类型",),
@@ -306,7 +163,7 @@ COLUMNS: tuple[Column, ...] = (
         ),
         read_cell=values.read_number,
     ),
-    _build_day_column(
+    build_day_column(
         "birth_date", "出生日期", "/subject/birth_date",
         Sentence(
             "Of a natural person whose number does not show it", "证件号码不含出生日期的自然人填写"
@@ -322,11 +179,11 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _build_code_column(
+    build_code_column(
         "decision_kind", "决定类型", "/decision/kind", DECISION_KIND_LABELS,
         Sentence("What sort of decision it is", "决定的种类"), required=True,
     ),
-    _build_day_column(
+    build_day_column(
         "decided_on", "决定日期", "/decision/decided_on",
         Sentence(
             "The day of the decision; the 7 working days are counted from it",
@@ -335,7 +192,7 @@ COLUMNS: tuple[Column, ...] = (
         *("认定日期", "认定时间", "列入决定日期", "rdrq", "rdsj", "IDENTIFICATION_DATE"),
         required=True,
     ),
-    _build_code_column(
+    build_code_column(
         "penalty_law", "处罚法律类别", "/decision/penalty_law", PENALTY_LAW_LABELS,
         Sentence(
             "Under which law it was punished; public-security bodies must say",
@@ -362,27 +219,27 @@ COLUMNS: tuple[Column, ...] = (
         ),
         required=True,
     ),
-    _build_code_column(
+    build_code_column(
         "severity", "失信程度", "/severity", SEVERITY_LABELS,
         Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
         aliases=("严重程度",),
     ),
-    _build_day_column(
+    build_day_column(
         "conduct_ended_on", "行为终了日期", "/conduct_ended_on",
         Sentence("When the conduct ended; a black entry needs it", "行为终了之日；黑名单须填写"),
         example="2026-10-31",
     ),
-    _build_boolean_column(
+    build_boolean_column(
         "conduct_continues", "行为是否持续",
         Sentence("Whether the conduct goes on", "失信行为尚未终了的填“是”"), "行为持续",
     ),
-    _build_day_column(
+    build_day_column(
         "effective_from", "有效期起", "/effective_from",
         Sentence("Left out: the day of the decision", "不填时为决定日期"),
         *("有效期自", "生效日期", "列入日期", "列入时间", "列入名单时间", "列入黑名单日期"),
         "列入红名单日期",
     ),
-    _build_day_column(
+    build_day_column(
         "effective_until", "有效期止", "/effective_until",
         Sentence(
             "The last day in force; 长期 or 2099-12-31 for an open term; left out: the list type's",
@@ -392,11 +249,11 @@ COLUMNS: tuple[Column, ...] = (
         read_cell=values.read_last_day,
         example="2029-11-20",
     ),
-    _build_code_column(
+    build_code_column(
         "disclosure_class", "公开类型", "/disclosure/class", DISCLOSURE_CLASS_LABELS,
         Sentence("Left out: as the list type says", "不填时按名单类型的规定"),
     ),
-    _build_code_column(
+    build_code_column(
         "disclosure_exemption", "不予公开事由", "/disclosure/exemption", EXEMPTION_LABELS,
         Sentence("Needed where nothing is published", "公开类型为“不予公开”时必填"),
     ),
@@ -411,7 +268,7 @@ COLUMNS: tuple[Column, ...] = (
         ),
         "张某", ("法定代表人(负责人)", "法定代表人或负责人", "fddbr", "LEGAL_REPRESENTATIVE"),
     ),
-    _build_code_column(
+    build_code_column(
         "legal_representative_scheme", "法定代表人证件类型", "/responsible_persons",
         PERSONAL_SCHEME_LABELS, Sentence("The kind of that number", "法定代表人的证件类型"),
     ),
@@ -428,17 +285,17 @@ COLUMNS: tuple[Column, ...] = (
     Column(
         "penalty_categories", "处罚类别", "/penalty/categories",
         Sentence("Of a penalty; several are parted by ；", "行政处罚填写；多个类别以“；”分隔"),
-        "罚款", ("处罚种类",), read_cell=exchange_fields.build_categories_reader(values.read_text),
+        "罚款", ("处罚种类",), read_cell=values.read_categories,
     ),
     Column(
         "penalty_content", "处罚内容", "/penalty/content",
         Sentence("Of a penalty: what it consists of", "行政处罚填写"), "",
     ),
-    _build_amount_column(
+    build_amount_column(
         "penalty_fine", "罚款金额（万元）", "/penalty/fine",
         Sentence("In 万元; 2000 yuan are 0.2", "单位为万元，2000 元填 0.2"), "罚款",
     ),
-    _build_amount_column(
+    build_amount_column(
         "penalty_confiscated", "没收金额（万元）", "/penalty/confiscated",
         Sentence("In 万元", "没收违法所得、没收非法财物的金额，单位为万元"),
         "没收违法所得、没收非法财物金额", "没收违法所得、没收非法财物的金额",
@@ -468,7 +325,7 @@ COLUMNS: tuple[Column, ...] = (
         Sentence("Of a licence", "行政许可填写"), "",
     ),
     Column("remark", "备注", "/remark", Sentence("Anything else", "其他需要说明的情况"), ""),
-    _build_boolean_column(
+    build_boolean_column(
         "unintentional", "非主观故意",
         Sentence("Minor conduct that was not intended", "轻微且非主观故意的失信行为填“是”"),
     ),
@@ -482,7 +339,7 @@ COLUMNS: tuple[Column, ...] = (
     ),
 )  # fmt: skip
 
-# What our own export writes as JSON into one cell, and what other systems have beside ours.
+# Columns of our own export with JSON in a cell, and columns of other systems.
 POINTER_BY_NESTED_KEY: Mapping[str, str] = {
     "subject_identifiers": "/subject/identifiers",
     "responsible_persons": "/responsible_persons",
@@ -502,7 +359,7 @@ IGNORED_HEADINGS = (
     *("extension", "received_at", "recorded_at", "on", "in_force", "removal", "disputed"),
     *("deadline", "provisional", "calendar_version", "reported", "disclosure_state", "take_down"),
     *("channels", "catalogue_version"),
-    # The workbook of refused rows, and what clerks count rows with.
+    # Columns of the workbook of refused rows, and row numbers.
     *("原文件行号", "退回原因", "序号", "行号"),
 )
 
@@ -524,5 +381,5 @@ POINTER_BY_KEY: Mapping[str, str] = {
 COMPOSED_POINTERS = frozenset(
     {"/subject/identifiers", "/responsible_persons", "/subject/kind", "/remark"}
 )
-"""Parts that more than one column makes."""
+"""Parts of the body that several columns make up."""
 AMOUNT_KEYS = frozenset(column.key for column in COLUMNS if column.cell_format == "number")

@@ -1,4 +1,4 @@
-"""A header row understood: every heading known, or named with the nearest that is."""
+"""Headings of a header row: known ones become columns, unknown ones faults with a suggestion."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ from app.submissions.mapping.values import CELL_ERROR_FAULTS, WAN, YUAN
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """What a heading means, and how we write it."""
+    """The meaning of a heading, and its form for display."""
 
     key: str
     display_text: str
@@ -36,7 +36,7 @@ BRACKETED_TEXT = re.compile(r"[(\[{【〔]([^()\[\]{}【】〔〕]*)[)\]}】〕]
 IGNORABLE_IN_BRACKETS = re.compile(
     r"必填|选填|可选|非必填|可不填|条件必填|如有|例.*|格式.*|单位.*|.*元|[0-9]+位|[ymd年月日/.-]+|文本|日期|数字"
 )
-"""What stands in brackets without changing what the heading means: units, forms, whether needed."""
+"""Bracketed text that does not change the meaning of a heading: units, formats, 必填 and so on."""
 UNIT_IN_BRACKETS = re.compile(r"(?:单位:?)?(?:人民币)?(.*元)")
 TRAILING_UNIT = re.compile("万?元$")
 
@@ -51,8 +51,8 @@ def _generate_known_headings() -> Iterator[tuple[str, Heading]]:
                 each.key, code, code, exchange_fields.find_exchange_kind(code),
                 exchange_fields.find_edition(code),
             )  # fmt: skip
-        generations = {exchange_fields.find_edition(code) for code in each.codes}
-        edition = generations.pop() if len(generations) == 1 else None
+        editions = {exchange_fields.find_edition(code) for code in each.codes}
+        edition = editions.pop() if len(editions) == 1 else None
         for written in each.headings:
             yield written, Heading(each.key, written, None, each.exchange_kind, edition)
     for written in IGNORED_HEADINGS:
@@ -60,7 +60,7 @@ def _generate_known_headings() -> Iterator[tuple[str, Heading]]:
 
 
 def generate_lookup_forms(text: str) -> Iterator[str]:
-    """The heading squeezed as it stands, without what is beside the point, without its unit."""
+    """Generate the folded heading: as written, without ignorable brackets, without its unit."""
     normalized = normalize_width(text)
     yield fold_heading(normalized)
     without_ignorable = fold_heading(
@@ -79,7 +79,7 @@ HEADING_BY_FORM: Mapping[str, Heading] = {
     for written, heading in _generate_known_headings()
     for form in list(generate_lookup_forms(written))[:2]
 }
-"""By their squeezed form."""
+"""Known headings by their folded form."""
 
 
 def _find_heading(cell: Cell) -> Heading | None:
@@ -92,7 +92,7 @@ def _find_heading(cell: Cell) -> Heading | None:
 
 
 def is_header(cells: Sequence[Cell]) -> bool:
-    """Tell whether the row has at least three headings that are known, ours or others'."""
+    """Return whether the row has at least three known headings, ours or of other systems."""
     known: set[str] = set()
     for heading in map(_find_heading, cells):
         if heading is not None:
@@ -106,7 +106,7 @@ MIN_HEADINGS = 3
 
 
 def _find_unit(heading: Heading, cell: str) -> str | None:
-    """The unit that the heading says; None where it says none."""
+    """Find the unit in a heading; None if there is none."""
     folded = fold_text(cell)
     for bracketed in BRACKETED_TEXT.findall(folded):
         found = UNIT_IN_BRACKETS.fullmatch(bracketed)
@@ -123,7 +123,7 @@ MAX_SHOWN_CHARACTERS = 40
 
 
 def redact_heading(cell: Cell) -> str:
-    """The heading as it may be repeated; a ? where it holds a personal number."""
+    """Cut a heading for display; return ? if it contains a personal number."""
     if not isinstance(cell, str) or is_blank_cell(cell):
         return ""
     text = "".join(each for each in cell if each.isprintable()).strip()
@@ -131,7 +131,7 @@ def redact_heading(cell: Cell) -> str:
 
 
 def _quote_heading(cell: Cell, column_number: int) -> Sentence:
-    """The heading, where it may be repeated, or its place."""
+    """Quote the heading if it may be displayed, otherwise its position."""
     text = redact_heading(cell)
     if text in {"", "?"}:
         return Sentence(f"column {column_number}", f"第 {column_number} 列")
@@ -140,17 +140,17 @@ def _quote_heading(cell: Cell, column_number: int) -> Sentence:
 
 @dataclass(frozen=True, slots=True)
 class HeaderColumn:
-    """A column of a table at hand."""
+    """A column of a submitted table."""
 
     index: int
     heading: Heading
     unit: str | None = None
 
-    def read_cell(self, cell: Cell) -> Any:  # noqa: ANN401 - whatever its column holds
-        """The value of a cell below it.
+    def read_cell(self, cell: Cell) -> Any:  # noqa: ANN401 - depends on the column
+        """Read the value of a cell of the column.
 
         Raises:
-            Unreadable: nobody can say for certain what the cell holds.
+            UnreadableCell: the cell has no reliable value.
         """
         key = self.heading.key
         if key.startswith(NOTE_PREFIX):
@@ -161,12 +161,12 @@ class HeaderColumn:
 
 
 def is_blank_cell(cell: Cell) -> bool:
-    """Tell whether a cell says nothing."""
+    """Return whether a cell is blank."""
     return cell is None or (isinstance(cell, str) and not fold_text(cell))
 
 
 def read_header(header: Sequence[Cell]) -> tuple[list[HeaderColumn], list[Fault]]:
-    """The columns that a header names, and what is wrong with its headings."""
+    """Read the columns of a header and the faults of its headings."""
     if sum(not is_blank_cell(cell) for cell in header) > MAX_HEADINGS:
         return [], [TOO_MANY_COLUMNS]
     columns: list[HeaderColumn] = []
@@ -188,7 +188,7 @@ def read_header(header: Sequence[Cell]) -> tuple[list[HeaderColumn], list[Fault]
             if heading.key in AMOUNT_KEYS and unit not in {WAN, YUAN}:
                 faults.append(_build_unit_fault(index, cell))
             columns.append(HeaderColumn(index, heading, unit))
-            if heading.key != "ignored":  # of which a table may have many
+            if heading.key != "ignored":  # a table may have several
                 headings_by_key.setdefault(heading.key, []).append(heading)
     faults.extend(
         _build_unknown_column_faults(unknown, used_keys={place.heading.key for place in columns})
@@ -197,7 +197,7 @@ def read_header(header: Sequence[Cell]) -> tuple[list[HeaderColumn], list[Fault]
 
 
 MAX_HEADINGS = 500
-"""Columns with something in the heading: more than there are headings that we know."""
+"""Maximum number of headings in a table; more than there are known headings."""
 TOO_MANY_COLUMNS = Fault(
     "/columns",
     ProblemCode.too_many_columns,
@@ -209,9 +209,9 @@ TOO_MANY_COLUMNS = Fault(
 
 
 def _is_same_column(one: Heading, other: Heading) -> bool:
-    """Tell whether two headings of one key are one column twice.
+    """Return whether two headings of one key are the same column twice.
 
-    Codes of two generations may stand side by side, and so may two sorts of category.
+    Codes of two editions may occur together, and so may two kinds of category.
     """
     if one.key == "penalty_categories" and one.display_text != other.display_text:
         return False
@@ -238,7 +238,7 @@ def _build_unit_fault(index: int, cell: Cell) -> Fault:
 
 MIN_SIMILARITY = 60  # of 100
 MAX_NAMED_HEADINGS = 50
-"""So many unknown headings are named, each with the nearest that is known."""
+"""Maximum number of unknown headings that are reported with a suggestion."""
 
 
 def _build_unknown_column_faults(
@@ -281,4 +281,4 @@ ORIGINAL_BY_FORM: Mapping[str, str] = {
     for written, _ in _generate_known_headings()
     for form in list(generate_lookup_forms(written))[:2]
 }
-"""A heading as it is written, by its squeezed form."""
+"""Headings as written, by their folded form."""

@@ -1,4 +1,4 @@
-"""What the cells of a row say, put together to the body of a push."""
+"""The body of a push, built from the values of a row."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from app.rules.decision import PersonRole
 from app.rules.identifiers import Scheme
 from app.rules.law import SubjectKind
 from app.rules.text import normalize_number
-from app.submissions.mapping import exchange_fields
+from app.submissions.mapping import settlement
 from app.submissions.mapping.columns import (
     COLUMNS,
     COMPOSED_POINTERS,
@@ -22,26 +22,25 @@ from app.submissions.mapping.values import OPEN_ENDED, ParsedRow, UnreadableCell
 
 @dataclass(frozen=True, slots=True)
 class MappedRow:
-    """What a row became.
+    """A row as a body.
 
     Attributes:
-        body: what `POST /v1/entries` takes, to be checked as such; a cell that could not be read is
-            left out.
-        faults: what could not be read, by JSON pointers of the body; `/columns/N` for a cell below
-            no heading, and "" for the row as such.
+        body: the value for `POST /v1/entries`, not validated yet; unreadable cells are left out.
+        faults: unreadable cells by JSON pointers of the body; `/columns/N` for a cell without a
+            heading, and "" for the row as a whole.
     """
 
     body: dict[str, Any]
     faults: list[Fault]
     column_by_pointer: Mapping[str, int]
-    """Pointers of this row, and the columns (from 0) that they came from."""
+    """Columns (from 0) by pointer, for the values of this row."""
     default_column_by_pointer: Mapping[str, int]
-    """The same of the whole table, for what this row leaves out."""
+    """Columns by pointer of the whole table, for values that this row lacks."""
 
     def find_column(self, pointer: str) -> int | None:
-        """The column (from 0) that a place in the body came from, or would have.
+        """Find the column (from 0) that a pointer of the body comes from.
 
-        The longest pointer that leads there; else the first column below it.
+        The longest matching prefix decides; if there is none, the first column below the pointer.
         """
         for pointers in (self.column_by_pointer, self.default_column_by_pointer):
             prefix = pointer
@@ -77,12 +76,12 @@ SCHEME_BY_LENGTH: Mapping[int, Scheme] = {
     15: Scheme.registration_no,
     9: Scheme.org_code,
 }
-"""An organisation's number says by its length which it is."""
+"""Schemes of organisations by the length of the number."""
 RESIDENT_ID_LENGTH = 18
 
 
 class RowBuilder:
-    """Puts together what a row says."""
+    """Builder of the body of one row."""
 
     def __init__(self, parsed: ParsedRow) -> None:
         self._parsed = parsed
@@ -91,7 +90,7 @@ class RowBuilder:
         self._faults: list[Fault] = []
 
     def build(self, default_column_by_pointer: Mapping[str, int]) -> MappedRow:
-        """The body, what is wrong, and where all of it came from."""
+        """Build the body, its faults, and the columns of both."""
         for column in COLUMNS:
             if column.pointer not in COMPOSED_POINTERS:
                 self._put_value(column.key, column.pointer)
@@ -129,7 +128,7 @@ class RowBuilder:
         value = self._parsed.values[key]
         parent_name, _, name = pointer[1:].rpartition("/")
         parent = self._body.setdefault(parent_name, {}) if parent_name else self._body
-        if isinstance(parent, dict):  # a part may have come whole, from an export
+        if isinstance(parent, dict):  # a part of an export may be a list or a text
             parent[name] = None if value is OPEN_ENDED else value
         if key in self._parsed.columns:
             self._column_by_pointer[pointer] = self._parsed.columns[key]
@@ -140,7 +139,7 @@ class RowBuilder:
         parsed = self._parsed
         kind = parsed.values.get("kind")
         if kind == ANY_ORGANISATION:
-            kind = exchange_fields.infer_organisation_kind(parsed.values.get("uscc"))
+            kind = settlement.infer_organisation_kind(parsed.values.get("uscc"))
         if kind is not None:
             self._body["subject"]["kind"] = str(kind)
             first_key = next((key for key in ("kind", *Scheme) if key in parsed.columns), None)
@@ -176,7 +175,7 @@ class RowBuilder:
         )
 
     def _add_identifier_faults(self, next_position: int, masked_count: int) -> None:
-        """Name what is wrong behind the good ones, so that each pointer is one column's."""
+        """Add faults with positions after the valid identifiers, so that a pointer has one column."""
         pointer = "/subject/identifiers"
         for _ in range(masked_count):
             column_index = self._parsed.columns["subject_identifiers"]
@@ -188,7 +187,7 @@ class RowBuilder:
             next_position += self._add_unreadable_fault(key, f"{pointer}/{next_position}/{part}")
 
     def _build_paired_identifier(self, prefix: str, subject_kind: str) -> dict[str, str] | None:
-        """A number and its kind, which the number's length may tell."""
+        """Build an identifier of a number and its scheme, inferred from the length if not given."""
         parsed = self._parsed
         scheme, number = (
             parsed.values.get(f"{prefix}_scheme"),
@@ -236,7 +235,7 @@ class RowBuilder:
         )
         self._column_by_pointer[pointer] = column_index
         if isinstance(person, dict) and _is_masked(person.get("identifier")):
-            # An export masks it for good: the person comes with the name alone (`exported.py`).
+            # An export masks it permanently: only the name remains (`own_export.py`).
             person = {name: value for name, value in person.items() if name != "identifier"}
         self._body.setdefault("responsible_persons", []).append(person)
 
@@ -266,7 +265,7 @@ class RowBuilder:
             self._add_unreadable_fault(key, f"{pointer}/{part}") for part, key in keys.items()
         ]
         if person or any(has_faults):
-            # Kept though it may be empty, so that the places of those behind it stand.
+            # Even an empty person is kept: it preserves the positions of the following ones.
             self._body.setdefault("responsible_persons", []).append(person)
 
     def _build_person_identifier(self, prefix: str) -> tuple[dict[str, str] | None, str]:
@@ -281,7 +280,7 @@ class RowBuilder:
         return self._build_paired_identifier(prefix, SubjectKind.natural_person), f"{prefix}_number"
 
     def _determine_representative_role(self) -> str:
-        """The head of a shop is its owner (双公示: 个体工商户填经营者)."""
+        """Return the role of the representative: of an individual business, its owner (双公示)."""
         is_individual_business = (
             self._body["subject"].get("kind") == SubjectKind.individual_business
         )
@@ -312,7 +311,7 @@ def _is_masked(identifier: Any) -> bool:  # noqa: ANN401 - any JSON value
 
 
 def _infer_scheme(number: str, subject_kind: str) -> Scheme | None:
-    """What scheme a number is of, where the subject's kind and the number's length say it."""
+    """Infer the scheme of a number from the kind of the subject and the length; None if unclear."""
     normalized = normalize_number(number)
     if subject_kind == SubjectKind.natural_person:
         if len(normalized) != RESIDENT_ID_LENGTH:

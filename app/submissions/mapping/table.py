@@ -1,6 +1,6 @@
-"""A table of entries: its header is understood once, each of its rows then read with it.
+"""A table of entries: its header is read once, then each row is mapped to a body.
 
-What the check of a body tells is not checked here.
+The validation of the body follows elsewhere and is not repeated here.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import Catalogue
 from app.rules.text import fold_text, remove_formula_guard
 from app.submissions.formats.cells import Cell
-from app.submissions.mapping import exchange_fields
+from app.submissions.mapping import exchange_fields, settlement
 from app.submissions.mapping.columns import COLUMNS, POINTER_BY_KEY
 from app.submissions.mapping.exchange_fields import NOTE_PREFIX, ExchangeKind
 from app.submissions.mapping.header import HeaderColumn, is_blank_cell, read_header, redact_heading
@@ -20,19 +20,19 @@ from app.submissions.mapping.row_builder import MappedRow, RowBuilder
 from app.submissions.mapping.values import OPEN_ENDED, ParsedRow, UnreadableCell
 
 MAX_ROW_FAULTS = 20
-"""So many faults of one row are told."""
+"""Maximum number of faults reported for one row."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A header that was understood; `of` makes one."""
+    """The columns of a table; `from_header` builds it."""
 
     header: tuple[str, ...]
-    """The headings as sent, cut to what may be repeated; "" where there is none."""
+    """The headings as sent, redacted and cut; "" for a column without a heading."""
     exchange_kind: ExchangeKind | None
-    """Of an exchange table, what its records are of."""
+    """Kind of the records of an exchange table; None for other tables."""
     is_own_export: bool
-    """Whether it is an export of ours: there an empty last day says that the term is open."""
+    """Whether it is an export of ours, in which an empty last day means an open term."""
     _columns: tuple[HeaderColumn, ...]
     _default_column_by_pointer: Mapping[str, int]
     _list_type: str | None
@@ -46,19 +46,19 @@ class Table:
         list_type: str | None,
         catalogue: Catalogue,
     ) -> "Table":
-        """Understand a header; `list_type` is the one that the request names.
+        """Read a header; `list_type` is that of the request.
 
         Raises:
-            InvalidPayload: with a fault for every heading that is unknown, stands twice, is spoilt
-                or names no unit that we know (`/columns/N`, counted from 1), and for every needed
-                one that is missing (`/columns`); or the list type does not take such a table.
+            InvalidPayload: with a fault for every heading that is unknown, repeated, a cell error
+                or without a known unit (`/columns/N`, counted from 1), and for every required
+                column that is missing (`/columns`); or the list type does not fit the table.
         """
         columns, faults = read_header(header)
         if faults:
             raise InvalidPayload(faults=faults)
         exchange_kind = _determine_exchange_kind(columns, list_type)
         if exchange_kind is not None:
-            exchange_fields.require_list_type(exchange_kind, list_type, catalogue)
+            settlement.require_list_type(exchange_kind, list_type, catalogue)
         _require_columns({place.heading.key for place in columns}, exchange_kind, list_type)
         return cls(
             tuple(redact_heading(cell) for cell in header),
@@ -73,21 +73,21 @@ class Table:
     def build_body(
         self, cells: Sequence[Cell], *, department: str | None = None
     ) -> tuple[dict[str, Any], list[Fault]]:
-        """What a row says, and what is wrong with it already (see `row`)."""
+        """Return the body of a row and the faults of its cells (see `build_row`)."""
         row = self.build_row(cells, department=department)
         return row.body, row.faults
 
     def find_column(self, pointer: str, cells: Sequence[Cell] = ()) -> int | None:
-        """The column (from 0) that a place in a body came from, or would have.
+        """Find the column (from 0) that a pointer of a body comes from.
 
-        Which number of a subject stood where depends on the row: give its cells.
+        The columns of identifiers depend on the row: pass its cells.
         """
         return self.build_row(cells).find_column(pointer)
 
     def build_row(self, cells: Sequence[Cell], *, department: str | None = None) -> MappedRow:
-        """Read a row; never raises, whatever the cells hold.
+        """Map a row; faulty cells become faults and never raise.
 
-        `department` is the code of the one that submits it.
+        `department` is the code of the submitting department.
         """
         parsed = ParsedRow()
         for column in self._columns:
@@ -97,7 +97,7 @@ class Table:
         row = RowBuilder(parsed).build(self._default_column_by_pointer)
         row.faults.extend(
             islice(self._find_stray_cells(cells), MAX_ROW_FAULTS + 1)
-        )  # one more than are told
+        )  # one more than is reported
         return row
 
     def _read_cell(self, column: HeaderColumn, cell: Cell, parsed: ParsedRow) -> None:
@@ -121,13 +121,11 @@ class Table:
         self._resolve_list_type(parsed)
         if parsed.pop("status") == "removed" or parsed.pop("void"):
             column_index = parsed.columns.get("status", parsed.columns.get("void", 0))
-            not_in_force = UnreadableCell(ProblemCode.not_in_force, exchange_fields.NOT_IN_FORCE)
+            not_in_force = UnreadableCell(ProblemCode.not_in_force, settlement.NOT_IN_FORCE)
             parsed.row_faults.append(("", column_index, not_in_force))
-        exchange_fields.resolve_fields(parsed, self._catalogue, department, self.exchange_kind)
+        settlement.resolve_fields(parsed, self._catalogue, department, self.exchange_kind)
         if self.exchange_kind is not None:
-            exchange_fields.add_implied_values(
-                parsed, self.exchange_kind, self._catalogue, department
-            )
+            settlement.add_implied_values(parsed, self.exchange_kind, self._catalogue, department)
         if department is not None and "department" not in parsed.unreadable:
             parsed.values["department"] = department
 
@@ -160,7 +158,7 @@ class Table:
         )
 
     def _find_stray_cells(self, cells: Sequence[Cell]) -> Iterator[Fault]:
-        """Cells below no heading: nobody knows what they say, and nothing is dropped unseen."""
+        """Find cells without a heading: their meaning is unknown, and no value is dropped silently."""
         for index, cell in enumerate(cells):
             has_heading = index < len(self.header) and self.header[index]
             if has_heading or is_blank_cell(cell):
@@ -187,10 +185,10 @@ CELL_WITHOUT_HEADING = Sentence(
 def _determine_exchange_kind(
     columns: Iterable[HeaderColumn], list_type: str | None
 ) -> ExchangeKind | None:
-    """What an exchange table is about; None of a table of ours.
+    """Determine the kind of an exchange table; None for a table of ours.
 
     Raises:
-        InvalidPayload: it has columns of both penalties and licences.
+        InvalidPayload: the table has columns of both penalties and licences.
     """
     headings = [place.heading for place in columns]
     kinds_by_code = {each.exchange_kind for each in headings if each.code is not None} - {None}
@@ -249,7 +247,7 @@ def _find_default_columns(columns: Iterable[HeaderColumn]) -> dict[str, int]:
     if "/source_ref" not in column_by_pointer and "/decision/number" in column_by_pointer:
         column_by_pointer["/source_ref"] = column_by_pointer[
             "/decision/number"
-        ]  # made of it (`exchange.py`)
+        ]  # built from it (`settlement.py`)
     for substitute in ("/licence/content", "/licence/document_name"):
         if substitute in column_by_pointer:
             column_by_pointer.setdefault("/reason", column_by_pointer[substitute])

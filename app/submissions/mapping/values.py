@@ -1,7 +1,7 @@
-"""From what stands in a cell to what a body says: texts, numbers, days, amounts, coded values.
+"""Values of cells: texts, numbers, days, amounts, coded values.
 
-A cell that cannot be read for certain is `Unreadable`, with a code and a sentence that a clerk can
-act on; nothing is guessed, and no sentence repeats what stood in the cell.
+A cell without a reliable value raises `UnreadableCell`, with a code and a sentence that tells the
+clerk how to correct it. Nothing is guessed, and no sentence repeats the content of the cell.
 """
 
 import math
@@ -25,21 +25,21 @@ from app.rules.text import (
 from app.submissions.formats.cells import Cell, CellError
 
 EMPTY_TEXTS = frozenset({"", "/", "\\", "-", "--", "—", "——", "无"})
-"""What clerks write into a cell that the standard leaves empty."""
+"""Texts that clerks write to mean an empty cell."""
 
 MAX_EMPTY_TEXT_LENGTH = 4
 INVISIBLE_EDGE_CHARACTERS = ZERO_WIDTH_CHARACTERS + SOFT_HYPHEN
 MAX_DIGITS = 15
-"""A spreadsheet keeps so many digits of a number; the rest it makes zeros."""
+"""Digits of a number that a spreadsheet keeps; it replaces the rest by zeros."""
 SCIENTIFIC_NOTATION = re.compile(
     r"[0-9]+(?:\.[0-9]+)?[Ee]\+[0-9]{1,3}|[0-9]+\.[0-9]+[Ee][0-9]{1,3}"
 )
 ERROR_VALUES = frozenset(
     {"#N/A", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NULL!", "#NUM!", "#SPILL!", "#CALC!"}
 )
-COLUMN_TOO_NARROW = re.compile("##+")  # what a spreadsheet shows where a column is too narrow
+COLUMN_TOO_NARROW = re.compile("##+")  # shown by a spreadsheet
 QUOTED_NUMBER = re.compile('="([^"]*)"|[\'‘’`](.*)')
-"""How people keep a spreadsheet from taking a number for one: ="…", or a quote before it."""
+"""Notations that keep a spreadsheet from converting a number: ="…", or a leading quote."""
 
 DAY_PATTERN = re.compile(
     r"([0-9]{4})(?:-([0-9]{1,2})-|/([0-9]{1,2})/|\.([0-9]{1,2})\.|年([0-9]{1,2})月)"
@@ -55,6 +55,7 @@ OPEN_WORDS = frozenset({"长期", "长期有效", "永久", "永久有效", "无
 AMOUNT_PATTERN = re.compile(
     r"[¥￥]?(-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]{1,20})(?:\.[0-9]{1,20})?)(万元|万|元)?"
 )
+OTHER_CATEGORY = re.compile("其他[-—－:：]")
 EXACT_CONTEXT = Context(prec=60)
 WAN, YUAN = "万元", "元"
 BOOLEAN_WORDS: Mapping[str, bool] = {
@@ -64,7 +65,7 @@ BOOLEAN_WORDS: Mapping[str, bool] = {
 
 
 class UnreadableCell(ValueError):
-    """A cell whose value nobody can say for certain; the sentence never repeats it."""
+    """The cell has no reliable value; the sentence never repeats its content."""
 
     def __init__(self, code: ProblemCode, sentence: Sentence) -> None:
         super().__init__(code)
@@ -114,10 +115,10 @@ INVALID_AMOUNT = Sentence("An amount is written as a number: 0.2", "金额请填
 
 
 def read_text(cell: Cell) -> str | None:
-    """What the cell says in letters and digits; None where it says nothing.
+    """Read a cell as a text; None if it is blank.
 
     Raises:
-        Unreadable: it is spoilt, or a number or day that a spreadsheet may have altered.
+        UnreadableCell: a cell error, or a number or day that a spreadsheet may have altered.
     """
     if isinstance(cell, CellError):
         raise UnreadableCell(*CELL_ERROR_FAULTS[cell])
@@ -150,7 +151,7 @@ def _drop_empty(text: str) -> str | None:
 
 
 def _format_number(number: float) -> str:
-    """A number as a spreadsheet shows it, unless it cannot hold all of its digits."""
+    """Format a number as a spreadsheet shows it; raise if digits may be lost."""
     if isinstance(number, float) and not math.isfinite(number):
         raise UnreadableCell(*CELL_ERROR_FAULTS[CellError.error])
     if abs(number) >= 10**MAX_DIGITS:
@@ -160,10 +161,10 @@ def _format_number(number: float) -> str:
 
 
 def read_number(cell: Cell) -> str | None:
-    """An identity number. One with leading zeros lost is too short, and its scheme's check tells.
+    """Read an identity number; the validation of its scheme detects lost leading zeros.
 
     Raises:
-        Unreadable: as `plain`, and where the cell holds no whole number.
+        UnreadableCell: as `read_text`, and if the cell has a fraction or a truth value.
     """
     if isinstance(cell, bool) or (isinstance(cell, float) and not cell.is_integer()):
         raise UnreadableCell(ProblemCode.number_damaged, NUMBER_DAMAGED)
@@ -173,10 +174,10 @@ def read_number(cell: Cell) -> str | None:
 
 
 def read_day(cell: Cell) -> str | None:
-    """A day as `YYYY-MM-DD`, however its numbers are parted; a time of day behind it is dropped.
+    """Read a day in any common notation as `YYYY-MM-DD`; a time of day is dropped.
 
     Raises:
-        Unreadable: it is no such day, or a bare number that may be a spreadsheet's count of days.
+        UnreadableCell: no valid day, or a number that may be a serial day of a spreadsheet.
     """
     if isinstance(cell, date):
         return f"{cell.year:04}-{cell.month:02}-{cell.day:02}"
@@ -199,17 +200,17 @@ def read_day(cell: Cell) -> str | None:
 
 
 class OpenEnded:
-    """A last day that the sender leaves open: 长期, or the standard's 2099/12/31."""
+    """An open last day: 长期, or 2099/12/31 in the standard."""
 
 
 OPEN_ENDED = OpenEnded()
 
 
 def read_last_day(cell: Cell) -> str | OpenEnded | None:
-    """The last day of a term, or that it has none.
+    """Read the last day of a term, or `OPEN_ENDED`.
 
     Raises:
-        Unreadable: as `day`.
+        UnreadableCell: as `read_day`.
     """
     if isinstance(cell, str) and fold_text(cell) in OPEN_WORDS:
         return OPEN_ENDED
@@ -218,13 +219,12 @@ def read_last_day(cell: Cell) -> str | OpenEnded | None:
 
 
 def read_amount(cell: Cell, unit: str = WAN) -> str | None:
-    """An amount in 万元, exactly, as a decimal text; `unit` is what the column is in.
+    """Read an amount in 万元 as an exact decimal text; `unit` is the unit of the column.
 
-    A unit in the cell outweighs the column's. How many decimals are too many, and whether it may be
-    negative, is told by the check of the body.
+    A unit in the cell takes precedence. The validation of the body limits decimals and sign.
 
     Raises:
-        Unreadable: it is no number.
+        UnreadableCell: no number.
     """
     if isinstance(cell, bool | date):
         raise UnreadableCell(ProblemCode.invalid_amount, INVALID_AMOUNT)
@@ -244,10 +244,10 @@ def read_amount(cell: Cell, unit: str = WAN) -> str | None:
 
 
 def read_boolean(cell: Cell) -> bool | None:
-    """Yes or no.
+    """Read 是 or 否.
 
     Raises:
-        Unreadable: it is neither.
+        UnreadableCell: neither of them.
     """
     if isinstance(cell, bool):
         return cell
@@ -262,7 +262,7 @@ def read_boolean(cell: Cell) -> bool | None:
 
 
 def build_choice_reader(values: Mapping[str, Sequence[str]]) -> Callable[[Cell], str | None]:
-    """A reader of coded values: by code, or by any of its labels, of which the first is shown."""
+    """Build a reader of coded values, by code or label; sentences show the first label."""
     value_by_text = {
         fold_text(written): value
         for value, labels in values.items()
@@ -282,11 +282,31 @@ def build_choice_reader(values: Mapping[str, Sequence[str]]) -> Callable[[Cell],
     return read_choice
 
 
-def read_nested_json(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
-    """A part that an export writes as JSON into one cell.
+def read_categories(cell: Cell) -> list[str] | None:
+    """Read several categories, separated by ； or 、; a text after 其他- is not split.
 
     Raises:
-        Unreadable: it is no JSON text.
+        UnreadableCell: as `read_text`.
+    """
+    text = read_text(cell)
+    return None if text is None else list(dict.fromkeys(_split_categories(text)))
+
+
+def _split_categories(text: str) -> Sequence[str]:
+    parts: list[str] = []
+    for part in re.split("[;；]", text):
+        other = OTHER_CATEGORY.search(part)
+        enumerated = part[: other.start()] if other else part
+        parts += enumerated.split("、")
+        parts += [part[other.start() :]] if other else []
+    return [part.strip() for part in parts if part.strip()]
+
+
+def read_nested_json(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
+    """Read a part of the body that an export writes as JSON into one cell.
+
+    Raises:
+        UnreadableCell: no JSON text.
     """
     text = read_text(cell)
     if text is None:
@@ -304,25 +324,25 @@ def read_nested_json(cell: Cell) -> Any:  # noqa: ANN401 - any JSON value
 
 
 def read_remark(cell: Cell) -> str | None:
-    """A text or a day, as it is to stand in a remark.
+    """Read a text or a day for the remark.
 
     Raises:
-        Unreadable: as `plain`.
+        UnreadableCell: as `read_text`.
     """
     return read_day(cell) if isinstance(cell, date) else read_text(cell)
 
 
 @dataclass(slots=True)
 class ParsedRow:
-    """What the cells of one row say, before it is put together.
+    """The values of the cells of one row, before the body is built.
 
     Attributes:
-        values: by the key of the column.
-        places: the column (counted from 0) that each key's value, or its being unreadable, is from.
-        unread: keys whose cells could not be read.
-        notes: what has no field of its own: label, text and column.
-        refused: what is wrong with the row as such: JSON pointer, column, and why.
-        written: headings' generations of the exchange standard that the row uses.
+        values: values by the key of the column.
+        columns: columns (from 0) by key, of values and of unreadable cells.
+        unreadable: errors of unreadable cells by key.
+        notes: label, text and column of values that go into the remark.
+        row_faults: JSON pointer, column and error of faults of the row as a whole.
+        editions: editions of the exchange standard that the row uses.
     """
 
     values: dict[str, Any] = field(default_factory=dict)
@@ -332,12 +352,12 @@ class ParsedRow:
     row_faults: list[tuple[str, int, UnreadableCell]] = field(default_factory=list)
     editions: set[str] = field(default_factory=set)
 
-    def pop(self, key: str) -> Any:  # noqa: ANN401 - whatever the column's reader gives
-        """Take a value out, None where there is none."""
+    def pop(self, key: str) -> Any:  # noqa: ANN401 - depends on the column
+        """Remove a value and return it; None if there is none."""
         return self.values.pop(key, None)
 
-    def add(self, key: str, value: Any, column_index: int) -> None:  # noqa: ANN401 - as `take`
-        """Put a value in; two columns of the same meaning must not contradict each other."""
+    def add(self, key: str, value: Any, column_index: int) -> None:  # noqa: ANN401 - as `pop`
+        """Add a value; a contradiction with another column of the same meaning is a fault."""
         if key in self.values and self.values[key] != value:
             if isinstance(value, list):  # CF_CFLB1 and CF_CFLB2
                 self.values[key] += [each for each in value if each not in self.values[key]]
@@ -353,7 +373,7 @@ class ParsedRow:
     def mark_unreadable(
         self, key: str, column_index: int, code: ProblemCode, sentence: Sentence
     ) -> None:
-        """Say why a value is not to be had."""
+        """Replace a value by the reason why it cannot be read."""
         self.values.pop(key, None)
         self.unreadable[key] = UnreadableCell(code, sentence)
         self.columns[key] = column_index

@@ -24,6 +24,7 @@ from app.submissions.formats.source_file import SourceFile, SourceRow
 from app.submissions.processing import row_results
 from app.submissions.schemas import Mode, RowOutcome, RowResult, State
 from app.submissions.store import SubmissionRow
+from app.submissions.upload.encrypted_file import read_parts
 
 log = logging.getLogger("redblack.submissions")
 
@@ -256,34 +257,13 @@ class SubmissionJob:
 
 
 def open_source_file(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
-    """The file of a submission, to be read for the list and department that it was sent for."""
+    """Open the file of a submission, for the list type and the department of the submission."""
     return SourceFile(
-        read_chunks=lambda: read_pieces(registry, row),
+        read_chunks=lambda: read_parts(registry, row.id),
         catalogue=catalogue,
         list_type=row.list_type,
         department=row.department,
     )
-
-
-def read_pieces(registry: Registry, row: SubmissionRow) -> Iterator[bytes]:
-    """The file as it was sent, a piece at a time.
-
-    Raises:
-        KeyFileError: it does not open with this key file.
-    """
-    number = 0
-    while True:
-        with registry.database.reading() as connection:
-            sealed = store.read_part(connection, row.id, number)
-        if sealed is None:
-            return
-        yield registry.secrets.open_content(sealed, bound_to=build_part_binding(row.id, number))
-        number += 1
-
-
-def build_part_binding(submission_id: object, number: int) -> str:
-    """Return the associated data of an encrypted part."""
-    return f"submission:{submission_id}:{number}"
 
 
 def count_outcomes(results: Sequence[RowResult]) -> dict[str, int]:

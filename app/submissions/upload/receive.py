@@ -1,89 +1,40 @@
-"""The body of a request as a sealed file: never whole in memory, never in clear on a disk."""
+"""Receiving of a file as the body of a request; the file is never whole in memory.
+
+The parser of python-multipart is fed chunk by chunk, because `Request.form()` would write a large
+part to a temporary file in clear.
+"""
 
 import asyncio
-import base64
-import hashlib
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
-from uuid import UUID
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
-from app.errors import BodyTooLarge, Fault, InvalidPayload, Malformed, ProblemCode, Sentence
-from app.registry import Registry
-from app.submissions import store
-from app.submissions.processing.job import build_part_binding
-
-PART_BYTES = 1024 * 1024
-DIGEST = re.compile(r"(?:^|,)\s*sha-256(?=[\s=;,]|$)([^;,]*)", re.IGNORECASE)
-"""What a `Content-Digest` says of the SHA-256; other algorithms are ignored (RFC 9530, 2)."""
+from app.errors import Fault, InvalidPayload, Malformed, ProblemCode, Sentence
+from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
 
 
-class Keeper:
-    """Keeps a file as it comes, sealed, a part at a time."""
-
-    def __init__(self, registry: Registry, submission_id: UUID) -> None:
-        self._registry = registry
-        self._id = submission_id
-        self._digest = hashlib.sha256()
-        self._parts = 0
-        self.size = 0
-
-    @property
-    def patience(self) -> float:
-        """Seconds for which a sender may send nothing."""
-        return self._registry.settings.stalled_client_seconds
-
-    @property
-    def sha256(self) -> str:
-        """The digest of all that came, in hex."""
-        return self._digest.hexdigest()
-
-    def is_as(self, announced: str) -> bool:
-        """Tell whether all that came is as its sender's `Content-Digest` says."""
-        told = f"=:{base64.b64encode(self._digest.digest()).decode()}:"
-        return all(found.strip() == told for found in DIGEST.findall(announced))
-
-    def keep(self, piece: bytes) -> None:
-        """Keep the next part.
-
-        Raises:
-            BodyTooLarge: the file is larger than the settings allow.
-        """
-        self.size += len(piece)
-        if self.size > self._registry.settings.submission_limit_bytes:
-            raise BodyTooLarge
-        self._digest.update(piece)
-        number, self._parts = self._parts, self._parts + 1
-        place = build_part_binding(self._id, number)
-        sealed = self._registry.secrets.seal_content(piece, bound_to=place)
-        self._registry.write(
-            lambda connection: store.add_part(connection, self._id, number, sealed)
-        )
-
-
-async def receive(
-    request: Request, keeper: Keeper, keep: Callable[[bytes], Awaitable[None]]
+async def receive_file(
+    request: Request, upload: EncryptedUpload, write: Callable[[bytes], Awaitable[None]]
 ) -> None:
-    """Take the file that a request carries, plain or as one part of a form.
+    """Store the file of a request: its whole body, or one part of a form.
 
-    `keep` is the keeper's own, off the event loop.
+    `write` calls `EncryptedUpload.write` outside the event loop.
 
     Raises:
-        BodyTooLarge: it is larger than the settings allow.
-        Malformed: the form cannot be read, or the sender went away or stalled.
-        InvalidPayload: there is no file, or it is not as its digest says.
+        BodyTooLarge: the file is larger than the settings allow.
+        Malformed: the form cannot be read, or the sender disconnected or stalled.
+        InvalidPayload: there is no file, or it does not match its `Content-Digest`.
     """
     buffer = bytearray()
-    async for piece in _file_of(request, _arriving(request, keeper.patience)):
-        buffer += piece
+    async for chunk in _select_file(request, _read_body(request, upload.idle_timeout)):
+        buffer += chunk
         while len(buffer) >= PART_BYTES:
-            await keep(bytes(buffer[:PART_BYTES]))
+            await write(bytes(buffer[:PART_BYTES]))
             del buffer[:PART_BYTES]
     if buffer:
-        await keep(bytes(buffer))
-    if not keeper.is_as(",".join(request.headers.getlist("Content-Digest"))):
+        await write(bytes(buffer))
+    if not upload.matches_digest(",".join(request.headers.getlist("Content-Digest"))):
         raise InvalidPayload(
             faults=[
                 Fault(
@@ -98,80 +49,80 @@ async def receive(
         )
 
 
-async def _arriving(request: Request, patience: float) -> AsyncIterator[bytes]:
-    """The body; a sender whose network is gone says no word, and would never end it."""
-    pieces = request.stream()
+async def _read_body(request: Request, idle_timeout: float) -> AsyncIterator[bytes]:
+    chunks = request.stream()
     while True:
         try:
-            async with asyncio.timeout(patience):
-                piece = await anext(pieces)
+            # A sender that lost its network sends nothing more, and no end of the body either.
+            async with asyncio.timeout(idle_timeout):
+                chunk = await anext(chunks)
         except StopAsyncIteration:
             return
         except (ClientDisconnect, TimeoutError):
-            # Hardly anybody hears it, but the log has a line for a request, no failure of ours.
+            # The sender rarely receives it, but the log shows a refused request and no failure.
             raise Malformed(Sentence("The file broke off", "文件传输中断")) from None
-        yield piece
+        yield chunk
 
 
-def _file_of(request: Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    kind, options = parse_options_header(request.headers.get("Content-Type"))
-    if kind == b"multipart/form-data":
-        return _part_of(body, options.get(b"boundary", b""))
+def _select_file(request: Request, body: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    media_type, options = parse_options_header(request.headers.get("Content-Type"))
+    if media_type == b"multipart/form-data":
+        return _read_form_file(body, options.get(b"boundary", b""))
     return body
 
 
-async def _part_of(body: AsyncIterator[bytes], boundary: bytes) -> AsyncIterator[bytes]:
-    """The bytes of the part `file`; other parts are no files and say nothing."""
+async def _read_form_file(body: AsyncIterator[bytes], boundary: bytes) -> AsyncIterator[bytes]:
+    """Read the bytes of the part `file`; other parts are ignored."""
     try:
-        form = _Form(boundary)
-        async for piece in body:
-            for found in form.feed(piece):
+        form = _FormFile(boundary)
+        async for chunk in body:
+            for found in form.feed(chunk):
                 yield found
-        form.end()
-    except ValueError:  # the parser's own errors are such
+        form.finish()
+    except ValueError:  # errors of the parser too
         raise Malformed(
             Sentence("The form cannot be read", "无法读取表单（multipart/form-data）")
         ) from None
 
 
-class _Form:
-    """Finds the one part `file` in a form, piece by piece."""
+class _FormFile:
+    """The one part `file` of a form, chunk by chunk."""
 
     def __init__(self, boundary: bytes) -> None:
-        self._header = [b"", b""]
-        self._in_file = False
-        self._files = 0
-        self._ended = False
+        self._header_name = self._header_value = b""
+        self._is_in_file = False
+        self._file_count = 0
+        self._has_ended = False
         self._found: list[bytes] = []
         self._parser = MultipartParser(
             boundary,
             {
-                "on_part_begin": self._part_begins,
-                "on_header_field": self._names,
-                "on_header_value": self._says,
-                "on_header_end": self._header_ends,
-                "on_part_data": self._data,
-                "on_end": self._ends,
+                "on_part_begin": self._begin_part,
+                "on_header_field": self._add_header_name,
+                "on_header_value": self._add_header_value,
+                "on_header_end": self._end_header,
+                "on_part_data": self._add_data,
+                "on_end": self._end_form,
             },
         )
 
-    def feed(self, piece: bytes) -> list[bytes]:
-        """The bytes of the file that a piece of the body brings."""
+    def feed(self, chunk: bytes) -> list[bytes]:
+        """Parse a chunk of the body; return the bytes of the file in it."""
         self._found.clear()
-        self._parser.write(piece)
+        self._parser.write(chunk)
         return self._found
 
-    def end(self) -> None:
-        """The body is over.
+    def finish(self) -> None:
+        """Require that the form is complete.
 
         Raises:
-            ValueError: it broke off in the middle of a part.
+            ValueError: the body broke off in the middle of a part.
             InvalidPayload: there was no file, or more than one.
         """
         self._parser.finalize()
-        if not self._ended:
+        if not self._has_ended:
             raise ValueError("the form broke off")
-        if self._files != 1:
+        if self._file_count != 1:
             raise InvalidPayload(
                 faults=[
                     Fault(
@@ -185,26 +136,27 @@ class _Form:
                 ]
             )
 
-    def _ends(self) -> None:
-        self._ended = True
+    def _end_form(self) -> None:
+        self._has_ended = True
 
-    def _part_begins(self) -> None:
-        self._header, self._in_file = [b"", b""], False
+    def _begin_part(self) -> None:
+        self._header_name = self._header_value = b""
+        self._is_in_file = False
 
-    def _names(self, data: bytes, start: int, end: int) -> None:
-        self._header[0] += data[start:end]
+    def _add_header_name(self, data: bytes, start: int, end: int) -> None:
+        self._header_name += data[start:end]
 
-    def _says(self, data: bytes, start: int, end: int) -> None:
-        self._header[1] += data[start:end]
+    def _add_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
 
-    def _header_ends(self) -> None:
-        name, said = self._header
-        self._header = [b"", b""]
+    def _end_header(self) -> None:
+        name, value = self._header_name, self._header_value
+        self._header_name = self._header_value = b""
         if name.lower() == b"content-disposition":
-            _, options = parse_options_header(said)
-            self._in_file = options.get(b"name") == b"file"
-            self._files += self._in_file
+            _, options = parse_options_header(value)
+            self._is_in_file = options.get(b"name") == b"file"
+            self._file_count += self._is_in_file
 
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._in_file:
+    def _add_data(self, data: bytes, start: int, end: int) -> None:
+        if self._is_in_file:
             self._found.append(data[start:end])

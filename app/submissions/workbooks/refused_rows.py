@@ -1,4 +1,4 @@
-"""The refused rows of a table, as a workbook that a clerk mends and sends again."""
+"""Refused rows of a submission, read again from its file with their results."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,17 +11,16 @@ from app.submissions.formats.source_file import SourceFile
 from app.submissions.processing.job import open_source_file
 from app.submissions.schemas import FileFormat, RowOutcome
 from app.submissions.store import SubmissionRow
-from app.submissions.workbooks import templates
-from app.submissions.workbooks.templates import RefusedRow
+from app.submissions.workbooks.refused_sheet import RefusedRow, build_refused_rows_workbook
 
 TABLE_FORMATS = frozenset({FileFormat.csv, FileFormat.xlsx})
 
 
 def build_workbook(registry: Registry, row: SubmissionRow) -> bytes:
-    """The workbook.
+    """Build the workbook of the refused rows of a submission.
 
     Raises:
-        SubmissionUnderWay: the file is no table, is not read yet, or is not kept any more.
+        SubmissionUnderWay: the file is no table, is not processed yet, or is no longer stored.
     """
     with registry.database.reading() as connection:
         is_file_kept = store.read_part(connection, row.id, 0) is not None
@@ -30,9 +29,9 @@ def build_workbook(registry: Registry, row: SubmissionRow) -> bytes:
         raise SubmissionUnderWay(NO_REFUSED_ROWS_WORKBOOK, state=row.state)
     file = open_source_file(registry, row, catalogue)
     refused = _iterate_refused_rows(registry, row, file)
-    first = next(refused, None)  # the headings are known once the first row was read
+    first = next(refused, None)  # the header is known after the first row
     rows = refused if first is None else _prepend(first, refused)
-    return templates.build_refused_rows_workbook(file.table.header if file.table else (), rows)
+    return build_refused_rows_workbook(file.table.header if file.table else (), rows)
 
 
 def _prepend(first: RefusedRow, following: Iterator[RefusedRow]) -> Iterator[RefusedRow]:
