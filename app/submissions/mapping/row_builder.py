@@ -175,7 +175,7 @@ class RowBuilder:
         )
 
     def _add_identifier_faults(self, next_position: int, masked_count: int) -> None:
-        """Add faults with positions after the valid identifiers, so that a pointer has one column."""
+        """Add faults behind the valid identifiers, so that each pointer has one column."""
         pointer = "/subject/identifiers"
         for _ in range(masked_count):
             column_index = self._parsed.columns["subject_identifiers"]

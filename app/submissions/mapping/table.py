@@ -158,7 +158,7 @@ class Table:
         )
 
     def _find_stray_cells(self, cells: Sequence[Cell]) -> Iterator[Fault]:
-        """Find cells without a heading: their meaning is unknown, and no value is dropped silently."""
+        """Find cells without a heading; their meaning is unknown, so each is a fault."""
         for index, cell in enumerate(cells):
             has_heading = index < len(self.header) and self.header[index]
             if has_heading or is_blank_cell(cell):
