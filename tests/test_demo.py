@@ -20,7 +20,7 @@ from app.db.counter import read_head
 from app.db.tables import (
     AuditRecord,
     EntryPerson,
-    EntryTurn,
+    EntryStatusChange,
     EntryVersion,
     Subject,
     SubjectIdentifier,
@@ -191,7 +191,7 @@ def test_numbers_have_no_gap_and_time_never_runs_back(registry: Registry) -> Non
                 EntryVersion.superseded_seq,
             ).order_by(EntryVersion.seq)
         ).all()
-        turned = connection.scalars(select(EntryTurn.seq)).all()
+        turned = connection.scalars(select(EntryStatusChange.seq)).all()
         audited = connection.scalars(
             select(AuditRecord.seq).where(AuditRecord.seq.is_not(None)).order_by(AuditRecord.seq)
         ).all()

@@ -9,7 +9,14 @@ from sqlalchemy import ColumnElement, Connection, false, func, select, true
 
 from app.audit.actions import AuditAction
 from app.db.bulk import insert_in_dialect, insert_many
-from app.db.tables import AccessRecord, AuditRecord, Check, CheckResult, RecentResult, UnknownCaller
+from app.db.tables import (
+    AccessRecord,
+    AuditRecord,
+    Check,
+    IndexedResult,
+    UnindexedResult,
+    UnknownCaller,
+)
 
 AuditRow = Mapping[str, Any]
 
@@ -71,7 +78,7 @@ def read_newest_checks(
     """Read the newest checks and look-ups in the form of audit records."""
     subjects = [
         select(func.count()).where(table.check_id == Check.id).scalar_subquery()
-        for table in (CheckResult, RecentResult)
+        for table in (IndexedResult, UnindexedResult)
     ]
     same = ("id", "actor_id", "actor_name", "role", "department", "request_id")
     shown = ("matter", "purpose", "case_no")

@@ -10,9 +10,9 @@ from uuid_utils.compat import uuid7
 from app.db.bulk import insert_in_dialect, insert_many
 from app.db.tables import (
     Check,
-    CheckResult,
+    IndexedResult,
     Outcome,
-    RecentResult,
+    UnindexedResult,
 )
 
 # --- the record (in the ledger) ------------------------------------------
@@ -25,7 +25,7 @@ def add_checks(
 ) -> None:
     """Keep checks, and one line for each subject of them."""
     insert_many(connection, Check, checks)
-    insert_many(connection, RecentResult, results)
+    insert_many(connection, UnindexedResult, results)
 
 
 def sort_results(connection: Connection, most: int) -> int:
@@ -34,15 +34,17 @@ def sort_results(connection: Connection, most: int) -> int:
     `most` is exceeded by the last check's. Several processes may do so at once: each takes out what
     it puts in.
     """
-    oldest = select(RecentResult.check_id).order_by(RecentResult.check_id).limit(most).subquery()
+    oldest = (
+        select(UnindexedResult.check_id).order_by(UnindexedResult.check_id).limit(most).subquery()
+    )
     waiting = select(oldest.c.check_id)
-    columns = RecentResult.__table__.columns
+    columns = UnindexedResult.__table__.columns
     taken = connection.execute(
-        delete(RecentResult).where(RecentResult.check_id.in_(waiting)).returning(*columns)
+        delete(UnindexedResult).where(UnindexedResult.check_id.in_(waiting)).returning(*columns)
     ).all()
     # In their order, so that neighbours share the pages of the index.
     rows = [dict(row._mapping) for row in sorted(taken, key=lambda row: row.asked_digest)]  # noqa: SLF001
-    insert_many(connection, CheckResult, rows)
+    insert_many(connection, IndexedResult, rows)
     return len(rows)
 
 

@@ -85,7 +85,7 @@ class FeedPosition(NamedTuple):
         return f"epoch {self.epoch}, seq {self.seq}, day {self.day}"
 
 
-class ChangePage(NamedTuple):
+class FeedPage(NamedTuple):
     """Changes in their order, (id, body) with no body where an entry goes, and where they lead."""
 
     changes: list[tuple[str, bytes | None]]
@@ -170,11 +170,11 @@ class MirrorClient:
         self._client = client
         self._max_wait_seconds = max_wait_seconds
 
-    def read_page(self, position: FeedPosition) -> ChangePage:
+    def read_page(self, position: FeedPosition) -> FeedPage:
         """What came after a position."""
         query = {"after": position.seq, "epoch": position.epoch, "limit": MAX_PAGE_CHANGES}
 
-        def attempt() -> ChangePage:
+        def attempt() -> FeedPage:
             answer = self._client.get("/v1/changes", params=query)
             _raise_for_status(answer)
             return _parse_page(answer.content, position)
@@ -344,7 +344,7 @@ class Mirror:
             count += len(batch)
             _show_progress(f"snapshot: {count:,} entries")
 
-    def _apply_page(self, page: ChangePage) -> None:
+    def _apply_page(self, page: FeedPage) -> None:
         if not page.changes and page.position == self._position:
             return
         with self._transaction():
@@ -446,11 +446,11 @@ def _raise_for_status(answer: httpx.Response) -> None:
             raise MirrorError(f"the registry says {message}")
 
 
-def _parse_page(content: bytes, requested: FeedPosition) -> ChangePage:
+def _parse_page(content: bytes, requested: FeedPosition) -> FeedPage:
     try:
         body = orjson.loads(content)
         position = FeedPosition(body["epoch"], body["next_after"], body["as_of_day"])
-        page = ChangePage(
+        page = FeedPage(
             [_parse_change(item) for item in body["changes"]], position, body["head_seq"]
         )
         seqs = [item["seq"] for item in body["changes"]]

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 
 COMPONENT_NAMES = {
+    "CaseStepView": "app__redress__schemas__StepView",
+    "SubmissionStepView": "app__submissions__schemas__StepView",
     "EntrySubjectView": "app__entries__schemas__SubjectView",
     "SubjectView": "app__checks__schemas__SubjectView",
 }

@@ -184,7 +184,7 @@ class TakingBack(Model):
 # --- views ---------------------------------------------------------------
 
 
-class StepView(View):
+class CaseStepView(View):
     """A step that was taken: who, when, with which outcome and why."""
 
     step: str
@@ -210,7 +210,7 @@ class CaseView(View):
     provisional: bool
     overdue: bool
     content: dict[str, Any] = Field(description="The body as it was sent")
-    steps: list[StepView]
+    steps: list[CaseStepView]
 
 
 class CasePage(View):

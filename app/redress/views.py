@@ -3,7 +3,7 @@
 from datetime import date
 from typing import Any
 
-from app.redress.schemas import CaseView, RepairabilityView, StepView
+from app.redress.schemas import CaseStepView, CaseView, RepairabilityView
 from app.redress.store import CaseRow
 from app.rules.law import Severity
 from app.rules.redress import CaseKind, CaseState, Repairability
@@ -25,7 +25,7 @@ def build_case_view(case: CaseRow, today: date) -> CaseView:
         provisional=case.due_provisional,
         overdue=case.due_on is not None and case.due_on < today,
         content=case.content,
-        steps=[StepView.model_validate(_remove_hidden_fields(step)) for step in case.steps],
+        steps=[CaseStepView.model_validate(_remove_hidden_fields(step)) for step in case.steps],
     )
 
 

@@ -22,14 +22,14 @@ from sqlalchemy import (
 
 from app.db.tables import (
     Check,
-    CheckResult,
     Entry,
     EntryPerson,
     EntryVersion,
+    IndexedResult,
+    IssuedReport,
     Outcome,
-    OwnReport,
-    RecentResult,
     RedressCase,
+    UnindexedResult,
 )
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
@@ -148,13 +148,13 @@ def _select_results_about(traces: QueryKeys) -> Subquery:
             select(table.check_id, table.position, table.standing).where(
                 _matches_subject(table, traces)
             )
-            for table in (CheckResult, RecentResult)
+            for table in (IndexedResult, UnindexedResult)
         )
     ).subquery()
 
 
 def _matches_subject(
-    table: type[CheckResult] | type[RecentResult], traces: QueryKeys
+    table: type[IndexedResult] | type[UnindexedResult], traces: QueryKeys
 ) -> ColumnElement[bool]:
     by_number = table.asked_digest.in_(traces.asked)
     if traces.subject_id is None:
@@ -197,7 +197,7 @@ def read_outcomes(
 
 def read_earlier_reports(connection: Connection, traces: QueryKeys) -> list[AnyRow]:
     """Reports that were issued about a subject before, oldest first."""
-    report = OwnReport
+    report = IssuedReport
     asked = report.applicant["asked"].as_string()
     # The index finds those of the subject; a report that nothing is held has none, but its number.
     about = and_(report.subject_id.is_(None), asked.in_(traces.asked))
@@ -215,23 +215,23 @@ def read_earlier_reports(connection: Connection, traces: QueryKeys) -> list[AnyR
 
 def add_report(connection: Connection, values: Mapping[str, Any]) -> None:
     """Insert a report before it is sent."""
-    connection.execute(insert(OwnReport).values(**values))
+    connection.execute(insert(IssuedReport).values(**values))
 
 
 def get_report(connection: Connection, report_id: UUID) -> AnyRow | None:
     """A report by its id."""
-    return connection.execute(_select_reports().where(OwnReport.id == report_id)).one_or_none()
+    return connection.execute(_select_reports().where(IssuedReport.id == report_id)).one_or_none()
 
 
 def find_report_by_code(connection: Connection, code: str) -> AnyRow | None:
     """A report by the code on its print."""
     return connection.execute(
-        _select_reports().where(OwnReport.verification_code == code)
+        _select_reports().where(IssuedReport.verification_code == code)
     ).one_or_none()
 
 
 def _select_reports() -> Select[Any]:
-    return select(*OwnReport.__table__.columns)
+    return select(*IssuedReport.__table__.columns)
 
 
 def has_void_entry(connection: Connection, ids: Collection[UUID]) -> bool:

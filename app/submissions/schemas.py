@@ -157,7 +157,7 @@ class ProblemView(View):
     errors: list[RowFault]
 
 
-class StepView(View):
+class SubmissionStepView(View):
     """A step of a person: approval of a full replace, or a reversal, with its reason."""
 
     by: str
@@ -190,8 +190,8 @@ class SubmissionView(View):
     changes: ChangesView | None
     problem: ProblemView | None
     held_until: datetime | None
-    approval: StepView | None
-    reversal: StepView | None
+    approval: SubmissionStepView | None
+    reversal: SubmissionStepView | None
     results: list[RowView] | None
 
 

@@ -14,7 +14,7 @@ from app.submissions.schemas import (
     RowOutcome,
     RowResult,
     State,
-    StepView,
+    SubmissionStepView,
 )
 from app.submissions.store import SubmissionRow
 
@@ -73,7 +73,7 @@ def _build_progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
 
 
 def _build_step(step: dict[str, Any] | None) -> dict[str, Any] | None:
-    return step and {name: step[name] for name in StepView.model_fields}
+    return step and {name: step[name] for name in SubmissionStepView.model_fields}
 
 
 def stream_results(

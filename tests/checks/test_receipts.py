@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import select, text
 
-from app.db.tables import Check, RecentResult
+from app.db.tables import Check, UnindexedResult
 from tests.support.numbers import build_uscc
 from tests.support.request_bodies import (
     PERSON_RESIDENT_ID,
@@ -121,7 +121,7 @@ def test_a_lookup_is_recorded_as_well(world: World) -> None:
 
 
 def asked_digests(world: World) -> list[str]:
-    columns = RecentResult.__table__.c
+    columns = UnindexedResult.__table__.c
     with world.registry.database.reading_ledger() as connection:
         return list(connection.scalars(select(columns.asked_digest).order_by(columns.position)))
 

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from app.checks import result_indexing, store
 from app.checks.result_indexing import Sorting
 from app.db.engines import DatabaseError
-from app.db.tables import CheckResult, RecentResult
+from app.db.tables import IndexedResult, UnindexedResult
 from app.registry import Registry
 from tests.conftest import DATABASES
 from tests.support.check_requests import (
@@ -43,12 +43,12 @@ def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def waiting(registry: Registry) -> int:
     with registry.database.reading_ledger() as connection:
-        return connection.scalar(select(func.count()).select_from(RecentResult)) or 0
+        return connection.scalar(select(func.count()).select_from(UnindexedResult)) or 0
 
 
 def sorted_in(registry: Registry) -> int:
     with registry.database.reading_ledger() as connection:
-        return connection.scalar(select(func.count()).select_from(CheckResult)) or 0
+        return connection.scalar(select(func.count()).select_from(IndexedResult)) or 0
 
 
 def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
@@ -101,14 +101,14 @@ def questions(world: World) -> None:
 
 def test_results_are_indexed_in_order_and_unchanged(world: World) -> None:
     questions(world)
-    before = by_name(world.registry, RecentResult)
+    before = by_name(world.registry, UnindexedResult)
     assert len(before) == 3 * 2 + 1 + 1 + 1 + 2
     assert sorted_in(world.registry) == 0
     assert sort_in(world.registry) == len(before)
-    assert by_name(world.registry, CheckResult) == before
+    assert by_name(world.registry, IndexedResult) == before
     assert waiting(world.registry) == 0
     assert sort_in(world.registry) == 0
-    assert by_name(world.registry, CheckResult) == before
+    assert by_name(world.registry, IndexedResult) == before
 
 
 def test_a_check_is_indexed_as_a_whole_and_the_oldest_first(world: World) -> None:
@@ -121,9 +121,13 @@ def test_a_check_is_indexed_as_a_whole_and_the_oldest_first(world: World) -> Non
         for size in (3, 40, 5)
     ]
     assert sort_in(world.registry, 1) == 3
-    assert {str(row[0]) for row in by_name(world.registry, CheckResult)} == {checks[0]["check_id"]}
+    assert {str(row[0]) for row in by_name(world.registry, IndexedResult)} == {
+        checks[0]["check_id"]
+    }
     assert sort_in(world.registry, 2) == 40
-    assert {str(row[0]) for row in by_name(world.registry, RecentResult)} == {checks[2]["check_id"]}
+    assert {str(row[0]) for row in by_name(world.registry, UnindexedResult)} == {
+        checks[2]["check_id"]
+    }
     assert sort_in(world.registry, 5) == 5
 
 
@@ -313,7 +317,7 @@ def test_concurrent_indexing_loses_and_doubles_nothing(world: World) -> None:
                 for n in range(1 + turn % 4)
             ),
         )
-    before = by_name(world.registry, RecentResult)
+    before = by_name(world.registry, UnindexedResult)
     registries = [Registry.open(world.registry.settings, world.clock) for _ in range(4)]
     start = threading.Barrier(len(registries))
 
@@ -333,7 +337,7 @@ def test_concurrent_indexing_loses_and_doubles_nothing(world: World) -> None:
         for registry in registries:
             registry.close()
     assert sum(totals) == len(before)
-    assert by_name(world.registry, CheckResult) == before
+    assert by_name(world.registry, IndexedResult) == before
 
 
 def test_indexing_during_checks_and_reports_loses_nothing(world: World) -> None:

@@ -15,7 +15,7 @@ from app.db.bulk import insert_many
 from app.db.counter import read_head
 from app.db.engines import is_connection_error
 from app.db.prepared import PreparedQuery, as_text, in_array
-from app.db.tables import AccessRecord, Check, Outcome, RecentResult, Subject
+from app.db.tables import AccessRecord, Check, Outcome, Subject, UnindexedResult
 from app.entries.store import checked_entries
 from app.http.problems import convert_database_error
 from app.rules.identity import LookupKey
@@ -224,11 +224,11 @@ def test_ten_thousand_rows_are_added_and_none_is_nothing(world: World) -> None:
         for position in range(MANY)
     ]
     with world.registry.database.ledger() as connection:
-        insert_many(connection, RecentResult, [])
-        insert_many(connection, RecentResult, rows)
-    columns = [RecentResult.__table__.columns[name] for name in rows[0]]
+        insert_many(connection, UnindexedResult, [])
+        insert_many(connection, UnindexedResult, rows)
+    columns = [UnindexedResult.__table__.columns[name] for name in rows[0]]
     with world.registry.database.reading_ledger() as connection:
-        found = connection.execute(select(*columns).order_by(RecentResult.position)).all()
+        found = connection.execute(select(*columns).order_by(UnindexedResult.position)).all()
     assert [tuple(row) for row in found] == [tuple(row.values()) for row in rows]
 
 

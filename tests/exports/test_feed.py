@@ -11,7 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import select
 
-from app.db.tables import EntryTurn
+from app.db.tables import EntryStatusChange
 from app.exports import feed, service
 from app.registry import Registry
 from tests.support.commands import CommandRunner, build_command_runner
@@ -81,7 +81,7 @@ def recorded(world: World, serial: int, **facts: Any) -> dict[str, Any]:
 def turns(world: World) -> list[tuple[int, str]]:
     with world.registry.database.reading() as connection:
         rows = connection.execute(
-            select(EntryTurn.seq, EntryTurn.status).order_by(EntryTurn.seq)
+            select(EntryStatusChange.seq, EntryStatusChange.status).order_by(EntryStatusChange.seq)
         ).all()
     return [(row.seq, row.status) for row in rows]
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import func, select, text
 
-from app.db.tables import AccessRecord, OwnReport
+from app.db.tables import AccessRecord, IssuedReport
 from tests.support.numbers import build_org_code, build_resident_id, build_uscc
 from tests.support.own_reports import (
     BUILDER_NAME,
@@ -34,7 +34,7 @@ def ask(world: World, role: str = "department", **changes: Any) -> httpx.Respons
 
 def kept(world: World) -> list[Any]:
     with world.registry.database.reading_ledger() as connection:
-        return list(connection.execute(OwnReport.__table__.select().order_by(OwnReport.id)))
+        return list(connection.execute(IssuedReport.__table__.select().order_by(IssuedReport.id)))
 
 
 def records(world: World, action: str) -> list[Any]:
@@ -320,4 +320,4 @@ def test_every_asking_makes_a_report_of_its_own(world: World) -> None:
     assert first["report_id"] != second["report_id"]
     assert first["verification_code"] != second["verification_code"]
     with world.registry.database.reading_ledger() as connection:
-        assert connection.scalar(select(func.count()).select_from(OwnReport)) == 2
+        assert connection.scalar(select(func.count()).select_from(IssuedReport)) == 2

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx
 from sqlalchemy import func, select
 
-from app.db.tables import Check, CheckResult, RecentResult
+from app.db.tables import Check, IndexedResult, UnindexedResult
 from app.main import attach_registry
 from app.registry import Registry
 from tests.support.request_bodies import build_check
@@ -109,7 +109,7 @@ def count_recorded_results(registry: Registry) -> Counter[UUID]:
     """Count the results of each check, indexed or not."""
     counts: Counter[UUID] = Counter()
     with registry.database.reading_ledger() as connection:
-        for table in (CheckResult, RecentResult):
+        for table in (IndexedResult, UnindexedResult):
             query = select(table.check_id, func.count()).group_by(table.check_id)
             for check_id, count in connection.execute(query):
                 counts[check_id] += count

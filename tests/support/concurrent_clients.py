@@ -16,7 +16,7 @@ from app.db.tables import (
     AuditRecord,
     Check,
     Entry,
-    EntryTurn,
+    EntryStatusChange,
     EntryVersion,
     RegistryState,
     Subject,
@@ -135,7 +135,7 @@ def require_consistent_registry(registry: Registry, clients: ConcurrentClients) 
         audit_records = connection.execute(
             select(AuditRecord.seq, AuditRecord.target).where(AuditRecord.seq.is_not(None))
         ).all()
-        status_change_seqs = connection.scalars(select(EntryTurn.seq)).all()
+        status_change_seqs = connection.scalars(select(EntryStatusChange.seq)).all()
         last_seq = connection.scalar(select(RegistryState.seq))
         subjects = set(connection.scalars(select(Subject.id)))
         identifier_counts = connection.execute(

@@ -8,7 +8,7 @@ import httpx
 from sqlalchemy import func, select
 
 from app.db.counter import read_head
-from app.db.tables import AuditRecord, EntryPerson, EntryTurn, EntryVersion, RedressCase
+from app.db.tables import AuditRecord, EntryPerson, EntryStatusChange, EntryVersion, RedressCase
 from app.rules.permissions import Role
 from app.security.service import create
 from tests.support.world import World
@@ -93,7 +93,7 @@ def read_stored_state(world: World) -> tuple[Any, ...]:
     with world.registry.database.reading() as connection:
         counts = [
             connection.scalar(select(func.count()).select_from(table))
-            for table in (EntryVersion, EntryTurn, EntryPerson)
+            for table in (EntryVersion, EntryStatusChange, EntryPerson)
         ]
         # A key that the test creates meanwhile does not count.
         audit_count = select(func.count()).where(AuditRecord.action != "key_created")

@@ -8,11 +8,11 @@ from app.db.tables.catalogue import (
     CatalogueItem,
     CatalogueVersion,
 )
-from app.db.tables.checks import Check, CheckResult, Outcome, RecentResult
-from app.db.tables.entries import Entry, EntryPerson, EntryTurn, EntryVersion
+from app.db.tables.checks import Check, IndexedResult, Outcome, UnindexedResult
+from app.db.tables.entries import Entry, EntryPerson, EntryStatusChange, EntryVersion
 from app.db.tables.redress import RedressCase
 from app.db.tables.registry import ApiKey, RegistryState, SealingKey
-from app.db.tables.rights import OwnReport
+from app.db.tables.rights import IssuedReport
 from app.db.tables.subjects import Subject, SubjectIdentifier, SubjectName
 from app.db.tables.submissions import Submission, SubmissionBatch, SubmissionPart
 
@@ -27,14 +27,13 @@ __all__ = [
     "CatalogueItem",
     "CatalogueVersion",
     "Check",
-    "CheckResult",
     "Entry",
     "EntryPerson",
-    "EntryTurn",
+    "EntryStatusChange",
     "EntryVersion",
+    "IndexedResult",
+    "IssuedReport",
     "Outcome",
-    "OwnReport",
-    "RecentResult",
     "RedressCase",
     "RegistryState",
     "SealingKey",
@@ -44,5 +43,6 @@ __all__ = [
     "Submission",
     "SubmissionBatch",
     "SubmissionPart",
+    "UnindexedResult",
     "UnknownCaller",
 ]

@@ -46,7 +46,7 @@ class _Result:
     standing: Mapped[str | None] = mapped_column(Code)
 
 
-class CheckResult(_Result, Base):
+class IndexedResult(_Result, Base):
     """A result in the index by requested number, where the own report of the subject finds it."""
 
     __tablename__ = "check_results"
@@ -55,7 +55,7 @@ class CheckResult(_Result, Base):
     check_id: Mapped[UUID] = mapped_column(ForeignKey(f"{LEDGER}.checks.id"), primary_key=True)
 
 
-class RecentResult(_Result, Base):
+class UnindexedResult(_Result, Base):
     """A result of the newest checks, in the order of asking; sorted in later (`sort_results`).
 
     To sort a digest in touches a page of its own, which takes longer than all else of a check.

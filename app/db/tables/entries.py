@@ -143,7 +143,7 @@ class EntryPerson(Base):
     key_id: Mapped[str] = mapped_column(Code)
 
 
-class EntryTurn(Base):
+class EntryStatusChange(Base):
     """A change of status without a new version: made by the day, or by another entry.
 
     It has a sequence number like a version, so that followers of the feed learn of it.

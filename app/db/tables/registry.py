@@ -23,7 +23,7 @@ class RegistryState(Base):
     recorded_at: Mapped[datetime | None]
     """The instant of the newest change; later changes are never earlier, on any node."""
     turned_on: Mapped[date | None]
-    """The last day whose day change was recorded (`EntryTurn`)."""
+    """The last day whose day change was recorded (`EntryStatusChange`)."""
 
 
 class SealingKey(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from app.db.tables.base import LEDGER, Base, Code, Digest
 
 
-class OwnReport(Base):
+class IssuedReport(Base):
     """An own report as it was issued, and the code that verifies it."""
 
     __tablename__ = "own_reports"

@@ -12,7 +12,7 @@ from sqlalchemy import (
     union_all,
 )
 
-from app.db.tables import EntryTurn, EntryVersion
+from app.db.tables import EntryStatusChange, EntryVersion
 from app.entries.store.conditions import is_version_at
 from app.entries.store.rows import (
     TERM_COLUMNS,
@@ -34,7 +34,7 @@ def find_seq_at(connection: Connection, instant: datetime) -> int:
             .limit(1)
         )
         or 0
-        for table in (EntryVersion, EntryTurn)
+        for table in (EntryVersion, EntryStatusChange)
     )
 
 
@@ -44,7 +44,7 @@ def find_recorded_at(connection: Connection, seq: int) -> datetime | None:
         connection.scalar(
             select(table.recorded_at).where(table.seq <= seq).order_by(table.seq.desc()).limit(1)
         )
-        for table in (EntryVersion, EntryTurn)
+        for table in (EntryVersion, EntryStatusChange)
     )
     return max((instant for instant in instants if instant is not None), default=None)
 
@@ -79,7 +79,7 @@ def find_status_change_candidates(
 
 def read_changes_after(connection: Connection, after: int, limit: int) -> list[SequencedChangeRow]:
     """Read versions and status changes after a sequence number, in order."""
-    tables = (EntryVersion, EntryTurn)
+    tables = (EntryVersion, EntryStatusChange)
     all_changes = union_all(
         *(
             select(table.seq, table.entry_id, table.recorded_at).where(table.seq > after)
@@ -97,24 +97,28 @@ def find_public_change_seqs(connection: Connection, seqs: Iterable[int]) -> set[
     created = select(version.seq).where(version.seq.in_(seq_set), public)
     superseded = select(version.superseded_seq).where(version.superseded_seq.in_(seq_set), public)
     status_changed = (
-        select(EntryTurn.seq)
+        select(EntryStatusChange.seq)
         .join(
             version,
             and_(
-                version.entry_id == EntryTurn.entry_id,
-                version.seq <= EntryTurn.seq,
-                or_(version.superseded_seq.is_(None), version.superseded_seq > EntryTurn.seq),
+                version.entry_id == EntryStatusChange.entry_id,
+                version.seq <= EntryStatusChange.seq,
+                or_(
+                    version.superseded_seq.is_(None), version.superseded_seq > EntryStatusChange.seq
+                ),
             ),
         )
-        .where(EntryTurn.seq.in_(seq_set), public)
+        .where(EntryStatusChange.seq.in_(seq_set), public)
     )
     return set(connection.scalars(union_all(created, superseded, status_changed)))
 
 
 def read_status_changes(connection: Connection, entry_id: UUID) -> list[StatusChangeRow]:
     """Read the status changes of an entry, oldest first."""
-    columns = [getattr(EntryTurn, name) for name in StatusChangeRow._fields]
+    columns = [getattr(EntryStatusChange, name) for name in StatusChangeRow._fields]
     rows = connection.execute(
-        select(*columns).where(EntryTurn.entry_id == entry_id).order_by(EntryTurn.seq)
+        select(*columns)
+        .where(EntryStatusChange.entry_id == entry_id)
+        .order_by(EntryStatusChange.seq)
     )
     return [StatusChangeRow._make(row) for row in rows]

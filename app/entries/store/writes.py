@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 
 from app.db.bulk import insert_many
-from app.db.tables import Entry, EntryPerson, EntryTurn, EntryVersion
+from app.db.tables import Entry, EntryPerson, EntryStatusChange, EntryVersion
 from app.entries.store.conditions import is_version_at
 from app.entries.store.rows import RecordedReference
 from app.entries.store.values import EntryValues, PersonValues, StatusChangeValues, VersionValues
@@ -108,7 +108,7 @@ def add_status_changes(
     connection: Connection, status_changes: Sequence[StatusChangeValues]
 ) -> None:
     """Insert status changes."""
-    insert_many(connection, EntryTurn, status_changes)
+    insert_many(connection, EntryStatusChange, status_changes)
 
 
 SUPERSEDE_STATEMENT = (
