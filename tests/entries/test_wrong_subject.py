@@ -335,7 +335,7 @@ def test_a_corrected_name_belongs_to_the_subjects_of_other_decisions(
     assert again["subject"]["id"] == entry["subject"]["id"]
     for tag, whom in ((1, other), (1, again)):
         assert rename(whom, "枣庄某协会", tag).status_code == 200
-    # Now nobody is named so any more, and somebody else may be; who then keeps the name.
+    # Now no subject has this name, and another may get it; that one then keeps the name.
     new = world.record(civil, **society("枣庄某研究会", source_ref="CA-4"))
     assert new["subject"]["id"] != entry["subject"]["id"]
     require_refused(rename(entry, "枣庄某研究会", 2), 409, "identifier_conflict")
