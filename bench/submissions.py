@@ -76,7 +76,7 @@ FEATURES = {
         "personal numbers sealed, found by a keyed blind index",
         "deadline of 7 working days by the State's calendar",
         "append-only version, change number and audit record of every entry in its transaction",
-        "every row answered: an outcome, or all of its faults; the file is kept and may be taken back",
+        "every row answered: outcome or all faults; the file is kept and can be reversed",
         "a death in the middle goes on where it stopped",
         "SQLite: WAL, synchronous = full",
     ],
