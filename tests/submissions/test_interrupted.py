@@ -308,7 +308,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make several steps of few rows; in the server's own processes steps keep their size."""
     for module, name in (
         (row_by_row, "FIRST_STEP_ROWS"),
-        (row_by_row, "LARGEST_STEP_ROWS"),
+        (row_by_row, "MAX_STEP_ROWS"),
         (row_by_row, "STAGED_STEP_ROWS"),
         (full_replace, "STEP_ROWS"),
         (reversal, "ENTRIES_PER_STEP"),
