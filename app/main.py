@@ -19,7 +19,7 @@ from app.audit import router as audit_router
 from app.calendar import router as calendar_router
 from app.catalogue import router as catalogue_router
 from app.checks import router as checks_router
-from app.checks.pipeline import CheckRoute, Desk, answer_request
+from app.checks.pipeline import CheckRoute, CheckService, serve_check
 from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
@@ -29,6 +29,8 @@ from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
 from app.http.middleware import BodyLimits, Metrics, RequestContextMiddleware
 from app.jobs.dispatcher import Dispatcher
+from app.lookups import router as lookups_router
+from app.lookups.service import LookupService
 from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
@@ -71,7 +73,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         dispatcher.start()
         yield
         await run_in_threadpool(dispatcher.close)
-        await run_in_threadpool(app.state.desk.close)
+        await run_in_threadpool(app.state.lookup_service.close)
+        await run_in_threadpool(app.state.check_service.close)
         registry.close()
 
     app: FastAPI = FastAPIOffline(
@@ -86,6 +89,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
     # for every request, which took longer than a check.
     for router in (
         checks_router.router,
+        lookups_router.router,
         entries_router.router,
         submissions_router.router,
         exports_router.router,
@@ -129,7 +133,9 @@ def attach_registry(app: FastAPI, registry: Registry, dispatcher: Dispatcher | N
     app.state.write_limiter = WriteLimiter(
         limits.write_slots, limits.write_queue, limits.write_wait_seconds
     )
-    app.state.desk = Desk(registry)
+    check_service = CheckService(registry)
+    app.state.check_service = check_service
+    app.state.lookup_service = LookupService(registry, check_service.schedule_indexing)
     app.state.dispatcher = dispatcher or Dispatcher(registry, [SubmissionQueue()])
 
 
@@ -200,7 +206,7 @@ def build_served_app(app: FastAPI, settings: Settings) -> CheckFastPath:
     return CheckFastPath(
         app,
         next(route for route in app.router.routes if isinstance(route, CheckRoute)),
-        answer_request,
+        serve_check,
         audit_refusal=audit_refusal,
         body_limit=settings.body_limit_bytes,
         gzip_from=GZIP_FROM_BYTES,

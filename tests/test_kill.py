@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from sqlalchemy import select
 
-from app.checks.pipeline import MANY_SUBJECTS
+from app.checks.pipeline import MAX_SUBJECTS_IN_SMALL_CHECK
 from app.db.tables import Check
 from app.demo.synthetic import build_uscc
 from app.registry import Registry
@@ -116,7 +116,7 @@ def test_every_check_that_was_answered_survives_a_kill(
                 for turn in range(10_000):
                     serial = number * 10_000 + turn
                     # Some have more subjects than fit into a batch.
-                    size = MANY_SUBJECTS + 1 if number == 0 else 1 + turn % 3
+                    size = MAX_SUBJECTS_IN_SMALL_CHECK + 1 if number == 0 else 1 + turn % 3
                     subjects = [
                         build_question(build_uscc(serial + n), None, ref=str(n))
                         for n in range(size)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from uuid import UUID
 
-from app.checks.matching import Matching
+from app.checks.matching import SubjectMatcher
 from app.checks.questions import (
     AMBIGUOUS,
     ASKED_BY_NAME,
     DISPUTED,
     NAME_MISMATCH,
     NAME_ONLY,
-    Answer,
+    Finding,
     Moment,
     Question,
 )
@@ -29,13 +29,13 @@ from app.rules.visibility import AccessLevel, determine_access_level
 from app.subjects.records import FoundSubject
 
 # By their values: an enum takes four times as long to look its own up.
-CLASSES = {each.value: each for each in DisclosureClass}
-KINDS = {each.value: each for each in ListKind}
-SEVERITIES: Mapping[str | None, Severity] = {each.value: each for each in Severity}
-STATUSES = {each.value: each for each in Status}
+DISCLOSURE_CLASS_BY_VALUE = {each.value: each for each in DisclosureClass}
+LIST_KIND_BY_VALUE = {each.value: each for each in ListKind}
+SEVERITY_BY_VALUE: Mapping[str | None, Severity] = {each.value: each for each in Severity}
+STATUS_BY_VALUE = {each.value: each for each in Status}
 
 
-class Examined(NamedTuple):
+class EvaluationRequest(NamedTuple):
     """Whose questions they are, and for which matter (None for a look-up)."""
 
     caller: Caller
@@ -43,118 +43,138 @@ class Examined(NamedTuple):
     questions: Sequence[Question]
 
 
-def answer_all(
-    connection: Connection, asked: Sequence[Examined], moment: Moment
-) -> list[list[Answer]]:
+def evaluate_questions(
+    connection: Connection, requests: Sequence[EvaluationRequest], moment: Moment
+) -> list[list[Finding]]:
     """Answer everybody's questions from one snapshot, with one indexed query for all entries."""
-    questions = [question for one in asked for question in one.questions]
-    matching = Matching(connection, questions, moment.known_seq)
-    by_subject = _entries_by_subject(connection, matching.subject_ids(), moment)
-    answers = []
-    for caller, matter, own in asked:
-        viewer = _Viewer(caller, moment, matter, by_subject)
-        answers.append([_answer(question, matching, viewer) for question in own])
-    return answers
+    questions = [question for request in requests for question in request.questions]
+    matcher = SubjectMatcher(connection, questions, moment.known_seq)
+    by_subject = _read_entries_by_subject(connection, matcher.collect_subject_ids(), moment)
+    findings = []
+    for caller, matter, own_questions in requests:
+        evaluator = _EntryEvaluator(caller, moment, matter, by_subject)
+        findings.append(
+            [_evaluate_question(question, matcher, evaluator) for question in own_questions]
+        )
+    return findings
 
 
-def answer_known(
-    connection: Connection, known: Collection[tuple[Caller, FoundSubject]], moment: Moment
-) -> list[Answer]:
+def evaluate_subjects(
+    connection: Connection, subjects: Collection[tuple[Caller, FoundSubject]], moment: Moment
+) -> list[Finding]:
     """Answer for subjects that need no matching, each as its caller may see it."""
-    ids = {subject.id for _, subject in known}
-    by_subject = _entries_by_subject(connection, ids, moment)
+    ids = {subject.id for _, subject in subjects}
+    by_subject = _read_entries_by_subject(connection, ids, moment)
     return [
-        _judged(Question("1", None, subject.name), subject, viewer, [])
-        for caller, subject in known
-        for viewer in [_Viewer(caller, moment, None, by_subject)]
+        _build_finding(Question("1", None, subject.name), subject, evaluator, [])
+        for caller, subject in subjects
+        for evaluator in [_EntryEvaluator(caller, moment, None, by_subject)]
     ]
 
 
-def _entries_by_subject(
+def _read_entries_by_subject(
     connection: Connection, subject_ids: Iterable[UUID], moment: Moment
 ) -> dict[UUID, list[CheckedEntryRow]]:
-    found: dict[UUID, list[CheckedEntryRow]] = {}
+    rows_by_subject: dict[UUID, list[CheckedEntryRow]] = {}
     for row in entries.read_checked_entries(connection, subject_ids, moment.on, moment.known_seq):
-        found.setdefault(UUID(row.subject_id), []).append(row)
-    return found
+        rows_by_subject.setdefault(UUID(row.subject_id), []).append(row)
+    return rows_by_subject
 
 
 @dataclass(frozen=True, slots=True)
-class _Viewer:
+class _EntryEvaluator:
     """What one caller sees of subjects' entries, and the verdict on them."""
 
     caller: Caller
     moment: Moment
     matter: str | None
-    by_subject: dict[UUID, list[CheckedEntryRow]]
+    rows_by_subject: dict[UUID, list[CheckedEntryRow]]
 
-    def visible(
+    def find_visible_entries(
         self, subjects: Iterable[FoundSubject]
     ) -> list[tuple[CheckedEntryRow, AccessLevel]]:
         """The entries that the caller may see, with how much of each."""
-        rows = [row for subject in subjects for row in self.by_subject.get(subject.id, ())]
-        seen = [(row, self._sight(row)) for row in rows]
-        return [(row, sees) for row, sees in seen if sees is not AccessLevel.none]
+        rows = [row for subject in subjects for row in self.rows_by_subject.get(subject.id, ())]
+        rows_with_access = [(row, self._find_access_level(row)) for row in rows]
+        return [
+            (row, access_level)
+            for row, access_level in rows_with_access
+            if access_level is not AccessLevel.none
+        ]
 
-    def _sight(self, row: CheckedEntryRow) -> AccessLevel:
+    def _find_access_level(self, row: CheckedEntryRow) -> AccessLevel:
         return determine_access_level(
             self.caller,
             department=row.department,
-            disclosure_class=CLASSES[row.disclosure_class],
-            status=STATUSES[row.status],
+            disclosure_class=DISCLOSURE_CLASS_BY_VALUE[row.disclosure_class],
+            status=STATUS_BY_VALUE[row.status],
             void=bool(row.void),
         )
 
-    def verdict(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
+    def judge_entries(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
         """What follows from entries for the matter."""
-        facts = [
+        judged_entries = [
             JudgedEntry(
                 entry_id=format_stored_id(row.id),
                 list_type=row.list_type,
-                kind=KINDS[row.kind],
-                severity=SEVERITIES.get(row.severity),
-                status=STATUSES[row.status],
+                kind=LIST_KIND_BY_VALUE[row.kind],
+                severity=SEVERITY_BY_VALUE.get(row.severity),
+                status=STATUS_BY_VALUE[row.status],
                 disputed=bool(row.disputed),
             )
             for row in rows
         ]
-        return compute_verdict(facts, self.matter, self.moment.catalogue, self.moment.on)
+        return compute_verdict(judged_entries, self.matter, self.moment.catalogue, self.moment.on)
 
 
-def _answer(question: Question, matching: Matching, viewer: _Viewer) -> Answer:
+def _evaluate_question(
+    question: Question, matcher: SubjectMatcher, evaluator: _EntryEvaluator
+) -> Finding:
     if question.error is not None:
-        return _unresolved(question, error=question.error)
-    subject = matching.by_number(question)
+        return _build_unresolved_finding(question, error=question.error)
+    subject = matcher.find_by_number(question)
     if question.identifier is None:
-        named = matching.by_name(question)
-        visible = [one for one in named if viewer.visible([one])]
+        subjects_with_name = matcher.find_by_name(question)
+        visible = [
+            candidate
+            for candidate in subjects_with_name
+            if evaluator.find_visible_entries([candidate])
+        ]
         if len(visible) > 1:
             warning = ("ambiguous_name", AMBIGUOUS)
-            return _unresolved(question, candidates=tuple(visible), warnings=[warning])
+            return _build_unresolved_finding(
+                question, candidates=tuple(visible), warnings=[warning]
+            )
         subject = visible[0] if visible else None
-        told = ("name_only_match", NAME_ONLY) if subject else ("asked_by_name", ASKED_BY_NAME)
-        warnings = [told]
-        return _judged(question, subject, viewer, warnings)
-    others = matching.by_name_beside(question)
-    if subject is None and not others:
-        return _nothing(question)
+        name_warning = (
+            ("name_only_match", NAME_ONLY) if subject else ("asked_by_name", ASKED_BY_NAME)
+        )
+        warnings = [name_warning]
+        return _build_finding(question, subject, evaluator, warnings)
+    name_only_matches = matcher.find_name_only_matches(question)
+    if subject is None and not name_only_matches:
+        return _build_empty_finding(question)
     warnings = []
-    named_otherwise = (
+    has_other_name = (
         subject is not None
         and question.name is not None
-        and not matching.bears_name(subject, question.name)
-        and bool(viewer.visible([subject]))
+        and not matcher.has_name(subject, question.name)
+        and bool(evaluator.find_visible_entries([subject]))
     )
-    if named_otherwise:
+    if has_other_name:
         warnings.append(("name_mismatch", NAME_MISMATCH))
-        if question.personal:
-            return _unresolved(question, warnings=warnings)
-    answer = _judged(question, subject, viewer, warnings)
-    return _with_name_only(answer, others, viewer) if others else answer
+        if question.is_personal:
+            return _build_unresolved_finding(question, warnings=warnings)
+    finding = _build_finding(question, subject, evaluator, warnings)
+    return (
+        _add_name_only_matches(finding, name_only_matches, evaluator)
+        if name_only_matches
+        else finding
+    )
 
 
-def _nothing(question: Question) -> Answer:
-    return Answer(
+def _build_empty_finding(question: Question) -> Finding:
+    return Finding(
         ref=question.ref,
         subject=None,
         candidates=(),
@@ -166,22 +186,22 @@ def _nothing(question: Question) -> Answer:
     )
 
 
-def _judged(
+def _build_finding(
     question: Question,
     subject: FoundSubject | None,
-    viewer: _Viewer,
+    evaluator: _EntryEvaluator,
     warnings: list[tuple[str, Sentence]],
-) -> Answer:
-    seen = viewer.visible([subject]) if subject else []
-    verdict = viewer.verdict(row for row, _ in seen)
+) -> Finding:
+    visible_entries = evaluator.find_visible_entries([subject]) if subject else []
+    verdict = evaluator.judge_entries(row for row, _ in visible_entries)
     if verdict.disputed:
         warnings = [*warnings, ("disputed", DISPUTED)]
-    return Answer(
+    return Finding(
         ref=question.ref,
-        subject=subject if seen else None,
+        subject=subject if visible_entries else None,
         candidates=(),
         standing=verdict.standing,
-        entries=[build_checked_entry(row, sees) for row, sees in seen],
+        entries=[build_checked_entry(row, access_level) for row, access_level in visible_entries],
         measures=[item._asdict() for item in verdict.measures],
         suppressed=[
             {
@@ -195,39 +215,45 @@ def _judged(
     )
 
 
-def _with_name_only(answer: Answer, others: list[FoundSubject], viewer: _Viewer) -> Answer:
+def _add_name_only_matches(
+    finding: Finding, name_only_matches: list[FoundSubject], evaluator: _EntryEvaluator
+) -> Finding:
     """Entries on somebody known by this name alone are shown, but never count as the same subject.
 
     Where one of them is black the answer is not "none": an officer has to look.
     """
-    seen = viewer.visible(others)
-    if not seen:
-        return answer
-    black = viewer.verdict(row for row, _ in seen).standing is Standing.black
-    doubtful = black and answer.standing is not Standing.black
-    return Answer(
-        ref=answer.ref,
-        subject=answer.subject,
-        candidates=tuple(one for one in others if viewer.visible([one])),
-        standing=Standing.unresolved if doubtful else answer.standing,
+    visible_entries = evaluator.find_visible_entries(name_only_matches)
+    if not visible_entries:
+        return finding
+    is_black = evaluator.judge_entries(row for row, _ in visible_entries).standing is Standing.black
+    is_doubtful = is_black and finding.standing is not Standing.black
+    return Finding(
+        ref=finding.ref,
+        subject=finding.subject,
+        candidates=tuple(
+            candidate
+            for candidate in name_only_matches
+            if evaluator.find_visible_entries([candidate])
+        ),
+        standing=Standing.unresolved if is_doubtful else finding.standing,
         entries=[
-            *answer.entries,
-            *(build_checked_entry(row, sees) for row, sees in seen),
+            *finding.entries,
+            *(build_checked_entry(row, access_level) for row, access_level in visible_entries),
         ],
-        measures=[] if doubtful else answer.measures,
-        suppressed=answer.suppressed,
-        warnings=[*answer.warnings, ("name_only_match", NAME_ONLY)],
+        measures=[] if is_doubtful else finding.measures,
+        suppressed=finding.suppressed,
+        warnings=[*finding.warnings, ("name_only_match", NAME_ONLY)],
     )
 
 
-def _unresolved(
+def _build_unresolved_finding(
     question: Question,
     *,
     candidates: tuple[FoundSubject, ...] = (),
     warnings: list[tuple[str, Sentence]] | None = None,
     error: tuple[ProblemCode, Sentence] | None = None,
-) -> Answer:
-    return Answer(
+) -> Finding:
+    return Finding(
         ref=question.ref,
         subject=None,
         candidates=candidates,

@@ -1,8 +1,8 @@
-"""`POST /v1/checks`, from the request to the answer: the path for which everybody waits.
+"""The pipeline of `POST /v1/checks`, from the request to the answer.
 
-    answer_request    on the event loop: the key, the body, the question
-    Desk.answer       past, large, or together with whoever waits
-    answer_together   in a thread: one snapshot, the verdicts, one commit for all of a group
+    serve_check          on the event loop: the key, the body, the command
+    CheckService.submit  chooses: a past check, or a batch of small or large ones
+    execute_checks       in a thread: one snapshot, the verdicts, one commit for the whole batch
 
 The receipt is recorded before the answer is sent. Checks that arrive while others are answered
 share the next batch (`app/jobs/batching.py`). FastAPI describes this operation and does not run it:
@@ -22,35 +22,34 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from app.checks import receipts, service
-from app.checks.evaluation import Examined, answer_all
-from app.checks.preconditions import require_delay, require_matter
-from app.checks.projections import check_view
-from app.checks.questions import Answer, Moment, Question, moment_of, read_questions
-from app.checks.receipts import Answered
-from app.checks.result_indexing import Sorting
+from app.checks import service
+from app.checks.evaluation import EvaluationRequest, evaluate_questions
+from app.checks.preconditions import require_known_matter, require_valid_delay
+from app.checks.projections import build_check_answer
+from app.checks.questions import Finding, Moment, Question, parse_questions, read_moment
+from app.checks.receipts import Receipt, record_receipts
+from app.checks.result_indexing import ResultIndexer
 from app.checks.schemas import CheckRequest
 from app.clock import civil_day
-from app.db.engines import DatabaseError, is_connection_error
+from app.db.engines import is_database_away
 from app.errors import Forbidden, Malformed, RegistryError
 from app.http.deps import authenticate
+from app.http.language import prefers_chinese
 from app.http.middleware import read_header
-from app.http.problems import prefers_chinese
 from app.http.request_id import current_request_id
 from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
-from app.lookups.queries import Look, show_past, show_together
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission, Role
 
-MOST_TOGETHER = 64
-"""Checks in one group: more would make the first of them wait for the last."""
-MANY_SUBJECTS = 20
-"""A check of more waits for others such as it alone: small ones must not wait behind it."""
+MAX_BATCH_SIZE = 64
+"""Checks in one batch: with more, the first would wait for the last."""
+MAX_SUBJECTS_IN_SMALL_CHECK = 20
+"""A check of more subjects waits in a queue of its own: small ones must not wait behind it."""
 
 
-class Inquiry(NamedTuple):
-    """A check as it was asked."""
+class CheckCommand(NamedTuple):
+    """A requested check, with its caller."""
 
     caller: Caller
     request: CheckRequest
@@ -69,156 +68,144 @@ class CheckRoute(APIRoute):
         if scope["method"] != "POST":
             await super().handle(scope, receive, send)
             return
-        response = await answer_request(scope, receive)
+        response = await serve_check(scope, receive)
         await response(scope, receive, send)
 
 
-REQUEST = TypeAdapter(CheckRequest)
+REQUEST_ADAPTER = TypeAdapter(CheckRequest)
 
 
-async def answer_request(scope: Scope, receive: Receive) -> Response:
-    """From the request to the response.
+async def serve_check(scope: Scope, receive: Receive) -> Response:
+    """Serve a check: parse the request and return the response.
 
     Raises:
-        RegistryError: it is not answered; see `Desk.answer`, `authenticate` and `read_body`.
+        RegistryError: see `CheckService.submit`, `authenticate` and `read_body`.
     """
     caller = await authenticate(scope, [Permission.check_create])
-    asked = read_body(REQUEST, await _body(receive), read_header(scope, b"content-type"))
+    request = read_body(
+        REQUEST_ADAPTER, await _receive_body(receive), read_header(scope, b"content-type")
+    )
     chinese = prefers_chinese(read_header(scope, b"accept-language"))
-    desk: Desk = scope["app"].state.desk
-    answer = await desk.answer(Inquiry(caller, asked, chinese, current_request_id()))
-    return Response(answer, media_type="application/json")
+    service: CheckService = scope["app"].state.check_service
+    body = await service.submit(CheckCommand(caller, request, chinese, current_request_id()))
+    return Response(body, media_type="application/json")
 
 
-async def _body(receive: Receive) -> bytes:
+async def _receive_body(receive: Receive) -> bytes:
     body = b""
-    more = True
-    while more:
+    has_more = True
+    while has_more:
         message = await receive()
-        if message["type"] == "http.disconnect":  # nobody is there to read why
+        if message["type"] == "http.disconnect":  # the client is gone
             raise Malformed
         body += message.get("body", b"")
-        more = message.get("more_body", False)
+        has_more = message.get("more_body", False)
     return body
 
 
-class Desk:
-    """Where checks of this process are answered, and their results sorted in when it is quiet."""
+class CheckService:
+    """The checks of this process, in batches; their results are indexed when it is idle."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._together = Batcher[Inquiry, bytes](
-            partial(answer_group, registry), max_size=MOST_TOGETHER, name="checks"
+        self._small_batcher = Batcher[CheckCommand, bytes](
+            partial(run_check_batch, registry), max_size=MAX_BATCH_SIZE, name="checks"
         )
-        # One after the other: side by side they would take turns at the interpreter, for longer.
-        self._large = Batcher[Inquiry, bytes](
-            partial(answer_group, registry), max_size=1, name="large checks"
+        # One at a time: in parallel they would compete for the interpreter and take longer.
+        self._large_batcher = Batcher[CheckCommand, bytes](
+            partial(run_check_batch, registry), max_size=1, name="large checks"
         )
-        self._shown = Batcher[Look, bytes](
-            partial(show_group, registry), max_size=MOST_TOGETHER, name="subjects"
-        )
-        self._sorting = Sorting(registry)
+        self._indexer = ResultIndexer(registry)
 
-    async def answer(self, inquiry: Inquiry) -> bytes:
-        """The answer, as it is on record, in JSON (`schemas.CheckAnswer`).
+    async def submit(self, command: CheckCommand) -> bytes:
+        """Return the recorded answer in JSON (`schemas.CheckAnswer`).
 
         Raises:
             Forbidden: the present is for approvers, the past for auditors and operators.
-            InvalidPayload: it cannot be asked so; see `guards`.
+            InvalidPayload: the question is not allowed; see `preconditions`.
         """
-        caller, request, chinese, _ = inquiry
-        past = request.on or request.known_at or request.known_seq is not None
-        if bool(past) == (caller.role is Role.approver):
+        caller, request, chinese, _ = command
+        is_past = request.on or request.known_at or request.known_seq is not None
+        if bool(is_past) == (caller.role is Role.approver):
             raise Forbidden
-        if past:
+        if is_past:
             return await run_in_threadpool(
                 service.re_examine, self._registry, caller, request, chinese=chinese
             )
-        large = len(request.subjects) > MANY_SUBJECTS
+        is_large = len(request.subjects) > MAX_SUBJECTS_IN_SMALL_CHECK
         try:
-            return await (self._large if large else self._together).submit(inquiry)
+            return await (self._large_batcher if is_large else self._small_batcher).submit(command)
         finally:
-            self.sort_later()
+            self.schedule_indexing()
 
-    async def show(self, look: Look) -> bytes:
-        """A subject as the caller may see it, in JSON (`schemas.SubjectView`).
-
-        Raises:
-            Forbidden, InvalidPayload, SubjectNotFound: see `show_past`.
-        """
-        if look.past:
-            return await run_in_threadpool(show_past, self._registry, look)
-        return await self._shown.submit(look)
-
-    def sort_later(self) -> None:
-        """Have the results of a check or look-up sorted in when it is quiet."""
-        self._sorting.note()
+    def schedule_indexing(self) -> None:
+        """Index the results of a check or look-up when the process is idle."""
+        self._indexer.notify()
 
     def close(self) -> None:
-        """Finish what is under way."""
-        self._sorting.close()
-        for grouping in (self._together, self._large, self._shown):
-            grouping.close()
+        """Finish the running batches."""
+        self._indexer.close()
+        for batcher in (self._small_batcher, self._large_batcher):
+            batcher.close()
 
 
-def answer_group(registry: Registry, group: Sequence[Inquiry]) -> Sequence[bytes | Exception]:
-    """Answer checks together; one that fails for a reason of its own does not fail the others."""
-    return run_batch(partial(answer_together, registry), group, is_fatal=_is_hopeless)
+def run_check_batch(
+    registry: Registry, commands: Sequence[CheckCommand]
+) -> Sequence[bytes | Exception]:
+    """Answer checks in one batch; a check that fails does not fail the others."""
+    return run_batch(partial(execute_checks, registry), commands, is_fatal=is_database_away)
 
 
-def show_group(registry: Registry, group: Sequence[Look]) -> Sequence[bytes | Exception]:
-    """Show subjects together, likewise."""
-    return run_batch(partial(show_together, registry), group, is_fatal=_is_hopeless)
+def execute_checks(registry: Registry, commands: Sequence[CheckCommand]) -> list[bytes | Exception]:
+    """Read one snapshot, evaluate, and record all answers in one commit before any is sent.
 
-
-def _is_hopeless(failure: Exception) -> bool:
-    return isinstance(failure, DatabaseError) and is_connection_error(failure)
-
-
-def answer_together(registry: Registry, group: Sequence[Inquiry]) -> list[bytes | Exception]:
-    """Read one snapshot, judge, and write down what is answered: all of it, or nothing is answered.
-
-    Who asks for a matter that there is not, or hides the question for too long, is refused.
+    A check of an unknown matter, or with too long a delay of notice, gets an error instead.
     """
     now = registry.clock.now()
     with registry.database.reading_for_checks() as connection:
-        moment = moment_of(registry, connection, on=civil_day(now))
-        refusals = [_refusal_of(inquiry, moment) for inquiry in group]
-        sound = [one for one, refusal in zip(group, refusals, strict=True) if refusal is None]
-        asked = [
-            Examined(
-                one.caller, one.request.matter, read_questions(registry, one.request, moment.on)
-            )
-            for one in sound
+        moment = read_moment(registry, connection, on=civil_day(now))
+        errors = [_find_error(command, moment) for command in commands]
+        valid_commands = [
+            command for command, error in zip(commands, errors, strict=True) if error is None
         ]
-        examined = answer_all(connection, asked, moment)
-    answered = [
-        _answered(inquiry, now, moment, questions, answers)
-        for inquiry, (_, _, questions), answers in zip(sound, asked, examined, strict=True)
+        requests = [
+            EvaluationRequest(
+                command.caller,
+                command.request.matter,
+                parse_questions(registry, command.request, moment.on),
+            )
+            for command in valid_commands
+        ]
+        findings_by_command = evaluate_questions(connection, requests, moment)
+    receipts = [
+        _build_receipt(command, now, moment, questions, findings)
+        for command, (_, _, questions), findings in zip(
+            valid_commands, requests, findings_by_command, strict=True
+        )
     ]
-    if answered:
-        receipts.keep(registry, now, moment, answered)
-    bodies = (one.body for one in answered)
-    return [refusal or next(bodies) for refusal in refusals]
+    if receipts:
+        record_receipts(registry, now, moment, receipts)
+    bodies = (receipt.body for receipt in receipts)
+    return [error or next(bodies) for error in errors]
 
 
-def _refusal_of(inquiry: Inquiry, moment: Moment) -> RegistryError | None:
+def _find_error(command: CheckCommand, moment: Moment) -> RegistryError | None:
     try:
-        require_matter(inquiry.request.matter, moment.catalogue)
-        require_delay(moment.on, inquiry.request.investigation, past=False)
-    except RegistryError as refusal:
-        return refusal
+        require_known_matter(command.request.matter, moment.catalogue)
+        require_valid_delay(moment.on, command.request.investigation, is_past=False)
+    except RegistryError as error:
+        return error
     return None
 
 
-def _answered(
-    inquiry: Inquiry,
+def _build_receipt(
+    command: CheckCommand,
     at: datetime,
     moment: Moment,
     questions: Sequence[Question],
-    answers: Sequence[Answer],
-) -> Answered:
-    caller, request, chinese, request_id = inquiry
+    findings: Sequence[Finding],
+) -> Receipt:
+    caller, request, chinese, request_id = command
     check_id = uuid7()
-    view = check_view(check_id, at, moment, request.matter, answers, chinese=chinese)
-    return Answered(check_id, caller, request, request_id, questions, answers, orjson.dumps(view))
+    view = build_check_answer(check_id, at, moment, request.matter, findings, chinese=chinese)
+    return Receipt(check_id, caller, request, request_id, questions, findings, orjson.dumps(view))

@@ -8,11 +8,11 @@ from app.registry import Registry
 from app.rules.law import Catalogue, Span
 from app.rules.spans import add_span
 
-LONGEST_DELAY = Span(years=1)
+MAX_DELAY = Span(years=1)
 """For how long a subject may be kept from learning of a question; longer is asked anew."""
 
 
-def require_matter(code: str, catalogue: Catalogue) -> None:
+def require_known_matter(code: str, catalogue: Catalogue) -> None:
     """Refuse a matter that the catalogue does not have.
 
     Raises:
@@ -33,20 +33,22 @@ def require_matter(code: str, catalogue: Catalogue) -> None:
         )
 
 
-def require_past(
-    registry: Registry, on: date | None, known_at: datetime | None, place: str = "/"
+def require_not_future(
+    registry: Registry, on: date | None, known_at: datetime | None, pointer_prefix: str = "/"
 ) -> None:
     """Refuse a day or an instant that has not come.
 
     Raises:
         InvalidPayload: names the one of both that lies ahead.
     """
-    late = on is not None and on > registry.clock.today()
-    if late or (known_at is not None and known_at > registry.clock.now()):
-        raise in_future(f"{place}on" if late else f"{place}known_at")
+    is_future_day = on is not None and on > registry.clock.today()
+    if is_future_day or (known_at is not None and known_at > registry.clock.now()):
+        raise build_future_error(
+            f"{pointer_prefix}on" if is_future_day else f"{pointer_prefix}known_at"
+        )
 
 
-def require_delay(today: date, investigation: Investigation | None, *, past: bool) -> None:
+def require_valid_delay(today: date, investigation: Investigation | None, *, is_past: bool) -> None:
     """Refuse to keep a question from its subject for too long, or where it is not told anyway.
 
     Raises:
@@ -54,7 +56,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
     """
     if investigation is None:
         return
-    if past:
+    if is_past:
         fault = Fault(
             "/investigation",
             ProblemCode.unknown_field,
@@ -64,7 +66,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
             ),
         )
         raise InvalidPayload(faults=[fault])
-    if not today < investigation.until <= add_span(today, LONGEST_DELAY):
+    if not today < investigation.until <= add_span(today, MAX_DELAY):
         fault = Fault(
             "/investigation/until",
             ProblemCode.dates_out_of_order,
@@ -76,7 +78,7 @@ def require_delay(today: date, investigation: Investigation | None, *, past: boo
         raise InvalidPayload(faults=[fault])
 
 
-def in_future(pointer: str) -> InvalidPayload:
+def build_future_error(pointer: str) -> InvalidPayload:
     """The refusal of a moment that lies ahead."""
     sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
     return InvalidPayload(faults=[Fault(pointer, ProblemCode.in_future, sentence)])

@@ -21,7 +21,7 @@ from app.rules.verdict import Standing
 from app.subjects.lookup_keys import build_query_keys
 from app.subjects.records import FoundSubject
 
-ORGANIZATIONS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
+ORGANIZATION_KINDS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
 
 NAME_MISMATCH = Sentence("The name differs from the recorded ones", "名称与登记名称不一致，请核实")
 DISPUTED = Sentence("An entry is under objection", "有条目正处于异议处理中")
@@ -62,16 +62,16 @@ class Question(NamedTuple):
     error: tuple[ProblemCode, Sentence] | None = None
     number_keys: Sequence[LookupKey] = ()
     """The surest first."""
-    name_keys: Sequence[LookupKey] = ()
+    name_only_keys: Sequence[LookupKey] = ()
     """Of organisations that are known by this name alone."""
 
     @property
-    def personal(self) -> bool:
+    def is_personal(self) -> bool:
         """True where a natural person's number is asked for."""
         return self.identifier is not None and self.identifier.is_personal
 
 
-class Answer(NamedTuple):
+class Finding(NamedTuple):
     """What was found for a question, in the shapes of `app/checks/schemas.py`."""
 
     ref: str
@@ -85,28 +85,38 @@ class Answer(NamedTuple):
     error: tuple[ProblemCode, Sentence] | None = None
 
     @property
-    def found(self) -> bool:
+    def is_found(self) -> bool:
         """At least one entry is visible to the caller."""
         return bool(self.entries)
 
-    def digest(self, matter: str | None) -> str:
+    def compute_digest(self, matter: str | None) -> str:
         """Moves only when a decision-relevant fact does: records and disclosures do not count."""
         codes = tuple(code for code, _ in self.warnings)
         error = self.error and self.error[0]
         if not self.entries:
-            return _digest_of_nothing(matter, self.standing, codes, error)
-        listed = [
-            {name: entry[name] for name in DECISIVE}
+            return _compute_empty_digest(matter, self.standing, codes, error)
+        list_entries = [
+            {name: entry[name] for name in DECISIVE_FIELDS}
             for entry in self.entries
             if entry["list"] != ListKind.record
         ]
-        return _digest(matter, self.standing, listed, self.measures, self.suppressed, codes, error)
+        return _compute_digest(
+            matter, self.standing, list_entries, self.measures, self.suppressed, codes, error
+        )
 
 
-DECISIVE = ("id", "list", "severity", "status", "disputed", "effective_from", "effective_until")
+DECISIVE_FIELDS = (
+    "id",
+    "list",
+    "severity",
+    "status",
+    "disputed",
+    "effective_from",
+    "effective_until",
+)
 
 
-def _digest(
+def _compute_digest(
     matter: str | None,
     standing: Standing,
     entries: Sequence[Mapping[str, Any]],
@@ -129,13 +139,13 @@ def _digest(
 
 
 @lru_cache(maxsize=1_000)
-def _digest_of_nothing(
+def _compute_empty_digest(
     matter: str | None, standing: Standing, warnings: tuple[str, ...], error: str | None
 ) -> str:
-    return _digest(matter, standing, [], [], [], warnings, error)
+    return _compute_digest(matter, standing, [], [], [], warnings, error)
 
 
-def moment_of(
+def read_moment(
     registry: Registry,
     connection: Connection,
     *,
@@ -164,35 +174,35 @@ def moment_of(
     )
 
 
-def read_question(registry: Registry, asked: AskedSubject, ref: str, today: date) -> Question:
+def parse_question(registry: Registry, subject: AskedSubject, ref: str, today: date) -> Question:
     """Parse one subject; what is wrong with it becomes its answer, not everybody's."""
-    name = asked.name
-    if asked.scheme is None or asked.number is None:
+    name = subject.name
+    if subject.scheme is None or subject.number is None:
         return Question(ref, None, name)
     try:
-        identifier = parse_identifier(asked.scheme, asked.number, today=today)
-    except InvalidIdentifier as wrong:
-        return Question(ref, None, name, (wrong.code, wrong.sentence))
+        identifier = parse_identifier(subject.scheme, subject.number, today=today)
+    except InvalidIdentifier as error:
+        return Question(ref, None, name, (error.code, error.sentence))
     if identifier.is_personal and name is None:
         return Question(ref, identifier, None, (ProblemCode.name_missing, NAME_MISSING))
-    return question_about(registry.secrets, ref, identifier, name)
+    return build_question(registry.secrets, ref, identifier, name)
 
 
-def question_about(
+def build_question(
     secrets: Secrets, ref: str, identifier: Identifier, name: str | None
 ) -> Question:
     """A question with a sound number."""
     number_keys = build_query_keys(identifier, secrets)
-    name_keys = () if name is None or identifier.is_personal else name_alone(name)
+    name_keys = () if name is None or identifier.is_personal else build_organization_name_keys(name)
     return Question(ref, identifier, name, None, number_keys, name_keys)
 
 
-def read_questions(registry: Registry, request: CheckRequest, today: date) -> list[Question]:
+def parse_questions(registry: Registry, request: CheckRequest, today: date) -> list[Question]:
     """The subjects of a check, in their order."""
-    asked = zip(request.subjects, request.refs(), strict=True)
-    return [read_question(registry, subject, ref, today) for subject, ref in asked]
+    subjects_with_refs = zip(request.subjects, request.list_refs(), strict=True)
+    return [parse_question(registry, subject, ref, today) for subject, ref in subjects_with_refs]
 
 
-def name_alone(name: str) -> list[LookupKey]:
+def build_organization_name_keys(name: str) -> list[LookupKey]:
     """Under which keys organisations are found that are known by this name alone."""
-    return [build_name_only_key(kind, name) for kind in ORGANIZATIONS]
+    return [build_name_only_key(kind, name) for kind in ORGANIZATION_KINDS]

@@ -15,14 +15,14 @@ from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Se
 from app.rules.status import Status
 from app.rules.verdict import Standing
 
-MOST_SUBJECTS = 1_000
+MAX_SUBJECTS = 1_000
 NOT_FOUND_NOTE = Sentence(
     "No entry visible to this key; this says nothing about credit",
     "未查询到可供该密钥查看的条目；不代表信用良好",
 )
 
 
-def _require_whom(scheme: Scheme | None, number: str | None, name: str | None) -> None:
+def _require_clear_subject(scheme: Scheme | None, number: str | None, name: str | None) -> None:
     if (scheme is None) != (number is None) or (number is None and name is None):
         raise fault(
             ProblemCode.subject_unclear,
@@ -42,9 +42,9 @@ class AskedSubject(Model):
     name: Name | None = None
 
     @model_validator(mode="after")
-    def says_whom(self) -> Self:
+    def validate_subject_is_clear(self) -> Self:
         """A number needs its scheme; without a number there must be a name."""
-        _require_whom(self.scheme, self.number, self.name)
+        _require_clear_subject(self.scheme, self.number, self.name)
         return self
 
 
@@ -85,23 +85,23 @@ class CheckRequest(Model):
     matter: Annotated[str, Field(pattern=r"^[a-z_]{1,60}$")]
     purpose: Line
     case_no: Reference
-    subjects: Annotated[list[AskedSubject], Field(min_length=1, max_length=MOST_SUBJECTS)]
+    subjects: Annotated[list[AskedSubject], Field(min_length=1, max_length=MAX_SUBJECTS)]
     on: Day | None = None
     known_at: Instant | None = None
     known_seq: Annotated[int, Field(ge=0, le=2**62)] | None = None
     investigation: Investigation | None = None
 
     @model_validator(mode="after")
-    def refs_are_unique(self) -> Self:
+    def validate_refs_are_unique(self) -> Self:
         """Results are told apart by their ref."""
-        refs = self.refs()
+        refs = self.list_refs()
         if len(set(refs)) < len(refs):
             raise fault(ProblemCode.ref_twice, Sentence("Every ref is used once", "ref 不得重复"))
         return self
 
-    def refs(self) -> list[str]:
+    def list_refs(self) -> list[str]:
         """The ref of each subject; its position, counted from 1, where none was given."""
-        return [item.ref or str(place) for place, item in enumerate(self.subjects, start=1)]
+        return [item.ref or str(position) for position, item in enumerate(self.subjects, start=1)]
 
 
 class LookupRequest(Model):
@@ -129,9 +129,9 @@ class LookupRequest(Model):
     investigation: Investigation | None = None
 
     @model_validator(mode="after")
-    def says_whom(self) -> Self:
+    def validate_subject_is_clear(self) -> Self:
         """As for a check; a person is not looked up without a case."""
-        _require_whom(self.scheme, self.number, self.name)
+        _require_clear_subject(self.scheme, self.number, self.name)
         if self.scheme in PERSON_SCHEMES and self.case_no is None:
             raise fault(
                 ProblemCode.case_no_missing,
@@ -142,7 +142,7 @@ class LookupRequest(Model):
             )
         return self
 
-    def asked(self) -> AskedSubject:
+    def build_asked_subject(self) -> AskedSubject:
         """The subject, as a check names it."""
         return AskedSubject(scheme=self.scheme, number=self.number, name=self.name)
 

@@ -28,22 +28,22 @@ def add_checks(
     insert_many(connection, UnindexedResult, results)
 
 
-def sort_results(connection: Connection, most: int) -> int:
+def index_results(connection: Connection, limit: int) -> int:
     """Sort in some of the results that wait for it, of whole checks; how many there were.
 
     `most` is exceeded by the last check's. Several processes may do so at once: each takes out what
     it puts in.
     """
     oldest = (
-        select(UnindexedResult.check_id).order_by(UnindexedResult.check_id).limit(most).subquery()
+        select(UnindexedResult.check_id).order_by(UnindexedResult.check_id).limit(limit).subquery()
     )
-    waiting = select(oldest.c.check_id)
+    check_ids = select(oldest.c.check_id)
     columns = UnindexedResult.__table__.columns
-    taken = connection.execute(
-        delete(UnindexedResult).where(UnindexedResult.check_id.in_(waiting)).returning(*columns)
+    deleted_rows = connection.execute(
+        delete(UnindexedResult).where(UnindexedResult.check_id.in_(check_ids)).returning(*columns)
     ).all()
     # In their order, so that neighbours share the pages of the index.
-    rows = [dict(row._mapping) for row in sorted(taken, key=lambda row: row.asked_digest)]  # noqa: SLF001
+    rows = [dict(row._mapping) for row in sorted(deleted_rows, key=lambda row: row.asked_digest)]  # noqa: SLF001
     insert_many(connection, IndexedResult, rows)
     return len(rows)
 
@@ -55,7 +55,7 @@ def get_check(connection: Connection, check_id: UUID) -> Row[Any] | None:
     ).one_or_none()
 
 
-def outcomes(connection: Connection, check_id: UUID) -> list[dict[str, Any]]:
+def read_outcomes(connection: Connection, check_id: UUID) -> list[dict[str, Any]]:
     """What was reported back on a check, oldest first."""
     columns = [
         column for column in Outcome.__table__.columns if column.name not in {"digest", "actor_id"}
@@ -75,10 +75,10 @@ def get_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any]:
 
 def add_outcome(connection: Connection, values: Mapping[str, Any]) -> bool:
     """Keep an outcome; False where one is recorded for that result, by whoever was first."""
-    added = connection.execute(
+    inserted = connection.execute(
         insert_in_dialect(connection, Outcome)
         .values(id=uuid7(), **values)
         .on_conflict_do_nothing(index_elements=["check_id", "ref"])
         .returning(Outcome.id)
     )
-    return added.one_or_none() is not None
+    return inserted.one_or_none() is not None

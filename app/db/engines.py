@@ -182,6 +182,11 @@ def is_connection_error(error: SQLAlchemyError) -> bool:
     return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
 
 
+def is_database_away(error: Exception) -> bool:
+    """Return True for the error of a database that does not answer."""
+    return isinstance(error, DatabaseError) and is_connection_error(error)
+
+
 @contextmanager
 def open_migration_connection(settings: Settings) -> Iterator[Connection]:
     """Open one connection to both files (SQLite) or both schemas, for Alembic.

@@ -4,7 +4,6 @@ A document repeats nothing of the request and shows nothing internal.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -20,6 +19,7 @@ from starlette.exceptions import HTTPException
 from app import errors
 from app.db.engines import is_connection_error
 from app.errors import RegistryError, Sentence
+from app.http.language import prefers_chinese
 from app.http.request_id import current_request_id
 from app.http.schemas import View
 from app.http.validation import convert_validation_errors
@@ -69,18 +69,6 @@ def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
         line = f"`{kind.code}`: {kind.title.en}"
         response["description"] = f"{response['description']}\n\n{line}".strip()
     return documented
-
-
-def prefers_chinese(accept_language: str | None) -> bool:
-    """Return True if the reader prefers Chinese to English (RFC 9110, 12.5.4)."""
-    weights: dict[str, float] = {}
-    for part in (accept_language or "").split(","):
-        language, _, parameter = part.strip().partition(";")
-        found = re.fullmatch(r"\s*q=([01](?:\.[0-9]{0,3})?)\s*", parameter)
-        primary = language.strip().lower().split("-")[0]
-        weight = float(found[1]) if found else 1.0
-        weights[primary] = max(weight, weights.get(primary, 0.0))
-    return weights.get("zh", 0.0) > weights.get("en", 0.0)
 
 
 def problem_response(error: RegistryError, *, chinese: bool) -> Response:

@@ -1,4 +1,4 @@
-"""Subjects as a key may see them: read together, like checks, and every look is put on record."""
+"""Subjects as a caller may see them: read in batches, like checks, and every read is recorded."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,10 +9,14 @@ import orjson
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.checks.evaluation import answer_known
-from app.checks.preconditions import require_past
-from app.checks.projections import warning_views
-from app.checks.questions import Answer, Moment, moment_of
+from app.checks.queries import (
+    Finding,
+    Moment,
+    build_warning_views,
+    evaluate_subjects,
+    read_moment,
+    require_not_future,
+)
 from app.db.engines import Connection
 from app.errors import Forbidden, SubjectNotFound
 from app.registry import Registry
@@ -24,126 +28,163 @@ from app.subjects.queries import find_by_ids, find_by_keys, read_folded_names, r
 from app.subjects.records import FoundSubject
 
 
-class Look(NamedTuple):
-    """Who looks at which subject, by its number or its id."""
+class SubjectQuery(NamedTuple):
+    """A request to read a subject, by its number or its id."""
 
     caller: Caller
-    whom: Identifier | UUID
+    target: Identifier | UUID
     chinese: bool
     request_id: str | None
     on: date | None = None
-    """A past day, and an instant of which is told what was known then: for overseers."""
+    """A past day, and an instant whose knowledge counts: for auditors and operators."""
     known_at: datetime | None = None
 
     @property
-    def past(self) -> dict[str, Any]:
-        """The past moment, where it is one."""
+    def past_moment(self) -> dict[str, Any]:
+        """The past day and instant; empty for the present."""
         return {"on": self.on, "known_at": self.known_at} if self.on or self.known_at else {}
 
 
-def show_past(registry: Registry, look: Look) -> bytes:
-    """A subject at a past moment: what was known of its entries then, and today's names.
+def read_past_subject(registry: Registry, query: SubjectQuery) -> bytes:
+    """Read a subject at a past moment: its entries as known then, and the names of today.
 
     Raises:
         Forbidden: the past is for auditors and operators.
-        InvalidPayload: the moment has not come.
-        SubjectNotFound: nothing is held that the caller may see.
+        InvalidPayload: the moment lies in the future.
+        SubjectNotFound: the registry holds nothing that the caller may see.
     """
-    if not look.caller.has_oversight:
+    if not query.caller.has_oversight:
         raise Forbidden
-    require_past(registry, look.on, look.known_at, "?")
-    [shown] = show_together(registry, [look], on=look.on, known_at=look.known_at)
-    if isinstance(shown, Exception):
-        raise shown
-    return shown
+    require_not_future(registry, query.on, query.known_at, "?")
+    [result] = read_subjects(registry, [query], on=query.on, known_at=query.known_at)
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
-def show_together(
+def read_subjects(
     registry: Registry,
-    group: Sequence[Look],
+    queries: Sequence[SubjectQuery],
     *,
     on: date | None = None,
     known_at: datetime | None = None,
 ) -> list[bytes | Exception]:
-    """Subjects in JSON (`schemas.SubjectView`), or `SubjectNotFound`, all from one snapshot.
+    """Read subjects from one snapshot, in JSON (`schemas.SubjectView`) or as `SubjectNotFound`.
 
-    A natural person is shown by id to those who oversee the registry alone: everybody else asks
-    with number, name and case.
+    Only auditors and operators may read a natural person by id: others look up number and name with
+    a case.
     """
     with registry.database.reading_for_checks() as connection:
-        moment = moment_of(registry, connection, on=on, known_at=known_at)
-        matched = _matched(registry, connection, group)
-        answers = _visible(connection, group, matched, moment)
-        profiles = read_profiles(connection, {matched[place].id for place in answers})
-    at = registry.clock.now()
+        moment = read_moment(registry, connection, on=on, known_at=known_at)
+        subjects_by_index = _match_subjects(registry, connection, queries)
+        findings_by_index = _evaluate_visible_subjects(
+            connection, queries, subjects_by_index, moment
+        )
+        profiles = read_profiles(
+            connection, {subjects_by_index[place].id for place in findings_by_index}
+        )
+    read_at = registry.clock.now()
     records = [
-        _record(group[place], matched[place].id, at, group[place].request_id) for place in answers
+        _build_audit_record(
+            queries[index], subjects_by_index[index].id, read_at, queries[index].request_id
+        )
+        for index in findings_by_index
     ]
     if records:
         with registry.database.ledger() as connection:
             audit.add_access(connection, *records)
     return [
-        _body(profiles[matched[place].id], answers[place], moment, chinese=look.chinese)
-        if place in answers
+        _build_body(
+            profiles[subjects_by_index[place].id],
+            findings_by_index[place],
+            moment,
+            chinese=query.chinese,
+        )
+        if place in findings_by_index
         else SubjectNotFound()
-        for place, look in enumerate(group)
+        for place, query in enumerate(queries)
     ]
 
 
-def _matched(
-    registry: Registry, connection: Connection, group: Sequence[Look]
+def _match_subjects(
+    registry: Registry, connection: Connection, queries: Sequence[SubjectQuery]
 ) -> dict[int, FoundSubject]:
-    """The recorded subjects that are looked at, by the place of the look."""
-    keys = {
-        place: build_query_keys(look.whom, registry.secrets)
-        for place, look in enumerate(group)
-        if isinstance(look.whom, Identifier)
+    """Find the recorded subjects of the queries, by the index of the query."""
+    keys_by_index = {
+        index: build_query_keys(query.target, registry.secrets)
+        for index, query in enumerate(queries)
+        if isinstance(query.target, Identifier)
     }
-    by_key = find_by_keys(connection, {key for asked in keys.values() for key in asked})
-    by_id = find_by_ids(connection, [look.whom for look in group if isinstance(look.whom, UUID)])
-    found: dict[int, FoundSubject] = {}
-    for place, look in enumerate(group):
-        if isinstance(look.whom, UUID):
-            subject = by_id.get(look.whom)
+    by_key = find_by_keys(
+        connection, {key for query_keys in keys_by_index.values() for key in query_keys}
+    )
+    by_id = find_by_ids(
+        connection, [query.target for query in queries if isinstance(query.target, UUID)]
+    )
+    subjects_by_index: dict[int, FoundSubject] = {}
+    for place, query in enumerate(queries):
+        if isinstance(query.target, UUID):
+            subject = by_id.get(query.target)
         else:
-            subject = next((by_key[key] for key in keys[place] if key in by_key), None)
+            subject = next((by_key[key] for key in keys_by_index[place] if key in by_key), None)
         if subject is not None:
-            found[place] = subject
-    return found
+            subjects_by_index[place] = subject
+    return subjects_by_index
 
 
-def _visible(
+def _evaluate_visible_subjects(
     connection: Connection,
-    group: Sequence[Look],
-    matched: Mapping[int, FoundSubject],
+    queries: Sequence[SubjectQuery],
+    subjects_by_index: Mapping[int, FoundSubject],
     moment: Moment,
-) -> dict[int, Answer]:
-    """What may be told, by the place of the look; nothing where the subject is not to be seen."""
-    looks = {
-        place: (group[place].caller, subject)
-        for place, subject in matched.items()
-        if subject.kind is not SubjectKind.natural_person or group[place].caller.has_oversight
+) -> dict[int, Finding]:
+    """Evaluate the subjects that the callers may see, by the index of the query."""
+    callers_and_subjects = {
+        index: (queries[index].caller, subject)
+        for index, subject in subjects_by_index.items()
+        if subject.kind is not SubjectKind.natural_person or queries[index].caller.has_oversight
     }
-    answers = dict(zip(looks, answer_known(connection, looks.values(), moment), strict=True))
-    # Whom no standing decision names is known by sealed entries alone.
-    unseen = [matched[place].id for place, answer in answers.items() if not answer.found]
-    named = read_folded_names(connection, unseen) if unseen else {}
+    findings_by_index = dict(
+        zip(
+            callers_and_subjects,
+            evaluate_subjects(connection, callers_and_subjects.values(), moment),
+            strict=True,
+        )
+    )
+    # A subject without a valid decision is known by sealed entries alone.
+    ids_without_entries = [
+        subjects_by_index[place].id
+        for place, finding in findings_by_index.items()
+        if not finding.is_found
+    ]
+    folded_names = read_folded_names(connection, ids_without_entries) if ids_without_entries else {}
     return {
-        place: answer
-        for place, answer in answers.items()
-        if answer.found or (group[place].caller.has_oversight and matched[place].id in named)
+        place: finding
+        for place, finding in findings_by_index.items()
+        if finding.is_found
+        or (queries[place].caller.has_oversight and subjects_by_index[place].id in folded_names)
     }
 
 
-def _record(look: Look, subject_id: UUID, at: datetime, request_id: str | None) -> dict[str, Any]:
-    number = {"uscc": look.whom.number} if isinstance(look.whom, Identifier) else {}
+def _build_audit_record(
+    query: SubjectQuery, subject_id: UUID, read_at: datetime, request_id: str | None
+) -> dict[str, Any]:
+    number_detail = {"uscc": query.target.number} if isinstance(query.target, Identifier) else {}
     row = audit.build_record(
-        look.caller, at, AuditAction.subject_read, "answered", subject_id, **number, **look.past
+        query.caller,
+        read_at,
+        AuditAction.subject_read,
+        "answered",
+        subject_id,
+        **number_detail,
+        **query.past_moment,
     )
     return row | {"request_id": request_id}
 
 
-def _body(profile: Mapping[str, Any], answer: Answer, moment: Moment, *, chinese: bool) -> bytes:
+def _build_body(
+    profile: Mapping[str, Any], finding: Finding, moment: Moment, *, chinese: bool
+) -> bytes:
     return orjson.dumps(
         {
             **profile,
@@ -151,8 +192,8 @@ def _body(profile: Mapping[str, Any], answer: Answer, moment: Moment, *, chinese
             "epoch": moment.epoch,
             "seq": moment.seq,
             "catalogue_version": moment.catalogue.version,
-            "standing": answer.standing,
-            "entries": answer.entries,
-            "warnings": warning_views(answer, chinese=chinese),
+            "standing": finding.standing,
+            "entries": finding.entries,
+            "warnings": build_warning_views(finding, chinese=chinese),
         }
     )

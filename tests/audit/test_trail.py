@@ -12,7 +12,7 @@ from app.audit.service import add_access, build_record
 from app.audit.store import CHECK_ACTIONS
 from app.calendar.notices import build_statutory_years
 from app.catalogue.service import add_department, put_list_type_in_force
-from app.checks.store import sort_results
+from app.checks.store import index_results
 from app.notices.service import load_calendar_notice
 from app.rules.calendar import CalendarYear
 from app.rules.permissions import Caller, Role
@@ -327,7 +327,7 @@ def test_indexing_results_does_not_change_the_record_of_a_check(world: World) ->
     before = [item for item in trail(world) if item["action"] in CHECK_ACTIONS.values()]
     assert [item["detail"]["subjects"] for item in before] == [1, 1, 1, 1, 7]
     with world.registry.database.ledger() as connection:
-        sort_results(connection, 1_000)
+        index_results(connection, 1_000)
     assert [item for item in trail(world) if item["action"] in CHECK_ACTIONS.values()] == before
 
 

@@ -21,8 +21,8 @@ import pytest
 from sqlalchemy import select, text
 
 from app.checks import pipeline, receipts, store
-from app.checks.pipeline import MANY_SUBJECTS, MOST_TOGETHER
-from app.checks.schemas import MOST_SUBJECTS, NOT_FOUND_NOTE
+from app.checks.pipeline import MAX_BATCH_SIZE, MAX_SUBJECTS_IN_SMALL_CHECK
+from app.checks.schemas import MAX_SUBJECTS, NOT_FOUND_NOTE
 from app.db.tables import ApiKey
 from app.rules.permissions import Role
 from app.security.service import create, revoke
@@ -170,14 +170,14 @@ def test_more_than_go_together_are_all_answered(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sizes = []
-    plain = pipeline.answer_together
+    plain = pipeline.execute_checks
     monkeypatch.setattr(
-        pipeline, "answer_together", lambda *both: (sizes.append(len(both[1])), plain(*both))[1]
+        pipeline, "execute_checks", lambda *both: (sizes.append(len(both[1])), plain(*both))[1]
     )
     approver = world.api("approver")
-    crowd = MOST_TOGETHER + 16
+    crowd = MAX_BATCH_SIZE + 16
     answers = run_as_one_batch(world, [partial(post_check, approver, one(n)) for n in range(crowd)])
-    assert sizes == [MOST_TOGETHER, crowd - MOST_TOGETHER]
+    assert sizes == [MAX_BATCH_SIZE, crowd - MAX_BATCH_SIZE]
     assert len({answer["check_id"] for answer in answers}) == crowd
     assert read_check_records(world).keys() == {answer["check_id"] for answer in answers}
 
@@ -203,13 +203,13 @@ def test_a_re_examination_in_a_batch_is_not_a_check(world: World) -> None:
 def test_a_check_that_cannot_be_put_on_record_fails_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = receipts._check
+    plain = receipts._build_check_row
 
     def breaking(answer: Any, *more: Any) -> dict[str, Any]:
         row = plain(answer, *more)
         return row | {"actor_name": None} if answer.request.case_no == "BREAKS" else row
 
-    monkeypatch.setattr(receipts, "_check", breaking)
+    monkeypatch.setattr(receipts, "_build_check_row", breaking)
     approver = world.api("approver")
     cases = ["A", "BREAKS", "B", "C", "BREAKS", "D"]
     answers = run_as_one_batch(
@@ -232,7 +232,7 @@ def test_a_check_that_cannot_be_put_on_record_fails_alone(
 def test_a_check_without_its_results_is_not_on_record_at_all(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(receipts, "asked_digest", lambda *_: None)
+    monkeypatch.setattr(receipts, "compute_question_digest", lambda *_: None)
     require_refused(ask(world.api("approver"), build_check(one(1))), 500, "internal_error")
     assert read_check_records(world) == {}
     assert count_recorded_results(world.registry) == {}
@@ -245,14 +245,14 @@ def test_a_check_without_its_results_is_not_on_record_at_all(
 def test_an_unexpected_error_fails_one_check_alone(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = pipeline.read_questions
+    plain = pipeline.parse_questions
 
     def failing(registry: Any, request: Any, today: Any) -> Any:
         if request.case_no == "FAILS":
             raise RuntimeError(request.subjects[0].number)
         return plain(registry, request, today)
 
-    monkeypatch.setattr(pipeline, "read_questions", failing)
+    monkeypatch.setattr(pipeline, "parse_questions", failing)
     approver = world.api("approver")
     cases = ["A", "FAILS", "B"]
     answers = run_as_one_batch(
@@ -299,7 +299,7 @@ def test_no_check_is_answered_while_nothing_can_be_recorded(
     known = read_check_records(world).keys()
     with no_record(world, templates):
         asks = [partial(ask, approver, build_check(one(1))) for _ in range(12)]
-        asks.append(partial(ask, approver, build_check(*many(MANY_SUBJECTS + 1))))
+        asks.append(partial(ask, approver, build_check(*many(MAX_SUBJECTS_IN_SMALL_CHECK + 1))))
         for answer in run_as_one_batch(world, asks, size=12):
             assert require_refused(answer, 503, "unavailable")["detail"]
             assert int(answer.headers["Retry-After"]) >= 1
@@ -334,13 +334,13 @@ def test_a_lost_connection_costs_one_answer_and_no_more(
 
         monkeypatch.setattr(store, "insert_many", add)
     else:
-        plain_all = pipeline.answer_all
+        plain_all = pipeline.evaluate_questions
 
         def answer_all(connection: Any, *more: Any) -> Any:
             lose(connection)
             return plain_all(connection, *more)
 
-        monkeypatch.setattr(pipeline, "answer_all", answer_all)
+        monkeypatch.setattr(pipeline, "evaluate_questions", answer_all)
     answers = run_as_one_batch(world, [partial(ask, approver, build_check(one(1)))] * 3)
     assert lost == [(True,)]
     for answer in answers:
@@ -409,7 +409,18 @@ def test_a_client_that_disconnects_early_is_neither_recorded_nor_an_error(
 def test_large_and_small_checks_together_are_all_correct(world: World) -> None:
     listed(world, 3, 49, 60, 900)
     approver = world.api("approver")
-    sizes = [1, MOST_SUBJECTS, 4, MANY_SUBJECTS, MANY_SUBJECTS + 1, 1, 300, 5, 2, 61]
+    sizes = [
+        1,
+        MAX_SUBJECTS,
+        4,
+        MAX_SUBJECTS_IN_SMALL_CHECK,
+        MAX_SUBJECTS_IN_SMALL_CHECK + 1,
+        1,
+        300,
+        5,
+        2,
+        61,
+    ]
     start = threading.Barrier(len(sizes))
 
     def send(size: int) -> dict[str, Any]:
@@ -432,14 +443,14 @@ def test_large_and_small_checks_together_are_all_correct(world: World) -> None:
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
 def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
-    approver, large = world.api("approver"), many(MANY_SUBJECTS + 1)
+    approver, large = world.api("approver"), many(MAX_SUBJECTS_IN_SMALL_CHECK + 1)
     require_refused(
         ask(approver, build_check(*large, matter="nothing")), 422, "unknown_value", "/matter"
     )
     answer = ask(approver, build_check(*large, investigation=TOO_LONG))
     require_refused(answer, 422, "dates_out_of_order", "/investigation/until")
     require_refused(
-        ask(approver, build_check(*many(MOST_SUBJECTS + 1))), 422, "too_many", "/subjects"
+        ask(approver, build_check(*many(MAX_SUBJECTS + 1))), 422, "too_many", "/subjects"
     )
     assert read_check_records(world) == {}
 

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import func, select
 
 from app.checks import result_indexing, store
-from app.checks.result_indexing import Sorting
+from app.checks.result_indexing import ResultIndexer
 from app.db.engines import DatabaseError
 from app.db.tables import IndexedResult, UnindexedResult
+from app.jobs import idle
 from app.registry import Registry
 from tests.conftest import DATABASES
 from tests.support.check_requests import (
@@ -38,7 +39,7 @@ INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 @pytest.fixture(autouse=True)
 def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is indexed except by the test itself."""
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", NEVER)
+    monkeypatch.setattr(idle, "QUIET_SECONDS", NEVER)
 
 
 def waiting(registry: Registry) -> int:
@@ -63,7 +64,7 @@ def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
 
 def sort_in(registry: Registry, most: int = 1_000_000) -> int:
     with registry.database.ledger() as connection:
-        return store.sort_results(connection, most)
+        return store.index_results(connection, most)
 
 
 def looked_up(world: World, **more: Any) -> None:
@@ -160,8 +161,8 @@ def test_a_report_is_the_same_before_and_after_indexing(world: World) -> None:
 def test_checks_and_look_ups_are_indexed_after_a_quiet_time(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.2)
-    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 2)  # in several steps
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.2)
+    monkeypatch.setattr(result_indexing, "MAX_RESULTS_PER_TRANSACTION", 2)  # in several steps
     post_check(
         world.api("approver"), *(build_question(build_uscc(n), None, ref=str(n)) for n in range(3))
     )
@@ -177,11 +178,11 @@ def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> No
     """Send one check after another until the condition is true, or for this many seconds."""
 
     async def ask_on() -> None:
-        desk = Sorting(registry)
+        desk = ResultIndexer(registry)
 
         async def note() -> None:
             while True:
-                desk.note()
+                desk.notify()
                 await asyncio.sleep(0.002)
 
         asking = asyncio.create_task(note())
@@ -203,9 +204,9 @@ def test_without_a_quiet_time_results_are_still_indexed(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # the test indexes instead
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
-    monkeypatch.setattr(result_indexing, "BUSY_SECONDS", 0.2)
+    world.check_service._indexer.close()  # the test indexes instead
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.1)
+    monkeypatch.setattr(idle, "BUSY_SECONDS", 0.2)
     asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
 
@@ -215,8 +216,8 @@ def test_nothing_is_indexed_while_checks_come(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # the test indexes instead
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.1)
+    world.check_service._indexer.close()  # the test indexes instead
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.1)
     asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
     assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
 
@@ -224,7 +225,7 @@ def test_nothing_is_indexed_while_checks_come(
 def test_a_check_longer_than_the_quiet_time_is_indexed_too(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.02)
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.02)
     approver = world.api("approver")
     with ThreadPoolExecutor(1) as pool:
         with BlockedBatcher(world) as held:
@@ -242,7 +243,7 @@ def test_a_check_longer_than_the_quiet_time_is_indexed_too(
 def test_results_that_failed_to_be_indexed_are_indexed_after_the_next_check(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plain = store.sort_results
+    plain = store.index_results
     tried = []
 
     def away(*_: Any) -> int:
@@ -250,20 +251,20 @@ def test_results_that_failed_to_be_indexed_are_indexed_after_the_next_check(
         raise DatabaseError("away")
 
     async def turn() -> None:
-        desk = Sorting(world.registry)
-        monkeypatch.setattr(store, "sort_results", away)
-        desk.note()
+        desk = ResultIndexer(world.registry)
+        monkeypatch.setattr(store, "index_results", away)
+        desk.notify()
         assert desk._task is not None
         await desk._task
         assert (len(tried), waiting(world.registry)) == (1, 1)
         assert "results could not be sorted in" in caplog.text
-        monkeypatch.setattr(store, "sort_results", plain)
-        desk.note()
+        monkeypatch.setattr(store, "index_results", plain)
+        desk.notify()
         await desk._task
 
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # the test indexes instead
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
+    world.check_service._indexer.close()  # the test indexes instead
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.01)
     asyncio.run(asyncio.wait_for(turn(), 20))
     assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
 
@@ -274,22 +275,22 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 ) -> None:
     for _ in range(3):
         post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # the test indexes instead
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.01)
-    monkeypatch.setattr(result_indexing, "RESULTS_AT_ONCE", 1)
+    world.check_service._indexer.close()  # the test indexes instead
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.01)
+    monkeypatch.setattr(result_indexing, "MAX_RESULTS_PER_TRANSACTION", 1)
     begun, go_on = threading.Event(), threading.Event()
-    plain = store.sort_results
+    plain = store.index_results
 
     def slowly(*both: Any) -> int:
         begun.set()
         assert go_on.wait(10)
         return plain(*both)
 
-    monkeypatch.setattr(store, "sort_results", slowly)
+    monkeypatch.setattr(store, "index_results", slowly)
 
     async def end() -> None:
-        desk = Sorting(world.registry)
-        desk.note()
+        desk = ResultIndexer(world.registry)
+        desk.notify()
         assert await asyncio.to_thread(begun.wait, 10)
         closing_it = asyncio.create_task(asyncio.to_thread(desk.close))
         await asyncio.sleep(0.02)
@@ -373,8 +374,8 @@ def test_a_worker_indexes_the_results_of_a_killed_one(
 ) -> None:
     """A killed worker indexes nothing: the next worker that answers does it."""
     post_check(world.api("approver"), build_question())
-    world.check_service._sorting.close()  # the test indexes instead
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 0.3)
+    world.check_service._indexer.close()  # the test indexes instead
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 0.3)
     with open_second_worker(world) as other:
         client = other.client(read_api_key(world.api("approver")))
         assert client.post("/v1/checks", json=build_check()).status_code == 200

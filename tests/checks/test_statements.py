@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from app.checks.pipeline import Inquiry, answer_together
+from app.checks.pipeline import CheckCommand, execute_checks
 from app.checks.schemas import CheckRequest
 from app.db import bulk, prepared
 from app.rules.permissions import Caller, Role
@@ -44,11 +44,11 @@ def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[s
 
     def answer(*bodies: dict[str, Any]) -> list[str]:
         group = [
-            Inquiry(officer, CheckRequest.model_validate(body), chinese=False, request_id=None)
+            CheckCommand(officer, CheckRequest.model_validate(body), chinese=False, request_id=None)
             for body in bodies
         ]
         statements.clear()
-        answers = answer_together(world.registry, group)
+        answers = execute_checks(world.registry, group)
         assert all(isinstance(one, bytes) and b'"standing":"black"' in one for one in answers)
         return statements.copy()
 

@@ -18,11 +18,11 @@ from fastapi import FastAPI
 from sqlalchemy import inspect, text
 
 from app.catalogue.service import initialize_registry
-from app.checks import result_indexing
-from app.checks.store import sort_results
+from app.checks.store import index_results
 from app.db import migrations
 from app.db.engines import open_migration_connection
 from app.db.tables import LEDGER, Base
+from app.jobs import idle
 from app.registry import Registry
 from app.settings import Settings
 from tests.conftest import DATABASES
@@ -125,7 +125,7 @@ def test_numbers_and_names_survive_the_migration_of_subjects(
 def test_no_check_result_is_lost_by_downgrade_and_upgrade(
     scratch: Settings, app: FastAPI, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(result_indexing, "QUIET_SECONDS", 1_000.0)  # nothing is indexed by itself
+    monkeypatch.setattr(idle, "QUIET_SECONDS", 1_000.0)  # nothing is indexed by itself
     migrations.upgrade(scratch)
     with closing(Registry.open(scratch)) as registry:
         initialize_registry(registry)
@@ -136,7 +136,7 @@ def test_no_check_result_is_lost_by_downgrade_and_upgrade(
         assert world.api("approver").post("/v1/checks", json=build_check()).is_success
         assert world.api().post("/v1/subjects/lookup", json=looked_up).is_success
     with world.registry.database.ledger() as connection:
-        assert sort_results(connection, 2) == 2
+        assert index_results(connection, 2) == 2
     before = issue_report(world)["queries"]
     assert len(before) == 6
     world.close()

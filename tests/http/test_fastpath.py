@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from starlette.types import Receive, Scope, Send
 
 from app.checks import pipeline
-from app.checks.pipeline import MANY_SUBJECTS
+from app.checks.pipeline import MAX_SUBJECTS_IN_SMALL_CHECK
 from app.checks.schemas import CheckRequest
 from app.errors import RegistryError
 from app.http import problems
@@ -385,14 +385,14 @@ def test_a_check_is_counted_and_timed_under_its_route(ways: Ways) -> None:
     }
 
 
-@pytest.mark.parametrize("size", [1, MANY_SUBJECTS + 1], ids=["small", "large"])
+@pytest.mark.parametrize("size", [1, MAX_SUBJECTS_IN_SMALL_CHECK + 1], ids=["small", "large"])
 def test_an_unexpected_error_is_a_problem_without_details(
     ways: Ways, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, size: int
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError(f"broken by {PERSON_RESIDENT_ID}")
 
-    monkeypatch.setattr(pipeline, "answer_together", fail)
+    monkeypatch.setattr(pipeline, "execute_checks", fail)
     subjects = [build_question(build_uscc(n), None, ref=str(n)) for n in range(size)]
     for language in ("en", "zh"):
         headers = {"Accept-Language": language, "X-Request-ID": f"broken-{language}"}

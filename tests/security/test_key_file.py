@@ -51,7 +51,7 @@ def stranger(world: World, app: FastAPI, tmp_path: Path) -> Iterator[Registry]:
     registry = opened(world, tmp_path / "other.key")
     attach_registry(app, registry)
     yield registry
-    app.state.desk.close()
+    app.state.check_service.close()
     registry.close()
 
 

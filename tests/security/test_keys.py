@@ -108,7 +108,7 @@ def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key
     attach_registry(other, registry)
     try:
         with serve_app(other) as address:
-            elsewhere = World(registry, world.clock, address, other.state.desk).client(key)
+            elsewhere = World(registry, world.clock, address, other.state.check_service).client(key)
             assert status_of(elsewhere) == 200
             revoke(world.registry, id_of(world, key))
             revoked = time.monotonic()
@@ -118,7 +118,7 @@ def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key
             assert status_of(elsewhere) == 401
             elsewhere.close()
     finally:
-        other.state.desk.close()
+        other.state.check_service.close()
         registry.close()
 
 

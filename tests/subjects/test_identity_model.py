@@ -16,8 +16,8 @@ from hypothesis import strategies as some
 from stdnum.iso7064 import mod_11_10
 
 from app.catalogue.service import put_list_type_in_force
-from app.checks.matching import Matching
-from app.checks.questions import Question, question_about
+from app.checks.matching import SubjectMatcher
+from app.checks.questions import Question, build_question
 from app.db.counter import read_head
 from app.entries.changes.amendments import correct_facts, revoke_entry
 from app.entries.recording.batch import record_entry
@@ -263,14 +263,14 @@ class Example:
         ]
         alone = [Question("", None, name) for name in names]
         secrets = self.registry.secrets
-        beside = [question_about(secrets, "", unused, name) for name in names]
+        beside = [build_question(secrets, "", unused, name) for name in names]
         asked = [
-            question_about(secrets, "", one, name) for one in numbers for name in (*names, None)
+            build_question(secrets, "", one, name) for one in numbers for name in (*names, None)
         ]
         with self.registry.database.reading() as connection:
-            matching = Matching(connection, alone + beside + asked, known_seq)
+            matching = SubjectMatcher(connection, alone + beside + asked, known_seq)
         for question in alone:
-            found = {one.id for one in matching.by_name(question)}
+            found = {one.id for one in matching.find_by_name(question)}
             assert found == self.model.find_named(str(question.name), seq)
         for question in beside:
             assert self.find_matched_by_name(matching, question) == self.find_owners_by_name(
@@ -279,7 +279,7 @@ class Example:
         for question in asked:
             assert question.identifier is not None
             number = (question.identifier.scheme.value, question.identifier.number)
-            subject = matching.by_number(question)
+            subject = matching.find_by_number(question)
             assert ({subject.id} if subject else set()) == self.find_owners(number, seq)
             if subject is None:
                 continue
@@ -287,13 +287,13 @@ class Example:
             assert (subject.kind, subject.name) == (first.kind, self.model.name(subject.id, seq))
             name = question.name or subject.name
             given_numbers = subject.id in self.model.find_named(name, seq)
-            assert matching.bears_name(subject, name) is given_numbers
+            assert matching.has_name(subject, name) is given_numbers
             assert self.find_matched_by_name(matching, question) == self.find_owners_by_name(
                 name, seq
             )
 
-    def find_matched_by_name(self, matching: Matching, question: Question) -> set[UUID]:
-        return {one.id for one in matching.by_name_beside(question)}
+    def find_matched_by_name(self, matching: SubjectMatcher, question: Question) -> set[UUID]:
+        return {one.id for one in matching.find_name_only_matches(question)}
 
     def find_owners_by_name(self, name: str, seq: int) -> set[UUID]:
         return set().union(*(self.model.find_owners((kind, name), seq) for kind in KINDS))

@@ -48,7 +48,7 @@ class BlockedBatcher:
     """A batcher that answers no check while the block runs: all wait for one batch."""
 
     def __init__(self, world: World) -> None:
-        self._batcher = world.check_service._together
+        self._batcher = world.check_service._small_batcher
 
     def __enter__(self) -> Self:
         assert not self._batcher._busy
@@ -88,7 +88,7 @@ def open_second_worker(world: World, **settings: Any) -> Iterator[World]:
     attach_registry(other_app, registry)
     assert registry.verify() is None
     with serve_app(other_app) as address:
-        worker = World(registry, world.clock, address, other_app.state.desk)
+        worker = World(registry, world.clock, address, other_app.state.check_service)
         yield worker
         worker.close()
 

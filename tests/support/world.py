@@ -20,7 +20,7 @@ from sqlalchemy import Engine, text
 from app.calendar.queries import read_current_calendar
 from app.catalogue.queries import read_current_catalogue
 from app.catalogue.service import initialize_registry
-from app.checks.pipeline import Desk
+from app.checks.pipeline import CheckService
 from app.clock import SHANGHAI, Clock
 from app.crypto import Secrets
 from app.db import migrations
@@ -68,7 +68,7 @@ class World:
     registry: Registry
     clock: ManualClock
     address: str
-    check_service: Desk
+    check_service: CheckService
     _clients: dict[tuple[Role, str | None], httpx.Client] = field(default_factory=dict)
     _open_clients: list[httpx.Client] = field(default_factory=list)
 
@@ -190,13 +190,13 @@ class RegistryTemplates:
         registry.calendars.update(pristine.calendars)
         attach_registry(app, registry)
         assert registry.verify() is None
-        world = World(registry, clock, address, app.state.desk)
+        world = World(registry, clock, address, app.state.check_service)
         yield world
         world.release()
         if (
-            app.state.desk is not world.check_service
+            app.state.check_service is not world.check_service
         ):  # the test put another registry behind the app
-            app.state.desk.close()
+            app.state.check_service.close()
         if lent.restore(pristine):
             self._idle[backend] = lent
         else:
@@ -346,7 +346,7 @@ def open_world(settings: Settings, app: FastAPI, address: str) -> World:
     registry = Registry.open(settings, clock)
     attach_registry(app, registry)
     assert registry.verify() is None
-    return World(registry, clock, address, app.state.desk)
+    return World(registry, clock, address, app.state.check_service)
 
 
 def create_unbound_app() -> FastAPI:
