@@ -257,7 +257,7 @@ def test_results_that_failed_to_be_indexed_are_indexed_after_the_next_check(
         assert desk._task is not None
         await desk._task
         assert (len(tried), waiting(world.registry)) == (1, 1)
-        assert "results could not be sorted in" in caplog.text
+        assert "the indexing of results failed" in caplog.text
         monkeypatch.setattr(store, "index_results", plain)
         desk.notify()
         await desk._task
