@@ -36,7 +36,7 @@ STATUS_BY_VALUE = {each.value: each for each in Status}
 
 
 class EvaluationRequest(NamedTuple):
-    """Whose questions they are, and for which matter (None for a look-up)."""
+    """Questions of one caller, with the matter (None for a look-up)."""
 
     caller: Caller
     matter: str | None
@@ -83,7 +83,7 @@ def _read_entries_by_subject(
 
 @dataclass(frozen=True, slots=True)
 class _EntryEvaluator:
-    """What one caller sees of subjects' entries, and the verdict on them."""
+    """The entries of subjects that one caller may see, and the verdict on them."""
 
     caller: Caller
     moment: Moment
@@ -112,7 +112,7 @@ class _EntryEvaluator:
         )
 
     def judge_entries(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
-        """What follows from entries for the matter."""
+        """Compute the verdict of entries for the matter."""
         judged_entries = [
             JudgedEntry(
                 entry_id=format_stored_id(row.id),
@@ -218,9 +218,9 @@ def _build_finding(
 def _add_name_only_matches(
     finding: Finding, name_only_matches: list[FoundSubject], evaluator: _EntryEvaluator
 ) -> Finding:
-    """Entries on somebody known by this name alone are shown, but never count as the same subject.
+    """Build the finding of a name without a number: its entries are shown but never count.
 
-    Where one of them is black the answer is not "none": an officer has to look.
+    If one of them is black the standing is `unresolved`, because an officer has to decide.
     """
     visible_entries = evaluator.find_visible_entries(name_only_matches)
     if not visible_entries:

@@ -1,4 +1,4 @@
-"""Which recorded subjects are meant, by number or by name, now or at a past state."""
+"""Matching of questions to recorded subjects, by number or by name, now or at a past state."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -19,7 +19,7 @@ from app.subjects.records import FoundSubject
 
 
 class SubjectMatcher:
-    """Which recorded subjects the questions mean."""
+    """The recorded subjects of the questions."""
 
     def __init__(
         self, connection: Connection, questions: Sequence[Question], known_seq: int | None
@@ -74,7 +74,7 @@ class SubjectMatcher:
         return self._matches_by_name.get(fold_name(question.name), []) if question.name else []
 
     def find_name_only_matches(self, question: Question) -> list[FoundSubject]:
-        """Organisations known by this name alone, beside the one that bears the number."""
+        """Find organisations known by this name alone, apart from the one with the number."""
         keys = question.name_only_keys
         if question.name is None and not question.is_personal:
             number_match = self.find_by_number(question)
@@ -95,7 +95,7 @@ class SubjectMatcher:
 
 
 class _CurrentSubjects:
-    """Who bears numbers and names today."""
+    """Numbers and names of subjects as known today."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -114,7 +114,7 @@ class _CurrentSubjects:
 
 
 class _PastSubjects:
-    """Who bore them by what was known at a sequence number, whoever bears them today."""
+    """Numbers and names as known at a sequence number, whoever has them today."""
 
     def __init__(self, connection: Connection, seq: int) -> None:
         self._connection = connection

@@ -1,4 +1,4 @@
-"""What may not be asked, whatever its form: no matter of ours, the future, secrecy for too long."""
+"""Preconditions of all questions: a known matter, no future day, a valid delay of notice."""
 
 from datetime import date, datetime
 
@@ -9,7 +9,7 @@ from app.rules.law import Catalogue, Span
 from app.rules.spans import add_span
 
 MAX_DELAY = Span(years=1)
-"""For how long a subject may be kept from learning of a question; longer is asked anew."""
+"""The longest delay of notice to the subject; after it the office must ask again."""
 
 
 def require_known_matter(code: str, catalogue: Catalogue) -> None:
@@ -49,10 +49,10 @@ def require_not_future(
 
 
 def require_valid_delay(today: date, investigation: Investigation | None, *, is_past: bool) -> None:
-    """Refuse to keep a question from its subject for too long, or where it is not told anyway.
+    """Refuse a delay of notice that is too long or has no effect.
 
     Raises:
-        InvalidPayload: the delay ends today or earlier, lasts too long, or makes no sense.
+        InvalidPayload: the delay ends today or earlier, lasts too long, or has no effect.
     """
     if investigation is None:
         return

@@ -27,7 +27,7 @@ def build_warning_views(finding: Finding, *, chinese: bool) -> list[dict[str, st
 
 
 def build_note(finding: Finding, *, chinese: bool) -> str | None:
-    """What "nothing found" does not mean."""
+    """Return the note that an empty answer is no proof of good credit."""
     if finding.is_found or finding.standing is not Standing.none:
         return None
     return NOT_FOUND_NOTE.zh if chinese else NOT_FOUND_NOTE.en

@@ -1,4 +1,4 @@
-"""What is asked, as of when, and the shape of what is found."""
+"""Questions, the moment to which they refer, and findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Moment:
 
 
 class Question(NamedTuple):
-    """One subject asked for: its number parsed, and under which keys it is looked for."""
+    """One requested subject: its parsed number, and its lookup keys."""
 
     ref: str
     identifier: Identifier | None
@@ -67,12 +67,12 @@ class Question(NamedTuple):
 
     @property
     def is_personal(self) -> bool:
-        """True where a natural person's number is asked for."""
+        """True for the number of a natural person."""
         return self.identifier is not None and self.identifier.is_personal
 
 
 class Finding(NamedTuple):
-    """What was found for a question, in the shapes of `app/checks/schemas.py`."""
+    """The finding for a question, in the shapes of `app/checks/schemas.py`."""
 
     ref: str
     subject: FoundSubject | None

@@ -1,4 +1,4 @@
-"""What is kept of a check or a look-up before its answer leaves."""
+"""Receipts: checks and look-ups are recorded before their answer is sent."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,5 +86,5 @@ def _find_matter(receipt: Receipt) -> str | None:
 
 
 def compute_question_digest(registry: Registry, question: Question) -> str:
-    """A keyed digest of whom was asked for: it finds a subject's checks, and tells no number."""
+    """Compute a keyed digest of the requested subject, by which its checks are found."""
     return compute_query_digest(registry.secrets, question.identifier, question.name)

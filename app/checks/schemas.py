@@ -1,4 +1,4 @@
-"""What approval systems ask, and the answer that they put on file."""
+"""Bodies and answers of checks, receipts and look-ups."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -34,7 +34,7 @@ def _require_clear_subject(scheme: Scheme | None, number: str | None, name: str 
 
 
 class AskedSubject(Model):
-    """Whom a check is about: a number, a name, or both (persons: both)."""
+    """A requested subject: a number, a name, or both (natural persons: both)."""
 
     ref: Reference | None = None
     scheme: Scheme | None = None
@@ -93,7 +93,7 @@ class CheckRequest(Model):
 
     @model_validator(mode="after")
     def validate_refs_are_unique(self) -> Self:
-        """Results are told apart by their ref."""
+        """Results are identified by their ref."""
         refs = self.list_refs()
         if len(set(refs)) < len(refs):
             raise fault(ProblemCode.ref_twice, Sentence("Every ref is used once", "ref 不得重复"))
@@ -148,7 +148,7 @@ class LookupRequest(Model):
 
 
 class OutcomeReport(Model):
-    """What the asking office did with a result."""
+    """The outcome that the requesting office reports for a result."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -191,7 +191,7 @@ class CheckedDecision(View):
 
 
 class NamedPerson(View):
-    """A person whom an entry names; that lists nobody."""
+    """A responsible person of an entry; this puts the person on no list."""
 
     role: PersonRole
     name: str
@@ -239,7 +239,7 @@ class SuppressedView(View):
 
 
 class WarningView(View):
-    """Something that the officer should look at before relying on the answer."""
+    """A warning for the officer about the answer."""
 
     code: Literal["name_mismatch", "disputed", "name_only_match", "ambiguous_name", "asked_by_name"]
     detail: str
@@ -293,7 +293,7 @@ class StoredCheck(CheckAnswer):
 
 
 class LookupAnswer(View):
-    """What this key may know of a subject today."""
+    """A subject as the caller may see it today."""
 
     lookup_id: UUID | None
     looked_up_at: datetime

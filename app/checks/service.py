@@ -1,4 +1,4 @@
-"""Past checks, look-ups and outcomes: nothing is answered that is not written down first."""
+"""Past checks, receipts and outcomes; each is recorded before its answer is sent."""
 
 from typing import Any
 from uuid import UUID
@@ -45,11 +45,11 @@ OFFICER_ROLE = Role.approver
 def re_examine(
     registry: Registry, caller: Caller, request: CheckRequest, *, chinese: bool
 ) -> bytes:
-    """What an approval officer would have been told on a past day; no check on file.
+    """Compute the answer that an approval officer would have got on a past day; makes no receipt.
 
     Raises:
-        InvalidPayload: the matter is not in the catalogue, the moment has not come, or the subject
-            is to be kept from learning of it.
+        InvalidPayload: the matter is unknown, the moment lies in the future, or a delay of notice
+            is given.
     """
     require_one_moment(request.known_at, request.known_seq, "/known_seq")
     now = registry.clock.now()
@@ -90,10 +90,10 @@ def re_examine(
 
 
 def read_check(registry: Registry, caller: Caller, check_id: UUID) -> dict[str, Any]:
-    """What was answered then, to the department that asked and to auditors.
+    """Read a recorded answer, for the department that asked and for auditors.
 
     Raises:
-        CheckNotFound: no such check, or another department's.
+        CheckNotFound: there is no such check, or it is of another department.
     """
     with registry.database.reading_ledger() as connection:
         check = _read_own_check(connection, caller, check_id)
@@ -126,12 +126,12 @@ def _read_own_check(connection: Connection, caller: Caller, check_id: UUID) -> A
 def record_outcome(
     registry: Registry, caller: Caller, check_id: UUID, report: OutcomeReport
 ) -> tuple[dict[str, Any], bool]:
-    """Keep what was done with a result; the second value tells whether it is new.
+    """Record the outcome of a result; the second value is True if it is new.
 
     Raises:
-        CheckNotFound: no such check of the caller's department.
-        InvalidPayload: no such ref, or a measure that the check did not return.
-        OutcomeConflict: another outcome is recorded for that result.
+        CheckNotFound: the department of the caller has no such check.
+        InvalidPayload: the check has no such ref, or did not return such a measure.
+        OutcomeConflict: another outcome is recorded for the result.
     """
     digest = fingerprint(report.model_dump(mode="json"))
     with registry.database.ledger() as connection:
@@ -150,7 +150,7 @@ def record_outcome(
             "actor_name": caller.name,
         }
         is_new = store.add_outcome(connection, values)
-        # Read back rather than looked for before: of two that come at once, one finds the other's.
+        # Read after the insert, because of two concurrent reports one finds the other.
         outcome = store.get_outcome(connection, check_id, report.ref)
         if outcome.digest != digest:
             raise OutcomeConflict

@@ -1,4 +1,4 @@
-"""SQL of checks: what is known of the subjects asked for, and the record of the answer."""
+"""SQL of checks: results, receipts and outcomes."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -56,7 +56,7 @@ def get_check(connection: Connection, check_id: UUID) -> Row[Any] | None:
 
 
 def read_outcomes(connection: Connection, check_id: UUID) -> list[dict[str, Any]]:
-    """What was reported back on a check, oldest first."""
+    """Read the reported outcomes of a check, the oldest first."""
     columns = [
         column for column in Outcome.__table__.columns if column.name not in {"digest", "actor_id"}
     ]
@@ -74,7 +74,7 @@ def get_outcome(connection: Connection, check_id: UUID, ref: str) -> Row[Any]:
 
 
 def add_outcome(connection: Connection, values: Mapping[str, Any]) -> bool:
-    """Keep an outcome; False where one is recorded for that result, by whoever was first."""
+    """Insert an outcome; return False if the result has one already."""
     inserted = connection.execute(
         insert_in_dialect(connection, Outcome)
         .values(id=uuid7(), **values)

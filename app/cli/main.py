@@ -84,12 +84,12 @@ def _open_registry() -> "Registry":
 
 
 def _prepare_database(settings: Settings) -> None:
-    """Bring the embedded database up by itself; nobody administers it."""
+    """Open the embedded database, and create or migrate it without an administrator."""
     from app.catalogue.service import add_missing_shipped_items, initialize_registry
     from app.db import migrations
     from app.registry import Registry
 
-    # Never beside a database that is there: it was sealed with a key that must be found again.
+    # Never next to an existing database, which was encrypted with a key that must be found.
     is_new = settings.embedded and migrations.read_current_revision(settings) is None
     if is_new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
@@ -115,7 +115,7 @@ def serve(
         registry.write(registry.adopt_keys)
         registry.close()
     except SecretKeyMismatch as mismatch:
-        # It comes up and answers 503 to everything, so that whoever asks is told, not left waiting.
+        # It starts all the same and answers 503, so that clients get the reason.
         print(f"redblack: {mismatch.detail.en}", file=sys.stderr)
     metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
@@ -225,7 +225,7 @@ def add_department(
     name: Annotated[str, typer.Option(help="Its name")],
     parent: Annotated[str | None, typer.Option(help="The body above it")] = None,
 ) -> None:
-    """Add a department below or beside the plan's bodies."""
+    """Add a department below or next to the bodies of the plan."""
     from app.catalogue.service import add_department as add
 
     print(f"catalogue version {add(_open_registry(), code, name, parent)}")
@@ -350,12 +350,12 @@ def mirror(
         float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
     ] = 300,
 ) -> None:
-    """Keep a copy of all that a key may see; 1: it is not right or cannot go on, 3: not proved."""
+    """Keep a mirror; exit code 1: wrong or cannot continue, 3: not proved."""
     import signal
 
     from app.client.mirror import MirrorError, read_key, run_mirror
 
-    if follow is not None:  # it ends when it is told to
+    if follow is not None:  # it ends on a signal
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         key = read_key(key_file)
@@ -409,7 +409,7 @@ def push(
         float, typer.Option(min=0, help="Seconds to wait for a registry that does not answer")
     ] = 300,
 ) -> None:
-    """Send a file and see it through; 1: it cannot go on, 3: some rows refused, 4: held."""
+    """Push a file; exit code 1: cannot continue, 3: some rows refused, 4: held."""
     from app.client.mirror import MirrorError, read_key
     from app.client.push import PushError, PushOptions, push_file
 
@@ -479,7 +479,7 @@ def import_file(
 
 @app.command("work-submissions", hidden=True)
 def work_submissions() -> None:
-    """Work off what waits; a server starts this beside itself."""
+    """Run waiting submissions; a server starts this command itself."""
     import gc
     import signal
 

@@ -1,17 +1,17 @@
-"""A copy of all that a key may see, kept by the change feed: the reference for consumers.
+"""A mirror: a copy of everything that a key may read, kept by the change feed.
 
-Nothing of the registry's own code is used here, so that whoever reads it can write their own:
+It is the reference for consumers and uses no code of the registry, so that a reader can write one:
 
-1. `GET /v1/changes/snapshot` sends one entry a line, in the order of their ids, and at last
-   `{"trailer": {"count", "epoch", "seq", "on", "sha256"}}` with the hash over all bytes before that
-   line. Without its trailer, or with another hash, nothing of it may be used.
-2. `GET /v1/changes?after=SEQ&epoch=E` sends what came after: `upsert` puts an entry in the place of
-   the one with its id, `remove` takes it away. There is more while `next_after` < `head_seq`. An
-   empty page counts as well: days turn without a change.
-3. What a page says, and the position that it leads to (`epoch`, `next_after`, `as_of_day`), are
-   written in one transaction, so that a death at any moment leaves a mirror that goes on.
-4. 410: the feed does not lead on from this position. A snapshot replaces everything.
-5. The proof: a snapshot of the same epoch, seq and day has the hash of the mirror's own lines.
+1. `GET /v1/changes/snapshot` sends one entry per line, in the order of their ids, and then
+   `{"trailer": {"count", "epoch", "seq", "on", "sha256"}}` with the hash of all bytes before that
+   line. Without the trailer, or with another hash, no line of it may be used.
+2. `GET /v1/changes?after=SEQ&epoch=E` sends later changes: `upsert` replaces the entry with its
+   id, `remove` deletes it. More follow while `next_after` < `head_seq`. An empty page counts too:
+   days change without an entry.
+3. The changes of a page and its position (`epoch`, `next_after`, `as_of_day`) are written in one
+   transaction, so that a killed mirror continues where it was.
+4. 410: the feed does not continue from this position. A snapshot replaces everything.
+5. The proof: a snapshot of the same epoch, seq and day has the hash of the lines of the mirror.
 """
 
 import fcntl
@@ -37,7 +37,7 @@ MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 MAX_ATTEMPTS = 5
 """Proofs under which the registry moved, or snapshots that led nowhere, before it gives up."""
 
-APPLICATION_ID = 0x52424D31  # "RBM1": tells a mirror from any other SQLite file
+APPLICATION_ID = 0x52424D31  # "RBM1" identifies a mirror among SQLite files
 ENTRIES_COLUMNS = "(id TEXT PRIMARY KEY, body BLOB NOT NULL)"
 POSITION_COLUMNS = """(
     one INTEGER PRIMARY KEY CHECK (one = 1), url TEXT NOT NULL,
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 
 class MirrorError(Exception):
-    """The mirror cannot go on; the sentence says why, `code` is what the process ends with."""
+    """The mirror cannot continue; the message has the reason, `code` is the exit code."""
 
     exit_code: ClassVar[int] = 1
 
@@ -73,7 +73,7 @@ class _RetryableMirrorError(Exception):
 
 
 class FeedPosition(NamedTuple):
-    """What a mirror, a page or a snapshot is the state of."""
+    """The position of a mirror, a page or a snapshot."""
 
     epoch: int
     seq: int
@@ -94,7 +94,7 @@ class FeedPage(NamedTuple):
 
 
 class SnapshotDigest(NamedTuple):
-    """How many lines there are at a position, and their SHA-256."""
+    """The number of lines at a position, and their SHA-256."""
 
     position: FeedPosition
     line_count: int
@@ -124,13 +124,13 @@ def run_mirror(
     max_wait_seconds: float = 300,
     transport: httpx.BaseTransport | None = None,
 ) -> Iterator[str]:
-    """Bring the mirror up to date and prove it; gives a line to print whenever it has moved.
+    """Update the mirror and prove it; yield a line to print for each new position.
 
-    With `follow` it looks again after so many seconds, for ever, and is proved at the start and
-    after every turn of the day. `patience` bounds the seconds of waiting for one answer.
+    With `poll_seconds` it polls again after that time, without end, and proves itself at the start
+    and after each day change. `max_wait_seconds` limits the wait for one answer.
 
     Raises:
-        MirrorError: it cannot go on, or the mirror is not what the registry says.
+        MirrorError: the mirror cannot continue, or differs from the registry.
     """
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -171,7 +171,7 @@ class MirrorClient:
         self._max_wait_seconds = max_wait_seconds
 
     def read_page(self, position: FeedPosition) -> FeedPage:
-        """What came after a position."""
+        """Read the page of changes after a position."""
         query = {"after": position.seq, "epoch": position.epoch, "limit": MAX_PAGE_CHANGES}
 
         def attempt() -> FeedPage:
@@ -233,7 +233,7 @@ class _SnapshotLines:
             raise _RetryableMirrorError("the snapshot broke off within a line")
 
     def read_trailer(self) -> SnapshotDigest:
-        """What the trailer says; known when the lines have ended."""
+        """The position and hash of the trailer; known when all lines were read."""
         try:
             trailer = orjson.loads(self._last_line)["trailer"]
             position = FeedPosition(trailer["epoch"], trailer["seq"], trailer["on"])
@@ -256,7 +256,7 @@ class Mirror:
         self._proved_position: FeedPosition | None = None  # by this process
 
     def catch_up(self) -> None:
-        """Fold the feed up to its head; where it does not lead on, begin anew with a snapshot."""
+        """Apply the feed up to its head; load a snapshot if the feed does not continue."""
         renewals = 0
         while True:
             try:
@@ -297,7 +297,7 @@ class Mirror:
 
     @property
     def is_proved_today(self) -> bool:
-        """True where this process has proved it on the day that it stands on."""
+        """True if this process proved the mirror on its present day."""
         return bool(
             self._proved_position
             and self._position
@@ -305,7 +305,7 @@ class Mirror:
         )
 
     def describe(self) -> str:
-        """What it holds, and how far that is proved."""
+        """Describe the content of the mirror and its last proof."""
         [count] = self._database.execute("SELECT count(*) FROM entries").fetchone()
         *position, proved_seq, proved_on, sha256 = self._database.execute(
             "SELECT epoch, after, as_of_day, proved_seq, proved_on, proved_sha256 FROM position"
@@ -392,8 +392,8 @@ class Mirror:
 
 @contextmanager
 def _open_database(file: Path, address: str) -> Iterator[sqlite3.Connection]:
-    """Open or begin a mirror file; others may read it meanwhile, nobody else keeps it."""
-    # A lock beside the file: one of SQLite's own ends with a transaction, or keeps readers out too.
+    """Open or create a mirror file; other processes may read it but not write it."""
+    # A separate lock file: a lock of SQLite ends with its transaction, or blocks readers.
     lock = os.open(f"{file}-lock", os.O_WRONLY | os.O_CREAT, 0o600)
     try:
         try:
@@ -434,7 +434,7 @@ def _raise_for_status(answer: httpx.Response) -> None:
     try:
         problem = orjson.loads(answer.content)
         message = f"{answer.status_code} {problem['code']}: {problem['detail']}"
-    except (KeyError, TypeError, ValueError):  # whoever stands before the registry said it
+    except (KeyError, TypeError, ValueError):  # the answer of a proxy in front of the registry
         message = f"{answer.status_code} {answer.reason_phrase}"
     match answer.status_code:
         case 410:

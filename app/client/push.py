@@ -1,20 +1,21 @@
-"""Sends a file of entries to a registry and sees it through: what a department's client needs.
+"""Push: send a file of entries to a registry and wait until it is processed.
 
-Nothing of the registry's own code is used here, so that whoever reads it can write their own:
+It uses no code of the registry, so that a reader can write a client of their own:
 
-1. The file goes as it is to `POST /v1/submissions`, streamed, with its SHA-256 before it
-   (`Content-Digest`), so that nothing is recorded of a file that arrives maimed.
-2. No answer, 429 or 502 to 504: send it all again, after `Retry-After` or a growing pause. That
-   is harmless: a row that is there already is answered as replayed, and a submission of the same
-   bytes that is not finished yet is joined.
-3. 202 is a promise, not an answer: `GET /v1/submissions/{id}` is asked until the state is one
-   that lasts. The registry may be restarted meanwhile; the submission goes on, so the client does.
-4. `GET /v1/submissions/{id}/results?outcome=refused` gives a line for each refused row, and at last
-   `{"trailer": …}`. Without that line it broke off, and it is fetched again.
+1. The file goes unchanged to `POST /v1/submissions`, streamed, with its SHA-256 in `Content-
+Digest`,
+   so that a damaged file is never recorded.
+2. On no answer, 429 or 502 to 504 the client sends everything again, after `Retry-After` or a
+   growing pause. This is safe: a recorded row is answered as `replayed`, and an unfinished
+   submission of the same bytes is joined.
+3. 202 is not the end: the client reads `GET /v1/submissions/{id}` until the state is final. If the
+   registry is restarted meanwhile, both the submission and the client continue.
+4. `GET /v1/submissions/{id}/results?outcome=refused` sends one line per refused row, and then
+   `{"trailer": ...}`. Without that line the answer was cut off, and the client reads it again.
 
-The process ends with 0 where everything was recorded (or a dry run refused nothing), 1 where it
-cannot go on or the file was refused as a whole, 3 where some rows were refused, 4 where it is held
-for a second person's approval; 2 is a wrong use of the command.
+Exit codes: 0 everything was recorded (or a dry run refused nothing), 1 the push cannot continue or
+the file was refused as a whole, 3 some rows were refused, 4 the submission waits for approval by a
+second person; 2 is a usage error.
 """
 
 import hashlib
@@ -46,7 +47,7 @@ MEDIA_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 DEFAULT_MEDIA_TYPE = "application/octet-stream"
-"""For any other suffix: the registry looks at the content."""
+"""For any other suffix: the registry detects the format."""
 TABLE_SUFFIXES = {".csv", ".xlsx"}
 
 CHUNK_BYTES = 256 * 1024
@@ -55,13 +56,13 @@ MAX_BYTES_WITHOUT_KEY_CHECK = 1024 * 1024
 TIMEOUTS = httpx.Timeout(120, connect=10)
 MIN_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 1.0, 60.0
 MIN_POLL_SECONDS, MAX_POLL_SECONDS = 0.5, 5.0
-"""Seconds between looks at a submission, where the registry does not say how many."""
+"""Seconds between polls of a submission, unless the registry names a time."""
 MAX_SHOWN_REFUSALS, MAX_SHOWN_FAULTS = 20, 5
 PROGRESS_INTERVAL_SECONDS = 15.0
 """Seconds between two lines of progress where stderr is no terminal."""
 
 RETRYABLE_STATUS_CODES = {408, 429, 502, 503, 504}
-"""Statuses after which the same request may do; 408 is what stands before a registry says."""
+"""Statuses after which the same request may succeed; 408 comes from a proxy."""
 UNFINISHED_STATES = {"receiving", "queued", "running", "reversing"}
 STATE_LABELS = {
     "receiving": "接收中",
@@ -80,7 +81,7 @@ T = TypeVar("T")
 
 
 class PushError(Exception):
-    """It cannot go on; the sentence says why, `code` is what the process ends with."""
+    """The push cannot continue; the message has the reason, `code` is the exit code."""
 
     exit_code: ClassVar[int] = 1
 
@@ -106,7 +107,7 @@ class _RetryablePushError(Exception):
 
 
 class PushOptions(NamedTuple):
-    """What is asked of the registry; what is None is left to it."""
+    """Options of the submission; the registry chooses a default for None."""
 
     list_type: str | None = None
     department: str | None = None
@@ -124,7 +125,7 @@ class PushOptions(NamedTuple):
 
 
 class SubmissionProgress(NamedTuple):
-    """What the registry says of a submission; `again` is when to ask next, in seconds."""
+    """The state of a submission; `again` is the time of the next poll, in seconds."""
 
     id: str
     state: str
@@ -140,12 +141,12 @@ class SubmissionProgress(NamedTuple):
 
     @property
     def refused_count(self) -> int:
-        """How many rows were refused."""
+        """The number of refused rows."""
         return self.counts["refused"]
 
     @property
     def progress_text(self) -> str:
-        """How far it is."""
+        """A description of the progress."""
         parts = [
             f"read 已读 {self.counts['rows_read']:,}",
             f"accepted 接受 {self.counts['accepted']:,}",
@@ -160,7 +161,7 @@ class SubmissionProgress(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """What became of it."""
+        """A description of the result."""
         labels = {
             "rows_read": "rows 行",
             "accepted": "accepted 接受",
@@ -189,17 +190,17 @@ def push_file(
     transport: httpx.BaseTransport | None = None,
     sleep: Callable[[float], None] = sleep,
 ) -> Iterator[str]:
-    """Send the file and see it through; gives a line to print when it is taken and at its end.
+    """Send a file and wait until it is processed; yield lines to print.
 
-    `results` is where the answers to refused rows go, and `refused_workbook` the refused rows of a
-    table, marked (where there are any); neither may exist, and neither appears before it is whole,
-    nor while the submission is held. `patience` bounds the seconds of waiting for one answer.
-    `language` is that of the registry's sentences.
+    `results` is the file for the results of refused rows, `refused_workbook` the file for the
+    refused rows of a table, marked (if there are any). Neither may exist before, and neither
+    appears before it is complete, or while the submission is held. `max_wait_seconds` limits the
+    wait for one answer. `language` is the language of sentences.
 
     Raises:
-        DeliveryError: it cannot go on, or the file was refused as a whole.
-        RowsRefused: some rows were refused; the first of them were said on stderr.
-        HeldForApproval: a second person decides.
+        PushError: the push cannot continue, or the file was refused as a whole.
+        RowsRefused: some rows were refused; the first of them were printed on standard error.
+        ApprovalPending: a second person decides.
     """
     address = _validate_address(url)
     _validate_targets(file, results, refused_workbook)
@@ -364,7 +365,7 @@ class _PushClient:
                 _clear_draft(draft)
                 draft.writelines(chunks)
                 draft.flush()
-            if not is_zipfile(draft):  # what a workbook is; the end of the file tells
+            if not is_zipfile(draft):  # a workbook needs all of its bytes
                 raise _RetryablePushError("the workbook broke off")
 
         self._retry(attempt)
@@ -447,7 +448,7 @@ class _SourceFile:
 
 
 class _ProgressDisplay:
-    """What a person sees meanwhile, on stderr: a bar on a terminal, else a line now and then."""
+    """Progress on standard error: a bar on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
         self._is_terminal = sys.stderr.isatty()
@@ -482,7 +483,7 @@ class _ProgressDisplay:
             self._progress = None
 
     def update(self, completed_share: float | None, text: str) -> None:
-        """How far it is: a share of 1 where it is known, and in words."""
+        """The completed share (1 at the end) if known, and a description."""
         if self._progress is not None:
             [task] = self._progress.task_ids
             total = None if completed_share is None else 1.0
@@ -518,7 +519,7 @@ def _raise_for_status(answer: httpx.Response) -> None:
         if name := problem.get("submission_id"):
             message += f"\n  submission {_remove_control_characters(name)}"
     except (AttributeError, KeyError, TypeError, ValueError):
-        message = status  # whoever stands before the registry said it
+        message = status  # the answer of a proxy in front of the registry
     if answer.status_code in RETRYABLE_STATUS_CODES:
         raise _RetryablePushError(message.partition("\n")[0], _read_retry_after(answer))
     raise PushError(f"the registry says / 平台答复: {message}")
@@ -550,7 +551,7 @@ def _join_languages(document: dict[str, Any]) -> str:
 
 
 def _remove_control_characters(text: str) -> str:
-    """Without what a terminal would act on: a place may be the header of somebody's table."""
+    """Remove control characters of a terminal: a pointer may hold the heading of any table."""
     return "".join(character if character.isprintable() else " " for character in text)
 
 
@@ -559,7 +560,7 @@ def _read_retry_after(answer: httpx.Response) -> float:
     header = answer.headers.get("Retry-After", "")
     if header.isascii() and header.isdecimal():
         return int(header)
-    try:  # both by the clock of who answers, so ours may be wrong
+    try:  # both by the clock of the server, because ours may be wrong
         retry_at, answered_at = (
             parsedate_to_datetime(answer.headers.get(name, "")) for name in ("Retry-After", "Date")
         )
@@ -663,7 +664,7 @@ def _is_loopback(address: str) -> bool:
 
 
 def _validate_targets(file: Path, results: Path | None, workbook: Path | None) -> None:
-    """Known before anything is sent: a file that is there already is somebody's work."""
+    """Checked before anything is sent: an existing file may hold work that is still needed."""
     for target in (results, workbook):
         if target is not None and target.exists():
             raise PushError(f"{target} exists; name another file / 文件已存在")
@@ -677,7 +678,7 @@ def _validate_targets(file: Path, results: Path | None, workbook: Path | None) -
 
 @contextmanager
 def _open_draft(file: Path) -> Iterator[BinaryIO]:
-    """A file under another name until it is whole; private, for it tells of people."""
+    """Open a file that has a temporary name until it is complete; mode 0600."""
     draft = file.with_name(f"{file.name}.part")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)

@@ -32,7 +32,7 @@ class Table:
     exchange_kind: ExchangeKind | None
     """Kind of the records of an exchange table; None for other tables."""
     is_own_export: bool
-    """Whether it is an export of ours, in which an empty last day means an open term."""
+    """True for our own export, in which an empty last day means an open term."""
     _columns: tuple[HeaderColumn, ...]
     _default_column_by_pointer: Mapping[str, int]
     _list_type: str | None
