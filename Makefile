@@ -16,7 +16,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .PHONY: help serve test bench check format lint types contracts openapi lock clean
 
-help:  ## Show what there is
+help:  ## List the targets
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 12
 
 $(BIN)/python:
@@ -49,24 +49,24 @@ bench: $(VENV)/bench.stamp  ## Measure imports and checks beside peers, into ben
 	$(BIN)/python -m bench.submissions --rows $(ROWS) --rounds $(IMPORT_ROUNDS)
 	$(BIN)/python -m bench.checks --sizes $(SIZES) --rounds $(ROUNDS)
 
-check: format lint types contracts test  ## Everything that must be green
+check: format lint types contracts test  ## Run every check: all must pass
 
-format: $(VENV)/develop.stamp
+format: $(VENV)/develop.stamp  ## Check the format of the code
 	$(BIN)/ruff format --check .
 
-lint: $(VENV)/develop.stamp
+lint: $(VENV)/develop.stamp  ## Check the code with every rule of ruff
 	$(BIN)/ruff check .
 
-types: $(VENV)/develop.stamp
+types: $(VENV)/develop.stamp  ## Check the types, strictly
 	$(BIN)/mypy
 
-contracts: $(VENV)/develop.stamp
+contracts: $(VENV)/develop.stamp  ## Check the direction of imports
 	$(BIN)/lint-imports
 
-openapi: $(VENV)/develop.stamp  ## Write openapi/registry.v1.json anew
+openapi: $(VENV)/develop.stamp  ## Generate openapi/registry.v1.json
 	$(BIN)/redblack openapi --output openapi/registry.v1.json
 
-lock:  ## Pin the dependencies anew, with hashes (needs uv)
+lock:  ## Pin the dependencies with hashes (needs uv)
 	uv pip compile pyproject.toml --extra build --universal --python-version 3.11 --generate-hashes \
 		--no-header --no-annotate --no-emit-index-url --no-emit-find-links --output-file requirements.lock
 	uv pip compile pyproject.toml --extra build --extra dev --universal --python-version 3.11 --generate-hashes \

@@ -43,7 +43,7 @@ class SubjectKindConflict(Refused):
 
 
 class SubjectFixed(Refused):
-    """Whom an entry is about is not correctable."""
+    """The subject of an entry cannot be corrected."""
 
     code = ProblemCode.subject_fixed
     title = Sentence(
@@ -178,7 +178,7 @@ class StepRefused(Refused):
 
 
 class SamePerson(Refused):
-    """Who accepted an application does not decide on it."""
+    """The person who accepted an application does not decide on it."""
 
     code = ProblemCode.same_person
     title = Sentence(
@@ -198,7 +198,7 @@ class NameMismatch(Refused):
 
 
 class SubmissionUnderWay(Refused):
-    """What is asked is not possible in the state that the submission is in."""
+    """The state of the submission does not allow the request."""
 
     code = ProblemCode.submission_state
     title = Sentence(

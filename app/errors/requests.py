@@ -50,7 +50,7 @@ class BadVersionTag(Malformed):
 
 
 class Unauthenticated(RegistryError):
-    """No key, an unknown key or a revoked one; which of them is not told."""
+    """No key, an unknown key or a revoked one; the answer does not disclose which."""
 
     code = ProblemCode.unauthenticated
     status = 401
@@ -208,7 +208,7 @@ class UnsupportedMediaType(RegistryError):
 
 
 class InvalidPayload(RegistryError):
-    """What was sent is readable, but wrong in the places that `faults` names."""
+    """The request is readable, but wrong in the places that `faults` names."""
 
     code = ProblemCode.invalid_payload
     status = 422

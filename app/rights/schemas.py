@@ -95,7 +95,7 @@ class ReportedSubject(View):
 
 
 class IssuedTo(View):
-    """The applicant to whom the report was issued."""
+    """The applicant who received the report."""
 
     kind: Literal["self", "delegated"]
     name: str

@@ -1,1 +1,1 @@
-"""Who is calling: hashed API keys, and the dependencies that turn one into a caller."""
+"""Callers: hashed API keys, authentication, limits of attempts and writes, refusals."""

@@ -7,21 +7,19 @@ CODE = re.compile(r"`[^`]*`")
 
 ARCHAIC_WORDS = frozenset(
     """
-    albeit amidst anew aught bears beside besides bestow betwixt borne forth hence henceforth herein
-    hereupon hither hitherto lest nobody nought oft seldom shall thence thereby therein thereof
-    thereupon thus told unto upon whence whereas whereby wherefore wherein whereof whereupon whilst
+    albeit amidst anew aught besides bestow betwixt borne ere forthwith hence henceforth hereby
+    herein heretofore hereupon hither hitherto lest nought oft seldom thence thereby therein thereof
+    thereupon thither thus told unto upon whence whereby wherefore wherein whereof whereupon whilst
     whither whom
     """.split()  # noqa: SIM905 - a list of forty strings is harder to read
 )
 """Words that are rare in modern technical English; most readers would look them up."""
 
-DOCSTRING_STOP = re.compile(
-    r"(?:what|who|whom|whose|how|where|when|whether|which)\b", re.IGNORECASE
-)
+DOCSTRING_STOP = re.compile(r"(?:what|who|whom|whose|how|where|whether)\b", re.IGNORECASE)
 """First words of a relative clause without a noun."""
 
 PUBLIC_NAME_STOP = re.compile(
-    r"(?:told|tell|said|say|answer|look|written|whom|whose|lest|let|such|that|which)(?:_|$)"
+    r"(?:anew|lest|let|longest|most|said|say|such|tell|told|whom|whose|written)(?:_|$)"
 )
 """First words that public functions and methods do not have: they hide the effect."""
 

@@ -140,5 +140,5 @@ class _DamageDetector:
 
     @property
     def is_likely(self) -> bool:
-        """Whether the evidence suffices, once the text was read to its end."""
+        """True if the evidence suffices, once the text was read to its end."""
         return self.is_certain or self._damaged == 0 or self._found > self._damaged
