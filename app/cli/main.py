@@ -5,6 +5,7 @@ import shutil
 import sys
 import tempfile
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from uuid import UUID
@@ -45,6 +46,24 @@ app.add_typer(departments, name="departments")
 app.add_typer(catalogue, name="catalogue")
 app.add_typer(calendar, name="calendar")
 app.add_typer(demo, name="demo")
+
+
+def _print_version(requested: bool) -> None:
+    if requested:
+        print(f"redblack {metadata.version('redblack-registry')}")
+        raise typer.Exit
+
+
+@app.callback()
+def select_command(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Redblack Registry: red and black lists of a city, on time and provable."""
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The `redblack` command: keys, the database and the law, with refusals as sentences."""
 
 import stat
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
@@ -199,3 +200,9 @@ def test_any_command_may_be_the_first_on_an_empty_machine(
     assert empty("keys", "create", "--name", "first", "--role", "auditor").exit_code == 0
     assert empty("db", "current").stdout.startswith(str(migrations.find_schema_head()))
     empty.close()
+
+
+def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
+    shown = run_redblack("--version", cwd=tmp_path)
+    assert (shown.returncode, shown.stdout) == (0, f"redblack {project['project']['version']}\n")
