@@ -1,26 +1,19 @@
-"""Answering for subjects: match them, read their entries, judge. Reads only; no record is made."""
+"""Evaluate questions: match subjects, read their entries, compute verdicts. Nothing is written."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
 from app.checks.matching import SubjectMatcher
-from app.checks.questions import (
-    AMBIGUOUS,
-    ASKED_BY_NAME,
-    DISPUTED,
-    NAME_MISMATCH,
-    NAME_ONLY,
-    Finding,
-    Moment,
-    Question,
-)
+from app.checks.questions import Moment, Question, QuestionError
+from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import queries as entries
 from app.entries.projections import build_checked_entry, format_stored_id
 from app.entries.queries import CheckedEntryRow
-from app.errors import ProblemCode, Sentence
+from app.errors import Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
 from app.rules.permissions import Caller
 from app.rules.status import Status
@@ -28,15 +21,139 @@ from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
 from app.rules.visibility import AccessLevel, determine_access_level
 from app.subjects.records import FoundSubject
 
-# By their values: an enum takes four times as long to look its own up.
+# Dictionaries by value: a look-up by the enum itself takes four times as long.
 DISCLOSURE_CLASS_BY_VALUE = {each.value: each for each in DisclosureClass}
 LIST_KIND_BY_VALUE = {each.value: each for each in ListKind}
 SEVERITY_BY_VALUE: Mapping[str | None, Severity] = {each.value: each for each in Severity}
 STATUS_BY_VALUE = {each.value: each for each in Status}
 
+DECISIVE_FIELDS = (
+    "id",
+    "list",
+    "severity",
+    "status",
+    "disputed",
+    "effective_from",
+    "effective_until",
+)
+"""The fields of an entry that a digest covers."""
+
+JsonObject = Mapping[str, object]
+"""A JSON object in the form of a schema of `app/checks/schemas.py`."""
+VisibleEntry = tuple[CheckedEntryRow, AccessLevel]
+
+
+class FindingWarning(NamedTuple):
+    """A point that the officer must examine before relying on the finding."""
+
+    code: str
+    sentence: Sentence
+
+
+NAME_MISMATCH = FindingWarning(
+    "name_mismatch",
+    Sentence("The name differs from the recorded ones", "名称与登记名称不一致，请核实"),
+)
+DISPUTED = FindingWarning(
+    "disputed", Sentence("An entry is under objection", "有条目正处于异议处理中")
+)
+NAME_ONLY_MATCH = FindingWarning(
+    "name_only_match",
+    Sentence(
+        "Matched by name alone; make sure that it is the same subject",
+        "仅按名称匹配，请核实是否为同一主体",
+    ),
+)
+AMBIGUOUS_NAME = FindingWarning(
+    "ambiguous_name",
+    Sentence(
+        "Several subjects bear this name; ask with a number",
+        "存在多个同名主体，请使用证件号码查询",
+    ),
+)
+ASKED_BY_NAME = FindingWarning(
+    "asked_by_name",
+    Sentence(
+        "Only organisations are found by name alone; persons are checked by number and name",
+        "仅凭名称只能查询单位；自然人须同时使用号码和姓名核查",
+    ),
+)
+
+
+class Finding(NamedTuple):
+    """The result of the registry for one question.
+
+    Attributes:
+        subject: the matched subject, if the caller may see an entry of it.
+        candidates: organisations with the same name that may be the subject.
+        suppressed: rewards that a black entry suppresses.
+    """
+
+    ref: str
+    subject: FoundSubject | None
+    candidates: tuple[FoundSubject, ...]
+    standing: Standing
+    entries: list[JsonObject]
+    measures: list[JsonObject]
+    suppressed: list[JsonObject]
+    warnings: list[FindingWarning]
+    error: QuestionError | None = None
+
+    @property
+    def is_found(self) -> bool:
+        """True if the caller may see at least one entry."""
+        return bool(self.entries)
+
+    def compute_digest(self, matter: str | None) -> str:
+        """Return a digest that changes only with a fact that matters for the decision.
+
+        Records (list kind `record`) and disclosures do not change it.
+        """
+        codes = tuple(warning.code for warning in self.warnings)
+        error = self.error and self.error.code
+        if not self.entries:
+            return _compute_empty_digest(matter, self.standing, codes, error)
+        list_entries = [
+            {name: entry[name] for name in DECISIVE_FIELDS}
+            for entry in self.entries
+            if entry["list"] != ListKind.record
+        ]
+        return _compute_digest(
+            matter, self.standing, list_entries, self.measures, self.suppressed, codes, error
+        )
+
+
+def _compute_digest(
+    matter: str | None,
+    standing: Standing,
+    list_entries: Sequence[JsonObject],
+    measures: Sequence[JsonObject],
+    suppressed: Sequence[JsonObject],
+    warnings: Sequence[str],
+    error: str | None,
+) -> str:
+    return fingerprint(
+        {
+            "matter": matter,
+            "standing": standing,
+            "entries": list_entries,
+            "measures": measures,
+            "suppressed": suppressed,
+            "warnings": warnings,
+            "error": error,
+        }
+    )
+
+
+@lru_cache(maxsize=1_000)
+def _compute_empty_digest(
+    matter: str | None, standing: Standing, warnings: tuple[str, ...], error: str | None
+) -> str:
+    return _compute_digest(matter, standing, [], [], [], warnings, error)
+
 
 class EvaluationRequest(NamedTuple):
-    """Questions of one caller, with the matter (None for a look-up)."""
+    """The questions of one caller for a matter; a lookup has no matter."""
 
     caller: Caller
     matter: str | None
@@ -46,29 +163,28 @@ class EvaluationRequest(NamedTuple):
 def evaluate_questions(
     connection: Connection, requests: Sequence[EvaluationRequest], moment: Moment
 ) -> list[list[Finding]]:
-    """Answer everybody's questions from one snapshot, with one indexed query for all entries."""
+    """Evaluate the questions of all requests in one snapshot, with one query for all entries."""
     questions = [question for request in requests for question in request.questions]
     matcher = SubjectMatcher(connection, questions, moment.known_seq)
-    by_subject = _read_entries_by_subject(connection, matcher.collect_subject_ids(), moment)
+    rows_by_subject = _read_entries_by_subject(connection, matcher.collect_subject_ids(), moment)
     findings = []
     for caller, matter, own_questions in requests:
-        evaluator = _EntryEvaluator(caller, moment, matter, by_subject)
-        findings.append(
-            [_evaluate_question(question, matcher, evaluator) for question in own_questions]
-        )
+        evaluator = _Evaluator(caller, moment, matter, rows_by_subject)
+        findings.append([evaluator.evaluate(question, matcher) for question in own_questions])
     return findings
 
 
 def evaluate_subjects(
-    connection: Connection, subjects: Collection[tuple[Caller, FoundSubject]], moment: Moment
+    connection: Connection,
+    callers_and_subjects: Collection[tuple[Caller, FoundSubject]],
+    moment: Moment,
 ) -> list[Finding]:
-    """Answer for subjects that need no matching, each as its caller may see it."""
-    ids = {subject.id for _, subject in subjects}
-    by_subject = _read_entries_by_subject(connection, ids, moment)
+    """Evaluate subjects that need no matching, each with the permissions of its caller."""
+    ids = {subject.id for _, subject in callers_and_subjects}
+    rows_by_subject = _read_entries_by_subject(connection, ids, moment)
     return [
-        _build_finding(Question("1", None, subject.name), subject, evaluator, [])
-        for caller, subject in subjects
-        for evaluator in [_EntryEvaluator(caller, moment, None, by_subject)]
+        _Evaluator(caller, moment, None, rows_by_subject).build_finding("1", subject)
+        for caller, subject in callers_and_subjects
     ]
 
 
@@ -82,27 +198,114 @@ def _read_entries_by_subject(
 
 
 @dataclass(frozen=True, slots=True)
-class _EntryEvaluator:
-    """The entries of subjects that one caller may see, and the verdict on them."""
+class _Evaluator:
+    """The entries that one caller may see, and the verdict on them for a matter."""
 
     caller: Caller
     moment: Moment
     matter: str | None
     rows_by_subject: dict[UUID, list[CheckedEntryRow]]
 
-    def find_visible_entries(
-        self, subjects: Iterable[FoundSubject]
-    ) -> list[tuple[CheckedEntryRow, AccessLevel]]:
-        """The entries that the caller may see, with how much of each."""
-        rows = [row for subject in subjects for row in self.rows_by_subject.get(subject.id, ())]
-        rows_with_access = [(row, self._find_access_level(row)) for row in rows]
-        return [
-            (row, access_level)
-            for row, access_level in rows_with_access
-            if access_level is not AccessLevel.none
-        ]
+    def evaluate(self, question: Question, matcher: SubjectMatcher) -> Finding:
+        """Return the finding for one question."""
+        if question.error is not None:
+            return _build_unresolved_finding(question.ref, error=question.error)
+        if question.identifier is None:
+            return self._evaluate_name(question, matcher)
+        subject = matcher.find_by_number(question)
+        name_only_matches = matcher.find_name_only_matches(question)
+        if subject is None and not name_only_matches:
+            return _build_empty_finding(question.ref)
+        warnings = []
+        if self._has_other_name(question, subject, matcher):
+            warnings.append(NAME_MISMATCH)
+            if question.is_personal:
+                return _build_unresolved_finding(question.ref, warnings=warnings)
+        finding = self.build_finding(question.ref, subject, warnings)
+        if not name_only_matches:
+            return finding
+        return self._add_name_only_matches(finding, name_only_matches)
 
-    def _find_access_level(self, row: CheckedEntryRow) -> AccessLevel:
+    def _evaluate_name(self, question: Question, matcher: SubjectMatcher) -> Finding:
+        candidates = [
+            subject for subject in matcher.find_by_name(question) if self._find_visible([subject])
+        ]
+        if len(candidates) > 1:
+            return _build_unresolved_finding(
+                question.ref, candidates=tuple(candidates), warnings=[AMBIGUOUS_NAME]
+            )
+        if not candidates:
+            return self.build_finding(question.ref, None, [ASKED_BY_NAME])
+        return self.build_finding(question.ref, candidates[0], [NAME_ONLY_MATCH])
+
+    def _has_other_name(
+        self, question: Question, subject: FoundSubject | None, matcher: SubjectMatcher
+    ) -> bool:
+        # A mismatch that the caller may not see would disclose that the subject is recorded.
+        return (
+            subject is not None
+            and question.name is not None
+            and not matcher.has_name(subject, question.name)
+            and bool(self._find_visible([subject]))
+        )
+
+    def build_finding(
+        self, ref: str, subject: FoundSubject | None, warnings: Sequence[FindingWarning] = ()
+    ) -> Finding:
+        """Build the finding on one subject, or on none."""
+        visible_entries = self._find_visible([subject]) if subject else []
+        verdict = self._judge(row for row, _ in visible_entries)
+        return Finding(
+            ref=ref,
+            subject=subject if visible_entries else None,
+            candidates=(),
+            standing=verdict.standing,
+            entries=_build_entries(visible_entries),
+            measures=[measure._asdict() for measure in verdict.measures],
+            suppressed=[
+                {
+                    "code": measure.code,
+                    "entry_id": measure.entry_id,
+                    "because": f"black entry {measure.black_entry_id}",
+                }
+                for measure in verdict.suppressed
+            ],
+            warnings=[*warnings, DISPUTED] if verdict.disputed else list(warnings),
+        )
+
+    def _add_name_only_matches(
+        self, finding: Finding, name_only_matches: Sequence[FoundSubject]
+    ) -> Finding:
+        """Add the entries of organisations that have the name and no number.
+
+        They never count as the same subject. If one of them is black, the standing is unresolved
+        and not `none`, so that an officer examines it.
+        """
+        visible_entries = self._find_visible(name_only_matches)
+        if not visible_entries:
+            return finding
+        is_black = self._judge(row for row, _ in visible_entries).standing is Standing.black
+        is_doubtful = is_black and finding.standing is not Standing.black
+        return Finding(
+            ref=finding.ref,
+            subject=finding.subject,
+            candidates=tuple(
+                candidate for candidate in name_only_matches if self._find_visible([candidate])
+            ),
+            standing=Standing.unresolved if is_doubtful else finding.standing,
+            entries=[*finding.entries, *_build_entries(visible_entries)],
+            measures=[] if is_doubtful else finding.measures,
+            suppressed=finding.suppressed,
+            warnings=[*finding.warnings, NAME_ONLY_MATCH],
+        )
+
+    def _find_visible(self, subjects: Iterable[FoundSubject]) -> list[VisibleEntry]:
+        """Return the entries that the caller may see, each with its access level."""
+        rows = [row for subject in subjects for row in self.rows_by_subject.get(subject.id, ())]
+        rows_with_access = [(row, self._determine_access_level(row)) for row in rows]
+        return [each for each in rows_with_access if each[1] is not AccessLevel.none]
+
+    def _determine_access_level(self, row: CheckedEntryRow) -> AccessLevel:
         return determine_access_level(
             self.caller,
             department=row.department,
@@ -111,8 +314,7 @@ class _EntryEvaluator:
             void=bool(row.void),
         )
 
-    def judge_entries(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
-        """Compute the verdict of entries for the matter."""
+    def _judge(self, rows: Iterable[CheckedEntryRow]) -> Verdict:
         judged_entries = [
             JudgedEntry(
                 entry_id=format_stored_id(row.id),
@@ -127,55 +329,13 @@ class _EntryEvaluator:
         return compute_verdict(judged_entries, self.matter, self.moment.catalogue, self.moment.on)
 
 
-def _evaluate_question(
-    question: Question, matcher: SubjectMatcher, evaluator: _EntryEvaluator
-) -> Finding:
-    if question.error is not None:
-        return _build_unresolved_finding(question, error=question.error)
-    subject = matcher.find_by_number(question)
-    if question.identifier is None:
-        subjects_with_name = matcher.find_by_name(question)
-        visible = [
-            candidate
-            for candidate in subjects_with_name
-            if evaluator.find_visible_entries([candidate])
-        ]
-        if len(visible) > 1:
-            warning = ("ambiguous_name", AMBIGUOUS)
-            return _build_unresolved_finding(
-                question, candidates=tuple(visible), warnings=[warning]
-            )
-        subject = visible[0] if visible else None
-        name_warning = (
-            ("name_only_match", NAME_ONLY) if subject else ("asked_by_name", ASKED_BY_NAME)
-        )
-        warnings = [name_warning]
-        return _build_finding(question, subject, evaluator, warnings)
-    name_only_matches = matcher.find_name_only_matches(question)
-    if subject is None and not name_only_matches:
-        return _build_empty_finding(question)
-    warnings = []
-    has_other_name = (
-        subject is not None
-        and question.name is not None
-        and not matcher.has_name(subject, question.name)
-        and bool(evaluator.find_visible_entries([subject]))
-    )
-    if has_other_name:
-        warnings.append(("name_mismatch", NAME_MISMATCH))
-        if question.is_personal:
-            return _build_unresolved_finding(question, warnings=warnings)
-    finding = _build_finding(question, subject, evaluator, warnings)
-    return (
-        _add_name_only_matches(finding, name_only_matches, evaluator)
-        if name_only_matches
-        else finding
-    )
+def _build_entries(visible_entries: Iterable[VisibleEntry]) -> list[JsonObject]:
+    return [build_checked_entry(row, access_level) for row, access_level in visible_entries]
 
 
-def _build_empty_finding(question: Question) -> Finding:
+def _build_empty_finding(ref: str) -> Finding:
     return Finding(
-        ref=question.ref,
+        ref=ref,
         subject=None,
         candidates=(),
         standing=Standing.none,
@@ -186,81 +346,21 @@ def _build_empty_finding(question: Question) -> Finding:
     )
 
 
-def _build_finding(
-    question: Question,
-    subject: FoundSubject | None,
-    evaluator: _EntryEvaluator,
-    warnings: list[tuple[str, Sentence]],
-) -> Finding:
-    visible_entries = evaluator.find_visible_entries([subject]) if subject else []
-    verdict = evaluator.judge_entries(row for row, _ in visible_entries)
-    if verdict.disputed:
-        warnings = [*warnings, ("disputed", DISPUTED)]
-    return Finding(
-        ref=question.ref,
-        subject=subject if visible_entries else None,
-        candidates=(),
-        standing=verdict.standing,
-        entries=[build_checked_entry(row, access_level) for row, access_level in visible_entries],
-        measures=[item._asdict() for item in verdict.measures],
-        suppressed=[
-            {
-                "code": item.code,
-                "entry_id": item.entry_id,
-                "because": f"black entry {item.black_entry_id}",
-            }
-            for item in verdict.suppressed
-        ],
-        warnings=warnings,
-    )
-
-
-def _add_name_only_matches(
-    finding: Finding, name_only_matches: list[FoundSubject], evaluator: _EntryEvaluator
-) -> Finding:
-    """Build the finding of a name without a number: its entries are shown but never count.
-
-    If one of them is black the standing is `unresolved`, because an officer has to decide.
-    """
-    visible_entries = evaluator.find_visible_entries(name_only_matches)
-    if not visible_entries:
-        return finding
-    is_black = evaluator.judge_entries(row for row, _ in visible_entries).standing is Standing.black
-    is_doubtful = is_black and finding.standing is not Standing.black
-    return Finding(
-        ref=finding.ref,
-        subject=finding.subject,
-        candidates=tuple(
-            candidate
-            for candidate in name_only_matches
-            if evaluator.find_visible_entries([candidate])
-        ),
-        standing=Standing.unresolved if is_doubtful else finding.standing,
-        entries=[
-            *finding.entries,
-            *(build_checked_entry(row, access_level) for row, access_level in visible_entries),
-        ],
-        measures=[] if is_doubtful else finding.measures,
-        suppressed=finding.suppressed,
-        warnings=[*finding.warnings, ("name_only_match", NAME_ONLY)],
-    )
-
-
 def _build_unresolved_finding(
-    question: Question,
+    ref: str,
     *,
     candidates: tuple[FoundSubject, ...] = (),
-    warnings: list[tuple[str, Sentence]] | None = None,
-    error: tuple[ProblemCode, Sentence] | None = None,
+    warnings: Sequence[FindingWarning] = (),
+    error: QuestionError | None = None,
 ) -> Finding:
     return Finding(
-        ref=question.ref,
+        ref=ref,
         subject=None,
         candidates=candidates,
         standing=Standing.unresolved,
         entries=[],
         measures=[],
         suppressed=[],
-        warnings=warnings or [],
+        warnings=list(warnings),
         error=error,
     )

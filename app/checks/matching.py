@@ -1,4 +1,4 @@
-"""Matching of questions to recorded subjects, by number or by name, now or at a past state."""
+"""Match questions with recorded subjects, by number or by name, at present or at a past state."""
 
 from collections.abc import Collection, Sequence
 from uuid import UUID
@@ -7,62 +7,61 @@ from app.checks.questions import ORGANIZATION_KINDS, Question, build_organizatio
 from app.db.engines import Connection
 from app.rules.identity import Identity, LookupKey, derive_identity
 from app.rules.text import fold_name
-from app.subjects.queries import (
-    find_by_keys,
-    find_historical_by_keys,
-    find_historical_by_names,
-    find_organizations_by_names,
-    read_folded_names,
-    read_subject_descriptions,
-)
+from app.subjects import queries as subjects
 from app.subjects.records import FoundSubject
 
 
 class SubjectMatcher:
-    """The recorded subjects of the questions."""
+    """The recorded subjects of all questions of a batch, read with one query for each kind of key.
+
+    `known_seq` names a past state; None is the present.
+    """
 
     def __init__(
         self, connection: Connection, questions: Sequence[Question], known_seq: int | None
     ) -> None:
-        source = (
-            _CurrentSubjects(connection)
-            if known_seq is None
-            else _PastSubjects(connection, known_seq)
-        )
         keys = [
             key
             for question in questions
             for keys in (question.number_keys, question.name_only_keys)
             for key in keys
         ]
-        self._matches_by_key = source.find_by_keys(keys) if keys else {}
-        # Asked without a name: the recorded one may be known alone, too, and then it is not "none".
-        recorded_name_keys = {
-            key
-            for question in questions
-            if question.name is None and (number_match := self.find_by_number(question)) is not None
-            for key in build_organization_name_keys(number_match.name)
-        }
-        if recorded_name_keys:
-            self._matches_by_key |= source.find_by_keys(recorded_name_keys)
-        folded_names = {
-            fold_name(question.name)
-            for question in questions
-            if question.name is not None and question.identifier is None and not question.error
-        }
-        self._matches_by_name = source.find_by_names(folded_names) if folded_names else {}
-        # Only where the present name is not the one asked with: mostly it is, and costs nothing.
-        subject_ids = {
-            match.id
-            for question in questions
-            if question.name is not None
-            and (match := self.find_by_number(question)) is not None
-            and match.name_key != fold_name(question.name)
-        }
-        self._folded_names_by_subject = source.read_folded_names(subject_ids) if subject_ids else {}
+        self._matches_by_key = _find_by_keys(connection, keys, known_seq)
+        # A question without a name: organisations with the recorded name and no number count too.
+        self._matches_by_key |= _find_by_keys(
+            connection,
+            {
+                key
+                for question in questions
+                if question.name is None and (match := self.find_by_number(question)) is not None
+                for key in build_organization_name_keys(match.name)
+            },
+            known_seq,
+        )
+        self._matches_by_name = _find_by_names(
+            connection,
+            {
+                fold_name(question.name)
+                for question in questions
+                if question.name is not None and question.identifier is None and not question.error
+            },
+            known_seq,
+        )
+        # Former names are read only where the current name differs, which is rare.
+        self._folded_names_by_subject = _read_folded_names(
+            connection,
+            {
+                match.id
+                for question in questions
+                if question.name is not None
+                and (match := self.find_by_number(question)) is not None
+                and match.name_key != fold_name(question.name)
+            },
+            known_seq,
+        )
 
     def find_by_number(self, question: Question) -> FoundSubject | None:
-        """The subject that bears the number, or (a USCC) the org code inside it."""
+        """Return the subject with the number, or with the org code inside a USCC."""
         for key in question.number_keys:
             match = self._matches_by_key.get(key)
             if match is not None:
@@ -70,94 +69,84 @@ class SubjectMatcher:
         return None
 
     def find_by_name(self, question: Question) -> list[FoundSubject]:
-        """Organisations that bear the name, where that is all that was asked with."""
+        """Return the organisations with the name, for a question without a number."""
         return self._matches_by_name.get(fold_name(question.name), []) if question.name else []
 
     def find_name_only_matches(self, question: Question) -> list[FoundSubject]:
-        """Find organisations known by this name alone, apart from the one with the number."""
+        """Return organisations that have the name and no number, for a question with a number."""
         keys = question.name_only_keys
         if question.name is None and not question.is_personal:
-            number_match = self.find_by_number(question)
-            keys = () if number_match is None else build_organization_name_keys(number_match.name)
+            match = self.find_by_number(question)
+            keys = () if match is None else build_organization_name_keys(match.name)
         return [self._matches_by_key[key] for key in keys if key in self._matches_by_key]
 
     def has_name(self, subject: FoundSubject, name: str) -> bool:
-        """Tell whether the subject has, or had, the name."""
+        """Return True if the name is the subject's current name or a former one."""
         folded_name = fold_name(name)
-        return folded_name == subject.name_key or folded_name in self._folded_names_by_subject.get(
-            subject.id, ()
-        )
+        former_names = self._folded_names_by_subject.get(subject.id, ())
+        return folded_name == subject.name_key or folded_name in former_names
 
     def collect_subject_ids(self) -> set[UUID]:
-        """Every subject that was matched."""
+        """Return the ids of all matched subjects."""
         ids_by_name = {match.id for matches in self._matches_by_name.values() for match in matches}
-        return ids_by_name | {matched.id for matched in self._matches_by_key.values()}
+        return ids_by_name | {match.id for match in self._matches_by_key.values()}
 
 
-class _CurrentSubjects:
-    """Numbers and names of subjects as known today."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-
-    def find_by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, FoundSubject]:
-        """The subject behind each key."""
-        return find_by_keys(self._connection, keys)
-
-    def find_by_names(self, names: Collection[str]) -> dict[str, list[FoundSubject]]:
-        """Organisations by the keys of their names."""
-        return find_organizations_by_names(self._connection, names)
-
-    def read_folded_names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
-        """The keys of every name, old and new, of subjects."""
-        return read_folded_names(self._connection, ids)
+def _find_by_keys(
+    connection: Connection, keys: Collection[LookupKey], known_seq: int | None
+) -> dict[LookupKey, FoundSubject]:
+    if not keys:
+        return {}
+    if known_seq is None:
+        return subjects.find_by_keys(connection, keys)
+    pairs = subjects.find_historical_by_keys(connection, set(keys))
+    identities = _read_identities(connection, {subject_id for _, subject_id in pairs}, known_seq)
+    return {
+        key: _build_match(subject_id, identities[subject_id])
+        for key, subject_id in pairs
+        if subject_id in identities and key in identities[subject_id].keys
+    }
 
 
-class _PastSubjects:
-    """Numbers and names as known at a sequence number, whoever has them today."""
+def _find_by_names(
+    connection: Connection, names: Collection[str], known_seq: int | None
+) -> dict[str, list[FoundSubject]]:
+    if not names:
+        return {}
+    if known_seq is None:
+        return subjects.find_organizations_by_names(connection, names)
+    pairs = subjects.find_historical_by_names(connection, names)
+    identities = _read_identities(connection, {subject_id for _, subject_id in pairs}, known_seq)
+    matches_by_name: dict[str, list[FoundSubject]] = {}
+    for name, subject_id in pairs:
+        identity = identities.get(subject_id)
+        if identity and name in identity.names and identity.kind in ORGANIZATION_KINDS:
+            matches_by_name.setdefault(name, []).append(_build_match(subject_id, identity))
+    return matches_by_name
 
-    def __init__(self, connection: Connection, seq: int) -> None:
-        self._connection = connection
-        self._seq = seq
 
-    def find_by_keys(self, keys: Collection[LookupKey]) -> dict[LookupKey, FoundSubject]:
-        """The subject behind each key."""
-        key_subject_pairs = find_historical_by_keys(self._connection, set(keys))
-        past_identities = self._read_identities({subject_id for _, subject_id in key_subject_pairs})
-        return {
-            key: _build_match(subject_id, past_identities[subject_id])
-            for key, subject_id in key_subject_pairs
-            if subject_id in past_identities and key in past_identities[subject_id].keys
-        }
+def _read_folded_names(
+    connection: Connection, ids: Collection[UUID], known_seq: int | None
+) -> dict[UUID, set[str]]:
+    if not ids:
+        return {}
+    if known_seq is None:
+        return subjects.read_folded_names(connection, ids)
+    identities = _read_identities(connection, ids, known_seq)
+    return {subject_id: set(identity.names) for subject_id, identity in identities.items()}
 
-    def find_by_names(self, names: Collection[str]) -> dict[str, list[FoundSubject]]:
-        """Organisations by the keys of their names."""
-        name_subject_pairs = find_historical_by_names(self._connection, names)
-        past_identities = self._read_identities(
-            {subject_id for _, subject_id in name_subject_pairs}
-        )
-        matches_by_name: dict[str, list[FoundSubject]] = {}
-        for name, subject_id in name_subject_pairs:
-            identity = past_identities.get(subject_id)
-            if identity and name in identity.names and identity.kind in ORGANIZATION_KINDS:
-                matches_by_name.setdefault(name, []).append(_build_match(subject_id, identity))
-        return matches_by_name
 
-    def read_folded_names(self, ids: Collection[UUID]) -> dict[UUID, set[str]]:
-        """The keys of every name, old and new, of subjects."""
-        return {
-            subject_id: set(identity.names)
-            for subject_id, identity in self._read_identities(ids).items()
-        }
-
-    def _read_identities(self, ids: Collection[UUID]) -> dict[UUID, Identity]:
-        if not ids:
-            return {}
-        descriptions = read_subject_descriptions(self._connection, ids, self._seq)
-        identities = {
-            subject_id: derive_identity(versions) for subject_id, versions in descriptions.items()
-        }
-        return {subject_id: identity for subject_id, identity in identities.items() if identity}
+def _read_identities(
+    connection: Connection, ids: Collection[UUID], seq: int
+) -> dict[UUID, Identity]:
+    """Derive the identity of subjects from the decisions that were recorded up to `seq`."""
+    if not ids:
+        return {}
+    descriptions = subjects.read_subject_descriptions(connection, ids, seq)
+    identities = {
+        subject_id: derive_identity(versions) for subject_id, versions in descriptions.items()
+    }
+    return {subject_id: identity for subject_id, identity in identities.items() if identity}
 
 
 def _build_match(subject_id: UUID, identity: Identity) -> FoundSubject:

@@ -1,12 +1,12 @@
-"""The pipeline of `POST /v1/checks`, from the request to the answer.
+"""`POST /v1/checks` from the request to the response: the path that everybody waits for.
 
-    serve_check          on the event loop: the key, the body, the command
-    CheckService.submit  chooses: a past check, or a batch of small or large ones
-    execute_checks       in a thread: one snapshot, the verdicts, one commit for the whole batch
+    serve_check            on the event loop: authenticate, validate, submit
+    CheckService.submit    to a batch of small checks, of one large check, or to the past
+    execute_checks         in a thread: one snapshot, all findings, one commit of all receipts
 
-The receipt is recorded before the answer is sent. Checks that arrive while others are answered
-share the next batch (`app/jobs/batching.py`). FastAPI describes this operation and does not run it:
-its dependencies, threads and response models take longer than the check.
+No answer is sent before its receipt is recorded. Checks that arrive while a batch runs share the
+next one (`app/jobs/batching.py`). FastAPI describes this operation and does not run it, because its
+dependencies, threads and response models take longer than the check.
 """
 
 from collections.abc import Sequence
@@ -22,20 +22,34 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from app.checks import service
-from app.checks.evaluation import EvaluationRequest, evaluate_questions
-from app.checks.preconditions import require_known_matter, require_valid_delay
-from app.checks.projections import build_check_answer
-from app.checks.questions import Finding, Moment, Question, parse_questions, read_moment
-from app.checks.receipts import Receipt, record_receipts
+from app.audit import service as audit
+from app.audit.actions import AuditAction
+from app.checks.evaluation import EvaluationRequest, Finding, evaluate_questions
+from app.checks.questions import (
+    Moment,
+    Question,
+    build_future_error,
+    parse_questions,
+    read_moment,
+    require_known_matter,
+    require_not_future,
+    require_valid_delay,
+)
+from app.checks.receipts import (
+    Receipt,
+    compute_question_digest,
+    record_receipts,
+)
 from app.checks.result_indexing import ResultIndexer
 from app.checks.schemas import CheckRequest
+from app.checks.views import build_check_answer
 from app.clock import civil_day
 from app.db.engines import is_database_away
 from app.errors import Forbidden, Malformed, RegistryError
 from app.http.deps import authenticate
 from app.http.language import prefers_chinese
 from app.http.middleware import read_header
+from app.http.pagination import require_one_moment
 from app.http.request_id import current_request_id
 from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
@@ -43,18 +57,28 @@ from app.registry import Registry
 from app.rules.permissions import Caller, Permission, Role
 
 MAX_BATCH_SIZE = 64
-"""Checks in one batch: with more, the first would wait for the last."""
+"""Checks in one batch: in a larger one the first check would wait too long for the last."""
 MAX_SUBJECTS_IN_SMALL_CHECK = 20
-"""A check of more subjects waits in a queue of its own: small ones must not wait behind it."""
+"""A check of more subjects runs alone, so that small checks do not wait for it."""
+
+REQUEST_ADAPTER = TypeAdapter(CheckRequest)
+OFFICER_ROLE = Role.approver
+"""A re-examination shows what an approval officer saw, not what an auditor may see."""
 
 
 class CheckCommand(NamedTuple):
-    """A requested check, with its caller."""
+    """A valid request for a check, with its caller and the language of the answer."""
 
     caller: Caller
     request: CheckRequest
     chinese: bool
     request_id: str | None
+
+    @property
+    def is_past(self) -> bool:
+        """True if the request names a past day, instant or sequence number."""
+        request = self.request
+        return bool(request.on or request.known_at) or request.known_seq is not None
 
 
 class CheckRoute(APIRoute):
@@ -64,7 +88,7 @@ class CheckRoute(APIRoute):
     """
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request; another method than POST is refused as everywhere."""
+        """Serve one request; FastAPI refuses every method other than POST."""
         if scope["method"] != "POST":
             await super().handle(scope, receive, send)
             return
@@ -72,19 +96,15 @@ class CheckRoute(APIRoute):
         await response(scope, receive, send)
 
 
-REQUEST_ADAPTER = TypeAdapter(CheckRequest)
-
-
 async def serve_check(scope: Scope, receive: Receive) -> Response:
-    """Serve a check: parse the request and return the response.
+    """Return the response to one request.
 
     Raises:
-        RegistryError: see `CheckService.submit`, `authenticate` and `read_body`.
+        RegistryError: see `authenticate`, `read_body` and `CheckService.submit`.
     """
     caller = await authenticate(scope, [Permission.check_create])
-    request = read_body(
-        REQUEST_ADAPTER, await _receive_body(receive), read_header(scope, b"content-type")
-    )
+    content_type = read_header(scope, b"content-type")
+    request = read_body(REQUEST_ADAPTER, await _receive_body(receive), content_type)
     chinese = prefers_chinese(read_header(scope, b"accept-language"))
     service: CheckService = scope["app"].state.check_service
     body = await service.submit(CheckCommand(caller, request, chinese, current_request_id()))
@@ -96,7 +116,7 @@ async def _receive_body(receive: Receive) -> bytes:
     has_more = True
     while has_more:
         message = await receive()
-        if message["type"] == "http.disconnect":  # the client is gone
+        if message["type"] == "http.disconnect":  # the client hung up and reads no response
             raise Malformed
         body += message.get("body", b"")
         has_more = message.get("more_body", False)
@@ -104,62 +124,51 @@ async def _receive_body(receive: Receive) -> bytes:
 
 
 class CheckService:
-    """The checks of this process, in batches; their results are indexed when it is idle."""
+    """The checks of this process: batches, and the indexing of their results in a quiet time."""
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self._small_batcher = Batcher[CheckCommand, bytes](
-            partial(run_check_batch, registry), max_size=MAX_BATCH_SIZE, name="checks"
-        )
-        # One at a time: in parallel they would compete for the interpreter and take longer.
-        self._large_batcher = Batcher[CheckCommand, bytes](
-            partial(run_check_batch, registry), max_size=1, name="large checks"
-        )
+        self._small_batcher = Batcher(self._run_batch, max_size=MAX_BATCH_SIZE, name="checks")
+        # One large check at a time: two at once would share the interpreter and both take longer.
+        self._large_batcher = Batcher(self._run_batch, max_size=1, name="large checks")
         self._indexer = ResultIndexer(registry)
 
     async def submit(self, command: CheckCommand) -> bytes:
-        """Return the recorded answer in JSON (`schemas.CheckAnswer`).
+        """Return the answer as recorded, in JSON (`schemas.CheckAnswer`).
 
         Raises:
-            Forbidden: the present is for approvers, the past for auditors and operators.
-            InvalidPayload: the question is not allowed; see `preconditions`.
+            Forbidden: only approvers check the present, and only auditors and operators the past.
+            InvalidPayload: the matter, the moment or the investigation is invalid.
         """
-        caller, request, chinese, _ = command
-        is_past = request.on or request.known_at or request.known_seq is not None
-        if bool(is_past) == (caller.role is Role.approver):
+        if command.is_past == (command.caller.role is Role.approver):
             raise Forbidden
-        if is_past:
-            return await run_in_threadpool(
-                service.re_examine, self._registry, caller, request, chinese=chinese
-            )
-        is_large = len(request.subjects) > MAX_SUBJECTS_IN_SMALL_CHECK
+        if command.is_past:
+            return await run_in_threadpool(re_examine, self._registry, command)
+        is_large = len(command.request.subjects) > MAX_SUBJECTS_IN_SMALL_CHECK
         try:
             return await (self._large_batcher if is_large else self._small_batcher).submit(command)
         finally:
             self.schedule_indexing()
 
     def schedule_indexing(self) -> None:
-        """Index the results of a check or look-up when the process is idle."""
+        """Index the results of a check or lookup in the next quiet time."""
         self._indexer.notify()
 
     def close(self) -> None:
-        """Finish the running batches."""
+        """Finish the running batches and accept no more checks."""
         self._indexer.close()
-        for batcher in (self._small_batcher, self._large_batcher):
-            batcher.close()
+        self._small_batcher.close()
+        self._large_batcher.close()
 
-
-def run_check_batch(
-    registry: Registry, commands: Sequence[CheckCommand]
-) -> Sequence[bytes | Exception]:
-    """Answer checks in one batch; a check that fails does not fail the others."""
-    return run_batch(partial(execute_checks, registry), commands, is_fatal=is_database_away)
+    def _run_batch(self, commands: Sequence[CheckCommand]) -> Sequence[bytes | Exception]:
+        work = partial(execute_checks, self._registry)
+        return run_batch(work, commands, is_fatal=is_database_away)
 
 
 def execute_checks(registry: Registry, commands: Sequence[CheckCommand]) -> list[bytes | Exception]:
-    """Read one snapshot, evaluate, and record all answers in one commit before any is sent.
+    """Evaluate all checks in one snapshot and record all receipts in one commit.
 
-    A check of an unknown matter, or with too long a delay of notice, gets an error instead.
+    Return the answer of each check in order, or the error of a check that is invalid.
     """
     now = registry.clock.now()
     with registry.database.reading_for_checks() as connection:
@@ -178,8 +187,8 @@ def execute_checks(registry: Registry, commands: Sequence[CheckCommand]) -> list
         ]
         findings_by_command = evaluate_questions(connection, requests, moment)
     receipts = [
-        _build_receipt(command, now, moment, questions, findings)
-        for command, (_, _, questions), findings in zip(
+        _build_receipt(command, now, moment, request.questions, findings)
+        for command, request, findings in zip(
             valid_commands, requests, findings_by_command, strict=True
         )
     ]
@@ -192,7 +201,7 @@ def execute_checks(registry: Registry, commands: Sequence[CheckCommand]) -> list
 def _find_error(command: CheckCommand, moment: Moment) -> RegistryError | None:
     try:
         require_known_matter(command.request.matter, moment.catalogue)
-        require_valid_delay(moment.on, command.request.investigation, is_past=False)
+        require_valid_delay(moment.on, command.request.investigation)
     except RegistryError as error:
         return error
     return None
@@ -200,12 +209,59 @@ def _find_error(command: CheckCommand, moment: Moment) -> RegistryError | None:
 
 def _build_receipt(
     command: CheckCommand,
-    at: datetime,
+    checked_at: datetime,
     moment: Moment,
     questions: Sequence[Question],
     findings: Sequence[Finding],
 ) -> Receipt:
     caller, request, chinese, request_id = command
-    check_id = uuid7()
-    view = build_check_answer(check_id, at, moment, request.matter, findings, chinese=chinese)
-    return Receipt(check_id, caller, request, request_id, questions, findings, orjson.dumps(view))
+    check_id, matter = uuid7(), request.matter
+    answer = build_check_answer(check_id, checked_at, moment, matter, findings, chinese=chinese)
+    body = orjson.dumps(answer)
+    return Receipt(
+        check_id, "check", caller, matter, request, request_id, questions, findings, body
+    )
+
+
+def re_examine(registry: Registry, command: CheckCommand) -> bytes:
+    """Return the answer that an approval officer would have got at a past moment.
+
+    The audit log records it as a read; it is no check and has no receipt.
+
+    Raises:
+        InvalidPayload: the matter is not in the catalogue, the moment is in the future, or the
+            request names an investigation.
+    """
+    caller, request, chinese, _ = command
+    require_one_moment(request.known_at, request.known_seq, "/known_seq")
+    now = registry.clock.now()
+    require_not_future(registry, request.on, request.known_at)
+    require_valid_delay(registry.clock.today(), request.investigation, is_past=True)
+    questions = parse_questions(registry, request, registry.clock.today())
+    with registry.database.reading() as connection:
+        moment = read_moment(
+            registry,
+            connection,
+            on=request.on,
+            known_at=request.known_at,
+            known_seq=request.known_seq,
+        )
+        if request.known_seq is not None and request.known_seq > moment.head_seq:
+            raise build_future_error("/known_seq")
+        require_known_matter(request.matter, moment.catalogue)
+        officer = Caller(caller.id, caller.name, OFFICER_ROLE)
+        evaluation_request = EvaluationRequest(officer, request.matter, questions)
+        [findings] = evaluate_questions(connection, [evaluation_request], moment)
+    audit.record_access(
+        registry,
+        caller,
+        AuditAction.check_re_examined,
+        request.case_no,
+        matter=request.matter,
+        purpose=request.purpose,
+        on=moment.on,
+        seq=moment.seq,
+        subjects=[compute_question_digest(registry, question) for question in questions],
+    )
+    answer = build_check_answer(None, now, moment, request.matter, findings, chinese=chinese)
+    return orjson.dumps(answer)

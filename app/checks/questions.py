@@ -1,49 +1,38 @@
-"""Questions, the moment to which they refer, and findings."""
+"""Questions of a check: the moment they are about, the conditions they meet, and their parsing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.catalogue.queries import read_catalogue_at
-from app.checks.schemas import AskedSubject, CheckRequest
-from app.crypto import Secrets, fingerprint
+from app.checks.schemas import AskedSubject, CheckRequest, Investigation
+from app.crypto import Secrets
 from app.db.counter import find_law_versions_at, read_head
 from app.db.engines import Connection
 from app.entries import queries as entries
-from app.errors import ProblemCode, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.registry import Registry
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
 from app.rules.identity import LookupKey, build_name_only_key
-from app.rules.law import Catalogue, ListKind, SubjectKind
-from app.rules.verdict import Standing
+from app.rules.law import Catalogue, Span, SubjectKind
+from app.rules.spans import add_span
 from app.subjects.lookup_keys import build_query_keys
-from app.subjects.records import FoundSubject
 
 ORGANIZATION_KINDS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
-
-NAME_MISMATCH = Sentence("The name differs from the recorded ones", "名称与登记名称不一致，请核实")
-DISPUTED = Sentence("An entry is under objection", "有条目正处于异议处理中")
-NAME_ONLY = Sentence(
-    "Matched by name alone; make sure that it is the same subject",
-    "仅按名称匹配，请核实是否为同一主体",
-)
-AMBIGUOUS = Sentence(
-    "Several subjects bear this name; ask with a number", "存在多个同名主体，请使用证件号码查询"
-)
-ASKED_BY_NAME = Sentence(
-    "Only organisations are found by name alone; persons are checked by number and name",
-    "仅凭名称只能查询单位；自然人须同时使用号码和姓名核查",
-)
-NAME_MISSING = Sentence(
-    "A natural person is checked by number and name", "核查自然人须同时填写号码和姓名"
-)
+MAX_DELAY = Span(years=1)
+"""Longest time for which an investigation may hide a check from its subject."""
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """As of which day and which state of the registry is answered."""
+    """The day and the state of the registry that a check is about.
+
+    Attributes:
+        seq: the sequence number of that state.
+        head_seq: the newest sequence number.
+        known_seq: equal to `seq` for a past state; None for the present.
+    """
 
     on: date
     epoch: int
@@ -53,96 +42,35 @@ class Moment:
     catalogue: Catalogue
 
 
+class QuestionError(NamedTuple):
+    """A defect of one question; the other questions of the check are answered."""
+
+    code: ProblemCode
+    sentence: Sentence
+
+
+NAME_MISSING = QuestionError(
+    ProblemCode.name_missing,
+    Sentence("A natural person is checked by number and name", "核查自然人须同时填写号码和姓名"),
+)
+
+
 class Question(NamedTuple):
-    """One requested subject: its parsed number, and its lookup keys."""
+    """One subject of a check: its parsed number, its name, and the keys that find it."""
 
     ref: str
     identifier: Identifier | None
     name: str | None
-    error: tuple[ProblemCode, Sentence] | None = None
+    error: QuestionError | None = None
     number_keys: Sequence[LookupKey] = ()
-    """The surest first."""
+    """The most reliable key first."""
     name_only_keys: Sequence[LookupKey] = ()
-    """Of organisations that are known by this name alone."""
+    """Keys of organisations that are recorded with this name and no number."""
 
     @property
     def is_personal(self) -> bool:
-        """True for the number of a natural person."""
+        """True if the number is a natural person's."""
         return self.identifier is not None and self.identifier.is_personal
-
-
-class Finding(NamedTuple):
-    """The finding for a question, in the shapes of `app/checks/schemas.py`."""
-
-    ref: str
-    subject: FoundSubject | None
-    candidates: tuple[FoundSubject, ...]
-    standing: Standing
-    entries: list[dict[str, Any]]
-    measures: list[dict[str, Any]]
-    suppressed: list[dict[str, Any]]
-    warnings: list[tuple[str, Sentence]]
-    error: tuple[ProblemCode, Sentence] | None = None
-
-    @property
-    def is_found(self) -> bool:
-        """At least one entry is visible to the caller."""
-        return bool(self.entries)
-
-    def compute_digest(self, matter: str | None) -> str:
-        """Moves only when a decision-relevant fact does: records and disclosures do not count."""
-        codes = tuple(code for code, _ in self.warnings)
-        error = self.error and self.error[0]
-        if not self.entries:
-            return _compute_empty_digest(matter, self.standing, codes, error)
-        list_entries = [
-            {name: entry[name] for name in DECISIVE_FIELDS}
-            for entry in self.entries
-            if entry["list"] != ListKind.record
-        ]
-        return _compute_digest(
-            matter, self.standing, list_entries, self.measures, self.suppressed, codes, error
-        )
-
-
-DECISIVE_FIELDS = (
-    "id",
-    "list",
-    "severity",
-    "status",
-    "disputed",
-    "effective_from",
-    "effective_until",
-)
-
-
-def _compute_digest(
-    matter: str | None,
-    standing: Standing,
-    entries: Sequence[Mapping[str, Any]],
-    measures: Sequence[Mapping[str, Any]],
-    suppressed: Sequence[Mapping[str, Any]],
-    warnings: Sequence[str],
-    error: str | None,
-) -> str:
-    return fingerprint(
-        {
-            "matter": matter,
-            "standing": standing,
-            "entries": entries,
-            "measures": measures,
-            "suppressed": suppressed,
-            "warnings": warnings,
-            "error": error,
-        }
-    )
-
-
-@lru_cache(maxsize=1_000)
-def _compute_empty_digest(
-    matter: str | None, standing: Standing, warnings: tuple[str, ...], error: str | None
-) -> str:
-    return _compute_digest(matter, standing, [], [], [], warnings, error)
 
 
 def read_moment(
@@ -153,7 +81,7 @@ def read_moment(
     known_at: datetime | None = None,
     known_seq: int | None = None,
 ) -> Moment:
-    """The present, or the past that a re-examination asks for."""
+    """Read the present state, or the past state that the caller names."""
     head = read_head(connection)
     version = head.catalogue_version
     if known_at is not None:
@@ -163,7 +91,7 @@ def read_moment(
     if known_at is not None:
         version, _ = find_law_versions_at(connection, known_at)
     elif known_seq is not None:
-        version = 1  # before the first change there was the first catalogue
+        version = 1  # before the first change the first catalogue was in force
     return Moment(
         on=on or registry.clock.today(),
         epoch=head.epoch,
@@ -174,35 +102,117 @@ def read_moment(
     )
 
 
+# --- parsing -------------------------------------------------------------
+
+
+def parse_questions(registry: Registry, request: CheckRequest, today: date) -> list[Question]:
+    """Parse the subjects of a check, in their order."""
+    subjects_with_refs = zip(request.subjects, request.list_refs(), strict=True)
+    return [parse_question(registry, subject, ref, today) for subject, ref in subjects_with_refs]
+
+
 def parse_question(registry: Registry, subject: AskedSubject, ref: str, today: date) -> Question:
-    """Parse one subject; what is wrong with it becomes its answer, not everybody's."""
+    """Parse one subject; a defect becomes the `error` of its question and fails no other."""
     name = subject.name
     if subject.scheme is None or subject.number is None:
         return Question(ref, None, name)
     try:
         identifier = parse_identifier(subject.scheme, subject.number, today=today)
     except InvalidIdentifier as error:
-        return Question(ref, None, name, (error.code, error.sentence))
+        return Question(ref, None, name, QuestionError(error.code, error.sentence))
     if identifier.is_personal and name is None:
-        return Question(ref, identifier, None, (ProblemCode.name_missing, NAME_MISSING))
+        return Question(ref, identifier, None, NAME_MISSING)
     return build_question(registry.secrets, ref, identifier, name)
 
 
 def build_question(
     secrets: Secrets, ref: str, identifier: Identifier, name: str | None
 ) -> Question:
-    """A question with a sound number."""
+    """Build the question about a valid number, with its lookup keys."""
     number_keys = build_query_keys(identifier, secrets)
-    name_keys = () if name is None or identifier.is_personal else build_organization_name_keys(name)
-    return Question(ref, identifier, name, None, number_keys, name_keys)
-
-
-def parse_questions(registry: Registry, request: CheckRequest, today: date) -> list[Question]:
-    """The subjects of a check, in their order."""
-    subjects_with_refs = zip(request.subjects, request.list_refs(), strict=True)
-    return [parse_question(registry, subject, ref, today) for subject, ref in subjects_with_refs]
+    name_only_keys = (
+        () if name is None or identifier.is_personal else build_organization_name_keys(name)
+    )
+    return Question(ref, identifier, name, None, number_keys, name_only_keys)
 
 
 def build_organization_name_keys(name: str) -> list[LookupKey]:
-    """Under which keys organisations are found that are known by this name alone."""
+    """Build the keys of organisations that are recorded with this name and no number."""
     return [build_name_only_key(kind, name) for kind in ORGANIZATION_KINDS]
+
+
+# --- conditions ----------------------------------------------------------
+
+
+def require_known_matter(code: str, catalogue: Catalogue) -> None:
+    """Refuse a matter that is not in the catalogue.
+
+    Raises:
+        InvalidPayload: the catalogue has no such matter.
+    """
+    if code not in catalogue.matters:
+        raise InvalidPayload(
+            faults=[
+                Fault(
+                    "/matter",
+                    ProblemCode.unknown_value,
+                    Sentence(
+                        "There is no such matter; see GET /v1/matters",
+                        "没有该事项类型，请查看 GET /v1/matters",
+                    ),
+                )
+            ]
+        )
+
+
+def require_not_future(
+    registry: Registry, on: date | None, known_at: datetime | None, pointer_prefix: str = "/"
+) -> None:
+    """Refuse a day or an instant in the future.
+
+    Raises:
+        InvalidPayload: names the first of the two that is in the future.
+    """
+    is_future_day = on is not None and on > registry.clock.today()
+    if is_future_day or (known_at is not None and known_at > registry.clock.now()):
+        name = "on" if is_future_day else "known_at"
+        raise build_future_error(f"{pointer_prefix}{name}")
+
+
+def build_future_error(pointer: str) -> InvalidPayload:
+    """Build the refusal of a moment in the future."""
+    sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
+    return InvalidPayload(faults=[Fault(pointer, ProblemCode.in_future, sentence)])
+
+
+def require_valid_delay(
+    today: date, investigation: Investigation | None, *, is_past: bool = False
+) -> None:
+    """Refuse an investigation that hides a check for too long, or hides a re-examination.
+
+    Raises:
+        InvalidPayload: `until` is not after today or more than `MAX_DELAY` ahead, or the check is
+            about the past, which no own report lists.
+    """
+    if investigation is None:
+        return
+    if is_past:
+        fault = Fault(
+            "/investigation",
+            ProblemCode.unknown_field,
+            Sentence(
+                "No subject is told of a re-examination: leave investigation out",
+                "复核不计入主体的被查询记录，请勿填写 investigation",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])
+    if not today < investigation.until <= add_span(today, MAX_DELAY):
+        fault = Fault(
+            "/investigation/until",
+            ProblemCode.dates_out_of_order,
+            Sentence(
+                "The last day of the delay lies after today, and at most one year ahead",
+                "延期告知的截止日应晚于今日，且最长不超过一年",
+            ),
+        )
+        raise InvalidPayload(faults=[fault])

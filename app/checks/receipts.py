@@ -1,68 +1,88 @@
-"""Receipts: checks and look-ups are recorded before their answer is sent."""
+"""Receipts: the record of checks and lookups, committed before their answers are sent."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import orjson
 
 from app.checks import store
-from app.checks.questions import Finding, Moment, Question
-from app.checks.schemas import CheckRequest, LookupRequest
+from app.checks.evaluation import Finding
+from app.checks.questions import Moment, Question
+from app.checks.schemas import Investigation
+from app.checks.store import CheckRow, ResultRow
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.subjects.lookup_keys import compute_query_digest
 
 
+class RequestReason(Protocol):
+    """The part of a request that states why the caller needs the answer."""
+
+    @property
+    def purpose(self) -> str:
+        """The purpose in the caller's words."""
+
+    @property
+    def case_no(self) -> str | None:
+        """The number of the caller's case."""
+
+    @property
+    def investigation(self) -> Investigation | None:
+        """The investigation that hides the question from its subject for a time."""
+
+
 class Receipt(NamedTuple):
-    """A check or look-up, and what it is answered."""
+    """A check or lookup with its findings; `body` is the JSON answer that will be sent."""
 
     id: UUID
+    kind: Literal["check", "lookup"]
     caller: Caller
-    request: CheckRequest | LookupRequest
+    matter: str | None
+    reason: RequestReason
     request_id: str | None
     questions: Sequence[Question]
     findings: Sequence[Finding]
     body: bytes
-    """The answer as it will be sent: JSON."""
 
 
 def record_receipts(
     registry: Registry, asked_at: datetime, moment: Moment, receipts: Sequence[Receipt]
 ) -> None:
-    """Write down who asked, why, and what is answered: all of them in one commit, or none."""
+    """Record all receipts in one transaction of the ledger, or none of them."""
     checks = [_build_check_row(receipt, asked_at, moment) for receipt in receipts]
-    results = [result for one in receipts for result in _build_result_rows(registry, one)]
+    results = [row for receipt in receipts for row in _build_result_rows(registry, receipt)]
     with registry.database.ledger() as connection:
         store.add_checks(connection, checks, results)
 
 
-def _build_check_row(receipt: Receipt, asked_at: datetime, moment: Moment) -> dict[str, Any]:
-    caller, request = receipt.caller, receipt.request
+def _build_check_row(receipt: Receipt, asked_at: datetime, moment: Moment) -> CheckRow:
+    caller, reason = receipt.caller, receipt.reason
+    investigation = reason.investigation
     return {
         "id": receipt.id,
-        "kind": _find_kind(receipt),
+        "kind": receipt.kind,
         "asked_at": asked_at,
         "actor_id": caller.id,
         "actor_name": caller.name,
         "role": caller.role,
         "department": caller.department,
         "request_id": receipt.request_id,
-        "matter": _find_matter(receipt),
-        "purpose": request.purpose,
-        "case_no": request.case_no,
+        "matter": receipt.matter,
+        "purpose": reason.purpose,
+        "case_no": reason.case_no,
         "on": moment.on,
         "epoch": moment.epoch,
         "seq": moment.seq,
         "catalogue_version": moment.catalogue.version,
         "answer": orjson.Fragment(receipt.body),
-        "withheld_until": request.investigation and request.investigation.until,
-        "withheld_basis": request.investigation and request.investigation.basis,
+        "withheld_until": investigation.until if investigation else None,
+        "withheld_basis": investigation.basis if investigation else None,
     }
 
 
-def _build_result_rows(registry: Registry, receipt: Receipt) -> list[dict[str, Any]]:
+def _build_result_rows(registry: Registry, receipt: Receipt) -> list[ResultRow]:
     return [
         {
             "check_id": receipt.id,
@@ -77,14 +97,6 @@ def _build_result_rows(registry: Registry, receipt: Receipt) -> list[dict[str, A
     ]
 
 
-def _find_kind(receipt: Receipt) -> str:
-    return "check" if isinstance(receipt.request, CheckRequest) else "lookup"
-
-
-def _find_matter(receipt: Receipt) -> str | None:
-    return receipt.request.matter if isinstance(receipt.request, CheckRequest) else None
-
-
 def compute_question_digest(registry: Registry, question: Question) -> str:
-    """Compute a keyed digest of the requested subject, by which its checks are found."""
+    """Return a keyed digest that finds the checks of a subject and discloses no number."""
     return compute_query_digest(registry.secrets, question.identifier, question.name)

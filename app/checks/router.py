@@ -1,4 +1,4 @@
-"""Routes of checks, their receipts and their outcomes."""
+"""Routes of checks and their outcomes."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response, status
 from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.checks import schemas, service
+from app.checks import queries, schemas, service
 from app.checks.pipeline import CheckRoute
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
@@ -23,11 +23,12 @@ OutcomeWriter = Annotated[Caller, needs(Permission.outcome_write)]
 
 
 async def check_subjects(request: schemas.CheckRequest, caller: CheckCreator) -> Response:
-    """Check subjects for a matter: measures with their legal basis, and a recorded receipt.
+    """Check subjects before a decision; the answer names measures with their legal basis.
 
-    Auditors and operators send `on`, `known_at` or `known_seq` to re-examine a past answer.
+    The registry records the check before it answers. Auditors and operators send `on`, `known_at`
+    or `known_seq` to re-examine a past answer.
     """
-    raise NotImplementedError  # for the OpenAPI document: `CheckRoute` serves it
+    raise NotImplementedError  # only for the OpenAPI document: `CheckRoute` serves the request
 
 
 router.add_api_route(
@@ -45,18 +46,18 @@ router.add_api_route(
     responses=problems(errors.CheckNotFound),
 )
 def show_check(check_id: UUID, caller: CheckReader, registry: RegistryDep) -> Response:
-    """Show the recorded answer, to the department that asked and to auditors."""
-    stored = service.read_check(registry, caller, check_id)
+    """Return a recorded check, to its department and to auditors."""
+    check = queries.read_check(registry, caller, check_id)
     audit.record_access(registry, caller, AuditAction.check_read, check_id)
-    # In the recorded shape, which may be older than the present schema.
-    return Response(orjson.dumps(stored), media_type="application/json")
+    # Not validated by today's schema: an old check keeps the form of its time.
+    return Response(orjson.dumps(check), media_type="application/json")
 
 
 @router.post(
     "/checks/{check_id}/outcomes",
     status_code=status.HTTP_201_CREATED,
     responses={
-        200: {"model": schemas.OutcomeView, "description": "The very same was reported before"},
+        200: {"model": schemas.OutcomeView, "description": "The same outcome is recorded already"},
         **problems(errors.CheckNotFound, errors.OutcomeConflict),
     },
 )
@@ -67,8 +68,8 @@ def report_outcome(
     registry: RegistryDep,
     response: Response,
 ) -> schemas.OutcomeView:
-    """Record the outcome of a result: the feedback of joint reward and punishment."""
+    """Record the measures that were taken after a result (feedback of joint punishment)."""
     view, is_new = service.record_outcome(registry, caller, check_id, report)
     if not is_new:
         response.status_code = status.HTTP_200_OK
-    return schemas.OutcomeView.model_validate(view)
+    return view

@@ -1,4 +1,4 @@
-"""Bodies and answers of checks, receipts and look-ups."""
+"""Requests and answers of checks and outcomes."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -6,11 +6,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
 
-from app.entries.schemas import IdentifierView
 from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.decision import DecisionKind, PersonRole
-from app.rules.identifiers import PERSON_SCHEMES, Scheme
+from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status
 from app.rules.verdict import Standing
@@ -22,7 +21,12 @@ NOT_FOUND_NOTE = Sentence(
 )
 
 
-def _require_clear_subject(scheme: Scheme | None, number: str | None, name: str | None) -> None:
+def require_clear_subject(scheme: Scheme | None, number: str | None, name: str | None) -> None:
+    """Require a name, or a scheme with a number.
+
+    Raises:
+        PydanticCustomError: the subject is unclear.
+    """
     if (scheme is None) != (number is None) or (number is None and name is None):
         raise fault(
             ProblemCode.subject_unclear,
@@ -34,7 +38,7 @@ def _require_clear_subject(scheme: Scheme | None, number: str | None, name: str 
 
 
 class AskedSubject(Model):
-    """A requested subject: a number, a name, or both (natural persons: both)."""
+    """The subject of a check by number, by name or both; a natural person needs both."""
 
     ref: Reference | None = None
     scheme: Scheme | None = None
@@ -43,24 +47,24 @@ class AskedSubject(Model):
 
     @model_validator(mode="after")
     def validate_subject_is_clear(self) -> Self:
-        """A number needs its scheme; without a number there must be a name."""
-        _require_clear_subject(self.scheme, self.number, self.name)
+        """Require a name, or a scheme with a number."""
+        require_clear_subject(self.scheme, self.number, self.name)
         return self
 
 
 class Investigation(Model):
-    """An open investigation: the subject learns of the question after its last day only.
+    """An open investigation, which hides a check or lookup from its subject until the last day.
 
-    Until then the subject's own report does not list it; from the day after it does, with this
-    basis. `until` lies after today and at most one year ahead.
+    The subject's own report lists the check from the day after `until`, with this basis. `until`
+    is after today and at most one year ahead.
     """
 
     basis: Annotated[Line, Field(description="The law that allows the delay")]
-    until: Annotated[Day, Field(description="The last day on which the subject is not told")]
+    until: Annotated[Day, Field(description="The last day on which it is hidden")]
 
 
 class CheckRequest(Model):
-    """A check before a decision; auditors and operators re-examine past ones with `on`."""
+    """A check before a decision; auditors and operators re-examine the past with `on`."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -93,62 +97,19 @@ class CheckRequest(Model):
 
     @model_validator(mode="after")
     def validate_refs_are_unique(self) -> Self:
-        """Results are identified by their ref."""
+        """Require a different ref for each subject: it identifies the result."""
         refs = self.list_refs()
         if len(set(refs)) < len(refs):
             raise fault(ProblemCode.ref_twice, Sentence("Every ref is used once", "ref 不得重复"))
         return self
 
     def list_refs(self) -> list[str]:
-        """The ref of each subject; its position, counted from 1, where none was given."""
+        """Return the ref of each subject, or its position counted from 1 if it has none."""
         return [item.ref or str(position) for position, item in enumerate(self.subjects, start=1)]
 
 
-class LookupRequest(Model):
-    """A look-up of one subject; natural persons need number, name and a case number."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "scheme": "uscc",
-                    "number": "91370403MB000CT75T",
-                    "name": "枣庄某某建筑有限公司",
-                    "purpose": "受理前查询",
-                    "case_no": "ZZ-2026-118",
-                }
-            ]
-        }
-    )
-
-    scheme: Scheme | None = None
-    number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
-    name: Name | None = None
-    purpose: Line
-    case_no: Reference | None = None
-    investigation: Investigation | None = None
-
-    @model_validator(mode="after")
-    def validate_subject_is_clear(self) -> Self:
-        """As for a check; a person is not looked up without a case."""
-        _require_clear_subject(self.scheme, self.number, self.name)
-        if self.scheme in PERSON_SCHEMES and self.case_no is None:
-            raise fault(
-                ProblemCode.case_no_missing,
-                Sentence(
-                    "A natural person is looked up for a case only: send case_no",
-                    "查询自然人须填写办件编号（case_no）",
-                ),
-            )
-        return self
-
-    def build_asked_subject(self) -> AskedSubject:
-        """The subject, as a check names it."""
-        return AskedSubject(scheme=self.scheme, number=self.number, name=self.name)
-
-
 class OutcomeReport(Model):
-    """The outcome that the requesting office reports for a result."""
+    """The measures that the requesting office took, or not, after a result."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -175,7 +136,7 @@ class OutcomeReport(Model):
 
 
 class MatchedSubject(View):
-    """The recorded subject that the question matched."""
+    """A recorded subject that matches the question."""
 
     id: UUID
     kind: SubjectKind
@@ -191,14 +152,14 @@ class CheckedDecision(View):
 
 
 class NamedPerson(View):
-    """A responsible person of an entry; this puts the person on no list."""
+    """A responsible person of an entry; the person is not listed by it."""
 
     role: PersonRole
     name: str
 
 
 class CheckedEntry(View):
-    """An entry as an approval officer sees it; exempt ones without text or issuer (nulls)."""
+    """An entry as an approval officer sees it; an exempt one has null for texts and department."""
 
     id: UUID
     list_: Annotated[ListKind, Field(alias="list")]
@@ -216,11 +177,11 @@ class CheckedEntry(View):
     disputed: bool
     disclosure_class: DisclosureClass
     exemption: str | None
-    """The coded reason of an exempt entry: state_secret, trade_secret, personal_privacy, other."""
+    """The reason of an exempt entry: state_secret, trade_secret, personal_privacy or other."""
 
 
 class MeasureView(View):
-    """A measure with its legal basis and the entry that gave it."""
+    """A measure with its legal basis and the entry that it follows from."""
 
     code: str
     name: str
@@ -231,7 +192,7 @@ class MeasureView(View):
 
 
 class SuppressedView(View):
-    """A reward that is not given, and why."""
+    """A reward that a black entry suppresses."""
 
     code: str
     entry_id: UUID
@@ -239,21 +200,21 @@ class SuppressedView(View):
 
 
 class WarningView(View):
-    """A warning for the officer about the answer."""
+    """A point that the officer must examine before relying on the answer."""
 
     code: Literal["name_mismatch", "disputed", "name_only_match", "ambiguous_name", "asked_by_name"]
     detail: str
 
 
 class ResultError(View):
-    """Why this one subject could not be answered; the others were."""
+    """The defect of one question; the other subjects are answered."""
 
     code: str
     detail: str
 
 
 class CheckResult(View):
-    """The answer on one subject."""
+    """The result for one subject."""
 
     ref: str
     found: bool
@@ -269,7 +230,7 @@ class CheckResult(View):
 
 
 class CheckAnswer(View):
-    """A receipt; `check_id` is null for a re-examination, which is no check on file."""
+    """The answer of a check; `check_id` is null for a re-examination, which is not recorded."""
 
     check_id: UUID | None
     checked_at: datetime
@@ -282,7 +243,7 @@ class CheckAnswer(View):
 
 
 class StoredCheck(CheckAnswer):
-    """A check as it was answered then, and what was reported back."""
+    """A recorded check with its answer of that time and its outcomes."""
 
     purpose: str
     case_no: str | None
@@ -290,41 +251,6 @@ class StoredCheck(CheckAnswer):
     department: str | None
     investigation: Investigation | None
     outcomes: list[dict[str, Any]]
-
-
-class LookupAnswer(View):
-    """A subject as the caller may see it today."""
-
-    lookup_id: UUID | None
-    looked_up_at: datetime
-    on: Day
-    epoch: int
-    seq: int
-    catalogue_version: str
-    found: bool
-    standing: Standing
-    subject: MatchedSubject | None
-    candidates: list[MatchedSubject]
-    entries: list[CheckedEntry]
-    warnings: list[WarningView]
-    note: str | None
-
-
-class SubjectView(View):
-    """A recorded subject with its standing and the entries that this key may see today."""
-
-    id: UUID
-    kind: SubjectKind
-    name: str
-    former_names: list[str]
-    identifiers: list[IdentifierView]
-    on: Day
-    epoch: int
-    seq: int
-    catalogue_version: str
-    standing: Standing
-    entries: list[CheckedEntry]
-    warnings: list[WarningView]
 
 
 class OutcomeView(View):

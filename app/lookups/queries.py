@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 import orjson
@@ -11,6 +11,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.checks.queries import (
     Finding,
+    JsonObject,
     Moment,
     build_warning_views,
     evaluate_subjects,
@@ -25,7 +26,14 @@ from app.rules.law import SubjectKind
 from app.rules.permissions import Caller
 from app.subjects.lookup_keys import build_query_keys
 from app.subjects.queries import find_by_ids, find_by_keys, read_folded_names, read_profiles
-from app.subjects.records import FoundSubject
+from app.subjects.records import FoundSubject, SubjectProfile
+
+
+class PastMoment(TypedDict, total=False):
+    """A past day and instant, for the audit record; empty for the present."""
+
+    on: date | None
+    known_at: datetime | None
 
 
 class SubjectQuery(NamedTuple):
@@ -40,7 +48,7 @@ class SubjectQuery(NamedTuple):
     known_at: datetime | None = None
 
     @property
-    def past_moment(self) -> dict[str, Any]:
+    def past_moment(self) -> PastMoment:
         """The past day and instant; empty for the present."""
         return {"on": self.on, "known_at": self.known_at} if self.on or self.known_at else {}
 
@@ -168,7 +176,7 @@ def _evaluate_visible_subjects(
 
 def _build_audit_record(
     query: SubjectQuery, subject_id: UUID, read_at: datetime, request_id: str | None
-) -> dict[str, Any]:
+) -> JsonObject:
     number_detail = {"uscc": query.target.number} if isinstance(query.target, Identifier) else {}
     row = audit.build_record(
         query.caller,
@@ -183,7 +191,7 @@ def _build_audit_record(
 
 
 def _build_body(
-    profile: Mapping[str, Any], finding: Finding, moment: Moment, *, chinese: bool
+    profile: SubjectProfile, finding: Finding, moment: Moment, *, chinese: bool
 ) -> bytes:
     return orjson.dumps(
         {

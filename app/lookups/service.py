@@ -18,13 +18,13 @@ from app.checks.queries import (
     read_moment,
     require_valid_delay,
 )
-from app.checks.schemas import LookupRequest
 from app.checks.service import Receipt, record_receipts
 from app.db.engines import is_database_away
 from app.errors import Fault, InvalidPayload
 from app.http.request_id import current_request_id
 from app.jobs.batching import Batcher, run_batch
 from app.lookups.queries import SubjectQuery, read_past_subject, read_subjects
+from app.lookups.schemas import LookupRequest
 from app.registry import Registry
 from app.rules.permissions import Caller
 
@@ -58,7 +58,7 @@ class LookupService:
         return answer
 
     async def read_subject(self, query: SubjectQuery) -> bytes:
-        """Return a subject as the caller may see it, in JSON (`checks.schemas.SubjectView`).
+        """Return a subject as the caller may see it, in JSON (`schemas.SubjectView`).
 
         Raises:
             Forbidden, InvalidPayload, SubjectNotFound: see `read_past_subject`.
@@ -89,7 +89,7 @@ def perform_lookup(
             to the subject is not allowed.
     """
     now = registry.clock.now()
-    require_valid_delay(registry.clock.today(), request.investigation, is_past=False)
+    require_valid_delay(registry.clock.today(), request.investigation)
     question = parse_question(registry, request.build_asked_subject(), "1", registry.clock.today())
     if question.error is not None:
         code, sentence = question.error
@@ -115,9 +115,16 @@ def perform_lookup(
         "warnings": build_warning_views(finding, chinese=chinese),
         "note": build_note(finding, chinese=chinese),
     }
-    body_json = orjson.dumps(body)
     receipt = Receipt(
-        lookup_id, caller, request, current_request_id(), [question], [finding], body_json
+        id=lookup_id,
+        kind="lookup",
+        caller=caller,
+        matter=None,
+        reason=request,
+        request_id=current_request_id(),
+        questions=[question],
+        findings=[finding],
+        body=orjson.dumps(body),
     )
     record_receipts(registry, now, moment, [receipt])
-    return body_json
+    return receipt.body

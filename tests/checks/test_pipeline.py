@@ -207,7 +207,7 @@ def test_a_check_that_cannot_be_put_on_record_fails_alone(
 
     def breaking(answer: Any, *more: Any) -> dict[str, Any]:
         row = plain(answer, *more)
-        return row | {"actor_name": None} if answer.request.case_no == "BREAKS" else row
+        return row | {"actor_name": None} if answer.reason.case_no == "BREAKS" else row
 
     monkeypatch.setattr(receipts, "_build_check_row", breaking)
     approver = world.api("approver")

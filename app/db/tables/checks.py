@@ -56,9 +56,9 @@ class IndexedResult(_Result, Base):
 
 
 class UnindexedResult(_Result, Base):
-    """A result of the newest checks, in the order of asking; sorted in later (`sort_results`).
+    """A result of the newest checks, in the order of asking; indexed later (`index_results`).
 
-    To sort a digest in touches a page of its own, which takes longer than all else of a check.
+    To index a digest touches a page of its own, which takes longer than the rest of a check.
     """
 
     __tablename__ = "recent_results"
