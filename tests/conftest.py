@@ -4,6 +4,7 @@ REDBLACK_TEST_DATABASES picks one (`sqlite` or `postgresql`); both by default.
 """
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,12 @@ from tests.support.world import RegistryTemplates, World, create_unbound_app, se
 SCRATCH = scratch.choose()
 
 DATABASES = os.environ.get("REDBLACK_TEST_DATABASES", "sqlite,postgresql").split(",")
+
+
+def pytest_configure() -> None:
+    """Let child processes hear SIGINT also where a shell started the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
