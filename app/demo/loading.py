@@ -1,8 +1,8 @@
 """Loading of synthetic data, reported as departments would over 18 months.
 
-All data passes the real rules: decisions through `record_all`, exits, revocations and publications
-through their services. Only the clock is set back, and moves from one working day to the next up to
-now.
+All data passes the real rules: decisions through `record_entries`, exits, revocations and
+publications through their services. Only the clock is set back, and moves from one working day to
+the next up to now.
 """
 
 import gc

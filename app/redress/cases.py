@@ -80,7 +80,7 @@ def open_case(
 
     Raises:
         EntryNotFound: no such entry of the caller's department.
-        RegistryError: what `decide` refuses it for.
+        RegistryError: `decide_case` refuses the case.
     """
     content = body.model_dump(mode="json", exclude_none=True)
     digest = fingerprint({"kind": kind, "entry": str(entry_id), **content})

@@ -79,7 +79,7 @@ def record_assistance(
     """Another unit must help: the answer is due in 7 working days from the receipt, once.
 
     Raises:
-        RegistryError: see `take_step`.
+        RegistryError: see `record_step`.
     """
 
     def decide_assistance(locked: LockedEntry, case: CaseRow) -> StepResult:

@@ -198,7 +198,7 @@ def prolong_repair(
 
     Raises:
         StepRefused: the rule knows no more time, or it was given already.
-        RegistryError: see `take_step`.
+        RegistryError: see `record_step`.
     """
 
     def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:
@@ -235,7 +235,7 @@ def decide_repair(
     Raises:
         SamePerson: who accepted it does not decide.
         NotRepairable: the conditions are not met any more.
-        RegistryError: see `take_step`.
+        RegistryError: see `record_step`.
     """
 
     def decide_step(locked: LockedEntry, case: CaseRow) -> StepResult:

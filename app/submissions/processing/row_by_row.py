@@ -64,7 +64,7 @@ def process(
     """Process a claimed submission to its end, or until it needs a second person.
 
     Any fault of the file becomes part of its result. If the database is away, the lease runs out
-    and another worker continues. After `most_rows` recorded rows the submission is released, for
+    and another worker continues. After `max_rows` recorded rows the submission is released, for
     another worker to continue.
 
     Raises:
