@@ -16,7 +16,7 @@ from app.audit import store
 from app.audit.actions import AuditAction
 from app.audit.store import AuditRow
 from app.db.engines import Connection
-from app.http.request_id import current_request_id
+from app.http.context import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller
 

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
 
 from app.audit.actions import AuditAction
-from app.db.bulk import insert_in_dialect, insert_many
+from app.db.statements import insert_in_dialect, insert_many
 from app.db.tables import (
     AccessRecord,
     AuditRecord,

@@ -6,8 +6,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
-from app.checks.matching import SubjectMatcher
-from app.checks.questions import Moment, Question, QuestionError
+from app.checks.questions import Moment, Question, QuestionError, SubjectMatcher
 from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import queries as entries
@@ -15,10 +14,9 @@ from app.entries.projections import build_checked_entry, format_stored_id
 from app.entries.queries import CheckedEntryRow
 from app.errors import Sentence
 from app.rules.law import DisclosureClass, ListKind, Severity
-from app.rules.permissions import Caller
+from app.rules.permissions import AccessLevel, Caller, determine_access_level
 from app.rules.status import Status
 from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
-from app.rules.visibility import AccessLevel, determine_access_level
 from app.subjects.records import FoundSubject
 
 # Dictionaries by value: a look-up by the enum itself takes four times as long.

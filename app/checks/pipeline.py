@@ -37,20 +37,19 @@ from app.checks.questions import (
 )
 from app.checks.receipts import (
     Receipt,
+    build_check_answer,
     compute_question_digest,
     record_receipts,
 )
 from app.checks.result_indexing import ResultIndexer
 from app.checks.schemas import CheckRequest
-from app.checks.views import build_check_answer
 from app.clock import civil_day
 from app.db.engines import is_database_away
 from app.errors import Forbidden, Malformed, RegistryError
+from app.http.context import current_request_id, prefers_chinese
 from app.http.deps import authenticate
-from app.http.language import prefers_chinese
 from app.http.middleware import read_header
 from app.http.pagination import require_one_moment
-from app.http.request_id import current_request_id
 from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
 from app.registry import Registry

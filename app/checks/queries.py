@@ -18,13 +18,13 @@ from app.checks.questions import (
     require_not_future,
     require_valid_delay,
 )
-from app.checks.store import RecordedCheck, RecordedOutcome
-from app.checks.views import (
+from app.checks.receipts import (
     build_matched_subject,
     build_note,
     build_warning_views,
     format_instant,
 )
+from app.checks.store import RecordedCheck, RecordedOutcome
 from app.db.engines import Connection
 from app.errors import CheckNotFound
 from app.registry import Registry

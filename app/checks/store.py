@@ -9,7 +9,7 @@ import orjson
 from sqlalchemy import Connection, delete, select
 from uuid_utils.compat import uuid7
 
-from app.db.bulk import insert_in_dialect, insert_many
+from app.db.statements import insert_in_dialect, insert_many
 from app.db.tables import Check, IndexedResult, Outcome, UnindexedResult
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 
-from app.db.prepared import PreparedQuery, as_text
+from app.db.statements import PreparedQuery, as_text
 from app.db.tables import CalendarVersion, CatalogueVersion, RegistryState
 from app.db.tables.base import Instant
 

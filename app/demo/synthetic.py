@@ -14,8 +14,8 @@ from dateutil.relativedelta import relativedelta
 from stdnum.iso7064 import mod_11_2, mod_11_10
 
 from app.rules.admission import CAP_YEARS
-from app.rules.decision import DecisionKind, PersonRole
-from app.rules.decision_faults import KINDS_WITH_RESPONSIBLE_PERSON
+from app.rules.calendar import add_span
+from app.rules.decision import KINDS_WITH_RESPONSIBLE_PERSON, DecisionKind, PersonRole
 from app.rules.identifiers import (
     USCC_ALPHABET,
     Scheme,
@@ -23,7 +23,6 @@ from app.rules.identifiers import (
     compute_uscc_check_character,
 )
 from app.rules.law import DisclosureClass, ListKind, ListType, Severity, SubjectKind
-from app.rules.spans import add_span
 
 UNUSED_REGION = "370499"
 """枣庄 has had the counties 01 to 06, 21 and 81; none was ever 99."""

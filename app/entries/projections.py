@@ -33,9 +33,8 @@ from app.rules.disclosure import (
     compute_unpublished_state,
 )
 from app.rules.law import Catalogue, DisclosureClass, ListKind
-from app.rules.permissions import Caller
+from app.rules.permissions import AccessLevel, Caller
 from app.rules.status import ENDED_STATUSES, Removal, Status, Term, compute_status
-from app.rules.visibility import AccessLevel
 
 SEALED_TEXT = "已封存 / sealed"
 ID_LENGTH = len("00000000-0000-0000-0000-000000000000")

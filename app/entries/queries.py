@@ -15,14 +15,12 @@ from app.db.engines import Connection
 from app.entries import history, projections, schemas
 from app.entries.store import reads, sequence
 from app.entries.store.checked_entries import read_checked_entries
-from app.entries.store.conditions import (
+from app.entries.store.reads import (
     build_filter_conditions,
     build_status_expression,
     is_not_ended_on,
     is_version_at,
     is_visible_to,
-)
-from app.entries.store.reads import (
     read_current_entries,
     read_entry,
     read_entry_page,
@@ -49,9 +47,8 @@ from app.entries.store.values import ResponsiblePersonFacts
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
-from app.rules.permissions import Caller
+from app.rules.permissions import AccessLevel, Caller
 from app.rules.status import Status
-from app.rules.visibility import AccessLevel
 
 __all__ = [
     "MAX_ID",

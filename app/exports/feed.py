@@ -30,8 +30,7 @@ from app.exports.snapshot import (
 )
 from app.registry import Registry
 from app.rules.calendar import Calendar
-from app.rules.permissions import Caller, Role
-from app.rules.visibility import AccessLevel
+from app.rules.permissions import AccessLevel, Caller, Role
 
 
 def read_change_page(

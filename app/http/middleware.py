@@ -19,9 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
-from app.http.language import prefers_chinese
+from app.http.context import prefers_chinese, set_request_id
 from app.http.problems import MEDIA_TYPE, AuditRefusal, problem_response
-from app.http.request_id import set_request_id
 from app.rules.personal_numbers import contains_personal_number
 
 log = logging.getLogger("redblack.access")

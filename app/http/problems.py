@@ -19,8 +19,7 @@ from starlette.exceptions import HTTPException
 from app import errors
 from app.db.engines import is_connection_error
 from app.errors import RegistryError, Sentence
-from app.http.language import prefers_chinese
-from app.http.request_id import current_request_id
+from app.http.context import current_request_id, prefers_chinese
 from app.http.schemas import View
 from app.http.validation import convert_validation_errors
 

@@ -27,8 +27,8 @@ from app.errors import (
     ProblemCode,
     Sentence,
 )
+from app.rules.calendar import MAX_DATE
 from app.rules.personal_numbers import AT_LEAST_FIFTEEN_DIGITS, contains_personal_number
-from app.rules.spans import MAX_DATE
 from app.rules.text import fold_name, is_blank
 
 FIRST_DAY = date(1949, 10, 1)

@@ -39,8 +39,11 @@ class IdleRunner:
 
     def close(self) -> None:
         """Wait for the running unit and start no other; the next process does the rest."""
+        self._closed = (
+            True  # before the wait: the lock is not fair, the next unit could take it first
+        )
         with self._running:
-            self._closed = True
+            pass
 
     async def _run(self) -> None:
         waited = 0.0

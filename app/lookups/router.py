@@ -7,11 +7,10 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 
 from app import errors
+from app.http.context import ChineseDep, current_request_id, prefers_chinese
 from app.http.deps import needs
-from app.http.language import ChineseDep, prefers_chinese
 from app.http.middleware import read_header
 from app.http.problems import problems
-from app.http.request_id import current_request_id
 from app.http.schemas import Day, Instant
 from app.lookups import schemas
 from app.lookups.queries import SubjectQuery

@@ -21,7 +21,7 @@ from app.checks.queries import (
 from app.checks.service import Receipt, record_receipts
 from app.db.engines import is_database_away
 from app.errors import Fault, InvalidPayload
-from app.http.request_id import current_request_id
+from app.http.context import current_request_id
 from app.jobs.batching import Batcher, run_batch
 from app.lookups.queries import SubjectQuery, read_past_subject, read_subjects
 from app.lookups.schemas import LookupRequest

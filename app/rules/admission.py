@@ -17,11 +17,10 @@ from app.errors import (
     SubjectKindNotAllowed,
     TermNotAllowed,
 )
-from app.rules.decision import DecisionFacts, PenaltyLaw, Unset
-from app.rules.decision_faults import find_date_faults, find_fact_faults
+from app.rules.calendar import MAX_DATE, add_span, add_years
+from app.rules.decision import DecisionFacts, PenaltyLaw, Unset, find_date_faults, find_fact_faults
 from app.rules.law import DisclosureClass, ListType, Severity, Span, SubjectKind
 from app.rules.list_effects import LIST_EFFECTS
-from app.rules.spans import MAX_DATE, add_span, add_years
 from app.rules.status import Term
 
 ADULT_AGE = 18

@@ -11,8 +11,8 @@ from datetime import date, timedelta
 
 from app.errors import Sentence, TermNotAllowed
 from app.rules.admission import Ruling
+from app.rules.calendar import add_span
 from app.rules.law import ListType
-from app.rules.spans import add_span
 from app.rules.status import Term
 
 

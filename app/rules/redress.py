@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from dateutil.relativedelta import relativedelta
 
+from app.rules.calendar import MAX_DATE, add_span
 from app.rules.law import (
     Bar,
     CountedFrom,
@@ -22,7 +23,6 @@ from app.rules.law import (
     Severity,
 )
 from app.rules.list_effects import LIST_EFFECTS
-from app.rules.spans import MAX_DATE, add_span
 from app.rules.status import Status, Term
 from app.rules.transitions import TRANSITIONS, Action
 

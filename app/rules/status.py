@@ -1,6 +1,6 @@
 """The status of an entry on a day, derived from its term; no status is stored.
 
-The SQL twin is `build_status_expression` in `app/entries/store/conditions.py`; a test compares
+The SQL twin is `build_status_expression` in `app/entries/store/reads.py`; a test compares
 the two by enumeration.
 """
 
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from app.rules.calendar import ONE_DAY
 from app.rules.law import ListKind
 from app.rules.list_effects import LIST_EFFECTS
-from app.rules.spans import ONE_DAY
 
 
 class Status(StrEnum):

@@ -14,9 +14,9 @@ from app.rules.identifiers import parse_identifier
 from app.rules.identity import LookupKey, SubjectDescription
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
+from app.subjects import store
 from app.subjects.lookup_keys import open_identifier
 from app.subjects.records import FoundSubject, RecordedIdentifier, RecordedName, SubjectProfile
-from app.subjects.store import reads
 
 
 def find_by_keys(
@@ -30,7 +30,7 @@ def find_by_keys(
     return {
         (scheme, number): FoundSubject(UUID(subject_id), SubjectKind(kind), name, name_key)
         for scheme, numbers in by_scheme.items()
-        for number, subject_id, kind, name, name_key in reads.BY_KEYS.fetch(
+        for number, subject_id, kind, name, name_key in store.BY_KEYS.fetch(
             connection, scheme=scheme, numbers=numbers
         )
     }
@@ -38,7 +38,7 @@ def find_by_keys(
 
 def find_by_first_key(connection: Connection, keys: Sequence[LookupKey]) -> FoundSubject | None:
     """Return the current subject behind the first key that has one."""
-    rows = connection.execute(reads.select_by_any_key(keys))
+    rows = connection.execute(store.select_by_any_key(keys))
     found = {
         (row.scheme, row.lookup_key): FoundSubject(
             row.id, SubjectKind(row.kind), row.name, row.name_key
@@ -53,7 +53,7 @@ def find_organizations_by_names(
 ) -> dict[str, list[FoundSubject]]:
     """Return organisations by folded name, current and former; never natural persons."""
     found: dict[str, list[FoundSubject]] = {}
-    for row in connection.execute(reads.select_organizations_by_names(name_keys)):
+    for row in connection.execute(store.select_organizations_by_names(name_keys)):
         subject = FoundSubject(row.id, SubjectKind(row.kind), row.name, fold_name(row.name))
         found.setdefault(row.name_key, []).append(subject)
     return found
@@ -65,7 +65,7 @@ def find_by_ids(connection: Connection, ids: Collection[UUID]) -> dict[UUID, Fou
         return {}
     found = (
         FoundSubject(UUID(subject_id), SubjectKind(kind), name, name_key)
-        for subject_id, kind, name, name_key in reads.BY_IDS.fetch(connection, ids=list(ids))
+        for subject_id, kind, name, name_key in store.BY_IDS.fetch(connection, ids=list(ids))
     )
     return {subject.id: subject for subject in found}
 
@@ -86,14 +86,14 @@ def find_historical_by_names(
     connection: Connection, name_keys: Collection[str]
 ) -> list[tuple[str, UUID]]:
     """Return every subject that ever had one of the folded names."""
-    rows = connection.execute(reads.select_ids_by_names(name_keys))
+    rows = connection.execute(store.select_ids_by_names(name_keys))
     return [(row.name_key, row.subject_id) for row in rows]
 
 
 def _find_key_owners(
     connection: Connection, keys: Collection[LookupKey], *, current_only: bool
 ) -> list[tuple[LookupKey, UUID]]:
-    rows = connection.execute(reads.select_key_owners(keys, current_only=current_only))
+    rows = connection.execute(store.select_key_owners(keys, current_only=current_only))
     found = [((row.scheme, row.lookup_key), row.subject_id) for row in rows]
     return [(key, subject_id) for key, subject_id in found if key in keys]
 
@@ -106,27 +106,27 @@ def read_subject_descriptions(
     With `seq` only versions up to that sequence number count.
     """
     found: dict[UUID, list[SubjectDescription]] = {}
-    for subject_id, *values in connection.execute(reads.select_descriptions(ids, seq)):
+    for subject_id, *values in connection.execute(store.select_descriptions(ids, seq)):
         found.setdefault(subject_id, []).append(SubjectDescription(*values))
     return found
 
 
 def read_identifiers(connection: Connection, subject_id: UUID) -> Sequence[RecordedIdentifier]:
     """Return every number of a subject, also numbers of void decisions."""
-    rows = connection.execute(reads.select_identifiers(subject_id))
+    rows = connection.execute(store.select_identifiers(subject_id))
     return [RecordedIdentifier(*row) for row in rows]
 
 
 def read_names(connection: Connection, subject_id: UUID) -> Sequence[RecordedName]:
     """Return every name of a subject, oldest first, also names of void decisions."""
-    return [RecordedName(*row) for row in connection.execute(reads.select_names(subject_id))]
+    return [RecordedName(*row) for row in connection.execute(store.select_names(subject_id))]
 
 
 def read_birth_date(
     connection: Connection, secrets: Secrets, subject_id: UUID, today: date
 ) -> date | None:
     """Return the birth date in a person's sealed number; None where no number shows one."""
-    for row in connection.execute(reads.select_sealed_identifiers(subject_id)):
+    for row in connection.execute(store.select_sealed_identifiers(subject_id)):
         sealed = open_identifier(secrets, RecordedIdentifier(*row))
         birth_date = parse_identifier(sealed.scheme, sealed.number, today=today).birth_date
         if birth_date is not None:
@@ -147,14 +147,14 @@ def read_profiles(connection: Connection, ids: Iterable[UUID]) -> Mapping[UUID, 
             "former_names": [],
             "identifiers": [],
         }
-        for subject_id, kind, name in reads.CURRENT_NAMES.fetch(connection, ids=subject_ids)
+        for subject_id, kind, name in store.CURRENT_NAMES.fetch(connection, ids=subject_ids)
     }
-    for subject_id, scheme, shown, personal in reads.CURRENT_IDENTIFIERS.fetch(
+    for subject_id, scheme, shown, personal in store.CURRENT_IDENTIFIERS.fetch(
         connection, ids=subject_ids
     ):
         number_key = "masked" if personal else "number"
         found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, number_key: shown})
-    for subject_id, name in reads.FORMER_NAMES.fetch(connection, ids=subject_ids):
+    for subject_id, name in store.FORMER_NAMES.fetch(connection, ids=subject_ids):
         found[UUID(subject_id)]["former_names"].append(name)
     return found
 
@@ -162,6 +162,6 @@ def read_profiles(connection: Connection, ids: Iterable[UUID]) -> Mapping[UUID, 
 def read_folded_names(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, set[str]]:
     """Return the folded names of subjects, current and former."""
     found: dict[UUID, set[str]] = {}
-    for row in connection.execute(reads.select_folded_names(ids)):
+    for row in connection.execute(store.select_folded_names(ids)):
         found.setdefault(row.subject_id, set()).add(row.name_key)
     return found

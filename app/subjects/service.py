@@ -19,10 +19,10 @@ from app.rules.identifiers import Identifier
 from app.rules.identity import DatedName, Identity, LookupKey, build_name_only_key
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
+from app.subjects import store
 from app.subjects.lookup_keys import seal_number
 from app.subjects.queries import find_subject_ids
 from app.subjects.records import RecordedSubject, SubjectClaim
-from app.subjects.store import writes
 
 
 def find_recorded_subjects(
@@ -32,7 +32,7 @@ def find_recorded_subjects(
 
     `for_update` locks them as `lock_subjects` does; a rehearsal writes nothing and needs no lock.
     """
-    found = writes.read_recorded_subjects(connection, keys, for_update=for_update)
+    found = store.read_recorded_subjects(connection, keys, for_update=for_update)
     owners = {key: subject.id for key, subject in found.items() if key in keys}
     return owners, {subject.id: subject for subject in found.values()}
 
@@ -42,7 +42,7 @@ def lock_subjects(connection: Connection, ids: Iterable[UUID]) -> dict[UUID, Rec
 
     Without this lock two changes that do not see each other both pass the red/black cross-check.
     """
-    return writes.lock_subjects(connection, ids)
+    return store.lock_subjects(connection, ids)
 
 
 def add_subjects(
@@ -57,7 +57,7 @@ def add_subjects(
     Raises:
         SubjectInsertConflict: another change added one of the keys first.
     """
-    writes.insert_subjects(connection, new_subjects, at)
+    store.insert_subjects(connection, new_subjects, at)
     recorded_ids = [owner for owner, _ in keys.values() if owner not in new_subjects]
     _add_lookup_keys(connection, secrets, keys, recorded_ids)
 
@@ -74,7 +74,7 @@ def _add_lookup_keys(
         for key in sorted(keys)
         if key not in reactivated
     ]
-    writes.insert_identifiers(connection, rows)
+    store.insert_identifiers(connection, rows)
 
 
 def _reactivate_keys(
@@ -87,13 +87,13 @@ def _reactivate_keys(
     If another subject takes one of them at the same time, the unique index is violated and the
     change starts over (`Registry.write`).
     """
-    former_row_ids = writes.read_former_key_rows(connection, keys.keys(), recorded_ids)
+    former_row_ids = store.read_former_key_rows(connection, keys.keys(), recorded_ids)
     reactivated = {
         key: former_row_ids[key, owner]
         for key, (owner, _) in keys.items()
         if (key, owner) in former_row_ids
     }
-    writes.update_keys_current(connection, reactivated.values(), current=True)
+    store.update_keys_current(connection, reactivated.values(), current=True)
     return set(reactivated)
 
 
@@ -129,11 +129,11 @@ def record_subject_names(
         (subject_id, fold_name(claim.name)): DatedName(claim.name, claim.decided_on)
         for subject_id, claim in ordered_claims
     }
-    writes.insert_names(
+    store.insert_names(
         connection,
         {of: name for of, name in dated_names.items() if of[0] not in recorded},
     )
-    writes.upsert_names(
+    store.upsert_names(
         connection,
         {
             (subject_id, key): name
@@ -146,7 +146,7 @@ def record_subject_names(
         if subject is None or claim.decided_on < subject.name_as_of:
             continue
         if (subject.name_key, subject.name_as_of) != (fold_name(claim.name), claim.decided_on):
-            writes.update_subject(connection, subject_id, claim.name, claim.decided_on)
+            store.update_subject(connection, subject_id, claim.name, claim.decided_on)
 
 
 def add_name_only_key(
@@ -172,14 +172,14 @@ def apply_identity(connection: Connection, subject_id: UUID, identity: Identity 
     function only removes numbers; pushes add them.
     """
     keys = identity.keys if identity else frozenset()
-    current = writes.read_current_key_rows(connection, subject_id)
+    current = store.read_current_key_rows(connection, subject_id)
     lost = [row_id for row_id, key in current.items() if key not in keys]
-    writes.update_keys_current(connection, lost, current=False)
-    writes.clear_current_names(connection, subject_id)
+    store.update_keys_current(connection, lost, current=False)
+    store.clear_current_names(connection, subject_id)
     if identity is None:
         return
-    writes.upsert_names(
+    store.upsert_names(
         connection, {(subject_id, key): name for key, name in identity.names.items()}
     )
     name, as_of = identity.name
-    writes.update_subject(connection, subject_id, name, as_of, kind=identity.kind)
+    store.update_subject(connection, subject_id, name, as_of, kind=identity.kind)

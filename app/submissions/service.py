@@ -24,7 +24,7 @@ from app.errors import (
     SubmissionNotFound,
     SubmissionUnderWay,
 )
-from app.http.request_id import current_request_id
+from app.http.context import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name

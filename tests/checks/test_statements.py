@@ -8,7 +8,7 @@ import pytest
 
 from app.checks.pipeline import CheckCommand, execute_checks
 from app.checks.schemas import CheckRequest
-from app.db import bulk, prepared
+from app.db import statements as db_statements
 from app.rules.permissions import Caller, Role
 from tests.support.numbers import build_resident_id, build_uscc
 from tests.support.request_bodies import (
@@ -32,14 +32,13 @@ KEPT = 2
 def spent(world: World, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
     """Answer checks in one batch; return the kinds of the statements."""
     statements: list[str] = []
-    on_driver = prepared.run_on_driver
+    on_driver = db_statements.run_on_driver
 
     def noting(connection: Any, statement: str, work: Any) -> Any:
         statements.append(statement.split(maxsplit=1)[0])
         return on_driver(connection, statement, work)
 
-    monkeypatch.setattr(prepared, "run_on_driver", noting)
-    monkeypatch.setattr(bulk, "run_on_driver", noting)
+    monkeypatch.setattr(db_statements, "run_on_driver", noting)
     officer = Caller(uuid4(), "an officer", Role.approver, "finance_bureau")
 
     def answer(*bodies: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.audit import store as audit_store
 from app.crypto import fingerprint
-from app.db.bulk import insert_many
+from app.db.statements import insert_many
 from app.db.tables import (
     AuditRecord,
     Base,
@@ -28,7 +28,7 @@ from app.entries.recording.batch import RecordingResult, record_entries
 from app.entries.schemas import EntryPush
 from app.entries.store import writes as entry_writes
 from app.rules.permissions import COMMAND_LINE_CALLER
-from app.subjects.store import writes as subject_writes
+from app.subjects import store as subject_writes
 from tests.support.request_bodies import build_organisation, build_push, build_resident_id
 from tests.support.world import World
 

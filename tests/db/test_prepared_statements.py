@@ -11,10 +11,9 @@ from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
 from uuid_utils.compat import uuid7
 
-from app.db.bulk import insert_many
 from app.db.counter import read_head
 from app.db.engines import is_connection_error
-from app.db.prepared import PreparedQuery, as_text, in_array
+from app.db.statements import PreparedQuery, as_text, in_array, insert_many
 from app.db.tables import AccessRecord, Check, Outcome, Subject, UnindexedResult
 from app.entries.store import checked_entries
 from app.http.problems import convert_database_error

@@ -15,7 +15,7 @@ from app.db.engines import Connection
 from app.db.tables import EntryVersion, Subject
 from app.disclosure.store import build_disclosure_state_expression
 from app.entries.projections import build_disclosure_view
-from app.entries.store import conditions, reads, writes
+from app.entries.store import reads, writes
 from app.entries.store.rows import EntryRow
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
@@ -181,9 +181,9 @@ def held_equal(world: World, rows: Rows, days: range) -> None:
                 connection,
                 on,
                 None,
-                conditions.build_status_expression(on),
-                conditions.is_not_ended_on(EntryVersion, on),
-                conditions.is_in_effect_on(EntryVersion, on),
+                reads.build_status_expression(on),
+                reads.is_not_ended_on(EntryVersion, on),
+                reads.is_in_effect_on(EntryVersion, on),
             )
             assert len(found) == len(rows.entries)
             for row, (in_sql, not_ended, running) in found:
@@ -271,7 +271,7 @@ def test_rows_at_a_sequence_number_are_the_newest_versions(world: World) -> None
         for seq, on in product([*range(len(written) + 2), None], days):
             known = [v for v in rows.versions if seq is None or v["seq"] <= seq]
             newest = {version["entry_id"]: version for version in known}
-            found = read(connection, on, seq, conditions.build_status_expression(on, seq))
+            found = read(connection, on, seq, reads.build_status_expression(on, seq))
             assert {row.id: row.seq for row, _ in found} == {
                 entry_id: version["seq"] for entry_id, version in newest.items()
             }

@@ -12,7 +12,7 @@ from app.entries import projections
 from app.entries.queries import CheckedEntryRow, EntryRow
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
-from app.rules.visibility import AccessLevel
+from app.rules.permissions import AccessLevel
 
 DAY = date(2026, 11, 22)
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)

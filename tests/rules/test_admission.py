@@ -15,8 +15,15 @@ from app.errors import (
     TermNotAllowed,
 )
 from app.rules.admission import Ruling, apply_law
-from app.rules.decision import UNSET, DecisionFacts, DecisionKind, PenaltyLaw, PersonRole
-from app.rules.decision_faults import HEAD_ROLES
+from app.rules.calendar import add_span
+from app.rules.decision import (
+    HEAD_ROLES,
+    UNSET,
+    DecisionFacts,
+    DecisionKind,
+    PenaltyLaw,
+    PersonRole,
+)
 from app.rules.law import (
     DisclosureClass,
     Issuer,
@@ -26,7 +33,6 @@ from app.rules.law import (
     Span,
     SubjectKind,
 )
-from app.rules.spans import add_span
 from app.rules.status import Term
 
 TODAY = date(2026, 11, 22)

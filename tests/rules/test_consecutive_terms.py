@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from app.errors import TermNotAllowed
 from app.rules.admission import Ruling
+from app.rules.calendar import add_span
 from app.rules.consecutive_terms import (
     apply_consecutive_cap,
     find_period_start,
@@ -18,7 +19,6 @@ from app.rules.consecutive_terms import (
     validate_extended_last_day,
 )
 from app.rules.law import DisclosureClass, Issuer, ListKind, ListType, Severity, Span, SubjectKind
-from app.rules.spans import add_span
 from app.rules.status import Term
 
 DAY = timedelta(days=1)

@@ -3,9 +3,8 @@ from itertools import product
 import pytest
 
 from app.rules.law import DisclosureClass
-from app.rules.permissions import Caller, Role
+from app.rules.permissions import AccessLevel, Caller, Role, determine_access_level
 from app.rules.status import ENDED_STATUSES, Status
-from app.rules.visibility import AccessLevel, determine_access_level
 
 OWN, OTHER = "human_resources", "finance_bureau"
 

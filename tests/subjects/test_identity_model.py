@@ -16,8 +16,7 @@ from hypothesis import strategies as some
 from stdnum.iso7064 import mod_11_10
 
 from app.catalogue.service import put_list_type_in_force
-from app.checks.matching import SubjectMatcher
-from app.checks.questions import Question, build_question
+from app.checks.questions import Question, SubjectMatcher, build_question
 from app.db.counter import read_head
 from app.entries.changes.amendments import correct_facts, revoke_entry
 from app.entries.recording.batch import record_entry

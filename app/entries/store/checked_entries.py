@@ -13,9 +13,9 @@ from sqlalchemy import (
     select,
 )
 
-from app.db.prepared import PreparedQuery, as_text, in_array
+from app.db.statements import PreparedQuery, as_text, in_array
 from app.db.tables import EntryVersion
-from app.entries.store.conditions import build_status_expression, is_version_at
+from app.entries.store.reads import build_status_expression, is_version_at
 from app.entries.store.rows import CheckedEntryRow
 
 

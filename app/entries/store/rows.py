@@ -9,9 +9,8 @@ from uuid import UUID
 from app.entries.store.values import EntryFacts, VersionValues
 from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind
-from app.rules.permissions import Caller
+from app.rules.permissions import AccessLevel, Caller, determine_access_level
 from app.rules.status import Status, Term, compute_status
-from app.rules.visibility import AccessLevel, determine_access_level
 
 
 class EntryRow(NamedTuple):

@@ -13,7 +13,7 @@ from sqlalchemy import (
 )
 
 from app.db.tables import EntryStatusChange, EntryVersion
-from app.entries.store.conditions import is_version_at
+from app.entries.store.reads import is_version_at
 from app.entries.store.rows import (
     TERM_COLUMNS,
     SequencedChangeRow,

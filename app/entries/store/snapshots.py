@@ -16,14 +16,15 @@ from sqlalchemy import (
 )
 
 from app.db.tables import Entry, EntryVersion
-from app.entries.store.conditions import (
+from app.entries.store.reads import (
+    _ENTRY_COLUMNS,
+    _VERSION_COLUMNS,
     build_filter_conditions,
     build_status_expression,
     has_active_black_entry,
     is_version_at,
     is_visible_to,
 )
-from app.entries.store.reads import _ENTRY_COLUMNS, _VERSION_COLUMNS
 from app.entries.store.rows import EntryRow, SnapshotPage
 from app.rules.permissions import Caller
 from app.rules.status import Status

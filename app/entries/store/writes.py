@@ -13,9 +13,9 @@ from sqlalchemy import (
     update,
 )
 
-from app.db.bulk import insert_many
+from app.db.statements import insert_many
 from app.db.tables import Entry, EntryPerson, EntryStatusChange, EntryVersion
-from app.entries.store.conditions import is_version_at
+from app.entries.store.reads import is_version_at
 from app.entries.store.rows import RecordedReference
 from app.entries.store.values import EntryValues, PersonValues, StatusChangeValues, VersionValues
 

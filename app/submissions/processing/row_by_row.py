@@ -31,7 +31,7 @@ from app.errors import (
     Sentence,
     Unavailable,
 )
-from app.http.request_id import set_request_id
+from app.http.context import set_request_id
 from app.jobs.queue import Cancelled, LeaseLost
 from app.registry import Registry
 from app.subjects.service import lock_subjects

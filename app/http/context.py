@@ -1,6 +1,7 @@
-"""The language of sentences: Chinese or English, by `Accept-Language`."""
+"""The context of a request: its id, and the language of its reader."""
 
 import re
+from contextvars import ContextVar
 from typing import Annotated
 
 from fastapi import Depends, Header
@@ -26,3 +27,16 @@ async def detect_chinese(
 
 
 ChineseDep = Annotated[bool, Depends(detect_chinese)]
+
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def current_request_id() -> str | None:
+    """Return the id of the current request; None on the command line."""
+    return _request_id.get()
+
+
+def set_request_id(request_id: str) -> None:
+    """Set the id for everything that this request does."""
+    _request_id.set(request_id)
