@@ -10,11 +10,16 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from hypothesis import settings as hypothesis_settings
 
 from tests.support import postgres, scratch
 from tests.support.world import RegistryTemplates, World, create_unbound_app, serve_app
 
 SCRATCH = scratch.choose()
+
+# No example fails because the machine was busy while it ran.
+hypothesis_settings.register_profile("suite", deadline=None)
+hypothesis_settings.load_profile("suite")
 
 DATABASES = os.environ.get("REDBLACK_TEST_DATABASES", "sqlite,postgresql").split(",")
 

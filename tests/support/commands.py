@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from app.cli import main
+from app.cli import main, opening
 from app.registry import Registry
 from app.settings import Settings
 
@@ -56,11 +56,11 @@ def build_command_runner(
         else:
             monkeypatch.setenv(name, str(value))
     open_registries: list[Registry] = []
-    original_open: Callable[[], Registry] = main._open_registry
+    original_open: Callable[[], Registry] = opening.open_registry
 
     def open_and_remember() -> Registry:
         open_registries.append(original_open())
         return open_registries[-1]
 
-    monkeypatch.setattr(main, "_open_registry", open_and_remember)
+    monkeypatch.setattr(opening, "open_registry", open_and_remember)
     return CommandRunner(monkeypatch, capsys, open_registries)
