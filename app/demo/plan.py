@@ -67,12 +67,16 @@ class PlannedDecision:
     uses_former_name: bool
 
     def build_push(self, rng: Random, days: Sequence[date]) -> EntryPush:
-        """As its department sends it."""
-        body = synthetic.build_decision(
-            rng, self.list_type, self.subject, self.serial, days[self.decided_index]
+        """Build the decision as its department sends it."""
+        return synthetic.build_push(
+            rng,
+            self.list_type,
+            self.subject,
+            self.serial,
+            days[self.decided_index],
+            self.department,
+            use_former_name=self.uses_former_name,
         )
-        body["subject"] = self.subject.build_facts(use_former_name=self.uses_former_name)
-        return EntryPush.model_validate({**body, "department": self.department})
 
 
 class DecisionPlanner:

@@ -8,14 +8,24 @@ examples.
 from dataclasses import dataclass
 from datetime import date, timedelta
 from random import Random
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 from dateutil.relativedelta import relativedelta
 from stdnum.iso7064 import mod_11_2, mod_11_10
 
+from app.entries.schemas import (
+    DecisionIn,
+    DisclosureIn,
+    EntryPush,
+    IdentifierIn,
+    LicenceIn,
+    PenaltyIn,
+    ResponsiblePersonIn,
+    SubjectIn,
+)
 from app.rules.admission import CAP_YEARS
 from app.rules.calendar import add_span
-from app.rules.decision import KINDS_WITH_RESPONSIBLE_PERSON, DecisionKind, PersonRole
+from app.rules.decision import KINDS_WITH_RESPONSIBLE_PERSON, DecisionKind, PenaltyLaw, PersonRole
 from app.rules.identifiers import (
     USCC_ALPHABET,
     Scheme,
@@ -104,19 +114,17 @@ class SyntheticSubject:
     number_by_scheme: dict[Scheme, str]
     birth_date: date | None = None
 
-    def build_facts(self, *, use_former_name: bool = False) -> dict[str, Any]:
-        """The subject as a push names it."""
-        facts: dict[str, Any] = {
-            "kind": self.kind,
-            "name": self.former_name if use_former_name else self.name,
-            "identifiers": [
-                {"scheme": scheme, "number": number}
+    def build_push_subject(self, *, use_former_name: bool = False) -> SubjectIn:
+        """Build the subject as a push names it."""
+        return SubjectIn(
+            kind=self.kind,
+            name=self.former_name if use_former_name else self.name,
+            identifiers=[
+                IdentifierIn(scheme=scheme, number=number)
                 for scheme, number in self.number_by_scheme.items()
             ],
-        }
-        if self.birth_date is not None:
-            facts["birth_date"] = self.birth_date
-        return facts
+            birth_date=self.birth_date,
+        )
 
 
 def build_subject(
@@ -185,41 +193,81 @@ SEVERITY_WEIGHTS = {  # minor, general, serious: few serious penalties, few mino
     ListKind.record: (40, 50, 10),
     ListKind.black: (5, 15, 80),
 }
-EXEMPT_DISCLOSURE = {
-    "class": DisclosureClass.exempt,
-    "exemption": "trade_secret",
-    "basis": "示例:涉及商业秘密",
-}
+EXEMPT_DISCLOSURE = DisclosureIn.model_validate(
+    {"class": DisclosureClass.exempt, "exemption": "trade_secret", "basis": "示例:涉及商业秘密"}
+)
+RESTRICTED_DISCLOSURE = DisclosureIn.model_validate({"class": DisclosureClass.restricted})
 
 
-def build_decision(
-    rng: Random, list_type: ListType, subject: SyntheticSubject, serial: int, decided_on: date
-) -> dict[str, Any]:
-    """A decision as its department would push it, but for the department."""
+class GivenTerm(TypedDict, total=False):
+    """The dates of the term that a decision gives; null is not the same as a missing date."""
+
+    effective_from: date
+    effective_until: date
+
+
+class Conduct(NamedTuple):
+    """The conduct that a decision punishes, and the persons responsible for it."""
+
+    severity: Severity | None = None
+    case_ref: str | None = None
+    ended_on: date | None = None
+    continues: bool = False
+    responsible_persons: list[ResponsiblePersonIn] = []
+
+
+def build_push(
+    rng: Random,
+    list_type: ListType,
+    subject: SyntheticSubject,
+    serial: int,
+    decided_on: date,
+    department: str,
+    *,
+    use_former_name: bool = False,
+) -> EntryPush:
+    """Build a decision as its department pushes it."""
     code_suffix = list_type.code.partition(".")[2]
-    decision_facts: dict[str, Any] = {
-        "number": f"枣示例〔{decided_on.year}〕{serial:06d}号",
-        "kind": _determine_decision_kind(list_type, code_suffix),
-        "decided_on": decided_on,
-    }
-    facts: dict[str, Any] = {
-        "list_type": list_type.code,
-        "source_ref": f"DEMO-{serial:07d}",
-        "subject": subject.build_facts(),
-        "decision": decision_facts,
-        "reason": f"示例数据,并非真实案件:{list_type.name}",
-        "legal_basis": list_type.legal_reference,
-        **_build_term(rng, list_type, decided_on),
-        **_build_disclosure(rng, subject.kind),
-    }
-    if code_suffix == "licence":
-        facts["licence"] = {"category": "普通", "content": "示例许可内容"}
-    if code_suffix == "penalty":
-        decision_facts["penalty_law"] = "administrative"
-        facts["penalty"] = {"categories": ["罚款"], "fine": f"{rng.randint(1, 500) / 100:.2f}"}
-    if code_suffix in {"penalty", "black"}:
-        facts |= _build_conduct(rng, list_type, subject, decided_on)
-    return facts
+    is_penalty = code_suffix == "penalty"
+    term = _build_term(rng, list_type, decided_on)
+    disclosure = _build_disclosure(rng, subject.kind)
+    penalty = (
+        PenaltyIn.model_validate(
+            {"categories": ["罚款"], "fine": f"{rng.randint(1, 500) / 100:.2f}"}
+        )
+        if is_penalty
+        else None
+    )
+    conduct = (
+        _build_conduct(rng, list_type, subject, decided_on)
+        if code_suffix in {"penalty", "black"}
+        else Conduct()
+    )
+    return EntryPush(
+        list_type=list_type.code,
+        source_ref=f"DEMO-{serial:07d}",
+        department=department,
+        subject=subject.build_push_subject(use_former_name=use_former_name),
+        decision=DecisionIn(
+            number=f"枣示例〔{decided_on.year}〕{serial:06d}号",
+            kind=_determine_decision_kind(list_type, code_suffix),
+            decided_on=decided_on,
+            penalty_law=PenaltyLaw.administrative if is_penalty else None,
+        ),
+        reason=f"示例数据,并非真实案件:{list_type.name}",
+        legal_basis=list_type.legal_reference,
+        case_ref=conduct.case_ref,
+        responsible_persons=conduct.responsible_persons,
+        severity=conduct.severity,
+        conduct_ended_on=conduct.ended_on,
+        conduct_continues=conduct.continues,
+        disclosure=disclosure,
+        penalty=penalty,
+        licence=LicenceIn(category="普通", content="示例许可内容")
+        if code_suffix == "licence"
+        else None,
+        **term,
+    )
 
 
 def _determine_decision_kind(list_type: ListType, code_suffix: str) -> DecisionKind:
@@ -231,7 +279,7 @@ def _determine_decision_kind(list_type: ListType, code_suffix: str) -> DecisionK
     return DECISION_KIND_BY_SUFFIX[code_suffix]
 
 
-def _build_term(rng: Random, list_type: ListType, decided_on: date) -> dict[str, Any]:
+def _build_term(rng: Random, list_type: ListType, decided_on: date) -> GivenTerm:
     """Mostly the list type's own term; some are short, so that they are over by now."""
     roll = rng.random()
     if roll > 0.14 and (list_type.term is not None or list_type.open_term):  # noqa: PLR2004
@@ -246,50 +294,53 @@ def _build_term(rng: Random, list_type: ListType, decided_on: date) -> dict[str,
     }
 
 
-def _build_disclosure(rng: Random, kind: SubjectKind) -> dict[str, Any]:
+def _build_disclosure(rng: Random, kind: SubjectKind) -> DisclosureIn | None:
     roll = rng.random()
     if roll < 0.02:  # noqa: PLR2004 - shares of the data
-        return {"disclosure": EXEMPT_DISCLOSURE}
+        return EXEMPT_DISCLOSURE
     if roll < (0.3 if kind is SubjectKind.natural_person else 0.05):
-        return {"disclosure": {"class": DisclosureClass.restricted}}
-    return {}
+        return RESTRICTED_DISCLOSURE
+    return None
 
 
 def _build_conduct(
     rng: Random, list_type: ListType, subject: SyntheticSubject, decided_on: date
-) -> dict[str, Any]:
+) -> Conduct:
     """Build severity, end of conduct and responsible persons of a decision."""
     [severity] = rng.choices(list(Severity), SEVERITY_WEIGHTS[list_type.kind])
-    facts: dict[str, Any] = {"severity": severity}
+    is_black = list_type.kind is ListKind.black
+    ended_on: date | None = None
     roll = rng.random()
-    if roll < 0.05 and list_type.kind is ListKind.black:  # noqa: PLR2004 - shares of the data
-        facts["conduct_continues"] = True
-    elif roll < 0.1:  # noqa: PLR2004 - long ago: the cap ends it soon
+    continues = roll < 0.05 and is_black  # noqa: PLR2004 - shares of the data
+    if not continues and roll < 0.1:  # noqa: PLR2004 - long ago: the cap ends it soon
         remaining_time = timedelta(days=rng.randint(120, 400))
-        facts["conduct_ended_on"] = decided_on - relativedelta(years=CAP_YEARS) + remaining_time
-    else:
-        facts["conduct_ended_on"] = decided_on - timedelta(days=rng.randint(10, 300))
-    if list_type.kind is ListKind.black:
-        facts["case_ref"] = f"DEMO-C-{subject.serial:07d}"
-    if severity is Severity.serious and subject.kind in KINDS_WITH_RESPONSIBLE_PERSON:
-        facts["responsible_persons"] = _build_responsible_persons(rng, subject.serial)
-    return facts
+        ended_on = decided_on - relativedelta(years=CAP_YEARS) + remaining_time
+    elif not continues:
+        ended_on = decided_on - timedelta(days=rng.randint(10, 300))
+    has_persons = severity is Severity.serious and subject.kind in KINDS_WITH_RESPONSIBLE_PERSON
+    return Conduct(
+        severity=severity,
+        case_ref=f"DEMO-C-{subject.serial:07d}" if is_black else None,
+        ended_on=ended_on,
+        continues=continues,
+        responsible_persons=_build_responsible_persons(rng, subject.serial) if has_persons else [],
+    )
 
 
-def _build_responsible_persons(rng: Random, serial: int) -> list[dict[str, Any]]:
+def _build_responsible_persons(rng: Random, serial: int) -> list[ResponsiblePersonIn]:
     """Build the head of an organisation, and sometimes another person known by name alone."""
     person_serial = RESPONSIBLE_PERSON_SERIAL_OFFSET + serial
-    head = {
-        "role": PersonRole.legal_representative,
-        "name": build_person_name(person_serial),
-        "identifier": {
-            "scheme": Scheme.resident_id,
-            "number": build_resident_id(person_serial, build_birth_date(person_serial)),
-        },
-    }
+    head = ResponsiblePersonIn(
+        role=PersonRole.legal_representative,
+        name=build_person_name(person_serial),
+        identifier=IdentifierIn(
+            scheme=Scheme.resident_id,
+            number=build_resident_id(person_serial, build_birth_date(person_serial)),
+        ),
+    )
     if rng.random() < 0.8:  # noqa: PLR2004 - shares of the data
         return [head]
-    return [
-        head,
-        {"role": PersonRole.directly_responsible, "name": build_person_name(person_serial + 1)},
-    ]
+    other = ResponsiblePersonIn(
+        role=PersonRole.directly_responsible, name=build_person_name(person_serial + 1)
+    )
+    return [head, other]
