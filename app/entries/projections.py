@@ -22,7 +22,8 @@ from uuid import UUID
 
 import orjson
 
-from app.entries.store.rows import CheckedEntryRow, EntryRow, ListedEntry
+from app.entries.store.checked_entries import CheckedEntryRow
+from app.entries.store.rows import EntryRow, ListedEntry
 from app.entries.store.values import IdentifierFacts
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (

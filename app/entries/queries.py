@@ -14,7 +14,7 @@ from app.db.counter import find_law_versions_at
 from app.db.engines import Connection
 from app.entries import history, projections, schemas
 from app.entries.store import reads, sequence
-from app.entries.store.checked_entries import read_checked_entries
+from app.entries.store.checked_entries import CheckedEntryRow, read_checked_entries
 from app.entries.store.reads import (
     build_filter_conditions,
     build_status_expression,
@@ -30,12 +30,7 @@ from app.entries.store.reads import (
     read_versions,
     select_entries_as_of,
 )
-from app.entries.store.rows import (
-    CheckedEntryRow,
-    EntryRow,
-    ListedEntry,
-    select_other_terms_on_list,
-)
+from app.entries.store.rows import EntryRow, ListedEntry, select_other_terms_on_list
 from app.entries.store.sequence import (
     find_public_change_seqs,
     find_recorded_at,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -16,7 +17,30 @@ from sqlalchemy import (
 from app.db.statements import PreparedQuery, as_text, in_array
 from app.db.tables import EntryVersion
 from app.entries.store.reads import build_status_expression, is_version_at
-from app.entries.store.rows import CheckedEntryRow
+
+
+class CheckedEntryRow(NamedTuple):
+    """The columns of an entry that a check reads; the database computes the status."""
+
+    id: str
+    subject_id: str
+    kind: str
+    list_type: str
+    department: str
+    severity: str | None
+    effective_from: str
+    effective_until: str | None
+    status: str
+    disputed: bool
+    disclosure_class: str
+    void: bool
+    facts: str
+    """JSON."""
+
+    @property
+    def domain(self) -> str:
+        """The governance domain: the first part of the code of the list type."""
+        return self.list_type.partition(".")[0]
 
 
 def _build_checked_entries_query(seq: BindParameter[int] | None) -> PreparedQuery:

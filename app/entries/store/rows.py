@@ -112,30 +112,6 @@ def _build_term(row: Any) -> Term:  # noqa: ANN401 - any row with the columns of
     return Term(**{name: getattr(row, name) for name in TERM_COLUMNS})
 
 
-class CheckedEntryRow(NamedTuple):
-    """The columns of an entry that a check reads; the database computes the status."""
-
-    id: str
-    subject_id: str
-    kind: str
-    list_type: str
-    department: str
-    severity: str | None
-    effective_from: str
-    effective_until: str | None
-    status: str
-    disputed: bool
-    disclosure_class: str
-    void: bool
-    facts: str
-    """JSON."""
-
-    @property
-    def domain(self) -> str:
-        """The governance domain: the first part of the code of the list type."""
-        return self.list_type.partition(".")[0]
-
-
 class StatusChangeCandidate(NamedTuple):
     """An entry that began, or whose term ended, since the last recorded day."""
 
