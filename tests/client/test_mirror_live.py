@@ -1,6 +1,5 @@
 """The reference consumer of a real registry: applying the feed gives the snapshot."""
 
-import fcntl
 import hashlib
 import random
 import sqlite3
@@ -8,7 +7,8 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -175,13 +175,11 @@ def test_a_killed_mirror_continues_and_equals_the_snapshot(world: World, tmp_pat
         for round_ in range(KILLS):
             if round_ % 3 == 2:
                 start_epoch(world.registry)  # so that complete snapshots are loaded meanwhile
-            mirrors = {role: started(world, tmp_path, role) for role in ROLES}
-            await_work(tmp_path, mirrors)
-            for process in mirrors.values():
-                time.sleep(chance.uniform(0, 0.3))
-                assert process.poll() is None, process.communicate()
-                process.kill()
-                process.communicate(timeout=10)
+            with running_mirrors(world, tmp_path) as mirrors:
+                for process in mirrors:
+                    time.sleep(chance.uniform(0, 0.3))
+                    assert process.poll() is None, process.communicate()
+                    process.kill()
             for role in ROLES:
                 position = position_of(tmp_path, role)
                 fates["begun" if position is None else "under way"] += 1
@@ -211,7 +209,25 @@ def test_a_killed_mirror_continues_and_equals_the_snapshot(world: World, tmp_pat
     assert fates["under way"] > 0
 
 
-def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
+@contextmanager
+def running_mirrors(world: World, home: Path) -> Iterator[list[subprocess.Popen[str]]]:
+    """Start a mirror that follows for each role; all are dead when the block ends."""
+    mirrors: list[subprocess.Popen[str]] = []
+    try:
+        for role in ROLES:
+            # A mirror opens its lock file first, so the file shows that this mirror has begun.
+            # A lock taken here to find out would be in the way of the mirror.
+            (home / f"{role}.sqlite-lock").unlink(missing_ok=True)
+            mirrors.append(start_mirror(world, home, role))
+        wait_for_files([home / f"{role}.sqlite-lock" for role in ROLES], mirrors)
+        yield mirrors
+    finally:
+        for process in mirrors:
+            process.kill()
+            process.communicate(timeout=10)
+
+
+def start_mirror(world: World, home: Path, role: str) -> subprocess.Popen[str]:
     """Start a mirror that follows."""
     return subprocess.Popen(
         [
@@ -230,25 +246,14 @@ def started(world: World, home: Path, role: str) -> subprocess.Popen[str]:
     )
 
 
-def await_work(home: Path, mirrors: dict[str, subprocess.Popen[str]]) -> None:
-    """Wait until each of them has its file: an earlier kill proves nothing."""
+def wait_for_files(files: list[Path], mirrors: list[subprocess.Popen[str]]) -> None:
+    """Wait until all files exist: an earlier kill proves nothing."""
     give_up = time.monotonic() + 30
-    for role, process in mirrors.items():
-        while not is_kept(home / f"{role}.sqlite-lock"):
+    while not all(file.exists() for file in files):
+        for process in mirrors:
             assert process.poll() is None, process.communicate()
-            assert time.monotonic() < give_up, "the mirrors do not begin"
-            time.sleep(0.005)
-
-
-def is_kept(lock: Path) -> bool:
-    if not lock.exists():
-        return False
-    with lock.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
+        assert time.monotonic() < give_up, "the mirrors do not begin"
+        time.sleep(0.005)
 
 
 def position_of(home: Path, role: str) -> int | None:
