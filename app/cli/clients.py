@@ -29,7 +29,8 @@ def mirror(
     """Keep a mirror; exit code 1: wrong or cannot continue, 3: not proved."""
     import signal
 
-    from app.client.mirror import MirrorError, read_key, run_mirror
+    from app.client.http import ClientError, read_key
+    from app.client.mirror import run_mirror
 
     if follow is not None:  # it ends on a signal
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -39,7 +40,7 @@ def mirror(
             url, into, key, poll_seconds=follow, prove=prove, max_wait_seconds=patience
         ):
             print(line, flush=True)
-    except MirrorError as ended:
+    except ClientError as ended:
         print(f"redblack: {ended}", file=sys.stderr)
         raise typer.Exit(ended.exit_code) from None
     except KeyboardInterrupt:
@@ -86,8 +87,8 @@ def push(
     ] = 300,
 ) -> None:
     """Push a file; exit code 1: cannot continue, 3: some rows refused, 4: held."""
-    from app.client.mirror import MirrorError, read_key
-    from app.client.push import PushError, PushOptions, push_file
+    from app.client.http import ClientError, read_key
+    from app.client.push import PushOptions, push_file
 
     options = PushOptions(list_type, department, dry_run, on_error, commit, mode, reason, rows)
     try:
@@ -103,6 +104,6 @@ def push(
         )
         for line in lines:
             print(line, flush=True)
-    except (PushError, MirrorError) as ended:
+    except ClientError as ended:
         print(f"redblack: {ended}", file=sys.stderr)
         raise typer.Exit(ended.exit_code) from None

@@ -17,8 +17,9 @@ import httpx
 import orjson
 import pytest
 
-from app.client import mirror
-from app.client.mirror import MirrorError, MirrorNotProved, read_key, run_mirror
+from app.client import mirror_database
+from app.client.http import ClientError, read_key
+from app.client.mirror import MirrorNotProved, run_mirror
 from tests.support.commands import CommandRunner
 from tests.support.fake_feed import (
     ADDRESS,
@@ -31,6 +32,7 @@ from tests.support.fake_feed import (
     build_problem_response,
     serve_feed,
 )
+from tests.support.pauses import replace_pauses
 from tests.support.processes import REDBLACK_COMMAND, build_environment
 
 BUSY = build_problem_response(
@@ -56,7 +58,7 @@ def file(tmp_path: Path) -> Path:
 def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The pauses that were requested; none is made."""
     asked: list[float] = []
-    monkeypatch.setattr(mirror, "sleep", asked.append)
+    replace_pauses(monkeypatch, asked.append)
     return asked
 
 
@@ -232,7 +234,7 @@ def test_it_may_die_before_any_statement_and_goes_on(
     monkeypatch: pytest.MonkeyPatch,
     happens: Callable[[FakeFeed], None] | None,
 ) -> None:
-    monkeypatch.setattr(mirror, "BATCH_LINES", 2)
+    monkeypatch.setattr(mirror_database, "BATCH_LINES", 2)
     kept = tmp_path / "kept.sqlite"
     if happens is not None:
         run(feed, kept)
@@ -305,7 +307,7 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(
         count = "SELECT count(*) FROM entries"
         assert reader.execute(count).fetchone() == (5,)
         feed.overrides = [None, lambda answer: httpx.Response(200, content=answer.read()[:-9])]
-        with pytest.raises(MirrorError, match="broke off"):
+        with pytest.raises(ClientError, match="broke off"):
             run(feed, file, max_wait_seconds=0)
         assert held(file) == old
         run(feed, file)
@@ -316,7 +318,7 @@ def test_a_reader_sees_the_old_entries_until_the_new_ones_are_whole(
 
 def test_a_feed_that_is_always_gone_ends_the_run(feed: FakeFeed, file: Path) -> None:
     feed.oldest_seq = 10**6
-    with pytest.raises(MirrorError, match="no snapshot leads on: 410 feed_gone: The feed does"):
+    with pytest.raises(ClientError, match="no snapshot leads on: 410 feed_gone: The feed does"):
         run(feed, file)
 
 
@@ -332,7 +334,7 @@ def test_a_snapshot_cut_off_anywhere_is_never_used(
         if length == len(whole):
             continue
         feed.overrides = [build_chunked_response(whole[:length])]
-        with pytest.raises(MirrorError, match="the snapshot broke off"):
+        with pytest.raises(ClientError, match="the snapshot broke off"):
             run(feed, file, max_wait_seconds=0)
         assert held(file) == {}
     assert position(file)["epoch"] is None
@@ -357,7 +359,7 @@ def test_a_snapshot_with_another_hash_count_or_order_is_never_used(
         [*swapped, lines[5]],
     ):
         feed.overrides = [build_chunked_response(b"".join(spoilt))]
-        with pytest.raises(MirrorError, match=r"hash|no snapshot|UNIQUE"):
+        with pytest.raises(ClientError, match=r"hash|no snapshot|UNIQUE"):
             run(feed, file)
         assert held(file) == {}
 
@@ -372,7 +374,7 @@ def test_lines_in_another_order_are_never_used_though_their_hash_is_right(
     spoilt = feed.build_snapshot()
     monkeypatch.undo()
     feed.overrides = [build_chunked_response(spoilt)]
-    with pytest.raises(MirrorError, match="not in the order of its ids"):
+    with pytest.raises(ClientError, match="not in the order of its ids"):
         run(feed, file)
     assert held(file) == {}
 
@@ -380,7 +382,7 @@ def test_lines_in_another_order_are_never_used_though_their_hash_is_right(
 def test_what_is_no_snapshot_at_all_is_never_used(feed: FakeFeed, file: Path) -> None:
     for page in (b"<html>\n<p>log in</p>\n</html>\n", b"[]\n[]\n[]\n", b"{}\n{}\n"):
         feed.overrides = [build_chunked_response(page)]
-        with pytest.raises(MirrorError, match="no snapshot"):
+        with pytest.raises(ClientError, match="no snapshot"):
             run(feed, file, max_wait_seconds=0)
         assert held(file) == {}
 
@@ -408,11 +410,11 @@ def test_a_page_that_does_not_follow_on_changes_nothing(feed: FakeFeed, file: Pa
     ]
     for change in bends:
         feed.overrides = [bend(change)]
-        with pytest.raises(MirrorError, match=r"does not follow on|no page of the feed"):
+        with pytest.raises(ClientError, match=r"does not follow on|no page of the feed"):
             run(feed, file)
         assert (held(file), position(file)["after"]) == (before, 5)
     feed.overrides = [httpx.Response(200, text="<html>")]
-    with pytest.raises(MirrorError, match="no page of the feed"):
+    with pytest.raises(ClientError, match="no page of the feed"):
         run(feed, file)
     assert run(feed, file).startswith("9 entries, seq 9")
 
@@ -424,7 +426,7 @@ def test_a_mirror_that_differs_is_reported_and_marked(feed: FakeFeed, file: Path
     run(feed, file)
     feed.entries["e1"] = {"id": "e1", "changed": "and never sent"}
     for _ in range(2):
-        with pytest.raises(MirrorError, match="THE MIRROR IS NOT WHAT THE REGISTRY SAYS") as failed:
+        with pytest.raises(ClientError, match="THE MIRROR IS NOT WHAT THE REGISTRY SAYS") as failed:
             run(feed, file)
         assert failed.value.exit_code == 1
         assert feed.compute_sha256() in str(failed.value)
@@ -441,7 +443,7 @@ def test_foreign_content_of_the_file_does_not_pass(feed: FakeFeed, file: Path) -
     ):
         with closing(sqlite3.connect(file)) as database, database:
             database.execute(statement)
-        with pytest.raises(MirrorError, match="NOT WHAT THE REGISTRY SAYS"):
+        with pytest.raises(ClientError, match="NOT WHAT THE REGISTRY SAYS"):
             run(feed, file)
 
 
@@ -510,12 +512,12 @@ def test_its_patience_has_an_end_and_its_pauses_a_length(
     feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
     feed.overrides = [httpx.ConnectError("refused")] * 50
-    with pytest.raises(MirrorError, match="the registry does not answer: refused"):
+    with pytest.raises(ClientError, match="does not answer / 平台无应答: refused"):
         run(feed, file)
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     pauses.clear()
     feed.overrides = [build_problem_response(503, "busy", "Wait", Retry_After="3600")]
-    with pytest.raises(MirrorError, match="does not answer: 503 busy: Wait"):
+    with pytest.raises(ClientError, match="does not answer / 平台无应答: 503 busy: Wait"):
         run(feed, file)
     assert pauses == []
     assert run(feed, file, max_wait_seconds=0).endswith(feed.compute_sha256())
@@ -524,7 +526,7 @@ def test_its_patience_has_an_end_and_its_pauses_a_length(
 def test_a_broken_snapshot_starts_again(
     feed: FakeFeed, file: Path, pauses: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "BATCH_LINES", 2)
+    monkeypatch.setattr(mirror_database, "BATCH_LINES", 2)
 
     def breaking() -> Iterator[bytes]:
         yield b"".join(feed.build_snapshot().splitlines(keepends=True)[:4])
@@ -538,16 +540,18 @@ def test_a_broken_snapshot_starts_again(
 def test_a_refusal_ends_it_at_once_with_the_registry_s_sentence(
     feed: FakeFeed, file: Path, pauses: list[float]
 ) -> None:
-    with pytest.raises(MirrorError, match="401 unauthenticated: Send a key that is in use"):
+    with pytest.raises(ClientError, match="401 unauthenticated: Send a key that is in use"):
         run(feed, file, key="rbk_other")
     run(feed, file)
     for status, code in ((401, "unauthenticated"), (403, "forbidden"), (422, "x"), (500, "x")):
         feed.overrides = [build_problem_response(status, code, "so it is")]
-        with pytest.raises(MirrorError, match=f"the registry says {status} {code}: so it is"):
+        with pytest.raises(
+            ClientError, match=f"the registry says / 平台答复: {status} {code}: so it is"
+        ):
             run(feed, file)
     feed.overrides = [httpx.Response(302, headers={"Location": "https://elsewhere.example/"})]
     feed.pop_requested_paths()
-    with pytest.raises(MirrorError, match="302 Found"):
+    with pytest.raises(ClientError, match="302 Found"):
         run(feed, file)
     assert len(feed.pop_requested_paths()) == 1  # the key is not sent to another host
     assert pauses == []
@@ -560,11 +564,11 @@ def test_a_mirror_of_another_registry_is_refused_unless_it_is_empty(
     feed: FakeFeed, file: Path
 ) -> None:
     feed.overrides = [build_problem_response(403, "forbidden", "no")]
-    with pytest.raises(MirrorError, match="403"):
+    with pytest.raises(ClientError, match="403"):
         run(feed, file, url="https://typo.example")
     run(feed, file)
     assert position(file)["url"] == ADDRESS
-    with pytest.raises(MirrorError, match=f"is a mirror of {ADDRESS}; name another file"):
+    with pytest.raises(ClientError, match=f"is a mirror of {ADDRESS}; name another file"):
         run(feed, file, url="https://other.example")
     run(feed, file, url=f"{ADDRESS}/")
 
@@ -577,7 +581,7 @@ def test_files_of_others_are_refused_and_left_as_they_are(feed: FakeFeed, tmp_pa
     text.write_text("somebody's work\n" * 99)
     for path, message in ((other, "something else"), (text, "not a database")):
         before = path.read_bytes()
-        with pytest.raises(MirrorError, match=message):
+        with pytest.raises(ClientError, match=message):
             run(feed, path)
         assert path.read_bytes() == before
     assert feed.requests == []
@@ -590,7 +594,7 @@ def test_a_file_has_one_mirror_at_a_time(feed: FakeFeed, file: Path, pauses: lis
         ADDRESS, file, KEY, poll_seconds=1, transport=httpx.MockTransport(feed.handle_request)
     )
     next(kept)
-    with pytest.raises(MirrorError, match="another process keeps"):
+    with pytest.raises(ClientError, match="another process keeps"):
         run(feed, file)
     feed.put_entry("e9")
     assert next(kept).startswith("6 entries")
@@ -600,10 +604,10 @@ def test_a_file_has_one_mirror_at_a_time(feed: FakeFeed, file: Path, pauses: lis
 
 def test_an_address_that_would_carry_a_secret_is_refused(feed: FakeFeed, file: Path) -> None:
     for url in ("registry.example", "ftp://registry.example", "https://", "file:///etc"):
-        with pytest.raises(MirrorError, match="begins with https"):
+        with pytest.raises(ClientError, match="begins with https"):
             run(feed, file, url=url)
     for url in ("https://me:secret@registry.example", f"{ADDRESS}/?key=secret", f"{ADDRESS}/#s"):
-        with pytest.raises(MirrorError, match="the key goes another way") as refused:
+        with pytest.raises(ClientError, match="the key goes another way") as refused:
             run(feed, file, url=url)
         assert "secret" not in str(refused.value)
     assert not file.exists()
@@ -613,7 +617,7 @@ def test_the_key_is_read_from_a_private_file_or_the_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REDBLACK_KEY", raising=False)
-    with pytest.raises(MirrorError, match="--key-file, or set REDBLACK_KEY"):
+    with pytest.raises(ClientError, match="--key-file, or set REDBLACK_KEY"):
         read_key(None)
     monkeypatch.setenv("REDBLACK_KEY", f" {KEY}\n")
     assert read_key(None) == KEY
@@ -623,12 +627,12 @@ def test_the_key_is_read_from_a_private_file_or_the_environment(
     assert read_key(key_file) == "rbk_file"
     for text in ("", "two words", "钥匙", "a\nb", "{\n}"):
         key_file.write_text(text)
-        with pytest.raises(MirrorError, match="no key") as refused:
+        with pytest.raises(ClientError, match="no key") as refused:
             read_key(key_file)
         assert not text or text not in str(refused.value)
     key_file.write_text(KEY)
     key_file.chmod(0o640)
-    with pytest.raises(MirrorError, match="can be read by others"):
+    with pytest.raises(ClientError, match="can be read by others"):
         read_key(key_file)
 
 

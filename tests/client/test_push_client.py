@@ -23,11 +23,14 @@ import httpx
 import orjson
 import pytest
 
-from app.client import push as client
-from app.client.push import ApprovalPending, PushError, PushOptions, RowsRefused, push_file
+from app.client import progress_display
+from app.client.http import ClientError
+from app.client.push import ApprovalPending, PushOptions, RowsRefused, push_file
+from app.client.submission import MAX_BYTES_WITHOUT_KEY_CHECK
 from app.jobs.worker import run_waiting_jobs
 from app.submissions.processing import queue
 from tests.support import submission_files
+from tests.support.pauses import replace_pauses
 from tests.support.world import World
 
 KEY = "rbk_department_key"
@@ -247,7 +250,12 @@ class Sent:
 
 
 @pytest.fixture
-def send(desk: Desk, file: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Sent]:
+def send(
+    desk: Desk,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Callable[..., Sent]:
     """Push without pausing; `during` is called for every pause."""
 
     def run(
@@ -265,11 +273,12 @@ def send(desk: Desk, file: Path, capsys: pytest.CaptureFixture[str]) -> Callable
             pauses.append(seconds)
             during(len(pauses))
 
+        replace_pauses(monkeypatch, pause)
         capsys.readouterr()
         code, failed = 0, ""
         try:
-            lines.extend(push_file(url or desk.address, path, key, sleep=pause, **options))
-        except PushError as ended:
+            lines.extend(push_file(url or desk.address, path, key, **options))
+        except ClientError as ended:
             code, failed = ended.exit_code, str(ended)
         err = capsys.readouterr().err
         assert KEY not in err + failed + "".join(lines)
@@ -453,7 +462,7 @@ def test_a_server_that_comes_late_is_waited_for(desk: Desk, send: Send) -> None:
 def test_it_looks_until_the_work_is_done(
     desk: Desk, send: Send, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "PROGRESS_INTERVAL_SECONDS", 0)
+    monkeypatch.setattr(progress_display, "PROGRESS_INTERVAL_SECONDS", 0)
     desk.first = view("queued")
     working = view(
         "running",
@@ -657,14 +666,14 @@ def test_a_wrong_key_ends_it_at_once(desk: Desk, tmp_path: Path, send: Send) -> 
     assert "rbk_wrong" not in sent.failed + sent.err
     desk.asked.clear()
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
+    large.write_bytes(bytes(MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     assert send(large, key="rbk_wrong").code == 1
     assert desk.asked == [f"GET {HOME}"]  # no part was sent
 
 
 def test_a_key_without_read_permission_may_send(desk: Desk, tmp_path: Path, send: Send) -> None:
     large = tmp_path / "large.csv"
-    large.write_bytes(bytes(client.MAX_BYTES_WITHOUT_KEY_CHECK + 1))
+    large.write_bytes(bytes(MAX_BYTES_WITHOUT_KEY_CHECK + 1))
     desk.instead = [problem(503, "busy", "x"), problem(403, "forbidden", "无此权限")]
     assert send(large).code == 0
     assert len(desk.posted) == 1
@@ -805,7 +814,7 @@ def test_a_registry_is_understood_whatever_it_makes_of_a_file(
 
 
 def test_each_code_is_an_error_of_its_own() -> None:
-    assert (PushError.exit_code, RowsRefused.exit_code, ApprovalPending.exit_code) == (1, 3, 4)
+    assert (ClientError.exit_code, RowsRefused.exit_code, ApprovalPending.exit_code) == (1, 3, 4)
 
 
 def test_another_server_is_reported_as_no_registry(desk: Desk, send: Send) -> None:
@@ -887,7 +896,8 @@ def test_on_a_terminal_there_is_a_bar(
     desk.later = [working, view(rows_read=10, refused=1)]
     desk.refusals = [refusal(3, column="[red]列")]
     desk.instead = [problem(503, "busy", "[bold]写入繁忙"), None]
-    lines = push_file(desk.address, file, KEY, sleep=lambda _: None)
+    replace_pauses(monkeypatch, lambda _: None)
+    lines = push_file(desk.address, file, KEY)
     with pytest.raises(RowsRefused):
         sys.stdout.writelines(lines)
     shown = screen.getvalue()
