@@ -1,7 +1,10 @@
 """Authentication of requests by API key."""
 
 import time
+from threading import Lock
+from typing import NamedTuple
 
+from cachetools import TLRUCache
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.types import Scope
@@ -17,13 +20,26 @@ from app.security.limits import FailedAttempts
 MAX_CACHED_KEYS = 10_000
 
 
+class CachedCaller(NamedTuple):
+    """The caller of a key, with the second of `time.monotonic` before the key was read."""
+
+    caller: Caller
+    read_at: float
+
+
 class KeyAuthenticator:
-    """The callers behind API keys, cached for `key_cache_seconds`: a check reads no key row."""
+    """The callers behind API keys, cached for `key_cache_seconds`: a check reads no key row.
+
+    The cache is shared by the event loop and the pool threads, so a lock guards it.
+    """
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self.attempts = FailedAttempts(registry.settings.attempts_per_minute)
-        self._cache: dict[str, tuple[Caller, float]] = {}
+        self._cache: TLRUCache[str, CachedCaller] = TLRUCache(
+            MAX_CACHED_KEYS, ttu=self._compute_expiry, timer=time.monotonic
+        )
+        self._lock = Lock()
 
     async def identify(self, scope: Scope) -> Caller:
         """Return the caller behind the key of a request.
@@ -53,12 +69,12 @@ class KeyAuthenticator:
 
     def get_cached(self, key: str) -> Caller | None:
         """Return the caller if the key was read from the database within `key_cache_seconds`."""
-        found = self._cache.get(store.hash_key(key))
-        if found is None:
+        digest = store.hash_key(key)
+        try:
+            with self._lock:
+                return self._cache[digest].caller  # half the time of `get`
+        except KeyError:
             return None
-        caller, read_at = found
-        fresh = time.monotonic() - read_at < self._registry.settings.key_cache_seconds
-        return caller if fresh else None
 
     def authenticate(self, key: str) -> Caller | None:
         """Return the caller as the database has it now; None for an unknown or revoked key."""
@@ -66,13 +82,16 @@ class KeyAuthenticator:
         digest = store.hash_key(key)
         with self._registry.database.reading() as connection:
             caller = store.find_caller(connection, key)
-        if caller is None:
-            self._cache.pop(digest, None)
-        else:
-            if len(self._cache) >= MAX_CACHED_KEYS:
-                self._cache.clear()
-            self._cache[digest] = (caller, read_at)
+        with self._lock:
+            if caller is None:
+                self._cache.pop(digest, None)
+            else:
+                self._cache[digest] = CachedCaller(caller, read_at)
         return caller
+
+    def _compute_expiry(self, _digest: str, cached: CachedCaller, _now: float) -> float:
+        # From before the read: a key that is revoked during the read works no longer than others.
+        return cached.read_at + self._registry.settings.key_cache_seconds
 
     def refuse_unknown(self, request: Request) -> RegistryError:
         """Count an attempt without a valid key; return the refusal for its response."""

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from cachetools import LRUCache
+
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import Catalogue
@@ -58,8 +60,8 @@ class SourceFile:
     table: Table | None = field(init=False, default=None)
     _source: ByteSource = field(init=False)
     _encoding: str | None = field(init=False, default=None)
-    _table_by_keys: dict[tuple[str, ...], Table | InvalidPayload] = field(
-        init=False, default_factory=dict
+    _table_by_keys: LRUCache[tuple[str, ...], Table | InvalidPayload] = field(
+        init=False, default_factory=lambda: LRUCache(MAX_CACHED_KEY_SETS)
     )
 
     def __post_init__(self) -> None:
@@ -129,8 +131,6 @@ class SourceFile:
             # Some headings are also fields of a push, and a faulty push may be flat.
             if not is_header([key for key in keys if key not in EntryPush.model_fields]):
                 return None
-            if len(self._table_by_keys) >= MAX_CACHED_KEY_SETS:
-                self._table_by_keys.clear()
             try:
                 table = Table.from_header(keys, list_type=self.list_type, catalogue=self.catalogue)
             except InvalidPayload as refusal:
