@@ -13,11 +13,12 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemaining
 from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
-from app.submissions import service, store, views
+from app.submissions import queries, service
 from app.submissions.processing.queue import claim_submission, process_submission
 from app.submissions.schemas import RowOutcome, RowResult, State
 from app.submissions.service import SubmissionOptions
-from app.submissions.store import SubmissionRow
+from app.submissions.store import submissions
+from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
 
 POLL_SECONDS = 0.2
@@ -46,7 +47,7 @@ def import_local_file(registry: Registry, file: Path, options: SubmissionOptions
         finally:
             finished.set()
             watcher.join()
-    final_row = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
+    final_row = queries.get_submission(registry, COMMAND_LINE_CALLER, row.id)
     _print_summary(registry, final_row)
     return final_row
 
@@ -59,7 +60,7 @@ def _process_until_done(registry: Registry, row: SubmissionRow, worker: str) -> 
             sleep(POLL_SECONDS)
         else:
             process_submission(registry, claimed)
-        row = service.get_submission(registry, COMMAND_LINE_CALLER, row.id)
+        row = queries.get_submission(registry, COMMAND_LINE_CALLER, row.id)
 
 
 def _receive_file(
@@ -94,7 +95,7 @@ def _watch_other_worker(
     registry: Registry, submission_id: UUID, bar: Progress, task: TaskID, finished: threading.Event
 ) -> None:
     while not finished.wait(POLL_SECONDS):
-        row = service.get_submission(registry, COMMAND_LINE_CALLER, submission_id)
+        row = queries.get_submission(registry, COMMAND_LINE_CALLER, submission_id)
         bar.update(task, completed=row.bytes_read, description=_describe(row))
 
 
@@ -123,7 +124,7 @@ def _print_summary(registry: Registry, row: SubmissionRow) -> None:
 
 
 def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[RowResult]:
-    for batch in store.read_all_batches(registry, submission_id, refused_only=True):
+    for batch in submissions.read_all_batches(registry, submission_id, refused_only=True):
         yield from (item for item in batch.results if item["outcome"] == RowOutcome.refused)
 
 
@@ -132,7 +133,7 @@ def write_results(registry: Registry, row: SubmissionRow, file: Path) -> None:
     draft = file.with_name(f"{file.name}.part")
     draft.unlink(missing_ok=True)  # of a run that died over it
     with draft.open("xb") as lines:
-        for chunk in views.stream_results(registry, row, outcome=None):
+        for chunk in queries.format_results(registry, row, None):
             lines.write(chunk)
     draft.rename(file)
 

@@ -8,28 +8,24 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import errors
-from app.audit import service as audit
-from app.audit.actions import AuditAction
-from app.catalogue.queries import read_current_catalogue
 from app.entries.schemas import EntryPush
-from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
+from app.errors import Fault, InvalidPayload, Sentence
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
-from app.http.pagination import make_cursor, read_id_cursor
 from app.http.problems import problems
 from app.http.schemas import Line
 from app.http.streaming import Stream
 from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
-from app.submissions import schemas, service, store, views
-from app.submissions.mapping.columns import COLUMNS
+from app.submissions import queries, schemas, service, views
 from app.submissions.processing.row_by_row import process
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
 from app.submissions.service import SubmissionOptions
-from app.submissions.store import SubmissionRow
+from app.submissions.store import submissions
+from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 from app.submissions.upload.receive import receive_file
-from app.submissions.workbooks import refused_rows, templates
+from app.submissions.workbooks import templates
 
 router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
 
@@ -83,7 +79,6 @@ FILE_REQUEST_BODY: dict[str, Any] = {
 
 @router.post(
     "",
-    response_model=schemas.SubmissionView,
     responses={
         202: {
             "model": schemas.SubmissionView,
@@ -112,7 +107,7 @@ async def submit_file(
     rows: Annotated[
         int | None, Query(ge=0, le=MAX_ROWS, description="How many rows the file holds")
     ] = None,
-) -> dict[str, Any]:
+) -> schemas.SubmissionView:
     """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
 
     A small one is answered at once, with `results` unless they are very many; a large one is worked
@@ -135,7 +130,7 @@ async def submit_file(
     row = await _receive_upload(request, registry, submission_id)
     if row.id == submission_id and row.state == State.running:
         await _run_in_write_slot(request, process, registry, row, max_rows=MAX_ROWS_AT_ONCE)
-        row = await run_in_threadpool(service.get_submission, registry, caller, submission_id)
+        row = await run_in_threadpool(queries.get_submission, registry, caller, submission_id)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
         request.app.state.dispatcher.wake()
@@ -193,12 +188,12 @@ def _raise_if_unreadable(row: SubmissionRow) -> None:
         raise InvalidPayload(faults=faults, submission_id=str(row.id))
 
 
-def _build_inline_view(registry: Registry, row: SubmissionRow) -> dict[str, Any]:
+def _build_inline_view(registry: Registry, row: SubmissionRow) -> schemas.SubmissionView:
     if row.rows_read + row.exited > MAX_INLINE_ROWS:
         return views.build_submission_view(row, registry.clock.now())
     results = [
-        views.build_row_view(result)
-        for batch in store.read_all_batches(registry, row.id)
+        result
+        for batch in submissions.read_all_batches(registry, row.id)
         for result in batch.results
     ]
     return views.build_submission_view(row, registry.clock.now(), results)
@@ -214,23 +209,8 @@ def list_submissions(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> schemas.SubmissionPage:
     """Submissions by page, the newest first; a department sees its own."""
-    if not caller.has_oversight and department not in {None, caller.department}:
-        raise errors.NotYourDepartment
-    visible_department = department if caller.has_oversight else caller.department
-    with registry.database.reading() as connection:
-        rows = store.read_page(
-            connection,
-            before=read_id_cursor(next_),
-            limit=limit + 1,
-            department=visible_department,
-            state=state,
-        )
-    now, page_rows = registry.clock.now(), rows[:limit]
-    return schemas.SubmissionPage.model_validate(
-        {
-            "submissions": [views.build_submission_view(row, now) for row in page_rows],
-            "next": make_cursor(page_rows[-1].id) if len(rows) > limit else None,
-        }
+    return queries.read_submission_page(
+        registry, caller, department=department, state=state, cursor=next_, limit=limit
     )
 
 
@@ -243,39 +223,22 @@ def download_template(
     caller: SubmissionReader, registry: RegistryDep, list_type: CodeParameter = None
 ) -> Response:
     """A workbook to fill in: explained headings, drop-downs, examples on their own sheet."""
-    with registry.database.reading() as connection:
-        catalogue = read_current_catalogue(registry, connection)
-        today = registry.clock.today()
-    offered_list_types = [
-        item
-        for item in catalogue.list_types.values()
-        if item.is_in_force_on(today)
-        and list_type in {None, item.code}
-        and (
-            caller.department is None
-            or catalogue.is_issuer(catalogue.departments[caller.department], item)
-        )
-    ]
-    if list_type is not None and not offered_list_types:
-        raise InvalidPayload(
-            faults=[Fault("?list_type", ProblemCode.unknown_value, service.UNKNOWN_LIST_TYPE)]
-        )
-    return _send_workbook(templates.build_template(offered_list_types, COLUMNS), "template.xlsx")
+    content = queries.build_template_workbook(registry, caller, list_type)
+    return _send_workbook(content, "template.xlsx")
 
 
 @router.get(
     "/{submission_id}",
-    response_model=schemas.SubmissionView,
     responses=problems(errors.SubmissionNotFound),
 )
 def show_submission(
     submission_id: UUID, caller: SubmissionReader, registry: RegistryDep, request: Request
-) -> dict[str, Any]:
+) -> schemas.SubmissionView:
     """Show the progress of a submission."""
-    row = service.get_submission(registry, caller, submission_id)
-    if row.finished_at is None:
+    view = queries.read_submission_view(registry, caller, submission_id)
+    if view.finished_at is None:
         request.app.state.dispatcher.wake()
-    return views.build_submission_view(row, registry.clock.now())
+    return view
 
 
 @router.get(
@@ -298,10 +261,8 @@ def stream_results(
     ] = None,
 ) -> Response:
     """Stream the results of all rows in order, as far as the file was read."""
-    row = service.get_submission(registry, caller, submission_id)
-    audit.record_access(registry, caller, AuditAction.submission_results_read, submission_id)
     return Stream(
-        views.stream_results(registry, row, outcome=outcome),
+        queries.read_results(registry, caller, submission_id, outcome),
         media_type=NDJSON_MEDIA_TYPE,
         headers={},
         stalled_after=registry.settings.stalled_client_seconds,
@@ -320,15 +281,12 @@ def download_refused(
     submission_id: UUID, caller: SubmissionWriter, registry: RegistryDep
 ) -> Response:
     """The refused rows of a table as a workbook, faulty cells marked; mend them and send it."""
-    row = service.get_submission(registry, caller, submission_id)
-    content = refused_rows.build_workbook(registry, row)
-    audit.record_access(registry, caller, AuditAction.submission_refused_read, submission_id)
+    content = queries.build_refused_workbook(registry, caller, submission_id)
     return _send_workbook(content, f"refused-{submission_id}.xlsx")
 
 
 @router.post(
     "/{submission_id}/approvals",
-    response_model=schemas.SubmissionView,
     dependencies=[needs(Permission.submission_write), WRITE_SLOT],
     responses=STEP_PROBLEMS | problems(errors.PersonKeyRequired, errors.SamePerson),
 )
@@ -338,7 +296,7 @@ def approve_submission(
     caller: SubmissionWriter,
     registry: RegistryDep,
     request: Request,
-) -> dict[str, Any]:
+) -> schemas.SubmissionView:
     """Let a held full list go ahead: a second person's word, for the entries that were shown."""
     row = service.approve_submission(registry, caller, submission_id, approval)
     request.app.state.dispatcher.wake()
@@ -347,7 +305,6 @@ def approve_submission(
 
 @router.post(
     "/{submission_id}/reversals",
-    response_model=schemas.SubmissionView,
     dependencies=[needs(Permission.submission_write), WRITE_SLOT],
     responses=STEP_PROBLEMS | problems(errors.BuiltUpon),
 )
@@ -357,7 +314,7 @@ def reverse_submission(
     caller: SubmissionWriter,
     registry: RegistryDep,
     request: Request,
-) -> dict[str, Any]:
+) -> schemas.SubmissionView:
     """Take a submission back as a whole, while nothing later was built on it."""
     row = service.reverse_submission(registry, caller, submission_id, reversal)
     request.app.state.dispatcher.wake()

@@ -28,8 +28,9 @@ from app.http.context import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name
-from app.submissions import store
+from app.submissions.processing.queue import expire_pending_approvals
 from app.submissions.processing.reversal import require_no_later_changes
+from app.submissions.queries import UNKNOWN_LIST_TYPE, require_visible
 from app.submissions.schemas import (
     Approval,
     CommitRule,
@@ -38,7 +39,8 @@ from app.submissions.schemas import (
     Reversal,
     State,
 )
-from app.submissions.store import SubmissionRow
+from app.submissions.store import submissions
+from app.submissions.store.submissions import SubmissionRow
 
 MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
@@ -69,7 +71,7 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
     department = _determine_department(caller, options.department)
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
-        if store.count_unfinished(connection, caller) >= MAX_UNFINISHED:
+        if submissions.count_unfinished(connection, caller) >= MAX_UNFINISHED:
             raise Busy(TOO_MANY_FILES, retry_after=30)
     faults = _find_option_faults(options, department)
     if options.list_type is not None and options.list_type not in catalogue.list_types:
@@ -102,7 +104,7 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
         "rows_read": 0,
         "bytes_read": 0,
     }
-    registry.write(lambda connection: store.add_submission(connection, values))
+    registry.write(lambda connection: submissions.add_submission(connection, values))
     return submission_id
 
 
@@ -143,12 +145,12 @@ def finish_upload(
     is_immediate = worker is not None
 
     def work(connection: Connection) -> SubmissionRow:
-        row = _require_found(store.get_submission(connection, submission_id))
-        duplicate_id = store.find_unfinished_twin(connection, row, sha256)
+        row = _require_found(submissions.get_submission(connection, submission_id))
+        duplicate_id = submissions.find_unfinished_twin(connection, row, sha256)
         if duplicate_id is not None:
-            store.delete_submission(connection, submission_id)
-            return _require_found(store.get_submission(connection, duplicate_id))
-        store.record_step(
+            submissions.delete_submission(connection, submission_id)
+            return _require_found(submissions.get_submission(connection, duplicate_id))
+        submissions.record_step(
             connection,
             submission_id,
             None,
@@ -173,7 +175,7 @@ def finish_upload(
             sha256=sha256,
         )
         audit.record_changes(connection, [record])
-        return _require_found(store.get_submission(connection, submission_id))
+        return _require_found(submissions.get_submission(connection, submission_id))
 
     return registry.write(work)
 
@@ -182,21 +184,11 @@ def discard_upload(registry: Registry, submission_id: UUID) -> None:
     """Let go of a file that did not arrive whole."""
 
     def work(connection: Connection) -> None:
-        row = store.lock_submission(connection, submission_id)
+        row = submissions.lock_submission(connection, submission_id)
         if row is not None and row.state == State.receiving:
-            store.delete_submission(connection, submission_id)
+            submissions.delete_submission(connection, submission_id)
 
     registry.write(work)
-
-
-def get_submission(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionRow:
-    """A submission that the caller may see: of its department, or any for who oversees.
-
-    Raises:
-        SubmissionNotFound: there is none.
-    """
-    with registry.database.reading() as connection:
-        return _is_visible(store.get_submission(connection, submission_id), caller)
 
 
 def approve_submission(
@@ -229,14 +221,14 @@ def approve_submission(
             "digest": (row.changes or {}).get("digest")
         }
         if row.person is None and first_approval is None:
-            store.record_step(connection, row.id, row.worker, approval=provenance)
+            submissions.record_step(connection, row.id, row.worker, approval=provenance)
             _record_audit(registry, connection, row, caller, AuditAction.submission_approved)
         else:
             _change_state(
                 registry, connection, row, State.queued, caller, AuditAction.submission_approved
             )
-            store.record_step(connection, row.id, None, approval=provenance, held_until=None)
-        return _require_found(store.get_submission(connection, row.id))
+            submissions.record_step(connection, row.id, None, approval=provenance, held_until=None)
+        return _require_found(submissions.get_submission(connection, row.id))
 
     return registry.write(work)
 
@@ -249,20 +241,6 @@ def _require_other_person(
     same_key = caller.id is not None and caller.id == first_key_id
     if same_key or (first_person and fold_name(first_person) == fold_name(caller.person)):
         raise SamePerson
-
-
-def expire_pending_approvals(registry: Registry) -> None:
-    """Expire full lists that were not approved in time, and record it."""
-    now = registry.clock.now()
-    with registry.database.reading() as connection:
-        if not store.has_expired_approval(connection, now):
-            return
-
-    def work(connection: Connection) -> None:
-        for row in store.expire_approvals(connection, now):
-            _record_audit(registry, connection, row, row.caller, AuditAction.submission_lapsed)
-
-    registry.write(work)
 
 
 def reverse_submission(
@@ -286,7 +264,7 @@ def reverse_submission(
             _change_state(
                 registry, connection, row, State.lapsed, caller, AuditAction.submission_reversed
             )
-            store.record_step(connection, row.id, None, **store.DRY_RUN_COUNTERS)
+            submissions.record_step(connection, row.id, None, **submissions.DRY_RUN_COUNTERS)
             finished_at: datetime | None = registry.clock.now()
         else:
             _require_reversible(registry, row)
@@ -297,8 +275,10 @@ def reverse_submission(
                 registry, connection, row, State.reversing, caller, AuditAction.submission_reversed
             )
             finished_at = None
-        store.record_step(connection, row.id, None, reversal=provenance, finished_at=finished_at)
-        return _require_found(store.get_submission(connection, row.id))
+        submissions.record_step(
+            connection, row.id, None, reversal=provenance, finished_at=finished_at
+        )
+        return _require_found(submissions.get_submission(connection, row.id))
 
     return registry.write(work)
 
@@ -319,7 +299,7 @@ def _change_state(
     caller: Caller,
     audit_action: AuditAction,
 ) -> None:
-    store.record_step(
+    submissions.record_step(
         connection,
         row.id,
         row.worker,
@@ -358,14 +338,8 @@ def _build_step(registry: Registry, caller: Caller, reason: str) -> dict[str, An
 
 
 def _require_own(connection: Connection, caller: Caller, submission_id: UUID) -> SubmissionRow:
-    row = _is_visible(store.lock_submission(connection, submission_id), caller)
+    row = require_visible(submissions.lock_submission(connection, submission_id), caller)
     if not (caller.role is Role.operator or caller.acts_for(row.department or "")):
-        raise SubmissionNotFound
-    return row
-
-
-def _is_visible(row: SubmissionRow | None, caller: Caller) -> SubmissionRow:
-    if row is None or not (caller.has_oversight or row.department == caller.department):
         raise SubmissionNotFound
     return row
 
@@ -379,10 +353,6 @@ def _require_found(row: SubmissionRow | None) -> SubmissionRow:
 TOO_MANY_FILES = Sentence(
     "Too many files of yours are under way; send the next when some are done",
     "本部门正在处理的文件过多，请待部分处理完毕后再提交",
-)
-UNKNOWN_LIST_TYPE = Sentence(
-    "There is no such list type; see GET /v1/list-types",
-    "没有该名单类型，请查看 GET /v1/list-types",
 )
 TOO_OLD_TO_REVERSE = Sentence(
     "The submission is too old to be taken back as a whole; revoke its entries one by one",

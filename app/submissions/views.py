@@ -1,105 +1,147 @@
-"""A submission as it is shown, and the answers for its rows as a stream."""
+"""Submissions and row results as JSON."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
-import orjson
-
-from app.registry import Registry
-from app.submissions import store
+from app.errors import Fault, ProblemCode, RegistryError, Sentence
+from app.submissions.mapping.source_file import SourceRow
+from app.submissions.mapping.table import MAX_ROW_FAULTS
 from app.submissions.schemas import (
-    ENDED_STATES,
     ChangesView,
+    ProgressView,
     RowOutcome,
     RowResult,
     State,
     SubmissionStepView,
+    SubmissionView,
 )
-from app.submissions.store import SubmissionRow
+from app.submissions.store.submissions import COUNTER_COLUMNS, SubmissionRow
 
-CHANGE_FIELDS = tuple(ChangesView.model_fields)
-SHOWN_FIELDS = (
-    "id",
-    "state",
-    "format",
-    "department",
-    "list_type",
-    "mode",
-    "dry_run",
-    "on_error",
-    "reason",
-    "declared_rows",
-    "bytes",
-    "sha256",
-    "received_at",
-    "started_at",
-    "finished_at",
-    "problem",
-    "held_until",
-)
+HeadingLookup = Callable[[str], str | None]
+MAX_FILE_FAULTS = 50
+"""The maximum number of shown faults of a file as a whole."""
+COPIED_FIELDS = (SubmissionView.model_fields.keys() & set(SubmissionRow._fields)) - {
+    "changes",
+    "approval",
+    "reversal",
+}
 
 
 def build_submission_view(
-    row: SubmissionRow, now: datetime, results: list[RowResult] | None = None
-) -> dict[str, Any]:
-    """Build the view of a submission (`SubmissionView`)."""
-    return {
-        **{name: getattr(row, name) for name in SHOWN_FIELDS},
-        "commit": row.commit_rule,
-        "submitted_by": row.actor_name,
-        "progress": _build_progress(row, now),
-        "changes": row.changes and {name: row.changes[name] for name in CHANGE_FIELDS},
-        "approval": _build_step(row.approval),
-        "reversal": _build_step(row.reversal),
-        "results": results,
-    }
+    row: SubmissionRow, now: datetime, results: Sequence[RowResult] | None = None
+) -> SubmissionView:
+    """Build the view of a submission; `results` are shown if they are given."""
+    return SubmissionView.model_validate(
+        {
+            **{name: getattr(row, name) for name in COPIED_FIELDS},
+            "commit": row.commit_rule,
+            "submitted_by": row.actor_name,
+            "progress": _build_progress(row, now),
+            "changes": row.changes
+            and {name: row.changes[name] for name in ChangesView.model_fields},
+            "approval": _build_step(row.approval),
+            "reversal": _build_step(row.reversal),
+            "results": results,
+        }
+    )
 
 
-def _build_progress(row: SubmissionRow, now: datetime) -> dict[str, Any]:
+def _build_progress(row: SubmissionRow, now: datetime) -> ProgressView:
     read_share = 1.0 if row.finished_at else row.bytes_read / max(row.bytes, 1)
     measured_until = row.finished_at or now
     seconds = (measured_until - row.started_at).total_seconds() if row.started_at else 0.0
-    counts = {name: getattr(row, name) for name in ("rows_read", *store.COUNTER_COLUMNS)}
     has_estimate = seconds > 0 and read_share > 0 and row.state != State.reversing
-    return {
-        **counts,
-        "share": round(read_share, 4),
-        "rows_per_second": round(row.rows_read / seconds, 1) if has_estimate else None,
-        "remaining_seconds": round(seconds * (1 - read_share) / read_share, 1)
+    return ProgressView(
+        rows_read=row.rows_read,
+        **{name: getattr(row, name) for name in COUNTER_COLUMNS},
+        share=round(read_share, 4),
+        rows_per_second=round(row.rows_read / seconds, 1) if has_estimate else None,
+        remaining_seconds=round(seconds * (1 - read_share) / read_share, 1)
         if has_estimate
         else None,
-    }
+    )
 
 
-def _build_step(step: dict[str, Any] | None) -> dict[str, Any] | None:
-    return step and {name: step[name] for name in SubmissionStepView.model_fields}
+def _build_step(step: dict[str, Any] | None) -> SubmissionStepView | None:
+    if step is None:
+        return None
+    shown = {name: step[name] for name in SubmissionStepView.model_fields}
+    return SubmissionStepView.model_validate(shown)
 
 
-def stream_results(
-    registry: Registry, row: SubmissionRow, *, outcome: RowOutcome | None
-) -> Iterator[bytes]:
-    """The answers, one line a row and a trailer; they are complete once the submission ended."""
-    count = 0
-    refused_only = outcome is RowOutcome.refused
-    for batch in store.read_all_batches(registry, row.id, refused_only=refused_only):
-        lines = [
-            orjson.dumps(build_row_view(result), option=orjson.OPT_APPEND_NEWLINE)
-            for result in batch.results
-            if outcome in {None, result["outcome"]}
-        ]
-        count += len(lines)
-        yield b"".join(lines)
-    with registry.database.reading() as connection:
-        latest = store.get_submission(connection, row.id) or row
-    trailer = {
-        "rows": count,
-        "state": latest.state,
-        "complete": State(latest.state) in ENDED_STATES,
-    }
-    yield orjson.dumps({"trailer": trailer}, option=orjson.OPT_APPEND_NEWLINE)
+# --- rows ----------------------------------------------------------------
 
 
 def build_row_view(result: RowResult) -> RowResult:
-    """An answer without what it does not have (`RowView`)."""
+    """Build the view of a row result (`RowView`): without the fields that it does not have."""
     return {name: value for name, value in result.items() if value is not None}
+
+
+def build_accepted_result(
+    row: SourceRow, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
+) -> RowResult:
+    """Build the result of an accepted row."""
+    result: RowResult = {
+        "row": row.number,
+        "source_ref": row.reference,
+        "outcome": outcome.value,
+    }
+    if entry_id is not None:
+        result["entry_id"] = str(entry_id)
+    return result if version is None else result | {"version": version}
+
+
+def build_refused_result(row: SourceRow, refusal: RegistryError) -> RowResult:
+    """Build the result of a refused row."""
+    errors = build_faults(refusal, row.find_heading, max_faults=MAX_ROW_FAULTS)
+    result: RowResult = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
+    if all(item.pointer != "/source_ref" for item in refusal.faults):  # shown or not
+        result["source_ref"] = row.reference
+    return result | {"code": refusal.problem_code, "errors": errors}
+
+
+def build_faults(
+    refusal: RegistryError, find_heading: HeadingLookup, *, max_faults: int
+) -> list[dict[str, Any]]:
+    """List the faults of a refusal, or the refusal itself if it names no place.
+
+    Of more than `max_faults` faults the last one says how many are left out.
+    """
+    faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.problem_code, refusal.detail),)
+    if len(faults) <= max_faults:
+        return [_build_fault(item, find_heading(item.pointer)) for item in faults]
+    listed = [_build_fault(item, find_heading(item.pointer)) for item in faults[: max_faults - 1]]
+    return [*listed, _build_fault(_build_more_faults(len(faults) - len(listed)), None)]
+
+
+def _build_fault(fault: Fault, column: str | None) -> dict[str, Any]:
+    return {
+        "pointer": fault.pointer,
+        "column": column,
+        "code": fault.code,
+        "sentence": fault.sentence.zh,
+        "sentence_en": fault.sentence.en,
+    }
+
+
+def _build_more_faults(count: int) -> Fault:
+    # At least: reading may have ended early (`mapping/table.py`).
+    sentence = Sentence(
+        f"At least {count} more faults are not listed; mend these first",
+        f"另有至少 {count} 处问题未列出，请先修改以上各项",
+    )
+    return Fault("", ProblemCode.more_faults, sentence)
+
+
+def build_problem(refusal: RegistryError) -> dict[str, Any]:
+    """Build the stored reason why a file is refused as a whole (`ProblemView`)."""
+    errors = build_faults(refusal, lambda _: None, max_faults=MAX_FILE_FAULTS)
+    detail = refusal.faults[0].sentence if refusal.faults else refusal.detail
+    return {
+        "code": refusal.problem_code,
+        "detail": detail.zh,
+        "detail_en": detail.en,
+        "errors": errors,
+    }

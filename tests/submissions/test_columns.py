@@ -14,12 +14,9 @@ from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.exports.snapshot import CSV_COLUMNS
 from app.rules.law import Catalogue
-from app.submissions.formats.byte_source import ByteSource
+from app.submissions.formats.byte_source import ByteSource, detect_encoding
 from app.submissions.formats.cells import Cell, CellError
-from app.submissions.formats.detect import detect_encoding
 from app.submissions.formats.own_export import is_trailer_record
-from app.submissions.formats.source_file import SourceFile
-from app.submissions.formats.source_file import SourceRow as SentRow
 from app.submissions.mapping import values
 from app.submissions.mapping.columns import COLUMNS
 from app.submissions.mapping.exchange_fields import FIELDS
@@ -30,6 +27,8 @@ from app.submissions.mapping.header import (
     is_header,
 )
 from app.submissions.mapping.row_builder import MappedRow
+from app.submissions.mapping.source_file import SourceFile
+from app.submissions.mapping.source_file import SourceRow as SentRow
 from app.submissions.mapping.table import Table
 from app.submissions.mapping.values import OPEN_ENDED, UnreadableCell
 from tests.support import numbers, request_bodies

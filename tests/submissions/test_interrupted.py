@@ -30,11 +30,11 @@ from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
-from app.submissions.processing import full_replace, queue, reversal, row_by_row
+from app.submissions.processing import list_comparison, queue, reversal, row_by_row
 from app.submissions.processing.job import Progress, SubmissionJob
 from app.submissions.schemas import State
 from app.submissions.service import SubmissionOptions
-from app.submissions.store import SubmissionRow
+from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 from tests.support import submission_files
 from tests.support.processes import build_push_today, create_key, serve_registry
@@ -310,7 +310,7 @@ def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
         (row_by_row, "FIRST_STEP_ROWS"),
         (row_by_row, "MAX_STEP_ROWS"),
         (row_by_row, "STAGED_STEP_ROWS"),
-        (full_replace, "STEP_ROWS"),
+        (list_comparison, "STEP_ROWS"),
         (reversal, "ENTRIES_PER_STEP"),
     ):
         monkeypatch.setattr(module, name, STEP)

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 from app.db.tables import Entry, Submission, SubmissionPart
 from app.demo.synthetic import build_uscc
 from app.registry import Registry
-from app.submissions import store
-from app.submissions.store import SubmissionRow
+from app.submissions.store import submissions
+from app.submissions.store.submissions import SubmissionRow
 from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
 from tests.support.processes import ServerProcess, build_push_today
 
@@ -97,7 +97,7 @@ def read_peak_memory(pid: int) -> int:
 def read_stored_submission(registry: Registry, submission_id: str | UUID) -> SubmissionRow:
     """Read the state of a submission from the database, which wakes no worker."""
     with registry.database.reading() as connection:
-        row = store.get_submission(connection, UUID(str(submission_id)))
+        row = submissions.get_submission(connection, UUID(str(submission_id)))
     assert row is not None
     return row
 
@@ -105,7 +105,7 @@ def read_stored_submission(registry: Registry, submission_id: str | UUID) -> Sub
 def read_newest_submission(registry: Registry) -> SubmissionRow | None:
     """Read the newest submission."""
     with registry.database.reading() as connection:
-        rows = store.read_page(connection, before=None, limit=1, department=None, state=None)
+        rows = submissions.read_page(connection, before=None, limit=1, department=None, state=None)
     return rows[0] if rows else None
 
 

@@ -19,11 +19,11 @@ from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Senten
 from app.jobs.queue import Cancelled
 from app.registry import Registry
 from app.rules.law import Catalogue
-from app.submissions import store
-from app.submissions.formats.source_file import SourceFile, SourceRow
-from app.submissions.processing import row_results
+from app.submissions import views
+from app.submissions.mapping.source_file import SourceFile, SourceRow
 from app.submissions.schemas import Mode, RowOutcome, RowResult, State
-from app.submissions.store import SubmissionRow
+from app.submissions.store import jobs, submissions
+from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import read_parts
 
 log = logging.getLogger("redblack.submissions")
@@ -60,7 +60,7 @@ class SubmissionJob:
         registry, row = self.registry, self.row
         with registry.database.reading() as connection:
             catalogue = read_current_catalogue(registry, connection)
-            batches, last_row = store.find_last_batch(connection, row.id)
+            batches, last_row = submissions.find_last_batch(connection, row.id)
         self.progress = Progress(batches, last_row, row.rows_read)
         self.file = replace(open_source_file(registry, row, catalogue), on_wait=self.renew_lease)
 
@@ -109,9 +109,7 @@ class SubmissionJob:
         """Compute the results of rows without recording them."""
         submission = self.row
         pushes = [
-            row_results.build_push(
-                row, list_type=submission.list_type, department=submission.department
-            )
+            row.build_push(list_type=submission.list_type, department=submission.department)
             for row in rows
         ]
         return prepare_proposals(self.registry, submission.caller, pushes)
@@ -121,12 +119,12 @@ class SubmissionJob:
     ) -> RowResult:
         """Build the result of a row; the id of an entry that is not recorded yet is left out."""
         if isinstance(outcome, RegistryError):
-            return row_results.build_refused_result(row, outcome)
+            return views.build_refused_result(row, outcome)
         if not is_recorded and not outcome.replayed:
             self._provisional_ids.add(outcome.entry_id)
         shown_entry_id = None if outcome.entry_id in self._provisional_ids else outcome.entry_id
         row_outcome = RowOutcome.replayed if outcome.replayed else RowOutcome.accepted
-        return row_results.build_accepted_result(row, row_outcome, shown_entry_id)
+        return views.build_accepted_result(row, row_outcome, shown_entry_id)
 
     def require_declared_count(self, rows_read: int) -> None:
         """Refuse a file with another number of rows than its sender declared.
@@ -175,7 +173,7 @@ class SubmissionJob:
         self.record_step(
             connection, increments=count_outcomes(results), rows_read=progress.rows_read, **values
         )
-        store.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
+        submissions.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
 
     def set_progress(self, results: Sequence[RowResult]) -> None:
         """Write down answers that record nothing, in a transaction of their own."""
@@ -202,7 +200,9 @@ class SubmissionJob:
         }
         if self.file.format is not None:
             progress_values["format"] = self.file.format.value
-        store.record_step(connection, self.row.id, self.row.worker, **(progress_values | values))
+        submissions.record_step(
+            connection, self.row.id, self.row.worker, **(progress_values | values)
+        )
         self._renewed_at = time.monotonic()
 
     def renew_lease(self) -> None:
@@ -216,12 +216,12 @@ class SubmissionJob:
     def release_lease(self) -> None:
         """Release the lease, so that another worker can continue."""
         row = self.row
-        self.registry.write(lambda connection: store.release_lease(connection, row.id, row.worker))
+        self.registry.write(lambda connection: jobs.release_lease(connection, row.id, row.worker))
 
     def restart(self, connection: Connection) -> Progress:
         """Take back every answer that was given, none of which recorded anything."""
-        self.record_step(connection, **dict.fromkeys(store.COUNTER_COLUMNS, 0), rows_read=0)
-        store.delete_batches(connection, self.row.id)
+        self.record_step(connection, **dict.fromkeys(submissions.COUNTER_COLUMNS, 0), rows_read=0)
+        submissions.delete_batches(connection, self.row.id)
         return Progress()
 
     def write_final_state(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
@@ -252,7 +252,7 @@ class SubmissionJob:
     ) -> None:
         """Record the final state in a transaction of its own."""
         if problem is not None:
-            values["problem"] = row_results.build_problem(problem)
+            values["problem"] = views.build_problem(problem)
         self.registry.write(lambda connection: self.write_final_state(connection, state, **values))
 
 
@@ -269,7 +269,7 @@ def open_source_file(registry: Registry, row: SubmissionRow, catalogue: Catalogu
 def count_outcomes(results: Sequence[RowResult]) -> dict[str, int]:
     """Count rows by outcome."""
     outcomes = [result["outcome"] for result in results]
-    return {name: outcomes.count(name) for name in store.COUNTER_COLUMNS}
+    return {name: outcomes.count(name) for name in submissions.COUNTER_COLUMNS}
 
 
 def _split_in_parts(max_rows: int) -> Sentence:

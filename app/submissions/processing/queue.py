@@ -1,15 +1,18 @@
 """Submissions as background jobs: large files wait under a lease for a worker process."""
 
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
+from app.audit import service as audit
+from app.audit.actions import AuditAction
 from app.db.engines import Connection
 from app.jobs.queue import Cancelled
 from app.jobs.worker import defer_signals
 from app.registry import Registry
-from app.submissions import service, store
 from app.submissions.processing import row_by_row
-from app.submissions.store import SubmissionRow
+from app.submissions.store import jobs, submissions
+from app.submissions.store.submissions import SubmissionRow
 
 ABANDONED_UPLOAD_HOURS = 24
 
@@ -21,7 +24,7 @@ class SubmissionQueue:
 
     def is_waiting(self, connection: Connection, now: datetime) -> bool:
         """Return True if a submission waits for a worker."""
-        return store.has_waiting(connection, now)
+        return jobs.has_waiting(connection, now)
 
     def run_next(self, registry: Registry, worker: str) -> bool:
         """Process the submission that has waited longest; return False if none waits.
@@ -39,17 +42,17 @@ class SubmissionQueue:
         """Expire pending approvals, and delete abandoned uploads and files past their term."""
         now = registry.clock.now()
         with registry.database.reading() as connection:
-            abandoned = store.find_abandoned(
+            abandoned = jobs.find_abandoned(
                 connection, now - timedelta(hours=ABANDONED_UPLOAD_HOURS)
             )
-            expired = store.find_expired_files(
+            expired = jobs.find_expired_files(
                 connection, now - timedelta(days=registry.settings.submission_keep_days)
             )
-        service.expire_pending_approvals(registry)
+        expire_pending_approvals(registry)
         for submission_id in abandoned:
-            registry.write(lambda connection: store.delete_submission(connection, submission_id))  # noqa: B023
+            registry.write(partial(submissions.delete_submission, submission_id=submission_id))
         for submission_id in expired:
-            registry.write(lambda connection: store.delete_parts(connection, [submission_id]))  # noqa: B023
+            registry.write(partial(submissions.delete_parts, submission_ids=[submission_id]))
 
 
 def claim_submission(
@@ -59,7 +62,7 @@ def claim_submission(
     now = registry.clock.now()
     until = now + timedelta(seconds=registry.settings.submission_lease_seconds)
     return registry.write(
-        lambda connection: store.claim_submission(connection, worker, now, until, submission_id)
+        lambda connection: jobs.claim_submission(connection, worker, now, until, submission_id)
     )
 
 
@@ -73,6 +76,29 @@ def process_submission(registry: Registry, row: SubmissionRow) -> None:
         try:
             row_by_row.process(registry, row, stopping)
         except Cancelled:
-            registry.write(lambda connection: store.release_lease(connection, row.id, row.worker))
+            registry.write(lambda connection: jobs.release_lease(connection, row.id, row.worker))
     if stopping.is_set():
         raise KeyboardInterrupt
+
+
+def expire_pending_approvals(registry: Registry) -> None:
+    """Expire full lists that were not approved in time, and record it."""
+    now = registry.clock.now()
+    with registry.database.reading() as connection:
+        if not jobs.has_expired_approval(connection, now):
+            return
+
+    def work(connection: Connection) -> None:
+        for row in jobs.expire_approvals(connection, now):
+            record = audit.build_record(
+                row.caller,
+                now,
+                AuditAction.submission_lapsed,
+                "done",
+                row.id,
+                list_type=row.list_type,
+                mode=row.mode,
+            )
+            audit.record_changes(connection, [record])
+
+    registry.write(work)

@@ -26,10 +26,10 @@ from app.entries.service import (
 )
 from app.errors import BuiltUpon
 from app.rules.transitions import Action
-from app.submissions import store
 from app.submissions.processing.job import SubmissionJob
 from app.submissions.schemas import RowOutcome, RowResult, State
-from app.submissions.store import SubmissionRow
+from app.submissions.store import listed_entries, submissions
+from app.submissions.store.submissions import SubmissionRow
 
 ENTRIES_PER_STEP = 25
 RECORDED_OUTCOMES = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
@@ -42,11 +42,13 @@ def require_no_later_changes(connection: Connection, row: SubmissionRow) -> int:
         BuiltUpon: some of the entries have a later version, but one that takes them back.
     """
     count = later_count = 0
-    for batch in store.read_all_batches_in(connection, row.id):
+    for batch in submissions.read_all_batches_in(connection, row.id):
         version_by_entry = _read_recorded_versions(batch.results)
         count += len(version_by_entry)
         later_count += len(
-            store.find_built_upon(connection, version_by_entry, _build_reversal_digest(row))
+            listed_entries.find_built_upon(
+                connection, version_by_entry, _build_reversal_digest(row)
+            )
         )
     if later_count:
         raise BuiltUpon(entries=later_count)
@@ -62,7 +64,7 @@ def reverse_submission_entries(job: SubmissionJob) -> None:
     registry = job.registry
     record_status_changes_until_today(registry)
     skipped_count = 0
-    for batch in store.read_all_batches(registry, job.row.id):
+    for batch in submissions.read_all_batches(registry, job.row.id):
         effective_results = [result for result in batch.results if _is_recorded(result)]
         for start in range(0, len(effective_results), ENTRIES_PER_STEP):
             job.raise_if_cancelled()
@@ -102,7 +104,7 @@ def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[
         reversed_count += 1
         if outcome_by_entry[entry_id] is RowOutcome.accepted:
             source_ref_by_entry[entry_id] = row.source_ref
-    store.release_references(connection, source_ref_by_entry)
+    listed_entries.release_references(connection, source_ref_by_entry)
     extra_values = {"attempts": 0} if reversed_count else {}
     job.record_step(connection, increments={"reversed": reversed_count}, **extra_values)
     return skipped_count

@@ -35,11 +35,11 @@ from app.http.context import set_request_id
 from app.jobs.queue import Cancelled, LeaseLost
 from app.registry import Registry
 from app.subjects.service import lock_subjects
-from app.submissions.formats.source_file import SourceRow
-from app.submissions.processing import full_replace, reversal, row_results
+from app.submissions.mapping.source_file import SourceRow
+from app.submissions.processing import full_replace, reversal
 from app.submissions.processing.job import Progress, RowRecording, SubmissionJob
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, RowResult, State
-from app.submissions.store import SubmissionRow
+from app.submissions.store.submissions import SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
@@ -253,7 +253,7 @@ def _stage_rows(job: SubmissionJob) -> StagedRows | None:
         if stop_on_error and not all_valid:
             return None
         if is_atomic and all_valid and not submission.dry_run:
-            staged.rows += map(row_results.remove_content, rows)
+            staged.rows += (row.without_content() for row in rows)
             staged.proposals += proposals
     if is_atomic:
         job.require_declared_count(job.progress.rows_read)

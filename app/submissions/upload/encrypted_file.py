@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.errors import BodyTooLarge
 from app.registry import Registry
-from app.submissions import store
+from app.submissions.store import submissions
 
 PART_BYTES = 1024 * 1024
 DIGEST = re.compile(r"(?:^|,)\s*sha-256(?=[\s=;,]|$)([^;,]*)", re.IGNORECASE)
@@ -55,7 +55,7 @@ class EncryptedUpload:
             part, bound_to=_format_part_place(self._id, number)
         )
         self._registry.write(
-            lambda connection: store.add_part(connection, self._id, number, sealed)
+            lambda connection: submissions.add_part(connection, self._id, number, sealed)
         )
 
 
@@ -68,7 +68,7 @@ def read_parts(registry: Registry, submission_id: UUID) -> Iterator[bytes]:
     number = 0
     while True:
         with registry.database.reading() as connection:
-            sealed = store.read_part(connection, submission_id, number)
+            sealed = submissions.read_part(connection, submission_id, number)
         if sealed is None:
             return
         yield registry.secrets.open_content(

@@ -6,11 +6,11 @@ from typing import Any
 from app.catalogue.queries import read_current_catalogue
 from app.errors import Sentence, SubmissionUnderWay
 from app.registry import Registry
-from app.submissions import store
-from app.submissions.formats.source_file import SourceFile
+from app.submissions.mapping.source_file import SourceFile
 from app.submissions.processing.job import open_source_file
 from app.submissions.schemas import FileFormat, RowOutcome
-from app.submissions.store import SubmissionRow
+from app.submissions.store import submissions
+from app.submissions.store.submissions import SubmissionRow
 from app.submissions.workbooks.refused_sheet import RefusedRow, build_refused_rows_workbook
 
 TABLE_FORMATS = frozenset({FileFormat.csv, FileFormat.xlsx})
@@ -23,7 +23,7 @@ def build_workbook(registry: Registry, row: SubmissionRow) -> bytes:
         SubmissionUnderWay: the file is no table, is not processed yet, or is no longer stored.
     """
     with registry.database.reading() as connection:
-        is_file_kept = store.read_part(connection, row.id, 0) is not None
+        is_file_kept = submissions.read_part(connection, row.id, 0) is not None
         catalogue = read_current_catalogue(registry, connection)
     if row.format not in TABLE_FORMATS or row.finished_at is None or not is_file_kept:
         raise SubmissionUnderWay(NO_REFUSED_ROWS_WORKBOOK, state=row.state)
@@ -44,7 +44,7 @@ def _iterate_refused_rows(
 ) -> Iterator[RefusedRow]:
     refused_results = (
         result
-        for batch in store.read_all_batches(registry, row.id, refused_only=True)
+        for batch in submissions.read_all_batches(registry, row.id, refused_only=True)
         for result in batch.results
         if result["outcome"] == RowOutcome.refused
     )

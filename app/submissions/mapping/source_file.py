@@ -3,17 +3,24 @@
 A row that cannot be read is yielded with its faults; the rows behind it are still read.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from cachetools import LRUCache
+from pydantic import ValidationError
 
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
+from app.http.validation import convert_validation_errors
 from app.rules.law import Catalogue
-from app.submissions.formats import detect, own_export
-from app.submissions.formats.byte_source import ByteSource, ChunkReader
+from app.submissions.formats import own_export
+from app.submissions.formats.byte_source import (
+    ByteSource,
+    ChunkReader,
+    detect_encoding,
+    detect_format,
+)
 from app.submissions.formats.cells import HEADER_SEARCH_ROWS, Cell
 from app.submissions.formats.csv_records import read_csv_records
 from app.submissions.formats.json_document import read_json_items
@@ -24,6 +31,7 @@ from app.submissions.mapping.header import is_header
 from app.submissions.mapping.table import Table
 from app.submissions.schemas import FileFormat
 
+MAX_REFERENCE_LENGTH = 80
 MAX_CACHED_KEY_SETS = 20
 """Number of different key sets of one file whose tables are cached."""
 
@@ -44,6 +52,49 @@ class SourceRow(NamedTuple):
     faults: tuple[Fault, ...] = ()
     cells: tuple[Cell, ...] = ()
     find_heading: Callable[[str], str | None] = lambda _: None
+
+    @property
+    def reference(self) -> str | None:
+        """The `source_ref` of the row; None if it is no text of a permitted length."""
+        value = self.body.get("source_ref") if isinstance(self.body, dict) else None
+        if not isinstance(value, str) or len(value) > MAX_REFERENCE_LENGTH:
+            return None
+        return value.strip()
+
+    def without_content(self) -> "SourceRow":
+        """Return the row with no more than its result needs, because many are kept in memory."""
+        return self._replace(body={"source_ref": self.reference}, cells=())
+
+    def build_push(
+        self, *, list_type: str | None, department: str | None
+    ) -> EntryPush | InvalidPayload:
+        """Build the push of the row for the list and department of a submission, or its faults."""
+        if not isinstance(self.body, dict):
+            return InvalidPayload(faults=self.faults)
+        body, faults = dict(self.body), [*self.faults]
+        for name, expected in (("list_type", list_type), ("department", department)):
+            if expected is not None and body.setdefault(name, expected) != expected:
+                faults.append(
+                    Fault(f"/{name}", ProblemCode(f"{name}_differs"), DIFFERENCE_SENTENCES[name])
+                )
+        try:
+            push = EntryPush.model_validate(body)
+        except ValidationError as error:
+            invalid = convert_validation_errors(
+                {**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)
+            )
+            faults += [item for item in invalid.faults if not _is_reported(item, self.faults)]
+            return InvalidPayload(faults=faults)
+        return InvalidPayload(faults=faults) if faults else push
+
+
+def _is_reported(fault: Fault, reported: Sequence[Fault]) -> bool:
+    # A cell that could not be converted was left out, so its field is reported as missing too.
+    return any(
+        fault.pointer == item.pointer or item.pointer.startswith(f"{fault.pointer}/")
+        for item in reported
+        if item.pointer
+    )
 
 
 @dataclass(slots=True)
@@ -79,7 +130,7 @@ class SourceFile:
             InvalidPayload: the file cannot be read, or cannot be read any further.
         """
         self._source.bytes_read, self.table = 0, None
-        self.format = detect.detect_format(self._source.first_chunk)
+        self.format = detect_format(self._source.first_chunk)
         row = None
         for row in self._read_rows_of_format(self.format):
             yield row
@@ -94,7 +145,7 @@ class SourceFile:
                 return map(self._build_json_row, read_json_items(self._source))
             case FileFormat.csv:
                 if self._encoding is None:
-                    self._encoding = detect.detect_encoding(self._source)
+                    self._encoding = detect_encoding(self._source)
                 return self._read_table_rows(read_csv_records(self._source, self._encoding))
             case FileFormat.xlsx:
                 return self._read_table_rows(
@@ -181,3 +232,11 @@ TOO_MANY_CELLS = Fault(
         "该行单元格多于表头列数，请检查是否有多余的逗号或错位",
     ),
 )
+DIFFERENCE_SENTENCES = {
+    "list_type": Sentence(
+        "The row names another list type than the submission", "该行的名单类型与本批次不一致"
+    ),
+    "department": Sentence(
+        "The row names another department than the submission", "该行的认定部门与本批次不一致"
+    ),
+}

@@ -1,0 +1,1 @@
+"""SQL of submissions: files, their lease, and the result of every row."""
