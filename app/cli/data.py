@@ -12,9 +12,7 @@ from app.exports.schemas import ExportFormat, ExportScope
 from app.rules.law import ListKind
 from app.rules.permissions import COMMAND_LINE_CALLER, Role
 from app.rules.status import Status
-from app.submissions.schemas import CommitRule, Mode, OnError
-
-MAX_ROWS = 2_147_483_647  # what the database counts to
+from app.submissions.schemas import MAX_ROWS, CommitRule, Mode, OnError, SubmissionOptions
 
 demo = typer.Typer(help="Synthetic data to try things on.", no_args_is_help=True)
 commands = typer.Typer()
@@ -110,7 +108,6 @@ def import_file(
     """Record a file on this machine; 1: refused as a whole, 3: some rows refused, 4: held."""
     from app.catalogue.queries import require_department_code
     from app.submissions.local_import import get_exit_code, import_local_file, write_results
-    from app.submissions.service import SubmissionOptions
 
     registry = opening.open_registry()
     options = SubmissionOptions(

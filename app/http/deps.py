@@ -6,6 +6,7 @@ from typing import Annotated, Any, Protocol
 
 from fastapi import Depends, Request, Security
 from fastapi.dependencies.utils import get_flat_params
+from fastapi.params import Param
 from fastapi.params import Query as QueryParameter
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
@@ -99,6 +100,7 @@ def _refuse_unknown_parameters(request: Request) -> None:
         parameter.alias
         for parameter in get_flat_params(route.dependant)
         if isinstance(parameter.field_info, QueryParameter)
+        or not isinstance(parameter.field_info, Param)  # a field of a model of query parameters
     }
     if unknown := sorted(set(request.query_params) - known):
         raise InvalidPayload(

@@ -15,8 +15,7 @@ from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import queries, service
 from app.submissions.processing.queue import claim_submission, process_submission
-from app.submissions.schemas import RowOutcome, RowResult, State
-from app.submissions.service import SubmissionOptions
+from app.submissions.schemas import RowOutcome, RowResult, State, SubmissionOptions
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload

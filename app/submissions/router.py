@@ -12,15 +12,13 @@ from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, Sentence
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
-from app.http.schemas import Line
 from app.http.streaming import Stream
 from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.submissions import queries, schemas, service, views
 from app.submissions.processing.row_by_row import process
-from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
-from app.submissions.service import SubmissionOptions
+from app.submissions.schemas import RowOutcome, State, SubmissionOptions
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
@@ -38,8 +36,6 @@ NDJSON_MEDIA_TYPE = "application/x-ndjson"
 RETRY_AFTER_SECONDS = 1
 MAX_ROWS_AT_ONCE = 2_000  # short rows are many, and a request is not the place to work them all off
 MAX_INLINE_ROWS = 3_000  # more answers than that are streamed
-MAX_ROWS = 2_147_483_647
-"""The largest number that the database can count to."""
 STEP_PROBLEMS = problems(errors.SubmissionNotFound, errors.SubmissionUnderWay, errors.Busy)
 
 P = ParamSpec("P")
@@ -93,20 +89,7 @@ async def submit_file(
     caller: SubmissionWriter,
     registry: RegistryDep,
     response: Response,
-    list_type: CodeParameter = None,
-    department: CodeParameter = None,
-    dry_run: Annotated[  # noqa: FBT002 - by name in the query
-        bool, Query(description="Judge every row, record none")
-    ] = False,
-    on_error: OnError = OnError.continue_,
-    commit: CommitRule = CommitRule.valid_rows,
-    mode: Annotated[
-        Mode, Query(description="`replace`: the file is the whole list; what it lacks leaves it")
-    ] = Mode.append,
-    reason: Annotated[Line | None, Query(description="Why entries leave a replaced list")] = None,
-    rows: Annotated[
-        int | None, Query(ge=0, le=MAX_ROWS, description="How many rows the file holds")
-    ] = None,
+    options: Annotated[SubmissionOptions, Query()],
 ) -> schemas.SubmissionView:
     """Send a file: NDJSON, a JSON array, CSV (UTF-8 or GB 18030) or XLSX; every row is answered.
 
@@ -114,16 +97,6 @@ async def submit_file(
     off in the background.
     The same file may be sent again: rows that are recorded already are `replayed`.
     """
-    options = SubmissionOptions(
-        list_type=list_type,
-        department=department,
-        dry_run=dry_run,
-        on_error=on_error,
-        commit_rule=commit,
-        mode=mode,
-        reason=reason,
-        declared_rows=rows,
-    )
     submission_id = await _run_in_write_slot(
         request, service.begin_upload, registry, caller, options
     )

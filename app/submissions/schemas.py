@@ -2,12 +2,16 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.http.schemas import Line, Model, SparseView, View
+
+MAX_ROWS = 2_147_483_647
+"""The largest number of rows that the database can store."""
+OptionCode = Annotated[str | None, Field(max_length=80)]
 
 
 class State(StrEnum):
@@ -47,6 +51,30 @@ class CommitRule(StrEnum):
 
     valid_rows = "valid_rows"
     all_or_nothing = "all_or_nothing"
+
+
+class SubmissionOptions(BaseModel):
+    """The options of a submission: parameters of the route, columns of the table.
+
+    An option keeps its name from the request to the table; `commit` and `rows` have longer names
+    behind the request, because a column may not be named so.
+    """
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
+
+    list_type: OptionCode = None
+    department: OptionCode = None
+    dry_run: bool = Field(default=False, description="Judge every row, record none")
+    on_error: OnError = OnError.continue_
+    commit_rule: CommitRule = Field(default=CommitRule.valid_rows, alias="commit")
+    mode: Mode = Field(
+        default=Mode.append,
+        description="`replace`: the file is the whole list; what it lacks leaves it",
+    )
+    reason: Line | None = Field(default=None, description="Why entries leave a replaced list")
+    declared_rows: int | None = Field(
+        default=None, alias="rows", ge=0, le=MAX_ROWS, description="How many rows the file holds"
+    )
 
 
 class FileFormat(StrEnum):

@@ -1,7 +1,5 @@
 """Beginning a submission, letting a held one go ahead, and having one taken back."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -33,31 +31,16 @@ from app.submissions.processing.reversal import require_no_later_changes
 from app.submissions.queries import UNKNOWN_LIST_TYPE, require_visible
 from app.submissions.schemas import (
     Approval,
-    CommitRule,
     Mode,
-    OnError,
     Reversal,
     State,
+    SubmissionOptions,
 )
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 
 MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubmissionOptions:
-    """The options of a submission."""
-
-    list_type: str | None = None
-    department: str | None = None
-    dry_run: bool = False
-    on_error: OnError = OnError.continue_
-    commit_rule: CommitRule = CommitRule.valid_rows
-    mode: Mode = Mode.append
-    reason: str | None = None
-    declared_rows: int | None = None
 
 
 def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions) -> UUID:
@@ -84,14 +67,8 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
     values = {
         "id": submission_id,
         "state": State.receiving.value,
+        **options.model_dump(mode="json"),
         "department": department,
-        "list_type": options.list_type,
-        "mode": options.mode.value,
-        "dry_run": options.dry_run,
-        "on_error": options.on_error.value,
-        "commit_rule": options.commit_rule.value,
-        "reason": options.reason,
-        "declared_rows": options.declared_rows,
         "bytes": 0,
         "actor_id": caller.id,
         "actor_name": caller.name,
@@ -119,7 +96,7 @@ def _determine_department(caller: Caller, requested: str | None) -> str | None:
 def _find_option_faults(options: SubmissionOptions, department: str | None) -> list[Fault]:
     if options.mode is not Mode.full_replace:
         return []
-    required: Mapping[str, Any] = {
+    required = {
         "list_type": options.list_type,
         "department": department,
         "reason": options.reason,

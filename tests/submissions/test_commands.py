@@ -17,8 +17,7 @@ from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
-from app.submissions.schemas import State
-from app.submissions.service import SubmissionOptions
+from app.submissions.schemas import State, SubmissionOptions
 from app.submissions.upload.encrypted_file import EncryptedUpload
 from tests.conftest import DATABASES
 from tests.support import submission_files

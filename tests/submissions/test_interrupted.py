@@ -32,8 +32,7 @@ from app.settings import Settings
 from app.submissions import service
 from app.submissions.processing import list_comparison, queue, reversal, row_by_row
 from app.submissions.processing.job import Progress, SubmissionJob
-from app.submissions.schemas import State
-from app.submissions.service import SubmissionOptions
+from app.submissions.schemas import State, SubmissionOptions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 from tests.support import submission_files

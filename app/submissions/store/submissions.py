@@ -12,7 +12,7 @@ from app.db.tables import Submission, SubmissionBatch, SubmissionPart
 from app.jobs.queue import LeaseLost
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
-from app.submissions.schemas import Mode, RowResult, State
+from app.submissions.schemas import Mode, RowResult, State, SubmissionOptions
 
 WORKABLE_STATES = (State.queued, State.running, State.reversing)
 COUNTER_COLUMNS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
@@ -100,17 +100,7 @@ def add_submission(connection: Connection, values: Mapping[str, Any]) -> None:
 
 def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
     """An unfinished submission of the same file, for the same purpose, by the same department."""
-    compared_columns = (
-        "actor_department",
-        "department",
-        "list_type",
-        "mode",
-        "dry_run",
-        "on_error",
-        "commit_rule",
-        "reason",
-        "declared_rows",
-    )
+    compared_columns = ("actor_department", *SubmissionOptions.model_fields)
     return connection.scalar(
         select(Submission.id)
         .where(
