@@ -1,7 +1,9 @@
 """The HTTP layer of the clients: pauses, and errors that are not repeated."""
 
+import ast
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -110,3 +112,16 @@ def test_headers_carry_the_key_and_the_languages() -> None:
     assert str(received.url) == "https://registry.example/city/v1/changes"
     assert received.json()["authorization"] == "Bearer rbk_x"
     assert received.json()["accept-language"] == "zh"
+
+
+def test_the_clients_import_nothing_else_of_the_application() -> None:
+    files = list(Path(http.__file__).parent.glob("*.py"))
+    assert len(files) > 5
+    for file in files:
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom):
+                assert node.level == 0
+                names = [node.module or ""]
+            for name in names:
+                assert name.split(".")[0] != "app" or name.startswith("app.client."), file

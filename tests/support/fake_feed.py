@@ -1,15 +1,19 @@
 """A registry of three addresses, to test a mirror whose registry misbehaves."""
 
 import hashlib
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import httpx
 import orjson
+
+from app.client.mirror import run_mirror
 
 ADDRESS = "https://registry.example"
 KEY = "rbk_feed"
@@ -20,7 +24,7 @@ ResponseOverride = httpx.Response | Exception | Callable[[httpx.Response], httpx
 
 @dataclass
 class FakeFeed:
-    """Entries and their changes; `instead` is answered first, or changes the true answer."""
+    """Entries and their changes; `overrides` are answered first, or change the true answer."""
 
     entries: dict[str, dict[str, Any]] = field(default_factory=dict)
     changes: list[dict[str, Any]] = field(default_factory=list)
@@ -154,3 +158,25 @@ def serve_feed(feed: FakeFeed) -> Iterator[str]:
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
         thread.join(10)
+
+
+def update_mirror(
+    feed: FakeFeed, file: Path, key: str = KEY, url: str = ADDRESS, **options: Any
+) -> str:
+    """Update the mirror; return its last line."""
+    transport = httpx.MockTransport(feed.handle_request)
+    return list(run_mirror(url, file, key, transport=transport, **options))[-1]
+
+
+def read_entries(file: Path) -> dict[str, Any]:
+    """Read the content of the file without the mirror."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        rows = database.execute("SELECT id, body FROM entries").fetchall()
+    return {name: orjson.loads(body) for name, body in rows}
+
+
+def read_position(file: Path) -> dict[str, Any]:
+    """Read the row with the position and the last proof."""
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        database.row_factory = sqlite3.Row
+        return dict(database.execute("SELECT * FROM position").fetchone())
