@@ -15,7 +15,7 @@ from app.http.middleware import read_header
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.security import store
-from app.security.limits import FailedAttempts
+from app.security.limits import WindowLimiter
 
 MAX_CACHED_KEYS = 10_000
 
@@ -35,7 +35,7 @@ class KeyAuthenticator:
 
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
-        self.attempts = FailedAttempts(registry.settings.attempts_per_minute)
+        self.attempts = WindowLimiter(registry.settings.attempts_per_minute, 60, registry.clock)
         self._cache: TLRUCache[str, CachedCaller] = TLRUCache(
             MAX_CACHED_KEYS, ttu=self._compute_expiry, timer=time.monotonic
         )
@@ -96,7 +96,7 @@ class KeyAuthenticator:
     def refuse_unknown(self, request: Request) -> RegistryError:
         """Count an attempt without a valid key; return the refusal for its response."""
         source = request.client.host if request.client else "unknown"
-        if self.attempts.exceeded(source, self._registry.clock.now()):
+        if not self.attempts.hit(source):
             # Past the limit the count in the ledger stays as it is: a flood must not become writes.
             return TooManyAttempts()
         audit.count_unknown_caller(self._registry, source)

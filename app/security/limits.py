@@ -1,29 +1,42 @@
-"""Limits of what one source or one process may ask: failed attempts, and slots to write."""
+"""Limits of what one source or one process may do: hits in a window of time, slots to write."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
+from threading import Lock
 
+from cachetools import LRUCache
+
+from app.clock import Clock
 from app.errors import Busy
 
+MAX_COUNTED_KEYS = 10_000
 
-class FailedAttempts:
-    """Failed attempts of each source within the present minute, in this process."""
 
-    def __init__(self, limit: int) -> None:
+class WindowLimiter:
+    """A limit of hits by each key, such as a source, in each window of time, in this process.
+
+    Windows begin at multiples of their length: windows of 60 seconds are the minutes of the clock.
+    A flood of keys takes no more memory than `MAX_COUNTED_KEYS`: the key that was quiet for longest
+    is forgotten first, so a key past its limit stays past it while it continues.
+    """
+
+    def __init__(self, limit: int, window_seconds: int, clock: Clock) -> None:
         self._limit = limit
-        self._minute: datetime | None = None
-        self._counts: Counter[str] = Counter()
+        self._window_seconds = window_seconds
+        self._clock = clock
+        self._counts: LRUCache[str, tuple[int, int]] = LRUCache(MAX_COUNTED_KEYS)
+        self._lock = Lock()
 
-    def exceeded(self, source: str, now: datetime) -> bool:
-        """Count one more attempt; return True past the limit."""
-        minute = now.replace(second=0, microsecond=0)
-        if minute != self._minute:
-            self._minute, self._counts = minute, Counter()
-        self._counts[source] += 1
-        return self._counts[source] > self._limit
+    def hit(self, key: str) -> bool:
+        """Count one hit of a key; return False past the limit."""
+        window = int(self._clock.now().timestamp()) // self._window_seconds
+        with self._lock:
+            counted_window, count = self._counts.get(key, (window, 0))
+            # Not equal instead of later: a clock that is set back must not extend a refusal.
+            count = 1 if counted_window != window else count + 1
+            self._counts[key] = window, count
+        return count <= self._limit
 
 
 class WriteLimiter:

@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from app.db.tables import UnknownCaller
 from app.errors import NotReady
 from app.rights.verification_code import ALPHABET, make_code, parse_code
-from app.security.limits import FailedAttempts
+from app.security.limits import WindowLimiter
 from tests.support.own_reports import BUILDER_NAME, build_person_report_body, issue_report
 from tests.support.problems import require_refused
 from tests.support.request_bodies import build_person
@@ -117,7 +117,7 @@ def test_with_a_key_an_unknown_code_is_not_found_either(world: World) -> None:
 
 
 def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: FastAPI) -> None:
-    app.state.authenticator.attempts = FailedAttempts(3)
+    app.state.authenticator.attempts = WindowLimiter(3, 60, world.clock)
     code = issue_report(world)["verification_code"]
     nobody = world.client(None)
     statuses = [nobody.get(path_of(UNKNOWN)).status_code for _ in range(5)]

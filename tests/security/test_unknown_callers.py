@@ -6,13 +6,13 @@ import pytest
 from fastapi import FastAPI
 
 from app.db.tables import UnknownCaller
-from app.security.limits import FailedAttempts
+from app.security.limits import WindowLimiter
 from tests.support.world import World
 
 
 @pytest.fixture(autouse=True)
 def few(world: World, app: FastAPI) -> None:
-    app.state.authenticator.attempts = FailedAttempts(3)
+    app.state.authenticator.attempts = WindowLimiter(3, 60, world.clock)
 
 
 def counted(world: World) -> list[Any]:
