@@ -1,1 +1,1 @@
-"""Exports that prove themselves, and the audit trail."""
+"""Exports with a proof, and the change feed."""

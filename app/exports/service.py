@@ -1,25 +1,24 @@
-"""Starting an export: it is pinned and recorded, and its proof is recorded before it ends."""
+"""Starting an export or a snapshot: both are pinned and recorded.
+
+The proof of an export is recorded before its last line is sent.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 
-import orjson
-
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.calendar.queries import read_current_calendar
-from app.db.counter import find_law_versions_at, read_head
+from app.db.counter import find_law_versions_at
 from app.entries.queries import find_seq_at
 from app.entries.service import record_status_changes_until_today
-from app.errors import Fault, FeedGone, InvalidPayload, ProblemCode, Sentence
+from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.exports import feed, snapshot
+from app.exports.queries import read_feed_state
 from app.exports.schemas import ExportFormat, ExportScope
 from app.exports.snapshot import ExportDigest, SnapshotPin
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Status
-
-SNAPSHOT_PATH = "/v1/changes/snapshot"
 
 
 def start_export(
@@ -39,9 +38,8 @@ def start_export(
         InvalidPayload: the day or instant has not come yet.
     """
     if status in ENDED_STATUSES:
-        scope = (
-            ExportScope.all
-        )  # a filter for ended entries implies scope "all", and the trailer says so
+        # A filter for ended entries implies scope "all", and the trailer shows it.
+        scope = ExportScope.all
     today = registry.clock.today()
     late = on is not None and on > today
     if late or (known_at is not None and known_at > registry.clock.now()):
@@ -56,9 +54,8 @@ def start_export(
         )
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
-        head = read_head(connection)
-        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
-        if known_at is not None:  # what was pinned then, so that the very same export comes out
+        head, today = read_feed_state(registry, connection)
+        if known_at is not None:  # the state of that moment, so that the same export comes out
             catalogue_version, calendar_version = find_law_versions_at(connection, known_at)
             head = head._replace(
                 seq=find_seq_at(connection, known_at),
@@ -105,42 +102,18 @@ def _record_completion(
         yield held
 
 
-def read_changes(
-    registry: Registry, caller: Caller, *, after: int, limit: int, epoch: int | None
-) -> bytes:
-    """A page of the change feed, as JSON (`ChangePage`).
-
-    Raises:
-        FeedGone: the number is of another epoch, of no epoch at all, or too far back.
-    """
-    record_status_changes_until_today(registry)
-    with registry.database.reading() as connection:
-        head = read_head(connection)
-        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
-        too_old = head.seq - after > registry.settings.feed_reach
-        if after > head.seq or too_old or epoch not in {None, head.epoch}:
-            raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT_PATH)
-        calendar = read_current_calendar(registry, connection)
-        page = feed.read_change_page(connection, caller, after, limit, head, today, calendar)
-    audit.record_access(
-        registry, caller, AuditAction.changes_read, after=after, changes=len(page["changes"])
-    )
-    return orjson.dumps(page)
-
-
 def start_snapshot(registry: Registry, caller: Caller) -> tuple[SnapshotPin, Iterator[bytes]]:
-    """The whole of what the feed, folded, shows the caller today, with its proof at the end."""
+    """Pin a snapshot of all entries that the feed shows the caller today, and give its bytes."""
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
-        head = read_head(connection)
-        today = head.current_day or registry.clock.today()  # the day that goes with the numbers
+        head, today = read_feed_state(registry, connection)
     pin = SnapshotPin(
         epoch=head.epoch,
         seq=head.seq,
         on=today,
         catalogue_version=str(head.catalogue_version),
         calendar_version=head.calendar_version,
-        scope=ExportScope.all,  # what the caller may see, no less
+        scope=ExportScope.all,  # everything that the caller may see
         status=None,
         filters={},
         caller=caller,

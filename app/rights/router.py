@@ -7,13 +7,11 @@ from fastapi import APIRouter, Path, Request, Response, status
 from fastapi.responses import HTMLResponse
 
 from app import errors
-from app.audit import service as audit
-from app.audit.actions import AuditAction
 from app.crypto import canonical
 from app.errors import ReportNotFound, TooManyAttempts
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
-from app.rights import page, schemas, service
+from app.rights import page, queries, schemas, service
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
@@ -49,8 +47,7 @@ def issue_own_report(
 )
 def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> Response:
     """A report as it was issued, to the department that issued it and to operators."""
-    report = service.get_issued_report(registry, caller, report_id)
-    audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="json")
+    report = queries.read_issued_report(registry, caller, report_id, "json")
     return _send_as_issued(report, status.HTTP_200_OK)
 
 
@@ -61,8 +58,7 @@ def show_own_report(report_id: UUID, caller: Issuer, registry: RegistryDep) -> R
 )
 def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep) -> HTMLResponse:
     """Show an own report as a page for printing: Chinese with English, self-contained."""
-    report = service.get_issued_report(registry, caller, report_id)
-    audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form="page")
+    report = queries.read_issued_report(registry, caller, report_id, "page")
     printed = page.render_page(report)
     return HTMLResponse(printed.html, headers=printed.headers)
 
@@ -97,7 +93,7 @@ def verify_own_report(
     registry: RegistryDep,
 ) -> schemas.Verification:
     """Verify that a report was issued under a code; any holder of a print may ask."""
-    verification = service.verify_report(registry, verification_code)
+    verification = queries.verify_report(registry, verification_code)
     if verification is None:
         # Counted as an attempt without a key, so that guessing ends; true codes are answered still.
         refusal = request.app.state.authenticator.refuse_unknown(request)

@@ -1,9 +1,7 @@
-"""Issuing a subject's own report, reading it again, and proving a print of it."""
+"""Issuing a subject's own report."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -11,7 +9,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.clock import civil_day
 from app.crypto import fingerprint
-from app.errors import NameMismatch, ReportNotFound, Sentence
+from app.errors import NameMismatch, Sentence
 from app.registry import Registry
 from app.rights import report_texts, store
 from app.rights.report_builder import (
@@ -21,11 +19,10 @@ from app.rights.report_builder import (
     build_queries,
     read_held_data,
 )
-from app.rights.schemas import OwnReportRequest, ReportContent, Verification
-from app.rights.verification_code import make_code, parse_code
+from app.rights.schemas import OwnReportRequest, ReportContent
+from app.rights.verification_code import make_code
 from app.rules.identifiers import Identifier, require_identifier
-from app.rules.law import SubjectKind
-from app.rules.permissions import Caller, Role
+from app.rules.permissions import Caller
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import compute_query_digest
 
@@ -142,59 +139,3 @@ def _build_content(
 
 def _build_bilingual(sentence: Sentence) -> dict[str, str]:
     return {"zh": sentence.zh, "en": sentence.en}
-
-
-def get_issued_report(registry: Registry, caller: Caller, report_id: UUID) -> dict[str, Any]:
-    """A report as it was issued, to the department that issued it and to operators.
-
-    Raises:
-        ReportNotFound: no such report, or another department's.
-    """
-    with registry.database.reading_ledger() as connection:
-        kept = store.get_report(connection, report_id)
-    own = kept is not None and caller.department is not None
-    if kept is None or not (
-        caller.role is Role.operator or (own and kept.department == caller.department)
-    ):
-        raise ReportNotFound
-    report: dict[str, Any] = kept.content
-    if _contains_sealed_entry(registry, report):
-        raise ReportNotFound  # it contains an entry that proved to be on the wrong subject
-    return report
-
-
-def _contains_sealed_entry(registry: Registry, report: Mapping[str, Any]) -> bool:
-    told = {UUID(entry["id"]) for entry in report["entries"]}
-    with registry.database.reading() as connection:
-        return store.has_void_entry(connection, told)
-
-
-def verify_report(registry: Registry, code: str) -> Verification | None:
-    """Find the report of a code as typed from a print; None if there is none.
-
-    Raises:
-        NotReady, SecretKeyMismatch: the registry may answer nothing.
-    """
-    registry.require_ready()
-    read = parse_code(code)
-    if read is None:
-        return None
-    with registry.database.reading_ledger() as connection:
-        kept = store.find_report_by_code(connection, read)
-    if kept is None:
-        return None
-    person = kept.subject_kind == SubjectKind.natural_person
-    return Verification(
-        valid=True,
-        report_id=kept.id,
-        issued_at=kept.issued_at,
-        subject_name=_mask_name(kept.subject_name) if person else kept.subject_name,
-        subject_kind=kept.subject_kind,
-        sha256=kept.sha256,
-        superseded=_contains_sealed_entry(registry, kept.content),
-    )
-
-
-def _mask_name(name: str) -> str:
-    """Return the name of a person as others see it: the first character, then asterisks."""
-    return name[:1].ljust(len(name), "*")

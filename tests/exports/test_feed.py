@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select
 
 from app.db.tables import EntryStatusChange
-from app.exports import feed, service
+from app.exports import feed, queries, service
 from app.registry import Registry
 from tests.support.commands import CommandRunner, build_command_runner
 from tests.support.export_readers import ExportContent, parse_ndjson
@@ -254,17 +254,22 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
 ) -> None:
     ending = world.record(effective_until="2026-11-22")
     page(world, "subscriber")
-    turn = service.record_status_changes_until_today
+    record_until_today = service.record_status_changes_until_today
 
-    def turned_meanwhile(registry: Registry) -> date:
-        day = turn(registry)
+    def record_while_another_node_begins_the_next_day(registry: Registry) -> date:
+        day = record_until_today(registry)
         world.clock.set_day(date(2026, 11, 23))
-        turn(registry)  # on the other node
+        record_until_today(registry)  # on the other node
         world.clock.set_day(TODAY)
         return day
 
     with monkeypatch.context() as patched:
-        patched.setattr(service, "record_status_changes_until_today", turned_meanwhile)
+        for module in (queries, service):
+            patched.setattr(
+                module,
+                "record_status_changes_until_today",
+                record_while_another_node_begins_the_next_day,
+            )
         if path == CHANGES:
             answer_page = page(world, "subscriber")
             after = answer_page["next_after"]
