@@ -1,7 +1,7 @@
 """Routes of disclosure: record publications and withdrawals, list due ones."""
 
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -10,6 +10,7 @@ from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.disclosure import queries, schemas, service
+from app.entries.projections import EntryJson
 from app.entries.queries import read_entry_view
 from app.entries.schemas import EntryView
 from app.http.conditional import IfMatch, read_version, set_version_tag
@@ -50,7 +51,7 @@ def record_publication(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Record that the entry was published on a channel; the day of publication counts."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_publication(registry, caller, entry_id, publication, expected_version)
@@ -70,7 +71,7 @@ def record_withdrawal(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Record that the entry was withdrawn from a channel."""
     expected_version = None if if_match is None else read_version(if_match)
     service.record_withdrawal(registry, caller, entry_id, withdrawal, expected_version)
@@ -137,7 +138,7 @@ def _parse_cursor(cursor: str | None) -> tuple[date, UUID] | None:
 
 def _build_entry_response(
     registry: Registry, caller: Caller, entry_id: UUID, response: Response
-) -> dict[str, Any]:
+) -> EntryJson:
     view = read_entry_view(registry, caller, entry_id, is_own_change=True)
     set_version_tag(response, view)
     return view

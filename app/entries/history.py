@@ -1,8 +1,10 @@
 """The history of an entry: changed fields of each version, causes of status changes."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping
+from typing import Literal
 
+from app.entries.projections import EntryJson
+from app.entries.schemas import FieldChange
 from app.entries.store.rows import StatusChangeRow
 from app.rules.status import Status
 
@@ -20,28 +22,27 @@ def determine_cause(change: StatusChangeRow) -> StatusCause:
     return "black_entry_active" if is_suspension else "no_black_entry_active"
 
 
-def find_field_changes(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def find_field_changes(before: EntryJson | None, after: EntryJson) -> list[FieldChange]:
     """Compare the views of two versions, field by field; the first version has no changes."""
     if before is None:
         return []
     old, new = _flatten(before), _flatten(after)
     return [
-        {"field": name, "old": old.get(name), "new": new.get(name)}
+        FieldChange(field=name, old=old.get(name), new=new.get(name))
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name) and name.split(".")[0] not in IGNORED_FIELDS
     ]
 
 
-def _flatten(value: Any, prefix: str = "") -> dict[str, Any]:  # noqa: ANN401 - any JSON value
+def _flatten(value: object, prefix: str = "") -> dict[str, object]:
+    items: Iterable[tuple[object, object]]
     if isinstance(value, Mapping):
         items = value.items()
     elif isinstance(value, list):
-        items = ((str(position), item) for position, item in enumerate(value))  # type: ignore[assignment]
+        items = enumerate(value)
     else:
         return {prefix: value}
-    flattened: dict[str, Any] = {}
+    flattened: dict[str, object] = {}
     for name, item in items:
         flattened.update(_flatten(item, f"{prefix}.{name}" if prefix else str(name)))
     return flattened

@@ -13,6 +13,7 @@ from app.calendar.queries import read_calendar_at, read_current_calendar
 from app.db.counter import find_law_versions_at
 from app.db.engines import Connection
 from app.entries import history, projections, schemas
+from app.entries.projections import EntryJson
 from app.entries.store import reads, sequence
 from app.entries.store.checked_entries import CheckedEntryRow, read_checked_entries
 from app.entries.store.reads import (
@@ -89,7 +90,7 @@ def read_entry_view(
     known_at: datetime | None = None,
     known_seq: int | None = None,
     is_own_change: bool = False,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Read one entry as a caller may see it, as of a day and a state of the registry.
 
     A department that has just changed an entry (`is_own_change`) sees the result, even where the
@@ -132,7 +133,7 @@ def read_view_page(
     known_at: datetime | None,
     after: UUID | None,
     limit: int,
-) -> tuple[list[dict[str, Any]], bool]:
+) -> tuple[list[EntryJson], bool]:
     """Read a page of entries that the caller sees whole; return also whether there are more."""
     day = on or registry.clock.today()
     with registry.database.reading() as connection:
@@ -167,10 +168,8 @@ def read_history(registry: Registry, caller: Caller, entry_id: UUID) -> schemas.
         calendar = read_current_calendar(registry, connection)
     if not rows or not can_read_fully(caller, rows[-1], today):
         raise errors.EntryNotFound
-    views: list[dict[str, Any]] = [
-        projections.build_entry_view(row, today, calendar) for row in rows
-    ]
-    previous_views: list[dict[str, Any] | None] = [None, *views[:-1]]
+    views = [projections.build_entry_view(row, today, calendar) for row in rows]
+    previous_views: list[EntryJson | None] = [None, *views[:-1]]
     readable_cause_ids = {
         row.id for row in cause_entries.values() if can_read_fully(caller, row, today)
     }
@@ -184,9 +183,7 @@ def read_history(registry: Registry, caller: Caller, entry_id: UUID) -> schemas.
                 action=row.action,
                 actor=row.actor_name,
                 reason=row.change_reason,
-                changes=[
-                    schemas.FieldChange(**change) for change in history.find_field_changes(old, new)
-                ],
+                changes=history.find_field_changes(old, new),
             )
             for row, old, new in zip(rows, previous_views, views, strict=True)
         ],
@@ -226,7 +223,7 @@ def _build_entry_views(
     calendar: Calendar,
     caller: Caller,
     seq: int | None = None,
-) -> list[dict[str, Any]]:
+) -> list[EntryJson]:
     black_subject_ids = {row.subject_id for row in rows if row.kind == ListKind.black}
     listed_entries = reads.read_listed_entries(connection, black_subject_ids, seq)
     return [

@@ -1,6 +1,6 @@
 """Routes of entries: record, read and change them."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response, status
@@ -9,6 +9,7 @@ from app import errors
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.entries import queries, schemas, service
+from app.entries.projections import EntryJson
 from app.http.conditional import IfMatch, read_version, set_version_tag
 from app.http.deps import WRITE_SLOT, RegistryDep, needs
 from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
@@ -61,7 +62,7 @@ CHANGING_PROBLEMS = problems(
 )
 def push_entry(
     push: schemas.EntryPush, caller: EntryWriter, registry: RegistryDep, response: Response
-) -> dict[str, Any]:
+) -> EntryJson:
     """Record a decision: a red or black entry, a licence or a penalty.
 
     Idempotent by (department, source_ref): a repeated body returns 200 with the view of today.
@@ -137,7 +138,7 @@ def show_entry(
         Instant | None, Query(description="Auditors and operators: as known at that instant")
     ] = None,
     known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Show one entry as of today, or as of another day or state of the registry."""
     is_past_view = any(value is not None for value in (on, known_at, known_seq))
     if is_past_view and not caller.has_oversight:
@@ -179,7 +180,7 @@ def correct_entry(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Replace wrong facts; the history keeps the recorded ones."""
     service.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
@@ -198,7 +199,7 @@ def revoke_entry(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Revoke an entry whose decision was revoked, or names the wrong subject."""
     service.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
@@ -217,7 +218,7 @@ def exit_entry(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """End an entry before the end of its term."""
     service.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
@@ -236,7 +237,7 @@ def extend_entry(
     registry: RegistryDep,
     response: Response,
     if_match: IfMatch = None,
-) -> dict[str, Any]:
+) -> EntryJson:
     """Extend a running term by a further decision, once, if the list type allows it."""
     service.extend_term(registry, caller, entry_id, extension, read_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
@@ -244,7 +245,7 @@ def extend_entry(
 
 def build_entry_response(
     registry: Registry, caller: Caller, entry_id: UUID, response: Response
-) -> dict[str, Any]:
+) -> EntryJson:
     """Return the entry to the caller that has just changed it, with its version as `ETag`."""
     view = queries.read_entry_view(registry, caller, entry_id, is_own_change=True)
     set_version_tag(response, view)

@@ -7,14 +7,19 @@ has a number (`app/entries/changes/status_changes.py`).
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Literal, TypedDict
 from uuid import UUID
 
 import orjson
 
-from app.entries.projections import build_auditor_feed_entry, build_public_feed_entry
+from app.entries.projections import (
+    AuditorFeedEntryJson,
+    PublicFeedEntryJson,
+    build_auditor_feed_entry,
+    build_public_feed_entry,
+)
 from app.entries.queries import EntryRow
 from app.exports.snapshot import (
     PAGE_ROWS,
@@ -23,7 +28,6 @@ from app.exports.snapshot import (
     read_pages,
 )
 from app.registry import Registry
-from app.rules.calendar import Calendar
 from app.rules.permissions import Caller, Role
 
 
@@ -34,7 +38,7 @@ class FeedChange(TypedDict):
     recorded_at: datetime
     op: Literal["upsert", "remove"]
     entry_id: UUID
-    entry: Mapping[str, object] | None
+    entry: AuditorFeedEntryJson | PublicFeedEntryJson | None
 
 
 class FeedChangePage(TypedDict):
@@ -50,10 +54,10 @@ class FeedChangePage(TypedDict):
 def stream_snapshot(registry: Registry, pin: SnapshotPin) -> Iterator[bytes]:
     """Stream the entries that the caller may see, one per line by id, then the trailer."""
     digest, tally = hashlib.sha256(), ExportDigest()
-    for rows, calendar in read_pages(registry, pin, PAGE_ROWS, tally):
+    for rows, _ in read_pages(registry, pin, PAGE_ROWS, tally):
         chunk = b"".join(
             orjson.dumps(
-                build_feed_entry(row, pin.caller, pin.on, calendar),
+                build_feed_entry(row, pin.caller, pin.on),
                 option=orjson.OPT_APPEND_NEWLINE,
             )
             for row in rows
@@ -71,9 +75,9 @@ def stream_snapshot(registry: Registry, pin: SnapshotPin) -> Iterator[bytes]:
 
 
 def build_feed_entry(
-    row: EntryRow, caller: Caller, day: date, calendar: Calendar
-) -> Mapping[str, object]:
+    row: EntryRow, caller: Caller, day: date
+) -> AuditorFeedEntryJson | PublicFeedEntryJson:
     """Build an entry for a consumer's copy: whole for auditors, else its public form."""
     if caller.role is Role.auditor:
-        return build_auditor_feed_entry(row, day, calendar)
+        return build_auditor_feed_entry(row, day)
     return build_public_feed_entry(row, day)

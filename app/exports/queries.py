@@ -5,7 +5,6 @@ from typing import NamedTuple
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.calendar.queries import read_current_calendar
 from app.db.counter import Head, read_head
 from app.db.engines import Connection
 from app.entries.queries import find_public_change_seqs, read_changes_after, read_current_entries
@@ -13,7 +12,6 @@ from app.entries.service import record_status_changes_until_today
 from app.errors import FeedGone
 from app.exports.feed import FeedChange, FeedChangePage, build_feed_entry
 from app.registry import Registry
-from app.rules.calendar import Calendar
 from app.rules.permissions import AccessLevel, Caller
 
 SNAPSHOT_PATH = "/v1/changes/snapshot"
@@ -47,8 +45,7 @@ def read_changes(
         too_old = head.seq - after > registry.settings.feed_reach
         if after > head.seq or too_old or epoch not in {None, head.epoch}:
             raise FeedGone(epoch=head.epoch, head_seq=head.seq, snapshot=SNAPSHOT_PATH)
-        calendar = read_current_calendar(registry, connection)
-        page = _read_change_page(connection, caller, after, limit, state, calendar)
+        page = _read_change_page(connection, caller, after, limit, state)
     audit.record_access(
         registry, caller, AuditAction.changes_read, after=after, changes=len(page["changes"])
     )
@@ -61,7 +58,6 @@ def _read_change_page(
     after: int,
     limit: int,
     state: FeedState,
-    calendar: Calendar,
 ) -> FeedChangePage:
     """Read the changes after a number.
 
@@ -87,7 +83,7 @@ def _read_change_page(
                 recorded_at=change.recorded_at,
                 op="upsert" if change.entry_id in visible else "remove",
                 entry_id=change.entry_id,
-                entry=build_feed_entry(rows[change.entry_id], caller, today, calendar)
+                entry=build_feed_entry(rows[change.entry_id], caller, today)
                 if change.entry_id in visible
                 else None,
             )

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from app.calendar.queries import read_calendar_at
-from app.entries.projections import build_exported_entry
+from app.entries.projections import ExportedEntryJson, build_exported_entry
 from app.entries.queries import MAX_ID, MIN_ID, EntryRow, build_snapshot_query, read_snapshot_page
 from app.exports.schemas import ExportFormat, ExportScope
 from app.registry import Registry
@@ -140,7 +140,7 @@ def _build_trailer(pin: SnapshotPin, tally: ExportDigest) -> dict[str, Any]:
 
 def _read_export_pages(
     registry: Registry, pin: SnapshotPin, tally: ExportDigest
-) -> Iterator[Iterable[dict[str, Any]]]:
+) -> Iterator[Iterable[ExportedEntryJson]]:
     for rows, calendar in read_pages(registry, pin, PAGE_ROWS, tally):
         yield (build_exported_entry(row, pin.on, calendar) for row in rows)
 
@@ -242,7 +242,7 @@ CSV_PATHS: Mapping[str, tuple[str, ...]] = {
 CSV_COLUMNS = tuple(CSV_PATHS)
 
 
-def _build_csv_row(entry: Mapping[str, Any]) -> list[str]:
+def _build_csv_row(entry: ExportedEntryJson) -> list[str]:
     told = orjson.loads(orjson.dumps(entry))  # days, instants and ids as JSON writes them
     cells = []
     for path in CSV_PATHS.values():

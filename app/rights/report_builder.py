@@ -12,7 +12,13 @@ from app.clock import civil_day
 from app.db.counter import Head, read_head
 from app.db.engines import Connection
 from app.entries import queries as entries
-from app.entries.projections import build_named_code, build_naming_entry, build_report_entry
+from app.entries.projections import (
+    NamedCodeJson,
+    NamingEntryJson,
+    build_named_code,
+    build_naming_entry,
+    build_report_entry,
+)
 from app.entries.queries import EntryRow, ResponsiblePersonFacts
 from app.registry import Registry
 from app.rights import store
@@ -35,7 +41,7 @@ class HeldData:
     catalogue: Catalogue
     whom: ReportSubject
     entries: list[dict[str, Any]]
-    named_in: list[dict[str, Any]]
+    named_in: list[NamingEntryJson]
     name_keys: frozenset[str]
     """The names that are recorded for the number, also as a responsible person of other entries."""
 
@@ -94,7 +100,7 @@ def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[Responsibl
     ]
 
 
-def build_body_view(catalogue: Catalogue, code: str | None) -> dict[str, Any] | None:
+def build_body_view(catalogue: Catalogue, code: str | None) -> NamedCodeJson | None:
     """A department by code and name; None for the credit office, whose keys name none."""
     return None if code is None else build_named_code(catalogue.departments, code)
 
@@ -121,7 +127,7 @@ class EntryPresenter:
 
     def present_naming_entry(
         self, row: EntryRow, people: list[ResponsiblePersonFacts]
-    ) -> dict[str, Any]:
+    ) -> NamingEntryJson:
         """Build the report of an entry of another subject that names the person (`NamedIn`)."""
         return build_naming_entry(
             row, [person["role"] for person in people], self.day, self.catalogue

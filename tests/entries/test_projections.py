@@ -125,7 +125,7 @@ PROJECTIONS: Mapping[str, Mapping[str, Any]] = {
     "D department": VIEW,
     "S sealed": projections.redact_sealed_view(VIEW),
     "E export": projections.build_exported_entry(ROW, DAY, CALENDAR),
-    "A auditor": projections.build_auditor_feed_entry(ROW, DAY, CALENDAR),
+    "A auditor": projections.build_auditor_feed_entry(ROW, DAY),
     "P subscriber": projections.build_public_feed_entry(ROW, DAY),
     "C officer": projections.build_checked_entry(CHECKED, AccessLevel.full),
     "c summary": projections.build_checked_entry(CHECKED, AccessLevel.summary),
