@@ -39,12 +39,12 @@ from app.entries.store.sequence import (
     read_changes_after,
 )
 from app.entries.store.snapshots import MAX_ID, MIN_ID, build_snapshot_query, read_snapshot_page
-from app.entries.store.values import ResponsiblePersonFacts
 from app.registry import Registry
 from app.rules.calendar import Calendar
 from app.rules.law import ListKind
 from app.rules.permissions import AccessLevel, Caller
 from app.rules.status import Status
+from app.rules.stored_json import ResponsiblePersonFacts
 
 __all__ = [
     "MAX_ID",

@@ -38,7 +38,8 @@ from app.entries.recording.version_values import (
     find_first_non_public_day,
 )
 from app.entries.store.reads import lock_entries
-from app.entries.store.values import ChangedValues, EntryFacts
+from app.entries.store.values import ChangedValues
+from app.rules.stored_json import EntryFacts
 
 __all__ = [
     "ChangeCommand",

@@ -1,14 +1,17 @@
 """The facts of a decision: its kind, subject, dates and disclosure, before the law is applied."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import TypeVar
 
 from app.errors import Fault, ProblemCode, Sentence
 from app.rules.law import DisclosureClass, ListType, Severity, SubjectKind
 from app.rules.list_effects import LIST_EFFECTS
+from app.rules.stored_json import EntryFacts
+
+Converted = TypeVar("Converted")
 
 
 class DecisionKind(StrEnum):
@@ -77,7 +80,7 @@ class DecisionFacts:
     @classmethod
     def from_facts(
         cls,
-        facts: Mapping[str, Any],
+        facts: EntryFacts,
         birth_date: date | None,
         *,
         issued_by_police: bool = False,
@@ -112,7 +115,7 @@ class DecisionFacts:
         )
 
 
-def _convert_optional(convert: Any, value: Any) -> Any:  # noqa: ANN401 - any constructor and its argument
+def _convert_optional(convert: Callable[[str], Converted], value: str | None) -> Converted | None:
     return None if value is None else convert(value)
 
 

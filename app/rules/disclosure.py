@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from enum import StrEnum
-from typing import Any
 
 from app.rules.calendar import Calendar
 from app.rules.law import DisclosureClass
+from app.rules.stored_json import StoredChannels, StoredPublication
 
 DUE_SOON_WORKING_DAYS = 2
 TAKE_DOWN_WORKING_DAYS = 3  # 行政处罚法 Art 48; 山东省社会信用条例 Art 40
@@ -198,12 +198,12 @@ def compute_unpublished_state(deadline: date, day: date, calendar: Calendar) -> 
     return DisclosureState.pending
 
 
-def parse_channels(stored: Mapping[str, Any]) -> dict[Channel, ChannelPublication]:
+def parse_channels(stored: StoredChannels) -> dict[Channel, ChannelPublication]:
     """Return channels from their stored form."""
     return {_CHANNELS_BY_NAME[name]: _parse_publication(item) for name, item in stored.items()}
 
 
-def _parse_publication(item: Mapping[str, Any]) -> ChannelPublication:
+def _parse_publication(item: StoredPublication) -> ChannelPublication:
     if all(value is None for name, value in item.items() if name != "required"):
         return _NOT_PUBLISHED[item["required"]]
     return ChannelPublication(
@@ -216,7 +216,7 @@ def _parse_publication(item: Mapping[str, Any]) -> ChannelPublication:
     )
 
 
-def serialize_channels(channels: Channels) -> dict[str, Any]:
+def serialize_channels(channels: Channels) -> StoredChannels:
     """Return channels in their stored form."""
     return {
         channel.value: {

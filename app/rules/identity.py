@@ -8,11 +8,12 @@ lookups are kept equal to the result.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from app.rules.identifiers import Identifier, Scheme
 from app.rules.law import SubjectKind
+from app.rules.stored_json import SubjectFacts
 from app.rules.text import fold_name
 
 LookupKey = tuple[str, str]
@@ -27,7 +28,7 @@ def build_name_only_key(kind: SubjectKind, name: str) -> LookupKey:
     return NAME_SCHEME, f"{kind}:{fold_name(name)}"
 
 
-def extract_lookup_keys(subject: Mapping[str, Any]) -> set[LookupKey]:
+def extract_lookup_keys(subject: SubjectFacts) -> set[LookupKey]:
     """Return every key in the subject part of facts; a USCC adds the org code inside it."""
     identifiers = subject.get("identifiers", ())
     if not identifiers:
@@ -43,7 +44,7 @@ class SubjectDescription(NamedTuple):
     entry_id: UUID
     void: bool
     decided_on: date
-    subject: Mapping[str, Any]
+    subject: SubjectFacts
 
 
 class DatedName(NamedTuple):

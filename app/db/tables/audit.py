@@ -1,13 +1,13 @@
 """The append-only audit trail: changes in the registry, reads and refusals in the ledger."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import LEDGER, Base, Code, Seq
+from app.rules.stored_json import JsonObject
 
 
 class _Record:
@@ -23,7 +23,7 @@ class _Record:
     outcome: Mapped[str] = mapped_column(Code)
     target: Mapped[str | None] = mapped_column(Code)
     request_id: Mapped[str | None] = mapped_column(Code)
-    detail: Mapped[dict[str, Any]]
+    detail: Mapped[JsonObject]
 
 
 class AuditRecord(_Record, Base):

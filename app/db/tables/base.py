@@ -1,7 +1,6 @@
 """Shared parts of all tables: names of constraints, and column types that differ by database."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, BigInteger, DateTime, MetaData, String, Uuid
@@ -9,6 +8,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator
+
+from app.rules.stored_json import JsonObject
 
 # Checks and the audit of reads: a second file on SQLite (so that no check waits for an import), a
 # schema on PostgreSQL.
@@ -54,8 +55,7 @@ class Base(DeclarativeBase):
     )
     type_annotation_map = {
         datetime: Instant(),
-        dict[str, Any]: Document,
-        list[dict[str, Any]]: Document,
+        JsonObject: Document,
         list[str]: Document,
         UUID: Uuid(),
     }

@@ -1,12 +1,12 @@
 """The law as rows. A version is a whole set, so what a check quoted can always be read again."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import ForeignKey, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import Base, Code
+from app.rules.stored_json import JsonObject
 
 
 class CatalogueVersion(Base):
@@ -31,7 +31,7 @@ class CatalogueItem(Base):
     kind: Mapped[str] = mapped_column(Code, primary_key=True)
     code: Mapped[str] = mapped_column(Code, primary_key=True)
     position: Mapped[int]
-    body: Mapped[dict[str, Any]]
+    body: Mapped[JsonObject]
 
 
 class CalendarVersion(Base):

@@ -1,13 +1,13 @@
 """Checks: questions and answers, recorded before the answer is sent."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.tables.base import LEDGER, Base, Code, Digest, Seq
+from app.rules.stored_json import JsonObject
 
 
 class Check(Base):
@@ -31,7 +31,7 @@ class Check(Base):
     epoch: Mapped[int]
     seq: Mapped[int] = mapped_column(Seq)
     catalogue_version: Mapped[str] = mapped_column(Code)
-    answer: Mapped[dict[str, Any]]
+    answer: Mapped[JsonObject]
     withheld_until: Mapped[date | None]
     """The last day on which an open investigation hides the question from the subject."""
     withheld_basis: Mapped[str | None] = mapped_column(Text)

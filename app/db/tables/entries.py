@@ -1,13 +1,13 @@
 """Entries and every version of them; nothing here is ever overwritten but `superseded_seq`."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, LargeBinary, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, Code, Digest, Seq
+from app.db.tables.base import Base, Code, Digest, Document, Seq
+from app.rules.stored_json import EntryFacts, StoredChannels
 
 CURRENT = text("superseded_seq IS NULL")
 UNPUBLISHED = text("superseded_seq IS NULL AND published_on IS NULL")
@@ -102,7 +102,7 @@ class EntryVersion(Base):
     recorded_at: Mapped[datetime]
     catalogue_version: Mapped[int]
 
-    facts: Mapped[dict[str, Any]]
+    facts: Mapped[EntryFacts] = mapped_column(Document)
     facts_digest: Mapped[str] = mapped_column(Digest)
     severity: Mapped[str | None] = mapped_column(Code)
     decided_on: Mapped[date]
@@ -123,7 +123,7 @@ class EntryVersion(Base):
     provisional: Mapped[bool]
     calendar_version: Mapped[int]
     reported_late: Mapped[bool]
-    channels: Mapped[dict[str, Any]]
+    channels: Mapped[StoredChannels] = mapped_column(Document)
     published_on: Mapped[date | None]
     published_late: Mapped[bool | None]
     take_down_from: Mapped[date | None]

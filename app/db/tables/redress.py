@@ -1,13 +1,13 @@
 """Objections and credit repair: one row for a case, with its steps."""
 
 from datetime import date, datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, Code, Digest
+from app.db.tables.base import Base, Code, Digest, Document
+from app.rules.stored_json import JsonObject, StoredCaseStep
 
 OPEN = text("due_on IS NOT NULL")
 
@@ -42,6 +42,6 @@ class RedressCase(Base):
     received_on: Mapped[date]
     due_on: Mapped[date | None]
     due_provisional: Mapped[bool]
-    content: Mapped[dict[str, Any]]
+    content: Mapped[JsonObject]
     digest: Mapped[str] = mapped_column(Digest)
-    steps: Mapped[list[dict[str, Any]]]
+    steps: Mapped[list[StoredCaseStep]] = mapped_column(Document)

@@ -1,13 +1,24 @@
 """Own reports, in the ledger with the checks that they list."""
 
 from datetime import datetime
-from typing import Any
+from typing import TypedDict
 from uuid import UUID
 
 from sqlalchemy import Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import LEDGER, Base, Code, Digest
+from app.db.tables.base import LEDGER, Base, Code, Digest, Document
+from app.rules.stored_json import JsonObject
+
+
+class StoredApplicant(TypedDict):
+    """The applicant of a report; `asked` is the digest of the requested number."""
+
+    kind: str
+    name: str
+    proof_ref: str
+    case_no: str | None
+    asked: str
 
 
 class IssuedReport(Base):
@@ -22,8 +33,8 @@ class IssuedReport(Base):
     subject_id: Mapped[UUID | None]
     subject_kind: Mapped[str] = mapped_column(Code)
     subject_name: Mapped[str] = mapped_column(String(200))
-    applicant: Mapped[dict[str, Any]]
-    content: Mapped[dict[str, Any]]
+    applicant: Mapped[StoredApplicant] = mapped_column(Document)
+    content: Mapped[JsonObject]
     sha256: Mapped[str] = mapped_column(Digest)
     actor_id: Mapped[UUID]
     actor_name: Mapped[str] = mapped_column(Code)

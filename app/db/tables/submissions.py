@@ -1,15 +1,75 @@
 """Files and bulk pushes: what was received, sealed, and what became of every row."""
 
 from datetime import datetime
-from typing import Any
+from typing import NotRequired, TypedDict
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.db.tables.base import Base, Code, Digest
+from app.db.tables.base import Base, Code, Digest, Document
 
 UNFINISHED = text("finished_at IS NULL")
+
+
+class StoredFault(TypedDict):
+    """A fault of a file or of a row (`RowFault`)."""
+
+    pointer: str
+    column: str | None
+    code: str
+    sentence: str
+    sentence_en: str
+
+
+class StoredProblem(TypedDict):
+    """The reason why a file is refused as a whole (`ProblemView`)."""
+
+    code: str
+    detail: str
+    detail_en: str
+    errors: list[StoredFault]
+
+
+class StoredListChanges(TypedDict):
+    """The effect of a full replace on the list; `digest` identifies the entries that leave it."""
+
+    new: int
+    changed: int
+    ending: int
+    unchanged: int
+    missing: int
+    standing: int
+    digest: str
+
+
+class StoredSubmissionStep(TypedDict):
+    """An approval or a reversal, with the person and the reason."""
+
+    by: str
+    person: str | None
+    at: str
+    reason: str
+    actor_id: str | None
+    role: str
+    department: str | None
+    digest: NotRequired[str | None]
+
+
+class StoredRowResult(TypedDict, total=False):
+    """The result of a row (`RowView`); a refused row repeats its first fault."""
+
+    row: int
+    source_ref: str
+    outcome: str
+    entry_id: str
+    version: int
+    pointer: str
+    column: str | None
+    code: str
+    sentence: str
+    sentence_en: str
+    errors: list[StoredFault]
 
 
 class Submission(Base):
@@ -69,13 +129,13 @@ class Submission(Base):
     exited: Mapped[int]
     reversed: Mapped[int]
     bytes_read: Mapped[int] = mapped_column(BigInteger)
-    problem: Mapped[dict[str, Any] | None]
+    problem: Mapped[StoredProblem | None] = mapped_column(Document)
     """Why it was refused as a whole."""
-    changes: Mapped[dict[str, Any] | None]
+    changes: Mapped[StoredListChanges | None] = mapped_column(Document)
     """A full replace: how many entries are new, changed, unchanged, missing and standing."""
     held_until: Mapped[datetime | None]
-    approval: Mapped[dict[str, Any] | None]
-    reversal: Mapped[dict[str, Any] | None]
+    approval: Mapped[StoredSubmissionStep | None] = mapped_column(Document)
+    reversal: Mapped[StoredSubmissionStep | None] = mapped_column(Document)
 
 
 class SubmissionPart(Base):
@@ -98,4 +158,4 @@ class SubmissionBatch(Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     last_row: Mapped[int]
     refused: Mapped[int]
-    results: Mapped[list[dict[str, Any]]]
+    results: Mapped[list[StoredRowResult]] = mapped_column(Document)

@@ -23,7 +23,7 @@ from app.entries.recording.version_values import (
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
 from app.entries.store import reads, rows
 from app.entries.store.rows import EntryRow
-from app.entries.store.values import ChangedValues, EntryFacts
+from app.entries.store.values import ChangedValues
 from app.errors import IdentifierConflict, InvalidPayload, TransitionRefused
 from app.http.schemas import FIRST_DAY
 from app.registry import Registry
@@ -39,6 +39,7 @@ from app.rules.disclosure import apply_new_deadline
 from app.rules.identity import SubjectDescription, build_name_only_key, derive_identity
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
+from app.rules.stored_json import EntryFacts
 from app.rules.transitions import Action
 from app.subjects.queries import find_subject_ids, read_birth_date, read_subject_descriptions
 from app.subjects.service import add_name_only_key, apply_identity

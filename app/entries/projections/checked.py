@@ -4,8 +4,8 @@ import orjson
 
 from app.entries.projections.documents import CheckedEntryJson
 from app.entries.store.checked_entries import CheckedEntryRow
-from app.entries.store.values import EntryFacts
 from app.rules.permissions import AccessLevel
+from app.rules.stored_json import EntryFacts
 
 ID_LENGTH = len("00000000-0000-0000-0000-000000000000")
 

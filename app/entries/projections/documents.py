@@ -3,15 +3,14 @@
 The fields `list` and `class` stand in bases of their own, because a class body cannot name them.
 """
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from app.entries.store.values import ExtensionFacts
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.law import DisclosureClass
 from app.rules.status import Removal, Status
+from app.rules.stored_json import ExtensionFacts, LicenceFacts, PenaltyFacts
 
 
 class _ListField(TypedDict):
@@ -177,8 +176,8 @@ class RecordedEntryJson(_ListField):
     restored_on: date | None
     extension: ExtensionFacts | None
     unintentional: bool
-    penalty: Mapping[str, Any] | None
-    licence: Mapping[str, Any] | None
+    penalty: PenaltyFacts | None
+    licence: LicenceFacts | None
     remark: str | None
     received_at: datetime
     recorded_at: datetime
@@ -237,8 +236,8 @@ class PublicFeedEntryJson(_ListField):
     effective_from: date
     effective_until: date | None
     ends_by_law_on: date | None
-    penalty: Mapping[str, Any] | None
-    licence: Mapping[str, Any] | None
+    penalty: PenaltyFacts | None
+    licence: LicenceFacts | None
     recorded_at: datetime
     status: Status
     disputed: bool
@@ -315,8 +314,8 @@ class ReportEntryJson(_ListField):
     conduct_continues: bool | None
     unintentional: bool | None
     reason: str | None
-    penalty: Mapping[str, Any] | None
-    licence: Mapping[str, Any] | None
+    penalty: PenaltyFacts | None
+    licence: LicenceFacts | None
     remark: str | None
     outline: bool
     in_force: bool

@@ -20,7 +20,6 @@ from app.entries.projections.documents import (
     TakeDownJson,
 )
 from app.entries.store.rows import EntryRow, ListedEntry
-from app.entries.store.values import IdentifierFacts
 from app.rules.calendar import Calendar
 from app.rules.disclosure import (
     Channel,
@@ -34,6 +33,7 @@ from app.rules.disclosure import (
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Removal, Status, Term, compute_status
+from app.rules.stored_json import IdentifierFacts
 
 SEALED_TEXT = "已封存 / sealed"
 

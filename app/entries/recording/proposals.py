@@ -12,7 +12,6 @@ from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
 from app.entries.schemas import EntryChanges, EntryPush
-from app.entries.store.values import EntryFacts
 from app.errors import (
     Fault,
     IdentifierConflict,
@@ -24,6 +23,7 @@ from app.errors import (
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.identity import LookupKey
 from app.rules.law import SubjectKind
+from app.rules.stored_json import EntryFacts
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import build_claim_keys
 from app.subjects.records import SubjectClaim

@@ -10,7 +10,7 @@ from app.catalogue.queries import Law
 from app.crypto import Secrets, fingerprint
 from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.store.rows import EntryRow
-from app.entries.store.values import ChangedValues, EntryFacts, PersonValues
+from app.entries.store.values import ChangedValues, PersonValues
 from app.rules.admission import Ruling
 from app.rules.disclosure import (
     Channels,
@@ -21,6 +21,7 @@ from app.rules.disclosure import (
 )
 from app.rules.law import DisclosureClass
 from app.rules.status import Term
+from app.rules.stored_json import EntryFacts
 
 
 class EndingValues(TypedDict, total=False):

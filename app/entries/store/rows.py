@@ -6,11 +6,12 @@ from datetime import date, datetime
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from app.entries.store.values import EntryFacts, VersionValues
+from app.entries.store.values import VersionValues
 from app.rules.disclosure import Channels, Fulfilment, parse_channels
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import AccessLevel, Caller, determine_access_level
 from app.rules.status import Status, Term, compute_status
+from app.rules.stored_json import EntryFacts, StoredChannels
 
 
 class EntryRow(NamedTuple):
@@ -52,7 +53,7 @@ class EntryRow(NamedTuple):
     provisional: bool
     calendar_version: int
     reported_late: bool
-    channels: dict[str, Any]
+    channels: StoredChannels
     published_on: date | None
     published_late: bool | None
     take_down_from: date | None

@@ -1,82 +1,10 @@
-"""Typed values of entries: the facts of a decision, and the columns that are written."""
+"""Typed values of entries: the columns that are written."""
 
-from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, NotRequired, TypedDict
+from typing import TypedDict
 from uuid import UUID
 
-
-class IdentifierFacts(TypedDict):
-    """An identifier in facts: `number` of an organisation, or `masked` and `key` of a person."""
-
-    scheme: str
-    number: NotRequired[str]
-    masked: NotRequired[str]
-    key: NotRequired[str]
-
-
-class SubjectFacts(TypedDict):
-    """The subject as the decision names it."""
-
-    kind: str
-    name: str
-    identifiers: NotRequired[list[IdentifierFacts]]
-    birth_date: NotRequired[str]
-
-
-class ResponsiblePersonFacts(TypedDict):
-    """A responsible person of an organisation."""
-
-    role: str
-    name: str
-    identifier: NotRequired[IdentifierFacts]
-
-
-class DecisionDetails(TypedDict):
-    """The decision behind the entry."""
-
-    number: str
-    kind: str
-    decided_on: str
-    penalty_law: NotRequired[str]
-
-
-class ExtensionFacts(TypedDict):
-    """The decision that extended the term."""
-
-    number: str
-    decided_on: str
-    legal_basis: str
-
-
-DisclosureFacts = TypedDict(
-    "DisclosureFacts",
-    {"class": str, "exemption": NotRequired[str], "basis": NotRequired[str]},
-)
-
-
-class EntryFacts(TypedDict):
-    """The facts of a decision, as the department sent them, without empty values."""
-
-    list_type: str
-    subject: SubjectFacts
-    decision: DecisionDetails
-    reason: str
-    legal_basis: str
-    replaces: NotRequired[str]
-    case_ref: NotRequired[str]
-    responsible_persons: NotRequired[list[ResponsiblePersonFacts]]
-    severity: NotRequired[str]
-    conduct_ended_on: NotRequired[str]
-    conduct_continues: NotRequired[bool]
-    effective_from: NotRequired[str]
-    effective_until: NotRequired[str | None]
-    disclosure: NotRequired[DisclosureFacts]
-    penalty: NotRequired[Mapping[str, Any]]
-    licence: NotRequired[Mapping[str, Any]]
-    remark: NotRequired[str]
-    unintentional: NotRequired[bool]
-    extension: NotRequired[ExtensionFacts]
+from app.rules.stored_json import EntryFacts, StoredChannels
 
 
 class ChangedValues(TypedDict, total=False):
@@ -103,7 +31,7 @@ class ChangedValues(TypedDict, total=False):
     provisional: bool
     calendar_version: int
     reported_late: bool
-    channels: dict[str, Any]
+    channels: StoredChannels
     published_on: date | None
     published_late: bool | None
     take_down_from: date | None
