@@ -1,25 +1,33 @@
 """Reading the audit trail."""
 
 from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
 
 from app.audit import store
+from app.audit.schemas import AuditPage
 from app.db.tables import AccessRecord, AuditRecord
+from app.http.pagination import PageRequest, make_cursor, read_id_cursor, split_page
 from app.registry import Registry
 
 
-def read_page(
-    registry: Registry, *, before: UUID | None, limit: int, filters: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def read_page(registry: Registry, page: PageRequest, filters: Mapping[str, object]) -> AuditPage:
     """Read the newest records first, changes and reads together; ids order them by time.
 
     `filters` are equalities by name: action, outcome, target, department, actor_id.
+
+    Raises:
+        BadCursor: the cursor is not one of this list.
     """
+    before, limit = read_id_cursor(page.cursor), page.limit + 1
     with registry.database.reading() as connection:
         changes = store.read_newest(connection, AuditRecord, before, limit, filters)
     with registry.database.reading_ledger() as connection:
         accesses = store.read_newest(connection, AccessRecord, before, limit, filters)
         checks = store.read_newest_checks(connection, before, limit, filters)
     found = sorted([*changes, *accesses, *checks], key=lambda item: item["id"], reverse=True)
-    return found[:limit]
+    records, last_record = split_page(found[:limit], page.limit)
+    return AuditPage.model_validate(
+        {
+            "records": [{"seq": None, **record} for record in records],
+            "next": last_record and make_cursor(last_record["id"]),
+        }
+    )

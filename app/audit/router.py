@@ -3,51 +3,37 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 
 from app import errors
 from app.audit import queries, schemas, service
 from app.audit.actions import AuditAction
 from app.http.deps import RegistryDep, needs
-from app.http.pagination import make_cursor, read_id_cursor
+from app.http.pagination import PageDep
+from app.http.parameters import FilterText, collect_filters
 from app.http.problems import problems
 from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
 
 Auditor = Annotated[Caller, needs(Permission.audit_read)]
-Code = Annotated[str | None, Query(max_length=80)]
 
 
 @router.get("/audit/records", tags=["Audit"], responses=problems(errors.BadCursor))
 def list_audit_records(
     caller: Auditor,
     registry: RegistryDep,
-    action: Code = None,
-    outcome: Code = None,
-    target: Code = None,
-    department: Code = None,
+    page: PageDep,
+    action: FilterText = None,
+    outcome: FilterText = None,
+    target: FilterText = None,
+    department: FilterText = None,
     actor_id: UUID | None = None,
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> schemas.AuditPage:
     """List audit records: actor, time, action, target and outcome, the newest first."""
-    asked = {
-        "action": action,
-        "outcome": outcome,
-        "target": target,
-        "department": department,
-        "actor_id": actor_id,
-    }
-    filters = {name: value for name, value in asked.items() if value is not None}
-    records = queries.read_page(
-        registry, before=read_id_cursor(next_), limit=limit + 1, filters=filters
+    filters = collect_filters(
+        action=action, outcome=outcome, target=target, department=department, actor_id=actor_id
     )
-    shown = records[:limit]
+    records = queries.read_page(registry, page, filters)
     service.record_access(registry, caller, AuditAction.audit_read, filters=sorted(filters))
-    return schemas.AuditPage.model_validate(
-        {
-            "records": [{"seq": None, **record} for record in shown],
-            "next": make_cursor(shown[-1]["id"]) if len(records) > limit else None,
-        }
-    )
+    return records

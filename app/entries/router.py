@@ -10,11 +10,11 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.entries import queries, schemas, service
 from app.entries.projections import EntryJson
-from app.http.conditional import IfMatch, read_version, set_version_tag
-from app.http.deps import WRITE_SLOT, RegistryDep, needs
-from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
+from app.http.conditional import IfMatch, require_version, set_version_tag
+from app.http.deps import RegistryDep, needs, needs_to_write
+from app.http.pagination import PageDep, make_cursor, read_id_cursor, require_one_moment
+from app.http.parameters import FilterText, PastDay, PastInstant, collect_filters
 from app.http.problems import problems
-from app.http.schemas import Day, Instant
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
@@ -22,8 +22,7 @@ from app.rules.status import Status
 router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
 
 EntryReader = Annotated[Caller, needs(Permission.entry_read)]
-EntryWriter = Annotated[Caller, needs(Permission.entry_write)]
-EntryFilterText = Annotated[str | None, Query(max_length=80)]
+EntryWriter = Annotated[Caller, needs_to_write(Permission.entry_write)]
 
 RECORDING_PROBLEMS = problems(
     errors.NotYourList,
@@ -54,7 +53,6 @@ CHANGING_PROBLEMS = problems(
     "",
     status_code=status.HTTP_201_CREATED,
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses={
         200: {"model": schemas.EntryView, "description": "The same entry was recorded before"},
         **RECORDING_PROBLEMS,
@@ -79,28 +77,24 @@ def push_entry(
 def list_entries(
     caller: EntryReader,
     registry: RegistryDep,
-    source_ref: EntryFilterText = None,
-    list_type: EntryFilterText = None,
-    domain: EntryFilterText = None,
-    department: EntryFilterText = None,
+    page: PageDep,
+    source_ref: FilterText = None,
+    list_type: FilterText = None,
+    domain: FilterText = None,
+    department: FilterText = None,
     entry_status: Annotated[Status | None, Query(alias="status")] = None,
     subject_id: UUID | None = None,
-    on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
-    known_at: Annotated[
-        Instant | None, Query(description="Auditors and operators: as known at that instant")
-    ] = None,
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    on: PastDay = None,
+    known_at: PastInstant = None,
 ) -> schemas.EntryPage:
     """List entries by page, oldest first; a department sees its own."""
-    given_filters = {
-        "source_ref": source_ref,
-        "list_type": list_type,
-        "domain": domain,
-        "department": department,
-        "subject_id": subject_id,
-    }
-    filters = {name: value for name, value in given_filters.items() if value is not None}
+    filters = collect_filters(
+        source_ref=source_ref,
+        list_type=list_type,
+        domain=domain,
+        department=department,
+        subject_id=subject_id,
+    )
     if (on or known_at) and not caller.has_oversight:
         raise errors.Forbidden
     views, has_more = queries.read_view_page(
@@ -110,8 +104,8 @@ def list_entries(
         status=entry_status,
         on=on,
         known_at=known_at,
-        after=read_id_cursor(next_),
-        limit=limit,
+        after=read_id_cursor(page.cursor),
+        limit=page.limit,
     )
     audit.record_access(
         registry,
@@ -133,10 +127,8 @@ def show_entry(
     caller: EntryReader,
     registry: RegistryDep,
     response: Response,
-    on: Annotated[Day | None, Query(description="Auditors and operators: as of that day")] = None,
-    known_at: Annotated[
-        Instant | None, Query(description="Auditors and operators: as known at that instant")
-    ] = None,
+    on: PastDay = None,
+    known_at: PastInstant = None,
     known_seq: Annotated[int | None, Query(ge=0, le=2**62)] = None,
 ) -> EntryJson:
     """Show one entry as of today, or as of another day or state of the registry."""
@@ -170,7 +162,6 @@ def show_history(entry_id: UUID, caller: EntryReader, registry: RegistryDep) -> 
 @router.post(
     "/{entry_id}/corrections",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING_PROBLEMS | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def correct_entry(
@@ -182,14 +173,13 @@ def correct_entry(
     if_match: IfMatch = None,
 ) -> EntryJson:
     """Replace wrong facts; the history keeps the recorded ones."""
-    service.correct_facts(registry, caller, entry_id, correction, read_version(if_match))
+    service.correct_facts(registry, caller, entry_id, correction, require_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
     "/{entry_id}/revocations",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING_PROBLEMS,
 )
 def revoke_entry(
@@ -201,14 +191,13 @@ def revoke_entry(
     if_match: IfMatch = None,
 ) -> EntryJson:
     """Revoke an entry whose decision was revoked, or names the wrong subject."""
-    service.revoke_entry(registry, caller, entry_id, revocation, read_version(if_match))
+    service.revoke_entry(registry, caller, entry_id, revocation, require_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
     "/{entry_id}/exits",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING_PROBLEMS,
 )
 def exit_entry(
@@ -220,14 +209,13 @@ def exit_entry(
     if_match: IfMatch = None,
 ) -> EntryJson:
     """End an entry before the end of its term."""
-    service.exit_early(registry, caller, entry_id, early_exit, read_version(if_match))
+    service.exit_early(registry, caller, entry_id, early_exit, require_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
 
 @router.post(
     "/{entry_id}/extensions",
     response_model=schemas.EntryView,
-    dependencies=[needs(Permission.entry_write), WRITE_SLOT],
     responses=CHANGING_PROBLEMS | problems(errors.TermNotAllowed),
 )
 def extend_entry(
@@ -239,7 +227,7 @@ def extend_entry(
     if_match: IfMatch = None,
 ) -> EntryJson:
     """Extend a running term by a further decision, once, if the list type allows it."""
-    service.extend_term(registry, caller, entry_id, extension, read_version(if_match))
+    service.extend_term(registry, caller, entry_id, extension, require_version(if_match))
     return build_entry_response(registry, caller, entry_id, response)
 
 

@@ -10,6 +10,7 @@ from app import errors
 from app.exports import queries, schemas, service
 from app.exports.schemas import ExportFormat, ExportScope
 from app.http.deps import RegistryDep, needs
+from app.http.parameters import FilterText, collect_filters
 from app.http.problems import problems
 from app.http.schemas import Day, Instant
 from app.http.streaming import Stream
@@ -21,7 +22,6 @@ router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
 
 ExportReader = Annotated[Caller, needs(Permission.export_read)]
 ChangeReader = Annotated[Caller, needs(Permission.change_read)]
-Code = Annotated[str | None, Query(max_length=80)]
 
 MEDIA_TYPES = {
     ExportFormat.ndjson: "application/x-ndjson",
@@ -54,21 +54,20 @@ def export_entries(
     format_: Annotated[ExportFormat, Query(alias="format")] = ExportFormat.ndjson,
     scope: ExportScope = ExportScope.in_force,
     list_: Annotated[ListKind | None, Query(alias="list")] = None,
-    domain: Code = None,
-    department: Code = None,
+    domain: FilterText = None,
+    department: FilterText = None,
     status: Status | None = None,
     on: Day | None = None,
     known_at: Instant | None = None,
 ) -> Response:
     """Entries as one snapshot: streamed, pinned, and proved by count and SHA-256 at the end."""
-    asked = {"list": list_, "domain": domain, "department": department}
     pin, chunks = service.start_export(
         registry,
         caller,
         export_format=format_,
         scope=scope,
         status=status,
-        filters={name: str(value) for name, value in asked.items() if value is not None},
+        filters=collect_filters(list=list_, domain=domain, department=department),
         on=on,
         known_at=known_at,
     )

@@ -17,6 +17,9 @@ from app.http.validation import pointer
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 
+PUBLIC: dict[str, list[str]] = {"security": []}
+"""`openapi_extra` of a route that needs no key."""
+
 bearer = HTTPBearer(auto_error=False, scheme_name="key", description="An API key of the registry")
 
 
@@ -127,5 +130,25 @@ async def _write_slot(request: Request) -> AsyncIterator[None]:
 
 
 WRITE_SLOT = Depends(_write_slot, scope="function")
-"""A dependency of routes that change the registry, after their permission: a caller without a key
-gets no slot. The slot is released before the response is sent."""
+"""A dependency that holds a write slot; it is released before the response is sent."""
+
+
+async def require_writer(
+    caller: Annotated[Caller, Security(require_caller)],
+    slot: Annotated[None, WRITE_SLOT],
+) -> Caller:
+    """Return the caller with the permissions that the route names, who then holds a write slot.
+
+    A caller without permission gets no slot.
+
+    Raises:
+        RegistryError: see `authenticate`.
+        Busy: no slot became free in time.
+    """
+    del slot  # held until the route function returns
+    return caller
+
+
+def needs_to_write(permission: Permission) -> Any:  # noqa: ANN401 - FastAPI's own type
+    """Return a dependency on a caller with that permission, who holds a write slot."""
+    return Security(require_writer, scopes=[permission.value])

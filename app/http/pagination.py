@@ -1,13 +1,45 @@
-"""Pages: opaque cursors, and the moment of knowledge to which a list refers."""
+"""Pages: their parameters, opaque cursors, and the moment of knowledge to which a list refers."""
 
 import base64
 import binascii
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
+from fastapi import Depends, Query
 
 from app.errors import BadCursor, Fault, InvalidPayload, ProblemCode, Sentence
+
+Row = TypeVar("Row")
+
+
+class PageRequest(NamedTuple):
+    """One page of a list: the rows after a cursor (None: from the start), at most `limit`."""
+
+    cursor: str | None
+    limit: int
+
+
+async def read_page_request(
+    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
+    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+) -> PageRequest:
+    """Read the parameters `next` and `limit`."""
+    return PageRequest(next_, limit)
+
+
+PageDep = Annotated[PageRequest, Depends(read_page_request)]
+
+
+def split_page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:
+    """Return the rows of a page, and its last row if the list goes on after it.
+
+    `rows` were read with a limit of one more than the page has.
+    """
+    page = rows[:limit]
+    return page, page[-1] if len(rows) > limit else None
 
 
 def make_cursor(*position: object) -> str:
@@ -42,6 +74,21 @@ def read_id_cursor(cursor: str | None) -> UUID | None:
         return None
     try:
         return UUID(read_cursor(cursor, 1)[0])
+    except ValueError as unreadable:
+        raise BadCursor from unreadable
+
+
+def read_day_cursor(cursor: str | None) -> tuple[date, UUID] | None:
+    """Parse a cursor into the day and the id at which the page ended; None for the first page.
+
+    Raises:
+        BadCursor: `make_cursor` did not make the cursor.
+    """
+    if cursor is None:
+        return None
+    day, id_ = read_cursor(cursor, 2)
+    try:
+        return date.fromisoformat(day), UUID(id_)
     except ValueError as unreadable:
         raise BadCursor from unreadable
 

@@ -4,14 +4,14 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Request, Response
 
 from app import errors
 from app.http.context import ChineseDep, current_request_id, prefers_chinese
 from app.http.deps import needs
 from app.http.middleware import read_header
+from app.http.parameters import PastDay, PastInstant
 from app.http.problems import problems
-from app.http.schemas import Day, Instant
 from app.lookups import schemas
 from app.lookups.queries import SubjectQuery
 from app.lookups.service import LookupService
@@ -23,10 +23,6 @@ router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
 
 LookupCaller = Annotated[Caller, needs(Permission.subject_lookup)]
 SubjectReader = Annotated[Caller, needs(Permission.subject_read)]
-PastDay = Annotated[Day | None, Query(description="Auditors and operators: as of that day")]
-PastInstant = Annotated[
-    Instant | None, Query(description="Auditors and operators: as known at that instant")
-]
 
 
 @router.post("/subjects/lookup", tags=["Subjects"], response_model=schemas.LookupAnswer)

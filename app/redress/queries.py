@@ -1,5 +1,6 @@
 """Reads of the redress room: cases of an entry, and lists of cases that wait for a step."""
 
+from collections.abc import Mapping
 from datetime import date
 from uuid import UUID
 
@@ -10,7 +11,7 @@ from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.entries import queries as entries
 from app.entries.queries import EntryRow, can_read_fully
-from app.http.pagination import make_cursor, read_cursor
+from app.http.pagination import PageRequest, make_cursor, read_day_cursor, split_page
 from app.redress import store
 from app.redress.repairs import compute_repairability
 from app.redress.schemas import CasePage, ObjectionList, RepairList
@@ -57,12 +58,11 @@ def read_case_page(
     registry: Registry,
     caller: Caller,
     kind: CaseKind,
+    page: PageRequest,
     *,
     state: CaseState | None,
     due: str | None,
-    department: str | None,
-    cursor: str | None,
-    limit: int,
+    filters: Mapping[str, str],
 ) -> CasePage:
     """Read one page of cases, the earliest due first; a department sees its own.
 
@@ -70,7 +70,6 @@ def read_case_page(
         BadCursor: the cursor is not one of this list.
     """
     today = registry.clock.today()
-    filters = {} if department is None else {"department": department}
     with registry.database.reading() as connection:
         cases = store.read_case_page(
             connection,
@@ -80,14 +79,13 @@ def read_case_page(
             overdue=due is not None,
             filters=filters,
             caller=caller,
-            after=_parse_cursor(cursor),
-            limit=limit + 1,
+            after=read_day_cursor(page.cursor),
+            limit=page.limit + 1,
         )
     audit.record_access(
         registry, caller, AuditAction(f"{kind}s_listed"), state=state, due=due, **filters
     )
-    page_cases = cases[:limit]
-    last_case = page_cases[-1] if len(cases) > limit else None
+    page_cases, last_case = split_page(cases, page.limit)
     return CasePage(
         on=today,
         cases=[build_case_view(case, today) for case in page_cases],
@@ -102,13 +100,3 @@ def _read_readable_entry(
     if row is None or not can_read_fully(caller, row, today):
         raise errors.EntryNotFound
     return row
-
-
-def _parse_cursor(cursor: str | None) -> tuple[date, UUID] | None:
-    if cursor is None:
-        return None
-    day, case_id = read_cursor(cursor, 2)
-    try:
-        return date.fromisoformat(day), UUID(case_id)
-    except ValueError as error:
-        raise errors.BadCursor from error

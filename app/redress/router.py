@@ -6,11 +6,13 @@ A step that changes the entry names the version it was decided on (`If-Match`).
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Response, status
 
 from app import errors
-from app.http.conditional import IfMatch, read_version
-from app.http.deps import WRITE_SLOT, RegistryDep, needs
+from app.http.conditional import IfMatch, require_version
+from app.http.deps import RegistryDep, needs, needs_to_write
+from app.http.pagination import PageDep
+from app.http.parameters import FilterText, collect_filters
 from app.http.problems import problems
 from app.redress import queries, schemas, service
 from app.redress.store import CaseRow
@@ -22,9 +24,8 @@ from app.rules.redress import CaseKind, CaseState
 router = APIRouter(prefix="/v1", tags=["Redress"], responses=problems())
 
 RedressReader = Annotated[Caller, needs(Permission.redress_read)]
-RedressWriter = Annotated[Caller, needs(Permission.redress_write)]
+RedressWriter = Annotated[Caller, needs_to_write(Permission.redress_write)]
 DueFilter = Literal["overdue"]
-DepartmentFilterText = Annotated[str | None, Query(max_length=80)]
 
 OPENING_PROBLEMS = problems(errors.EntryNotFound, errors.TransitionRefused, errors.Busy)
 STEP_PROBLEMS = problems(errors.EntryNotFound, errors.CaseNotFound, errors.StepRefused, errors.Busy)
@@ -32,7 +33,6 @@ DECISION_PROBLEMS = STEP_PROBLEMS | problems(
     errors.BadVersionTag, errors.VersionRequired, errors.StaleVersion, errors.TransitionRefused
 )
 PERSON_PROBLEMS = problems(errors.NotYourDepartment, errors.PersonKeyRequired)
-WRITE_DEPENDENCIES = [needs(Permission.redress_write), WRITE_SLOT]
 
 
 # --- objections ----------------------------------------------------------
@@ -41,7 +41,6 @@ WRITE_DEPENDENCIES = [needs(Permission.redress_write), WRITE_SLOT]
 @router.post(
     "/entries/{entry_id}/objections",
     status_code=status.HTTP_201_CREATED,
-    dependencies=WRITE_DEPENDENCIES,
     responses={
         200: {"model": schemas.CaseView, "description": "Received before"},
         **OPENING_PROBLEMS,
@@ -72,7 +71,6 @@ def list_entry_objections(
 
 @router.post(
     "/entries/{entry_id}/objections/{case_id}/assistance",
-    dependencies=WRITE_DEPENDENCIES,
     responses=STEP_PROBLEMS,
 )
 def ask_for_assistance(
@@ -89,7 +87,6 @@ def ask_for_assistance(
 
 @router.post(
     "/entries/{entry_id}/objections/{case_id}/decision",
-    dependencies=WRITE_DEPENDENCIES,
     responses=DECISION_PROBLEMS | problems(errors.SubjectFixed, errors.BlacklistedSubject),
 )
 def answer_objection(
@@ -101,7 +98,7 @@ def answer_objection(
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """Answer an objection: correct or revoke the entry, or give the reasons why it is right."""
-    expected_version = read_version(if_match)
+    expected_version = require_version(if_match)
     case = service.decide_objection(registry, caller, entry_id, case_id, decision, expected_version)
     return build_case_view(case, registry.clock.today())
 
@@ -110,22 +107,15 @@ def answer_objection(
 def list_objections(
     caller: RedressReader,
     registry: RegistryDep,
+    page: PageDep,
     state: CaseState | None = None,
     due: DueFilter | None = None,
-    department: DepartmentFilterText = None,
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    department: FilterText = None,
 ) -> schemas.CasePage:
     """Objections that wait for an answer, the earliest due first; a department sees its own."""
+    filters = collect_filters(department=department)
     return queries.read_case_page(
-        registry,
-        caller,
-        CaseKind.objection,
-        state=state,
-        due=due,
-        department=department,
-        cursor=next_,
-        limit=limit,
+        registry, caller, CaseKind.objection, page, state=state, due=due, filters=filters
     )
 
 
@@ -135,7 +125,6 @@ def list_objections(
 @router.post(
     "/entries/{entry_id}/repairs",
     status_code=status.HTTP_201_CREATED,
-    dependencies=WRITE_DEPENDENCIES,
     responses={
         200: {"model": schemas.CaseView, "description": "Received before"},
         **OPENING_PROBLEMS,
@@ -164,7 +153,6 @@ def list_entry_repairs(
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/acceptance",
-    dependencies=WRITE_DEPENDENCIES,
     responses=STEP_PROBLEMS | PERSON_PROBLEMS | problems(errors.NotRepairable),
 )
 def accept_repair(
@@ -181,7 +169,6 @@ def accept_repair(
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/prolongation",
-    dependencies=WRITE_DEPENDENCIES,
     responses=STEP_PROBLEMS | PERSON_PROBLEMS,
 )
 def prolong_repair(
@@ -198,7 +185,6 @@ def prolong_repair(
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/decision",
-    dependencies=WRITE_DEPENDENCIES,
     responses=DECISION_PROBLEMS
     | PERSON_PROBLEMS
     | problems(errors.SamePerson, errors.NotRepairable),
@@ -212,14 +198,13 @@ def decide_on_repair(
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """Approve or refuse: the second person. An approval ends the entry, and its case's, today."""
-    expected_version = read_version(if_match)
+    expected_version = require_version(if_match)
     case = service.decide_repair(registry, caller, entry_id, case_id, decision, expected_version)
     return build_case_view(case, registry.clock.today())
 
 
 @router.post(
     "/entries/{entry_id}/repairs/{case_id}/taking-back",
-    dependencies=WRITE_DEPENDENCIES,
     responses=DECISION_PROBLEMS,
 )
 def take_repair_back(
@@ -231,7 +216,7 @@ def take_repair_back(
     if_match: IfMatch = None,
 ) -> schemas.CaseView:
     """Take back a repair that rests on false materials: the entry is restored with a new term."""
-    expected_version = read_version(if_match)
+    expected_version = require_version(if_match)
     case = service.take_back_repair(
         registry, caller, entry_id, case_id, taking_back, expected_version
     )
@@ -242,22 +227,15 @@ def take_repair_back(
 def list_repairs(
     caller: RedressReader,
     registry: RegistryDep,
+    page: PageDep,
     state: CaseState | None = None,
     due: DueFilter | None = None,
-    department: DepartmentFilterText = None,
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    department: FilterText = None,
 ) -> schemas.CasePage:
     """Applications that wait for a step, the earliest due first; a department sees its own."""
+    filters = collect_filters(department=department)
     return queries.read_case_page(
-        registry,
-        caller,
-        CaseKind.repair,
-        state=state,
-        due=due,
-        department=department,
-        cursor=next_,
-        limit=limit,
+        registry, caller, CaseKind.repair, page, state=state, due=due, filters=filters
     )
 
 

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from app.http.deps import RegistryDep, needs
+from app.http.parameters import FilterText
 from app.http.problems import problems
 from app.http.schemas import Day
 from app.reports import queries, schemas
@@ -12,16 +13,16 @@ from app.rules.permissions import Caller, Permission
 
 router = APIRouter(prefix="/v1/reports", tags=["Reports"], responses=problems())
 
-Reader = Annotated[Caller, needs(Permission.report_read)]
+ReportReader = Annotated[Caller, needs(Permission.report_read)]
 
 
 @router.get("/timeliness")
 def report_timeliness(
-    caller: Reader,
+    caller: ReportReader,
     registry: RegistryDep,
     from_: Annotated[Day | None, Query(alias="from", description="First day of decision")] = None,
     to: Annotated[Day | None, Query(description="Last day of decision; today if left out")] = None,
-    department: Annotated[str | None, Query(max_length=80)] = None,
+    department: FilterText = None,
 ) -> schemas.TimelinessReport:
     """Decided, reported, published: in time, late or overdue; a department sees its own."""
     return queries.read_timeliness_report(
