@@ -127,11 +127,11 @@ def _set_operation_id(route: BaseRoute) -> BaseRoute:
 
 def attach_registry(app: FastAPI, registry: Registry, dispatcher: Dispatcher | None = None) -> None:
     """Give the app an open registry and what hangs on it."""
-    limits = registry.settings
+    tuning = registry.settings.tuning
     app.state.registry = registry
     app.state.authenticator = KeyAuthenticator(registry)
     app.state.write_limiter = WriteLimiter(
-        limits.write_slots, limits.write_queue, limits.write_wait_seconds
+        tuning.write_slots, tuning.write_queue, tuning.write_wait_seconds
     )
     check_service = CheckService(registry)
     app.state.check_service = check_service

@@ -1,4 +1,4 @@
-"""The one settings object: read from the environment (`REDBLACK_…`) and a `.env` file."""
+"""Settings and tuning: read from the environment (`REDBLACK_…`) and a `.env` file."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -15,10 +15,42 @@ class Synchronous(StrEnum):
     full = "full"
 
 
-class Settings(BaseSettings):
-    """Everything that an operator may set; docs/reference.md explains each field."""
+class Environment(BaseSettings):
+    """Values that are read from the environment (`REDBLACK_…`) and a `.env` file."""
 
     model_config = SettingsConfigDict(env_prefix="REDBLACK_", env_file=".env", extra="ignore")
+
+
+class Tuning(Environment, frozen=True):
+    """Sizes and waits that fit every registry; tests change them to reach a limit soon."""
+
+    write_slots: int = Field(
+        default=8, ge=1, le=32, description="Concurrent writers in one process"
+    )
+    write_queue: int = Field(
+        default=256, ge=0, description="Writers that may wait; above it 503 with Retry-After"
+    )
+    write_wait_seconds: float = Field(
+        default=20, gt=0, description="Longest wait for a write slot before 503"
+    )
+    read_pool: int = Field(
+        default=16, ge=1, description="Database connections for reading in one process"
+    )
+    key_cache_seconds: float = Field(
+        default=1.0, ge=0, le=2, description="How long a revoked key may still work"
+    )
+    stalled_client_seconds: float = Field(
+        default=60, gt=0, description="An export ends if its reader takes no data for this time"
+    )
+    submission_lease_seconds: float = Field(
+        default=30,
+        gt=0,
+        description="Another worker continues a file after this time without a step",
+    )
+
+
+class Settings(Environment):
+    """The settings of operators; docs/reference.md explains each field."""
 
     data_dir: Path = Field(
         default=Path("var"), description="Where the embedded database and the key file live"
@@ -34,21 +66,6 @@ class Settings(BaseSettings):
     body_limit_bytes: int = Field(
         default=2_000_000, ge=1_000, description="Largest request body that is taken"
     )
-    write_slots: int = Field(
-        default=8, ge=1, le=32, description="Writers at work at once in one process"
-    )
-    write_queue: int = Field(
-        default=256, ge=0, description="Writers that may wait; above it 503 with Retry-After"
-    )
-    write_wait_seconds: float = Field(
-        default=20, gt=0, description="How long a writer waits for its turn before 503"
-    )
-    read_pool: int = Field(
-        default=16, ge=1, description="Database connections for reading in one process"
-    )
-    key_cache_seconds: float = Field(
-        default=1.0, ge=0, le=2, description="How long a revoked key may still be honoured"
-    )
     attempts_per_minute: int = Field(
         default=60, ge=1, description="Failed key attempts of one source before 429"
     )
@@ -56,9 +73,6 @@ class Settings(BaseSettings):
         default=Synchronous.normal,
         description="`full` keeps answered checks through a power cut on SQLite; `normal` through"
         " the death of a process",
-    )
-    stalled_client_seconds: float = Field(
-        default=60, gt=0, description="An export whose reader takes nothing for so long is ended"
     )
     feed_reach: int = Field(
         default=1_000_000,
@@ -85,9 +99,6 @@ class Settings(BaseSettings):
         le=8,
         description="Background processes for large files beside one server process; 0: none here",
     )
-    submission_lease_seconds: float = Field(
-        default=30, gt=0, description="After so long without a step, another worker takes a file up"
-    )
     submission_keep_days: int = Field(
         default=30, ge=1, description="How long the sealed file stays for the answer about it"
     )
@@ -106,6 +117,18 @@ class Settings(BaseSettings):
         default=72, gt=0, description="A full replace that nobody approves by then lapses"
     )
     log_level: str = Field(default="INFO", description="Level of the log on standard error")
+    tuning: Tuning = Field(default_factory=Tuning)
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that give another process these settings."""
+        values = self.model_dump(mode="json", exclude={"tuning"})
+        values |= self.tuning.model_dump(mode="json")
+        prefix = self.model_config["env_prefix"]
+        return {
+            f"{prefix}{name.upper()}": str(value)
+            for name, value in values.items()
+            if value is not None
+        }
 
     @property
     def embedded(self) -> bool:

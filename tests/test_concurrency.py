@@ -18,7 +18,7 @@ from app.security.service import create
 from tests.support.concurrent_clients import ConcurrentClients, require_consistent_registry
 from tests.support.processes import build_push_today, serve_registry
 from tests.support.request_bodies import build_red_changes
-from tests.support.world import RegistryTemplates, World, open_world
+from tests.support.world import RegistryTemplates, World, open_world, with_tuning
 
 CLIENTS = 100
 DUELS = 20
@@ -109,8 +109,8 @@ def test_a_hundred_clients_at_once_lose_and_contradict_nothing(world: World) -> 
 def test_a_full_queue_answers_retry_after_and_all_succeed(
     backend: str, templates: RegistryTemplates, app: FastAPI, address: str
 ) -> None:
-    settings = templates.create_copy(backend).model_copy(
-        update={"write_slots": 1, "write_queue": 3, "write_wait_seconds": 5}
+    settings = with_tuning(
+        templates.create_copy(backend), write_slots=1, write_queue=3, write_wait_seconds=5
     )
     world = open_world(settings, app, address)
     world.clock.instant = Clock().now()

@@ -12,7 +12,7 @@ from app.clock import Clock
 from app.errors import ProblemCode
 from app.rules.permissions import DEPARTMENT_ROLES, PERMISSIONS_BY_ROLE, Role
 from app.security.service import create
-from app.settings import Settings
+from app.settings import Settings, Tuning
 from tests.support.world import World
 
 ROOT = Path(__file__).parent.parent
@@ -60,11 +60,14 @@ def test_the_tour_runs_unchanged(world: World, tmp_path: Path) -> None:
 
 
 def test_every_setting_is_documented_with_its_default() -> None:
-    documented = dict(re.findall(r"^\| `REDBLACK_(\w+)` \| (.*?) \|", REFERENCE, re.MULTILINE))
-    assert set(documented) == {name.upper() for name in Settings.model_fields}
-    for name, field in Settings.model_fields.items():
-        if isinstance(field.default, int | float):
-            assert documented[name.upper()] == f"{field.default:.10g}"
+    settings, _, tuning = REFERENCE.partition("### Tuning")
+    operators = {name: field for name, field in Settings.model_fields.items() if name != "tuning"}
+    for part, fields in ((settings, operators), (tuning, Tuning.model_fields)):
+        documented = dict(re.findall(r"^\| `REDBLACK_(\w+)` \| (.*?) \|", part, re.MULTILINE))
+        assert set(documented) == {name.upper() for name in fields}
+        for name, field in fields.items():
+            if isinstance(field.default, int | float):
+                assert documented[name.upper()] == f"{field.default:.10g}"
 
 
 def test_every_role_is_documented_with_its_permissions() -> None:

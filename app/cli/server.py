@@ -11,7 +11,7 @@ import typer
 
 from app.cli import opening
 from app.errors import SecretKeyMismatch
-from app.settings import Settings
+from app.settings import Settings, Tuning
 
 WORKER_NICENESS = 5  # of a worker: answers go before files
 
@@ -87,7 +87,7 @@ def openapi(output: Annotated[Path, typer.Option(help="The file to write")]) -> 
 
     from app.main import create_app
 
-    document = create_app(Settings.model_construct()).openapi()
+    document = create_app(Settings.model_construct(tuning=Tuning.model_construct())).openapi()
     text = json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True)
     output.write_text(f"{text}\n", "utf-8")
     print(output)

@@ -99,6 +99,7 @@ class Database:
     """The engines of one process."""
 
     def __init__(self, settings: Settings) -> None:
+        tuning = settings.tuning
         self.embedded = settings.embedded
         self._gates: list[WriterGate] = []
         self._files: list[str] = []
@@ -107,10 +108,13 @@ class Database:
             main = Path(str(settings.url.database))
             self._files = [str(main), str(settings.ledger_path)]
             self._reads: Engine = _create_sqlite_engine(
-                main, begin="BEGIN", pool_size=settings.read_pool
+                main, begin="BEGIN", pool_size=tuning.read_pool
             )
             self._answers = _create_sqlite_engine(
-                main, begin="BEGIN", pool_size=settings.read_pool, cache_kibibytes=ANSWER_CACHE
+                main,
+                begin="BEGIN",
+                pool_size=tuning.read_pool,
+                cache_kibibytes=ANSWER_CACHE,
             )
             self._writes = _create_sqlite_engine(
                 main, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
@@ -125,17 +129,17 @@ class Database:
                 checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
             ).execution_options(schema_translate_map={LEDGER: None})
             self._ledger_reads: Engine = _create_sqlite_engine(
-                settings.ledger_path, begin="BEGIN", pool_size=settings.read_pool
+                settings.ledger_path, begin="BEGIN", pool_size=tuning.read_pool
             ).execution_options(schema_translate_map={LEDGER: None})
             self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
         else:
             # As on SQLite, a read sees one snapshot.
             self._reads = self._answers = _create_postgres_engine(
-                settings, settings.read_pool
+                settings, tuning.read_pool
             ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._writes = _create_postgres_engine(settings, settings.write_slots)
+            self._writes = _create_postgres_engine(settings, tuning.write_slots)
             self._ledger = self._ledger_reads = _create_postgres_engine(
-                settings, settings.write_slots
+                settings, tuning.write_slots
             )
 
     @contextmanager

@@ -76,7 +76,7 @@ def export_entries(
         chunks,
         media_type=MEDIA_TYPES[format_],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        stalled_after=registry.settings.stalled_client_seconds,
+        stalled_after=registry.settings.tuning.stalled_client_seconds,
     )
 
 
@@ -122,5 +122,5 @@ def snapshot_changes(caller: ChangeReader, registry: RegistryDep) -> Response:
         chunks,
         media_type=MEDIA_TYPES[ExportFormat.ndjson],
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
-        stalled_after=registry.settings.stalled_client_seconds,
+        stalled_after=registry.settings.tuning.stalled_client_seconds,
     )

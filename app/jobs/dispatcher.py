@@ -85,15 +85,6 @@ def _start_worker(settings: Settings) -> subprocess.Popen[bytes]:
     # A signal that stops the process group of the server stops the worker too.
     return subprocess.Popen(
         [sys.executable, "-m", "app.cli.main", "work-submissions"],
-        env=_build_environment(settings),
+        env={**os.environ, **settings.to_environment()},
         stdin=subprocess.DEVNULL,
     )
-
-
-def _build_environment(settings: Settings) -> dict[str, str]:
-    named = {
-        f"REDBLACK_{name.upper()}": str(value)
-        for name, value in settings.model_dump(mode="json").items()
-        if value is not None
-    }
-    return {**os.environ, **named}

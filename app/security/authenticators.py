@@ -91,7 +91,7 @@ class KeyAuthenticator:
 
     def _compute_expiry(self, _digest: str, cached: CachedCaller, _now: float) -> float:
         # From before the read: a key that is revoked during the read works no longer than others.
-        return cached.read_at + self._registry.settings.key_cache_seconds
+        return cached.read_at + self._registry.settings.tuning.key_cache_seconds
 
     def refuse_unknown(self, request: Request) -> RegistryError:
         """Count an attempt without a valid key; return the refusal for its response."""

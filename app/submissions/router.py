@@ -238,7 +238,7 @@ def stream_results(
         queries.read_results(registry, caller, submission_id, outcome),
         media_type=NDJSON_MEDIA_TYPE,
         headers={},
-        stalled_after=registry.settings.stalled_client_seconds,
+        stalled_after=registry.settings.tuning.stalled_client_seconds,
     )
 
 

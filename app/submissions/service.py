@@ -118,7 +118,7 @@ def finish_upload(
     is one, because a sender without an answer sends the file again.
     """
     settings, now = registry.settings, registry.clock.now()
-    leased_until = now + timedelta(seconds=settings.submission_lease_seconds)
+    leased_until = now + timedelta(seconds=settings.tuning.submission_lease_seconds)
     is_immediate = worker is not None
 
     def work(connection: Connection) -> SubmissionRow:

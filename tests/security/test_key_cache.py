@@ -9,7 +9,7 @@ from app.rules.permissions import Caller, Role
 from app.security import authenticators, store
 from app.security.authenticators import KeyAuthenticator
 from app.security.service import create
-from tests.support.world import World
+from tests.support.world import World, change_tuning
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def test_the_age_of_a_key_begins_before_its_read(
 
     def find_slowly(*arguments: object) -> Caller | None:
         found = find_caller(*arguments)  # type: ignore[arg-type]
-        time.sleep(world.registry.settings.key_cache_seconds + 0.05)
+        time.sleep(world.registry.settings.tuning.key_cache_seconds + 0.05)
         return found
 
     authenticator = KeyAuthenticator(world.registry)
@@ -43,7 +43,7 @@ def test_a_hit_does_not_make_a_key_younger(world: World, keys: list[str]) -> Non
     begin = time.monotonic()
     authenticator.authenticate(keys[0])
     while authenticator.get_cached(keys[0]):
-        assert time.monotonic() - begin < world.registry.settings.key_cache_seconds + 1
+        assert time.monotonic() - begin < world.registry.settings.tuning.key_cache_seconds + 1
         time.sleep(0.01)
 
 
@@ -51,7 +51,7 @@ def test_the_least_used_key_leaves_a_full_cache(
     world: World, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authenticators, "MAX_CACHED_KEYS", 3)
-    world.registry.settings.key_cache_seconds = 60
+    change_tuning(world.registry.settings, key_cache_seconds=60)
     authenticator = KeyAuthenticator(world.registry)
     for key in keys[:3]:
         authenticator.authenticate(key)
@@ -65,7 +65,7 @@ def test_threads_share_the_cache(
     world: World, keys: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(authenticators, "MAX_CACHED_KEYS", 2)
-    world.registry.settings.key_cache_seconds = 0.002
+    change_tuning(world.registry.settings, key_cache_seconds=0.002)
     authenticator = KeyAuthenticator(world.registry)
 
     def use(number: int) -> set[str]:

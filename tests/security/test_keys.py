@@ -15,7 +15,7 @@ from app.rules.permissions import Role
 from app.security.service import create, revoke
 from app.security.store import hash_key
 from tests.support.request_bodies import PERSON_RESIDENT_ID
-from tests.support.world import World, create_unbound_app, serve_app
+from tests.support.world import World, create_unbound_app, serve_app, with_tuning
 
 
 def status_of(client: httpx.Client) -> int:
@@ -90,7 +90,7 @@ def test_a_revoked_key_stops_within_the_promised_seconds(world: World, key: str)
     client = world.client(key)
     assert status_of(client) == 200
     assert revoke(world.registry, id_of(world, key))
-    time.sleep(world.registry.settings.key_cache_seconds + 0.05)
+    time.sleep(world.registry.settings.tuning.key_cache_seconds + 0.05)
     assert status_of(client) == 401
 
 
@@ -102,7 +102,7 @@ def test_a_key_is_revoked_once(world: World, key: str) -> None:
 
 
 def test_every_worker_hears_of_a_revocation_within_two_seconds(world: World, key: str) -> None:
-    settings = world.registry.settings.model_copy(update={"key_cache_seconds": 1.0})
+    settings = with_tuning(world.registry.settings, key_cache_seconds=1.0)
     other = create_unbound_app()
     registry = Registry.open(settings, world.clock)
     attach_registry(other, registry)

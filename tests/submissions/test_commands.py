@@ -42,7 +42,7 @@ from tests.support.submission_workers import (
     wait_for_rows,
     wait_until_finished,
 )
-from tests.support.world import World
+from tests.support.world import World, change_tuning
 
 QUICK = {"REDBLACK_SUBMISSION_LEASE_SECONDS": "1"}
 WRONG = "91370403MB000CT75X"
@@ -201,7 +201,7 @@ def test_an_import_takes_over_from_a_dead_worker(
     bring_in: Run, settings: Settings, registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = build_bodies(range(3))
-    registry.settings.submission_lease_seconds = 1.5
+    change_tuning(registry.settings, submission_lease_seconds=1.5)
     wish = SubmissionOptions(list_type="wage_arrears.black", department="human_resources")
     name = service.begin_upload(registry, COMMAND_LINE_CALLER, wish)
     upload = EncryptedUpload(registry, name)

@@ -64,7 +64,7 @@ from tests.support.submission_workers import (
     wait_for_rows,
     wait_until_finished,
 )
-from tests.support.world import World
+from tests.support.world import World, change_tuning
 
 MEBIBYTE = 1 << 20
 QUICK = {"REDBLACK_SUBMISSION_LEASE_SECONDS": "1"}
@@ -270,7 +270,7 @@ def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
 
 
 def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World) -> None:
-    world.registry.settings.stalled_client_seconds = 0.3
+    change_tuning(world.registry.settings, stalled_client_seconds=0.3)
     file = format_ndjson(sent_rows(100))
     body, headers = CUT_OFF["whole"]
     with begun(world, body(file[:1_000]), headers(file)) as connection:
@@ -349,7 +349,7 @@ def queued(
 
 def taken_up(world: World, worker: str) -> SubmissionRow | None:
     """Claim a submission after all leases have expired."""
-    seconds = world.registry.settings.submission_lease_seconds + 1
+    seconds = world.registry.settings.tuning.submission_lease_seconds + 1
     world.clock.instant += timedelta(seconds=seconds)
     return queue.claim_submission(world.registry, worker)
 
@@ -534,7 +534,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
             row_by_row.process(world.registry, row)
     row = taken_up(world, "second")
     assert row is not None
-    world.registry.settings.submission_lease_seconds = 1e-6  # every row takes longer
+    change_tuning(world.registry.settings, submission_lease_seconds=1e-6)  # every row takes longer
     renewed = 0
     plain = SubmissionJob.record_step
 

@@ -15,7 +15,7 @@ from app.main import attach_registry
 from app.registry import Registry
 from tests.support.request_bodies import build_check
 from tests.support.submission_workers import wait_for
-from tests.support.world import World, create_unbound_app, serve_app
+from tests.support.world import World, create_unbound_app, serve_app, with_tuning
 
 TIMEOUT_SECONDS = 60
 
@@ -81,10 +81,10 @@ def run_as_one_batch(
 
 
 @contextmanager
-def open_second_worker(world: World, **settings: Any) -> Iterator[World]:
-    """Open another worker over the same registry."""
+def open_second_worker(world: World, **tuning: Any) -> Iterator[World]:
+    """Open another worker over the same registry, with other tuning."""
     other_app = create_unbound_app()
-    registry = Registry.open(world.registry.settings.model_copy(update=settings), world.clock)
+    registry = Registry.open(with_tuning(world.registry.settings, **tuning), world.clock)
     attach_registry(other_app, registry)
     assert registry.verify() is None
     with serve_app(other_app) as address:

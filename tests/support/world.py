@@ -32,7 +32,7 @@ from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.rules.permissions import Role
 from app.security.service import create
-from app.settings import Settings
+from app.settings import Settings, Tuning
 from tests.support.request_bodies import build_push
 
 NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
@@ -234,9 +234,7 @@ class RegistryTemplates:
             data_dir=directory,
             database_url=url,
             secret_key_file=self._key,
-            read_pool=8,
-            write_slots=4,
-            key_cache_seconds=0.2,
+            tuning=Tuning(_env_file=None, read_pool=8, write_slots=4, key_cache_seconds=0.2),
         )
 
     def _create_database(self, name: str, template: str) -> None:
@@ -347,6 +345,16 @@ def open_world(settings: Settings, app: FastAPI, address: str) -> World:
     attach_registry(app, registry)
     assert registry.verify() is None
     return World(registry, clock, address, app.state.check_service)
+
+
+def with_tuning(settings: Settings, **values: Any) -> Settings:
+    """Return settings with other tuning."""
+    return settings.model_copy(update={"tuning": settings.tuning.model_copy(update=values)})
+
+
+def change_tuning(settings: Settings, **values: Any) -> None:
+    """Change the tuning of settings in use."""
+    settings.tuning = settings.tuning.model_copy(update=values)
 
 
 def create_unbound_app() -> FastAPI:

@@ -193,7 +193,7 @@ class SubmissionJob:
         Raises:
             LeaseLost: another worker has the lease.
         """
-        lease_duration = timedelta(seconds=self.registry.settings.submission_lease_seconds)
+        lease_duration = timedelta(seconds=self.registry.settings.tuning.submission_lease_seconds)
         progress_values: dict[str, Any] = {
             "leased_until": self.registry.clock.now() + lease_duration,
             "bytes_read": min(self.file.bytes_read, self.row.bytes),
@@ -209,7 +209,7 @@ class SubmissionJob:
         """Hold on to the lease while nothing is written for long."""
         if (
             time.monotonic() - self._renewed_at
-            > self.registry.settings.submission_lease_seconds / 4
+            > self.registry.settings.tuning.submission_lease_seconds / 4
         ):
             self.registry.write(self.record_step)
 

@@ -60,7 +60,7 @@ def claim_submission(
 ) -> SubmissionRow | None:
     """Claim the submission that has waited longest, or a given one; None if it does not wait."""
     now = registry.clock.now()
-    until = now + timedelta(seconds=registry.settings.submission_lease_seconds)
+    until = now + timedelta(seconds=registry.settings.tuning.submission_lease_seconds)
     return registry.write(
         lambda connection: jobs.claim_submission(connection, worker, now, until, submission_id)
     )

@@ -28,7 +28,7 @@ class EncryptedUpload:
     @property
     def idle_timeout(self) -> float:
         """Seconds for which a sender may send nothing."""
-        return self._registry.settings.stalled_client_seconds
+        return self._registry.settings.tuning.stalled_client_seconds
 
     @property
     def sha256(self) -> str:
