@@ -25,9 +25,10 @@ from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
 from app.exports import router as exports_router
 from app.http import health, problems
+from app.http.body_limit import BodyLimits
 from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
-from app.http.middleware import BodyLimits, Metrics, RequestContextMiddleware
+from app.http.middleware import Metrics, RequestContextMiddleware
 from app.jobs.dispatcher import Dispatcher
 from app.lookups import router as lookups_router
 from app.lookups.service import LookupService

@@ -13,9 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.errors import BodyTooLarge
+from app.http.body_limit import limit_body, refuse_larger_body
 from app.http.middleware import RequestContextMiddleware, read_header
 from app.http.problems import AuditRefusal, build_error_response
 
@@ -58,25 +58,10 @@ class CheckFastPath:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            response = await self._endpoint(scope, self._limited(scope, receive))
+            refuse_larger_body(scope, self._body_limit)
+            response = await self._endpoint(scope, limit_body(receive, self._body_limit))
         except Exception as error:  # noqa: BLE001 - becomes a problem document, and is logged there
             response = await run_in_threadpool(
                 build_error_response, Request(scope, receive), error, self._audit_refusal
             )
         await response(scope, receive, send)
-
-    def _limited(self, scope: Scope, receive: Receive) -> Receive:
-        declared = read_header(scope, b"content-length") or "0"
-        if declared.isdecimal() and int(declared) > self._body_limit:
-            raise BodyTooLarge
-        left = self._body_limit
-
-        async def receive_some() -> Message:
-            nonlocal left
-            message = await receive()
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise BodyTooLarge
-            return message
-
-        return receive_some

@@ -12,20 +12,16 @@ from urllib.parse import unquote_plus
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from app.errors import BodyTooLarge, Malformed, PersonalNumberInUrl, RegistryError
+from app.errors import Malformed, PersonalNumberInUrl, RegistryError
 from app.http.context import prefers_chinese, set_request_id
-from app.http.problems import MEDIA_TYPE, AuditRefusal, problem_response
+from app.http.problems import AuditRefusal, problem_response
 from app.rules.personal_numbers import contains_personal_number
 
 log = logging.getLogger("redblack.access")
-
-UPLOAD_PATH = "/v1/submissions"
 
 VALID_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
@@ -64,23 +60,6 @@ class Metrics:
         time_taken.observe(seconds)
 
 
-class BodyLimits:
-    """Limits of body sizes: files are streamed, so they may be much larger."""
-
-    def __init__(self, app: ASGIApp, *, usual: int, files: int) -> None:
-        self._app = app
-        self._usual = RequestBodyLimitMiddleware(app, max_body_size=usual)
-        self._files = RequestBodyLimitMiddleware(app, max_body_size=files)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request within its limit."""
-        if scope.get("method") == "GET":  # no route reads the body of a GET
-            await self._app(scope, receive, send)
-            return
-        is_upload = scope["type"] == "http" and scope["path"] == UPLOAD_PATH
-        await (self._files if is_upload else self._usual)(scope, receive, send)
-
-
 class RequestContextMiddleware:
     """ASGI middleware with plain functions over messages, because every check passes it."""
 
@@ -98,7 +77,6 @@ class RequestContextMiddleware:
         set_request_id(request_id)
         started = time.perf_counter()
         status = 500
-        too_large = False
 
         async def send_with_headers(message: Message) -> None:
             nonlocal status
@@ -107,28 +85,15 @@ class RequestContextMiddleware:
                 message["headers"] = _add_headers(message["headers"], request_id, scope["path"])
             await send(message)
 
-        async def refuse(error: RegistryError) -> None:
-            chinese = prefers_chinese(read_header(scope, b"accept-language"))
-            await problem_response(error, chinese=chinese)(scope, receive, send_with_headers)
-
-        async def send_problems(message: Message) -> None:
-            # If the declared length is too large already, the body limit answers in plain text over
-            # any other response.
-            nonlocal too_large
-            if too_large:
-                return
-            if message["type"] == "http.response.start" and _is_plain_413(message):
-                too_large = True
-                await refuse(BodyTooLarge())
-            else:
-                await send_with_headers(message)
-
         try:
             refusal = _find_refusal(scope)
             if refusal is not None:
-                await refuse(await run_in_threadpool(self.audit_refusal, Request(scope), refusal))
+                error = await run_in_threadpool(self.audit_refusal, Request(scope), refusal)
+                chinese = prefers_chinese(read_header(scope, b"accept-language"))
+                response = problem_response(error, chinese=chinese)
+                await response(scope, receive, send_with_headers)
             else:
-                await self.app(scope, receive, send_problems)
+                await self.app(scope, receive, send_with_headers)
         finally:
             self._record(scope, status, time.perf_counter() - started, request_id)
 
@@ -168,11 +133,6 @@ def _find_refusal(scope: Scope) -> RegistryError | None:
         return PersonalNumberInUrl()
     # No stored text holds a NUL, and PostgreSQL fails on one instead of finding nothing.
     return Malformed() if "\0" in scope["path"] or b"%00" in scope["query_string"] else None
-
-
-def _is_plain_413(message: Message) -> bool:
-    too_large: bool = message["status"] == BodyTooLarge.status
-    return too_large and Headers(raw=message["headers"]).get("content-type") != MEDIA_TYPE
 
 
 def _decode_address(scope: Scope) -> str:

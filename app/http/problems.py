@@ -113,6 +113,16 @@ def convert_database_error(error: SQLAlchemyError) -> RegistryError:
     return errors.Unavailable(retry_after=2)
 
 
+def convert_http_error(error: HTTPException) -> RegistryError:
+    """Convert an error of Starlette by its status."""
+    kinds: dict[int, type[RegistryError]] = {
+        HTTPStatus.NOT_FOUND: errors.NoSuchAddress,
+        HTTPStatus.METHOD_NOT_ALLOWED: errors.MethodNotAllowed,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.BodyTooLarge,
+    }
+    return kinds.get(error.status_code, errors.Malformed)()
+
+
 def _list_allowed_methods(request: Request) -> str:
     # The router knows the methods of one operation; the OpenAPI document those of the path.
     path = getattr(request.scope.get("route"), "path_format", None)
@@ -127,6 +137,8 @@ def build_error_response(
         error = raised
     elif isinstance(raised, SQLAlchemyError):
         error = convert_database_error(raised)
+    elif isinstance(raised, HTTPException):
+        error = convert_http_error(raised)
     else:
         log.error("unexpected %s", type(raised).__name__, exc_info=raised)
         error = errors.InternalError()
@@ -153,13 +165,7 @@ def install_handlers(app: FastAPI, audit_refusal: AuditRefusal) -> None:
 
     @app.exception_handler(HTTPException)
     def starlette(request: Request, error: HTTPException) -> Response:
-        by_status: dict[int, type[RegistryError]] = {
-            HTTPStatus.NOT_FOUND: errors.NoSuchAddress,
-            HTTPStatus.METHOD_NOT_ALLOWED: errors.MethodNotAllowed,
-            HTTPStatus.REQUEST_ENTITY_TOO_LARGE: errors.BodyTooLarge,
-        }
-        kind = by_status.get(error.status_code, errors.Malformed)
-        response = answer(request, kind())
+        response = answer(request, error)
         if error.headers and "Allow" in error.headers:
             response.headers["Allow"] = _list_allowed_methods(request) or error.headers["Allow"]
         return response
