@@ -36,6 +36,7 @@ from app.redress import router as redress_router
 from app.registry import Registry
 from app.reports import router as reports_router
 from app.rights import router as rights_router
+from app.rules.stored_json import JsonObject
 from app.security.authenticators import KeyAuthenticator
 from app.security.limits import WriteLimiter
 from app.security.refusals import audit_refusal
@@ -144,7 +145,7 @@ def complete_openapi(app: FastAPI) -> None:
     """Finish the OpenAPI document: the problem document for every error that may come anywhere."""
     plain = app.openapi
 
-    def openapi() -> dict[str, Any]:
+    def openapi() -> JsonObject:
         if app.openapi_schema is not None:
             return app.openapi_schema
         document = apply_component_names(plain())
@@ -161,7 +162,7 @@ def complete_openapi(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _describe_operation(operation: dict[str, Any]) -> None:
+def _describe_operation(operation: JsonObject) -> None:
     answer: Mapping[str, Any] = {
         problems.MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}
     }

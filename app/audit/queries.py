@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from app.audit import store
-from app.audit.schemas import AuditPage
+from app.audit.schemas import AuditPage, AuditRecordView
 from app.db.tables import AccessRecord, AuditRecord
 from app.http.pagination import PageRequest, make_cursor, read_id_cursor, split_page
 from app.registry import Registry
@@ -23,11 +23,9 @@ def read_page(registry: Registry, page: PageRequest, filters: Mapping[str, objec
     with registry.database.reading_ledger() as connection:
         accesses = store.read_newest(connection, AccessRecord, before, limit, filters)
         checks = store.read_newest_checks(connection, before, limit, filters)
-    found = sorted([*changes, *accesses, *checks], key=lambda item: item["id"], reverse=True)
+    found = sorted([*changes, *accesses, *checks], key=lambda item: item.id, reverse=True)
     records, last_record = split_page(found[:limit], page.limit)
-    return AuditPage.model_validate(
-        {
-            "records": [{"seq": None, **record} for record in records],
-            "next": last_record and make_cursor(last_record["id"]),
-        }
+    return AuditPage(
+        records=[AuditRecordView.model_validate(record._asdict()) for record in records],
+        next=last_record and make_cursor(last_record.id),
     )

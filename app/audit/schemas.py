@@ -1,10 +1,10 @@
 """The audit trail as auditors read it."""
 
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from app.http.schemas import View
+from app.rules.stored_json import JsonObject
 
 
 class AuditRecordView(View):
@@ -21,7 +21,7 @@ class AuditRecordView(View):
     target: str | None
     seq: int | None
     request_id: str | None
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 class AuditPage(View):

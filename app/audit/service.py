@@ -14,11 +14,21 @@ from uuid_utils.compat import uuid7
 
 from app.audit import store
 from app.audit.actions import AuditAction
-from app.audit.store import AuditRow
+from app.audit.store import AuditValues
 from app.db.engines import Connection
 from app.http.context import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller
+
+__all__ = [
+    "AuditValues",
+    "add_access",
+    "build_record",
+    "count_unknown_caller",
+    "record_access",
+    "record_changes",
+    "record_refusal",
+]
 
 
 def build_record(
@@ -28,7 +38,7 @@ def build_record(
     outcome: str,
     target: object = None,
     **detail: Any,  # noqa: ANN401 - any JSON value
-) -> dict[str, Any]:
+) -> AuditValues:
     """Build the columns of one record; `detail` must hold no personal number.
 
     `action` is a free string only for refusals, which name their operation.
@@ -48,12 +58,12 @@ def build_record(
     }
 
 
-def record_changes(connection: Connection, records: Sequence[AuditRow]) -> None:
+def record_changes(connection: Connection, records: Sequence[AuditValues]) -> None:
     """Record changes in the transaction that makes them; each record may add its `seq`."""
     store.add_changes(connection, records)
 
 
-def add_access(connection: Connection, *records: AuditRow) -> None:
+def add_access(connection: Connection, *records: AuditValues) -> None:
     """Record reads in the ledger transaction that keeps what was answered."""
     store.add_accesses(connection, records)
 

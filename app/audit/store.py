@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, false, func, select, true
@@ -17,8 +17,44 @@ from app.db.tables import (
     UnindexedResult,
     UnknownCaller,
 )
+from app.rules.stored_json import JsonObject
 
-AuditRow = Mapping[str, Any]
+
+class AuditValues(TypedDict):
+    """The columns of a record; only the record of a change has a `seq`."""
+
+    id: UUID
+    recorded_at: datetime
+    actor_id: UUID | None
+    actor_name: str
+    role: str
+    department: str | None
+    action: str
+    outcome: str
+    target: str | None
+    request_id: str | None
+    detail: JsonObject
+    seq: NotRequired[int | None]
+
+
+class AuditRow(NamedTuple):
+    """One record of the trail."""
+
+    id: UUID
+    recorded_at: datetime
+    actor_id: UUID | None
+    actor_name: str
+    role: str
+    department: str | None
+    action: str
+    outcome: str
+    target: str | None
+    request_id: str | None
+    detail: JsonObject
+    seq: int | None = None
+
+
+ACCESS_COLUMNS = AuditRow._fields[:-1]
 
 CHECK_ACTIONS: Mapping[str, AuditAction] = {
     "check": AuditAction.check_answered,
@@ -27,12 +63,12 @@ CHECK_ACTIONS: Mapping[str, AuditAction] = {
 """Actions whose records are the checks and look-ups themselves, by their kind."""
 
 
-def add_changes(connection: Connection, records: Sequence[AuditRow]) -> None:
+def add_changes(connection: Connection, records: Sequence[AuditValues]) -> None:
     """Insert records of changes; `seq` is null unless the record has it."""
     insert_many(connection, AuditRecord, [{"seq": None, **record} for record in records])
 
 
-def add_accesses(connection: Connection, records: Sequence[AuditRow]) -> None:
+def add_accesses(connection: Connection, records: Sequence[AuditValues]) -> None:
     """Insert records of reads and refusals."""
     insert_many(connection, AccessRecord, records)
 
@@ -56,10 +92,12 @@ def read_newest(
     before: UUID | None,
     limit: int,
     filters: Mapping[str, Any],
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[AuditRow]:
     """Read the newest records of a table, with ids before `before`."""
+    columns = table.__table__.columns
+    names = AuditRow._fields if table is AuditRecord else ACCESS_COLUMNS
     query = (
-        select(*table.__table__.columns)
+        select(*(columns[name] for name in names))
         # Registries of earlier releases have records of their own for these.
         .where(table.action.not_in(CHECK_ACTIONS.values()))
         .order_by(table.id.desc())
@@ -68,13 +106,13 @@ def read_newest(
     if before is not None:
         query = query.where(table.id < before)
     for name, value in filters.items():
-        query = query.where(table.__table__.columns[name] == value)
-    return [dict(item._mapping) for item in connection.execute(query)]  # noqa: SLF001
+        query = query.where(columns[name] == value)
+    return [AuditRow(*item) for item in connection.execute(query)]
 
 
 def read_newest_checks(
     connection: Connection, before: UUID | None, limit: int, filters: Mapping[str, Any]
-) -> Iterable[dict[str, Any]]:
+) -> Iterable[AuditRow]:
     """Read the newest checks and look-ups in the form of audit records."""
     subjects = [
         select(func.count()).where(table.check_id == Check.id).scalar_subquery()
@@ -97,14 +135,19 @@ def read_newest_checks(
     for name, value in filters.items():
         query = query.where(_match_checks(name, value))
     return [
-        {name: getattr(row, name) for name in same}
-        | {
-            "recorded_at": row.asked_at,
-            "action": CHECK_ACTIONS[row.kind],
-            "outcome": "answered",
-            "target": str(row.id),
-            "detail": {name: getattr(row, name) for name in (*shown, "subjects")},
-        }
+        AuditRow(
+            id=row.id,
+            recorded_at=row.asked_at,
+            actor_id=row.actor_id,
+            actor_name=row.actor_name,
+            role=row.role,
+            department=row.department,
+            action=CHECK_ACTIONS[row.kind],
+            outcome="answered",
+            target=str(row.id),
+            request_id=row.request_id,
+            detail={name: getattr(row, name) for name in (*shown, "subjects")},
+        )
         for row in connection.execute(query)
     ]
 

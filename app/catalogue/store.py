@@ -10,6 +10,7 @@ from app.catalogue.sections import ITEM_CLASSES, CatalogueSections, build_items_
 from app.db.counter import ConcurrentChange
 from app.db.tables import CatalogueItem, CatalogueVersion, RegistryState
 from app.rules.law import Catalogue
+from app.rules.stored_json import JsonObject
 
 
 def read_catalogue(connection: Connection, version: int) -> Catalogue:
@@ -23,8 +24,8 @@ def read_catalogue(connection: Connection, version: int) -> Catalogue:
     return Catalogue(version=str(version), **sections)
 
 
-def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, dict[str, Any]]]:
-    bodies: dict[str, dict[str, dict[str, Any]]] = {section: {} for section in ITEM_CLASSES}
+def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, JsonObject]]:
+    bodies: dict[str, dict[str, JsonObject]] = {section: {} for section in ITEM_CLASSES}
     for item in connection.execute(
         select(CatalogueItem.kind, CatalogueItem.code, CatalogueItem.body)
         .where(CatalogueItem.version == version)
@@ -42,7 +43,7 @@ def find_missing_items(
     A stored item has every field of its time, so a field that its body lacks is a newer one.
     """
     stored_bodies = _read_bodies(connection, int(catalogue.version))
-    missing_bodies: dict[str, list[dict[str, Any]]] = {}
+    missing_bodies: dict[str, list[JsonObject]] = {}
     for section, items in shipped.items():
         for item in build_items_adapter(section).dump_python(items, mode="json"):
             body = stored_bodies[section].get(item["code"], {})

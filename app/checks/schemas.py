@@ -1,7 +1,7 @@
 """Requests and answers of checks and outcomes."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import ConfigDict, Field, model_validator
@@ -12,6 +12,7 @@ from app.rules.decision import DecisionKind, PersonRole
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.status import Status
+from app.rules.stored_json import JsonObject
 from app.rules.verdict import Standing
 
 MAX_SUBJECTS = 1_000
@@ -250,7 +251,7 @@ class StoredCheck(CheckAnswer):
     asked_by: str
     department: str | None
     investigation: Investigation | None
-    outcomes: list[dict[str, Any]]
+    outcomes: list[JsonObject]
 
 
 class OutcomeView(View):

@@ -9,9 +9,9 @@ import orjson
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
+from app.audit.service import AuditValues
 from app.checks.queries import (
     Finding,
-    JsonObject,
     Moment,
     build_warning_views,
     evaluate_subjects,
@@ -176,7 +176,7 @@ def _evaluate_visible_subjects(
 
 def _build_audit_record(
     query: SubjectQuery, subject_id: UUID, read_at: datetime, request_id: str | None
-) -> JsonObject:
+) -> AuditValues:
     number_detail = {"uscc": query.target.number} if isinstance(query.target, Identifier) else {}
     row = audit.build_record(
         query.caller,

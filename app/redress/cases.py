@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -41,6 +40,7 @@ from app.registry import Registry
 from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import Caller, Role
 from app.rules.redress import ALLOWED_STATES, OPEN_STATES, CaseKind, CaseState, CaseStep
+from app.rules.stored_json import CaseStepDetail, StoredCaseStep
 from app.rules.transitions import Action, require_transition_allowed
 
 
@@ -63,7 +63,7 @@ class StepResult:
 
     state: CaseState
     due_day: WorkingDayResult | None = None
-    detail: dict[str, Any] = field(default_factory=dict)
+    detail: CaseStepDetail = field(default_factory=CaseStepDetail)
     next_versions: Sequence[NextVersion] = ()
 
 
@@ -174,12 +174,12 @@ def record_step(
         if CaseState(case.state) not in ALLOWED_STATES[kind, step]:
             raise StepRefused(state=case.state)
         result = decide_step(locked, case)
-        taken = {
+        taken: StoredCaseStep = {
             "step": step.value,
             "at": locked.law.at.isoformat().replace("+00:00", "Z"),
             "outcome": body_values.get("outcome"),
             "reasons": body_values.get("reasons") or body_values.get("reason"),
-            "actor_id": caller.id and str(caller.id),
+            "actor_id": str(caller.id) if caller.id else None,
             "actor": caller.name,
             "person": caller.person,
             "detail": result.detail,

@@ -243,7 +243,9 @@ def decide_repair(
             taken for taken in case.steps if taken["step"] == CaseStep.acceptance
         )
         is_same_key = caller.id is not None and acceptance_step["actor_id"] == str(caller.id)
-        if is_same_key or fold_name(acceptance_step["person"]) == fold_name(caller.person or ""):
+        if is_same_key or fold_name(acceptance_step["person"] or "") == fold_name(
+            caller.person or ""
+        ):
             raise SamePerson
         if decision.outcome != "approved":
             return StepResult(state=CaseState(decision.outcome))

@@ -12,6 +12,7 @@ from app.errors import ProblemCode, Sentence
 from app.http.schemas import Day, Line, Model, Name, Reference, Text, View, fault
 from app.rules.law import Bar, CountedFrom, Means, Severity
 from app.rules.redress import CaseKind, CaseState, Unmet
+from app.rules.stored_json import JsonObject
 
 MAX_EVIDENCE_ITEMS = 20
 
@@ -193,7 +194,7 @@ class CaseStepView(View):
     reasons: str
     actor: str
     person: str | None
-    detail: dict[str, Any]
+    detail: JsonObject
 
 
 class CaseView(View):
@@ -209,7 +210,7 @@ class CaseView(View):
     due_on: Day | None = Field(description="The last day for the next step; null once closed")
     provisional: bool
     overdue: bool
-    content: dict[str, Any] = Field(description="The body as it was sent")
+    content: JsonObject = Field(description="The body as it was sent")
     steps: list[CaseStepView]
 
 

@@ -13,6 +13,7 @@ from app.entries import queries as entries
 from app.rules.calendar import WorkingDayResult
 from app.rules.permissions import Caller
 from app.rules.redress import CaseKind, CaseState
+from app.rules.stored_json import JsonObject, StoredCaseStep
 
 
 class CaseRow(NamedTuple):
@@ -28,9 +29,9 @@ class CaseRow(NamedTuple):
     received_on: date
     due_on: date | None
     due_provisional: bool
-    content: dict[str, Any]
+    content: JsonObject
     digest: str
-    steps: list[dict[str, Any]]
+    steps: list[StoredCaseStep]
 
 
 _COLUMNS = tuple(getattr(RedressCase, name) for name in CaseRow._fields)

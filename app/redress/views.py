@@ -1,12 +1,12 @@
 """Views of cases and of the conditions of repair."""
 
 from datetime import date
-from typing import Any
 
 from app.redress.schemas import CaseStepView, CaseView, RepairabilityView
 from app.redress.store import CaseRow
 from app.rules.law import Severity
 from app.rules.redress import CaseKind, CaseState, Repairability
+from app.rules.stored_json import StoredCaseStep
 
 HIDDEN_STEP_FIELDS = {"digest", "actor_id"}
 
@@ -25,12 +25,13 @@ def build_case_view(case: CaseRow, today: date) -> CaseView:
         provisional=case.due_provisional,
         overdue=case.due_on is not None and case.due_on < today,
         content=case.content,
-        steps=[CaseStepView.model_validate(_remove_hidden_fields(step)) for step in case.steps],
+        steps=[_build_step_view(step) for step in case.steps],
     )
 
 
-def _remove_hidden_fields(step: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in step.items() if name not in HIDDEN_STEP_FIELDS}
+def _build_step_view(step: StoredCaseStep) -> CaseStepView:
+    shown = {name: value for name, value in step.items() if name not in HIDDEN_STEP_FIELDS}
+    return CaseStepView.model_validate(shown)
 
 
 def build_repairability_view(repairability: Repairability) -> RepairabilityView:

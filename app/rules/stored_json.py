@@ -106,17 +106,25 @@ class EntryFacts(TypedDict):
 # --- the steps of a case -------------------------------------------------
 
 
+class CaseStepDetail(TypedDict, total=False):
+    """Further values of a step: the assisting unit, the repair rule, or the repaired entries."""
+
+    unit: str
+    rule: str
+    entries: list[str]
+
+
 class StoredCaseStep(TypedDict):
     """A step of an objection or of a repair."""
 
     step: str
     at: str
     outcome: str | None
-    reasons: str
+    reasons: str | None
     actor_id: str | None
     actor: str
     person: str | None
-    detail: JsonObject
+    detail: CaseStepDetail
     digest: str
 
 

@@ -7,7 +7,6 @@ current numbers ensures that. A push that loses a race to add a subject gets
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -99,7 +98,7 @@ def _reactivate_keys(
 
 def _build_identifier_row(
     key: LookupKey, subject_id: UUID, identifier: Identifier | None, secrets: Secrets
-) -> dict[str, Any]:
+) -> store.IdentifierValues:
     row_id = uuid7()
     is_sealed = identifier is not None and identifier.is_personal
     sealed = seal_number(secrets, identifier, row_id) if identifier and is_sealed else None
@@ -109,8 +108,8 @@ def _build_identifier_row(
         "scheme": key[0],
         "lookup_key": key[1],
         "shown": "" if identifier is None else identifier.display_number,
-        "ciphertext": sealed and sealed.ciphertext,
-        "key_id": sealed and sealed.key_id,
+        "ciphertext": sealed.ciphertext if sealed else None,
+        "key_id": sealed.key_id if sealed else None,
         "current": True,
     }
 

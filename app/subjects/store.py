@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypedDict
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select, update
@@ -18,6 +18,30 @@ from app.rules.text import fold_name
 from app.subjects.records import RecordedSubject, SubjectClaim
 
 AnySelect = Select[*tuple[Any, ...]]
+
+
+class IdentifierValues(TypedDict):
+    """The columns of an identifier; a personal number is encrypted."""
+
+    id: UUID
+    subject_id: UUID
+    scheme: str
+    lookup_key: str
+    shown: str
+    ciphertext: bytes | None
+    key_id: str | None
+    current: bool
+
+
+class NameValues(TypedDict):
+    """The columns of a name of a subject."""
+
+    subject_id: UUID
+    name_key: str
+    name: str
+    as_of: date
+    current: bool
+
 
 BY_KEYS = PreparedQuery(
     select(
@@ -259,7 +283,7 @@ def insert_subjects(
     )
 
 
-def insert_identifiers(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+def insert_identifiers(connection: Connection, rows: Sequence[IdentifierValues]) -> None:
     """Insert identifiers, sorted by key, so that two changes with the same keys do not deadlock.
 
     Raises:
@@ -336,7 +360,7 @@ def upsert_names(connection: Connection, names: Mapping[tuple[UUID, str], DatedN
     )
 
 
-def _build_name_rows(names: Mapping[tuple[UUID, str], DatedName]) -> list[dict[str, Any]]:
+def _build_name_rows(names: Mapping[tuple[UUID, str], DatedName]) -> list[NameValues]:
     return [
         {
             "subject_id": subject_id,
@@ -365,7 +389,9 @@ def update_subject(
     kind: SubjectKind | None = None,
 ) -> None:
     """Update the current name of a subject, and its kind if one is given."""
-    values: dict[str, Any] = {"name": name, "name_key": fold_name(name), "name_as_of": as_of}
-    if kind is not None:
-        values["kind"] = kind
-    connection.execute(update(Subject).where(Subject.id == subject_id).values(**values))
+    statement = (
+        update(Subject)
+        .where(Subject.id == subject_id)
+        .values(name=name, name_key=fold_name(name), name_as_of=as_of)
+    )
+    connection.execute(statement if kind is None else statement.values(kind=kind))

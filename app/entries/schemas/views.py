@@ -12,6 +12,7 @@ from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
+from app.rules.stored_json import JsonObject
 
 
 class IdentifierView(SparseView):
@@ -133,8 +134,8 @@ class EntryView(View):
     restored_on: Day | None
     extension: ExtensionView | None
     unintentional: bool
-    penalty: dict[str, Any] | None
-    licence: dict[str, Any] | None
+    penalty: JsonObject | None
+    licence: JsonObject | None
     remark: str | None
     received_at: datetime
     recorded_at: datetime
