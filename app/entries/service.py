@@ -21,7 +21,6 @@ from app.entries.changes.next_version import (
     change_entry,
     require_day_within,
 )
-from app.entries.changes.status_changes import record_status_changes_until_today
 from app.entries.recording.batch import (
     DryRun,
     RecordingResult,
@@ -37,6 +36,7 @@ from app.entries.recording.version_values import (
     build_ending_values,
     find_first_non_public_day,
 )
+from app.entries.status_changes import record_status_changes_until_today
 from app.entries.store.reads import lock_entries
 from app.entries.store.values import ChangedValues
 from app.rules.stored_json import EntryFacts

@@ -3,7 +3,7 @@
 A sequence number announces an entry, and the feed sends the entry as it is known today. A consumer
 that has applied everything up to the head therefore holds the snapshot, whatever happened between
 two pages. In the feed form of an entry only its status depends on the day, and every change of it
-has a number (`app/entries/changes/status_changes.py`).
+has a number (`app/entries/status_changes.py`).
 """
 
 import hashlib

@@ -13,10 +13,10 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.db.counter import take_sequence
 from app.db.engines import Connection
-from app.entries.changes import status_changes
-from app.entries.changes.status_changes import StatusChange
+from app.entries import status_changes
 from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.recording.version_values import build_person_values
+from app.entries.status_changes import StatusChange
 from app.entries.store import reads, rows, writes
 from app.entries.store.rows import EntryRow
 from app.entries.store.values import ChangedValues, VersionValues

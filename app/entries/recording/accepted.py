@@ -11,8 +11,7 @@ from app.catalogue.queries import Law
 from app.clock import civil_day
 from app.db.counter import take_sequence
 from app.db.engines import Connection
-from app.entries.changes import status_changes
-from app.entries.changes.status_changes import StatusChange
+from app.entries import status_changes
 from app.entries.recording.proposals import Proposal
 from app.entries.recording.version_values import (
     build_deadline_values,
@@ -20,6 +19,7 @@ from app.entries.recording.version_values import (
     build_initial_channel_values,
     build_person_values,
 )
+from app.entries.status_changes import StatusChange
 from app.entries.store import writes
 from app.entries.store.rows import ListedEntry
 from app.entries.store.values import EntryValues, VersionValues

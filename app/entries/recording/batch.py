@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 
 from app.catalogue.queries import Law, read_law
 from app.db.engines import Connection
-from app.entries.changes import status_changes
+from app.entries import status_changes
 from app.entries.recording import proposals
 from app.entries.recording.accepted import (
     AcceptedProposal,
