@@ -18,7 +18,7 @@ from app.submissions.processing.queue import claim_submission, process_submissio
 from app.submissions.schemas import RowOutcome, RowResult, State, SubmissionOptions
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
-from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
+from app.submissions.upload.encrypted_file import PART_BYTES
 
 POLL_SECONDS = 0.2
 MAX_SHOWN_REFUSALS = 20
@@ -65,17 +65,16 @@ def _process_until_done(registry: Registry, row: SubmissionRow, worker: str) -> 
 def _receive_file(
     registry: Registry, file: Path, options: SubmissionOptions, worker: str
 ) -> SubmissionRow:
-    submission_id = service.begin_upload(registry, COMMAND_LINE_CALLER, options)
-    upload = EncryptedUpload(registry, submission_id)
+    upload = service.begin_upload(registry, COMMAND_LINE_CALLER, options)
     try:
         with file.open("rb") as content:
+            upload.add(content.read(PART_BYTES))
             while part := content.read(PART_BYTES):
-                upload.write(part)
-        return service.finish_upload(
-            registry, submission_id, size=upload.size, sha256=upload.sha256, worker=worker
-        )
+                service.store_part(registry, upload)
+                upload.add(part)
+        return service.finish_upload(registry, upload, worker=worker)
     except BaseException:
-        service.discard_upload(registry, submission_id)
+        service.discard_upload(registry, upload)
         raise
 
 

@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import errors
 from app.entries.schemas import EntryPush
-from app.errors import Fault, InvalidPayload, Sentence
+from app.errors import InvalidPayload
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
 from app.http.streaming import Stream
@@ -17,10 +17,8 @@ from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.submissions import queries, schemas, service, views
-from app.submissions.processing.row_by_row import process
+from app.submissions.processing.job import ProcessedSubmission
 from app.submissions.schemas import RowOutcome, State, SubmissionOptions
-from app.submissions.store import submissions
-from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 from app.submissions.upload.receive import receive_file
 from app.submissions.workbooks import templates
@@ -97,21 +95,20 @@ async def submit_file(
     off in the background.
     The same file may be sent again: rows that are recorded already are `replayed`.
     """
-    submission_id = await _run_in_write_slot(
-        request, service.begin_upload, registry, caller, options
-    )
-    row = await _receive_upload(request, registry, submission_id)
-    if row.id == submission_id and row.state == State.running:
-        await _run_in_write_slot(request, process, registry, row, max_rows=MAX_ROWS_AT_ONCE)
-        row = await run_in_threadpool(queries.get_submission, registry, caller, submission_id)
+    upload = await run_in_threadpool(service.begin_upload, registry, caller, options)
+    row, results, problem = await _receive_upload(request, registry, upload)
     response.headers["Location"] = f"/v1/submissions/{row.id}"
     if row.finished_at is None and row.state != State.held:
         request.app.state.dispatcher.wake()
         response.status_code = status.HTTP_202_ACCEPTED
         response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-        return views.build_submission_view(row, registry.clock.now())
-    _raise_if_unreadable(row)
-    return await run_in_threadpool(_build_inline_view, registry, row)
+        results = None
+    elif row.state == State.refused and row.rows_read == 0 and problem is not None:
+        # Nothing could be read: the file is refused as any other body.
+        faults = views.list_faults(problem, max_faults=views.MAX_FILE_FAULTS)
+        raise InvalidPayload(faults=faults, submission_id=str(row.id))
+    now = registry.clock.now()
+    return await run_in_threadpool(views.build_submission_view, row, now, results)
 
 
 async def _run_in_write_slot(
@@ -124,52 +121,36 @@ async def _run_in_write_slot(
 
 
 async def _receive_upload(
-    request: Request, registry: Registry, submission_id: UUID
-) -> SubmissionRow:
-    upload = EncryptedUpload(registry, submission_id)
+    request: Request, registry: Registry, upload: EncryptedUpload
+) -> ProcessedSubmission:
     try:
         await receive_file(
-            request, upload, lambda part: _run_in_write_slot(request, upload.write, part)
-        )
-        return await _run_in_write_slot(
             request,
-            service.finish_upload,
-            registry,
-            submission_id,
-            size=upload.size,
-            sha256=upload.sha256,
-            worker=name_worker()
-            if upload.size <= registry.settings.submission_at_once_bytes
-            else None,
+            upload,
+            lambda: _run_in_write_slot(request, service.store_part, registry, upload),
         )
+        if upload.size <= registry.settings.submission_at_once_bytes:
+            return await _run_in_write_slot(
+                request,
+                service.finish_and_process,
+                registry,
+                upload,
+                worker=name_worker(),
+                max_rows=MAX_ROWS_AT_ONCE,
+                max_results=MAX_INLINE_ROWS,
+            )
+        row = await _run_in_write_slot(
+            request, service.finish_upload, registry, upload, worker=None
+        )
+        return ProcessedSubmission(row)
     except BaseException:
-        # Half a file is useless to everybody: discard it, with or without a write slot.
-        try:
-            await _run_in_write_slot(request, service.discard_upload, registry, submission_id)
-        except errors.Busy:
-            await run_in_threadpool(service.discard_upload, registry, submission_id)
+        if upload.stored_parts:
+            # Half a file is useless to everybody: discard it, with or without a write slot.
+            try:
+                await _run_in_write_slot(request, service.discard_upload, registry, upload)
+            except errors.Busy:
+                await run_in_threadpool(service.discard_upload, registry, upload)
         raise
-
-
-def _raise_if_unreadable(row: SubmissionRow) -> None:
-    """Refuse a file of which nothing could be read, as any other body is refused."""
-    if row.state == State.refused and row.rows_read == 0 and row.problem:
-        faults = [
-            Fault(item["pointer"], item["code"], Sentence(item["sentence_en"], item["sentence"]))
-            for item in row.problem["errors"]
-        ]
-        raise InvalidPayload(faults=faults, submission_id=str(row.id))
-
-
-def _build_inline_view(registry: Registry, row: SubmissionRow) -> schemas.SubmissionView:
-    if row.rows_read + row.exited > MAX_INLINE_ROWS:
-        return views.build_submission_view(row, registry.clock.now())
-    results = [
-        result
-        for batch in submissions.read_all_batches(registry, row.id)
-        for result in batch.results
-    ]
-    return views.build_submission_view(row, registry.clock.now(), results)
 
 
 @router.get("", responses=problems(errors.BadCursor, errors.NotYourDepartment))

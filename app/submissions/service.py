@@ -26,8 +26,10 @@ from app.http.context import current_request_id
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name
+from app.submissions.processing.job import ProcessedSubmission
 from app.submissions.processing.queue import expire_pending_approvals
 from app.submissions.processing.reversal import require_no_later_changes
+from app.submissions.processing.row_by_row import process
 from app.submissions.queries import UNKNOWN_LIST_TYPE, require_visible
 from app.submissions.schemas import (
     Approval,
@@ -38,24 +40,34 @@ from app.submissions.schemas import (
 )
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
+from app.submissions.upload.encrypted_file import EncryptedUpload
 
+RECEIVED_COLUMNS = (
+    "state",
+    "bytes",
+    "sha256",
+    "worker",
+    "leased_until",
+    "started_at",
+    "attempts",
+)
+"""Columns that change when a file is received completely."""
 MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
 
 
-def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions) -> UUID:
-    """Open a submission for a file that is about to arrive.
+def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions) -> EncryptedUpload:
+    """Begin a submission whose file is about to arrive; nothing is stored before its first part.
 
     Raises:
         NotYourDepartment: a department sends for itself.
-        InvalidPayload: the options contradicts itself, or names what there is not.
-        Busy: too many files of the caller's department are under way.
+        InvalidPayload: the options contradict each other, or name an unknown code.
+        Busy: too many files of the caller's department are unfinished.
     """
     department = _determine_department(caller, options.department)
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
-        if submissions.count_unfinished(connection, caller) >= MAX_UNFINISHED:
-            raise Busy(TOO_MANY_FILES, retry_after=30)
+        _require_few_unfinished(connection, caller)
     faults = _find_option_faults(options, department)
     if options.list_type is not None and options.list_type not in catalogue.list_types:
         faults.append(Fault("?list_type", ProblemCode.unknown_value, UNKNOWN_LIST_TYPE))
@@ -63,26 +75,27 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
         faults.append(Fault("?department", ProblemCode.unknown_value, UNKNOWN_DEPARTMENT))
     if faults:
         raise InvalidPayload(faults=faults)
-    submission_id, now = uuid7(), registry.clock.now()
-    values = {
-        "id": submission_id,
-        "state": State.receiving.value,
-        **options.model_dump(mode="json"),
-        "department": department,
-        "bytes": 0,
-        "actor_id": caller.id,
-        "actor_name": caller.name,
-        "role": caller.role.value,
-        "actor_department": caller.department,
-        "person": caller.person,
-        "request_id": current_request_id(),
-        "received_at": now,
-        "attempts": 0,
-        "rows_read": 0,
-        "bytes_read": 0,
-    }
-    registry.write(lambda connection: submissions.add_submission(connection, values))
-    return submission_id
+    row = SubmissionRow(
+        **{**options.model_dump(mode="json"), "department": department},
+        id=uuid7(),
+        state=State.receiving.value,
+        format=None,
+        bytes=0,
+        sha256=None,
+        actor_id=caller.id,
+        actor_name=caller.name,
+        role=caller.role.value,
+        actor_department=caller.department,
+        person=caller.person,
+        request_id=current_request_id(),
+        received_at=registry.clock.now(),
+    )
+    return EncryptedUpload(registry, row)
+
+
+def _require_few_unfinished(connection: Connection, caller: Caller) -> None:
+    if submissions.count_unfinished(connection, caller) >= MAX_UNFINISHED:
+        raise Busy(TOO_MANY_FILES, retry_after=30)
 
 
 def _determine_department(caller: Caller, requested: str | None) -> str | None:
@@ -109,63 +122,123 @@ def _find_option_faults(options: SubmissionOptions, department: str | None) -> l
     ]
 
 
+def store_part(registry: Registry, upload: EncryptedUpload) -> None:
+    """Store the last part of an upload, and the submission with its first part.
+
+    Raises:
+        Busy: too many files of the sender's department are unfinished.
+    """
+    sealed = upload.seal_last_part()
+
+    number = upload.stored_parts
+
+    def work(connection: Connection) -> None:
+        if number == 0:
+            _require_few_unfinished(connection, upload.row.caller)
+            submissions.add_submission(connection, upload.row)
+        submissions.add_part(connection, upload.row.id, number, sealed)
+
+    upload.stored_parts += 1  # before the write: a failed upload is discarded if it may be stored
+    registry.write(work)
+
+
 def finish_upload(
-    registry: Registry, submission_id: UUID, *, size: int, sha256: str, worker: str | None
+    registry: Registry, upload: EncryptedUpload, *, worker: str | None
 ) -> SubmissionRow:
-    """Queue a completely received file, or let a given worker claim it at once.
+    """Store the last part and queue the file, or let a given worker claim it at once.
 
     Returns the submission that continues: an unfinished one of the same file and options, if there
     is one, because a sender without an answer sends the file again.
+
+    Raises:
+        Busy: too many files of the sender's department are unfinished.
     """
     settings, now = registry.settings, registry.clock.now()
-    leased_until = now + timedelta(seconds=settings.tuning.submission_lease_seconds)
-    is_immediate = worker is not None
+    received = upload.row._replace(
+        state=State.queued.value, bytes=upload.size, sha256=upload.sha256
+    )
+    if worker is not None:
+        received = received._replace(
+            state=State.running.value,
+            worker=worker,
+            leased_until=now + timedelta(seconds=settings.tuning.submission_lease_seconds),
+            started_at=now,
+            attempts=1,
+        )
+    sealed = upload.seal_last_part() if upload.last_part else None
 
     def work(connection: Connection) -> SubmissionRow:
-        row = _require_found(submissions.get_submission(connection, submission_id))
-        duplicate_id = submissions.find_unfinished_twin(connection, row, sha256)
-        if duplicate_id is not None:
-            submissions.delete_submission(connection, submission_id)
-            return _require_found(submissions.get_submission(connection, duplicate_id))
-        submissions.record_step(
-            connection,
-            submission_id,
-            None,
-            state=(State.running if is_immediate else State.queued).value,
-            bytes=size,
-            sha256=sha256,
-            worker=worker if is_immediate else None,
-            leased_until=leased_until if is_immediate else None,
-            started_at=now if is_immediate else None,
-            attempts=int(is_immediate),
-        )
+        twin = submissions.find_unfinished_twin(connection, received)
+        if twin is not None:
+            if upload.stored_parts:
+                submissions.delete_submission(connection, received.id)
+            return twin
+        if upload.stored_parts:
+            changed = {name: getattr(received, name) for name in RECEIVED_COLUMNS}
+            submissions.record_step(connection, received.id, None, **changed)
+        else:
+            _require_few_unfinished(connection, received.caller)
+            submissions.add_submission(connection, received)
+        if sealed is not None:
+            submissions.add_part(connection, received.id, upload.stored_parts, sealed)
         record = audit.build_record(
-            row.caller,
+            received.caller,
             now,
             AuditAction.submission_received,
             "done",
-            submission_id,
-            list_type=row.list_type,
-            mode=row.mode,
-            dry_run=row.dry_run,
-            bytes=size,
-            sha256=sha256,
+            received.id,
+            list_type=received.list_type,
+            mode=received.mode,
+            dry_run=received.dry_run,
+            bytes=received.bytes,
+            sha256=received.sha256,
         )
         audit.record_changes(connection, [record])
-        return _require_found(submissions.get_submission(connection, submission_id))
+        return received
 
     return registry.write(work)
 
 
-def discard_upload(registry: Registry, submission_id: UUID) -> None:
-    """Let go of a file that did not arrive whole."""
+def finish_and_process(
+    registry: Registry, upload: EncryptedUpload, *, worker: str, max_rows: int, max_results: int
+) -> ProcessedSubmission:
+    """Store a small file and process it at once, from memory if it has one part.
+
+    After `max_rows` rows another worker continues. Up to `max_results` row results are returned.
+
+    Raises:
+        Busy: too many files of the sender's department are unfinished.
+    """
+    row = finish_upload(registry, upload, worker=worker)
+    if row.id == upload.row.id:
+        processed = process(
+            registry,
+            row,
+            content=upload.whole_content,
+            max_rows=max_rows,
+            max_results=max_results,
+        )
+        if processed is not None:
+            return processed
+    # The submission belongs to another worker: its results are in the database.
+    with registry.database.reading() as connection:
+        row = _require_found(submissions.get_submission(connection, row.id))
+    if row.rows_read + row.exited > max_results:
+        return ProcessedSubmission(row)
+    batches = submissions.read_all_batches(registry, row.id)
+    return ProcessedSubmission(row, tuple(result for batch in batches for result in batch.results))
+
+
+def discard_upload(registry: Registry, upload: EncryptedUpload) -> None:
+    """Delete the stored parts of a file that did not arrive completely."""
 
     def work(connection: Connection) -> None:
-        row = submissions.lock_submission(connection, submission_id)
+        row = submissions.lock_submission(connection, upload.row.id)
         if row is not None and row.state == State.receiving:
-            submissions.delete_submission(connection, submission_id)
+            submissions.delete_submission(connection, row.id)
 
-    registry.write(work)
+    if upload.stored_parts:
+        registry.write(work)
 
 
 def approve_submission(

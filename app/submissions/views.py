@@ -105,15 +105,25 @@ def build_refused_result(row: SourceRow, refusal: RegistryError) -> RowResult:
 def build_faults(
     refusal: RegistryError, find_heading: HeadingLookup, *, max_faults: int
 ) -> list[dict[str, Any]]:
+    """Build the stored faults of a refusal (see `list_faults`), each with its heading."""
+    return [
+        _build_fault(
+            item, None if item.code == ProblemCode.more_faults else find_heading(item.pointer)
+        )
+        for item in list_faults(refusal, max_faults=max_faults)
+    ]
+
+
+def list_faults(refusal: RegistryError, *, max_faults: int) -> Sequence[Fault]:
     """List the faults of a refusal, or the refusal itself if it names no place.
 
     Of more than `max_faults` faults the last one says how many are left out.
     """
     faults: Sequence[Fault] = refusal.faults or (Fault("", refusal.problem_code, refusal.detail),)
     if len(faults) <= max_faults:
-        return [_build_fault(item, find_heading(item.pointer)) for item in faults]
-    listed = [_build_fault(item, find_heading(item.pointer)) for item in faults[: max_faults - 1]]
-    return [*listed, _build_fault(_build_more_faults(len(faults) - len(listed)), None)]
+        return faults
+    listed = faults[: max_faults - 1]
+    return [*listed, _build_more_faults(len(faults) - len(listed))]
 
 
 def _build_fault(fault: Fault, column: str | None) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.schemas import State, SubmissionOptions
-from app.submissions.upload.encrypted_file import EncryptedUpload
 from tests.conftest import DATABASES
 from tests.support import submission_files
 from tests.support.commands import CommandResult, build_command_runner
@@ -203,10 +202,9 @@ def test_an_import_takes_over_from_a_dead_worker(
     rows = build_bodies(range(3))
     change_tuning(registry.settings, submission_lease_seconds=1.5)
     wish = SubmissionOptions(list_type="wage_arrears.black", department="human_resources")
-    name = service.begin_upload(registry, COMMAND_LINE_CALLER, wish)
-    upload = EncryptedUpload(registry, name)
-    upload.write(format_ndjson(rows))
-    service.finish_upload(registry, name, size=upload.size, sha256=upload.sha256, worker="another")
+    upload = service.begin_upload(registry, COMMAND_LINE_CALLER, wish)
+    upload.add(format_ndjson(rows))
+    name = service.finish_upload(registry, upload, worker="another").id
     done = bring_in(format_ndjson(rows), *FOR_ALL)
     assert done.exit_code == 0
     assert done.stdout.startswith(f"{name}: done, 3 rows, 3 accepted")

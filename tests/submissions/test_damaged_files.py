@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
+from app.submissions.upload.encrypted_file import PART_BYTES
 from tests.conftest import DATABASES
 from tests.support.problems import count_written_rows, read_problem, require_refused
 from tests.support.request_bodies import PERSON_RESIDENT_ID
@@ -507,8 +508,11 @@ def test_a_sender_that_goes_away_leaves_nothing(world: World) -> None:
             each["state"] for each in world.api("auditor").get(SUBMISSIONS).json()["submissions"]
         ]
 
+    content = format_ndjson(build_rows(3_000))
+    assert len(content) > PART_BYTES
+
     def breaking_off() -> Iterator[bytes]:
-        yield format_ndjson(build_rows(5))
+        yield content  # its first part is stored
         assert _eventually(lambda: states() == ["receiving"])
         raise ConnectionError
 

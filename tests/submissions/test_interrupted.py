@@ -31,10 +31,10 @@ from app.rules.permissions import COMMAND_LINE_CALLER
 from app.settings import Settings
 from app.submissions import service
 from app.submissions.processing import list_comparison, queue, reversal, row_by_row
-from app.submissions.processing.job import Progress, SubmissionJob
+from app.submissions.processing.job import ProcessedSubmission, Progress, SubmissionJob
 from app.submissions.schemas import State, SubmissionOptions
 from app.submissions.store.submissions import SubmissionRow
-from app.submissions.upload.encrypted_file import EncryptedUpload
+from app.submissions.upload.encrypted_file import PART_BYTES
 from tests.support import submission_files
 from tests.support.processes import build_push_today, create_key, serve_registry
 from tests.support.request_bodies import (
@@ -225,10 +225,14 @@ def begun(world: World, start: bytes, headers: dict[str, str]) -> Iterator[socke
     assert where.hostname is not None
     key = world.api().headers["Authorization"]
     head = {"Host": where.netloc, "Authorization": key, **headers}
+    is_stored = len(start) > PART_BYTES  # a shorter file is stored when it is complete
     lines = ["POST /v1/submissions HTTP/1.1", *(f"{name}: {said}" for name, said in head.items())]
     with socket.create_connection((where.hostname, where.port or 80), timeout=30) as connection:
         connection.sendall("\r\n".join([*lines, "", ""]).encode() + start)
-        wait_for(lambda: read_newest_submission(world.registry), "the beginning of a submission")
+        if is_stored:
+            wait_for(
+                lambda: read_newest_submission(world.registry), "the beginning of a submission"
+            )
         yield connection
 
 
@@ -249,12 +253,19 @@ CUT_OFF: dict[str, tuple[Callable[[bytes], bytes], Callable[[bytes], dict[str, s
 
 
 @pytest.mark.parametrize(
-    ("kind", "reset"), [("whole", False), ("whole", True), ("chunked", True), ("form", False)]
+    ("kind", "row_count", "reset"),
+    [
+        ("whole", 3_000, False),
+        ("whole", 3_000, True),
+        ("whole", 100, True),
+        ("chunked", 3_000, True),
+        ("form", 3_000, False),
+    ],
 )
 def test_a_connection_cut_in_the_middle_of_a_file_leaves_nothing(
-    world: World, kind: str, *, reset: bool
+    world: World, kind: str, row_count: int, *, reset: bool
 ) -> None:
-    rows = sent_rows(1_500)
+    rows = sent_rows(row_count)
     file = format_ndjson(rows)
     body, headers = CUT_OFF[kind]
     with begun(world, body(file[: len(file) * 9 // 10]), headers(file)) as connection:
@@ -291,9 +302,10 @@ def test_a_partial_upload_of_a_dead_server_is_discarded_after_a_day(world: World
 
 
 def store_of_half_a_file(world: World) -> UUID:
-    submission_id = service.begin_upload(world.registry, COMMAND_LINE_CALLER, SubmissionOptions())
-    EncryptedUpload(world.registry, submission_id).write(format_ndjson(sent_rows(10)))
-    return submission_id
+    upload = service.begin_upload(world.registry, COMMAND_LINE_CALLER, SubmissionOptions())
+    upload.add(format_ndjson(sent_rows(10)))
+    service.store_part(world.registry, upload)
+    return upload.row.id
 
 
 # --- workers that stall or die ---------------------------------------------------
@@ -431,7 +443,7 @@ def test_a_worker_that_lost_its_lease_fails_at_its_next_step(world: World) -> No
     for step in (
         job.record_step,
         job.restart,
-        lambda connection: job.add_results(connection, Progress(), []),
+        lambda connection: job.add_results(connection, Progress(first), []),
     ):
         with pytest.raises(LeaseLost):
             world.registry.write(step)
@@ -545,7 +557,7 @@ def test_who_looks_for_the_place_where_another_died_keeps_the_lease_meanwhile(
 
     monkeypatch.setattr(SubmissionJob, "record_step", step)
     job = SubmissionJob(world.registry, row)
-    [following] = next(job.read_slices(lambda: 1, after_row=job.progress.last_row))
+    [following], _ = next(job.read_slices(lambda: 1, after_row=job.progress.last_row))
     assert following.number == STEP + 1
     assert renewed > 0
 
@@ -689,6 +701,89 @@ def test_a_worker_that_does_not_heed_the_signal_is_killed(
         running._poll()
         running.close()
         assert worker.returncode == -signal.SIGKILL
+
+
+# --- small files ------------------------------------------------------------------
+
+
+def finish_small_upload(world: World, rows: list[dict[str, Any]]) -> ProcessedSubmission:
+    """Send a small file as its route does, within the process of the test."""
+    upload = service.begin_upload(
+        world.registry, COMMAND_LINE_CALLER, SubmissionOptions(department="human_resources")
+    )
+    upload.add(format_ndjson(rows))
+    return service.finish_and_process(
+        world.registry, upload, worker="sender", max_rows=2_000, max_results=3_000
+    )
+
+
+def test_a_small_file_needs_two_transactions_and_no_decryption(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.record(source_ref="FIRST")  # the status changes of the day are recorded
+    writes: list[object] = []
+    write = type(world.registry).write
+
+    def counted(registry: Registry, work: Callable[[Any], Any]) -> Any:
+        writes.append(work)
+        return write(registry, work)
+
+    def refuse(*_: object, **__: object) -> bytes:
+        raise AssertionError("the file was decrypted")
+
+    table = submission_files.format_csv(
+        [submission_files.build_cells(row) for row in sent_rows(3)], encoding="gb18030"
+    )
+    with monkeypatch.context() as patched:
+        patched.setattr(type(world.registry), "write", counted)
+        patched.setattr(type(world.registry.secrets), "open_content", refuse)
+        view = submission_files.submit_file(world.api(), table, "text/csv")
+    assert view["progress"]["accepted"] == 3
+    assert len(writes) == 2
+    assert read_complete_results(world.api(), view["id"]) == view["results"]
+
+
+@pytest.mark.parametrize("method", ["prepare_proposals", "audit_final_state"])
+def test_a_small_file_is_continued_after_its_server_died(
+    world: World, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """The server dies between the two transactions, or within the second one."""
+    rows = sent_rows(3)
+
+    def die(*_: object, **__: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as dies:
+        dies.setattr(SubmissionJob, method, die)
+        with pytest.raises(Died):
+            finish_small_upload(world, rows)
+    require_recorded(world.registry, [])
+    again = finish_small_upload(world, rows)  # the same unfinished file
+    assert (again.row.state, again.results) == (State.running, ())
+    work_until_nothing_waits(world)
+    assert read_stored_submission(world.registry, again.row.id).accepted == 3
+    assert count_submissions_and_parts(world.registry) == (1, 1)
+    require_recorded(world.registry, read_references(rows))
+
+
+def test_a_sender_whose_lease_was_lost_receives_the_results_of_the_other_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, plain = sent_rows(3), SubmissionJob.prepare_proposals
+
+    def propose(job: SubmissionJob, rows: Any) -> Any:
+        if job.row.worker == "sender":
+            other = taken_up(world, "other")
+            assert other is not None
+            row_by_row.process(world.registry, other)
+        return plain(job, rows)
+
+    monkeypatch.setattr(SubmissionJob, "prepare_proposals", propose)
+    processed = finish_small_upload(world, rows)
+    assert (processed.row.state, processed.row.worker) == (State.done, "other")
+    assert processed.results is not None
+    assert [item["row"] for item in processed.results] == [1, 2, 3]
+    require_recorded(world.registry, read_references(rows))
 
 
 # --- retention of files -------------------------------------------------------------

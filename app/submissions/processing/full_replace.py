@@ -7,6 +7,7 @@ one transaction.
 """
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -40,7 +41,7 @@ from app.subjects.service import lock_subjects
 from app.submissions import views
 from app.submissions.mapping.source_file import SourceRow
 from app.submissions.processing import list_comparison
-from app.submissions.processing.job import SubmissionJob
+from app.submissions.processing.job import Progress, SubmissionJob
 from app.submissions.schemas import RowOutcome, RowResult, State
 from app.submissions.store import listed_entries, submissions
 
@@ -78,8 +79,8 @@ def replace_whole_list(job: SubmissionJob) -> None:
 def _hold_for_approval(job: SubmissionJob, changes: dict[str, Any]) -> None:
     approval_time = timedelta(hours=job.registry.settings.replace_hold_hours)
 
-    def write(connection: Connection) -> None:
-        job.record_step(
+    def write(connection: Connection) -> Progress:
+        row = job.record_step(
             connection,
             state=State.held.value,
             held_until=job.registry.clock.now() + approval_time,
@@ -87,14 +88,15 @@ def _hold_for_approval(job: SubmissionJob, changes: dict[str, Any]) -> None:
             leased_until=None,
             approval=None,
         )
+        return replace(job.progress, row=row)
 
-    job.registry.write(write)
+    job.progress = job.registry.write(write)
 
 
 def _commit_plan(job: SubmissionJob, plan: list_comparison.ReplacePlan) -> None:
     submission = job.row
 
-    def commit(connection: Connection) -> None:
+    def commit(connection: Connection) -> Progress:
         law = read_law(job.registry, connection)
         missing_entries = entries.read_current_entries(connection, plan.missing_ids, law.today)
         # All at once and first, in their order (see `lock_subjects`).
@@ -115,9 +117,10 @@ def _commit_plan(job: SubmissionJob, plan: list_comparison.ReplacePlan) -> None:
             job.add_results(
                 connection, progress, results[start : start + list_comparison.STEP_ROWS]
             )
-        job.write_final_state(connection, State.done, changes=plan.describe)
+        job.write_final_state(connection, progress, State.done, changes=plan.describe)
+        return progress
 
-    job.registry.write(commit)
+    job.progress = job.registry.write(commit)
 
 
 def _apply_plan(

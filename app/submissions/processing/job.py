@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.audit import service as audit
@@ -24,7 +24,7 @@ from app.submissions.mapping.source_file import SourceFile, SourceRow
 from app.submissions.schemas import Mode, RowOutcome, RowResult, State
 from app.submissions.store import jobs, submissions
 from app.submissions.store.submissions import SubmissionRow
-from app.submissions.upload.encrypted_file import read_parts
+from app.submissions.upload.encrypted_file import StoredFile
 
 log = logging.getLogger("redblack.submissions")
 
@@ -33,23 +33,47 @@ RowRecording = RecordingResult | RegistryError
 
 @dataclass(slots=True)
 class Progress:
-    """Progress: batches and rows with a result so far, and the number of the last row."""
+    """Committed progress: the submission, and the number of its last batch and last row."""
 
+    row: SubmissionRow
     batches: int = 0
     last_row: int = 0
     rows_read: int = 0
+    results: tuple[RowResult, ...] | None = None
+    """Row results for the request that sent the file; None if it does not show them."""
+
+
+class RowSlice(NamedTuple):
+    """Some consecutive rows of a file."""
+
+    rows: list[SourceRow]
+    is_last: bool
+
+
+class ProcessedSubmission(NamedTuple):
+    """A submission after processing, with the results and the refusal that are in memory."""
+
+    row: SubmissionRow
+    results: tuple[RowResult, ...] | None = None
+    problem: RegistryError | None = None
 
 
 @dataclass(slots=True)
 class SubmissionJob:
     """A claimed submission.
 
-    `progress` is what was committed. A transaction works on a copy of it, for it may be run again.
+    `progress` is the committed state. A transaction works on a copy of it, because it may run
+    again.
     """
 
     registry: Registry
     row: SubmissionRow
     stop_requested: threading.Event = field(default_factory=threading.Event)
+    content: bytes | None = None
+    """The file, if it was received just now; else it is read from its encrypted parts."""
+    max_results: int = 0
+    """Number of row results to keep in memory; with more, none are kept."""
+    problem: RegistryError | None = field(init=False, default=None)
     file: SourceFile = field(init=False)
     progress: Progress = field(init=False)
     _renewed_at: float = field(init=False, default_factory=time.monotonic)
@@ -58,36 +82,51 @@ class SubmissionJob:
 
     def __post_init__(self) -> None:
         registry, row = self.registry, self.row
+        batches = last_row = 0
         with registry.database.reading() as connection:
             catalogue = read_current_catalogue(registry, connection)
-            batches, last_row = submissions.find_last_batch(connection, row.id)
-        self.progress = Progress(batches, last_row, row.rows_read)
-        self.file = replace(open_source_file(registry, row, catalogue), on_wait=self.renew_lease)
+            if self.content is None:
+                batches, last_row = submissions.find_last_batch(connection, row.id)
+        self.progress = Progress(row, batches, last_row, row.rows_read, self._no_results)
+        file = open_source_file(registry, row, catalogue, self.content)
+        self.file = replace(file, on_wait=self.renew_lease)
+
+    @property
+    def _no_results(self) -> tuple[RowResult, ...] | None:
+        return () if self.max_results else None
+
+    @property
+    def outcome(self) -> ProcessedSubmission:
+        """The committed state of the submission."""
+        return ProcessedSubmission(self.progress.row, self.progress.results, self.problem)
 
     # --- rows ------------------------------------------------------------
 
     def read_slices(
         self, get_batch_size: Callable[[], int], *, after_row: int
-    ) -> Iterator[list[SourceRow]]:
-        """The rows behind a number, some at a time.
+    ) -> Iterator[RowSlice]:
+        """Read the rows behind a number in slices; one row is read ahead to know the last slice.
 
         Raises:
             InvalidPayload: the file cannot be read any further, behind the last row before that.
             Cancelled: the process is to end.
         """
         remaining_rows = self._skip_done_rows(after_row)
-        while True:
+        next_rows: list[SourceRow] = []
+        is_last = False
+        while not is_last:
             self.raise_if_cancelled()
-            batch: list[SourceRow] = []
+            batch = next_rows
             try:
-                batch.extend(islice(remaining_rows, get_batch_size()))
+                batch.extend(islice(remaining_rows, get_batch_size() - len(batch)))
+                next_rows = list(islice(remaining_rows, 1))
             except InvalidPayload:
                 if batch:  # how far a file is read does not depend on the size of a step
-                    yield batch
+                    yield RowSlice(batch, is_last=False)
                 raise
-            if not batch:
-                return
-            yield batch
+            is_last = not next_rows
+            if batch:
+                yield RowSlice(batch, is_last)
 
     def raise_if_cancelled(self) -> None:
         """Go no further where the process is to end.
@@ -132,8 +171,14 @@ class SubmissionJob:
         Raises:
             InvalidPayload: the file was truncated, or is another one.
         """
-        if self.row.declared_rows not in {None, rows_read}:
-            raise InvalidPayload(faults=[ROW_COUNT_DIFFERS])
+        if (refusal := self.find_count_fault(rows_read)) is not None:
+            raise refusal
+
+    def find_count_fault(self, rows_read: int) -> InvalidPayload | None:
+        """Return the refusal of a file with another number of rows than declared, or None."""
+        if self.row.declared_rows in {None, rows_read}:
+            return None
+        return InvalidPayload(faults=[ROW_COUNT_DIFFERS])
 
     def require_holdable_count(self, added_rows: int) -> None:
         """Refuse to hold more rows at once than the settings allow.
@@ -164,19 +209,22 @@ class SubmissionJob:
         results: Sequence[RowResult],
         **values: Any,  # noqa: ANN401 - columns
     ) -> None:
-        """Write down the answers for some rows, in the transaction that makes them true."""
+        """Record the results of some rows in the transaction that records the rows."""
         row_numbers = [result["row"] for result in results if "row" in result]
         progress.batches += 1
         progress.rows_read += len(row_numbers)
         progress.last_row = max(row_numbers, default=progress.last_row)
-        # The step first: who lost the lease finds batches of those numbers there already.
-        self.record_step(
+        # The step first: a worker without the lease finds batches of those numbers there already.
+        progress.row = self.record_step(
             connection, increments=count_outcomes(results), rows_read=progress.rows_read, **values
         )
         submissions.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
+        if progress.results is not None:
+            kept_results = (*progress.results, *results)
+            progress.results = kept_results if len(kept_results) <= self.max_results else None
 
     def set_progress(self, results: Sequence[RowResult]) -> None:
-        """Write down answers that record nothing, in a transaction of their own."""
+        """Record results that record no entry, in a transaction of their own."""
 
         def write(connection: Connection) -> Progress:
             progress = replace(self.progress)
@@ -185,7 +233,7 @@ class SubmissionJob:
 
         self.progress = self.registry.write(write)
 
-    def record_step(self, connection: Connection, **values: Any) -> None:  # noqa: ANN401 - columns
+    def record_step(self, connection: Connection, **values: Any) -> SubmissionRow:  # noqa: ANN401 - columns
         """Extend the lease and record the progress.
 
         `attempts` starts again at zero, because the next worker does not have to repeat this step.
@@ -200,10 +248,11 @@ class SubmissionJob:
         }
         if self.file.format is not None:
             progress_values["format"] = self.file.format.value
-        submissions.record_step(
+        row = submissions.record_step(
             connection, self.row.id, self.row.worker, **(progress_values | values)
         )
         self._renewed_at = time.monotonic()
+        return row
 
     def renew_lease(self) -> None:
         """Hold on to the lease while nothing is written for long."""
@@ -219,21 +268,35 @@ class SubmissionJob:
         self.registry.write(lambda connection: jobs.release_lease(connection, row.id, row.worker))
 
     def restart(self, connection: Connection) -> Progress:
-        """Take back every answer that was given, none of which recorded anything."""
-        self.record_step(connection, **dict.fromkeys(submissions.COUNTER_COLUMNS, 0), rows_read=0)
-        submissions.delete_batches(connection, self.row.id)
-        return Progress()
-
-    def write_final_state(self, connection: Connection, state: State, **values: Any) -> None:  # noqa: ANN401 - columns
-        """Write down that the last row has its answer."""
-        now = self.registry.clock.now()
-        self.record_step(
-            connection, state=state.value, finished_at=now, leased_until=None, **values
+        """Delete all results, none of which recorded an entry."""
+        row = self.record_step(
+            connection, **dict.fromkeys(submissions.COUNTER_COLUMNS, 0), rows_read=0
         )
+        submissions.delete_batches(connection, self.row.id)
+        return Progress(row, results=self._no_results)
+
+    def restart_if_begun(self) -> None:
+        """Delete the results of an earlier attempt, if there are some."""
+        if self.progress.batches:
+            self.progress = self.registry.write(self.restart)
+
+    def build_final_values(
+        self, state: State, problem: RegistryError | None = None
+    ) -> dict[str, Any]:
+        """Build the columns of a submission that ends in a state, maybe with a refusal."""
+        values: dict[str, Any] = {
+            "state": state.value,
+            "finished_at": self.registry.clock.now(),
+            "leased_until": None,
+        }
+        return values if problem is None else values | {"problem": views.build_problem(problem)}
+
+    def audit_final_state(self, connection: Connection, state: State) -> None:
+        """Add the audit record of the end, in the transaction of the end."""
         submission = self.row
         record = audit.build_record(
             submission.authority,
-            now,
+            self.registry.clock.now(),
             AuditAction.submission_finished,
             "done",
             submission.id,
@@ -244,22 +307,43 @@ class SubmissionJob:
         )
         audit.record_changes(connection, [record])
 
+    def write_final_state(
+        self,
+        connection: Connection,
+        progress: Progress,
+        state: State,
+        problem: RegistryError | None = None,
+        **values: Any,  # noqa: ANN401 - columns
+    ) -> None:
+        """Record the end of the submission."""
+        progress.row = self.record_step(
+            connection, **self.build_final_values(state, problem), **values
+        )
+        self.audit_final_state(connection, state)
+
     def commit_final_state(
         self,
         state: State,
         problem: RegistryError | None = None,
         **values: Any,  # noqa: ANN401 - columns
     ) -> None:
-        """Record the final state in a transaction of its own."""
-        if problem is not None:
-            values["problem"] = views.build_problem(problem)
-        self.registry.write(lambda connection: self.write_final_state(connection, state, **values))
+        """Record the end of the submission in a transaction of its own."""
+
+        def write(connection: Connection) -> Progress:
+            progress = replace(self.progress)
+            self.write_final_state(connection, progress, state, problem, **values)
+            return progress
+
+        self.progress = self.registry.write(write)
+        self.problem = problem
 
 
-def open_source_file(registry: Registry, row: SubmissionRow, catalogue: Catalogue) -> SourceFile:
-    """Open the file of a submission, for the list type and the department of the submission."""
+def open_source_file(
+    registry: Registry, row: SubmissionRow, catalogue: Catalogue, content: bytes | None = None
+) -> SourceFile:
+    """Open the file of a submission, or its content in memory, for its list type and department."""
     return SourceFile(
-        read_chunks=lambda: read_parts(registry, row.id),
+        read_chunks=StoredFile(registry, row).read_parts if content is None else lambda: (content,),
         catalogue=catalogue,
         list_type=row.list_type,
         department=row.department,

@@ -86,7 +86,7 @@ def compare_with_list(job: SubmissionJob) -> ReplacePlan:
     # A replace names department and list (`service.begin_upload`).
     assert submission.department is not None
     assert submission.list_type is not None
-    job.progress = registry.write(job.restart)
+    job.restart_if_begun()
     rehearsal = DryRun(registry, submission.caller)
     record_status_changes_until_today(registry)
     with registry.database.reading() as connection:
@@ -95,7 +95,7 @@ def compare_with_list(job: SubmissionJob) -> ReplacePlan:
             connection, submission.department, submission.list_type, today
         )
     plan = ReplacePlan(listed_ids)
-    for rows in job.read_slices(lambda: STEP_ROWS, after_row=0):
+    for rows, _ in job.read_slices(lambda: STEP_ROWS, after_row=0):
         job.require_holdable_count(len(rows))
         proposals = job.prepare_proposals(rows)
         plan.rows += (row.without_content() for row in rows)

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 from app.db.engines import Connection, DatabaseError
 from app.entries.service import (
@@ -37,7 +38,12 @@ from app.registry import Registry
 from app.subjects.service import lock_subjects
 from app.submissions.mapping.source_file import SourceRow
 from app.submissions.processing import full_replace, reversal
-from app.submissions.processing.job import Progress, RowRecording, SubmissionJob
+from app.submissions.processing.job import (
+    ProcessedSubmission,
+    Progress,
+    RowRecording,
+    SubmissionJob,
+)
 from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, RowResult, State
 from app.submissions.store.submissions import SubmissionRow
 
@@ -59,28 +65,35 @@ def process(
     row: SubmissionRow,
     stop_requested: threading.Event | None = None,
     *,
+    content: bytes | None = None,
     max_rows: int | None = None,
-) -> None:
+    max_results: int = 0,
+) -> ProcessedSubmission | None:
     """Process a claimed submission to its end, or until it needs a second person.
 
     Any fault of the file becomes part of its result. If the database is away, the lease runs out
     and another worker continues. After `max_rows` recorded rows the submission is released, for
-    another worker to continue.
+    another worker to continue. `content` is the file, if it is in memory. Up to `max_results` row
+    results are returned; None is returned if another worker took the submission.
 
     Raises:
-        Cancelled: `stopping` was set; processing ends with the current step.
+        Cancelled: `stop_requested` was set; processing ends with the current step.
     """
     set_request_id(row.request_id or str(row.id))
     try:
-        job = SubmissionJob(registry, row, stop_requested or threading.Event())
+        job = SubmissionJob(
+            registry, row, stop_requested or threading.Event(), content, max_results
+        )
         if row.attempts > MAX_ATTEMPTS:
             job.commit_final_state(
                 _determine_broken_state(job), InvalidPayload(faults=[TOO_MANY_ATTEMPTS])
             )
-            return
-        _process(job, max_rows)
+        else:
+            _process(job, max_rows)
     except LeaseLost:
         log.warning("submission %s was taken up by another worker", row.id)
+        return None
+    return job.outcome
 
 
 def _process(job: SubmissionJob, max_rows: int | None) -> None:
@@ -139,31 +152,38 @@ def _process_row_by_row(job: SubmissionJob, max_rows: int | None) -> None:
         job.commit_final_state(State.stopped)
         return
     sizer, total_refused = StepSizer(), job.row.refused
-    for rows in job.read_slices(lambda: sizer.row_count, after_row=job.progress.last_row):
+    for rows, is_last in job.read_slices(lambda: sizer.row_count, after_row=job.progress.last_row):
         record_status_changes_until_today(job.registry)
-        seconds, step_refused = _record_step(
-            job, rows, job.prepare_proposals(rows), stop_on_error=stop_on_error
+        step = _record_step(
+            job,
+            rows,
+            job.prepare_proposals(rows),
+            stop_on_error=stop_on_error,
+            may_end=is_last,
+            max_refused=MAX_REFUSED_ROWS - total_refused,
         )
-        sizer.adjust(len(rows), seconds)
-        if stop_on_error and step_refused:
+        if step.is_end:
+            return
+        sizer.adjust(len(rows), step.seconds)
+        if stop_on_error and step.refused_count:
             job.commit_final_state(State.stopped)
             return
-        total_refused += step_refused
+        total_refused += step.refused_count
         if total_refused > MAX_REFUSED_ROWS:
             raise InvalidPayload(faults=[TOO_MANY_REFUSED])
         if max_rows is not None and job.progress.rows_read >= max_rows:
             job.release_lease()
             return
-    _finish_after_last_row(job)
+    job.commit_final_state(State.done, job.find_count_fault(job.progress.rows_read))
 
 
-def _finish_after_last_row(job: SubmissionJob) -> None:
-    try:
-        job.require_declared_count(job.progress.rows_read)
-    except InvalidPayload as count_differs:
-        job.commit_final_state(State.done, count_differs)
-    else:
-        job.commit_final_state(State.done)
+class _Step(NamedTuple):
+    """One committed step: how long others waited for it, its refused rows, and whether it ended."""
+
+    progress: Progress
+    seconds: float
+    refused_count: int
+    is_end: bool
 
 
 def _record_step(
@@ -172,13 +192,15 @@ def _record_step(
     proposals: Sequence[Proposal | RegistryError],
     *,
     stop_on_error: bool,
-) -> tuple[float, int]:
-    """Record one step; how many seconds others had to wait for it, and how many were refused.
+    may_end: bool,
+    max_refused: int,
+) -> _Step:
+    """Record one step; with the last rows, also the end of the submission, unless rows stop it.
 
-    With `stop` the answers end with the first refusal.
+    With `stop_on_error` the results end with the first refusal.
     """
 
-    def write(connection: Connection) -> tuple[Progress, float, int]:
+    def write(connection: Connection) -> _Step:
         started_at, progress = time.perf_counter(), replace(job.progress)
         outcomes = record_proposals(
             job.registry, connection, job.row.caller, proposals, stop_at_refusal=stop_on_error
@@ -187,12 +209,20 @@ def _record_step(
             job.build_results(row, item)
             for row, item in zip(rows, outcomes, strict=not stop_on_error)
         ]
-        job.add_results(connection, progress, results, attempts=0)
         refused_count = sum(isinstance(item, RegistryError) for item in outcomes)
-        return progress, time.perf_counter() - started_at, refused_count
+        is_end = may_end and refused_count <= (0 if stop_on_error else max_refused)
+        final_values: dict[str, Any] = {}
+        if is_end:
+            problem = job.find_count_fault(progress.rows_read + len(results))
+            final_values = job.build_final_values(State.done, problem)
+        job.add_results(connection, progress, results, attempts=0, **final_values)
+        if is_end:
+            job.audit_final_state(connection, State.done)
+        return _Step(progress, time.perf_counter() - started_at, refused_count, is_end)
 
-    job.progress, seconds, refused = job.registry.write(write)
-    return seconds, refused
+    step = job.registry.write(write)
+    job.progress = step.progress
+    return step
 
 
 # --- as a whole ----------------------------------------------------------
@@ -206,7 +236,7 @@ def _process_as_whole(job: SubmissionJob) -> None:
             if staged is None and row.on_error == OnError.stop:
                 job.commit_final_state(State.stopped)
             else:
-                _finish_after_last_row(job)
+                job.commit_final_state(State.done, job.find_count_fault(job.progress.rows_read))
             return
         if staged is None:
             job.commit_final_state(State.refused, InvalidPayload(faults=[ROWS_REFUSED]))
@@ -236,10 +266,10 @@ def _stage_rows(job: SubmissionJob) -> StagedRows | None:
     registry, submission = job.registry, job.row
     stop_on_error = submission.on_error == OnError.stop
     is_atomic = submission.commit_rule == CommitRule.all_or_nothing
-    job.progress = registry.write(job.restart)
+    job.restart_if_begun()
     staged, all_valid = StagedRows(DryRun(registry, submission.caller)), True
     record_status_changes_until_today(registry)
-    for rows in job.read_slices(lambda: STAGED_STEP_ROWS, after_row=0):
+    for rows, _ in job.read_slices(lambda: STAGED_STEP_ROWS, after_row=0):
         job.require_holdable_count(len(rows))
         proposals = job.prepare_proposals(rows)
         outcomes = staged.rehearsal.decide_all(proposals, stop_at_refusal=stop_on_error)
@@ -268,7 +298,7 @@ def _find_rehearsed_results(job: SubmissionJob, row: SourceRow, outcome: RowReco
 
 
 def _commit_staged(job: SubmissionJob, staged: StagedRows) -> None:
-    def commit(connection: Connection) -> None:
+    def commit(connection: Connection) -> Progress:
         # All at once and first, in their order, so that two such files do not wait for each other.
         lock_subjects(connection, staged.rehearsal.recorded_subject_ids)
         outcomes = record_proposals(
@@ -282,9 +312,10 @@ def _commit_staged(job: SubmissionJob, staged: StagedRows) -> None:
         progress = job.restart(connection)
         for start in range(0, len(results), STAGED_STEP_ROWS):
             job.add_results(connection, progress, results[start : start + STAGED_STEP_ROWS])
-        job.write_final_state(connection, State.done)
+        job.write_final_state(connection, progress, State.done)
+        return progress
 
-    job.registry.write(commit)
+    job.progress = job.registry.write(commit)
 
 
 TOO_MANY_REFUSED = Fault(

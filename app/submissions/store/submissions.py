@@ -43,24 +43,24 @@ class SubmissionRow(NamedTuple):
     person: str | None
     request_id: str | None
     received_at: datetime
-    started_at: datetime | None
-    finished_at: datetime | None
-    worker: str | None
-    leased_until: datetime | None
-    attempts: int
-    rows_read: int
-    accepted: int
-    replayed: int
-    refused: int
-    corrected: int
-    exited: int
-    reversed: int
-    bytes_read: int
-    problem: dict[str, Any] | None
-    changes: dict[str, Any] | None
-    held_until: datetime | None
-    approval: dict[str, Any] | None
-    reversal: dict[str, Any] | None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    worker: str | None = None
+    leased_until: datetime | None = None
+    attempts: int = 0
+    rows_read: int = 0
+    accepted: int = 0
+    replayed: int = 0
+    refused: int = 0
+    corrected: int = 0
+    exited: int = 0
+    reversed: int = 0
+    bytes_read: int = 0
+    problem: dict[str, Any] | None = None
+    changes: dict[str, Any] | None = None
+    held_until: datetime | None = None
+    approval: dict[str, Any] | None = None
+    reversal: dict[str, Any] | None = None
 
     @property
     def authority(self) -> Caller:
@@ -93,20 +93,20 @@ def build_row(found: Row[Any] | None) -> SubmissionRow | None:
     return None if found is None else SubmissionRow._make(found)
 
 
-def add_submission(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Begin a submission."""
-    connection.execute(insert(Submission), [{**dict.fromkeys(COUNTER_COLUMNS, 0), **values}])
+def add_submission(connection: Connection, row: SubmissionRow) -> None:
+    """Insert a submission."""
+    values = {name: value for name, value in row._asdict().items() if value is not None}
+    connection.execute(insert(Submission), [values])
 
 
-def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str) -> UUID | None:
-    """An unfinished submission of the same file, for the same purpose, by the same department."""
-    compared_columns = ("actor_department", *SubmissionOptions.model_fields)
-    return connection.scalar(
-        select(Submission.id)
+def find_unfinished_twin(connection: Connection, row: SubmissionRow) -> SubmissionRow | None:
+    """Find an unfinished submission of the same file, for the same purpose, by the same sender."""
+    compared_columns = ("sha256", "actor_department", *SubmissionOptions.model_fields)
+    found = connection.execute(
+        select(*SUBMISSION_COLUMNS)
         .where(
             Submission.finished_at.is_(None),
             Submission.state.in_([*WORKABLE_STATES[:2], State.held]),
-            Submission.sha256 == sha256,
             Submission.id != row.id,
             *(
                 getattr(Submission, name).is_not_distinct_from(getattr(row, name))
@@ -116,6 +116,7 @@ def find_unfinished_twin(connection: Connection, row: SubmissionRow, sha256: str
         .order_by(Submission.id)
         .limit(1)
     )
+    return build_row(found.one_or_none())
 
 
 def delete_submission(connection: Connection, submission_id: UUID) -> None:
@@ -192,8 +193,10 @@ def record_step(
     *,
     increments: Mapping[str, int] | None = None,
     **values: Any,  # noqa: ANN401 - columns
-) -> None:
-    """Record the progress of a worker; `increments` holds counters to increase.
+) -> SubmissionRow:
+    """Record the progress of a worker; return the submission.
+
+    `increments` holds counters to increase.
 
     Raises:
         LeaseLost: another worker has the lease.
@@ -207,10 +210,12 @@ def record_step(
         update(Submission)
         .where(Submission.id == submission_id, Submission.worker.is_not_distinct_from(holder))
         .values(**values, **incremented)
-        .returning(Submission.id)
+        .returning(*SUBMISSION_COLUMNS)
     )
-    if updated.one_or_none() is None:
+    row = build_row(updated.one_or_none())
+    if row is None:
         raise LeaseLost
+    return row
 
 
 # --- parts ---------------------------------------------------------------

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
 from app.errors import Fault, InvalidPayload, Malformed, ProblemCode, Sentence
@@ -15,11 +16,11 @@ from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
 
 
 async def receive_file(
-    request: Request, upload: EncryptedUpload, write: Callable[[bytes], Awaitable[None]]
+    request: Request, upload: EncryptedUpload, store: Callable[[], Awaitable[None]]
 ) -> None:
-    """Store the file of a request: its whole body, or one part of a form.
+    """Receive the file of a request: its whole body, or one part of a form.
 
-    `write` calls `EncryptedUpload.write` outside the event loop.
+    `store` stores the last part of the upload. The end of the file stays its last part, unstored.
 
     Raises:
         BodyTooLarge: the file is larger than the settings allow.
@@ -29,11 +30,11 @@ async def receive_file(
     buffer = bytearray()
     async for chunk in _select_file(request, _read_body(request, upload.idle_timeout)):
         buffer += chunk
-        while len(buffer) >= PART_BYTES:
-            await write(bytes(buffer[:PART_BYTES]))
+        while len(buffer) > PART_BYTES:
+            await run_in_threadpool(upload.add, bytes(buffer[:PART_BYTES]))
+            await store()
             del buffer[:PART_BYTES]
-    if buffer:
-        await write(bytes(buffer))
+    await run_in_threadpool(upload.add, bytes(buffer))
     if not upload.matches_digest(",".join(request.headers.getlist("Content-Digest"))):
         raise InvalidPayload(
             faults=[
