@@ -60,7 +60,7 @@ class SubmissionOptions(BaseModel):
     behind the request, because a column may not be named so.
     """
 
-    model_config = ConfigDict(frozen=True, populate_by_name=True)
+    model_config = ConfigDict(frozen=True, populate_by_name=True, hide_input_in_errors=True)
 
     list_type: OptionCode = None
     department: OptionCode = None
