@@ -10,12 +10,13 @@ from uuid import UUID
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from app.db.tables.submissions import StoredRowResult
 from app.jobs.queue import name_worker
 from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.submissions import queries, service
 from app.submissions.processing.queue import claim_submission, process_submission
-from app.submissions.schemas import RowOutcome, RowResult, State, SubmissionOptions
+from app.submissions.schemas import RowOutcome, State, SubmissionOptions
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import PART_BYTES
@@ -121,7 +122,7 @@ def _print_summary(registry: Registry, row: SubmissionRow) -> None:
         )
 
 
-def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[RowResult]:
+def _iterate_refused_rows(registry: Registry, submission_id: UUID) -> Iterator[StoredRowResult]:
     for batch in submissions.read_all_batches(registry, submission_id, refused_only=True):
         yield from (item for item in batch.results if item["outcome"] == RowOutcome.refused)
 

@@ -1,7 +1,7 @@
 """Sending files, following them, and getting every row's answer."""
 
 from collections.abc import Callable
-from typing import Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response, status
@@ -40,7 +40,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 # What the body is, for the document: the handler takes it as a stream.
-FILE_REQUEST_BODY: dict[str, Any] = {
+FILE_REQUEST_BODY: dict[str, object] = {
     "requestBody": {
         "required": True,
         "content": {

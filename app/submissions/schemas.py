@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -228,7 +228,3 @@ class SubmissionPage(View):
 
     submissions: list[SubmissionView]
     next: str | None
-
-
-RowResult = dict[str, Any]
-"""A row's answer as it is kept and sent (`RowView`)."""

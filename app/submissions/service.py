@@ -1,7 +1,6 @@
 """Beginning a submission, letting a held one go ahead, and having one taken back."""
 
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -10,6 +9,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
+from app.db.tables.submissions import StoredSubmissionStep
 from app.errors import (
     Busy,
     Fault,
@@ -42,16 +42,6 @@ from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 
-RECEIVED_COLUMNS = (
-    "state",
-    "bytes",
-    "sha256",
-    "worker",
-    "leased_until",
-    "started_at",
-    "attempts",
-)
-"""Columns that change when a file is received completely."""
 MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
 
@@ -174,8 +164,18 @@ def finish_upload(
                 submissions.delete_submission(connection, received.id)
             return twin
         if upload.stored_parts:
-            changed = {name: getattr(received, name) for name in RECEIVED_COLUMNS}
-            submissions.record_step(connection, received.id, None, **changed)
+            submissions.record_step(
+                connection,
+                received.id,
+                None,
+                state=received.state,
+                bytes=received.bytes,
+                sha256=received.sha256,
+                worker=received.worker,
+                leased_until=received.leased_until,
+                started_at=received.started_at,
+                attempts=received.attempts,
+            )
         else:
             _require_few_unfinished(connection, received.caller)
             submissions.add_submission(connection, received)
@@ -264,12 +264,11 @@ def approve_submission(
         if first_approval is not None:
             _require_other_person(
                 caller,
-                first_approval["actor_id"] and UUID(first_approval["actor_id"]),
+                UUID(first_approval["actor_id"]) if first_approval["actor_id"] else None,
                 first_approval["person"],
             )
-        provenance = _build_step(registry, caller, approval.reason) | {
-            "digest": (row.changes or {}).get("digest")
-        }
+        provenance = _build_step(registry, caller, approval.reason)
+        provenance["digest"] = row.changes["digest"] if row.changes else None
         if row.person is None and first_approval is None:
             submissions.record_step(connection, row.id, row.worker, approval=provenance)
             _record_audit(registry, connection, row, caller, AuditAction.submission_approved)
@@ -375,13 +374,13 @@ def _record_audit(
     audit.record_changes(connection, [record])
 
 
-def _build_step(registry: Registry, caller: Caller, reason: str) -> dict[str, Any]:
+def _build_step(registry: Registry, caller: Caller, reason: str) -> StoredSubmissionStep:
     return {
         "by": caller.name,
         "person": caller.person,
         "at": registry.clock.now().isoformat(),
         "reason": reason,
-        "actor_id": caller.id and str(caller.id),
+        "actor_id": str(caller.id) if caller.id else None,
         "role": caller.role.value,
         "department": caller.department,
     }

@@ -2,9 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
+from app.db.tables.submissions import (
+    StoredFault,
+    StoredListChanges,
+    StoredProblem,
+    StoredRowResult,
+    StoredSubmissionStep,
+)
 from app.errors import Fault, ProblemCode, RegistryError, Sentence
 from app.submissions.mapping.source_file import SourceRow
 from app.submissions.mapping.table import MAX_ROW_FAULTS
@@ -12,7 +18,6 @@ from app.submissions.schemas import (
     ChangesView,
     ProgressView,
     RowOutcome,
-    RowResult,
     State,
     SubmissionStepView,
     SubmissionView,
@@ -30,7 +35,7 @@ COPIED_FIELDS = (SubmissionView.model_fields.keys() & set(SubmissionRow._fields)
 
 
 def build_submission_view(
-    row: SubmissionRow, now: datetime, results: Sequence[RowResult] | None = None
+    row: SubmissionRow, now: datetime, results: Sequence[StoredRowResult] | None = None
 ) -> SubmissionView:
     """Build the view of a submission; `results` are shown if they are given."""
     return SubmissionView.model_validate(
@@ -39,8 +44,7 @@ def build_submission_view(
             "commit": row.commit_rule,
             "submitted_by": row.actor_name,
             "progress": _build_progress(row, now),
-            "changes": row.changes
-            and {name: row.changes[name] for name in ChangesView.model_fields},
+            "changes": _build_changes(row.changes),
             "approval": _build_step(row.approval),
             "reversal": _build_step(row.reversal),
             "results": results,
@@ -64,47 +68,76 @@ def _build_progress(row: SubmissionRow, now: datetime) -> ProgressView:
     )
 
 
-def _build_step(step: dict[str, Any] | None) -> SubmissionStepView | None:
+def _build_changes(changes: StoredListChanges | None) -> ChangesView | None:
+    if changes is None:
+        return None
+    return ChangesView(
+        new=changes["new"],
+        changed=changes["changed"],
+        ending=changes["ending"],
+        unchanged=changes["unchanged"],
+        missing=changes["missing"],
+        standing=changes["standing"],
+    )
+
+
+def _build_step(step: StoredSubmissionStep | None) -> SubmissionStepView | None:
     if step is None:
         return None
-    shown = {name: step[name] for name in SubmissionStepView.model_fields}
-    return SubmissionStepView.model_validate(shown)
+    return SubmissionStepView(
+        by=step["by"],
+        person=step["person"],
+        at=datetime.fromisoformat(step["at"]),
+        reason=step["reason"],
+    )
 
 
 # --- rows ----------------------------------------------------------------
 
 
-def build_row_view(result: RowResult) -> RowResult:
+def build_row_view(result: StoredRowResult) -> dict[str, object]:
     """Build the view of a row result (`RowView`): without the fields that it does not have."""
     return {name: value for name, value in result.items() if value is not None}
 
 
 def build_accepted_result(
     row: SourceRow, outcome: RowOutcome, entry_id: UUID | None, version: int | None = None
-) -> RowResult:
+) -> StoredRowResult:
     """Build the result of an accepted row."""
-    result: RowResult = {
+    result: StoredRowResult = {
         "row": row.number,
         "source_ref": row.reference,
         "outcome": outcome.value,
     }
     if entry_id is not None:
         result["entry_id"] = str(entry_id)
-    return result if version is None else result | {"version": version}
+    if version is not None:
+        result["version"] = version
+    return result
 
 
-def build_refused_result(row: SourceRow, refusal: RegistryError) -> RowResult:
+def build_refused_result(row: SourceRow, refusal: RegistryError) -> StoredRowResult:
     """Build the result of a refused row."""
     errors = build_faults(refusal, row.find_heading, max_faults=MAX_ROW_FAULTS)
-    result: RowResult = {"row": row.number, "outcome": RowOutcome.refused.value, **errors[0]}
+    first = errors[0]
+    result: StoredRowResult = {
+        "row": row.number,
+        "outcome": RowOutcome.refused.value,
+        "pointer": first["pointer"],
+        "column": first["column"],
+        "code": refusal.problem_code,
+        "sentence": first["sentence"],
+        "sentence_en": first["sentence_en"],
+    }
     if all(item.pointer != "/source_ref" for item in refusal.faults):  # shown or not
         result["source_ref"] = row.reference
-    return result | {"code": refusal.problem_code, "errors": errors}
+    result["errors"] = errors
+    return result
 
 
 def build_faults(
     refusal: RegistryError, find_heading: HeadingLookup, *, max_faults: int
-) -> list[dict[str, Any]]:
+) -> list[StoredFault]:
     """Build the stored faults of a refusal (see `list_faults`), each with its heading."""
     return [
         _build_fault(
@@ -126,7 +159,7 @@ def list_faults(refusal: RegistryError, *, max_faults: int) -> Sequence[Fault]:
     return [*listed, _build_more_faults(len(faults) - len(listed))]
 
 
-def _build_fault(fault: Fault, column: str | None) -> dict[str, Any]:
+def _build_fault(fault: Fault, column: str | None) -> StoredFault:
     return {
         "pointer": fault.pointer,
         "column": column,
@@ -145,7 +178,7 @@ def _build_more_faults(count: int) -> Fault:
     return Fault("", ProblemCode.more_faults, sentence)
 
 
-def build_problem(refusal: RegistryError) -> dict[str, Any]:
+def build_problem(refusal: RegistryError) -> StoredProblem:
     """Build the stored reason why a file is refused as a whole (`ProblemView`)."""
     errors = build_faults(refusal, lambda _: None, max_faults=MAX_FILE_FAULTS)
     detail = refusal.faults[0].sentence if refusal.faults else refusal.detail

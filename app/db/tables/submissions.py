@@ -60,7 +60,7 @@ class StoredRowResult(TypedDict, total=False):
     """The result of a row (`RowView`); a refused row repeats its first fault."""
 
     row: int
-    source_ref: str
+    source_ref: str | None
     outcome: str
     entry_id: str
     version: int

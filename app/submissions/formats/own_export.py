@@ -110,7 +110,7 @@ def is_exported_entry(value: Mapping[str, Any]) -> bool:
     return value.keys() >= EXPORTED_ENTRY_FIELDS
 
 
-def build_push(entry: Mapping[str, Any]) -> tuple[dict[str, Any] | None, list[Fault]]:
+def build_push(entry: Mapping[str, Any]) -> tuple[dict[str, object] | None, list[Fault]]:
     """Build the push of an exported entry, or the faults if there can be none.
 
     A masked number cannot be sent again: responsible persons keep only their names, and the entry
@@ -155,7 +155,7 @@ def _find_faults(entry: Mapping[str, Any]) -> list[Fault]:
     return []
 
 
-def _build_body(entry: Mapping[str, Any]) -> dict[str, Any]:
+def _build_body(entry: Mapping[str, Any]) -> dict[str, object]:
     subject, disclosure = entry["subject"], entry["disclosure"]
     body = {name: entry.get(name) for name in COPIED_FIELDS}
     until = body.pop("effective_until")
@@ -178,5 +178,5 @@ def _build_body(entry: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _drop_nulls(values: Mapping[str, Any]) -> dict[str, Any]:
+def _drop_nulls(values: Mapping[str, Any]) -> dict[str, object]:
     return {name: value for name, value in values.items() if value is not None}

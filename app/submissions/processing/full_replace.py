@@ -9,13 +9,13 @@ one transaction.
 from collections.abc import Collection
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 from uuid import UUID
 
 from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
+from app.db.tables.submissions import StoredListChanges, StoredRowResult
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
 from app.entries.service import (
@@ -42,8 +42,9 @@ from app.submissions import views
 from app.submissions.mapping.source_file import SourceRow
 from app.submissions.processing import list_comparison
 from app.submissions.processing.job import Progress, SubmissionJob
-from app.submissions.schemas import RowOutcome, RowResult, State
+from app.submissions.schemas import RowOutcome, State
 from app.submissions.store import listed_entries, submissions
+from app.submissions.store.submissions import StepColumns
 
 MAX_COMPARISONS = 5
 
@@ -58,12 +59,12 @@ def replace_whole_list(job: SubmissionJob) -> None:
         plan = list_comparison.compare_with_list(job)
         changes = plan.describe
         if plan.refused_count:
-            reset_counters = submissions.DRY_RUN_COUNTERS
             refusal = InvalidPayload(faults=[HAS_REFUSED_ROWS])
-            job.commit_final_state(State.refused, refusal, changes=changes, **reset_counters)
+            columns: StepColumns = {"changes": changes, **submissions.DRY_RUN_COUNTERS}
+            job.commit_final_state(State.refused, refusal, columns)
             return
         if job.row.dry_run:
-            job.commit_final_state(State.done, changes=changes)
+            job.commit_final_state(State.done, columns={"changes": changes})
             return
         if list_comparison.exceeds_removal_threshold(job, plan):
             _hold_for_approval(job, changes)
@@ -76,7 +77,7 @@ def replace_whole_list(job: SubmissionJob) -> None:
     job.commit_final_state(State.refused, InvalidPayload(faults=[LIST_KEEPS_CHANGING]))
 
 
-def _hold_for_approval(job: SubmissionJob, changes: dict[str, Any]) -> None:
+def _hold_for_approval(job: SubmissionJob, changes: StoredListChanges) -> None:
     approval_time = timedelta(hours=job.registry.settings.replace_hold_hours)
 
     def write(connection: Connection) -> Progress:
@@ -117,7 +118,7 @@ def _commit_plan(job: SubmissionJob, plan: list_comparison.ReplacePlan) -> None:
             job.add_results(
                 connection, progress, results[start : start + list_comparison.STEP_ROWS]
             )
-        job.write_final_state(connection, progress, State.done, changes=plan.describe)
+        job.write_final_state(connection, progress, State.done, columns={"changes": plan.describe})
         return progress
 
     job.progress = job.registry.write(commit)
@@ -125,12 +126,12 @@ def _commit_plan(job: SubmissionJob, plan: list_comparison.ReplacePlan) -> None:
 
 def _apply_plan(
     job: SubmissionJob, connection: Connection, law: Law, plan: list_comparison.ReplacePlan
-) -> list[RowResult]:
+) -> list[StoredRowResult]:
     outcomes = record_proposals(job.registry, connection, job.row.caller, plan.proposals)
     current_entries = entries.read_current_entries(
         connection, list_comparison.read_recorded_ids(outcomes), law.today
     )
-    results: list[RowResult] = []
+    results: list[StoredRowResult] = []
     next_versions: list[NextVersion] = []
     for row, proposal, outcome in zip(plan.rows, plan.proposals, outcomes, strict=True):
         recorded = current_entries.get(list_comparison.find_entry_id(outcome))  # type: ignore[arg-type]
@@ -158,7 +159,7 @@ def _correct_entries(
     proposal: Proposal,
     row: SourceRow,
     next_versions: list[NextVersion],
-) -> RowResult:
+) -> StoredRowResult:
     """Append the next version of an entry, if the row changes anything."""
     compared = list_comparison.compare_row(job, connection, law, recorded, proposal)
     if isinstance(compared, RegistryError):
@@ -173,7 +174,7 @@ def _correct_entries(
 
 def _exit_missing_entries(
     job: SubmissionJob, connection: Connection, entry_ids: Collection[UUID]
-) -> list[RowResult]:
+) -> list[StoredRowResult]:
     law = read_law(job.registry, connection)
     rows = lock_entries(connection, entry_ids, law.today)
     leaving_rows = [

@@ -3,17 +3,18 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple, Unpack
 from uuid import UUID
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
+from app.db.tables.submissions import StoredRowResult
 from app.entries.service import Proposal, RecordingResult, prepare_proposals
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
 from app.jobs.queue import Cancelled
@@ -21,9 +22,9 @@ from app.registry import Registry
 from app.rules.law import Catalogue
 from app.submissions import views
 from app.submissions.mapping.source_file import SourceFile, SourceRow
-from app.submissions.schemas import Mode, RowOutcome, RowResult, State
+from app.submissions.schemas import Mode, RowOutcome, State
 from app.submissions.store import jobs, submissions
-from app.submissions.store.submissions import SubmissionRow
+from app.submissions.store.submissions import StepColumns, SubmissionRow
 from app.submissions.upload.encrypted_file import StoredFile
 
 log = logging.getLogger("redblack.submissions")
@@ -39,7 +40,7 @@ class Progress:
     batches: int = 0
     last_row: int = 0
     rows_read: int = 0
-    results: tuple[RowResult, ...] | None = None
+    results: tuple[StoredRowResult, ...] | None = None
     """Row results for the request that sent the file; None if it does not show them."""
 
 
@@ -54,7 +55,7 @@ class ProcessedSubmission(NamedTuple):
     """A submission after processing, with the results and the refusal that are in memory."""
 
     row: SubmissionRow
-    results: tuple[RowResult, ...] | None = None
+    results: tuple[StoredRowResult, ...] | None = None
     problem: RegistryError | None = None
 
 
@@ -92,7 +93,7 @@ class SubmissionJob:
         self.file = replace(file, on_wait=self.renew_lease)
 
     @property
-    def _no_results(self) -> tuple[RowResult, ...] | None:
+    def _no_results(self) -> tuple[StoredRowResult, ...] | None:
         return () if self.max_results else None
 
     @property
@@ -155,7 +156,7 @@ class SubmissionJob:
 
     def build_results(
         self, row: SourceRow, outcome: RowRecording, *, is_recorded: bool = True
-    ) -> RowResult:
+    ) -> StoredRowResult:
         """Build the result of a row; the id of an entry that is not recorded yet is left out."""
         if isinstance(outcome, RegistryError):
             return views.build_refused_result(row, outcome)
@@ -206,8 +207,8 @@ class SubmissionJob:
         self,
         connection: Connection,
         progress: Progress,
-        results: Sequence[RowResult],
-        **values: Any,  # noqa: ANN401 - columns
+        results: Sequence[StoredRowResult],
+        columns: StepColumns | None = None,
     ) -> None:
         """Record the results of some rows in the transaction that records the rows."""
         row_numbers = [result["row"] for result in results if "row" in result]
@@ -215,15 +216,16 @@ class SubmissionJob:
         progress.rows_read += len(row_numbers)
         progress.last_row = max(row_numbers, default=progress.last_row)
         # The step first: a worker without the lease finds batches of those numbers there already.
+        step_columns: StepColumns = {**(columns or {}), "rows_read": progress.rows_read}
         progress.row = self.record_step(
-            connection, increments=count_outcomes(results), rows_read=progress.rows_read, **values
+            connection, increments=count_outcomes(results), **step_columns
         )
         submissions.add_batch(connection, self.row.id, progress.batches, progress.last_row, results)
         if progress.results is not None:
             kept_results = (*progress.results, *results)
             progress.results = kept_results if len(kept_results) <= self.max_results else None
 
-    def set_progress(self, results: Sequence[RowResult]) -> None:
+    def set_progress(self, results: Sequence[StoredRowResult]) -> None:
         """Record results that record no entry, in a transaction of their own."""
 
         def write(connection: Connection) -> Progress:
@@ -233,7 +235,13 @@ class SubmissionJob:
 
         self.progress = self.registry.write(write)
 
-    def record_step(self, connection: Connection, **values: Any) -> SubmissionRow:  # noqa: ANN401 - columns
+    def record_step(
+        self,
+        connection: Connection,
+        *,
+        increments: Mapping[str, int] | None = None,
+        **values: Unpack[StepColumns],
+    ) -> SubmissionRow:
         """Extend the lease and record the progress.
 
         `attempts` starts again at zero, because the next worker does not have to repeat this step.
@@ -242,14 +250,18 @@ class SubmissionJob:
             LeaseLost: another worker has the lease.
         """
         lease_duration = timedelta(seconds=self.registry.settings.tuning.submission_lease_seconds)
-        progress_values: dict[str, Any] = {
+        progress_values: StepColumns = {
             "leased_until": self.registry.clock.now() + lease_duration,
             "bytes_read": min(self.file.bytes_read, self.row.bytes),
         }
         if self.file.format is not None:
             progress_values["format"] = self.file.format.value
         row = submissions.record_step(
-            connection, self.row.id, self.row.worker, **(progress_values | values)
+            connection,
+            self.row.id,
+            self.row.worker,
+            increments=increments,
+            **(progress_values | values),
         )
         self._renewed_at = time.monotonic()
         return row
@@ -269,9 +281,7 @@ class SubmissionJob:
 
     def restart(self, connection: Connection) -> Progress:
         """Delete all results, none of which recorded an entry."""
-        row = self.record_step(
-            connection, **dict.fromkeys(submissions.COUNTER_COLUMNS, 0), rows_read=0
-        )
+        row = self.record_step(connection, **submissions.NO_PROGRESS)
         submissions.delete_batches(connection, self.row.id)
         return Progress(row, results=self._no_results)
 
@@ -280,16 +290,18 @@ class SubmissionJob:
         if self.progress.batches:
             self.progress = self.registry.write(self.restart)
 
-    def build_final_values(
+    def build_final_columns(
         self, state: State, problem: RegistryError | None = None
-    ) -> dict[str, Any]:
+    ) -> StepColumns:
         """Build the columns of a submission that ends in a state, maybe with a refusal."""
-        values: dict[str, Any] = {
+        values: StepColumns = {
             "state": state.value,
             "finished_at": self.registry.clock.now(),
             "leased_until": None,
         }
-        return values if problem is None else values | {"problem": views.build_problem(problem)}
+        if problem is not None:
+            values["problem"] = views.build_problem(problem)
+        return values
 
     def audit_final_state(self, connection: Connection, state: State) -> None:
         """Add the audit record of the end, in the transaction of the end."""
@@ -313,25 +325,24 @@ class SubmissionJob:
         progress: Progress,
         state: State,
         problem: RegistryError | None = None,
-        **values: Any,  # noqa: ANN401 - columns
+        columns: StepColumns | None = None,
     ) -> None:
         """Record the end of the submission."""
-        progress.row = self.record_step(
-            connection, **self.build_final_values(state, problem), **values
-        )
+        final_columns = self.build_final_columns(state, problem)
+        progress.row = self.record_step(connection, **final_columns | (columns or {}))
         self.audit_final_state(connection, state)
 
     def commit_final_state(
         self,
         state: State,
         problem: RegistryError | None = None,
-        **values: Any,  # noqa: ANN401 - columns
+        columns: StepColumns | None = None,
     ) -> None:
         """Record the end of the submission in a transaction of its own."""
 
         def write(connection: Connection) -> Progress:
             progress = replace(self.progress)
-            self.write_final_state(connection, progress, state, problem, **values)
+            self.write_final_state(connection, progress, state, problem, columns)
             return progress
 
         self.progress = self.registry.write(write)
@@ -350,7 +361,7 @@ def open_source_file(
     )
 
 
-def count_outcomes(results: Sequence[RowResult]) -> dict[str, int]:
+def count_outcomes(results: Sequence[StoredRowResult]) -> dict[str, int]:
     """Count rows by outcome."""
     outcomes = [result["outcome"] for result in results]
     return {name: outcomes.count(name) for name in submissions.COUNTER_COLUMNS}

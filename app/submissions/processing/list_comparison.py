@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
+from app.db.tables.submissions import StoredListChanges, StoredRowResult
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
 from app.entries.service import (
@@ -34,7 +34,7 @@ from app.rules.status import ENDED_STATUSES, Status
 from app.submissions import views
 from app.submissions.mapping.source_file import SourceRow
 from app.submissions.processing.job import RowRecording, SubmissionJob
-from app.submissions.schemas import RowOutcome, RowResult
+from app.submissions.schemas import RowOutcome
 from app.submissions.store import listed_entries, submissions
 
 STEP_ROWS = 250
@@ -61,7 +61,7 @@ class ReplacePlan:
     """Rows that repeat an entry without a difference."""
 
     @property
-    def describe(self) -> dict[str, Any]:
+    def describe(self) -> StoredListChanges:
         """For the sender (`ChangesView`), with what an approval holds for."""
         leaving_ids = [*self.missing_ids, *sorted(self.digest_by_ending_entry)]
         digests = [self.digest_by_ending_entry.get(entry_id) for entry_id in leaving_ids]
@@ -124,7 +124,7 @@ def _judge_rows(
     rows: Sequence[SourceRow],
     proposals: Sequence[Proposal | RegistryError],
     outcomes: Sequence[RowRecording],
-) -> list[RowResult]:
+) -> list[StoredRowResult]:
     """Sort rows into new, changed, unchanged and refused, with their results."""
     law = read_law(job.registry, connection)
     current_entries = entries.read_current_entries(
@@ -250,9 +250,9 @@ def exceeds_removal_threshold(job: SubmissionJob, plan: ReplacePlan) -> bool:
     )
 
 
-def build_exit_result(row: EntryRow, version: int | None = None) -> RowResult:
+def build_exit_result(row: EntryRow, version: int | None = None) -> StoredRowResult:
     """Build the result of an entry that leaves the list because no row names it."""
-    result: RowResult = {
+    result: StoredRowResult = {
         "source_ref": row.source_ref,
         "outcome": RowOutcome.exited.value,
         "entry_id": str(row.id),

@@ -12,6 +12,7 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.crypto import fingerprint
 from app.db.engines import Connection
+from app.db.tables.submissions import StoredRowResult
 from app.entries.queries import EntryRow, read_versions
 from app.entries.schemas import RevocationCode
 from app.entries.service import (
@@ -27,9 +28,9 @@ from app.entries.service import (
 from app.errors import BuiltUpon
 from app.rules.transitions import Action
 from app.submissions.processing.job import SubmissionJob
-from app.submissions.schemas import RowOutcome, RowResult, State
+from app.submissions.schemas import RowOutcome, State
 from app.submissions.store import listed_entries, submissions
-from app.submissions.store.submissions import SubmissionRow
+from app.submissions.store.submissions import StepColumns, SubmissionRow
 
 ENTRIES_PER_STEP = 25
 RECORDED_OUTCOMES = frozenset({RowOutcome.accepted, RowOutcome.corrected, RowOutcome.exited})
@@ -77,7 +78,9 @@ def reverse_submission_entries(job: SubmissionJob) -> None:
     )
 
 
-def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[RowResult]) -> int:
+def _reverse_step(
+    job: SubmissionJob, connection: Connection, results: Sequence[StoredRowResult]
+) -> int:
     """Take some back; how many had to be left, because something was built on them meanwhile."""
     law = read_law(job.registry, connection)
     version_by_entry = _read_recorded_versions(results)
@@ -95,7 +98,7 @@ def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[
             row=row,
             action=Action.reverse,
             audit_action=AuditAction.entry_reversed,
-            reason=(job.row.reversal or {}).get("reason"),
+            reason=job.row.reversal["reason"] if job.row.reversal else None,
             digest=digest,
             changed_values=changes,
         )
@@ -105,8 +108,8 @@ def _reverse_step(job: SubmissionJob, connection: Connection, results: Sequence[
         if outcome_by_entry[entry_id] is RowOutcome.accepted:
             source_ref_by_entry[entry_id] = row.source_ref
     listed_entries.release_references(connection, source_ref_by_entry)
-    extra_values = {"attempts": 0} if reversed_count else {}
-    job.record_step(connection, increments={"reversed": reversed_count}, **extra_values)
+    columns: StepColumns = {"attempts": 0} if reversed_count else {}
+    job.record_step(connection, increments={"reversed": reversed_count}, **columns)
     return skipped_count
 
 
@@ -122,7 +125,7 @@ def _restore_values(
     return replace_facts(job.registry, connection, row, law, previous.facts, "") or {}
 
 
-def _read_recorded_versions(results: Sequence[RowResult]) -> dict[UUID, int]:
+def _read_recorded_versions(results: Sequence[StoredRowResult]) -> dict[UUID, int]:
     return {
         UUID(item["entry_id"]): item.get("version", 1) for item in results if _is_recorded(item)
     }

@@ -13,9 +13,10 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.db.engines import Connection, DatabaseError
+from app.db.tables.submissions import StoredRowResult
 from app.entries.service import (
     DryRun,
     Proposal,
@@ -44,8 +45,8 @@ from app.submissions.processing.job import (
     RowRecording,
     SubmissionJob,
 )
-from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, RowResult, State
-from app.submissions.store.submissions import SubmissionRow
+from app.submissions.schemas import CommitRule, Mode, OnError, RowOutcome, State
+from app.submissions.store.submissions import StepColumns, SubmissionRow
 
 log = logging.getLogger("redblack.submissions")
 
@@ -211,11 +212,11 @@ def _record_step(
         ]
         refused_count = sum(isinstance(item, RegistryError) for item in outcomes)
         is_end = may_end and refused_count <= (0 if stop_on_error else max_refused)
-        final_values: dict[str, Any] = {}
+        columns: StepColumns = {"attempts": 0}
         if is_end:
             problem = job.find_count_fault(progress.rows_read + len(results))
-            final_values = job.build_final_values(State.done, problem)
-        job.add_results(connection, progress, results, attempts=0, **final_values)
+            columns |= job.build_final_columns(State.done, problem)
+        job.add_results(connection, progress, results, columns)
         if is_end:
             job.audit_final_state(connection, State.done)
         return _Step(progress, time.perf_counter() - started_at, refused_count, is_end)
@@ -290,7 +291,9 @@ def _stage_rows(job: SubmissionJob) -> StagedRows | None:
     return staged if all_valid else None
 
 
-def _find_rehearsed_results(job: SubmissionJob, row: SourceRow, outcome: RowRecording) -> RowResult:
+def _find_rehearsed_results(
+    job: SubmissionJob, row: SourceRow, outcome: RowRecording
+) -> StoredRowResult:
     result = job.build_results(row, outcome, is_recorded=False)
     if result["outcome"] == RowOutcome.accepted and not job.row.dry_run:
         return result | {"outcome": RowOutcome.sound.value}

@@ -2,22 +2,58 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from app.crypto import Sealed
 from app.db.tables import Submission, SubmissionBatch, SubmissionPart
+from app.db.tables.submissions import (
+    StoredListChanges,
+    StoredProblem,
+    StoredRowResult,
+    StoredSubmissionStep,
+)
 from app.jobs.queue import LeaseLost
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
-from app.submissions.schemas import Mode, RowResult, State, SubmissionOptions
+from app.submissions.schemas import Mode, State, SubmissionOptions
 
 WORKABLE_STATES = (State.queued, State.running, State.reversing)
 COUNTER_COLUMNS = ("accepted", "replayed", "refused", "corrected", "exited", "reversed")
-DRY_RUN_COUNTERS: dict[str, Any] = dict.fromkeys(("accepted", "replayed", "corrected", "exited"), 0)
-"""Counters of a dry run, which records nothing."""
+
+
+class StepColumns(TypedDict, total=False):
+    """Columns of a submission that a step may change."""
+
+    state: str
+    format: str
+    bytes: int
+    sha256: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    worker: str | None
+    leased_until: datetime | None
+    attempts: int
+    rows_read: int
+    accepted: int
+    replayed: int
+    refused: int
+    corrected: int
+    exited: int
+    reversed: int
+    bytes_read: int
+    problem: StoredProblem
+    changes: StoredListChanges
+    held_until: datetime | None
+    approval: StoredSubmissionStep | None
+    reversal: StoredSubmissionStep
+
+
+DRY_RUN_COUNTERS: StepColumns = {"accepted": 0, "replayed": 0, "corrected": 0, "exited": 0}
+"""Counters of a submission that recorded nothing, without its refused rows."""
+NO_PROGRESS: StepColumns = {**DRY_RUN_COUNTERS, "refused": 0, "reversed": 0, "rows_read": 0}
 
 
 class SubmissionRow(NamedTuple):
@@ -56,11 +92,11 @@ class SubmissionRow(NamedTuple):
     exited: int = 0
     reversed: int = 0
     bytes_read: int = 0
-    problem: dict[str, Any] | None = None
-    changes: dict[str, Any] | None = None
+    problem: StoredProblem | None = None
+    changes: StoredListChanges | None = None
     held_until: datetime | None = None
-    approval: dict[str, Any] | None = None
-    reversal: dict[str, Any] | None = None
+    approval: StoredSubmissionStep | None = None
+    reversal: StoredSubmissionStep | None = None
 
     @property
     def authority(self) -> Caller:
@@ -68,9 +104,8 @@ class SubmissionRow(NamedTuple):
         reversal = self.reversal
         if reversal is None:
             return self.caller
-        actor_id = reversal["actor_id"] and UUID(reversal["actor_id"])
         return Caller(
-            actor_id,
+            UUID(reversal["actor_id"]) if reversal["actor_id"] else None,
             reversal["by"],
             Role(reversal["role"]),
             reversal["department"],
@@ -192,7 +227,7 @@ def record_step(
     holder: str | None,
     *,
     increments: Mapping[str, int] | None = None,
-    **values: Any,  # noqa: ANN401 - columns
+    **values: Unpack[StepColumns],
 ) -> SubmissionRow:
     """Record the progress of a worker; return the submission.
 
@@ -261,7 +296,7 @@ class BatchRow(NamedTuple):
 
     number: int
     last_row: int
-    results: list[RowResult]
+    results: list[StoredRowResult]
 
 
 def add_batch(
@@ -269,7 +304,7 @@ def add_batch(
     submission_id: UUID,
     number: int,
     last_row: int,
-    results: Sequence[RowResult],
+    results: Sequence[StoredRowResult],
 ) -> None:
     """Keep the answers for some rows, in the transaction that makes them true."""
     refused_count = sum(result["outcome"] == "refused" for result in results)
