@@ -6,7 +6,6 @@ The validation of the body follows elsewhere and is not repeated here.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.rules.law import Catalogue
@@ -69,13 +68,6 @@ class Table:
             list_type,
             catalogue,
         )
-
-    def build_body(
-        self, cells: Sequence[Cell], *, department: str | None = None
-    ) -> tuple[dict[str, Any], list[Fault]]:
-        """Return the body of a row and the faults of its cells (see `build_row`)."""
-        row = self.build_row(cells, department=department)
-        return row.body, row.faults
 
     def find_column(self, pointer: str, cells: Sequence[Cell] = ()) -> int | None:
         """Find the column (from 0) that a pointer of a body comes from.
