@@ -13,6 +13,13 @@ COMPONENT_NAMES = {
     "SubmissionStepView": "app__submissions__schemas__StepView",
     "EntrySubjectView": "app__entries__schemas__SubjectView",
     "SubjectView": "app__checks__schemas__SubjectView",
+    "ReportedChannel": "ShownIn",
+    "ReportedDisclosure": "DisclosedAs",
+    "ReportedMatter": "MatterAsked",
+    "ReportedMeasure": "MeasureTold",
+    "ReportedOutcome": "WhatWasDone",
+    "ReportedPerson": "PersonBeside",
+    "ReportedQuery": "QueryMade",
 }
 """Class name -> published name."""
 

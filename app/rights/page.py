@@ -8,13 +8,14 @@ import base64
 import hashlib
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.clock import SHANGHAI
 from app.errors import Sentence
+from app.rules.stored_json import JsonObject
 
 Translations = Mapping[str, Sentence]
 
@@ -198,8 +199,8 @@ class ReportPage(NamedTuple):
     headers: dict[str, str]
 
 
-def render_page(report: Mapping[str, Any]) -> ReportPage:
-    """The page of a report as it was issued."""
+def render_page(report: JsonObject) -> ReportPage:
+    """Render the page of a report as it was issued."""
     # The foot of every sheet names the report, so the style is each report's own.
     style = _style.render(code=report["verification_code"])
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()

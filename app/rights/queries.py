@@ -1,7 +1,6 @@
 """Reads of own reports: a report as it was issued, and the proof of a print."""
 
-from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 from uuid import UUID
 
 from app.audit import service as audit
@@ -13,13 +12,14 @@ from app.rights.schemas import Verification
 from app.rights.verification_code import parse_code
 from app.rules.law import SubjectKind
 from app.rules.permissions import Caller, Role
+from app.rules.stored_json import JsonObject
 
 ReportForm = Literal["json", "page"]
 
 
 def read_issued_report(
     registry: Registry, caller: Caller, report_id: UUID, form: ReportForm
-) -> dict[str, Any]:
+) -> JsonObject:
     """Read a report as it was issued, and record the read with the form of the response.
 
     The department that issued it may read it, and operators.
@@ -32,7 +32,7 @@ def read_issued_report(
         issued = store.get_report(connection, report_id)
     if issued is None or not _may_read(caller, issued.department):
         raise ReportNotFound
-    report: dict[str, Any] = issued.content
+    report: JsonObject = issued.content
     if _contains_sealed_entry(registry, report):
         raise ReportNotFound
     audit.record_access(registry, caller, AuditAction.own_report_read, report_id, form=form)
@@ -71,7 +71,7 @@ def _may_read(caller: Caller, issuing_department: str | None) -> bool:
     return caller.department is not None and caller.department == issuing_department
 
 
-def _contains_sealed_entry(registry: Registry, report: Mapping[str, Any]) -> bool:
+def _contains_sealed_entry(registry: Registry, report: JsonObject) -> bool:
     entry_ids = {UUID(entry["id"]) for entry in report["entries"]}
     with registry.database.reading() as connection:
         return store.has_void_entry(connection, entry_ids)

@@ -22,6 +22,15 @@ from app.entries.projections import (
 from app.entries.queries import EntryRow, ResponsiblePersonFacts
 from app.registry import Registry
 from app.rights import store
+from app.rights.documents import (
+    CaseJson,
+    EarlierReportJson,
+    HeldEntryJson,
+    QueryJson,
+    ReportedOutcomeJson,
+    UseJson,
+    VersionJson,
+)
 from app.rights.store import QueryKeys
 from app.rights.subject_lookup import ReportSubject, find_report_subject
 from app.rules.calendar import Calendar
@@ -39,8 +48,8 @@ class HeldData:
 
     head: Head
     catalogue: Catalogue
-    whom: ReportSubject
-    entries: list[dict[str, Any]]
+    reported: ReportSubject
+    entries: list[HeldEntryJson]
     named_in: list[NamingEntryJson]
     name_keys: frozenset[str]
     """The names that are recorded for the number, also as a responsible person of other entries."""
@@ -49,72 +58,71 @@ class HeldData:
 def read_held_data(
     registry: Registry, connection: Connection, asked: Identifier, day: date
 ) -> HeldData:
-    """Read what is held of the bearer of a number.
+    """Read the data held on the bearer of a number.
 
-    Entries on the wrong subject are left out: they never were about it, and its own report does not
-    carry them on.
+    Entries on the wrong subject are left out, because they never were about it.
     """
     catalogue = read_current_catalogue(registry, connection)
-    whom = find_report_subject(connection, registry.secrets, asked)
-    teller = EntryPresenter(catalogue, read_current_calendar(registry, connection), day)
+    reported = find_report_subject(connection, registry.secrets, asked)
+    presenter = EntryPresenter(catalogue, read_current_calendar(registry, connection), day)
     naming = [
         (row, people)
-        for row in store.read_entries_naming(connection, whom.personal_keys, day)
-        if not row.void and (people := _find_roles_of_person(row, whom))
+        for row in store.read_entries_naming(connection, reported.personal_keys, day)
+        if not row.void and (people := _find_roles_of_person(row, reported))
     ]
-    recorded = {person["name"] for _, people in naming for person in people} | set(whom.names)
+    recorded = {person["name"] for _, people in naming for person in people} | set(reported.names)
     return HeldData(
         head=read_head(connection),
         catalogue=catalogue,
-        whom=whom,
-        entries=_read_own_entries(connection, whom, teller),
-        named_in=[teller.present_naming_entry(row, people) for row, people in naming],
+        reported=reported,
+        entries=_read_own_entries(connection, reported, presenter),
+        named_in=[presenter.present_naming_entry(row, people) for row, people in naming],
         name_keys=frozenset(map(fold_name, recorded)),
     )
 
 
 def _read_own_entries(
-    connection: Connection, whom: ReportSubject, teller: "EntryPresenter"
-) -> list[dict[str, Any]]:
-    if whom.subject is None:
+    connection: Connection, reported: ReportSubject, presenter: "EntryPresenter"
+) -> list[HeldEntryJson]:
+    if reported.subject is None:
         return []
     rows = [
         row
-        for row in entries.read_subject_entries(connection, [whom.subject.id], teller.day)
+        for row in entries.read_subject_entries(connection, [reported.subject.id], presenter.day)
         if not row.void
     ]
-    histories = store.read_histories(connection, whom.subject.id)
+    histories = store.read_histories(connection, reported.subject.id)
     cases = store.read_cases(connection, [row.id for row in rows])
-    return [teller.present_entry(row, histories, cases) for row in rows]
+    return [presenter.present_entry(row, histories, cases) for row in rows]
 
 
-def _find_roles_of_person(row: EntryRow, whom: ReportSubject) -> list[ResponsiblePersonFacts]:
-    """The role of the person in an entry of another subject today; a correction may end it."""
-    if whom.subject is not None and row.subject_id == whom.subject.id:
+def _find_roles_of_person(row: EntryRow, reported: ReportSubject) -> list[ResponsiblePersonFacts]:
+    """Return the roles of the person in an entry of another subject; a correction may end them."""
+    if reported.subject is not None and row.subject_id == reported.subject.id:
         return []
     return [
         person
         for person in row.facts.get("responsible_persons") or ()
         if (number := person.get("identifier"))
-        and (number["scheme"], number["key"]) in whom.personal_keys
+        and (number["scheme"], number["key"]) in reported.personal_keys
     ]
 
 
 def build_body_view(catalogue: Catalogue, code: str | None) -> NamedCodeJson | None:
-    """A department by code and name; None for the credit office, whose keys name none."""
+    """Build a department by code and name; None for the credit office, whose keys name none."""
     return None if code is None else build_named_code(catalogue.departments, code)
 
 
 @dataclass(frozen=True, slots=True)
 class EntryPresenter:
-    """Tells entries in the report's shapes."""
+    """Builds entries in the form of the report."""
 
     catalogue: Catalogue
     calendar: Calendar
     day: date
 
-    def present_entry(self, row: EntryRow, histories: Rows, cases: Rows) -> dict[str, Any]:
-        """An entry about the subject: whole, or an exempt one in outline (`HeldEntry`)."""
+    def present_entry(self, row: EntryRow, histories: Rows, cases: Rows) -> HeldEntryJson:
+        """Build an entry about the subject: whole, or an exempt one as an outline."""
         whole = row.disclosure_class_enum is not DisclosureClass.exempt
         return {
             **build_report_entry(row, self.day, self.calendar, self.catalogue),
@@ -133,7 +141,7 @@ class EntryPresenter:
             row, [person["role"] for person in people], self.day, self.catalogue
         )
 
-    def _build_uses(self, row: EntryRow) -> list[dict[str, Any]]:
+    def _build_uses(self, row: EntryRow) -> list[UseJson]:
         """List the measures of an entry today, for all matters."""
         fact = JudgedEntry(
             entry_id=str(row.id),
@@ -144,12 +152,18 @@ class EntryPresenter:
             disputed=row.disputed,
         )
         measures = compute_verdict([fact], None, self.catalogue, self.day).measures
-        told = ("code", "name", "kind", "obligation", "legal_basis")
-        uses = {tuple(getattr(measure, name) for name in told) for measure in measures}
-        return [dict(zip(told, use, strict=True)) for use in sorted(uses)]
+        # Several rules may give the same use.
+        uses = {
+            (item.code, item.name, item.kind, item.obligation, item.legal_basis)
+            for item in measures
+        }
+        return [
+            UseJson(code=code, name=name, kind=kind, obligation=obligation, legal_basis=legal_basis)
+            for code, name, kind, obligation, legal_basis in sorted(uses)
+        ]
 
 
-def _build_version(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+def _build_version(version: Any) -> VersionJson:  # noqa: ANN401 - a row
     return {
         "version": version.version,
         "recorded_at": version.recorded_at,
@@ -158,7 +172,7 @@ def _build_version(version: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
     }
 
 
-def _build_case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
+def _build_case(case: Any) -> CaseJson:  # noqa: ANN401 - a row
     return {
         "id": case.id,
         "kind": case.kind,
@@ -181,10 +195,10 @@ def _build_case(case: Any) -> dict[str, Any]:  # noqa: ANN401 - a row
 
 
 def build_queries(
-    connection: Connection, catalogue: Catalogue, traces: QueryKeys, day: date
-) -> list[dict[str, Any]]:
-    """Build the list of queries about the subject (`QueryMade`), without hidden ones."""
-    outcomes = store.read_outcomes(connection, traces, day)
+    connection: Connection, catalogue: Catalogue, query_keys: QueryKeys, day: date
+) -> list[QueryJson]:
+    """Build the list of queries about the subject, without those that are still withheld."""
+    outcomes = store.read_outcomes(connection, query_keys, day)
     return [
         {
             "id": row.id,
@@ -192,22 +206,25 @@ def build_queries(
             "asked_at": row.asked_at,
             "role": row.role,
             "department": build_body_view(catalogue, row.department),
-            "matter": row.matter and build_named_code(catalogue.matters, row.matter),
+            "matter": None
+            if row.matter is None
+            else build_named_code(catalogue.matters, row.matter),
             "purpose": row.purpose,
             "case_no": row.case_no,
             "standing": row.standing,
             "outcome": _build_outcome(catalogue, outcomes.get((row.id, row.position))),
-            "withheld": row.withheld_until
-            and {"basis": row.withheld_basis, "until": row.withheld_until},
+            "withheld": None
+            if row.withheld_until is None
+            else {"basis": row.withheld_basis, "until": row.withheld_until},
         }
-        for row in store.read_queries(connection, traces, day)
+        for row in store.read_queries(connection, query_keys, day)
     ]
 
 
 def build_earlier_reports(
-    connection: Connection, catalogue: Catalogue, traces: QueryKeys
-) -> list[dict[str, Any]]:
-    """The reports that were issued about the subject before (`EarlierReport`)."""
+    connection: Connection, catalogue: Catalogue, query_keys: QueryKeys
+) -> list[EarlierReportJson]:
+    """Build the list of reports that were issued about the subject before."""
     return [
         {
             "report_id": row.id,
@@ -215,11 +232,11 @@ def build_earlier_reports(
             "department": build_body_view(catalogue, row.department),
             "applicant": row.applicant["kind"],
         }
-        for row in store.read_earlier_reports(connection, traces)
+        for row in store.read_earlier_reports(connection, query_keys)
     ]
 
 
-def _build_outcome(catalogue: Catalogue, row: Any | None) -> dict[str, Any] | None:  # noqa: ANN401 - a row
+def _build_outcome(catalogue: Catalogue, row: Any | None) -> ReportedOutcomeJson | None:  # noqa: ANN401 - a row
     if row is None:
         return None
     return {

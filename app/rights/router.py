@@ -1,6 +1,6 @@
 """Routes of own reports, and of their verification by any holder of a print."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Request, Response, status
@@ -13,6 +13,7 @@ from app.http.deps import PUBLIC, RegistryDep, needs
 from app.http.problems import problems
 from app.rights import page, queries, schemas, service
 from app.rules.permissions import Caller, Permission
+from app.rules.stored_json import JsonObject
 
 router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
 
@@ -61,7 +62,7 @@ def show_own_report_page(report_id: UUID, caller: Issuer, registry: RegistryDep)
 
 
 def _send_as_issued(
-    report: dict[str, Any], code: int, headers: dict[str, str] | None = None
+    report: JsonObject, code: int, headers: dict[str, str] | None = None
 ) -> Response:
     # The same bytes each time, whatever the order of keys in the database: a report is a document.
     return Response(canonical(report), code, headers, media_type="application/json")

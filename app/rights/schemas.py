@@ -6,7 +6,7 @@ A report is kept as it was issued. Its `sha256` covers the rest of it: the JSON 
 """
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import ConfigDict, Field
@@ -19,6 +19,7 @@ from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.permissions import Role
 from app.rules.status import Status
+from app.rules.stored_json import JsonObject
 from app.rules.verdict import Standing
 
 
@@ -122,14 +123,14 @@ class Source(View):
     recorded_at: datetime
 
 
-class PersonBeside(View):
+class ReportedPerson(View):
     """A responsible person of an entry on an organisation; this puts the person on no list."""
 
     role: PersonRole
     name: str
 
 
-class ShownIn(View):
+class ReportedChannel(View):
     """A channel on which the entry was published."""
 
     channel: Channel
@@ -138,13 +139,13 @@ class ShownIn(View):
     withdrawn_on: Day | None
 
 
-class DisclosedAs(View):
+class ReportedDisclosure(View):
     """The readers of an entry, and the channels of its publication."""
 
     class_: Annotated[DisclosureClass, Field(alias="class")]
     exemption: str | None
     basis: str | None
-    channels: list[ShownIn]
+    channels: list[ReportedChannel]
 
 
 class ReportedVersion(View):
@@ -214,11 +215,11 @@ class HeldEntry(View):
     unintentional: bool | None
     source: Source | None
     reason: str | None
-    penalty: dict[str, Any] | None
-    licence: dict[str, Any] | None
+    penalty: JsonObject | None
+    licence: JsonObject | None
     remark: str | None
-    responsible_persons: list[PersonBeside]
-    disclosure: DisclosedAs
+    responsible_persons: list[ReportedPerson]
+    disclosure: ReportedDisclosure
     uses: list[Use]
     redress: list[ReportedCase]
     history: list[ReportedVersion]
@@ -246,30 +247,30 @@ class Delay(View):
     until: Day
 
 
-class MatterAsked(View):
+class ReportedMatter(View):
     """The matter that the requesting office decided."""
 
     code: str
     name: str | None
 
 
-class MeasureTold(View):
+class ReportedMeasure(View):
     """A measure of the catalogue."""
 
     code: str
     name: str | None
 
 
-class WhatWasDone(View):
+class ReportedOutcome(View):
     """The outcome that the requesting office reported."""
 
     action: Literal["applied", "not_applied"]
-    measures: list[MeasureTold]
+    measures: list[ReportedMeasure]
     remark: str | None
     recorded_at: datetime
 
 
-class QueryMade(View):
+class ReportedQuery(View):
     """A query about the subject: time, office, purpose and answer."""
 
     id: UUID
@@ -277,11 +278,11 @@ class QueryMade(View):
     asked_at: datetime
     role: Role
     department: Body | None
-    matter: MatterAsked | None
+    matter: ReportedMatter | None
     purpose: str
     case_no: str | None
     standing: Standing | None
-    outcome: WhatWasDone | None
+    outcome: ReportedOutcome | None
     withheld: Delay | None
 
 
@@ -319,7 +320,7 @@ class ReportContent(View):
     note: Bilingual | None = Field(description="What it does not mean that nothing is held")
     entries: list[HeldEntry]
     named_in: list[NamedIn]
-    queries: list[QueryMade]
+    queries: list[ReportedQuery]
     queries_note: Bilingual
     reports: list[EarlierReport]
     rights: Rights

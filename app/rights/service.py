@@ -1,7 +1,6 @@
 """Issuing a subject's own report."""
 
 from datetime import datetime
-from typing import Any
 
 from uuid_utils.compat import uuid7
 
@@ -12,6 +11,12 @@ from app.crypto import fingerprint
 from app.errors import NameMismatch, Sentence
 from app.registry import Registry
 from app.rights import report_texts, store
+from app.rights.documents import (
+    BilingualJson,
+    EarlierReportJson,
+    QueryJson,
+    ReportContentJson,
+)
 from app.rights.report_builder import (
     HeldData,
     build_body_view,
@@ -23,11 +28,12 @@ from app.rights.schemas import OwnReportRequest, ReportContent
 from app.rights.verification_code import make_code
 from app.rules.identifiers import Identifier, require_identifier
 from app.rules.permissions import Caller
+from app.rules.stored_json import JsonObject
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import compute_query_digest
 
 
-def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) -> dict[str, Any]:
+def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) -> JsonObject:
     """Issue a report of all data held on a subject; it is recorded before it is sent.
 
     Raises:
@@ -43,13 +49,13 @@ def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) 
     if held.name_keys and fold_name(request.name) not in held.name_keys:
         raise NameMismatch
     with registry.database.reading_ledger() as connection:
-        queries = build_queries(connection, held.catalogue, held.whom.traces, today)
-        reports = build_earlier_reports(connection, held.catalogue, held.whom.traces)
-    content = _build_content(caller, request, held, now) | {"queries": queries, "reports": reports}
-    told = ReportContent.model_validate(content).model_dump(mode="json")
-    digest = fingerprint(told)
-    report = {**told, "verification_code": make_code(), "sha256": digest}
-    subject = held.whom.subject
+        queries = build_queries(connection, held.catalogue, held.reported.query_keys, today)
+        reports = build_earlier_reports(connection, held.catalogue, held.reported.query_keys)
+    content = _build_content(caller, request, held, now, queries, reports)
+    document = ReportContent.model_validate(content).model_dump(mode="json")
+    digest = fingerprint(document)
+    report = {**document, "verification_code": make_code(), "sha256": digest}
+    subject = held.reported.subject
     with registry.database.ledger() as connection:
         store.add_report(
             connection,
@@ -58,11 +64,11 @@ def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) 
                 "verification_code": report["verification_code"],
                 "issued_at": now,
                 "subject_id": subject and subject.id,
-                "subject_kind": told["subject"]["kind"],
-                "subject_name": told["subject"]["name"],
-                # By the digest a report that nothing is held is found again for its subject.
+                "subject_kind": document["subject"]["kind"],
+                "subject_name": document["subject"]["name"],
+                # The digest finds a report without held data again for its subject.
                 "applicant": {
-                    **told["applicant"],
+                    **document["applicant"],
                     "asked": compute_query_digest(registry.secrets, asked, None),
                 },
                 "content": report,
@@ -95,9 +101,14 @@ def _parse_identifier(registry: Registry, request: OwnReportRequest) -> Identifi
 
 
 def _build_content(
-    caller: Caller, request: OwnReportRequest, held: HeldData, now: datetime
-) -> dict[str, Any]:
-    whom = held.whom
+    caller: Caller,
+    request: OwnReportRequest,
+    held: HeldData,
+    now: datetime,
+    queries: list[QueryJson],
+    reports: list[EarlierReportJson],
+) -> ReportContentJson:
+    reported = held.reported
     something = bool(held.entries or held.named_in)
     return {
         "report_id": uuid7(),
@@ -107,11 +118,11 @@ def _build_content(
         "seq": held.head.seq,
         "catalogue_version": held.catalogue.version,
         "subject": {
-            "kind": whom.kind,
+            "kind": reported.kind,
             "recorded": bool(held.name_keys),
-            "name": whom.subject.name if whom.subject else request.name,
-            "former_names": whom.former_names,
-            "identifiers": whom.identifiers,
+            "name": reported.subject.name if reported.subject else request.name,
+            "former_names": reported.former_names,
+            "identifiers": reported.identifiers,
         },
         "applicant": {
             "kind": request.applicant.kind,
@@ -127,7 +138,9 @@ def _build_content(
         "note": None if something else _build_bilingual(report_texts.NOTHING_HELD),
         "entries": held.entries,
         "named_in": held.named_in,
+        "queries": queries,
         "queries_note": _build_bilingual(report_texts.QUERIES_NOTE),
+        "reports": reports,
         "rights": {
             "objection": _build_bilingual(report_texts.OBJECTION),
             "repair": _build_bilingual(report_texts.REPAIR),
@@ -137,5 +150,5 @@ def _build_content(
     }
 
 
-def _build_bilingual(sentence: Sentence) -> dict[str, str]:
+def _build_bilingual(sentence: Sentence) -> BilingualJson:
     return {"zh": sentence.zh, "en": sentence.en}

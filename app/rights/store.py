@@ -1,4 +1,4 @@
-"""SQL of own reports: what the registry holds of a subject, and who asked about it."""
+"""SQL of own reports: the entries of a subject, and the queries about it."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
@@ -43,7 +43,7 @@ AnyRow = Row[*tuple[Any, ...]]
 def read_entries_naming(
     connection: Connection, keys: Iterable[LookupKey], day: date
 ) -> list[EntryRow]:
-    """Entries for which a responsible person's number was ever sealed that is one of these."""
+    """Read entries in which a responsible person ever had one of these numbers."""
     named = or_(
         false(),
         *(
@@ -112,9 +112,9 @@ class QueryKeys(NamedTuple):
     strange: frozenset[str]
 
 
-def read_queries(connection: Connection, traces: QueryKeys, day: date) -> Sequence[AnyRow]:
+def read_queries(connection: Connection, query_keys: QueryKeys, day: date) -> Sequence[AnyRow]:
     """Read checks and look-ups that the subject may see on a day, the oldest first."""
-    results = _select_results_about(traces)
+    results = _select_results_about(query_keys)
     return connection.execute(
         select(
             Check.id,
@@ -141,12 +141,12 @@ def is_visible_on(day: date) -> ColumnElement[bool]:
     return or_(Check.withheld_until.is_(None), Check.withheld_until < day)
 
 
-def _select_results_about(traces: QueryKeys) -> Subquery:
-    """The results of checks about a subject, sorted in or not yet."""
+def _select_results_about(query_keys: QueryKeys) -> Subquery:
+    """Select the results of checks about a subject, indexed or not yet."""
     return union_all(
         *(
             select(table.check_id, table.position, table.standing).where(
-                _matches_subject(table, traces)
+                _matches_subject(table, query_keys)
             )
             for table in (IndexedResult, UnindexedResult)
         )
@@ -154,26 +154,26 @@ def _select_results_about(traces: QueryKeys) -> Subquery:
 
 
 def _matches_subject(
-    table: type[IndexedResult] | type[UnindexedResult], traces: QueryKeys
+    table: type[IndexedResult] | type[UnindexedResult], query_keys: QueryKeys
 ) -> ColumnElement[bool]:
-    by_number = table.asked_digest.in_(traces.asked)
-    if traces.subject_id is None:
+    by_number = table.asked_digest.in_(query_keys.asked)
+    if query_keys.subject_id is None:
         return by_number
     return or_(
         by_number,
         and_(
-            table.subject_id == traces.subject_id,
-            table.asked_digest.not_in(traces.strange),
+            table.subject_id == query_keys.subject_id,
+            table.asked_digest.not_in(query_keys.strange),
         ),
     )
 
 
 def read_outcomes(
-    connection: Connection, traces: QueryKeys, day: date
+    connection: Connection, query_keys: QueryKeys, day: date
 ) -> dict[tuple[UUID, int], AnyRow]:
     """Read reported outcomes of the answers on a subject, by check and position."""
-    results = _select_results_about(traces)
-    told = (
+    results = _select_results_about(query_keys)
+    visible_checks = (
         select(results.c.check_id)
         .join(Check, Check.id == results.c.check_id)
         .where(is_visible_on(day))
@@ -181,7 +181,7 @@ def read_outcomes(
     # A check may have a thousand subjects: read each once, and only where an outcome was reported.
     answers = connection.execute(
         select(Check.id, Check.answer).where(
-            Check.id.in_(told), exists().where(Outcome.check_id == Check.id)
+            Check.id.in_(visible_checks), exists().where(Outcome.check_id == Check.id)
         )
     )
     positions = {
@@ -190,21 +190,22 @@ def read_outcomes(
         for position, result in enumerate(row.answer["results"])
     }
     rows = connection.execute(
-        select(*Outcome.__table__.columns).where(Outcome.check_id.in_(told)).order_by(Outcome.id)
+        select(*Outcome.__table__.columns)
+        .where(Outcome.check_id.in_(visible_checks))
+        .order_by(Outcome.id)
     )
     return {(row.check_id, positions[row.check_id, row.ref]): row for row in rows}
 
 
-def read_earlier_reports(connection: Connection, traces: QueryKeys) -> list[AnyRow]:
+def read_earlier_reports(connection: Connection, query_keys: QueryKeys) -> list[AnyRow]:
     """Reports that were issued about a subject before, oldest first."""
     report = IssuedReport
     asked = report.applicant["asked"].as_string()
-    # The index finds those of the subject; a report that nothing is held has none, but its number.
-    about = and_(report.subject_id.is_(None), asked.in_(traces.asked))
-    if traces.subject_id is not None:
-        about = or_(
-            about, and_(report.subject_id == traces.subject_id, asked.not_in(traces.strange))
-        )
+    # The index finds those of the subject; a report without held data has no subject, but a number.
+    about = and_(report.subject_id.is_(None), asked.in_(query_keys.asked))
+    if query_keys.subject_id is not None:
+        own = report.subject_id == query_keys.subject_id
+        about = or_(about, and_(own, asked.not_in(query_keys.strange)))
     rows = connection.execute(
         select(report.id, report.issued_at, report.department, report.applicant)
         .where(about)
@@ -235,7 +236,7 @@ def _select_reports() -> Select[Any]:
 
 
 def has_void_entry(connection: Connection, ids: Collection[UUID]) -> bool:
-    """Tell whether one of the entries was revoked as void since."""
+    """Return True if one of the entries was revoked as void since."""
     version = EntryVersion
     found = select(version.entry_id).where(
         version.entry_id.in_(ids), version.superseded_seq.is_(None), version.void.is_(True)

@@ -33,7 +33,7 @@ class ReportSubject:
     names: tuple[str, ...]
     identifiers: tuple[dict[str, str], ...]
     personal_keys: frozenset[LookupKey]
-    traces: QueryKeys
+    query_keys: QueryKeys
 
     @property
     def former_names(self) -> list[str]:
@@ -66,7 +66,7 @@ def find_report_subject(
                 ),
             ),
             personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
-            traces=QueryKeys(
+            query_keys=QueryKeys(
                 None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
             ),
         )
@@ -90,7 +90,7 @@ def find_report_subject(
         personal_keys=frozenset(
             build_lookup_key(each, secrets) for each in own if each.is_personal
         ),
-        traces=QueryKeys(subject.id, digests, frozenset(strange - digests)),
+        query_keys=QueryKeys(subject.id, digests, frozenset(strange - digests)),
     )
 
 

@@ -11,12 +11,12 @@ from app.rules.text import normalize_printed_code
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 GROUPS, GROUP_LENGTH = 4, 5
 CODE_LENGTH = GROUPS * GROUP_LENGTH
-"""Of five bits each: a hundred in all, too many to try."""
-LOOK_ALIKES = str.maketrans("OIL", "011")
+"""Characters of five bits each: a hundred bits, too many to try."""
+AMBIGUOUS_CHARACTERS = str.maketrans("OIL", "011")
 
 
 def make_code() -> str:
-    """A new code, in groups as it is printed."""
+    """Return a new code, in groups as it is printed."""
     while True:
         code = _group_characters("".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH)))
         # A code is part of a URL, where anything like a personal number is refused.
@@ -26,7 +26,7 @@ def make_code() -> str:
 
 def parse_code(text: str) -> str | None:
     """Parse a code as typed from a print into the form of `make_code`; None if it is not a code."""
-    plain = normalize_printed_code(text).translate(LOOK_ALIKES)
+    plain = normalize_printed_code(text).translate(AMBIGUOUS_CHARACTERS)
     if len(plain) != CODE_LENGTH or not set(plain) <= set(ALPHABET):
         return None
     return _group_characters(plain)
