@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from app.clock import civil_day
@@ -33,6 +32,7 @@ from app.rules.redress import (
     CaseState,
     CaseStep,
 )
+from app.rules.stored_json import FactChanges
 from app.rules.transitions import Action
 
 CORRECTION_POINTER = "/correction"  # the pointer of the correction in the body
@@ -117,7 +117,7 @@ def decide_objection(
         RegistryError: see `record_step`; or the correction or revocation is not possible.
     """
     today = registry.clock.today()
-    sealed_changes: dict[str, Any] = {}
+    sealed_changes: FactChanges = {}
     persons: tuple[ResponsiblePersonNumber, ...] = ()
     if decision.correction is not None:
         sealed_changes, persons = seal_changes(

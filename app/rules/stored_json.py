@@ -103,6 +103,42 @@ class EntryFacts(TypedDict):
     extension: NotRequired[ExtensionFacts]
 
 
+class SubjectNameChange(TypedDict):
+    """The correct name of the subject in the decision."""
+
+    name: str
+
+
+class DecisionDetailChanges(TypedDict, total=False):
+    """Correct facts of the decision."""
+
+    number: str
+    kind: str
+    decided_on: str
+    penalty_law: str | None
+
+
+class FactChanges(TypedDict, total=False):
+    """Facts that replace the recorded ones; null removes an optional fact."""
+
+    subject: SubjectNameChange
+    decision: DecisionDetailChanges
+    reason: str
+    legal_basis: str
+    case_ref: str | None
+    responsible_persons: list[ResponsiblePersonFacts] | None
+    severity: str | None
+    conduct_ended_on: str | None
+    conduct_continues: bool | None
+    effective_from: str | None
+    effective_until: str | None
+    disclosure: DisclosureFacts | None
+    penalty: PenaltyFacts | None
+    licence: LicenceFacts | None
+    remark: str | None
+    unintentional: bool | None
+
+
 # --- the steps of a case -------------------------------------------------
 
 

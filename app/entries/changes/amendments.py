@@ -1,9 +1,8 @@
 """Corrections, revocations, early exits and extensions: the values that each of them changes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Any
 from uuid import UUID
 
 from app.audit.actions import AuditAction
@@ -39,7 +38,7 @@ from app.rules.disclosure import apply_new_deadline
 from app.rules.identity import SubjectDescription, build_name_only_key, derive_identity
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
-from app.rules.stored_json import EntryFacts
+from app.rules.stored_json import EntryFacts, FactChanges
 from app.rules.transitions import Action
 from app.subjects.queries import find_subject_ids, read_birth_date, read_subject_descriptions
 from app.subjects.service import add_name_only_key, apply_identity
@@ -87,7 +86,7 @@ def apply_correction(
     connection: Connection,
     row: EntryRow,
     law: Law,
-    sealed_changes: Mapping[str, Any],
+    sealed_changes: FactChanges,
     pointer: str = "/changes",
 ) -> ChangedValues | None:
     """Return the columns that a correction changes; None if it changes nothing.

@@ -7,7 +7,7 @@ each personal number. Two pushes are the same if their facts have the same diges
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, cast
+from typing import cast
 from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
@@ -23,7 +23,13 @@ from app.errors import (
 from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
 from app.rules.identity import LookupKey
 from app.rules.law import SubjectKind
-from app.rules.stored_json import EntryFacts
+from app.rules.stored_json import (
+    EntryFacts,
+    FactChanges,
+    IdentifierFacts,
+    ResponsiblePersonFacts,
+    SubjectFacts,
+)
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import build_claim_keys
 from app.subjects.records import SubjectClaim
@@ -66,17 +72,16 @@ def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: da
         IdentifierConflict: the organisation code differs from the one inside the USCC.
     """
     body = push.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude=NON_FACT_FIELDS)
-    sent_facts = _drop_empty(body)
+    facts = _build_facts(body)
     reader = _IdentifierReader(secrets, today)
-    identifiers = reader.read_identifiers(sent_facts["subject"], "/subject")
-    persons = reader.read_responsible_persons(sent_facts.get("responsible_persons"))
+    identifiers = reader.read_identifiers(facts["subject"], "/subject")
+    persons = reader.read_responsible_persons(facts.get("responsible_persons"))
     reader.validate_kind(push.subject.kind, identifiers)
     if not push.subject.identifiers:
         reader.validate_name_length(push.subject.name)
     birth_date = reader.determine_birth_date(push.subject.birth_date, identifiers)
     reader.raise_if_faults()
     _require_same_organisation_code(identifiers)
-    facts = cast("EntryFacts", sent_facts)  # the schema of the push holds these types
     claim = SubjectClaim(
         push.subject.kind, push.subject.name, tuple(identifiers), push.decision.decided_on
     )
@@ -96,7 +101,7 @@ def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: da
 
 def seal_changes(
     changes: EntryChanges, secrets: Secrets, today: date, pointer: str = "/changes"
-) -> tuple[dict[str, Any], tuple[ResponsiblePersonNumber, ...]]:
+) -> tuple[FactChanges, tuple[ResponsiblePersonNumber, ...]]:
     """Seal the changes of a correction; return them with the persons that they name.
 
     `pointer` is the place of the changes in the body, for the pointers of faults.
@@ -107,30 +112,39 @@ def seal_changes(
     """
     if changes.subject is not None and changes.subject.model_fields_set - {"name"}:
         raise SubjectFixed
-    sealed_changes = changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    # `tests/entries/test_fact_types.py` compares the type with the schema.
+    sealed_changes = cast(
+        "FactChanges", changes.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    )
     reader = _IdentifierReader(secrets, today)
     persons = reader.read_responsible_persons(sealed_changes.get("responsible_persons"), pointer)
     reader.raise_if_faults()
     return sealed_changes, persons
 
 
-def apply_changes(facts: EntryFacts, changes: Mapping[str, Any]) -> EntryFacts:
+def apply_changes(facts: EntryFacts, changes: FactChanges) -> EntryFacts:
     """Return facts with changes applied; null removes an optional fact."""
-    amended: dict[str, Any] = {**facts, **changes}
+    amended: dict[str, object] = {**facts, **changes}
     if "subject" in changes:
         amended["subject"] = {**facts["subject"], **changes["subject"]}
     if "decision" in changes:
         amended["decision"] = {**facts["decision"], **changes["decision"]}
-    return cast("EntryFacts", _drop_empty(amended))
+    return _build_facts(amended)
 
 
-def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
+def _build_facts(values: Mapping[str, object]) -> EntryFacts:
+    """Return the values of a validated body as facts, without empty values."""
+    # `tests/entries/test_fact_types.py` compares the type with the schema.
+    return cast("EntryFacts", _drop_empty(values))
+
+
+def _drop_empty(facts: Mapping[str, object]) -> dict[str, object]:
     """Remove empty values, so that null and a missing field have the same digest.
 
     `effective_until: null` stays because it means an open term; without the field the term of the
     list type applies.
     """
-    non_empty = {}
+    non_empty: dict[str, object] = {}
     for name, value in facts.items():
         if isinstance(value, str):
             non_empty[name] = value
@@ -142,7 +156,7 @@ def _drop_empty(facts: Mapping[str, Any]) -> dict[str, Any]:
     return non_empty
 
 
-def _drop_empty_within(value: Any) -> Any:  # noqa: ANN401 - any JSON value
+def _drop_empty_within(value: object) -> object:
     if isinstance(value, dict):
         return _drop_empty(value)
     return [*map(_drop_empty_within, value)] if isinstance(value, list) else value
@@ -170,7 +184,7 @@ class _IdentifierReader:
         if self._faults:
             raise InvalidPayload(faults=self._faults)
 
-    def read_identifiers(self, subject: dict[str, Any], pointer: str) -> list[Identifier]:
+    def read_identifiers(self, subject: SubjectFacts, pointer: str) -> list[Identifier]:
         """Parse the identifiers of the subject; replace them in the facts by the sealed form."""
         given = subject.get("identifiers", [])
         parsed = [
@@ -187,7 +201,7 @@ class _IdentifierReader:
         return identifiers
 
     def read_responsible_persons(
-        self, persons: list[dict[str, Any]] | None, pointer: str = ""
+        self, persons: list[ResponsiblePersonFacts] | None, pointer: str = ""
     ) -> tuple[ResponsiblePersonNumber, ...]:
         """Parse numbers of responsible persons; replace them in the facts by the sealed form."""
         numbers_by_key: dict[str, ResponsiblePersonNumber] = {}
@@ -254,14 +268,14 @@ class _IdentifierReader:
             )
         return next(iter(identifier_dates), given)
 
-    def _parse_identifier(self, item: Mapping[str, Any], pointer: str) -> Identifier | None:
+    def _parse_identifier(self, item: IdentifierFacts, pointer: str) -> Identifier | None:
         try:
             return parse_identifier(Scheme(item["scheme"]), item["number"], today=self._today)
         except InvalidIdentifier as error:
             self._faults.append(error.to_fault(pointer))
             return None
 
-    def _seal_identifier(self, identifier: Identifier) -> dict[str, str]:
+    def _seal_identifier(self, identifier: Identifier) -> IdentifierFacts:
         if not identifier.is_personal:
             return {"scheme": identifier.scheme.value, "number": identifier.number}
         return {

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import fields
 from datetime import date, datetime
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.entries.store.values import VersionValues
@@ -179,8 +179,42 @@ def select_other_terms_on_list(row: EntryRow, listed_entries: Iterable[ListedEnt
 
 def build_version_values(row: EntryRow) -> VersionValues:
     """Build the columns of a version from its row, as the base of the next version."""
-    values = row._asdict()
-    values["entry_id"] = values.pop("id")
-    for name in ("source_ref", "replaces", "received_at", "black_active"):
-        del values[name]
-    return cast("VersionValues", values)
+    return {
+        "entry_id": row.id,
+        "version": row.version,
+        "seq": row.seq,
+        "superseded_seq": row.superseded_seq,
+        "subject_id": row.subject_id,
+        "list_type": row.list_type,
+        "kind": row.kind,
+        "department": row.department,
+        "action": row.action,
+        "action_digest": row.action_digest,
+        "change_reason": row.change_reason,
+        "actor_name": row.actor_name,
+        "recorded_at": row.recorded_at,
+        "catalogue_version": row.catalogue_version,
+        "facts": row.facts,
+        "facts_digest": row.facts_digest,
+        "severity": row.severity,
+        "decided_on": row.decided_on,
+        "effective_from": row.effective_from,
+        "effective_until": row.effective_until,
+        "cap_ends_on": row.cap_ends_on,
+        "exited_on": row.exited_on,
+        "revoked_on": row.revoked_on,
+        "repaired_on": row.repaired_on,
+        "lapsed_from": row.lapsed_from,
+        "lapsed_until": row.lapsed_until,
+        "void": row.void,
+        "disputed": row.disputed,
+        "disclosure_class": row.disclosure_class,
+        "deadline": row.deadline,
+        "provisional": row.provisional,
+        "calendar_version": row.calendar_version,
+        "reported_late": row.reported_late,
+        "channels": row.channels,
+        "published_on": row.published_on,
+        "published_late": row.published_late,
+        "take_down_from": row.take_down_from,
+    }
