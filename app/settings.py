@@ -22,7 +22,7 @@ class Environment(BaseSettings):
 
 
 class Tuning(Environment, frozen=True):
-    """Sizes and waits that fit every registry; tests change them to reach a limit soon."""
+    """Sizes and waits that operators rarely change; tests do, to reach a limit soon."""
 
     write_slots: int = Field(
         default=8, ge=1, le=32, description="Concurrent writers in one process"
