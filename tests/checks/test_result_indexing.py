@@ -37,22 +37,22 @@ INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 
 
 @pytest.fixture(autouse=True)
-def never_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is indexed except by the test itself."""
+def prevent_indexing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Index nothing except in the test itself."""
     monkeypatch.setattr(idle, "QUIET_SECONDS", NEVER)
 
 
-def waiting(registry: Registry) -> int:
+def count_unindexed(registry: Registry) -> int:
     with registry.database.reading_ledger() as connection:
         return connection.scalar(select(func.count()).select_from(UnindexedResult)) or 0
 
 
-def sorted_in(registry: Registry) -> int:
+def count_indexed(registry: Registry) -> int:
     with registry.database.reading_ledger() as connection:
         return connection.scalar(select(func.count()).select_from(IndexedResult)) or 0
 
 
-def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
+def read_results(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
     """Return the results of a table, for any order of its columns."""
     names = ("check_id", "position", "asked_digest", "subject_id", "standing")
     with registry.database.reading_ledger() as connection:
@@ -62,31 +62,31 @@ def by_name(registry: Registry, table: Any) -> set[tuple[Any, ...]]:
     return set(found)
 
 
-def sort_in(registry: Registry, most: int = 1_000_000) -> int:
+def index_results(registry: Registry, max_results: int = 1_000_000) -> int:
     with registry.database.ledger() as connection:
-        return store.index_results(connection, most)
+        return store.index_results(connection, max_results)
 
 
-def looked_up(world: World, **more: Any) -> None:
+def look_up_subject(world: World, **more: Any) -> None:
     body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", **more}
     assert world.api().post("/v1/subjects/lookup", json=body).status_code == 200
 
 
-def queries(world: World, **body: Any) -> list[dict[str, Any]]:
+def read_report_queries(world: World, **body: Any) -> list[dict[str, Any]]:
     return list(issue_report(world, build_own_report_body(**body))["queries"])
 
 
-def questions(world: World) -> None:
-    """Build questions of every kind about one subject and others."""
+def ask_about_subjects(world: World) -> None:
+    """Send checks and look-ups of every kind about one subject and others."""
     world.record()
     approver = world.api("approver")
-    for turn in range(3):
+    for serial in range(3):
         post_check(
             approver,
-            build_question(build_uscc(turn), f"公司{turn}", ref="x"),
+            build_question(build_uscc(serial), f"公司{serial}", ref="x"),
             build_question(ref="y"),
         )
-    looked_up(world)
+    look_up_subject(world)
     post_check(approver, {"ref": "1", "name": "枣庄某某建筑有限公司"})
     post_check(approver, build_question(), investigation=INVESTIGATION)
     last = post_check(
@@ -101,15 +101,15 @@ def questions(world: World) -> None:
 
 
 def test_results_are_indexed_in_order_and_unchanged(world: World) -> None:
-    questions(world)
-    before = by_name(world.registry, UnindexedResult)
+    ask_about_subjects(world)
+    before = read_results(world.registry, UnindexedResult)
     assert len(before) == 3 * 2 + 1 + 1 + 1 + 2
-    assert sorted_in(world.registry) == 0
-    assert sort_in(world.registry) == len(before)
-    assert by_name(world.registry, IndexedResult) == before
-    assert waiting(world.registry) == 0
-    assert sort_in(world.registry) == 0
-    assert by_name(world.registry, IndexedResult) == before
+    assert count_indexed(world.registry) == 0
+    assert index_results(world.registry) == len(before)
+    assert read_results(world.registry, IndexedResult) == before
+    assert count_unindexed(world.registry) == 0
+    assert index_results(world.registry) == 0
+    assert read_results(world.registry, IndexedResult) == before
 
 
 def test_a_check_is_indexed_as_a_whole_and_the_oldest_first(world: World) -> None:
@@ -121,38 +121,39 @@ def test_a_check_is_indexed_as_a_whole_and_the_oldest_first(world: World) -> Non
         )
         for size in (3, 40, 5)
     ]
-    assert sort_in(world.registry, 1) == 3
-    assert {str(row[0]) for row in by_name(world.registry, IndexedResult)} == {
+    assert index_results(world.registry, 1) == 3
+    assert {str(row[0]) for row in read_results(world.registry, IndexedResult)} == {
         checks[0]["check_id"]
     }
-    assert sort_in(world.registry, 2) == 40
-    assert {str(row[0]) for row in by_name(world.registry, UnindexedResult)} == {
+    assert index_results(world.registry, 2) == 40
+    assert {str(row[0]) for row in read_results(world.registry, UnindexedResult)} == {
         checks[2]["check_id"]
     }
-    assert sort_in(world.registry, 5) == 5
+    assert index_results(world.registry, 5) == 5
 
 
 def test_a_report_is_the_same_before_and_after_indexing(world: World) -> None:
-    questions(world)
-    before = queries(world)
+    ask_about_subjects(world)
+    before = read_report_queries(world)
     assert [query["kind"] for query in before] == ["check"] * 3 + ["lookup"] + ["check"] * 2
     assert before[-1]["outcome"]["remark"] == "已办"
     others = {
-        serial: queries(world, number=build_uscc(serial), name="甲") for serial in (0, 1, 9, 5)
+        serial: read_report_queries(world, number=build_uscc(serial), name="甲")
+        for serial in (0, 1, 9, 5)
     }
     assert [len(found) for found in others.values()] == [1, 1, 1, 0]
-    seen = []
-    while sort_in(world.registry, 2):
-        seen.append((waiting(world.registry), sorted_in(world.registry)))
-        assert queries(world) == before
+    counts = []
+    while index_results(world.registry, 2):
+        counts.append((count_unindexed(world.registry), count_indexed(world.registry)))
+        assert read_report_queries(world) == before
         for serial, found in others.items():
-            assert queries(world, number=build_uscc(serial), name="甲") == found
-    assert len(seen) > 3
-    assert seen[-1] == (0, 11)
+            assert read_report_queries(world, number=build_uscc(serial), name="甲") == found
+    assert len(counts) > 3
+    assert counts[-1] == (0, 11)
     # Later results appear together with indexed ones.
     post_check(world.api("approver"), build_question())
-    assert queries(world)[:-1] == before
-    assert len(queries(world)) == len(before) + 1
+    assert read_report_queries(world)[:-1] == before
+    assert len(read_report_queries(world)) == len(before) + 1
 
 
 # --- time of indexing ----------------------------------------------------------
@@ -168,35 +169,37 @@ def test_checks_and_look_ups_are_indexed_after_a_quiet_time(
     )
     for _ in range(4):
         post_check(world.api("approver"), build_question())
-    wait_for(lambda: sorted_in(world.registry) == 7, "the results of checks, sorted in")
-    looked_up(world)
-    wait_for(lambda: sorted_in(world.registry) == 8, "the result of a look-up, sorted in")
-    assert waiting(world.registry) == 0
+    wait_for(lambda: count_indexed(world.registry) == 7, "the indexed results of checks")
+    look_up_subject(world)
+    wait_for(lambda: count_indexed(world.registry) == 8, "the indexed result of a look-up")
+    assert count_unindexed(world.registry) == 0
 
 
-def asking_on(registry: Registry, enough: Callable[[], bool], most: float) -> None:
-    """Send one check after another until the condition is true, or for this many seconds."""
+def index_during_checks(
+    registry: Registry, is_done: Callable[[], bool], max_seconds: float
+) -> None:
+    """Report checks to an indexer until the condition is true, or for this many seconds."""
 
-    async def ask_on() -> None:
-        desk = ResultIndexer(registry)
+    async def run() -> None:
+        indexer = ResultIndexer(registry)
 
-        async def note() -> None:
+        async def notify_often() -> None:
             while True:
-                desk.notify()
+                indexer.notify()
                 await asyncio.sleep(0.002)
 
-        asking = asyncio.create_task(note())
-        give_up = asyncio.get_running_loop().time() + most
-        while asyncio.get_running_loop().time() < give_up:
-            if await asyncio.to_thread(enough):
+        notifying = asyncio.create_task(notify_often())
+        deadline = asyncio.get_running_loop().time() + max_seconds
+        while asyncio.get_running_loop().time() < deadline:
+            if await asyncio.to_thread(is_done):
                 break
             await asyncio.sleep(0.01)
-        asking.cancel()
-        assert desk._task is not None
-        desk._task.cancel()
-        await asyncio.gather(asking, desk._task, return_exceptions=True)
+        notifying.cancel()
+        assert indexer._task is not None
+        indexer._task.cancel()
+        await asyncio.gather(notifying, indexer._task, return_exceptions=True)
 
-    asyncio.run(ask_on())
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
@@ -207,8 +210,8 @@ def test_without_a_quiet_time_results_are_still_indexed(
     world.check_service._indexer.close()  # the test indexes instead
     monkeypatch.setattr(idle, "QUIET_SECONDS", 0.1)
     monkeypatch.setattr(idle, "BUSY_SECONDS", 0.2)
-    asking_on(world.registry, lambda: sorted_in(world.registry) == 1, 20)
-    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+    index_during_checks(world.registry, lambda: count_indexed(world.registry) == 1, 20)
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (0, 1)
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
@@ -218,8 +221,8 @@ def test_nothing_is_indexed_while_checks_come(
     post_check(world.api("approver"), build_question())
     world.check_service._indexer.close()  # the test indexes instead
     monkeypatch.setattr(idle, "QUIET_SECONDS", 0.1)
-    asking_on(world.registry, lambda: sorted_in(world.registry) > 0, 0.5)
-    assert (waiting(world.registry), sorted_in(world.registry)) == (1, 0)
+    index_during_checks(world.registry, lambda: count_indexed(world.registry) > 0, 0.5)
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (1, 0)
 
 
 def test_a_check_longer_than_the_quiet_time_is_indexed_too(
@@ -228,49 +231,49 @@ def test_a_check_longer_than_the_quiet_time_is_indexed_too(
     monkeypatch.setattr(idle, "QUIET_SECONDS", 0.02)
     approver = world.api("approver")
     with ThreadPoolExecutor(1) as pool:
-        with BlockedBatcher(world) as held:
+        with BlockedBatcher(world) as batcher:
             slow = pool.submit(post_check, approver, build_question())
-            held.wait_for_waiting_checks(1)
-            time.sleep(0.1)  # quiet for long enough
+            batcher.wait_for_waiting_checks(1)
+            time.sleep(0.1)  # longer than the quiet time
         slow.result(20)
-    give_up = time.monotonic() + 1
-    while sorted_in(world.registry) == 0 and time.monotonic() < give_up:
+    deadline = time.monotonic() + 1
+    while count_indexed(world.registry) == 0 and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (0, 1)
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
 def test_results_that_failed_to_be_indexed_are_indexed_after_the_next_check(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    plain = store.index_results
-    tried = []
+    original = store.index_results
+    attempts = []
 
-    def away(*_: Any) -> int:
-        tried.append(1)
+    def fail_once(*_: Any) -> int:
+        attempts.append(1)
         raise DatabaseError("away")
 
-    async def turn() -> None:
-        desk = ResultIndexer(world.registry)
-        monkeypatch.setattr(store, "index_results", away)
-        desk.notify()
-        assert desk._task is not None
-        await desk._task
-        assert (len(tried), waiting(world.registry)) == (1, 1)
+    async def fail_then_succeed() -> None:
+        indexer = ResultIndexer(world.registry)
+        monkeypatch.setattr(store, "index_results", fail_once)
+        indexer.notify()
+        assert indexer._task is not None
+        await indexer._task
+        assert (len(attempts), count_unindexed(world.registry)) == (1, 1)
         assert "the indexing of results failed" in caplog.text
-        monkeypatch.setattr(store, "index_results", plain)
-        desk.notify()
-        await desk._task
+        monkeypatch.setattr(store, "index_results", original)
+        indexer.notify()
+        await indexer._task
 
     post_check(world.api("approver"), build_question())
     world.check_service._indexer.close()  # the test indexes instead
     monkeypatch.setattr(idle, "QUIET_SECONDS", 0.01)
-    asyncio.run(asyncio.wait_for(turn(), 20))
-    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 1)
+    asyncio.run(asyncio.wait_for(fail_then_succeed(), 20))
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (0, 1)
 
 
 @pytest.mark.parametrize("backend", ONE_DATABASE)
-def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
+def test_close_waits_for_the_current_transaction_and_starts_no_other(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(3):
@@ -278,31 +281,31 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
     world.check_service._indexer.close()  # the test indexes instead
     monkeypatch.setattr(idle, "QUIET_SECONDS", 0.01)
     monkeypatch.setattr(result_indexing, "MAX_RESULTS_PER_TRANSACTION", 1)
-    begun, go_on = threading.Event(), threading.Event()
-    plain = store.index_results
+    started, released = threading.Event(), threading.Event()
+    original = store.index_results
 
-    def slowly(*both: Any) -> int:
-        begun.set()
-        assert go_on.wait(10)
-        return plain(*both)
+    def index_when_released(*arguments: Any) -> int:
+        started.set()
+        assert released.wait(10)
+        return original(*arguments)
 
-    monkeypatch.setattr(store, "index_results", slowly)
+    monkeypatch.setattr(store, "index_results", index_when_released)
 
-    async def end() -> None:
-        desk = ResultIndexer(world.registry)
-        desk.notify()
-        assert await asyncio.to_thread(begun.wait, 10)
-        closing_it = asyncio.create_task(asyncio.to_thread(desk.close))
+    async def close_while_indexing() -> None:
+        indexer = ResultIndexer(world.registry)
+        indexer.notify()
+        assert await asyncio.to_thread(started.wait, 10)
+        closing_task = asyncio.create_task(asyncio.to_thread(indexer.close))
         await asyncio.sleep(0.02)
-        assert not closing_it.done()
-        go_on.set()
-        await closing_it
-        assert sorted_in(world.registry) == 1
-        assert desk._task is not None
-        await desk._task
+        assert not closing_task.done()
+        released.set()
+        await closing_task
+        assert count_indexed(world.registry) == 1
+        assert indexer._task is not None
+        await indexer._task
 
-    asyncio.run(asyncio.wait_for(end(), 20))
-    assert (waiting(world.registry), sorted_in(world.registry)) == (2, 1)
+    asyncio.run(asyncio.wait_for(close_while_indexing(), 20))
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (2, 1)
 
 
 # --- several at once ------------------------------------------------------------
@@ -310,35 +313,35 @@ def test_closing_waits_for_what_is_under_way_and_begins_nothing_more(
 
 def test_concurrent_indexing_loses_and_doubles_nothing(world: World) -> None:
     approver = world.api("approver")
-    for turn in range(60):
+    for serial in range(60):
         post_check(
             approver,
             *(
-                build_question(build_uscc(turn * 9 + n), None, ref=str(n))
-                for n in range(1 + turn % 4)
+                build_question(build_uscc(serial * 9 + n), None, ref=str(n))
+                for n in range(1 + serial % 4)
             ),
         )
-    before = by_name(world.registry, UnindexedResult)
+    before = read_results(world.registry, UnindexedResult)
     registries = [Registry.open(world.registry.settings, world.clock) for _ in range(4)]
     start = threading.Barrier(len(registries))
 
-    def sort(registry: Registry) -> int:
+    def index_all(registry: Registry) -> int:
         start.wait(10)
         total = 0
         for _ in range(500):
-            total += sort_in(registry, 7)
-            if not waiting(registry):
+            total += index_results(registry, 7)
+            if not count_unindexed(registry):
                 return total
-        raise AssertionError("it has no end")
+        raise AssertionError("indexing does not end")
 
     try:
         with ThreadPoolExecutor(len(registries)) as pool:
-            totals = list(pool.map(sort, registries))
+            totals = list(pool.map(index_all, registries))
     finally:
         for registry in registries:
             registry.close()
     assert sum(totals) == len(before)
-    assert by_name(world.registry, IndexedResult) == before
+    assert read_results(world.registry, IndexedResult) == before
 
 
 def test_indexing_during_checks_and_reports_loses_nothing(world: World) -> None:
@@ -346,27 +349,31 @@ def test_indexing_during_checks_and_reports_loses_nothing(world: World) -> None:
     approver, office = world.api("approver"), world.api()
     done = threading.Event()
 
-    def sort_on(registry: Registry) -> None:
+    def index_repeatedly(registry: Registry) -> None:
         while not done.is_set():
-            sort_in(registry, 3)
+            index_results(registry, 3)
 
     with closing(Registry.open(world.registry.settings, world.clock)) as other:
         with ThreadPoolExecutor(3) as pool:
-            sorters = [pool.submit(sort_on, registry) for registry in (world.registry, other)]
+            indexing = [
+                pool.submit(index_repeatedly, registry) for registry in (world.registry, other)
+            ]
             try:
-                for turn in range(1, 13):
+                for serial in range(1, 13):
                     post_check(
-                        approver, build_question(), build_question(build_uscc(turn), None, ref="2")
+                        approver,
+                        build_question(),
+                        build_question(build_uscc(serial), None, ref="2"),
                     )
                     report = office.post("/v1/own-reports", json=build_own_report_body()).json()
-                    assert len({query["id"] for query in report["queries"]}) == turn
-                    assert len(report["queries"]) == turn
+                    assert len({query["id"] for query in report["queries"]}) == serial
+                    assert len(report["queries"]) == serial
             finally:
                 done.set()
-            for one in sorters:
-                one.result(20)
-        sort_in(other)
-    assert (waiting(world.registry), sorted_in(world.registry)) == (0, 24)
+            for future in indexing:
+                future.result(20)
+        index_results(other)
+    assert (count_unindexed(world.registry), count_indexed(world.registry)) == (0, 24)
 
 
 def test_a_worker_indexes_the_results_of_a_killed_one(
@@ -379,4 +386,4 @@ def test_a_worker_indexes_the_results_of_a_killed_one(
     with open_second_worker(world) as other:
         client = other.client(read_api_key(world.api("approver")))
         assert client.post("/v1/checks", json=build_check()).status_code == 200
-        wait_for(lambda: sorted_in(world.registry) == 2, "what another worker left")
+        wait_for(lambda: count_indexed(world.registry) == 2, "the results of the other worker")
