@@ -1,4 +1,4 @@
-"""Exports, the change feed and their parts."""
+"""Models of exports and of the change feed."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,22 +12,7 @@ from app.http.schemas import Day, View
 from app.rules.decision import DecisionKind, PersonRole
 from app.rules.law import ListKind, Severity
 from app.rules.status import Status
-
-CHANGES_EXAMPLE: dict[str, Any] = {
-    "changes": [
-        {
-            "seq": 1042,
-            "recorded_at": "2026-11-22T02:00:00Z",
-            "op": "remove",
-            "entry_id": "01930f2e-7a3c-7c1e-9f00-3b0c9a1d2e4f",
-            "entry": None,
-        }
-    ],
-    "next_after": 1042,
-    "head_seq": 1042,
-    "epoch": 1,
-    "as_of_day": "2026-11-22",
-}
+from app.rules.stored_json import JsonObject
 
 
 class ExportFormat(StrEnum):
@@ -119,8 +104,8 @@ class FeedEntry(View):
     effective_from: Day
     effective_until: Day | None
     ends_by_law_on: Day | None
-    penalty: dict[str, Any] | None
-    licence: dict[str, Any] | None
+    penalty: JsonObject | None
+    licence: JsonObject | None
     recorded_at: datetime
     status: Status
     disputed: bool
@@ -137,7 +122,7 @@ class Change(View):
     recorded_at: datetime
     op: Literal["upsert", "remove"]
     entry_id: UUID
-    entry: FeedEntry | dict[str, Any] | None
+    entry: FeedEntry | JsonObject | None
 
 
 class ChangePage(View):
@@ -147,7 +132,27 @@ class ChangePage(View):
     snapshot shows the same caller on `as_of_day`.
     """
 
-    model_config = ConfigDict(json_schema_extra={"examples": [CHANGES_EXAMPLE]})
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "changes": [
+                        {
+                            "seq": 1042,
+                            "recorded_at": "2026-11-22T02:00:00Z",
+                            "op": "remove",
+                            "entry_id": "01930f2e-7a3c-7c1e-9f00-3b0c9a1d2e4f",
+                            "entry": None,
+                        }
+                    ],
+                    "next_after": 1042,
+                    "head_seq": 1042,
+                    "epoch": 1,
+                    "as_of_day": "2026-11-22",
+                }
+            ]
+        }
+    )
 
     changes: list[Change]
     next_after: int

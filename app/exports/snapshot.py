@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, TypedDict
 
 import orjson
 
@@ -29,6 +29,23 @@ from app.rules.text import add_formula_guard
 Page = tuple[Iterator[EntryRow], Calendar]
 
 PAGE_ROWS = 500
+
+
+class ExportMetaJson(TypedDict):
+    """The state and the filters of an export (`ExportMeta`)."""
+
+    epoch: int
+    seq: int
+    on: str
+    catalogue_version: str
+    filters: dict[str, str]
+
+
+class ExportTrailerJson(ExportMetaJson):
+    """The proof at the end of an export (`ExportTrailer`)."""
+
+    count: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,15 +72,17 @@ class SnapshotPin:
             return ()
         return tuple(item for item in Status if item not in ENDED_STATUSES)
 
-    def describe(self) -> dict[str, Any]:
-        """The pin, as meta and trailer show it."""
-        asked = {"scope": self.scope, **self.filters}
+    def describe(self) -> ExportMetaJson:
+        """Return the pin as meta and trailer show it."""
+        filters = {"scope": self.scope, **self.filters}
+        if self.status is not None:
+            filters["status"] = self.status
         return {
             "epoch": self.epoch,
             "seq": self.seq,
             "on": self.on.isoformat(),
             "catalogue_version": self.catalogue_version,
-            "filters": asked if self.status is None else asked | {"status": self.status},
+            "filters": filters,
         }
 
 
@@ -119,7 +138,7 @@ def _stream_csv(registry: Registry, pin: SnapshotPin, tally: ExportDigest) -> It
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
 
-    def taken() -> bytes:
+    def take_chunk() -> bytes:
         chunk = buffer.getvalue().encode()
         buffer.seek(0)
         buffer.truncate()
@@ -128,13 +147,13 @@ def _stream_csv(registry: Registry, pin: SnapshotPin, tally: ExportDigest) -> It
 
     for rows in _read_export_pages(registry, pin, tally):
         writer.writerows(_build_csv_row(row) for row in rows)
-        yield taken()
-    yield taken()
+        yield take_chunk()
+    yield take_chunk()
     tally.sha256 = digest.hexdigest()
     yield f"#trailer,{tally.count},{pin.seq},{tally.sha256}\n".encode()
 
 
-def _build_trailer(pin: SnapshotPin, tally: ExportDigest) -> dict[str, Any]:
+def _build_trailer(pin: SnapshotPin, tally: ExportDigest) -> ExportTrailerJson:
     return {"count": tally.count, **pin.describe(), "sha256": tally.sha256}
 
 
@@ -243,10 +262,11 @@ CSV_COLUMNS = tuple(CSV_PATHS)
 
 
 def _build_csv_row(entry: ExportedEntryJson) -> list[str]:
-    told = orjson.loads(orjson.dumps(entry))  # days, instants and ids as JSON writes them
+    # Days, instants and ids in the form that JSON has.
+    document = orjson.loads(orjson.dumps(entry))
     cells = []
     for path in CSV_PATHS.values():
-        value = told
+        value = document
         for name in path:
             value = value[name]
         cells.append(_format_cell(value))

@@ -4,9 +4,9 @@ FastAPI names a component after its class. Generated clients use these names, so
 keeps the name that was published first.
 """
 
-from typing import Any
-
 import orjson
+
+from app.rules.stored_json import JsonObject
 
 COMPONENT_NAMES = {
     "CaseStepView": "app__redress__schemas__StepView",
@@ -24,13 +24,13 @@ COMPONENT_NAMES = {
 """Class name -> published name."""
 
 
-def apply_component_names(document: dict[str, Any]) -> dict[str, Any]:
+def apply_component_names(document: JsonObject) -> JsonObject:
     """Return an OpenAPI document with the published names of its components."""
     text = orjson.dumps(document).decode()
     for class_name, published_name in COMPONENT_NAMES.items():
         old, new = f"#/components/schemas/{class_name}", f"#/components/schemas/{published_name}"
         text = text.replace(f'"{old}"', f'"{new}"')
-    renamed: dict[str, Any] = orjson.loads(text)
+    renamed: JsonObject = orjson.loads(text)
     components = renamed["components"]
     components["schemas"] = dict(
         sorted(

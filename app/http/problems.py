@@ -53,9 +53,13 @@ class Problem(View):
     errors: list[ProblemFault] | None = None
 
 
-def problems(*kinds: type[RegistryError]) -> dict[int | str, dict[str, Any]]:
+Responses = dict[int | str, dict[str, Any]]
+"""The `responses` of a route as FastAPI takes them."""
+
+
+def problems(*kinds: type[RegistryError]) -> Responses:
     """Return the `responses` of a route for its possible errors, by status."""
-    documented: dict[int | str, dict[str, Any]] = {}
+    documented: Responses = {}
     for kind in kinds:
         response = documented.setdefault(
             kind.status,
@@ -76,13 +80,14 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     def translate(sentence: Sentence) -> str:
         return sentence.zh if chinese else sentence.en
 
-    document: dict[str, Any] = {
+    request_id = current_request_id()
+    document: dict[str, object] = {
         "type": f"urn:redblack:problem:{error.problem_code}",
         "title": translate(error.title),
         "status": error.status,
         "detail": translate(error.detail),
         "code": error.problem_code,
-        "request_id": current_request_id(),
+        "request_id": request_id,
         **error.members,
     }
     if error.faults:
@@ -95,8 +100,8 @@ def problem_response(error: RegistryError, *, chinese: bool) -> Response:
     )
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Language"] = "zh" if chinese else "en"
-    if document["request_id"] is not None:  # internal errors are answered outside the middleware
-        response.headers["X-Request-ID"] = document["request_id"]
+    if request_id is not None:  # internal errors are answered outside the middleware
+        response.headers["X-Request-ID"] = request_id
     if error.retry_after is not None:
         response.headers["Retry-After"] = str(error.retry_after)
     if error.status == HTTPStatus.UNAUTHORIZED:

@@ -62,9 +62,9 @@ class SparseView(View):
     """An answer without its null fields, where the contract says "one or the other"."""
 
     @model_serializer(mode="wrap")
-    def omit_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def omit_nulls(self, handler: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Return the fields that are not null."""
-        shown: dict[str, Any] = handler(self)
+        shown: dict[str, object] = handler(self)
         return {name: value for name, value in shown.items() if value is not None}
 
 
