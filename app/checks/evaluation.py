@@ -3,17 +3,17 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 from uuid import UUID
 
 from app.checks.questions import Moment, Question, QuestionError, SubjectMatcher
 from app.crypto import fingerprint
 from app.db.engines import Connection
 from app.entries import queries as entries
-from app.entries.projections import build_checked_entry, format_stored_id
+from app.entries.projections import CheckedEntryJson, build_checked_entry, format_stored_id
 from app.entries.queries import CheckedEntryRow
 from app.errors import Sentence
-from app.rules.law import DisclosureClass, ListKind, Severity
+from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity
 from app.rules.permissions import AccessLevel, Caller, determine_access_level
 from app.rules.status import Status
 from app.rules.verdict import JudgedEntry, Standing, Verdict, compute_verdict
@@ -25,20 +25,26 @@ LIST_KIND_BY_VALUE = {each.value: each for each in ListKind}
 SEVERITY_BY_VALUE: Mapping[str | None, Severity] = {each.value: each for each in Severity}
 STATUS_BY_VALUE = {each.value: each for each in Status}
 
-DECISIVE_FIELDS = (
-    "id",
-    "list",
-    "severity",
-    "status",
-    "disputed",
-    "effective_from",
-    "effective_until",
-)
-"""The fields of an entry that a digest covers."""
-
-JsonObject = Mapping[str, object]
-"""A JSON object in the form of a schema of `app/checks/schemas.py`."""
 VisibleEntry = tuple[CheckedEntryRow, AccessLevel]
+
+
+class MeasureJson(TypedDict):
+    """A measure with its legal basis and its entry (`MeasureView`)."""
+
+    code: str
+    name: str
+    kind: MeasureKind
+    obligation: Obligation
+    entry_id: str
+    legal_basis: str
+
+
+class SuppressedJson(TypedDict):
+    """A reward that a black entry suppresses (`SuppressedView`)."""
+
+    code: str
+    entry_id: str
+    because: str
 
 
 class FindingWarning(NamedTuple):
@@ -91,9 +97,9 @@ class Finding(NamedTuple):
     subject: FoundSubject | None
     candidates: tuple[FoundSubject, ...]
     standing: Standing
-    entries: list[JsonObject]
-    measures: list[JsonObject]
-    suppressed: list[JsonObject]
+    entries: list[CheckedEntryJson]
+    measures: list[MeasureJson]
+    suppressed: list[SuppressedJson]
     warnings: list[FindingWarning]
     error: QuestionError | None = None
 
@@ -112,7 +118,15 @@ class Finding(NamedTuple):
         if not self.entries:
             return _compute_empty_digest(matter, self.standing, codes, error)
         list_entries = [
-            {name: entry[name] for name in DECISIVE_FIELDS}
+            {
+                "id": entry["id"],
+                "list": entry["list"],
+                "severity": entry["severity"],
+                "status": entry["status"],
+                "disputed": entry["disputed"],
+                "effective_from": entry["effective_from"],
+                "effective_until": entry["effective_until"],
+            }
             for entry in self.entries
             if entry["list"] != ListKind.record
         ]
@@ -124,9 +138,9 @@ class Finding(NamedTuple):
 def _compute_digest(
     matter: str | None,
     standing: Standing,
-    list_entries: Sequence[JsonObject],
-    measures: Sequence[JsonObject],
-    suppressed: Sequence[JsonObject],
+    list_entries: Sequence[Mapping[str, object]],
+    measures: Sequence[MeasureJson],
+    suppressed: Sequence[SuppressedJson],
     warnings: Sequence[str],
     error: str | None,
 ) -> str:
@@ -259,7 +273,17 @@ class _Evaluator:
             candidates=(),
             standing=verdict.standing,
             entries=_build_entries(visible_entries),
-            measures=[measure._asdict() for measure in verdict.measures],
+            measures=[
+                {
+                    "code": measure.code,
+                    "name": measure.name,
+                    "kind": measure.kind,
+                    "obligation": measure.obligation,
+                    "entry_id": measure.entry_id,
+                    "legal_basis": measure.legal_basis,
+                }
+                for measure in verdict.measures
+            ],
             suppressed=[
                 {
                     "code": measure.code,
@@ -327,7 +351,7 @@ class _Evaluator:
         return compute_verdict(judged_entries, self.matter, self.moment.catalogue, self.moment.on)
 
 
-def _build_entries(visible_entries: Iterable[VisibleEntry]) -> list[JsonObject]:
+def _build_entries(visible_entries: Iterable[VisibleEntry]) -> list[CheckedEntryJson]:
     return [build_checked_entry(row, access_level) for row, access_level in visible_entries]
 
 

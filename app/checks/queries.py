@@ -1,12 +1,12 @@
 """Reads of checks: recorded checks, and the evaluation of subjects for other rooms."""
 
+from typing import TypedDict
 from uuid import UUID
 
 from app.checks import store
 from app.checks.evaluation import (
     EvaluationRequest,
     Finding,
-    JsonObject,
     evaluate_questions,
     evaluate_subjects,
 )
@@ -24,7 +24,7 @@ from app.checks.receipts import (
     build_warning_views,
     format_instant,
 )
-from app.checks.store import RecordedCheck, RecordedOutcome
+from app.checks.store import RecordedAnswer, RecordedCheck, RecordedOutcome
 from app.db.engines import Connection
 from app.errors import CheckNotFound
 from app.registry import Registry
@@ -33,7 +33,6 @@ from app.rules.permissions import Caller
 __all__ = [
     "EvaluationRequest",
     "Finding",
-    "JsonObject",
     "Moment",
     "Question",
     "build_matched_subject",
@@ -51,7 +50,38 @@ __all__ = [
 ]
 
 
-def read_check(registry: Registry, caller: Caller, check_id: UUID) -> JsonObject:
+class InvestigationJson(TypedDict):
+    """The investigation that hides a check from its subject for a time (`Investigation`)."""
+
+    basis: str | None
+    until: str
+
+
+class OutcomeJson(TypedDict):
+    """A recorded outcome (`OutcomeView`)."""
+
+    id: UUID
+    check_id: UUID
+    ref: str
+    action: str
+    measures: list[str]
+    remark: str | None
+    recorded_at: str
+    actor_name: str
+
+
+class StoredCheckJson(RecordedAnswer):
+    """A recorded answer with the context of its check and its outcomes (`StoredCheck`)."""
+
+    purpose: str
+    case_no: str | None
+    asked_by: str
+    department: str | None
+    investigation: InvestigationJson | None
+    outcomes: list[OutcomeJson]
+
+
+def read_check(registry: Registry, caller: Caller, check_id: UUID) -> StoredCheckJson:
     """Return a recorded check with its outcomes (`schemas.StoredCheck`).
 
     Raises:
@@ -66,8 +96,12 @@ def read_check(registry: Registry, caller: Caller, check_id: UUID) -> JsonObject
         "case_no": check.case_no,
         "asked_by": check.actor_name,
         "department": check.department,
-        "investigation": check.withheld_until
-        and {"basis": check.withheld_basis, "until": check.withheld_until.isoformat()},
+        "investigation": {
+            "basis": check.withheld_basis,
+            "until": check.withheld_until.isoformat(),
+        }
+        if check.withheld_until
+        else None,
         "outcomes": [_build_outcome(outcome) for outcome in outcomes],
     }
 
@@ -87,7 +121,14 @@ def read_own_check(connection: Connection, caller: Caller, check_id: UUID) -> Re
     raise CheckNotFound
 
 
-def _build_outcome(outcome: RecordedOutcome) -> JsonObject:
-    view = outcome._asdict() | {"recorded_at": format_instant(outcome.recorded_at)}
-    del view["digest"]
-    return view
+def _build_outcome(outcome: RecordedOutcome) -> OutcomeJson:
+    return {
+        "id": outcome.id,
+        "check_id": outcome.check_id,
+        "ref": outcome.ref,
+        "action": outcome.action,
+        "measures": outcome.measures,
+        "remark": outcome.remark,
+        "recorded_at": format_instant(outcome.recorded_at),
+        "actor_name": outcome.actor_name,
+    }

@@ -6,22 +6,74 @@ a check.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypedDict
 from uuid import UUID
 
 import orjson
 
 from app.checks import store
-from app.checks.evaluation import Finding, JsonObject
+from app.checks.evaluation import Finding, MeasureJson, SuppressedJson
 from app.checks.questions import Moment, Question
 from app.checks.schemas import NOT_FOUND_NOTE, Investigation
 from app.checks.store import CheckRow, ResultRow
-from app.errors import Sentence
+from app.entries.projections import CheckedEntryJson
+from app.errors import ProblemCode, Sentence
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.verdict import Standing
 from app.subjects.lookup_keys import compute_query_digest
 from app.subjects.records import FoundSubject
+
+
+class MatchedSubjectJson(TypedDict):
+    """A matched subject (`MatchedSubject`)."""
+
+    id: str
+    kind: str
+    name: str
+
+
+class WarningJson(TypedDict):
+    """A warning in the language of the caller (`WarningView`)."""
+
+    code: str
+    detail: str
+
+
+class ErrorJson(TypedDict):
+    """The defect of one question (`ResultError`)."""
+
+    code: ProblemCode
+    detail: str
+
+
+class CheckResultJson(TypedDict):
+    """The result for one subject (`CheckResult`)."""
+
+    ref: str
+    found: bool
+    standing: Standing
+    subject: MatchedSubjectJson | None
+    entries: list[CheckedEntryJson]
+    measures: list[MeasureJson]
+    suppressed: list[SuppressedJson]
+    warnings: list[WarningJson]
+    digest: str
+    note: str | None
+    error: ErrorJson | None
+
+
+class CheckAnswerJson(TypedDict):
+    """The answer of a check (`CheckAnswer`)."""
+
+    check_id: str | None
+    checked_at: str
+    on: str
+    matter: str
+    epoch: int
+    seq: int
+    catalogue_version: str
+    results: list[CheckResultJson]
 
 
 class RequestReason(Protocol):
@@ -117,10 +169,10 @@ def build_check_answer(
     findings: Sequence[Finding],
     *,
     chinese: bool,
-) -> JsonObject:
+) -> CheckAnswerJson:
     """Build the answer of a check (`schemas.CheckAnswer`)."""
     return {
-        "check_id": check_id and str(check_id),
+        "check_id": str(check_id) if check_id else None,
         "checked_at": format_instant(checked_at),
         "on": moment.on.isoformat(),
         "matter": matter,
@@ -131,7 +183,7 @@ def build_check_answer(
     }
 
 
-def _build_result(finding: Finding, matter: str, *, chinese: bool) -> JsonObject:
+def _build_result(finding: Finding, matter: str, *, chinese: bool) -> CheckResultJson:
     error = finding.error
     return {
         "ref": finding.ref,
@@ -149,14 +201,14 @@ def _build_result(finding: Finding, matter: str, *, chinese: bool) -> JsonObject
     }
 
 
-def build_matched_subject(match: FoundSubject | None) -> JsonObject | None:
+def build_matched_subject(match: FoundSubject | None) -> MatchedSubjectJson | None:
     """Build the view of a matched subject (`schemas.MatchedSubject`)."""
     if match is None:
         return None
     return {"id": str(match.id), "kind": match.kind, "name": match.name}
 
 
-def build_warning_views(finding: Finding, *, chinese: bool) -> list[JsonObject]:
+def build_warning_views(finding: Finding, *, chinese: bool) -> list[WarningJson]:
     """Build the views of the warnings (`schemas.WarningView`)."""
     return [
         {"code": code, "detail": _translate(sentence, chinese=chinese)}
