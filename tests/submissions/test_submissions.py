@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -20,8 +21,9 @@ from app.db.tables import Submission, SubmissionBatch, SubmissionPart
 from app.errors import Busy
 from app.jobs.worker import run_waiting_jobs
 from app.registry import Registry
+from app.rules.permissions import COMMAND_LINE_CALLER
 from app.security.limits import WriteLimiter
-from app.submissions import router, service
+from app.submissions import queries, router, service
 from app.submissions.processing import queue, row_by_row
 from app.submissions.upload.encrypted_file import PART_BYTES
 from tests.support.numbers import build_resident_id
@@ -848,6 +850,21 @@ def test_records_and_lists_may_stand_in_one_file(world: World) -> None:
     view = submit_file(world.api(), format_ndjson(sent), list_type=None)
     assert [each[1] for each in read_outcomes(view)] == ["accepted"] * 3 + ["refused"]
     assert view["results"][3]["code"] == "blacklisted_subject"
+
+
+def test_reads_of_submissions_need_no_request(world: World) -> None:
+    view = submit_file(world.api(), format_ndjson(build_rows(2)))
+    submission_id, caller = UUID(view["id"]), COMMAND_LINE_CALLER
+    read = queries.read_submission_view(world.registry, caller, submission_id)
+    assert read.model_dump(mode="json") == view | {"results": None}
+    page = queries.read_submission_page(
+        world.registry, caller, department=None, state=None, cursor=None, limit=1
+    )
+    assert page.submissions == [read]
+    lines = b"".join(queries.read_results(world.registry, caller, submission_id, None))
+    assert len(lines.splitlines()) == 3  # two rows and the trailer
+    template = queries.build_template_workbook(world.registry, caller, BLACK_LIST_TYPE)
+    assert CalamineWorkbook.from_filelike(io.BytesIO(template)).sheet_names
 
 
 def test_a_small_file_of_many_rows_is_handed_over(
