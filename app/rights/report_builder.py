@@ -48,7 +48,7 @@ class HeldData:
 
     head: Head
     catalogue: Catalogue
-    reported: ReportSubject
+    subject_data: ReportSubject
     entries: list[HeldEntryJson]
     named_in: list[NamingEntryJson]
     name_keys: frozenset[str]
@@ -74,7 +74,7 @@ def read_held_data(
     return HeldData(
         head=read_head(connection),
         catalogue=catalogue,
-        reported=reported,
+        subject_data=reported,
         entries=_read_own_entries(connection, reported, presenter),
         named_in=[presenter.present_naming_entry(row, people) for row, people in naming],
         name_keys=frozenset(map(fold_name, recorded)),

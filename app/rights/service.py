@@ -49,13 +49,13 @@ def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) 
     if held.name_keys and fold_name(request.name) not in held.name_keys:
         raise NameMismatch
     with registry.database.reading_ledger() as connection:
-        queries = build_queries(connection, held.catalogue, held.reported.query_keys, today)
-        reports = build_earlier_reports(connection, held.catalogue, held.reported.query_keys)
+        queries = build_queries(connection, held.catalogue, held.subject_data.query_keys, today)
+        reports = build_earlier_reports(connection, held.catalogue, held.subject_data.query_keys)
     content = _build_content(caller, request, held, now, queries, reports)
     document = ReportContent.model_validate(content).model_dump(mode="json")
     digest = fingerprint(document)
     report = {**document, "verification_code": make_code(), "sha256": digest}
-    subject = held.reported.subject
+    subject = held.subject_data.subject
     with registry.database.ledger() as connection:
         store.add_report(
             connection,
@@ -108,7 +108,7 @@ def _build_content(
     queries: list[QueryJson],
     reports: list[EarlierReportJson],
 ) -> ReportContentJson:
-    reported = held.reported
+    reported = held.subject_data
     something = bool(held.entries or held.named_in)
     return {
         "report_id": uuid7(),

@@ -102,14 +102,14 @@ def _group_by_entry(rows: Iterable[AnyRow]) -> dict[UUID, list[AnyRow]]:
 class QueryKeys(NamedTuple):
     """The keys under which the ledger knows a subject.
 
-    `asked` are the digests of its own numbers. A query that led to it by another number or name
-    counts too, unless a decision on a wrong subject gave that number or name (`strange`): then the
-    query meant another subject.
+    `own_digests` are the digests of its own numbers. A query that found it by another number or
+    name counts too, unless a decision on a wrong subject gave that number or name
+    (`foreign_digests`): then the query meant another subject.
     """
 
     subject_id: UUID | None
-    asked: frozenset[str]
-    strange: frozenset[str]
+    own_digests: frozenset[str]
+    foreign_digests: frozenset[str]
 
 
 def read_queries(connection: Connection, query_keys: QueryKeys, day: date) -> Sequence[AnyRow]:
@@ -156,14 +156,14 @@ def _select_results_about(query_keys: QueryKeys) -> Subquery:
 def _matches_subject(
     table: type[IndexedResult] | type[UnindexedResult], query_keys: QueryKeys
 ) -> ColumnElement[bool]:
-    by_number = table.asked_digest.in_(query_keys.asked)
+    by_number = table.asked_digest.in_(query_keys.own_digests)
     if query_keys.subject_id is None:
         return by_number
     return or_(
         by_number,
         and_(
             table.subject_id == query_keys.subject_id,
-            table.asked_digest.not_in(query_keys.strange),
+            table.asked_digest.not_in(query_keys.foreign_digests),
         ),
     )
 
@@ -202,10 +202,10 @@ def read_earlier_reports(connection: Connection, query_keys: QueryKeys) -> list[
     report = IssuedReport
     asked = report.applicant["asked"].as_string()
     # The index finds those of the subject; a report without held data has no subject, but a number.
-    about = and_(report.subject_id.is_(None), asked.in_(query_keys.asked))
+    about = and_(report.subject_id.is_(None), asked.in_(query_keys.own_digests))
     if query_keys.subject_id is not None:
         own = report.subject_id == query_keys.subject_id
-        about = or_(about, and_(own, asked.not_in(query_keys.strange)))
+        about = or_(about, and_(own, asked.not_in(query_keys.foreign_digests)))
     rows = connection.execute(
         select(report.id, report.issued_at, report.department, report.applicant)
         .where(about)

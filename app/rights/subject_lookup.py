@@ -22,13 +22,13 @@ from app.subjects.records import FoundSubject, RecordedIdentifier
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSubject:
-    """Find the recorded subject of a number; a subject without an id if none is recorded.
+    """The recorded subject of a number (`identifier`); None if none is recorded.
 
     Numbers and names that only decisions on a wrong subject gave (rows that are not `current`) do
     not count.
     """
 
-    asked: Identifier
+    identifier: Identifier
     subject: FoundSubject | None
     names: tuple[str, ...]
     identifiers: tuple[dict[str, str], ...]
@@ -46,18 +46,18 @@ class ReportSubject:
         """Return the kind of the subject; if nothing is recorded, only what the number shows."""
         if self.subject is not None:
             return self.subject.kind.value
-        return SubjectKind.natural_person.value if self.asked.is_personal else "organization"
+        return SubjectKind.natural_person.value if self.identifier.is_personal else "organization"
 
 
 def find_report_subject(
     connection: Connection, secrets: Secrets, asked: Identifier
 ) -> ReportSubject:
-    """Find who bears a number."""
+    """Find the subject of a number, with its names, numbers and keys."""
     keys = build_query_keys(asked, secrets)
     subject = find_by_first_key(connection, keys)
     if subject is None:
         return ReportSubject(
-            asked=asked,
+            identifier=asked,
             subject=None,
             names=(),
             identifiers=(
@@ -79,7 +79,7 @@ def find_report_subject(
         for each in _decrypt_identifiers(secrets, (row for row in rows if not row.current))
     } | {compute_query_digest(secrets, None, row.name) for row in names if not row.current}
     return ReportSubject(
-        asked=asked,
+        identifier=asked,
         subject=subject,
         names=tuple(row.name for row in names if row.current),
         identifiers=tuple(

@@ -24,7 +24,7 @@ def command(
     made.close()
 
 
-def fill(world: World) -> str:
+def record_entries(world: World) -> str:
     """Record three entries, one of them void; return today by the machine's clock."""
     world.clock.instant = Clock().now()  # the command uses this clock
     today = world.clock.today().isoformat()
@@ -44,7 +44,7 @@ def fill(world: World) -> str:
 def test_the_file_has_the_bytes_of_the_export_over_http(
     world: World, command: CommandRunner, tmp_path: Path
 ) -> None:
-    today = fill(world)
+    today = record_entries(world)
     for export_format, reader in EXPORT_PARSERS.items():
         file = tmp_path / f"entries.{export_format}"
         asked = {"format": export_format, "scope": "all", "list": "black", "on": today}
@@ -70,7 +70,7 @@ def test_the_file_has_the_bytes_of_the_export_over_http(
 def test_known_at_pins_the_past_on_the_command_line_too(
     world: World, command: CommandRunner, tmp_path: Path
 ) -> None:
-    today = fill(world)
+    today = record_entries(world)
     known_at = world.clock.now().isoformat()
     before = world.api("auditor").get("/v1/exports/entries", params={"on": today}).content
     later = world.api().post("/v1/entries", json=build_push_today(build_uscc(9), "CLI-LATER"))

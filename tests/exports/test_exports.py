@@ -35,7 +35,7 @@ from tests.support.world import World
 ADDRESS = "/v1/exports/entries"
 
 
-def pull(world: World, export_format: str = "ndjson", **asked: Any) -> ExportContent:
+def read_export(world: World, export_format: str = "ndjson", **asked: Any) -> ExportContent:
     answer = world.api("auditor").get(ADDRESS, params={"format": export_format, **asked})
     assert answer.status_code == 200, answer.text
     export = EXPORT_PARSERS[export_format](answer.content)
@@ -43,17 +43,17 @@ def pull(world: World, export_format: str = "ndjson", **asked: Any) -> ExportCon
     return export
 
 
-def references(export: ExportContent) -> set[str]:
+def read_source_refs(export: ExportContent) -> set[str]:
     return {row["source_ref"] for row in export.rows}
 
 
-def body(world: World, **asked: Any) -> bytes:
+def read_export_bytes(world: World, **asked: Any) -> bytes:
     answer = world.api("auditor").get(ADDRESS, params=asked)
     assert answer.status_code == 200, answer.text
     return answer.content
 
 
-def fill(world: World) -> dict[str, dict[str, Any]]:
+def record_entries(world: World) -> dict[str, dict[str, Any]]:
     """Record an entry of each state: in force, scheduled, suspended, expired, removed, void."""
     made = {
         "red": world.record(**build_red_changes(source_ref="RED")),
@@ -95,7 +95,7 @@ ENDED = {"EXPIRED", "REVOKED", "VOID"}
 
 
 def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
-    fill(world)
+    record_entries(world)
     pinned = {
         "epoch": 1,
         "seq": 11,  # eight pushes, the suspension of a red one, two revocations
@@ -104,8 +104,8 @@ def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
         "filters": {"scope": "in_force"},
     }
     for export_format in EXPORT_PARSERS:
-        export = pull(world, export_format)
-        assert references(export) == IN_FORCE
+        export = read_export(world, export_format)
+        assert read_source_refs(export) == IN_FORCE
         expected_pin = {name: value for name, value in pinned.items() if name in export.trailer}
         assert expected_pin == {"seq": 11} if export_format == "csv" else pinned
         assert {name: export.trailer[name] for name in expected_pin} == expected_pin
@@ -114,14 +114,14 @@ def test_a_reader_can_prove_that_the_file_is_whole(world: World) -> None:
 
 def test_an_empty_export_is_a_whole_one(world: World) -> None:
     for export_format in EXPORT_PARSERS:
-        export = pull(world, export_format, scope="all")
+        export = read_export(world, export_format, scope="all")
         assert export.rows == []
         assert export.trailer["count"] == 0
 
 
 def test_scope_all_holds_what_is_over_and_says_so(world: World) -> None:
-    fill(world)
-    export = pull(world, scope="all")
+    record_entries(world)
+    export = read_export(world, scope="all")
     marks = {row["source_ref"]: row["in_force"] for row in export.rows}
     assert marks == dict.fromkeys(IN_FORCE, True) | dict.fromkeys(ENDED, False)
     assert {row["source_ref"] for row in export.rows if row["void"]} == {"VOID"}
@@ -134,8 +134,10 @@ def test_scope_all_holds_what_is_over_and_says_so(world: World) -> None:
 
 
 def test_the_three_formats_hold_the_same_entries(world: World) -> None:
-    fill(world)
-    ndjson, json, csv = (pull(world, name, scope="all") for name in ("ndjson", "json", "csv"))
+    record_entries(world)
+    ndjson, json, csv = (
+        read_export(world, name, scope="all") for name in ("ndjson", "json", "csv")
+    )
     assert ndjson.rows == json.rows
     assert [row["id"] for row in csv.rows] == [row["id"] for row in ndjson.rows]
     by_line, by_cell = ndjson.rows[1], csv.rows[1]
@@ -146,7 +148,7 @@ def test_the_three_formats_hold_the_same_entries(world: World) -> None:
 
 
 def test_filters_narrow_it_and_stand_in_the_trailer(world: World) -> None:
-    fill(world)
+    record_entries(world)
     tax = world.api("department", "tax")
     world.record(tax, list_type="tax_fraud.black", source_ref="TAX", case_ref=None)
     held_by: list[tuple[dict[str, str], set[str]]] = [
@@ -162,26 +164,26 @@ def test_filters_narrow_it_and_stand_in_the_trailer(world: World) -> None:
         ({"list": "black", "status": "active", "domain": "wage_arrears"}, {"BLACK", "PERSON"}),
     ]
     for asked, held in held_by:
-        export = pull(world, **asked)
-        assert references(export) == held, asked
+        export = read_export(world, **asked)
+        assert read_source_refs(export) == held, asked
         assert export.trailer["filters"] == {"scope": "in_force", **asked}
 
 
 def test_a_past_day_shows_the_entries_as_they_stood_then(world: World) -> None:
-    fill(world)
-    past = pull(world, on="2026-01-10", scope="all")
+    record_entries(world)
+    past = read_export(world, on="2026-01-10", scope="all")
     statuses = {row["source_ref"]: row["status"] for row in past.rows}
     assert statuses["EXPIRED"] == "active"
     assert statuses["REVOKED"] == "scheduled"
     assert {row["on"] for row in past.rows} == {"2026-01-10"} == {past.trailer["on"]}
-    assert "EXPIRED" in references(pull(world, on="2026-01-10"))
-    assert "EXPIRED" not in references(pull(world, on="2026-01-11"))
+    assert "EXPIRED" in read_source_refs(read_export(world, on="2026-01-10"))
+    assert "EXPIRED" not in read_source_refs(read_export(world, on="2026-01-11"))
 
 
 def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> None:
-    made = fill(world)
+    made = record_entries(world)
     known_at = world.clock.now().isoformat()
-    before = {name: body(world, format=name, scope="all") for name in EXPORT_PARSERS}
+    before = {name: read_export_bytes(world, format=name, scope="all") for name in EXPORT_PARSERS}
 
     world.record(source_ref="LATER", subject=build_subject(build_uscc(9), "枣庄丁公司"))
     corrected = world.api().post(
@@ -196,16 +198,16 @@ def test_known_at_gives_an_earlier_export_again_byte_for_byte(world: World) -> N
     assert (corrected.status_code, published.status_code) == (200, 200)
     put_list_type_in_force(world.registry, "charity.black", "《慈善法》")
     # A day is amended so that a deadline comes earlier: earlier results stay as they were shown.
-    load_calendar_notice(world.registry, amended_year(world, date(2026, 11, 29)))
+    load_calendar_notice(world.registry, build_amended_year(world, date(2026, 11, 29)))
     world.clock.set_day(date(2026, 12, 2))
 
     for name, then in before.items():
-        assert body(world, format=name, scope="all") != then
+        assert read_export_bytes(world, format=name, scope="all") != then
         past = {"on": "2026-11-22", "known_at": known_at}
-        assert body(world, format=name, scope="all", **past) == then
+        assert read_export_bytes(world, format=name, scope="all", **past) == then
 
 
-def amended_year(world: World, made_working: date) -> CalendarYear:
+def build_amended_year(world: World, made_working: date) -> CalendarYear:
     with world.registry.database.reading() as connection:
         year = read_current_calendar(world.registry, connection).years[made_working.year]
     return replace(year, working_days=year.working_days | {made_working})
@@ -240,7 +242,7 @@ def test_texts_that_no_database_keeps_are_refused(world: World) -> None:
 
 
 def test_a_compressed_answer_holds_the_same_bytes(world: World) -> None:
-    fill(world)
+    record_entries(world)
     auditor = world.api("auditor")
     plain = auditor.get(ADDRESS, headers={"Accept-Encoding": "identity"})
     packed = auditor.get(ADDRESS, headers={"Accept-Encoding": "gzip"})
@@ -268,8 +270,8 @@ def test_it_is_a_file_to_keep_and_never_to_cache(world: World) -> None:
 
 
 def test_who_pulled_what_is_on_record_with_the_same_hash(world: World) -> None:
-    fill(world)
-    export = pull(world, "json", list="black", status="active")
+    record_entries(world)
+    export = read_export(world, "json", list="black", status="active")
     records = {
         record["action"]: record
         for record in world.api("auditor").get("/v1/audit/records").json()["records"]
@@ -283,9 +285,9 @@ def test_who_pulled_what_is_on_record_with_the_same_hash(world: World) -> None:
 
 
 def test_personal_numbers_leave_masked(world: World) -> None:
-    fill(world)
+    record_entries(world)
     for export_format in EXPORT_PARSERS:
-        text = body(world, format=export_format, scope="all").decode()
+        text = read_export_bytes(world, format=export_format, scope="all").decode()
         assert PERSON_RESIDENT_ID not in text
         assert "370402************" in text
         assert BUILDER_USCC in text
@@ -299,7 +301,7 @@ def test_a_spreadsheet_finds_no_formula_in_a_cell(world: World) -> None:
             reason=f'{start}SUM(A1:A9),"引号"\n第二行',
             subject=build_subject(build_uscc(place), f"{start}公司"),
         )
-    [*rows] = parse_csv(body(world, format="csv")).rows
+    [*rows] = parse_csv(read_export_bytes(world, format="csv")).rows
     for row in rows:
         for value in row.values():
             assert not value.startswith(tuple("=+-@\t\r\uff1d\uff0b\uff0d\uff20"))
@@ -332,7 +334,7 @@ def test_the_snapshot_holds_still_while_pushes_go_on(
         pushing.wait(10)
         exports = []
         while not all(item.done() for item in work):
-            exports.append(pull(world, scope="all"))
+            exports.append(read_export(world, scope="all"))
         for item in work:
             item.result()
     for export in exports:
@@ -349,13 +351,13 @@ def test_the_snapshot_holds_still_while_pushes_go_on(
 def test_pages_of_any_size_make_the_same_file(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fill(world)
+    record_entries(world)
     for asked in ({}, {"scope": "all"}, {"list": "red"}, {"status": "expired"}, {"domain": "none"}):
         for export_format in EXPORT_PARSERS:
             made = set()
             for size in (1, 2, 3, 500):
                 monkeypatch.setattr(snapshot, "PAGE_ROWS", size)
-                made.add(body(world, format=export_format, **asked))
+                made.add(read_export_bytes(world, format=export_format, **asked))
             assert len(made) == 1, (asked, export_format)
 
 
@@ -441,7 +443,7 @@ def test_a_failure_half_way_leaves_the_file_without_its_trailer(
 
 
 def test_the_trail_pages_from_the_newest_and_filters(world: World) -> None:
-    fill(world)
+    record_entries(world)
     auditor = world.api("auditor")
     seen: list[dict[str, Any]] = []
     cursor: str | None = None

@@ -39,20 +39,20 @@ def command(
     made.close()
 
 
-def page(world: World, role: str = "auditor", **asked: Any) -> dict[str, Any]:
+def read_page(world: World, role: str = "auditor", **asked: Any) -> dict[str, Any]:
     answer = world.api(role).get(CHANGES, params=asked)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def changes(world: World, role: str = "auditor", **asked: Any) -> list[tuple[int, str, str]]:
+def read_changes(world: World, role: str = "auditor", **asked: Any) -> list[tuple[int, str, str]]:
     return [
         (change["seq"], change["op"], change["entry_id"])
-        for change in page(world, role, **asked)["changes"]
+        for change in read_page(world, role, **asked)["changes"]
     ]
 
 
-def snapshot(world: World, role: str = "auditor") -> ExportContent:
+def read_snapshot(world: World, role: str = "auditor") -> ExportContent:
     answer = world.api(role).get(SNAPSHOT)
     assert answer.status_code == 200, answer.text
     read = parse_ndjson(answer.content)
@@ -60,7 +60,7 @@ def snapshot(world: World, role: str = "auditor") -> ExportContent:
     return read
 
 
-def order(world: World, entry: dict[str, Any], name: str, **body: Any) -> dict[str, Any]:
+def post_change(world: World, entry: dict[str, Any], name: str, **body: Any) -> dict[str, Any]:
     answer = world.api().post(
         f"/v1/entries/{entry['id']}/{name}",
         json={"reason": "依法处理", **body},
@@ -70,15 +70,15 @@ def order(world: World, entry: dict[str, Any], name: str, **body: Any) -> dict[s
     return dict(answer.json())
 
 
-def reclassed(world: World, entry: dict[str, Any], class_: str) -> dict[str, Any]:
-    return order(world, entry, "corrections", changes={"disclosure": {"class": class_}})
+def change_disclosure_class(world: World, entry: dict[str, Any], class_: str) -> dict[str, Any]:
+    return post_change(world, entry, "corrections", changes={"disclosure": {"class": class_}})
 
 
-def recorded(world: World, serial: int, **facts: Any) -> dict[str, Any]:
+def record_entry(world: World, serial: int, **facts: Any) -> dict[str, Any]:
     return world.record(source_ref=f"F-{serial}", subject=build_organisation(serial), **facts)
 
 
-def turns(world: World) -> list[tuple[int, str]]:
+def read_status_changes(world: World) -> list[tuple[int, str]]:
     with world.registry.database.reading() as connection:
         rows = connection.execute(
             select(EntryStatusChange.seq, EntryStatusChange.status).order_by(EntryStatusChange.seq)
@@ -86,7 +86,7 @@ def turns(world: World) -> list[tuple[int, str]]:
     return [(row.seq, row.status) for row in rows]
 
 
-def records(world: World, action: str) -> list[dict[str, Any]]:
+def read_audit_records(world: World, action: str) -> list[dict[str, Any]]:
     answer = world.api("auditor").get("/v1/audit/records", params={"action": action})
     return list(answer.json()["records"])
 
@@ -96,44 +96,46 @@ def records(world: World, action: str) -> list[dict[str, Any]]:
 
 def test_an_empty_registry_has_an_empty_feed(world: World) -> None:
     for role in FOLLOWERS:
-        assert page(world, role) == {
+        assert read_page(world, role) == {
             "changes": [],
             "next_after": 0,
             "head_seq": 0,
             "epoch": 1,
             "as_of_day": "2026-11-22",
         }
-        read = snapshot(world, role)
+        read = read_snapshot(world, role)
         assert (read.rows, read.trailer["count"], read.trailer["seq"]) == ([], 0, 0)
 
 
 def test_an_entry_that_is_no_longer_public_is_removed(world: World) -> None:
     entry = world.record()
     name = entry["id"]
-    assert changes(world, "subscriber") == [(1, "upsert", name)]
-    entry = reclassed(world, entry, "restricted")
+    assert read_changes(world, "subscriber") == [(1, "upsert", name)]
+    entry = change_disclosure_class(world, entry, "restricted")
     # Every number gives the same content: the entry as it is now.
-    assert changes(world, "subscriber") == [(1, "remove", name), (2, "remove", name)]
-    assert changes(world) == [(1, "upsert", name), (2, "upsert", name)]
-    assert snapshot(world, "subscriber").rows == []
-    reclassed(world, entry, "public")
-    assert changes(world, "subscriber", after=2) == [(3, "upsert", name)]
+    assert read_changes(world, "subscriber") == [(1, "remove", name), (2, "remove", name)]
+    assert read_changes(world) == [(1, "upsert", name), (2, "upsert", name)]
+    assert read_snapshot(world, "subscriber").rows == []
+    change_disclosure_class(world, entry, "public")
+    assert read_changes(world, "subscriber", after=2) == [(3, "upsert", name)]
 
 
 def test_what_was_never_public_is_never_mentioned_to_subscribers(world: World) -> None:
     exempt = {"class": "exempt", "exemption": "trade_secret", "basis": "反不正当竞争法第九条"}
     hidden = [
-        recorded(world, 1, disclosure={"class": "restricted"}),
-        recorded(world, 2, disclosure=exempt),
+        record_entry(world, 1, disclosure={"class": "restricted"}),
+        record_entry(world, 2, disclosure=exempt),
     ]
-    order(world, hidden[0], "exits", exited_on="2026-11-22")
-    order(world, hidden[1], "revocations", reason_code="wrong_subject", revoked_on="2026-11-22")
+    post_change(world, hidden[0], "exits", exited_on="2026-11-22")
+    post_change(
+        world, hidden[1], "revocations", reason_code="wrong_subject", revoked_on="2026-11-22"
+    )
     answer_page = world.api("subscriber").get(CHANGES)
     assert answer_page.json()["changes"] == []
     assert answer_page.json()["next_after"] == answer_page.json()["head_seq"] == 4
     assert not any(entry["id"] in answer_page.text for entry in hidden)
-    assert [op for _, op, _ in changes(world)] == ["upsert"] * 4
-    assert {row["void"] for row in snapshot(world).rows} == {True, False}
+    assert [op for _, op, _ in read_changes(world)] == ["upsert"] * 4
+    assert {row["void"] for row in read_snapshot(world).rows} == {True, False}
 
 
 @pytest.mark.parametrize(
@@ -148,9 +150,9 @@ def test_what_has_ended_is_taken_from_subscribers(
     world: World, name: str, body: dict[str, Any]
 ) -> None:
     entry = world.record()
-    order(world, entry, name, **body)
-    assert changes(world, "subscriber", after=1) == [(2, "remove", entry["id"])]
-    [change] = page(world, after=1)["changes"]
+    post_change(world, entry, name, **body)
+    assert read_changes(world, "subscriber", after=1) == [(2, "remove", entry["id"])]
+    [change] = read_page(world, after=1)["changes"]
     assert change["op"] == "upsert"
     assert change["entry"]["status"] == "removed"
 
@@ -180,7 +182,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
     honoured = world.record(
         **build_red_changes(subject=build_organisation(5), effective_until="2026-11-30")
     )
-    suspending = recorded(world, 6, effective_from="2026-11-27")
+    suspending = record_entry(world, 6, effective_from="2026-11-27")
     looks: list[Callable[[], httpx.Response]] = [
         lambda: world.api("auditor").get(CHANGES),
         lambda: world.api("subscriber").get(CHANGES),
@@ -190,7 +192,7 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
     ]
     for look in looks:
         look()  # so that every key is created before the day
-    assert turns(world) == []
+    assert read_status_changes(world) == []
     world.clock.set_day(date(2026, 11, 28))
     start = threading.Barrier(2 * len(looks))
 
@@ -200,49 +202,49 @@ def test_a_day_is_announced_once_however_many_ask_at_the_same_time(world: World)
 
     with ThreadPoolExecutor(2 * len(looks)) as pool:
         assert set(pool.map(one, range(2 * len(looks)))) == {200}
-    assert turns(world) == [(4, "expired"), (5, "active")]
-    assert changes(world, after=3) == [
+    assert read_status_changes(world) == [(4, "expired"), (5, "active")]
+    assert read_changes(world, after=3) == [
         (4, "upsert", entry["id"]),
         (5, "upsert", suspending["id"]),
     ]
-    assert changes(world, "subscriber", after=3) == [
+    assert read_changes(world, "subscriber", after=3) == [
         (4, "remove", entry["id"]),
         (5, "upsert", suspending["id"]),
     ]
     world.clock.set_day(date(2026, 12, 3))
     for look in looks:
         look()
-    assert turns(world)[2:] == [(6, "expired")]
-    assert changes(world, after=5) == [(6, "upsert", honoured["id"])]
+    assert read_status_changes(world)[2:] == [(6, "expired")]
+    assert read_changes(world, after=5) == [(6, "upsert", honoured["id"])]
 
 
 def test_a_red_entry_returns_when_a_black_term_ends(world: World) -> None:
     honoured = world.record(**build_red_changes(effective_until="2027-11-01"))
     world.record(effective_until="2026-11-30")
-    assert [op for _, op, _ in changes(world, "subscriber")] == ["upsert"] * 3
+    assert [op for _, op, _ in read_changes(world, "subscriber")] == ["upsert"] * 3
     world.clock.set_day(date(2026, 12, 1))
-    answer_page = page(world, "subscriber", after=3)
+    answer_page = read_page(world, "subscriber", after=3)
     assert answer_page["as_of_day"] == "2026-12-01"
     by_entry = {change["entry_id"]: change for change in answer_page["changes"]}
     assert by_entry[honoured["id"]]["entry"]["status"] == "active"
     assert sorted(change["op"] for change in answer_page["changes"]) == ["remove", "upsert"]
-    assert [row["id"] for row in snapshot(world, "subscriber").rows] == [honoured["id"]]
+    assert [row["id"] for row in read_snapshot(world, "subscriber").rows] == [honoured["id"]]
 
 
 def test_a_day_that_changes_nothing_takes_no_number(world: World) -> None:
     world.record()
     world.clock.set_day(date(2026, 11, 23))
-    assert page(world)["head_seq"] == 1
-    assert page(world)["as_of_day"] == "2026-11-23"
+    assert read_page(world)["head_seq"] == 1
+    assert read_page(world)["as_of_day"] == "2026-11-23"
 
 
 def test_a_node_with_a_slow_clock_does_not_go_back_a_day(world: World) -> None:
     world.record(effective_until="2026-11-22")
-    assert page(world, "subscriber")["next_after"] == 1
+    assert read_page(world, "subscriber")["next_after"] == 1
     world.clock.set_day(date(2026, 11, 23))
-    assert page(world)["head_seq"] == 2  # another node, where it is past midnight
+    assert read_page(world)["head_seq"] == 2  # another node, where it is past midnight
     world.clock.set_day(TODAY)
-    answer_page = page(world, "subscriber", after=1)
+    answer_page = read_page(world, "subscriber", after=1)
     ops = [change["op"] for change in answer_page["changes"]]
     # It has either received the new day, or not reached that number yet.
     assert (answer_page["next_after"], ops) in [(2, ["remove"]), (1, [])]
@@ -253,7 +255,7 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
     world: World, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
     ending = world.record(effective_until="2026-11-22")
-    page(world, "subscriber")
+    read_page(world, "subscriber")
     record_until_today = service.record_status_changes_until_today
 
     def record_while_another_node_begins_the_next_day(registry: Registry) -> date:
@@ -271,20 +273,20 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
                 record_while_another_node_begins_the_next_day,
             )
         if path == CHANGES:
-            answer_page = page(world, "subscriber")
+            answer_page = read_page(world, "subscriber")
             after = answer_page["next_after"]
             copy = {
                 change["entry_id"] for change in answer_page["changes"] if change["op"] == "upsert"
             }
         else:
-            read = snapshot(world, "subscriber")
+            read = read_snapshot(world, "subscriber")
             after, copy = read.trailer["seq"], {row["id"] for row in read.rows}
     assert copy <= {ending["id"]}
     world.clock.set_day(date(2026, 11, 23))
-    for _, op, name in changes(world, "subscriber", after=after):
+    for _, op, name in read_changes(world, "subscriber", after=after):
         assert op == "remove"
         copy.discard(name)
-    assert copy == {row["id"] for row in snapshot(world, "subscriber").rows} == set()
+    assert copy == {row["id"] for row in read_snapshot(world, "subscriber").rows} == set()
 
 
 # --- pages -----------------------------------------------------------------------
@@ -292,22 +294,22 @@ def test_midnight_on_another_node_while_one_answers_leaves_no_copy_behind(
 
 def test_one_goes_on_from_next_after_until_it_is_the_head(world: World) -> None:
     for serial in range(5):
-        recorded(world, serial)
-    first = page(world, limit=2)
+        record_entry(world, serial)
+    first = read_page(world, limit=2)
     assert ([change["seq"] for change in first["changes"]], first["next_after"]) == ([1, 2], 2)
-    last = page(world, after=4, limit=1)
+    last = read_page(world, after=4, limit=1)
     assert ([change["seq"] for change in last["changes"]], last["next_after"]) == ([5], 5)
     assert last["head_seq"] == 5
-    end = page(world, after=5)
+    end = read_page(world, after=5)
     assert (end["changes"], end["next_after"], end["head_seq"]) == ([], 5, 5)
 
 
 def test_next_after_moves_over_what_is_not_shown(world: World) -> None:
     for serial in range(4):
-        recorded(world, serial, disclosure={"class": "restricted" if serial < 3 else "public"})
+        record_entry(world, serial, disclosure={"class": "restricted" if serial < 3 else "public"})
     after, shown = 0, []
     for expected in (1, 2, 3, 4):
-        answer_page = page(world, "subscriber", after=after, limit=1)
+        answer_page = read_page(world, "subscriber", after=after, limit=1)
         after = answer_page["next_after"]
         shown.append(len(answer_page["changes"]))
         assert (after, answer_page["head_seq"]) == (expected, 4)
@@ -381,7 +383,7 @@ def test_pages_of_one_miss_nothing_while_others_write(
     # A reader that reached the end before the last write reads once more.
     for role, end in zip(FOLLOWERS, ends, strict=True):
         follow(role, end)
-        read = snapshot(world, role)
+        read = read_snapshot(world, role)
         lines = [orjson.dumps(copies[role][name]) for name in sorted(copies[role])]
         assert [orjson.dumps(row) for row in read.rows] == lines
         assert numbers[role] == sorted(set(numbers[role]))
@@ -395,7 +397,7 @@ def test_an_unusable_position_gets_a_link_to_the_snapshot(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for serial in range(5):
-        recorded(world, serial)
+        record_entry(world, serial)
     monkeypatch.setattr(world.registry.settings, "feed_reach", 3)
     for role in FOLLOWERS:
         for asked in (
@@ -409,24 +411,26 @@ def test_an_unusable_position_gets_a_link_to_the_snapshot(
             way = {name: document[name] for name in ("epoch", "head_seq", "snapshot")}
             assert way == {"epoch": 1, "head_seq": 5, "snapshot": SNAPSHOT}
         # At the oldest allowed number, and at the head, it continues.
-        assert page(world, role, after=2, epoch=1)["next_after"] == 5
-        assert page(world, role, after=5)["changes"] == []
-    assert {record["outcome"] for record in records(world, "changes_read")} == {"answered"}
+        assert read_page(world, role, after=2, epoch=1)["next_after"] == 5
+        assert read_page(world, role, after=5)["changes"] == []
+    assert {record["outcome"] for record in read_audit_records(world, "changes_read")} == {
+        "answered"
+    }
 
 
 def test_after_a_new_epoch_the_snapshot_leads_on(world: World, command: CommandRunner) -> None:
     entry = world.record()
-    assert page(world, "subscriber", epoch=1)["next_after"] == 1
+    assert read_page(world, "subscriber", epoch=1)["next_after"] == 1
     assert command("db", "new-epoch") == (0, "epoch 2\n", "")
     for role in FOLLOWERS:
         asked = {"after": 1, "epoch": 1}
         document = require_refused(world.api(role).get(CHANGES, params=asked), 410, "feed_gone")
         assert (document["epoch"], document["head_seq"]) == (2, 1)
-        read = snapshot(world, role)
+        read = read_snapshot(world, role)
         assert [row["id"] for row in read.rows] == [entry["id"]]
-        answer_page = page(world, role, after=read.trailer["seq"], epoch=read.trailer["epoch"])
+        answer_page = read_page(world, role, after=read.trailer["seq"], epoch=read.trailer["epoch"])
         assert (answer_page["changes"], answer_page["epoch"]) == ([], 2)
-    [started] = records(world, "epoch_started")
+    [started] = read_audit_records(world, "epoch_started")
     assert (started["target"], started["actor_name"]) == ("epoch/2", "command line")
 
 
@@ -447,16 +451,16 @@ def test_subscribers_and_auditors_alone_follow(world: World, path: str) -> None:
 
 def test_who_followed_is_on_record(world: World) -> None:
     world.record()
-    recorded(world, 1, disclosure={"class": "restricted"})
-    page(world, "subscriber", after=0)
-    page(world, after=1)
-    snapshot(world, "subscriber")
-    by_auditor, by_subscriber = records(world, "changes_read")
+    record_entry(world, 1, disclosure={"class": "restricted"})
+    read_page(world, "subscriber", after=0)
+    read_page(world, after=1)
+    read_snapshot(world, "subscriber")
+    by_auditor, by_subscriber = read_audit_records(world, "changes_read")
     assert by_auditor["role"] == "auditor"
     assert by_auditor["detail"] == {"after": 1, "changes": 1}
     assert by_subscriber["role"] == "subscriber"
     assert by_subscriber["detail"] == {"after": 0, "changes": 1}
-    [started] = records(world, "snapshot_started")
+    [started] = read_audit_records(world, "snapshot_started")
     assert (started["role"], started["outcome"]) == ("subscriber", "answered")
     assert started["detail"] == {"seq": 2, "on": "2026-11-22"}
 
@@ -465,7 +469,7 @@ def test_a_snapshot_of_many_pages_proves_itself(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(feed, "PAGE_ROWS", 2)
-    made = [recorded(world, serial)["id"] for serial in range(5)]
+    made = [record_entry(world, serial)["id"] for serial in range(5)]
     for role in FOLLOWERS:
         answer = world.api(role).get(SNAPSHOT)
         assert answer.headers["Content-Type"] == "application/x-ndjson"
@@ -477,7 +481,7 @@ def test_a_snapshot_of_many_pages_proves_itself(
         assert [row["id"] for row in read.rows] == made
         pinned = {"count": 5, "epoch": 1, "seq": 5, "on": "2026-11-22"}
         assert read.trailer == pinned | {"sha256": read.sha256}
-    assert read.rows == [change["entry"] for change in page(world)["changes"]]
+    assert read.rows == [change["entry"] for change in read_page(world)["changes"]]
 
 
 def test_a_page_that_ends_at_its_last_row_is_no_shorter_proof(
@@ -485,5 +489,5 @@ def test_a_page_that_ends_at_its_last_row_is_no_shorter_proof(
 ) -> None:
     monkeypatch.setattr(feed, "PAGE_ROWS", 2)
     for serial in range(4):
-        recorded(world, serial, effective_until=(TODAY + timedelta(30)).isoformat())
-    assert snapshot(world).trailer["count"] == 4
+        record_entry(world, serial, effective_until=(TODAY + timedelta(30)).isoformat())
+    assert read_snapshot(world).trailer["count"] == 4

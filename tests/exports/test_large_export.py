@@ -37,7 +37,7 @@ ADDRESS = "/v1/exports/entries"
 PLAIN = {"Accept-Encoding": "identity"}
 
 
-class Pulled(NamedTuple):
+class ReadExport(NamedTuple):
     """The result of a reader that reads at the speed of the stream."""
 
     size: int
@@ -65,12 +65,12 @@ def settings(templates: RegistryTemplates) -> Iterator[Settings]:
         assert not any(
             isinstance(one, Exception) for one in record_entries(registry, department, pushes)
         )
-        registry.write(multiply)
+        registry.write(copy_entries)
     yield made
     templates.drop_copy(made)
 
 
-def multiply(connection: Connection) -> None:
+def copy_entries(connection: Connection) -> None:
     """Copy every entry, so that there are a hundred of each; recording them all takes a minute."""
     originals = select(EntryVersion.entry_id).where(EntryVersion.seq <= RECORDED)
     for copy in range(1, COPIES):
@@ -90,7 +90,7 @@ def multiply(connection: Connection) -> None:
     connection.execute(update(RegistryState).values(seq=ENTRIES))
 
 
-def pull(api: httpx.Client, **asked: str) -> Pulled:
+def read_export(api: httpx.Client, **asked: str) -> ReadExport:
     """Read line by line, as a client that cannot hold the file in memory does."""
     digest, size, count, rest = hashlib.sha256(), 0, 0, b""
     with api.stream("GET", ADDRESS, params=asked, headers=PLAIN) as answer:
@@ -100,7 +100,9 @@ def pull(api: httpx.Client, **asked: str) -> Pulled:
             *lines, rest = (rest + chunk).split(b"\n")
             for line in lines:
                 if line.startswith(b'{"trailer":'):
-                    return Pulled(size, count, digest.hexdigest(), orjson.loads(line)["trailer"])
+                    return ReadExport(
+                        size, count, digest.hexdigest(), orjson.loads(line)["trailer"]
+                    )
                 digest.update(line + b"\n")
                 count += 1
     raise AssertionError("the export has no trailer")
@@ -116,15 +118,15 @@ def test_memory_stays_bounded_and_a_second_reading_agrees(
     with serve_registry(settings, tmp_path) as served, closing(Registry.open(settings)) as registry:
         key = create(registry, name="auditor", role=Role.auditor)
         with served.client(key) as api:
-            assert pull(api, list="red").count == 0  # warm-up
-            pull(api, status="active", domain="tax_fraud")
+            assert read_export(api, list="red").count == 0  # warm-up
+            read_export(api, status="active", domain="tax_fraud")
             before = resident_bytes(served)
             highest = before
             started = time.perf_counter()
-            first = pull(api)
+            first = read_export(api)
             seconds = time.perf_counter() - started
             highest = max(highest, resident_bytes(served))
-            second = pull(api, scope="all")
+            second = read_export(api, scope="all")
             highest = max(highest, resident_bytes(served))
     print(
         f"{first.count / seconds:,.0f} rows/s, {first.size / seconds / 1e6:.0f} MB/s,"
@@ -167,4 +169,4 @@ def test_a_reader_who_stalls_is_let_go_and_the_server_goes_on(
             trail = api.get("/v1/audit/records").json()["records"]
             actions = {record["action"] for record in trail if record["actor_name"] == "stalled"}
             assert actions == {"export_started"}
-            assert pull(api, list="red").count == 0
+            assert read_export(api, list="red").count == 0

@@ -29,7 +29,7 @@ from tests.support.world import World
 WRONG = {"reason": "错列主体", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
 
 
-def order(
+def post_change(
     world: World, entry: dict[str, Any], name: str, body: dict[str, Any], version: int = 1
 ) -> httpx.Response:
     answer = world.api().post(
@@ -39,7 +39,7 @@ def order(
     return answer
 
 
-def the_entry(report: dict[str, Any]) -> dict[str, Any]:
+def get_only_entry(report: dict[str, Any]) -> dict[str, Any]:
     [entry] = report["entries"]
     return dict(entry)
 
@@ -49,7 +49,7 @@ def the_entry(report: dict[str, Any]) -> dict[str, Any]:
 
 def test_an_entry_has_its_source(world: World) -> None:
     recorded = world.record()
-    entry = the_entry(issue_report(world))
+    entry = get_only_entry(issue_report(world))
     assert entry["source"] == {
         "department": {"code": "human_resources", "name": "市人力资源和社会保障局"},
         "source_ref": "HR-2026-000123",
@@ -109,10 +109,10 @@ def test_publications_have_their_days(world: World) -> None:
     entry = world.record()
     for version, channel in enumerate(("department_site", "credit_china_zaozhuang"), start=1):
         shown = build_publication(channel=channel, url="https://x.gov.cn/1")
-        order(world, entry, "disclosures", shown, version)
+        post_change(world, entry, "disclosures", shown, version)
     body = {"channel": "department_site", "withdrawn_on": "2026-11-22"}
-    order(world, entry, "withdrawals", body, 3)
-    disclosure = the_entry(issue_report(world))["disclosure"]
+    post_change(world, entry, "withdrawals", body, 3)
+    disclosure = get_only_entry(issue_report(world))["disclosure"]
     assert disclosure == {
         "class": "public",
         "exemption": None,
@@ -137,8 +137,8 @@ def test_publications_have_their_days(world: World) -> None:
 def test_every_version_has_its_action_and_reason(world: World) -> None:
     entry = world.record()
     correction = {"reason": "文号录入错误", "changes": {"reason": "拖欠农民工工资"}}
-    order(world, entry, "corrections", correction)
-    shown = the_entry(issue_report(world))
+    post_change(world, entry, "corrections", correction)
+    shown = get_only_entry(issue_report(world))
     assert [(one["version"], one["action"], one["reason"]) for one in shown["history"]] == [
         (1, "record", None),
         (2, "correct", "文号录入错误"),
@@ -159,10 +159,10 @@ def test_measures_have_their_legal_basis(world: World) -> None:
 def test_objections_have_their_due_day(world: World) -> None:
     entry = world.record()
     applicant = {"kind": "delegated", "name": "李某", "proof_ref": "SQ-2026-15"}
-    objection = order(
+    objection = post_change(
         world, entry, "objections", {"applicant": applicant, "grounds": "决定前已结清"}
     ).json()
-    shown = the_entry(issue_report(world))
+    shown = get_only_entry(issue_report(world))
     assert shown["disputed"] is True
     [case] = shown["redress"]
     assert case == {
@@ -174,8 +174,8 @@ def test_objections_have_their_due_day(world: World) -> None:
         "steps": [],
     }
     answer = {"outcome": "rejected", "reasons": "经核查，款项于决定后支付"}
-    order(world, entry, f"objections/{objection['id']}/decision", answer, 2)
-    [case] = the_entry(issue_report(world))["redress"]
+    post_change(world, entry, f"objections/{objection['id']}/decision", answer, 2)
+    [case] = get_only_entry(issue_report(world))["redress"]
     assert (case["state"], case["due_on"]) == ("rejected", None)
     assert case["steps"] == [
         {
@@ -192,7 +192,7 @@ def test_objections_have_their_due_day(world: World) -> None:
 
 def test_ended_entries_are_there_and_marked(world: World) -> None:
     entry = world.record()
-    order(world, entry, "exits", {"reason": "已足额支付", "exited_on": "2026-11-22"})
+    post_change(world, entry, "exits", {"reason": "已足额支付", "exited_on": "2026-11-22"})
     world.record(
         source_ref="EXPIRED",
         case_ref=None,
@@ -212,10 +212,10 @@ def test_ended_entries_are_there_and_marked(world: World) -> None:
 def test_the_report_has_revoked_entries_but_no_void_ones(world: World) -> None:
     revoked = world.record()
     wrong = world.record(source_ref="WRONG", case_ref=None, reason="另一主体的欠薪事实")
-    order(world, revoked, "revocations", WRONG | {"reason_code": "decision_revoked"})
+    post_change(world, revoked, "revocations", WRONG | {"reason_code": "decision_revoked"})
     before = issue_report(world)
     assert {one["id"] for one in before["entries"]} == {revoked["id"], wrong["id"]}
-    order(world, wrong, "revocations", WRONG)
+    post_change(world, wrong, "revocations", WRONG)
     report = issue_report(world)
     assert [one["id"] for one in report["entries"]] == [revoked["id"]]
     assert "另一主体的欠薪事实" not in str(report) + read_report_page(world, report)
@@ -223,7 +223,7 @@ def test_the_report_has_revoked_entries_but_no_void_ones(world: World) -> None:
 
 def test_a_person_named_only_by_a_void_decision_has_no_data(world: World) -> None:
     wrong = world.record()
-    order(world, wrong, "revocations", WRONG)
+    post_change(world, wrong, "revocations", WRONG)
     report = issue_report(world, build_own_report_body(name="任何名称"))
     assert (report["held"], report["entries"]) == (False, [])
     assert report["subject"]["recorded"] is False
@@ -237,7 +237,7 @@ def test_a_number_that_was_recorded_in_error_leads_to_its_true_bearer(world: Wor
     wrongly = build_subject(name="甲公司")
     wrongly["identifiers"] = [{"scheme": "uscc", "number": shared}]
     wrong = world.record(source_ref="W", case_ref=None, subject=wrongly)
-    order(world, wrong, "revocations", WRONG)
+    post_change(world, wrong, "revocations", WRONG)
     rightly = wrongly | {"name": "乙公司"}
     right = world.record(source_ref="R", case_ref=None, subject=rightly)
     answer = world.api().post(
@@ -259,7 +259,7 @@ def test_an_exempt_entry_appears_in_summary(world: World) -> None:
         },
     )
     report = issue_report(world)
-    entry = the_entry(report)
+    entry = get_only_entry(report)
     assert (entry["outline"], entry["list"], entry["status"]) == (True, "black", "active")
     assert entry["disclosure"] == {
         "class": "exempt",
@@ -278,7 +278,7 @@ def test_an_exempt_entry_appears_in_summary(world: World) -> None:
 
 def test_a_restricted_entry_is_complete_for_its_subject(world: World) -> None:
     world.record(disclosure={"class": "restricted"})
-    entry = the_entry(issue_report(world))
+    entry = get_only_entry(issue_report(world))
     assert (entry["outline"], entry["disclosure"]["class"]) == (False, "restricted")
     assert entry["reason"]
 
@@ -319,7 +319,7 @@ def test_a_person_removed_by_a_correction_does_not_see_the_entry(world: World) -
         "name": "王某",
         "identifier": {"scheme": "resident_id", "number": build_resident_id(3)},
     }
-    order(
+    post_change(
         world,
         entry,
         "corrections",

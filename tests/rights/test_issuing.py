@@ -28,16 +28,16 @@ from tests.support.request_bodies import (
 from tests.support.world import World
 
 
-def ask(world: World, role: str = "department", **changes: Any) -> httpx.Response:
+def request_report(world: World, role: str = "department", **changes: Any) -> httpx.Response:
     return world.api(role).post("/v1/own-reports", json=build_own_report_body(**changes))
 
 
-def kept(world: World) -> list[Any]:
+def read_stored_reports(world: World) -> list[Any]:
     with world.registry.database.reading_ledger() as connection:
         return list(connection.execute(IssuedReport.__table__.select().order_by(IssuedReport.id)))
 
 
-def records(world: World, action: str) -> list[Any]:
+def read_audit_records(world: World, action: str) -> list[Any]:
     with world.registry.database.reading_ledger() as connection:
         return list(
             connection.execute(
@@ -53,7 +53,7 @@ def records(world: World, action: str) -> list[Any]:
 
 def test_a_department_enters_it_for_the_subject_at_its_counter(world: World) -> None:
     world.record()
-    answer = ask(world)
+    answer = request_report(world)
     assert answer.status_code == 201
     report = answer.json()
     assert answer.headers["Location"] == f"/v1/own-reports/{report['report_id']}"
@@ -86,7 +86,7 @@ def test_the_credit_office_enters_it_in_no_departments_name(world: World) -> Non
 @pytest.mark.parametrize("role", ["approver", "auditor", "subscriber"])
 def test_others_may_not(world: World, role: str) -> None:
     report = issue_report(world)
-    require_refused(ask(world, role), 403, "forbidden")
+    require_refused(request_report(world, role), 403, "forbidden")
     for path in ("", "/page"):
         answer = world.api(role).get(f"/v1/own-reports/{report['report_id']}{path}")
         require_refused(answer, 403, "forbidden")
@@ -117,8 +117,8 @@ def test_others_may_not(world: World, role: str) -> None:
 def test_what_is_wrong_is_refused_at_its_place(
     world: World, change: dict[str, Any], code: str, pointer: str
 ) -> None:
-    require_refused(ask(world, **change), 422, code, pointer)
-    assert kept(world) == []
+    require_refused(request_report(world, **change), 422, code, pointer)
+    assert read_stored_reports(world) == []
 
 
 # --- the name -------------------------------------------------------------
@@ -126,12 +126,12 @@ def test_what_is_wrong_is_refused_at_its_place(
 
 def test_another_name_is_refused_without_disclosure(world: World) -> None:
     world.record()
-    answer = ask(world, name="枣庄另一家建筑有限公司")
+    answer = request_report(world, name="枣庄另一家建筑有限公司")
     document = require_refused(answer, 409, "name_mismatch")
     assert document.keys() <= {"type", "title", "status", "detail", "code", "request_id"}
     assert BUILDER_NAME not in answer.text
-    assert kept(world) == []
-    [record] = records(world, "POST /v1/own-reports")
+    assert read_stored_reports(world) == []
+    [record] = read_audit_records(world, "POST /v1/own-reports")
     assert (record.outcome, record.detail["code"]) == ("refused", "name_mismatch")
 
 
@@ -210,7 +210,7 @@ def test_of_what_is_held_there_is_no_such_note(world: World) -> None:
 
 def test_it_is_read_again_to_the_byte_as_it_was_issued(world: World) -> None:
     world.record()
-    first = ask(world)
+    first = request_report(world)
     world.clock.set_day(world.clock.today().replace(month=12))
     world.record(source_ref="LATER", case_ref=None)
     again = world.api().get(first.headers["Location"])
@@ -247,18 +247,18 @@ def test_one_that_cannot_be_kept_is_not_given(world: World) -> None:
     table = "own_reports" if world.registry.database.embedded else "ledger.own_reports"
     with world.registry.database.ledger() as connection:
         connection.execute(text(f"ALTER TABLE {table} RENAME TO elsewhere"))
-    answer = ask(world)
+    answer = request_report(world)
     assert answer.status_code in {500, 503}
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert "entries" not in answer.text
-    assert records(world, "own_report_issued") == []
+    assert read_audit_records(world, "own_report_issued") == []
 
 
 def test_issuing_and_reading_leave_a_trace(world: World) -> None:
     report = issue_report(world, build_person_report_body())
     world.api().get(f"/v1/own-reports/{report['report_id']}")
     world.api("operator").get(f"/v1/own-reports/{report['report_id']}/page")
-    [record] = records(world, "own_report_issued")
+    [record] = read_audit_records(world, "own_report_issued")
     assert (record.target, record.outcome) == (report["report_id"], "answered")
     assert (record.role, record.department) == ("department", "human_resources")
     assert record.detail == {
@@ -268,7 +268,7 @@ def test_issuing_and_reading_leave_a_trace(world: World) -> None:
         "case_no": "XY-2026-31",
         "sha256": report["sha256"],
     }
-    reads = [(one.role, one.detail["form"]) for one in records(world, "own_report_read")]
+    reads = [(one.role, one.detail["form"]) for one in read_audit_records(world, "own_report_read")]
     assert reads == [("department", "json"), ("operator", "page")]
     trail = world.api("auditor").get("/v1/audit/records", params={"action": "own_report_issued"})
     assert trail.status_code == 200
@@ -286,7 +286,7 @@ def test_no_personal_number_is_stored_or_sent_in_clear(world: World) -> None:
     ]
     disclosed = answer.text + world.api().get(f"{answer.headers['Location']}/page").text
     disclosed += world.client(None).get(f"/v1/verifications/{report['verification_code']}").text
-    rows = str(kept(world)) + str(records(world, "own_report_issued"))
+    rows = str(read_stored_reports(world)) + str(read_audit_records(world, "own_report_issued"))
     for number in (PERSON_RESIDENT_ID, PERSON_RESIDENT_ID[6:], PERSON_RESIDENT_ID[6:14]):
         assert number not in disclosed
         assert number not in rows

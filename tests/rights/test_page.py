@@ -66,14 +66,14 @@ class Page(HTMLParser):
             self.text += data
 
 
-def fetched(world: World, report: dict[str, Any]) -> httpx.Response:
+def fetch_page(world: World, report: dict[str, Any]) -> httpx.Response:
     answer = world.api().get(f"/v1/own-reports/{report['report_id']}/page")
     assert answer.status_code == 200
     return answer
 
 
 @pytest.fixture
-def full(world: World) -> dict[str, Any]:
+def full_report(world: World) -> dict[str, Any]:
     """A report with content in every part."""
     world.record(**build_red_changes())
     entry = world.record()
@@ -96,12 +96,12 @@ def full(world: World) -> dict[str, Any]:
 # --- content --------------------------------------------------------------
 
 
-def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, Any]) -> None:
-    text = Page(read_report_page(world, full)).text
+def test_it_says_in_words_what_the_report_holds(world: World, full_report: dict[str, Any]) -> None:
+    text = Page(read_report_page(world, full_report)).text
     for phrase in (
-        full["verification_code"],
-        full["sha256"],
-        full["report_id"],
+        full_report["verification_code"],
+        full_report["sha256"],
+        full_report["report_id"],
         BUILDER_NAME,
         "91370403MB000CT75T",
         "市人力资源和社会保障局",
@@ -117,15 +117,15 @@ def test_it_says_in_words_what_the_report_holds(world: World, full: dict[str, An
         "市财政局",
         "招标投标；tender 2026-118 qualification review",
         "2026-11-22 10:00",
-        full["queries_note"]["zh"],
-        full["rights"]["objection"]["zh"],
-        full["rights"]["no_statement_of_credit"]["zh"],
+        full_report["queries_note"]["zh"],
+        full_report["rights"]["objection"]["zh"],
+        full_report["rights"]["no_statement_of_credit"]["zh"],
     ):
         assert phrase in text, phrase
 
 
-def test_every_label_is_in_chinese_and_english(world: World, full: dict[str, Any]) -> None:
-    html = read_report_page(world, full)
+def test_every_label_is_in_chinese_and_english(world: World, full_report: dict[str, Any]) -> None:
+    html = read_report_page(world, full_report)
     assert re.search(r'<html lang="zh-CN">', html)
     for heading in re.findall(r"<(?:h1|h2|th)>(.*?)</(?:h1|h2|th)>", html, re.DOTALL):
         chinese, _, english = heading.partition('<span class="en" lang="en">')
@@ -185,8 +185,8 @@ def test_every_code_has_its_words(vocabulary: str, codes: type[StrEnum]) -> None
 # --- form -----------------------------------------------------------------
 
 
-def test_it_loads_and_runs_nothing(world: World, full: dict[str, Any]) -> None:
-    page = Page(read_report_page(world, full))
+def test_it_loads_and_runs_nothing(world: World, full_report: dict[str, Any]) -> None:
+    page = Page(read_report_page(world, full_report))
     assert page.open == []
     forbidden = {"script", "link", "img", "iframe", "object", "a", "form", "base", "svg", "video"}
     assert not forbidden & {tag for tag, _ in page.elements}
@@ -195,8 +195,8 @@ def test_it_loads_and_runs_nothing(world: World, full: dict[str, Any]) -> None:
         assert not {"src", "href", "style", "srcset"} & attributes.keys(), tag
 
 
-def test_its_policy_lets_in_its_own_style_alone(world: World, full: dict[str, Any]) -> None:
-    answer = fetched(world, full)
+def test_its_policy_lets_in_its_own_style_alone(world: World, full_report: dict[str, Any]) -> None:
+    answer = fetch_page(world, full_report)
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
@@ -217,14 +217,14 @@ def test_its_policy_lets_in_its_own_style_alone(world: World, full: dict[str, An
 
 
 def test_it_is_made_for_a4_with_numbered_sheets_that_name_the_report(
-    world: World, full: dict[str, Any]
+    world: World, full_report: dict[str, Any]
 ) -> None:
-    html = read_report_page(world, full)
+    html = read_report_page(world, full_report)
     for rule in (
         "size: A4",
         "counter(page)",
         "counter(pages)",
-        f'content: "验证码 {full["verification_code"]}"',
+        f'content: "验证码 {full_report["verification_code"]}"',
         "display: table-header-group",
         "break-inside: avoid",
     ):

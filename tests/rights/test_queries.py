@@ -31,13 +31,13 @@ PURPOSE = "tender 2026-118 qualification review"
 INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
 
 
-def checked(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
+def check_subjects(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
     answer = world.api("approver").post("/v1/checks", json=build_check(*subjects, **more))
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
 
-def looked_up(world: World, **changes: Any) -> httpx.Response:
+def look_up_subject(world: World, **changes: Any) -> httpx.Response:
     body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询", **changes}
     return world.api().post("/v1/subjects/lookup", json=body)
 
@@ -51,7 +51,7 @@ def read_queries(world: World, body: dict[str, Any] | None = None) -> list[dict[
 
 def test_a_check_has_caller_time_purpose_and_answer(world: World) -> None:
     world.record()
-    check_id = checked(world)["check_id"]
+    check_id = check_subjects(world)["check_id"]
     [query] = read_queries(world)
     assert query.pop("asked_at").startswith("2026-11-22T02:00:00")
     assert query == {
@@ -70,8 +70,8 @@ def test_a_check_has_caller_time_purpose_and_answer(world: World) -> None:
 
 def test_lookups_are_listed_too_oldest_first(world: World) -> None:
     world.record()
-    looked_up(world)
-    checked(world)
+    look_up_subject(world)
+    check_subjects(world)
     first, second = read_queries(world)
     assert (first["kind"], first["matter"], first["purpose"]) == ("lookup", None, "受理前查询")
     assert first["department"]["code"] == "human_resources"
@@ -81,12 +81,12 @@ def test_lookups_are_listed_too_oldest_first(world: World) -> None:
 def test_an_outcome_is_shown_at_its_question(world: World) -> None:
     world.record()
     other = build_question(build_uscc(1), "另一公司", ref="a")
-    check_id = checked(world, other, build_question(ref="b"))["check_id"]
+    check_id = check_subjects(world, other, build_question(ref="b"))["check_id"]
     outcomes = f"/v1/checks/{check_id}/outcomes"
     for ref, action, measures in (("a", "not_applied", []), ("b", "applied", ["restrict_bidding"])):
         body = {"ref": ref, "action": action, "measures": measures, "remark": f"已办 {ref}"}
         assert world.api("approver").post(outcomes, json=body).status_code == 201
-    checked(world)
+    check_subjects(world)
     first, second = read_queries(world)
     assert first["outcome"].pop("recorded_at")
     assert first["outcome"] == {
@@ -104,28 +104,28 @@ def test_an_outcome_is_shown_at_its_question(world: World) -> None:
 
 
 def test_questions_by_number_count_whatever_came_of_them(world: World) -> None:
-    checked(
+    check_subjects(
         world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id")
     )  # before anything was recorded
     world.record(subject=build_person(), responsible_persons=None)
-    checked(
+    check_subjects(
         world, build_question(PERSON_RESIDENT_ID, "李四", scheme="resident_id")
     )  # under another name
-    checked(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
+    check_subjects(world, build_question(PERSON_RESIDENT_ID, "张某", scheme="resident_id"))
     standings = [query["standing"] for query in read_queries(world, build_person_report_body())]
     assert standings == ["none", "unresolved", "black"]
 
 
 def test_a_query_by_name_is_listed(world: World) -> None:
     world.record()
-    checked(world, {"ref": "1", "name": "枣庄某某建筑有限公司"})
+    check_subjects(world, {"ref": "1", "name": "枣庄某某建筑有限公司"})
     [query] = read_queries(world)
     assert query["standing"] == "black"
 
 
 def test_a_subject_sees_only_its_own_question_of_a_check(world: World) -> None:
     world.record()
-    checked(
+    check_subjects(
         world,
         build_question(build_uscc(1), "甲公司", ref="1"),
         build_question(ref="2"),
@@ -147,14 +147,14 @@ def test_a_query_by_a_wrongly_recorded_number_belongs_to_the_other(
     both = build_subject(name="甲公司")
     both["identifiers"] = [{"scheme": "uscc", "number": shared}]
     world.record(source_ref="A", case_ref=None, subject=both)
-    checked(world, build_question(shared, "乙公司"))
+    check_subjects(world, build_question(shared, "乙公司"))
     own = build_uscc(6)
-    _give_instead(world, shared, own)
+    replace_subject_number(world, shared, own)
     assert read_queries(world, build_own_report_body(number=own, name="甲公司")) == []
     assert len(read_queries(world, build_own_report_body(number=shared, name="乙公司"))) == 1
 
 
-def _give_instead(world: World, wrong: str, right: str) -> None:
+def replace_subject_number(world: World, wrong: str, right: str) -> None:
     """Give the subject a right number, and leave the wrong one as a revocation leaves it."""
     columns = SubjectIdentifier.__table__.c
     with world.registry.database.writing() as connection:
@@ -183,9 +183,9 @@ def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: W
 
 def test_a_query_of_an_investigation_is_shown_after_its_last_day(world: World) -> None:
     world.record()
-    checked(world, investigation=INVESTIGATION)
-    looked_up(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
-    checked(world)
+    check_subjects(world, investigation=INVESTIGATION)
+    look_up_subject(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
+    check_subjects(world)
     assert [query["withheld"] for query in read_queries(world)] == [None]
     world.clock.set_day(date(2026, 11, 23))
     assert len(read_queries(world)) == 1
@@ -204,7 +204,7 @@ def test_a_query_of_an_investigation_is_shown_after_its_last_day(world: World) -
 def test_the_report_does_not_show_whether_anything_is_withheld(world: World) -> None:
     world.record()
     before = issue_report(world)
-    check_id = checked(world, investigation=INVESTIGATION)["check_id"]
+    check_id = check_subjects(world, investigation=INVESTIGATION)["check_id"]
     body = {"ref": "1", "action": "applied", "measures": ["restrict_bidding"]}
     world.api("approver").post(f"/v1/checks/{check_id}/outcomes", json=body)
     after = issue_report(world)
@@ -227,7 +227,7 @@ def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) 
         world.api("approver").post("/v1/checks", json=body), 422, "dates_out_of_order", pointer
     )
     require_refused(
-        looked_up(world, investigation=investigation), 422, "dates_out_of_order", pointer
+        look_up_subject(world, investigation=investigation), 422, "dates_out_of_order", pointer
     )
     assert read_queries(world) == []
 
@@ -235,8 +235,8 @@ def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) 
 @pytest.mark.parametrize("until", ["2026-11-23", "2027-11-22"])
 def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: str) -> None:
     investigation = INVESTIGATION | {"until": until}
-    checked(world, investigation=investigation)
-    assert looked_up(world, investigation=investigation).status_code == 200
+    check_subjects(world, investigation=investigation)
+    assert look_up_subject(world, investigation=investigation).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -269,5 +269,5 @@ def test_a_re_examination_is_never_listed(world: World) -> None:
 def test_the_receipt_says_that_the_question_is_withheld(world: World) -> None:
     for investigation in (INVESTIGATION, None):
         more = {} if investigation is None else {"investigation": investigation}
-        where = f"/v1/checks/{checked(world, **more)['check_id']}"
+        where = f"/v1/checks/{check_subjects(world, **more)['check_id']}"
         assert world.api("approver").get(where).json()["investigation"] == investigation

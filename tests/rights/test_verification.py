@@ -17,11 +17,11 @@ from tests.support.world import World
 UNKNOWN = "00000-00000-00000-00000"
 
 
-def path_of(code: str) -> str:
+def build_path(code: str) -> str:
     return f"/v1/verifications/{code}"
 
 
-def counted(world: World) -> int:
+def count_unknown_callers(world: World) -> int:
     with world.registry.database.reading_ledger() as connection:
         return sum(row.attempts for row in connection.execute(UnknownCaller.__table__.select()))
 
@@ -32,7 +32,7 @@ def counted(world: World) -> int:
 def test_any_holder_of_a_print_can_verify_it(world: World) -> None:
     world.record()
     report = issue_report(world)
-    answer = world.client(None).get(path_of(report["verification_code"]))
+    answer = world.client(None).get(build_path(report["verification_code"]))
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.json() == {
@@ -44,7 +44,7 @@ def test_any_holder_of_a_print_can_verify_it(world: World) -> None:
         "superseded": False,
         "sha256": report["sha256"],
     }
-    assert counted(world) == 0
+    assert count_unknown_callers(world) == 0
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_persons_name_is_masked_after_its_first_character(
 ) -> None:
     world.record(subject=build_person(name=name), responsible_persons=None)
     report = issue_report(world, build_person_report_body(name=name))
-    answer = world.client(None).get(path_of(report["verification_code"]))
+    answer = world.client(None).get(build_path(report["verification_code"]))
     assert answer.json()["subject_name"] == masked
     assert name not in answer.text
 
@@ -73,7 +73,7 @@ def test_it_is_read_as_people_read_it(world: World) -> None:
         code.replace("0", "o").replace("1", "l"),
         "".join(chr(ord(each) + 0xFEE0) for each in code),
     ):
-        assert nobody.get(path_of(read)).status_code == 200, read
+        assert nobody.get(build_path(read)).status_code == 200, read
 
 
 # --- codes ----------------------------------------------------------------
@@ -107,27 +107,27 @@ def test_what_is_no_code_is_none(text: str) -> None:
 @pytest.mark.parametrize("code", [UNKNOWN, "x", "枣庄", "%27%20OR%201=1", "a" * 3000, "\ud7ff"])
 def test_an_unknown_code_is_not_found_and_counted(world: World, code: str) -> None:
     issue_report(world)
-    require_refused(world.client(None).get(path_of(code)), 404, "report_not_found")
-    assert counted(world) == 1
+    require_refused(world.client(None).get(build_path(code)), 404, "report_not_found")
+    assert count_unknown_callers(world) == 1
 
 
 def test_with_a_key_an_unknown_code_is_not_found_either(world: World) -> None:
-    require_refused(world.api().get(path_of(UNKNOWN)), 404, "report_not_found")
-    assert counted(world) == 1
+    require_refused(world.api().get(build_path(UNKNOWN)), 404, "report_not_found")
+    assert count_unknown_callers(world) == 1
 
 
 def test_guessing_ends_and_true_codes_are_answered_still(world: World, app: FastAPI) -> None:
     app.state.authenticator.attempts = WindowLimiter(3, 60, world.clock)
     code = issue_report(world)["verification_code"]
     nobody = world.client(None)
-    statuses = [nobody.get(path_of(UNKNOWN)).status_code for _ in range(5)]
+    statuses = [nobody.get(build_path(UNKNOWN)).status_code for _ in range(5)]
     assert statuses == [404, 404, 404, 429, 429]
-    answer = nobody.get(path_of(UNKNOWN))
+    answer = nobody.get(build_path(UNKNOWN))
     require_refused(answer, 429, "too_many_attempts")
     assert int(answer.headers["Retry-After"]) == 60
     assert nobody.get("/v1/matters").status_code == 429  # one count for both
-    assert counted(world) == 3
-    assert nobody.get(path_of(code)).status_code == 200
+    assert count_unknown_callers(world) == 3
+    assert nobody.get(build_path(code)).status_code == 200
 
 
 def test_it_answers_nothing_while_the_registry_is_not_ready(
@@ -139,13 +139,13 @@ def test_it_answers_nothing_while_the_registry_is_not_ready(
         raise NotReady
 
     monkeypatch.setattr(world.registry, "require_ready", away)
-    require_refused(world.client(None).get(path_of(code)), 503, "not_ready")
+    require_refused(world.client(None).get(build_path(code)), 503, "not_ready")
 
 
 def test_a_report_with_a_void_entry_is_no_longer_shown(world: World) -> None:
     entry = world.record()
     report = issue_report(world)
-    path = path_of(report["verification_code"])
+    path = build_path(report["verification_code"])
     with world.client(None) as anybody:
         assert anybody.get(path).json()["superseded"] is False
     order = {"reason": "x", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"}
