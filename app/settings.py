@@ -1,11 +1,14 @@
 """Settings and tuning: read from the environment (`REDBLACK_…`) and a `.env` file."""
 
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
+
+Network = IPv4Network | IPv6Network
 
 
 class Synchronous(StrEnum):
@@ -47,6 +50,15 @@ class Tuning(Environment, frozen=True):
         gt=0,
         description="Another worker continues a file after this time without a step",
     )
+    head_seconds: float = Field(
+        default=15, gt=0, description="Time for the head of a request before 408"
+    )
+    body_idle_seconds: float = Field(
+        default=30, gt=0, description="Time without a byte of a body before 408"
+    )
+    body_bytes_per_second: int = Field(
+        default=1_000, ge=0, description="Lowest rate of a body before 408"
+    )
 
 
 class Settings(Environment):
@@ -65,6 +77,14 @@ class Settings(Environment):
     )
     body_limit_bytes: int = Field(
         default=2_000_000, ge=1_000, description="Largest request body that is taken"
+    )
+    connection_limit: int = Field(
+        default=2_000, ge=2, description="Open connections of one process; above it 503"
+    )
+    trusted_proxies: str = Field(
+        default="",
+        description="Addresses or networks of proxies in front, separated by commas: only their"
+        " `X-Forwarded-For` counts, and only they may hold more than half of the connections",
     )
     attempts_per_minute: int = Field(
         default=60, ge=1, description="Failed key attempts of one source before 429"
@@ -130,6 +150,18 @@ class Settings(Environment):
             if value is not None
         }
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def validate_proxies(cls, text: str) -> str:
+        """Refuse a proxy that is no address and no network."""
+        parse_networks(text)
+        return text
+
+    @property
+    def trusted_networks(self) -> tuple[Network, ...]:
+        """The networks of the trusted proxies."""
+        return parse_networks(self.trusted_proxies)
+
     @property
     def embedded(self) -> bool:
         """True on the embedded SQLite."""
@@ -163,3 +195,12 @@ class Settings(Environment):
         if not self.embedded:
             raise ValueError("REDBLACK_SECRET_KEY_FILE is required on PostgreSQL")
         return self.data_dir / "secret.key"
+
+
+def parse_networks(text: str) -> tuple[Network, ...]:
+    """Parse addresses and networks that are separated by commas.
+
+    Raises:
+        ValueError: a part is neither.
+    """
+    return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())

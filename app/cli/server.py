@@ -35,6 +35,7 @@ def serve(
     except SecretKeyMismatch as mismatch:
         # It starts all the same and answers 503, so that clients get the reason.
         print(f"redblack: {mismatch.detail.en}", file=sys.stderr)
+    proxies = Settings().trusted_proxies
     metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir
     try:
@@ -47,6 +48,10 @@ def serve(
             access_log=False,  # our own line names the route, never the address
             log_config=None,
             server_header=False,
+            http="app.http.connections:GuardedProtocol",
+            ws="none",
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
             timeout_worker_healthcheck=30,
         )
     finally:

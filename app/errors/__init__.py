@@ -8,6 +8,7 @@
     │                                ReportNotFound, SubmissionNotFound, NoSuchAddress
     ├── MethodNotAllowed        405
     ├── Refused                 409  a rule of law or of the registry stands against it
+    ├── RequestTimeout          408
     ├── FeedGone                410
     ├── StaleVersion            412
     ├── BodyTooLarge            413
@@ -15,8 +16,9 @@
     ├── InvalidPayload          422  carries one fault per place in the body
     ├── VersionRequired         428
     ├── TooManyAttempts         429
+    ├── HeadTooLarge            431
     ├── InternalError           500
-    └── Unavailable             503  NotReady, SecretKeyMismatch, Busy
+    └── Unavailable             503  NotReady, SecretKeyMismatch, Busy, TooManyConnections
 
 A sentence names what would make the request acceptable. It never repeats what was sent: an answer
 must not carry a personal number into a log.

@@ -166,6 +166,17 @@ class MethodNotAllowed(RegistryError):
     title = Sentence("This address does not take that method", "该地址不支持此请求方法")
 
 
+class RequestTimeout(RegistryError):
+    """The head or the body of the request comes too slowly (RFC 9110, 15.5.9)."""
+
+    code = ProblemCode.request_timeout
+    status = 408
+    title = Sentence(
+        "The request was sent too slowly; send it again without pauses",
+        "请求发送过慢，请连续发送后重试",
+    )
+
+
 class FeedGone(RegistryError):
     """The changes from there on are not to be had: another epoch, or too long ago."""
 
@@ -241,4 +252,15 @@ class TooManyAttempts(RegistryError):
     title = Sentence(
         "Too many attempts without a valid key; wait a minute",
         "无效密钥尝试过多，请一分钟后再试",
+    )
+
+
+class HeadTooLarge(RegistryError):
+    """The head of the request has too many bytes or fields (RFC 6585, 5)."""
+
+    code = ProblemCode.head_too_large
+    status = 431
+    title = Sentence(
+        "The head of the request is too large: at most 64 KiB and 100 fields",
+        "请求头过大：最多 64 KiB、100 个字段",
     )

@@ -37,3 +37,13 @@ class Busy(Unavailable):
 
     code = ProblemCode.busy
     title = Sentence("Too many writers wait; try again shortly", "写入繁忙，请稍后重试")
+
+
+class TooManyConnections(Unavailable):
+    """The process, or the address of the client, has too many connections already."""
+
+    code = ProblemCode.too_many_connections
+    title = Sentence(
+        "Too many connections; close some, or try again shortly",
+        "连接数过多，请关闭部分连接或稍后重试",
+    )

@@ -26,6 +26,7 @@ from app.crypto import Secrets
 from app.db import migrations
 from app.db.engines import Database, DatabaseError
 from app.db.tables.base import Base
+from app.http.connections import ConnectionLimits, GuardedProtocol
 from app.main import attach_registry, build_served_app, create_app
 from app.registry import Registry
 from app.rules.calendar import Calendar
@@ -115,7 +116,7 @@ class World:
 
 
 @contextmanager
-def serve_app(app: FastAPI) -> Iterator[str]:
+def serve_app(app: FastAPI, limits: ConnectionLimits | None = None) -> Iterator[str]:
     """Serve an app on a free port of the loopback; yield its address."""
     is_redblack_app = hasattr(app.state, "metrics")
     config = uvicorn.Config(
@@ -123,6 +124,9 @@ def serve_app(app: FastAPI) -> Iterator[str]:
         host="127.0.0.1",
         port=0,
         lifespan="off",
+        http=type("Protocol", (GuardedProtocol,), {"limits": limits or ConnectionLimits()}),
+        ws="none",
+        proxy_headers=False,
         log_level="error",
         access_log=False,
     )
