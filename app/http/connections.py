@@ -61,9 +61,9 @@ class ConnectionLimits:
         """Return the limits of the settings; fewer connections where the file limit is small."""
         return cls(
             connections=min(settings.connection_limit, raise_file_limit() - RESERVED_FILES),
-            head_seconds=settings.head_seconds,
-            body_idle_seconds=settings.body_idle_seconds,
-            body_bytes_per_second=settings.body_bytes_per_second,
+            head_seconds=settings.tuning.head_seconds,
+            body_idle_seconds=settings.tuning.body_idle_seconds,
+            body_bytes_per_second=settings.tuning.body_bytes_per_second,
             trusted_proxies=settings.trusted_networks,
         )
 
