@@ -38,6 +38,8 @@ LINGER_SECONDS = 10.0
 """Time for which the rest of a refused body is discarded, so that the client reads the refusal."""
 LINGER_HEAD_BYTES = 1_000_000
 """Bytes of a refused head that are discarded: no client needs more to read the refusal."""
+MAX_CHUNK_OVERHEAD = 16
+"""Bytes of chunk sizes for a byte of a chunked body: chunks of one byte need 6."""
 RESERVED_FILES = 256
 """Open files that are left for databases, logs and worker processes."""
 IPV6_SUBSCRIBER_PREFIX = 64
@@ -205,13 +207,15 @@ class GuardedProtocol(HttpToolsProtocol):
         self._limits = guard.limits
         self._refusal: RegistryError | None = None
         self._head_since: float | None = self.loop.time()
-        self._head_bytes = 0
+        self._unparsed_bytes = 0
+        self._body_bytes = 0
         self._body_open = False
+        self._now = 0.0
         self._last_byte_at = 0.0
         self._window_began_at = 0.0
         self._window_bytes = 0
         self._lingering_since = 0.0
-        self._is_overdue = False
+        self._is_ended = False
 
     # --- the connection ---------------------------------------------------------
 
@@ -267,24 +271,32 @@ class GuardedProtocol(HttpToolsProtocol):
             self._discard(len(data))
             return
         self._unset_keepalive_if_required()
+        self._now = self.loop.time()
         if self._body_open:
-            self._last_byte_at = self.loop.time()
+            self._last_byte_at = self._now
         elif self._head_since is None:
-            self._head_since = self.loop.time()
-        in_head = not self._body_open
+            self._head_since = self._now
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
             self._parse_without_upgrade(data[upgrade.args[0] :])
-            return
         except httptools.HttpParserError:
             self._refuse(self._refusal or Malformed())
-            return
-        if in_head and self._head_since is not None:
-            # The parser keeps a field until it is whole, so its bytes are counted here.
-            self._head_bytes += len(data)
-            if self._head_bytes > self._limits.head_bytes:
-                self._refuse(HeadTooLarge())
+        else:
+            if self._body_open or self._head_since is not None:
+                self._limit_unparsed(len(data))
+
+    def _limit_unparsed(self, size: int) -> None:
+        """Limit the bytes that the parser keeps: it keeps a field until the field is whole.
+
+        Bytes around a body are its chunk sizes and its trailer section.
+        """
+        self._unparsed_bytes += size
+        limit = self._limits.head_bytes
+        if self._body_open and self._unparsed_bytes > limit + MAX_CHUNK_OVERHEAD * self._body_bytes:
+            self._end(HeadTooLarge())
+        elif not self._body_open and self._unparsed_bytes > limit:
+            self._refuse(HeadTooLarge())
 
     def _parse_without_upgrade(self, rest: bytes) -> None:
         """Parse the request again without the fields that ask for another protocol."""
@@ -293,59 +305,39 @@ class GuardedProtocol(HttpToolsProtocol):
             self._refuse(Malformed())
             return
         lines = [b"%b %b HTTP/1.1" % (method, self.url)]
-        lines += [
-            b"%b: %b" % field
-            for field in self.headers
-            if field[0] not in {b"upgrade", b"http2-settings"}
-        ]
+        lines += [b"%b: %b" % field for field in self.headers if field[0] not in UPGRADE_FIELDS]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
-        self._head_bytes = 0
+        self._unparsed_bytes = 0
         self.data_received(b"\r\n".join([*lines, b"", b""]) + rest)
 
     def on_message_begin(self) -> None:
         """Begin a head."""
         super().on_message_begin()
-        self._head_size = 0
-        if self._head_since is None:
-            self._head_since = self.loop.time()
-
-    def on_url(self, url: bytes) -> None:
-        """Keep a part of the target."""
-        super().on_url(url)
-        self._count_head(len(url))
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep a field of the head; discard one of a trailer section."""
-        if self._body_open:
-            self._count_head(len(name) + len(value))
-            return
-        super().on_header(name, value)
-        self._count_head(len(name) + len(value))
-        if len(self.headers) > self._limits.head_fields:
-            self._refusal = HeadTooLarge()
-            raise self._refusal
-
-    def _count_head(self, size: int) -> None:
-        self._head_size += size
-        if self._head_size > self._limits.head_bytes:
-            self._refusal = HeadTooLarge()
-            raise self._refusal
+        self._head_since = self._head_since or self._now
 
     def on_headers_complete(self) -> None:
         """Start the request, except one that is parsed again without its upgrade."""
         if self.parser.should_upgrade():
             self.scope["method"] = self.parser.get_method().decode("ascii")
             return
+        head_bytes = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
+        limits = self._limits
+        if len(self.headers) > limits.head_fields or head_bytes > limits.head_bytes:
+            self._refusal = HeadTooLarge()
+            raise self._refusal
         self._head_since = None
-        self._head_bytes = 0
         self._body_open = True
-        self._begin_window(self.loop.time())
+        self._unparsed_bytes = self._body_bytes = 0
+        self._begin_window(self._now)
         super().on_headers_complete()
+        # The parser gives the fields of a trailer section as it gives those of the head.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         """Keep a part of the body."""
         self._window_bytes += len(body)
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -353,13 +345,14 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return
         self._body_open = False
+        self._unparsed_bytes = 0
         super().on_message_complete()
 
     # --- refusals ---------------------------------------------------------------
 
     def is_sending(self) -> bool:
         """Return True if the client still sends its request, in time."""
-        return not self._is_overdue and (self._body_open or self._head_since is not None)
+        return not self._is_ended and (self._body_open or self._head_since is not None)
 
     def linger(self) -> None:
         """Discard what still comes from now on, for a limited time."""
@@ -368,14 +361,14 @@ class GuardedProtocol(HttpToolsProtocol):
         self.flow.resume_reading()
 
     def _end(self, error: RegistryError) -> None:
-        """Refuse a client that is too slow; nothing more of its request is waited for."""
-        self._is_overdue = True
+        """Refuse a request, and wait for nothing more of it."""
+        self._is_ended = True
         self._refuse(error)
 
     def _discard(self, size: int) -> None:
         if not self._body_open:
-            self._head_bytes += size
-            if self._head_bytes > LINGER_HEAD_BYTES:
+            self._unparsed_bytes += size
+            if self._unparsed_bytes > LINGER_HEAD_BYTES:
                 self.transport.abort()
 
     def _refuse(self, error: RegistryError) -> None:

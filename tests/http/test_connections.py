@@ -177,6 +177,30 @@ class TestUpgrade:
             )
             assert read_all(connection).startswith(b"HTTP/1.1 401")
 
+    def test_an_endless_trailer_is_refused(self, bounded: str) -> None:
+        sent = 0
+        with connect(bounded) as connection:
+            connection.sendall(
+                b"POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                b"1\r\n{\r\n0\r\nX: "
+            )
+            try:
+                while sent < 50_000_000:
+                    sent += connection.send(b"a" * 16_384)
+            except ConnectionError:
+                pass
+        assert sent < 20_000_000
+
+    def test_a_body_in_chunks_of_one_byte_is_served(self, bounded: str) -> None:
+        body = json.dumps({"text": "a" * 5_000}).encode()
+        chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+        with connect(bounded) as connection:
+            connection.sendall(
+                b"POST /length HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+                b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+            )
+            assert read_response(connection) == (200, b"5000")
+
 
 class TestHeads:
     """Heads of at most 64 KiB and 100 fields, within their time."""
