@@ -61,6 +61,7 @@ class AuditAction(StrEnum):
     subject_read = "subject_read"
     own_report_issued = "own_report_issued"
     own_report_read = "own_report_read"
+    own_reports_listed = "own_reports_listed"
     # Submissions
     submission_received = "submission_received"
     submission_approved = "submission_approved"

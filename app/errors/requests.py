@@ -89,7 +89,7 @@ class NotYourDepartment(Forbidden):
 
 
 class PersonKeyRequired(Forbidden):
-    """A decision that two people take needs keys that are bound to persons."""
+    """A step that a person answers for needs a key that is bound to the person."""
 
     code = ProblemCode.person_key_required
     title = Sentence(

@@ -6,6 +6,7 @@ from typing import Literal, TypedDict
 from uuid import UUID
 
 from app.entries.projections import NamedCodeJson, NamingEntryJson, ReportEntryJson
+from app.rules.own_report import ReportScope
 from app.rules.permissions import Role
 
 
@@ -128,6 +129,7 @@ class EarlierReportJson(TypedDict):
     issued_at: datetime
     department: NamedCodeJson | None
     applicant: str
+    scope: str
 
 
 class RightsJson(TypedDict):
@@ -151,6 +153,8 @@ class ReportContentJson(TypedDict):
     subject: ReportSubjectJson
     applicant: ApplicantJson
     issued_by: IssuerJson
+    scope: ReportScope
+    scope_note: BilingualJson | None
     held: bool
     note: BilingualJson | None
     entries: list[HeldEntryJson]

@@ -1,9 +1,12 @@
-"""Building an own report: the entries of a subject as of one moment, in the shape of the report."""
+"""Building an own report: the entries of a subject as of one moment, in the shape of the report.
 
-from collections.abc import Mapping
+The caller decides how much the report shows (`app/rules/own_report.py`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.calendar.queries import read_current_calendar
@@ -17,6 +20,7 @@ from app.entries.projections import (
     NamingEntryJson,
     build_named_code,
     build_naming_entry,
+    build_partial_report_entry,
     build_report_entry,
 )
 from app.entries.queries import EntryRow, ResponsiblePersonFacts
@@ -36,6 +40,13 @@ from app.rights.subject_lookup import ReportSubject, find_report_subject
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
+from app.rules.own_report import (
+    EntryPart,
+    ReportScope,
+    determine_entry_part,
+    issues_whole_reports,
+)
+from app.rules.permissions import Caller
 from app.rules.text import fold_name
 from app.rules.verdict import JudgedEntry, compute_verdict
 
@@ -44,56 +55,109 @@ Rows = Mapping[UUID, list[Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeldData:
-    """The data that the registry holds on a subject, as of one state."""
+    """The data on a subject that a caller's report may show, as of one state.
+
+    Attributes:
+        shown_names: the folded names that are recorded for the number, also as a responsible person
+            of other entries, as far as the report shows an entry under it.
+        recorded_names: the same without regard to the caller; only for counting and the audit.
+    """
 
     head: Head
     catalogue: Catalogue
     subject_data: ReportSubject
     entries: list[HeldEntryJson]
     named_in: list[NamingEntryJson]
-    name_keys: frozenset[str]
-    """The names that are recorded for the number, also as a responsible person of other entries."""
+    shown_names: frozenset[str]
+    recorded_names: frozenset[str]
+
+
+class _Naming(NamedTuple):
+    """An entry on another subject, and the roles of the person in it."""
+
+    row: EntryRow
+    people: list[ResponsiblePersonFacts]
 
 
 def read_held_data(
-    registry: Registry, connection: Connection, asked: Identifier, day: date
+    registry: Registry, connection: Connection, caller: Caller, asked: Identifier, day: date
 ) -> HeldData:
-    """Read the data held on the bearer of a number.
+    """Read the data on the bearer of a number that a caller's report may show.
 
-    Entries on the wrong subject are left out, because they never were about it.
+    Entries on the wrong subject are left out, because they never were about it. A check shows no
+    entry that only names a person, so a department's report shows its own ones alone.
     """
     catalogue = read_current_catalogue(registry, connection)
     reported = find_report_subject(connection, registry.secrets, asked)
     presenter = EntryPresenter(catalogue, read_current_calendar(registry, connection), day)
-    naming = [
-        (row, people)
-        for row in store.read_entries_naming(connection, reported.personal_keys, day)
-        if not row.void and (people := _find_roles_of_person(row, reported))
+    rows = _read_own_rows(connection, reported, day)
+    parts = {row.id: _determine_part(caller, row, day) for row in rows}
+    shown_rows = [row for row in rows if parts[row.id] is not EntryPart.none]
+    whole_rows = [row for row in rows if parts[row.id] is EntryPart.whole]
+    naming = _read_naming_entries(connection, reported, day)
+    shown_naming = [
+        each for each in naming if _determine_part(caller, each.row, day) is EntryPart.whole
     ]
-    recorded = {person["name"] for _, people in naming for person in people} | set(reported.names)
+    recorded_names = _fold_names(reported.names, naming)
+    if issues_whole_reports(caller):
+        shown_names, shown_subject = recorded_names, reported
+    else:
+        shown_names = _fold_names(reported.names if shown_rows else (), shown_naming)
+        shown_subject = reported.limit_to(row.facts["subject"] for row in whole_rows)
     return HeldData(
         head=read_head(connection),
         catalogue=catalogue,
-        subject_data=reported,
-        entries=_read_own_entries(connection, reported, presenter),
-        named_in=[presenter.present_naming_entry(row, people) for row, people in naming],
-        name_keys=frozenset(map(fold_name, recorded)),
+        subject_data=shown_subject,
+        entries=_present_entries(connection, reported, presenter, shown_rows, parts),
+        named_in=[presenter.present_naming_entry(row, people) for row, people in shown_naming],
+        shown_names=shown_names,
+        recorded_names=recorded_names,
     )
 
 
-def _read_own_entries(
-    connection: Connection, reported: ReportSubject, presenter: "EntryPresenter"
+def _determine_part(caller: Caller, row: EntryRow, day: date) -> EntryPart:
+    return determine_entry_part(caller, row.department, row.determine_access_level(caller, day))
+
+
+def _fold_names(names: Iterable[str], naming: Iterable[_Naming]) -> frozenset[str]:
+    named = {person["name"] for each in naming for person in each.people}
+    return frozenset(map(fold_name, {*names, *named}))
+
+
+def _read_own_rows(connection: Connection, reported: ReportSubject, day: date) -> list[EntryRow]:
+    if reported.subject is None:
+        return []
+    rows = entries.read_subject_entries(connection, [reported.subject.id], day)
+    return [row for row in rows if not row.void]
+
+
+def _read_naming_entries(
+    connection: Connection, reported: ReportSubject, day: date
+) -> list[_Naming]:
+    return [
+        _Naming(row, people)
+        for row in store.read_entries_naming(connection, reported.personal_keys, day)
+        if not row.void and (people := _find_roles_of_person(row, reported))
+    ]
+
+
+def _present_entries(
+    connection: Connection,
+    reported: ReportSubject,
+    presenter: "EntryPresenter",
+    rows: Sequence[EntryRow],
+    parts: Mapping[UUID, EntryPart],
 ) -> list[HeldEntryJson]:
     if reported.subject is None:
         return []
-    rows = [
-        row
-        for row in entries.read_subject_entries(connection, [reported.subject.id], presenter.day)
-        if not row.void
-    ]
     histories = store.read_histories(connection, reported.subject.id)
     cases = store.read_cases(connection, [row.id for row in rows])
-    return [presenter.present_entry(row, histories, cases) for row in rows]
+    return [
+        presenter.present_entry(row, histories, cases)
+        if parts[row.id] is EntryPart.whole
+        else presenter.present_partial_entry(row)
+        for row in rows
+    ]
 
 
 def _find_roles_of_person(row: EntryRow, reported: ReportSubject) -> list[ResponsiblePersonFacts]:
@@ -131,6 +195,16 @@ class EntryPresenter:
             "history": [_build_version(change) for change in histories.get(row.id, ())]
             if whole
             else [],
+        }
+
+    def present_partial_entry(self, row: EntryRow) -> HeldEntryJson:
+        """Build an entry of another department: the fields that a check shows."""
+        whole = row.disclosure_class_enum is not DisclosureClass.exempt
+        return {
+            **build_partial_report_entry(row, self.day, self.calendar, self.catalogue),
+            "uses": self._build_uses(row) if whole else [],
+            "redress": [],
+            "history": [],
         }
 
     def present_naming_entry(
@@ -195,10 +269,17 @@ def _build_case(case: Any) -> CaseJson:  # noqa: ANN401 - a row
 
 
 def build_queries(
-    connection: Connection, catalogue: Catalogue, query_keys: QueryKeys, day: date
+    connection: Connection, caller: Caller, catalogue: Catalogue, query_keys: QueryKeys, day: date
 ) -> list[QueryJson]:
-    """Build the list of queries about the subject, without those that are still withheld."""
+    """Build the list of queries about the subject, without those that are still withheld.
+
+    The answer to another department's query may disclose an entry that a partial report leaves out.
+    """
     outcomes = store.read_outcomes(connection, query_keys, day)
+
+    def shows_answer(department: str | None) -> bool:
+        return issues_whole_reports(caller) or department == caller.department
+
     return [
         {
             "id": row.id,
@@ -211,8 +292,10 @@ def build_queries(
             else build_named_code(catalogue.matters, row.matter),
             "purpose": row.purpose,
             "case_no": row.case_no,
-            "standing": row.standing,
-            "outcome": _build_outcome(catalogue, outcomes.get((row.id, row.position))),
+            "standing": row.standing if shows_answer(row.department) else None,
+            "outcome": _build_outcome(catalogue, outcomes.get((row.id, row.position)))
+            if shows_answer(row.department)
+            else None,
             "withheld": None
             if row.withheld_until is None
             else {"basis": row.withheld_basis, "until": row.withheld_until},
@@ -231,6 +314,7 @@ def build_earlier_reports(
             "issued_at": row.issued_at,
             "department": build_body_view(catalogue, row.department),
             "applicant": row.applicant["kind"],
+            "scope": row.scope or ReportScope.whole,
         }
         for row in store.read_earlier_reports(connection, query_keys)
     ]

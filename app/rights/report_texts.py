@@ -8,6 +8,31 @@ NOTHING_HELD = Sentence(
     "本系统未登记该号码项下的名单、行政处罚或行政许可信息。此结果不代表信用良好。",
 )
 
+# The same for a wrong name as for a number that nobody recorded: the answer discloses neither.
+NO_RECORD = Sentence(
+    "There is no record under this number and this name. This is no statement of good credit, and"
+    " such a report lists neither queries nor earlier reports. The credit office of the city"
+    " issues the whole report free of charge: apply there with your identity document, or your"
+    " authorisation, and have the number and the name compared.",
+    "该号码与该姓名（名称）项下无记录。此结果不代表信用良好，也不列明被查询情况和此前出具的报告。"
+    "如需查询全部信息或者核对号码与姓名（名称），请持身份证件或者授权材料"
+    "向公共信用信息机构（市信用办）申请，免费出具完整报告。",
+)
+
+# The same in every partial report: whether anything is left out must not show.
+PARTIAL = Sentence(
+    "This report is partial: a department issued it. It shows that department's own entries, and"
+    " of entries of other departments those in force, with what a check shows. It leaves out ended"
+    " entries of other departments, entries of theirs on other subjects, and the answers to other"
+    " departments' queries. This note stands in every report of a department, whether or not"
+    " anything is left out. The whole report is issued by the credit office of the city, free of"
+    " charge.",
+    "本报告由部门出具，为部分内容报告：列明出具部门自身的信息；对其他部门的信息，仅列明有效期内信用核查可见的内容，"
+    "不含其他部门已终止的信息、其他部门在其他主体名下记载的信息以及其他部门查询的结果。"
+    "无论是否存在未列明的信息，部门出具的每份报告均载明本说明。"
+    "完整报告由公共信用信息机构（市信用办）免费出具。",
+)
+
 # The same in every report: whether a question is withheld must not show.
 QUERIES_NOTE = Sentence(
     "Queries made in an open investigation are listed once their lawful delay has passed."

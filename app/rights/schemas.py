@@ -17,6 +17,7 @@ from app.rules.decision import PersonRole
 from app.rules.disclosure import Channel
 from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
+from app.rules.own_report import ReportScope
 from app.rules.permissions import Role
 from app.rules.status import Status
 from app.rules.stored_json import JsonObject
@@ -112,15 +113,15 @@ class IssuedBy(View):
 
 
 class Source(View):
-    """The source of an entry and its legal basis."""
+    """The source of an entry and its legal basis; of a `partial` entry what a check shows."""
 
     department: Body
-    source_ref: str
+    source_ref: str | None
     case_ref: str | None
     decision: DecisionView
     legal_basis: str
-    received_at: datetime
-    recorded_at: datetime
+    received_at: datetime | None
+    recorded_at: datetime | None
 
 
 class ReportedPerson(View):
@@ -190,11 +191,14 @@ class ReportedCase(View):
 class HeldEntry(View):
     """An entry on the subject, also an ended one (`in_force` is false for expired and removed).
 
-    Of an exempt entry the report shows only that it exists, and the exemption (`outline`).
+    Of an exempt entry the report shows only that it exists, and the exemption (`outline`). Of an
+    entry of another department than the issuer the report shows what a check shows (`partial`): the
+    rest is null or empty. A report of an earlier release has no field `partial`.
     """
 
     id: UUID
     outline: bool
+    partial: bool = False
     in_force: bool
     list_: Annotated[ListKind, Field(alias="list")]
     list_type: str | None
@@ -271,7 +275,10 @@ class ReportedOutcome(View):
 
 
 class ReportedQuery(View):
-    """A query about the subject: time, office, purpose and answer."""
+    """A query about the subject: time, office, purpose and answer.
+
+    A partial report shows `standing` and `outcome` of the issuing department's own queries alone.
+    """
 
     id: UUID
     kind: Literal["check", "lookup"]
@@ -287,12 +294,13 @@ class ReportedQuery(View):
 
 
 class EarlierReport(View):
-    """A report that was issued about the subject before."""
+    """A report that was issued about the subject before, also one under another name."""
 
     report_id: UUID
     issued_at: datetime
     department: Body | None
     applicant: Literal["self", "delegated"]
+    scope: ReportScope = ReportScope.whole
 
 
 class Rights(View):
@@ -316,8 +324,23 @@ class ReportContent(View):
     subject: ReportedSubject
     applicant: IssuedTo
     issued_by: IssuedBy
-    held: bool = Field(description="Something is held: an entry about the subject, or naming it")
-    note: Bilingual | None = Field(description="What it does not mean that nothing is held")
+    scope: ReportScope = Field(
+        default=ReportScope.whole,
+        description="`whole` (the credit office's report), `partial` (a department's), or"
+        " `no_record`: the report shows no record under this number and this name, and lists"
+        " nothing. Reports of earlier releases have no such field: they are whole",
+    )
+    scope_note: Bilingual | None = Field(
+        default=None,
+        description="Of a partial report: what it leaves out, and where the whole is issued",
+    )
+    held: bool = Field(
+        description="The report shows an entry about the subject, or one that names it"
+    )
+    note: Bilingual | None = Field(
+        description="What it does not mean that the report shows no entry; where `scope` is"
+        " `no_record`, also the way to the credit office"
+    )
     entries: list[HeldEntry]
     named_in: list[NamedIn]
     queries: list[ReportedQuery]
@@ -334,6 +357,48 @@ class OwnReport(ReportContent):
         description="SHA-256 in hex of this document without `sha256` and `verification_code`, as"
         " UTF-8 JSON with keys sorted at every level and no blanks"
     )
+
+
+class ReportedName(View):
+    """The subject of a report by kind and name; a natural person's name is masked."""
+
+    kind: SubjectKind | Literal["organization"]
+    name: str
+
+
+class ProofShown(View):
+    """The applicant of a report by kind, and the proof of identity or authority."""
+
+    kind: Literal["self", "delegated"]
+    proof_ref: str
+    case_no: str | None
+
+
+class IssuedReportView(View):
+    """A report in the list of the credit office: who issued it, on what proof, about whom.
+
+    Reports with the same `asked` are about the same number. It is a keyed digest and discloses no
+    number; the audit record of a refused request contains it too.
+    """
+
+    report_id: UUID
+    issued_at: datetime
+    scope: ReportScope
+    department: str | None = Field(description="null: the credit office")
+    actor_id: UUID
+    actor_name: str
+    person: str | None = Field(description="null in reports of earlier releases")
+    subject: ReportedName
+    asked: str
+    applicant: ProofShown
+    sha256: str
+
+
+class IssuedReportPage(View):
+    """A page of issued reports, the newest first."""
+
+    reports: list[IssuedReportView]
+    next: str | None
 
 
 class Verification(View):

@@ -1,6 +1,8 @@
 """Issuing a subject's own report."""
 
 from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -8,7 +10,7 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.clock import civil_day
 from app.crypto import fingerprint
-from app.errors import NameMismatch, Sentence
+from app.errors import Sentence
 from app.registry import Registry
 from app.rights import report_texts, store
 from app.rights.documents import (
@@ -16,6 +18,7 @@ from app.rights.documents import (
     EarlierReportJson,
     QueryJson,
     ReportContentJson,
+    ReportSubjectJson,
 )
 from app.rights.report_builder import (
     HeldData,
@@ -25,72 +28,63 @@ from app.rights.report_builder import (
     read_held_data,
 )
 from app.rights.schemas import OwnReportRequest, ReportContent
+from app.rights.subject_lookup import build_unrecorded_subject
 from app.rights.verification_code import make_code
 from app.rules.identifiers import Identifier, require_identifier
+from app.rules.own_report import ReportScope, determine_report_scope, require_person
 from app.rules.permissions import Caller
 from app.rules.stored_json import JsonObject
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import compute_query_digest
 
 
+class _Application(NamedTuple):
+    """A request for a report: who enters it, when, for which number."""
+
+    caller: Caller
+    request: OwnReportRequest
+    asked: Identifier
+    at: datetime
+
+    @property
+    def folded_name(self) -> str:
+        """The name of the request in the form in which names are compared."""
+        return fold_name(self.request.name)
+
+
 def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) -> JsonObject:
-    """Issue a report of all data held on a subject; it is recorded before it is sent.
+    """Issue a report of the data that the caller may show the subject.
+
+    It is recorded before it is sent. A wrong name gets a report without a record, like a number
+    that nobody recorded (`determine_report_scope`).
 
     Raises:
         InvalidPayload: the number is not valid under its scheme.
-        NameMismatch: the number is recorded under other names. Nothing more is disclosed or
-            recorded.
+        PersonKeyRequired: the key of a department is bound to no person.
     """
-    now = registry.clock.now()
-    today = civil_day(now)
-    asked = _parse_identifier(registry, request)
+    require_person(caller)
+    application = _Application(
+        caller, request, _parse_identifier(registry, request), registry.clock.now()
+    )
+    today = civil_day(application.at)
     with registry.database.reading() as connection:
-        held = read_held_data(registry, connection, asked, today)
-    if held.name_keys and fold_name(request.name) not in held.name_keys:
-        raise NameMismatch
-    with registry.database.reading_ledger() as connection:
-        queries = build_queries(connection, held.catalogue, held.subject_data.query_keys, today)
-        reports = build_earlier_reports(connection, held.catalogue, held.subject_data.query_keys)
-    content = _build_content(caller, request, held, now, queries, reports)
+        held = read_held_data(registry, connection, caller, application.asked, today)
+    scope = determine_report_scope(caller, held.shown_names, application.folded_name)
+    if scope is ReportScope.no_record:
+        content = _build_empty_content(registry, application, held)
+    else:
+        with registry.database.reading_ledger() as connection:
+            keys = held.subject_data.query_keys
+            queries = build_queries(connection, caller, held.catalogue, keys, today)
+            reports = build_earlier_reports(connection, held.catalogue, keys)
+        content = _build_content(application, held, scope, queries, reports)
     document = ReportContent.model_validate(content).model_dump(mode="json")
-    digest = fingerprint(document)
-    report = {**document, "verification_code": make_code(), "sha256": digest}
-    subject = held.subject_data.subject
-    with registry.database.ledger() as connection:
-        store.add_report(
-            connection,
-            {
-                "id": content["report_id"],
-                "verification_code": report["verification_code"],
-                "issued_at": now,
-                "subject_id": subject and subject.id,
-                "subject_kind": document["subject"]["kind"],
-                "subject_name": document["subject"]["name"],
-                # The digest finds a report without held data again for its subject.
-                "applicant": {
-                    **document["applicant"],
-                    "asked": compute_query_digest(registry.secrets, asked, None),
-                },
-                "content": report,
-                "sha256": digest,
-                "actor_id": caller.id,
-                "actor_name": caller.name,
-                "department": caller.department,
-            },
-        )
-        record = audit.build_record(
-            caller,
-            now,
-            AuditAction.own_report_issued,
-            "answered",
-            content["report_id"],
-            subject_id=subject and subject.id,
-            applicant=request.applicant.kind,
-            proof_ref=request.applicant.proof_ref,
-            case_no=request.case_no,
-            sha256=digest,
-        )
-        audit.add_access(connection, record)
+    report = {
+        **document,
+        "verification_code": make_code(),
+        "sha256": fingerprint(document),
+    }
+    _record_report(registry, application, held, report)
     return report
 
 
@@ -100,30 +94,122 @@ def _parse_identifier(registry: Registry, request: OwnReportRequest) -> Identifi
     )
 
 
+def _record_report(
+    registry: Registry, application: _Application, held: HeldData, report: JsonObject
+) -> None:
+    """Record the report and its audit record in one transaction of the ledger."""
+    caller, request = application.caller, application.request
+    subject = held.subject_data.subject
+    # A report without a record is about the number alone, whoever bears it.
+    is_about_number = subject is None or report["scope"] == ReportScope.no_record
+    digest_of_number = compute_query_digest(registry.secrets, application.asked, None)
+    with registry.database.ledger() as connection:
+        # The meter of sweeps counts the question here, before anything is inserted: the number is
+        # listed if `held.recorded_names` is not empty, and asked under its own name if that
+        # contains `application.folded_name`.
+        store.add_report(
+            connection,
+            {
+                "id": UUID(report["report_id"]),
+                "verification_code": report["verification_code"],
+                "issued_at": application.at,
+                "subject_id": None if subject is None or is_about_number else subject.id,
+                "subject_kind": report["subject"]["kind"],
+                "subject_name": report["subject"]["name"],
+                # The digest finds a report without a record again for its subject.
+                "applicant": {**report["applicant"], "asked": digest_of_number},
+                "content": report,
+                "sha256": report["sha256"],
+                "actor_id": caller.id,
+                "actor_name": caller.name,
+                "department": caller.department,
+                "scope": report["scope"],
+                "person": caller.person,
+            },
+        )
+        record = audit.build_record(
+            caller,
+            application.at,
+            AuditAction.own_report_issued,
+            "answered",
+            report["report_id"],
+            subject_id=subject and subject.id,
+            applicant=request.applicant.kind,
+            proof_ref=request.applicant.proof_ref,
+            case_no=request.case_no,
+            sha256=report["sha256"],
+            scope=report["scope"],
+            asked=digest_of_number,
+            person=caller.person,
+        )
+        audit.add_access(connection, record)
+
+
 def _build_content(
-    caller: Caller,
-    request: OwnReportRequest,
+    application: _Application,
     held: HeldData,
-    now: datetime,
+    scope: ReportScope,
     queries: list[QueryJson],
     reports: list[EarlierReportJson],
 ) -> ReportContentJson:
     reported = held.subject_data
     something = bool(held.entries or held.named_in)
+    is_partial = scope is ReportScope.partial
+    content = _build_frame(
+        application,
+        held,
+        {
+            "kind": reported.kind,
+            "recorded": bool(held.shown_names),
+            "name": reported.subject.name if reported.subject else application.request.name,
+            "former_names": reported.former_names,
+            "identifiers": [each.view for each in reported.identifiers],
+        },
+    )
+    return {
+        **content,
+        "scope": scope,
+        "scope_note": _build_bilingual(report_texts.PARTIAL) if is_partial else None,
+        "held": something,
+        "note": None if something else _build_bilingual(report_texts.NOTHING_HELD),
+        "entries": held.entries,
+        "named_in": held.named_in,
+        "queries": queries,
+        "reports": reports,
+    }
+
+
+def _build_empty_content(
+    registry: Registry, application: _Application, held: HeldData
+) -> ReportContentJson:
+    """Build a report without a record: it shows only the request, and what its number shows."""
+    reported = build_unrecorded_subject(registry.secrets, application.asked)
+    return _build_frame(
+        application,
+        held,
+        {
+            "kind": reported.kind,
+            "recorded": False,
+            "name": application.request.name,
+            "former_names": [],
+            "identifiers": [each.view for each in reported.identifiers],
+        },
+    )
+
+
+def _build_frame(
+    application: _Application, held: HeldData, subject: ReportSubjectJson
+) -> ReportContentJson:
+    """Build a report without entries, queries and earlier reports."""
+    caller, request = application.caller, application.request
     return {
         "report_id": uuid7(),
-        "issued_at": now,
-        "on": civil_day(now),
+        "issued_at": application.at,
+        "on": civil_day(application.at),
         "epoch": held.head.epoch,
         "seq": held.head.seq,
         "catalogue_version": held.catalogue.version,
-        "subject": {
-            "kind": reported.kind,
-            "recorded": bool(held.name_keys),
-            "name": reported.subject.name if reported.subject else request.name,
-            "former_names": reported.former_names,
-            "identifiers": reported.identifiers,
-        },
+        "subject": subject,
         "applicant": {
             "kind": request.applicant.kind,
             "name": request.applicant.name,
@@ -134,13 +220,15 @@ def _build_content(
             "role": caller.role,
             "department": build_body_view(held.catalogue, caller.department),
         },
-        "held": something,
-        "note": None if something else _build_bilingual(report_texts.NOTHING_HELD),
-        "entries": held.entries,
-        "named_in": held.named_in,
-        "queries": queries,
+        "scope": ReportScope.no_record,
+        "scope_note": None,
+        "held": False,
+        "note": _build_bilingual(report_texts.NO_RECORD),
+        "entries": [],
+        "named_in": [],
+        "queries": [],
         "queries_note": _build_bilingual(report_texts.QUERIES_NOTE),
-        "reports": reports,
+        "reports": [],
         "rights": {
             "objection": _build_bilingual(report_texts.OBJECTION),
             "repair": _build_bilingual(report_texts.REPAIR),

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -34,6 +34,7 @@ from app.db.tables import (
 from app.entries import queries as entries
 from app.entries.queries import EntryRow
 from app.rules.identity import LookupKey
+from app.rules.own_report import ReportScope
 
 AnyRow = Row[*tuple[Any, ...]]
 
@@ -201,13 +202,17 @@ def read_earlier_reports(connection: Connection, query_keys: QueryKeys) -> list[
     """Reports that were issued about a subject before, oldest first."""
     report = IssuedReport
     asked = report.applicant["asked"].as_string()
-    # The index finds those of the subject; a report without held data has no subject, but a number.
+    # The index finds those of the subject; a report without a record has none, but its number.
     about = and_(report.subject_id.is_(None), asked.in_(query_keys.own_digests))
     if query_keys.subject_id is not None:
-        own = report.subject_id == query_keys.subject_id
-        about = or_(about, and_(own, asked.not_in(query_keys.foreign_digests)))
+        about = or_(
+            about,
+            and_(
+                report.subject_id == query_keys.subject_id, asked.not_in(query_keys.foreign_digests)
+            ),
+        )
     rows = connection.execute(
-        select(report.id, report.issued_at, report.department, report.applicant)
+        select(report.id, report.issued_at, report.department, report.applicant, report.scope)
         .where(about)
         .order_by(report.issued_at, report.id)
     )
@@ -229,6 +234,32 @@ def find_report_by_code(connection: Connection, code: str) -> AnyRow | None:
     return connection.execute(
         _select_reports().where(IssuedReport.verification_code == code)
     ).one_or_none()
+
+
+def read_newest_reports(
+    connection: Connection, before: UUID | None, limit: int, filters: Mapping[str, str]
+) -> Sequence[AnyRow]:
+    """Read the newest reports without their content, with ids before `before`.
+
+    `filters` are equalities by name: department, scope, asked.
+    """
+    report = IssuedReport
+    columns = [column for column in report.__table__.columns if column.name != "content"]
+    query = select(*columns).order_by(report.id.desc()).limit(limit)
+    if before is not None:
+        query = query.where(report.id < before)
+    for name, value in filters.items():
+        query = query.where(_matches_filter(name, value))
+    return connection.execute(query).all()
+
+
+def _matches_filter(name: str, value: str) -> ColumnElement[bool]:
+    report = IssuedReport
+    if name == "asked":
+        return cast("ColumnElement[bool]", report.applicant["asked"].as_string() == value)
+    if name == "scope" and value == ReportScope.whole:
+        return or_(report.scope == value, report.scope.is_(None))
+    return getattr(report, name) == value  # type: ignore[no-any-return]
 
 
 def _select_reports() -> Select[Any]:

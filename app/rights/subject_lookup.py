@@ -1,14 +1,16 @@
 """Finding the subject of a number, and the keys under which registry and ledger know it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from app.crypto import Secrets
 from app.db.engines import Connection
 from app.rights.store import QueryKeys
-from app.rules.identifiers import Identifier
+from app.rules.identifiers import Identifier, Scheme
 from app.rules.identity import NAME_SCHEME, LookupKey
 from app.rules.law import SubjectKind
+from app.rules.stored_json import SubjectFacts
 from app.rules.text import fold_name
 from app.subjects.lookup_keys import (
     build_lookup_key,
@@ -20,9 +22,16 @@ from app.subjects.queries import find_by_first_key, read_identifiers, read_names
 from app.subjects.records import FoundSubject, RecordedIdentifier
 
 
+class ShownIdentifier(NamedTuple):
+    """A number as the report shows it, and the key that finds it."""
+
+    key: LookupKey
+    view: dict[str, str]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSubject:
-    """The recorded subject of a number (`identifier`); None if none is recorded.
+    """The recorded subject of a number; a subject without an id if none is recorded.
 
     Numbers and names that only decisions on a wrong subject gave (rows that are not `current`) do
     not count.
@@ -31,7 +40,8 @@ class ReportSubject:
     identifier: Identifier
     subject: FoundSubject | None
     names: tuple[str, ...]
-    identifiers: tuple[dict[str, str], ...]
+    identifiers: tuple[ShownIdentifier, ...]
+    asked_keys: frozenset[LookupKey]
     personal_keys: frozenset[LookupKey]
     query_keys: QueryKeys
 
@@ -48,6 +58,30 @@ class ReportSubject:
             return self.subject.kind.value
         return SubjectKind.natural_person.value if self.identifier.is_personal else "organization"
 
+    def limit_to(self, descriptions: Iterable[SubjectFacts]) -> "ReportSubject":
+        """Return the subject without former names and numbers that only other entries give.
+
+        `descriptions` are those of the entries that the report shows whole. The requested number
+        and the present name stay: a check shows the name too.
+        """
+        names = set()
+        keys = set(self.asked_keys)
+        for description in descriptions:
+            names.add(fold_name(description["name"]))
+            for each in description.get("identifiers") or ():
+                number = each.get("key") or each.get("number") or ""
+                keys.add((each["scheme"], number))
+                if each["scheme"] == Scheme.uscc:
+                    keys.add(
+                        (Scheme.org_code.value, Identifier(Scheme.uscc, number).org_code or "")
+                    )
+        present = self.subject and self.subject.name_key
+        return replace(
+            self,
+            names=tuple(name for name in self.names if fold_name(name) in {present, *names}),
+            identifiers=tuple(each for each in self.identifiers if each.key in keys),
+        )
+
 
 def find_report_subject(
     connection: Connection, secrets: Secrets, asked: Identifier
@@ -56,20 +90,7 @@ def find_report_subject(
     keys = build_query_keys(asked, secrets)
     subject = find_by_first_key(connection, keys)
     if subject is None:
-        return ReportSubject(
-            identifier=asked,
-            subject=None,
-            names=(),
-            identifiers=(
-                _build_shown_identifiers(
-                    asked.scheme, asked.display_number, personal=asked.is_personal
-                ),
-            ),
-            personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
-            query_keys=QueryKeys(
-                None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
-            ),
-        )
+        return build_unrecorded_subject(secrets, asked)
     rows = read_identifiers(connection, subject.id)
     names = read_names(connection, subject.id)
     own = {asked, *_decrypt_identifiers(secrets, (row for row in rows if row.current))}
@@ -83,14 +104,35 @@ def find_report_subject(
         subject=subject,
         names=tuple(row.name for row in names if row.current),
         identifiers=tuple(
-            _build_shown_identifiers(row.scheme, row.shown, personal=row.ciphertext is not None)
+            ShownIdentifier(
+                (row.scheme, row.lookup_key),
+                _build_identifier_view(row.scheme, row.shown, personal=row.ciphertext is not None),
+            )
             for row in rows
             if row.current and row.scheme != NAME_SCHEME
         ),
+        asked_keys=frozenset(keys),
         personal_keys=frozenset(
             build_lookup_key(each, secrets) for each in own if each.is_personal
         ),
         query_keys=QueryKeys(subject.id, digests, frozenset(strange - digests)),
+    )
+
+
+def build_unrecorded_subject(secrets: Secrets, asked: Identifier) -> ReportSubject:
+    """Build the subject of a number as if nothing was recorded under it."""
+    keys = build_query_keys(asked, secrets)
+    view = _build_identifier_view(asked.scheme, asked.display_number, personal=asked.is_personal)
+    return ReportSubject(
+        identifier=asked,
+        subject=None,
+        names=(),
+        identifiers=(ShownIdentifier(keys[0], view),),
+        asked_keys=frozenset(keys),
+        personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
+        query_keys=QueryKeys(
+            None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()
+        ),
     )
 
 
@@ -101,5 +143,5 @@ def _decrypt_identifiers(
     return [open_identifier(secrets, row) for row in rows if row.scheme != NAME_SCHEME]
 
 
-def _build_shown_identifiers(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
+def _build_identifier_view(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
     return {"scheme": scheme, "masked" if personal else "number": number}

@@ -26,7 +26,7 @@ def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
 
     It is another error where the caller is unknown: the body is parsed before the key is read, so a
     broken body without a valid key becomes `unauthenticated`, and so does every other refusal of a
-    request with an invalid key.
+    request with an invalid key. A route may add to the record: `request.state.refusal_detail`.
     """
     if isinstance(error, UNATTRIBUTED):
         return error
@@ -43,6 +43,7 @@ def audit_refusal(request: Request, error: RegistryError) -> RegistryError:
             f"{request.method} {getattr(route, 'path', 'unrouted')}"[:80],
             code=error.problem_code,
             faults=[{"pointer": item.pointer, "code": item.code} for item in error.faults],
+            **getattr(request.state, "refusal_detail", {}),
         )
     except DatabaseError as away:
         # The refusal must reach the client even if the trail cannot be written.

@@ -39,15 +39,16 @@ def build_person_report_body(
 def issue_report(
     world: World, body: dict[str, Any] | None = None, api: httpx.Client | None = None
 ) -> dict[str, Any]:
-    """Issue a report; it must succeed."""
-    answer = (api or world.api()).post("/v1/own-reports", json=body or build_own_report_body())
+    """Issue a report, by the credit office if no client is given; it must succeed."""
+    api = api or world.api("operator")
+    answer = api.post("/v1/own-reports", json=body or build_own_report_body())
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
 
 
 def read_report_page(world: World, report: dict[str, Any], api: httpx.Client | None = None) -> str:
-    """Read the page of a report."""
-    answer = (api or world.api()).get(f"/v1/own-reports/{report['report_id']}/page")
+    """Read the page of a report, by the credit office if no client is given."""
+    answer = (api or world.api("operator")).get(f"/v1/own-reports/{report['report_id']}/page")
     assert answer.status_code == 200, answer.text
     return answer.text
 

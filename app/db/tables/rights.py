@@ -39,3 +39,6 @@ class IssuedReport(Base):
     actor_id: Mapped[UUID]
     actor_name: Mapped[str] = mapped_column(Code)
     department: Mapped[str | None] = mapped_column(Code)
+    scope: Mapped[str | None] = mapped_column(Code)
+    """Null in reports of earlier releases, which were all whole."""
+    person: Mapped[str | None] = mapped_column(Code)

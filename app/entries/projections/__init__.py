@@ -9,6 +9,7 @@
 | a subscriber who follows the feed | `build_public_feed_entry` |
 | an officer who checks a subject | `build_checked_entry`, whole or as a summary |
 | the subject, in its own report | `build_report_entry`, whole or as an outline |
+| the subject, in its own report by another department | `build_partial_report_entry` |
 | a responsible person in the entry, in the own report of that person | `build_naming_entry` |
 
 `tests/entries/test_projections.py` lists every field by audience. The functions build plain
@@ -44,6 +45,7 @@ from app.entries.projections.entry import (
 from app.entries.projections.report import (
     build_named_code,
     build_naming_entry,
+    build_partial_report_entry,
     build_report_entry,
 )
 
@@ -68,6 +70,7 @@ __all__ = [
     "build_exported_entry",
     "build_named_code",
     "build_naming_entry",
+    "build_partial_report_entry",
     "build_public_feed_entry",
     "build_report_entry",
     "build_take_down_view",

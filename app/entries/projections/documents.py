@@ -267,15 +267,15 @@ class CheckedEntryJson(_ListField):
 
 
 class SourceJson(TypedDict):
-    """The source of an entry and its legal basis."""
+    """The source of an entry and its legal basis; a partial one has null for the rest."""
 
     department: NamedCodeJson
-    source_ref: str
+    source_ref: str | None
     case_ref: str | None
     decision: FullDecisionJson
     legal_basis: str
-    received_at: datetime
-    recorded_at: datetime
+    received_at: datetime | None
+    recorded_at: datetime | None
 
 
 class ShownChannelJson(TypedDict):
@@ -318,6 +318,7 @@ class ReportEntryJson(_ListField):
     licence: LicenceFacts | None
     remark: str | None
     outline: bool
+    partial: bool
     in_force: bool
     list_type_name: str | None
     subject_name: str | None

@@ -1,4 +1,8 @@
-"""An entry in the own report of its subject, or of a responsible person in it."""
+"""An entry in the own report of its subject, or of a responsible person in it.
+
+A report of the department of the entry, or of the credit office, shows the whole entry. A report of
+another department shows what a check shows (`build_checked_entry`).
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -47,6 +51,7 @@ def build_report_entry(
         "licence": view["licence"] if whole else None,
         "remark": view["remark"] if whole else None,
         "outline": not whole,
+        "partial": False,
         "in_force": view["status"] not in ENDED_STATUSES,
         "list_type_name": _find_list_type_name(row, catalogue) if whole else None,
         "subject_name": view["subject"]["name"] if whole else None,
@@ -56,6 +61,40 @@ def build_report_entry(
             for person in (view["responsible_persons"] if whole else ())
         ],
         "disclosure": _build_report_disclosure(view["disclosure"], whole=whole),
+    }
+
+
+def build_partial_report_entry(
+    row: EntryRow, day: date, calendar: Calendar, catalogue: Catalogue
+) -> ReportEntryJson:
+    """Build an entry for an own report of another department: the fields that a check shows."""
+    entry = build_report_entry(row, day, calendar, catalogue)
+    source = entry["source"]
+    return {
+        **entry,
+        "partial": True,
+        "removal": None,
+        "ends_by_law_on": None,
+        "restored_on": None,
+        "extension": None,
+        "conduct_ended_on": None,
+        "conduct_continues": None,
+        "unintentional": None,
+        "penalty": None,
+        "licence": None,
+        "remark": None,
+        "subject_name": None,
+        "source": source
+        and {
+            "department": source["department"],
+            "source_ref": None,
+            "case_ref": None,
+            "decision": {**source["decision"], "penalty_law": None},
+            "legal_basis": source["legal_basis"],
+            "received_at": None,
+            "recorded_at": None,
+        },
+        "disclosure": {**entry["disclosure"], "basis": None, "channels": []},
     }
 
 
