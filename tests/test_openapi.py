@@ -200,6 +200,8 @@ class Stage:
             return self.world.api("department", "court")
         if one.path.endswith("/approvals"):
             return self.persons["second"]
+        if Permission.own_report_issue in one.permissions:  # a person of a department issues them
+            return self.persons["first"]
         if "{case_id}" in one.path:
             return self.persons["second" if one.path.endswith("decision") else "first"]
         return self.world.api("auditor" if one.path in PUBLIC else role_for(one))

@@ -47,7 +47,7 @@ class ProblemCode(StrEnum):
     case_open = "case_open"
     step_refused = "step_refused"
     same_person = "same_person"
-    name_mismatch = "name_mismatch"
+    name_mismatch = "name_mismatch"  # of earlier releases: now a report without a record
     submission_state = "submission_state"
     built_upon = "built_upon"
     feed_gone = "feed_gone"

@@ -187,16 +187,6 @@ class SamePerson(Refused):
     )
 
 
-class NameMismatch(Refused):
-    """The number is recorded under another name."""
-
-    code = ProblemCode.name_mismatch
-    title = Sentence(
-        "The name is not one that is recorded for this number",
-        "姓名（名称）与该号码登记的不一致",
-    )
-
-
 class SubmissionUnderWay(Refused):
     """The state of the submission does not allow the request."""
 

@@ -36,9 +36,11 @@ async def _trace_request(request: Request, caller: Issuer, registry: RegistryDep
     Raises:
         PersonKeyRequired: the key of a department is bound to no person.
     """
-    request.state.refusal_detail = build_trace(
-        registry.secrets, registry.clock, caller, await request.json()
-    )
+    try:
+        body = await request.json()
+    except (ValueError, RecursionError):
+        body = None
+    request.state.refusal_detail = build_trace(registry.secrets, registry.clock, caller, body)
     require_person(caller)
 
 

@@ -375,7 +375,7 @@ class ProofShown(View):
 
 
 class IssuedReportView(View):
-    """A report in the list of the credit office: who issued it, on what proof, about whom.
+    """A report in the list of the credit office: its issuer, the proof, and its subject.
 
     Reports with the same `asked` are about the same number. It is a keyed digest and discloses no
     number; the audit record of a refused request contains it too.

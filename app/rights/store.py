@@ -205,12 +205,8 @@ def read_earlier_reports(connection: Connection, query_keys: QueryKeys) -> list[
     # The index finds those of the subject; a report without a record has none, but its number.
     about = and_(report.subject_id.is_(None), asked.in_(query_keys.own_digests))
     if query_keys.subject_id is not None:
-        about = or_(
-            about,
-            and_(
-                report.subject_id == query_keys.subject_id, asked.not_in(query_keys.foreign_digests)
-            ),
-        )
+        own = report.subject_id == query_keys.subject_id
+        about = or_(about, and_(own, asked.not_in(query_keys.foreign_digests)))
     rows = connection.execute(
         select(report.id, report.issued_at, report.department, report.applicant, report.scope)
         .where(about)

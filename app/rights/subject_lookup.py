@@ -31,7 +31,7 @@ class ShownIdentifier(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReportSubject:
-    """The recorded subject of a number; a subject without an id if none is recorded.
+    """The recorded subject of a number (`identifier`); None if none is recorded.
 
     Numbers and names that only decisions on a wrong subject gave (rows that are not `current`) do
     not count.

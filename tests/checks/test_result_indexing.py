@@ -346,7 +346,7 @@ def test_concurrent_indexing_loses_and_doubles_nothing(world: World) -> None:
 
 def test_indexing_during_checks_and_reports_loses_nothing(world: World) -> None:
     world.record()
-    approver, office = world.api("approver"), world.api()
+    approver, office = world.api("approver"), world.api("operator")
     done = threading.Event()
 
     def index_repeatedly(registry: Registry) -> None:

@@ -131,99 +131,102 @@ PROJECTIONS: Mapping[str, Mapping[str, Any]] = {
     "c summary": projections.build_checked_entry(CHECKED, AccessLevel.summary),
     "R report": projections.build_report_entry(ROW, DAY, CALENDAR, CATALOGUE),
     "r outline": projections.build_report_entry(EXEMPT, DAY, CALENDAR, CATALOGUE),
+    "F foreign": projections.build_partial_report_entry(ROW, DAY, CALENDAR, CATALOGUE),
+    "f foreign_outline": projections.build_partial_report_entry(EXEMPT, DAY, CALENDAR, CATALOGUE),
     "N named": projections.build_naming_entry(ROW, ROLES, DAY, CATALOGUE),
     "n named_outline": projections.build_naming_entry(EXEMPT, ROLES, DAY, CATALOGUE),
 }
 """Column of the table and audience -> an entry with all fields, as that audience sees it."""
 
 TABLE = """
-field                                 D S E A P C c R r N n
-id                                    x x x x x x x x x - -
-version                               x x x x x - - - - - -
-seq                                   x x x x x - - - - - -
-list_type                             x x x x x x - x - x -
-list                                  x x x x x x x x x x x
-domain                                x x x x x x - x - - -
-department                            x x x x x x - - - - -
-source_ref                            x x x x - - - - - - -
-case_ref                              x - x x - - - - - - -
-replaces                              x x x x - - - - - - -
-subject.id                            x x x x x - - - - - -
-subject.kind                          x x x x x - - - - - -
-subject.name                          x - x x x - - - - - -
-subject.identifiers.scheme            x - x x x - - - - - -
-subject.identifiers.number            x - x x x - - - - - -
-responsible_persons.role              x - x x x x - x - - -
-responsible_persons.name              x - x x x x - x - - -
-responsible_persons.identifier.scheme x - x x - - - - - - -
-responsible_persons.identifier.masked x - x x - - - - - - -
-decision.number                       x x x x x x - - - - -
-decision.kind                         x x x x x x - - - - -
-decision.decided_on                   x x x x x x - - - - -
-decision.penalty_law                  x x x x - - - - - - -
-reason                                x - x x x x - x - - -
-legal_basis                           x - x x x x - - - - -
-severity                              x x x x x x x x x - -
-conduct_ended_on                      x x x x - - - x - - -
-conduct_continues                     x x x x - - - x - - -
-effective_from                        x x x x x x x x x - -
-effective_until                       x x x x x x x x x - -
-ends_by_law_on                        x x x x x - - x x - -
-restored_on                           x x x x - - - x x - -
-extension.number                      x x x x - - - x - - -
-extension.decided_on                  x x x x - - - x - - -
-extension.legal_basis                 x x x x - - - x - - -
-unintentional                         x x x x - - - x - - -
-penalty.fine                          x - x x x - - x - - -
-licence.content                       x - x x x - - x - - -
-remark                                x - x x - - - x - - -
-received_at                           x x x x - - - - - - -
-recorded_at                           x x x x x - - - - - -
-on                                    x x x - - - - - - - -
-status                                x x x x x x x x x x x
-removal.by                            x x x x - - - x x - -
-disputed                              x x x x x x x x x - -
-disclosure.class                      x x x x - - - x x - -
-disclosure.exemption                  x x x x - - - x x - -
-disclosure.basis                      x x x x - - - x - - -
-disclosure.deadline                   x x x x - - - - - - -
-disclosure.provisional                x x x x - - - - - - -
-disclosure.calendar_version           x x x x - - - - - - -
-disclosure.reported                   x x x x - - - - - - -
-disclosure.state                      x x x - - - - - - - -
-disclosure.take_down.since            x x x - - - - - - - -
-disclosure.take_down.due              x x x - - - - - - - -
-disclosure.take_down.state            x x x - - - - - - - -
-disclosure.channels.channel           x x x x - - - x x - -
-disclosure.channels.required          x x x x - - - - - - -
-disclosure.channels.published_on      x x x x - - - x x - -
-disclosure.channels.url               x x x x - - - x x - -
-disclosure.channels.recorded_at       x x x x - - - - - - -
-disclosure.channels.withdrawn_on      x x x x - - - x x - -
-disclosure.channels.state             x x x - - - - - - - -
-effects.effect                        x x - - - - - - - - -
-effects.entry_id                      x x - - - - - - - - -
-in_force                              - - x - - - - x x x x
-void                                  - - x x - - - - - - -
-catalogue_version                     - - x x - - - - - - -
-disclosure_class                      - - - - - x x - - - -
-exemption                             - - - - - x x - - - -
-outline                               - - - - - - - x x - -
-subject_name                          - - - - - - - x - x -
-source.department.code                - - - - - - - x - - -
-source.source_ref                     - - - - - - - x - - -
-source.case_ref                       - - - - - - - x - - -
-source.decision.number                - - - - - - - x - - -
-source.decision.kind                  - - - - - - - x - - -
-source.decision.decided_on            - - - - - - - x - - -
-source.decision.penalty_law           - - - - - - - x - - -
-source.legal_basis                    - - - - - - - x - - -
-source.received_at                    - - - - - - - x - - -
-source.recorded_at                    - - - - - - - x - - -
-department.code                       - - - - - - - - - x -
-roles                                 - - - - - - - - - x x
-decision_number                       - - - - - - - - - x -
-decided_on                            - - - - - - - - - x -
+field                                 D S E A P C c R r F f N n
+id                                    x x x x x x x x x x x - -
+version                               x x x x x - - - - - - - -
+seq                                   x x x x x - - - - - - - -
+list_type                             x x x x x x - x - x - x -
+list                                  x x x x x x x x x x x x x
+domain                                x x x x x x - x - x - - -
+department                            x x x x x x - - - - - - -
+source_ref                            x x x x - - - - - - - - -
+case_ref                              x - x x - - - - - - - - -
+replaces                              x x x x - - - - - - - - -
+subject.id                            x x x x x - - - - - - - -
+subject.kind                          x x x x x - - - - - - - -
+subject.name                          x - x x x - - - - - - - -
+subject.identifiers.scheme            x - x x x - - - - - - - -
+subject.identifiers.number            x - x x x - - - - - - - -
+responsible_persons.role              x - x x x x - x - x - - -
+responsible_persons.name              x - x x x x - x - x - - -
+responsible_persons.identifier.scheme x - x x - - - - - - - - -
+responsible_persons.identifier.masked x - x x - - - - - - - - -
+decision.number                       x x x x x x - - - - - - -
+decision.kind                         x x x x x x - - - - - - -
+decision.decided_on                   x x x x x x - - - - - - -
+decision.penalty_law                  x x x x - - - - - - - - -
+reason                                x - x x x x - x - x - - -
+legal_basis                           x - x x x x - - - - - - -
+severity                              x x x x x x x x x x x - -
+conduct_ended_on                      x x x x - - - x - - - - -
+conduct_continues                     x x x x - - - x - - - - -
+effective_from                        x x x x x x x x x x x - -
+effective_until                       x x x x x x x x x x x - -
+ends_by_law_on                        x x x x x - - x x - - - -
+restored_on                           x x x x - - - x x - - - -
+extension.number                      x x x x - - - x - - - - -
+extension.decided_on                  x x x x - - - x - - - - -
+extension.legal_basis                 x x x x - - - x - - - - -
+unintentional                         x x x x - - - x - - - - -
+penalty.fine                          x - x x x - - x - - - - -
+licence.content                       x - x x x - - x - - - - -
+remark                                x - x x - - - x - - - - -
+received_at                           x x x x - - - - - - - - -
+recorded_at                           x x x x x - - - - - - - -
+on                                    x x x - - - - - - - - - -
+status                                x x x x x x x x x x x x x
+removal.by                            x x x x - - - x x - - - -
+disputed                              x x x x x x x x x x x - -
+disclosure.class                      x x x x - - - x x x x - -
+disclosure.exemption                  x x x x - - - x x x x - -
+disclosure.basis                      x x x x - - - x - - - - -
+disclosure.deadline                   x x x x - - - - - - - - -
+disclosure.provisional                x x x x - - - - - - - - -
+disclosure.calendar_version           x x x x - - - - - - - - -
+disclosure.reported                   x x x x - - - - - - - - -
+disclosure.state                      x x x - - - - - - - - - -
+disclosure.take_down.since            x x x - - - - - - - - - -
+disclosure.take_down.due              x x x - - - - - - - - - -
+disclosure.take_down.state            x x x - - - - - - - - - -
+disclosure.channels.channel           x x x x - - - x x - - - -
+disclosure.channels.required          x x x x - - - - - - - - -
+disclosure.channels.published_on      x x x x - - - x x - - - -
+disclosure.channels.url               x x x x - - - x x - - - -
+disclosure.channels.recorded_at       x x x x - - - - - - - - -
+disclosure.channels.withdrawn_on      x x x x - - - x x - - - -
+disclosure.channels.state             x x x - - - - - - - - - -
+effects.effect                        x x - - - - - - - - - - -
+effects.entry_id                      x x - - - - - - - - - - -
+in_force                              - - x - - - - x x x x x x
+void                                  - - x x - - - - - - - - -
+catalogue_version                     - - x x - - - - - - - - -
+disclosure_class                      - - - - - x x - - - - - -
+exemption                             - - - - - x x - - - - - -
+outline                               - - - - - - - x x x x - -
+partial                               - - - - - - - x x x x - -
+subject_name                          - - - - - - - x - - - x -
+source.department.code                - - - - - - - x - x - - -
+source.source_ref                     - - - - - - - x - - - - -
+source.case_ref                       - - - - - - - x - - - - -
+source.decision.number                - - - - - - - x - x - - -
+source.decision.kind                  - - - - - - - x - x - - -
+source.decision.decided_on            - - - - - - - x - x - - -
+source.decision.penalty_law           - - - - - - - x - - - - -
+source.legal_basis                    - - - - - - - x - x - - -
+source.received_at                    - - - - - - - x - - - - -
+source.recorded_at                    - - - - - - - x - - - - -
+department.code                       - - - - - - - - - - - x -
+roles                                 - - - - - - - - - - - x x
+decision_number                       - - - - - - - - - - - x -
+decided_on                            - - - - - - - - - - - x -
 """
 """Field by audience; a field is absent if it is null, empty, or replaced by the sealed text."""
 

@@ -67,7 +67,7 @@ class Page(HTMLParser):
 
 
 def fetch_page(world: World, report: dict[str, Any]) -> httpx.Response:
-    answer = world.api().get(f"/v1/own-reports/{report['report_id']}/page")
+    answer = world.api("operator").get(f"/v1/own-reports/{report['report_id']}/page")
     assert answer.status_code == 200
     return answer
 

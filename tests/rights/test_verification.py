@@ -154,7 +154,7 @@ def test_a_report_with_a_void_entry_is_no_longer_shown(world: World) -> None:
     )
     assert revoked.status_code == 200
     for address in (f"/v1/own-reports/{report['report_id']}{form}" for form in ("", "/page")):
-        answer = world.api().get(address)
+        answer = world.api("operator").get(address)
         assert (answer.status_code, answer.json()["code"]) == (404, "report_not_found")
     with world.client(None) as anybody:
         assert anybody.get(path).json()["superseded"] is True

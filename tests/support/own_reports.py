@@ -6,10 +6,18 @@ from typing import Any
 
 import httpx
 
+from tests.support.redress_cases import create_official_client
 from tests.support.request_bodies import BUILDER_USCC, PERSON_RESIDENT_ID
 from tests.support.world import World
 
 BUILDER_NAME = "枣庄某某建筑有限公司"
+
+
+def open_counter(
+    world: World, department: str = "human_resources", person: str = "赵某"
+) -> httpx.Client:
+    """Open a client with a key of a person of a department, as the person at a counter has."""
+    return create_official_client(world, person, department)
 
 
 def build_own_report_body(**changes: Any) -> dict[str, Any]:
