@@ -156,7 +156,8 @@ class _Loader:
             for entry_id in self.ending_entries.pop(day_index, []):
                 self._end_entry(entry_id, day)
             for entry_id in self.disputed_entries.pop(day_index, []):
-                redress.open_objection(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
+                if self._find_running_entry(entry_id, day) is not None:
+                    redress.open_objection(self.registry, COMMAND_LINE_CALLER, entry_id, OBJECTION)
             if sys.stderr.isatty():
                 _print_progress(f"\r{self.progress_text}")
 
@@ -210,10 +211,15 @@ class _Loader:
                 ].append((entry_id, order))
         return last_day_index
 
-    def _end_entry(self, entry_id: UUID, today: date) -> None:
+    def _find_running_entry(self, entry_id: UUID, today: date) -> EntryRow | None:
+        """Return the entry; None if its term, an exit or a revocation has ended it."""
         with self.registry.database.reading() as connection:
             row = read_entry(connection, entry_id, today)
-        if row is None or row.compute_status(today) in ENDED_STATUSES:
+        return None if row is None or row.compute_status(today) in ENDED_STATUSES else row
+
+    def _end_entry(self, entry_id: UUID, today: date) -> None:
+        row = self._find_running_entry(entry_id, today)
+        if row is None:
             return
         self.ended += 1
         self._apply_ending(row, today)
