@@ -23,6 +23,7 @@ from app.checks.pipeline import CheckRoute, CheckService, serve_check
 from app.clock import Clock
 from app.disclosure import router as disclosure_router
 from app.entries import router as entries_router
+from app.entries.service import record_status_changes_until_today
 from app.exports import router as exports_router
 from app.http import health, problems
 from app.http.body_limit import BodyLimits
@@ -30,6 +31,7 @@ from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
 from app.http.middleware import Metrics, RequestContextMiddleware
 from app.jobs.dispatcher import Dispatcher
+from app.jobs.timekeeper import Timekeeper
 from app.lookups import router as lookups_router
 from app.lookups.service import LookupService
 from app.redress import router as redress_router
@@ -73,7 +75,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
             log.error("not ready: %s", trouble.detail.en)
         dispatcher: Dispatcher = app.state.dispatcher
         dispatcher.start()
+        timekeeper = Timekeeper(registry, [record_status_changes_until_today])
+        timekeeper.start()
         yield
+        await run_in_threadpool(timekeeper.close)
         await run_in_threadpool(dispatcher.close)
         await run_in_threadpool(app.state.lookup_service.close)
         await run_in_threadpool(app.state.check_service.close)
@@ -187,7 +192,8 @@ _EVERYWHERE_TEXT: Mapping[int, str] = {
     422: "`errors` names every fault with its place and code; `code` is theirs where they agree,"
     " else `invalid_payload`",
     429: "`too_many_attempts`: too many attempts without a valid key",
-    503: "`not_ready`, `secret_key_mismatch`, `unavailable`: no answer; never read it as clean",
+    503: "`not_ready`, `secret_key_mismatch`, `clock_untrusted`, `unavailable`: no answer;"
+    " never read it as clean",
 }
 
 

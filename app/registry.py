@@ -7,17 +7,19 @@ is then not ready, reports the reason, and answers nothing ("fail closed").
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Self, TypeVar
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from app.clock import Clock
+from app.clock_guard import ClockGuard
 from app.crypto import Secrets
 from app.db.counter import ConcurrentChange
 from app.db.engines import Database
 from app.db.tables import Check, RegistryState, SealingKey
-from app.errors import NotReady, RegistryError, SecretKeyMismatch, Sentence
+from app.errors import ClockUntrusted, NotReady, RegistryError, SecretKeyMismatch, Sentence
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
@@ -45,6 +47,11 @@ class Registry:
         self.catalogues: dict[int, Catalogue] = {}
         self.calendars: dict[int, Calendar] = {}
         self.day_change = threading.Lock()  # held while a day change is recorded
+        self.clock_guard = ClockGuard(
+            clock,
+            has_server=not settings.embedded,
+            max_gap=timedelta(days=settings.clock_gap_days),
+        )
         self._trouble: RegistryError | None = NotReady()
         self._checked_at = float("-inf")
 
@@ -60,8 +67,12 @@ class Registry:
 
     @property
     def ready(self) -> bool:
-        """True after `verify` found the registry able to answer, while its files are in place."""
-        return self._trouble is None and self.database.has_files_in_place()
+        """True after `verify` found it able to answer, while files and clock are right."""
+        return (
+            self._trouble is None
+            and self.clock_guard.is_trusted()
+            and self.database.has_files_in_place()
+        )
 
     def close(self) -> None:
         """Close the connections."""
@@ -71,11 +82,18 @@ class Registry:
         """Run one change in one transaction; retry it if law or day changed while it was decided.
 
         `work` may run several times, so it must have no effect except on its connection.
+
+        Raises:
+            ClockUntrusted: the clock cannot be trusted, before the change or at its end.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 with self.database.writing() as connection:
-                    return work(connection)
+                    self.clock_guard.require_trusted(connection)
+                    result = work(connection)
+                    # Again, because the clock may have been set since: then nothing is committed.
+                    self.clock_guard.require_trusted(connection)
+                    return result
             except ConcurrentChange:
                 if attempt == MAX_ATTEMPTS:
                     raise NotReady(retry_after=1) from None
@@ -91,6 +109,7 @@ class Registry:
         Raises:
             NotReady: the database is away or its schema is not this version's.
             SecretKeyMismatch: the key file belongs to another database.
+            ClockUntrusted: the clock of this process cannot be trusted.
         """
         if not self.ready:
             if self._trouble is None or time.monotonic() - self._checked_at > RECHECK_SECONDS:
@@ -146,7 +165,25 @@ class Registry:
         ours = {key.key_id: key.check_value for key in self.secrets.keys}
         if any(ours.get(key_id) != value for key_id, value in recorded.items()):
             return SecretKeyMismatch()
-        return None
+        return self.verify_clock()
+
+    def require_trusted_clock(self) -> None:
+        """Refuse to keep a result if the clock was set while it was computed.
+
+        Costs no statement while the clock can be trusted.
+
+        Raises:
+            ClockUntrusted: the clock cannot be trusted.
+        """
+        if not self.clock_guard.is_trusted():
+            trouble = self.verify_clock()
+            if trouble is not None:
+                raise trouble
+
+    def verify_clock(self) -> ClockUntrusted | None:
+        """Compare the clock with other clocks; None if it can be trusted."""
+        with self.database.reading() as connection:
+            return self.clock_guard.verify(connection)
 
     def adopt_keys(self, connection: Connection) -> None:
         """Record which keys encrypt this database: all on the first use, new ones later.

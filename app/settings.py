@@ -136,6 +136,12 @@ class Settings(Environment):
     replace_hold_hours: float = Field(
         default=72, gt=0, description="A full replace that nobody approves by then lapses"
     )
+    clock_gap_days: int = Field(
+        default=45,
+        ge=1,
+        le=36_500,
+        description="A clock that is further after the last run waits for a person at a start",
+    )
     log_level: str = Field(default="INFO", description="Level of the log on standard error")
     tuning: Tuning = Field(default_factory=Tuning)
 

@@ -76,4 +76,8 @@ class AuditAction(StrEnum):
     changes_read = "changes_read"
     snapshot_started = "snapshot_started"
     epoch_started = "epoch_started"
+    # The clock
+    clock_confirmed = "clock_confirmed"
+    clock_repaired = "clock_repaired"
+    receipt_redated = "receipt_redated"
     audit_read = "audit_read"

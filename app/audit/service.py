@@ -76,6 +76,7 @@ def record_access(
     **detail: Any,  # noqa: ANN401 - any JSON value
 ) -> None:
     """Record a read before its response is sent."""
+    registry.require_trusted_clock()
     record = build_record(caller, registry.clock.now(), action, "answered", target, **detail)
     with registry.database.ledger() as connection:
         store.add_accesses(connection, [record])

@@ -109,11 +109,16 @@ class Receipt(NamedTuple):
 def record_receipts(
     registry: Registry, asked_at: datetime, moment: Moment, receipts: Sequence[Receipt]
 ) -> None:
-    """Record all receipts in one transaction of the ledger, or none of them."""
+    """Record all receipts in one transaction of the ledger, or none of them.
+
+    Raises:
+        ClockUntrusted: the clock was set while the answers were computed.
+    """
     checks = [_build_check_row(receipt, asked_at, moment) for receipt in receipts]
     results = [row for receipt in receipts for row in _build_result_rows(registry, receipt)]
     with registry.database.ledger() as connection:
         store.add_checks(connection, checks, results)
+        registry.require_trusted_clock()
 
 
 def _build_check_row(receipt: Receipt, asked_at: datetime, moment: Moment) -> CheckRow:

@@ -1,8 +1,12 @@
 """Commands of the database: migrate it, show its revision, start an epoch."""
 
+from datetime import date, datetime
+from typing import Annotated
+
 import typer
 
 from app.cli import opening
+from app.clock import SHANGHAI
 from app.settings import Settings
 
 commands = typer.Typer(help="The database.", no_args_is_help=True)
@@ -34,3 +38,38 @@ def start_epoch() -> None:
     from app.epoch.service import start_epoch as start
 
     print(f"epoch {start(opening.open_registry())}")
+
+
+@commands.command("confirm-clock")
+def confirm_clock(
+    today: Annotated[str | None, typer.Option(help="The day by another clock: 2026-11-28")] = None,
+    reason: Annotated[str, typer.Option(help="Why the clock was in doubt")] = "",
+) -> None:
+    """Confirm that the clock of this machine is right; without --today only show it."""
+    from app.timekeeping.queries import read_clock_report
+    from app.timekeeping.service import confirm_clock as confirm
+
+    with opening.open_registry_in_doubt() as registry:
+        report = read_clock_report(registry)
+        print(f"this machine: {_show_instant(report.now)}")
+        print(f"last seen:    {_show_instant(report.record.seen_at)}")
+        print(f"last day:     {report.record.current_day or '-'}")
+        if report.trouble is not None:
+            print(report.trouble.detail.en)
+        if today is None:
+            print("To confirm it: redblack db confirm-clock --today DAY --reason TEXT")
+            return
+        confirm(registry, _parse_day(today), reason)
+    opening.finish_opening()
+    print("confirmed")
+
+
+def _show_instant(instant: datetime | None) -> str:
+    return "-" if instant is None else instant.astimezone(SHANGHAI).isoformat(timespec="seconds")
+
+
+def _parse_day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter("a day is written as 2026-11-28") from None

@@ -1,6 +1,10 @@
 """Opening of the registry for a command, and of the embedded database on first use."""
 
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
 from app.crypto import Secrets
+from app.errors import ClockUntrusted
 from app.registry import Registry
 from app.settings import Settings
 
@@ -9,7 +13,7 @@ def open_registry() -> Registry:
     """Open the registry of the settings; the embedded database is created or migrated first.
 
     Raises:
-        SecretKeyMismatch, NotReady: the registry may answer nothing.
+        SecretKeyMismatch, NotReady, ClockUntrusted: the registry may answer nothing.
     """
     settings = Settings()
     if settings.embedded:
@@ -17,6 +21,7 @@ def open_registry() -> Registry:
     registry = Registry.open(settings)
     error = registry.verify()
     if error is not None:
+        registry.close()
         raise error
     return registry
 
@@ -30,8 +35,39 @@ def prepare_database(settings: Settings) -> None:
     is_new = settings.embedded and migrations.read_current_revision(settings) is None
     if is_new and settings.secret_key_file is None and not settings.key_path.exists():
         Secrets.make(settings.key_path)
+    with closing(Registry.open(settings)) as registry:
+        migrations.upgrade(settings)
+        initialize_registry(registry)
+        add_missing_shipped_items(registry)
+
+
+@contextmanager
+def open_registry_in_doubt() -> Iterator[Registry]:
+    """Open the registry for a command that a person runs because the clock is in doubt.
+
+    Raises:
+        SecretKeyMismatch, NotReady: the registry may answer nothing, for another reason.
+    """
+    from app.db import migrations
+
+    settings = Settings()
+    if settings.embedded and migrations.read_current_revision(settings) is not None:
+        migrations.upgrade(settings)
     registry = Registry.open(settings)
-    migrations.upgrade(settings)
-    initialize_registry(registry)
-    add_missing_shipped_items(registry)
-    registry.close()
+    try:
+        error = registry.verify()
+        if error is not None and not isinstance(error, ClockUntrusted):
+            raise error
+        yield registry
+    finally:
+        registry.close()
+
+
+def finish_opening() -> None:
+    """Do the writes of an opening and of a server start that a clock in doubt prevented.
+
+    Raises:
+        SecretKeyMismatch, NotReady, ClockUntrusted: the registry may answer nothing.
+    """
+    registry = open_registry()  # the end of the process closes it
+    registry.write(registry.adopt_keys)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from app.cli import opening
-from app.errors import SecretKeyMismatch
+from app.errors import ClockUntrusted, SecretKeyMismatch
 from app.settings import Settings, Tuning
 
 WORKER_NICENESS = 5  # of a worker: answers go before files
@@ -32,9 +32,9 @@ def serve(
         registry = opening.open_registry()
         registry.write(registry.adopt_keys)
         registry.close()
-    except SecretKeyMismatch as mismatch:
+    except (SecretKeyMismatch, ClockUntrusted) as trouble:
         # It starts all the same and answers 503, so that clients get the reason.
-        print(f"redblack: {mismatch.detail.en}", file=sys.stderr)
+        print(f"redblack: {trouble.detail.en}", file=sys.stderr)
     proxies = Settings().trusted_proxies
     metrics_dir = tempfile.mkdtemp(prefix="redblack-metrics-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_dir

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 
+from app.db.clock_state import create_clock_row
 from app.db.statements import PreparedQuery, as_text
 from app.db.tables import CalendarVersion, CatalogueVersion, RegistryState
 from app.db.tables.base import Instant
@@ -18,6 +19,7 @@ def create_counter_row(connection: Connection) -> bool:
     """Create the counter row of an empty database; return False if it exists."""
     if connection.scalar(select(RegistryState.id)) is not None:
         return False
+    create_clock_row(connection)
     connection.execute(
         insert(RegistryState).values(id=1, epoch=1, seq=0, catalogue_version=0, calendar_version=0)
     )

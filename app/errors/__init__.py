@@ -18,7 +18,8 @@
     ├── TooManyAttempts         429
     ├── HeadTooLarge            431
     ├── InternalError           500
-    └── Unavailable             503  NotReady, SecretKeyMismatch, Busy, TooManyConnections
+    └── Unavailable             503  NotReady, SecretKeyMismatch, ClockUntrusted, Busy,
+                                     TooManyConnections
 
 A sentence names what would make the request acceptable. It never repeats what was sent: an answer
 must not carry a personal number into a log.

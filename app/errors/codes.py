@@ -63,6 +63,7 @@ class ProblemCode(StrEnum):
     too_many_connections = "too_many_connections"
     not_ready = "not_ready"
     secret_key_mismatch = "secret_key_mismatch"  # noqa: S105 - a name, no secret
+    clock_untrusted = "clock_untrusted"
     busy = "busy"
     # One place of a body, a query or a header (`errors`)
     missing = "missing"

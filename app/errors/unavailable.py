@@ -32,6 +32,16 @@ class SecretKeyMismatch(Unavailable):
     )
 
 
+class ClockUntrusted(Unavailable):
+    """The clock of the process cannot be trusted, so no day and no deadline can be computed."""
+
+    code = ProblemCode.clock_untrusted
+    title = Sentence(
+        "The clock cannot be trusted; nothing is answered",
+        "系统时钟不可信，系统拒绝答复",
+    )
+
+
 class Busy(Unavailable):
     """Too many writers wait already."""
 

@@ -33,10 +33,10 @@ async def show_liveness() -> Health:
     "/readyz",
     openapi_extra=PUBLIC,
     operation_id="tell_readiness",
-    responses=problems(errors.NotReady, errors.SecretKeyMismatch),
+    responses=problems(errors.NotReady, errors.SecretKeyMismatch, errors.ClockUntrusted),
 )
 async def show_readiness(registry: RegistryDep) -> Health:
-    """Report that the database answers, its schema is current and the key file belongs to it."""
+    """Report that the database answers, and that schema, key file and clock are right."""
     trouble = await run_in_threadpool(registry.verify)
     if trouble is not None:
         raise trouble

@@ -3,13 +3,16 @@
 import stat
 import tomllib
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
 
+from app.clock import Clock
 from app.db import migrations
+from app.db.clock_state import record_sighting
 from app.settings import Settings
 from tests.support.commands import CommandRunner, build_command_runner
 from tests.support.processes import run_redblack
@@ -206,3 +209,34 @@ def test_the_version_is_that_of_the_project(tmp_path: Path) -> None:
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text("utf-8"))
     shown = run_redblack("--version", cwd=tmp_path)
     assert (shown.returncode, shown.stdout) == (0, f"redblack {project['project']['version']}\n")
+
+
+def test_the_clock_is_shown_and_confirmed(world: World, command: CommandRunner) -> None:
+    shown = command("db", "confirm-clock")
+    assert shown.exit_code == 0
+    assert "this machine:" in shown.stdout
+    assert "--today" in shown.stdout
+    refusal = refused_after_output(command, "db", "confirm-clock", "--today", "2020-01-01")
+    assert "not 2020-01-01" in refusal
+    today = Clock().today().isoformat()
+    done = command("db", "confirm-clock", "--today", today, "--reason", "更换主板电池")
+    assert done.stdout.endswith("confirmed\n")
+
+
+def test_a_clock_in_doubt_stops_commands_until_it_is_confirmed(
+    world: World, command: CommandRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REDBLACK_CLOCK_GAP_DAYS", "45")
+    with world.registry.database.writing() as connection:
+        record_sighting(connection, Clock().now() + timedelta(days=1))
+    assert "confirm-clock" in refused(command, "keys", "create", "--name", "a", "--role", "auditor")
+    today = Clock().today().isoformat()
+    assert command("db", "confirm-clock", "--today", today, "--reason", "误报").exit_code == 0
+    assert command("keys", "create", "--name", "a", "--role", "auditor").exit_code == 0
+
+
+def refused_after_output(command: CommandRunner, *arguments: str) -> str:
+    """Run a command that prints something and then fails; return its standard error."""
+    done = command(*arguments)
+    assert done.exit_code == 1
+    return done.stderr

@@ -48,7 +48,7 @@ def build_command_runner(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CommandRunner:
     """Build a runner with the settings in its environment."""
-    for field in ("data_dir", "database_url", "secret_key_file"):
+    for field in ("data_dir", "database_url", "secret_key_file", "clock_gap_days"):
         value = getattr(settings, field)
         name = f"REDBLACK_{field.upper()}"
         if value is None:

@@ -31,7 +31,7 @@ def build_environment(settings: Settings | None = None, **variables: str) -> dic
     inherited.pop("PROMETHEUS_MULTIPROC_DIR", None)
     setting_variables = {
         f"REDBLACK_{field.upper()}": str(getattr(settings, field))
-        for field in ("data_dir", "database_url", "secret_key_file")
+        for field in ("data_dir", "database_url", "secret_key_file", "clock_gap_days")
         if settings is not None
     }
     return inherited | setting_variables | variables

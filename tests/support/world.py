@@ -4,7 +4,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -41,21 +41,42 @@ NOW = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
 
 
 IDLE_SECONDS = 5.0
+ANY_GAP_DAYS = 36_500
+"""Tests start registries on days far apart; tests of the clock set the usual gap."""
 MAX_LOANS = 100
 """Tests on one database: rows that were deleted stay in the files of PostgreSQL for a while."""
 
 
 class ManualClock(Clock):
-    """A clock that the test sets; every reading moves it by a millisecond."""
+    """A clock that the test sets; every reading moves it by a millisecond.
+
+    Setting `instant` or the day lets time pass: the boot-time clock and the clock of the server
+    move too. `step` sets the wall clock alone, as a person or a broken time service does.
+    `server_error` is how far the clock of the database server is ahead of the true time.
+    """
 
     def __init__(self, now: datetime = NOW) -> None:
         self.instant = now
+        self.error = timedelta(0)
+        self.server_error = timedelta(0)
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
         with self._lock:
             self.instant += timedelta(milliseconds=1)
             return self.instant
+
+    def step(self, distance: timedelta) -> None:
+        """Set the wall clock forward, or back, while no time passes."""
+        self.instant += distance
+        self.error += distance
+
+    def compute_wall_offset(self) -> float:
+        return self.error.total_seconds()
+
+    def read_server_time(self, read: Callable[[], datetime]) -> datetime:
+        read()  # the statement must work, whatever the server's clock shows
+        return self.instant - self.error + self.server_error
 
     def set_day(self, day: date) -> None:
         """Set the clock to ten in the morning of a day, in Shanghai."""
@@ -238,6 +259,7 @@ class RegistryTemplates:
             data_dir=directory,
             database_url=url,
             secret_key_file=self._key,
+            clock_gap_days=ANY_GAP_DAYS,
             tuning=Tuning(_env_file=None, read_pool=8, write_slots=4, key_cache_seconds=0.2),
         )
 

@@ -1,0 +1,1 @@
+"""The clock of the registry: a person confirms it, and repairs what a wrong clock did."""
