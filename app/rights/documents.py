@@ -129,7 +129,7 @@ class EarlierReportJson(TypedDict):
     issued_at: datetime
     department: NamedCodeJson | None
     applicant: str
-    scope: str
+    scope: str | None
 
 
 class RightsJson(TypedDict):

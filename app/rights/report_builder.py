@@ -36,7 +36,11 @@ from app.rights.documents import (
     VersionJson,
 )
 from app.rights.store import QueryKeys
-from app.rights.subject_lookup import ReportSubject, find_report_subject
+from app.rights.subject_lookup import (
+    ReportSubject,
+    build_unrecorded_subject,
+    find_report_subject,
+)
 from app.rules.calendar import Calendar
 from app.rules.identifiers import Identifier
 from app.rules.law import Catalogue, DisclosureClass, ListKind, Severity
@@ -45,6 +49,7 @@ from app.rules.own_report import (
     ReportScope,
     determine_entry_part,
     issues_whole_reports,
+    shows_answers_of,
 )
 from app.rules.permissions import Caller
 from app.rules.text import fold_name
@@ -58,8 +63,8 @@ class HeldData:
     """The data on a subject that a caller's report may show, as of one state.
 
     Attributes:
-        shown_names: the folded names that are recorded for the number, also as a responsible person
-            of other entries, as far as the report shows an entry under it.
+        shown_names: the folded names that the shown entries give for the number, also as a
+            responsible person in them; for the credit office all recorded names.
         recorded_names: the same without regard to the caller; only for counting and the audit.
     """
 
@@ -101,9 +106,16 @@ def read_held_data(
     recorded_names = _fold_names(reported.names, naming)
     if issues_whole_reports(caller):
         shown_names, shown_subject = recorded_names, reported
-    else:
-        shown_names = _fold_names(reported.names if shown_rows else (), shown_naming)
-        shown_subject = reported.limit_to(row.facts["subject"] for row in whole_rows)
+    elif shown_rows:
+        by_decision = sorted(shown_rows, key=lambda row: (row.decided_on, row.seq))
+        shown_subjects = [row.facts["subject"] for row in by_decision]
+        shown_names = _fold_names((each["name"] for each in shown_subjects), shown_naming)
+        shown_subject = reported.limit_to(
+            shown_subjects, [row.facts["subject"] for row in whole_rows]
+        )
+    else:  # the report discloses nothing of a subject whose entries it does not show
+        shown_names = _fold_names((), shown_naming)
+        shown_subject = build_unrecorded_subject(registry.secrets, asked)
     return HeldData(
         head=read_head(connection),
         catalogue=catalogue,
@@ -276,10 +288,6 @@ def build_queries(
     The answer to another department's query may disclose an entry that a partial report leaves out.
     """
     outcomes = store.read_outcomes(connection, query_keys, day)
-
-    def shows_answer(department: str | None) -> bool:
-        return issues_whole_reports(caller) or department == caller.department
-
     return [
         {
             "id": row.id,
@@ -292,9 +300,9 @@ def build_queries(
             else build_named_code(catalogue.matters, row.matter),
             "purpose": row.purpose,
             "case_no": row.case_no,
-            "standing": row.standing if shows_answer(row.department) else None,
+            "standing": row.standing if shows_answers_of(caller, row.department) else None,
             "outcome": _build_outcome(catalogue, outcomes.get((row.id, row.position)))
-            if shows_answer(row.department)
+            if shows_answers_of(caller, row.department)
             else None,
             "withheld": None
             if row.withheld_until is None
@@ -305,16 +313,21 @@ def build_queries(
 
 
 def build_earlier_reports(
-    connection: Connection, catalogue: Catalogue, query_keys: QueryKeys
+    connection: Connection, caller: Caller, catalogue: Catalogue, query_keys: QueryKeys
 ) -> list[EarlierReportJson]:
-    """Build the list of reports that were issued about the subject before."""
+    """Build the list of reports that were issued about the subject before.
+
+    The scope of another department's report discloses whether it could show an entry then.
+    """
     return [
         {
             "report_id": row.id,
             "issued_at": row.issued_at,
             "department": build_body_view(catalogue, row.department),
             "applicant": row.applicant["kind"],
-            "scope": row.scope or ReportScope.whole,
+            "scope": (row.scope or ReportScope.whole)
+            if shows_answers_of(caller, row.department)
+            else None,
         }
         for row in store.read_earlier_reports(connection, query_keys)
     ]

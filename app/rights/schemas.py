@@ -294,13 +294,16 @@ class ReportedQuery(View):
 
 
 class EarlierReport(View):
-    """A report that was issued about the subject before, also one under another name."""
+    """A report that was issued about the subject before, also one under another name.
+
+    A partial report shows `scope` of the issuing department's own reports alone.
+    """
 
     report_id: UUID
     issued_at: datetime
     department: Body | None
     applicant: Literal["self", "delegated"]
-    scope: ReportScope = ReportScope.whole
+    scope: ReportScope | None = None
 
 
 class Rights(View):

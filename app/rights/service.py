@@ -76,7 +76,7 @@ def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) 
         with registry.database.reading_ledger() as connection:
             keys = held.subject_data.query_keys
             queries = build_queries(connection, caller, held.catalogue, keys, today)
-            reports = build_earlier_reports(connection, held.catalogue, keys)
+            reports = build_earlier_reports(connection, caller, held.catalogue, keys)
         content = _build_content(application, held, scope, queries, reports)
     document = ReportContent.model_validate(content).model_dump(mode="json")
     report = {
@@ -99,9 +99,9 @@ def _record_report(
 ) -> None:
     """Record the report and its audit record in one transaction of the ledger."""
     caller, request = application.caller, application.request
-    subject = held.subject_data.subject
-    # A report without a record is about the number alone, whoever bears it.
-    is_about_number = subject is None or report["scope"] == ReportScope.no_record
+    # A report without a record is about the number alone.
+    is_about_number = report["scope"] == ReportScope.no_record
+    subject = None if is_about_number else held.subject_data.subject
     digest_of_number = compute_query_digest(registry.secrets, application.asked, None)
     with registry.database.ledger() as connection:
         # The meter of sweeps counts the question here, before anything is inserted: the number is
@@ -113,7 +113,7 @@ def _record_report(
                 "id": UUID(report["report_id"]),
                 "verification_code": report["verification_code"],
                 "issued_at": application.at,
-                "subject_id": None if subject is None or is_about_number else subject.id,
+                "subject_id": subject and subject.id,
                 "subject_kind": report["subject"]["kind"],
                 "subject_name": report["subject"]["name"],
                 # The digest finds a report without a record again for its subject.

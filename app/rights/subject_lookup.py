@@ -41,7 +41,7 @@ class ReportSubject:
     subject: FoundSubject | None
     names: tuple[str, ...]
     identifiers: tuple[ShownIdentifier, ...]
-    asked_keys: frozenset[LookupKey]
+    requested_keys: frozenset[LookupKey]
     personal_keys: frozenset[LookupKey]
     query_keys: QueryKeys
 
@@ -58,15 +58,18 @@ class ReportSubject:
             return self.subject.kind.value
         return SubjectKind.natural_person.value if self.identifier.is_personal else "organization"
 
-    def limit_to(self, descriptions: Iterable[SubjectFacts]) -> "ReportSubject":
-        """Return the subject without former names and numbers that only other entries give.
+    def limit_to(
+        self, shown: Sequence[SubjectFacts], whole: Iterable[SubjectFacts]
+    ) -> "ReportSubject":
+        """Return the subject without the names and numbers that only hidden entries give.
 
-        `descriptions` are those of the entries that the report shows whole. The requested number
-        and the present name stay: a check shows the name too.
+        `shown` describes the subject as the shown entries do, in the order of their decisions. Its
+        name is the recorded one, or the newest of these. Former names and further numbers come from
+        the entries that are shown as a `whole`.
         """
         names = set()
-        keys = set(self.asked_keys)
-        for description in descriptions:
+        keys = set(self.requested_keys)
+        for description in whole:
             names.add(fold_name(description["name"]))
             for each in description.get("identifiers") or ():
                 number = each.get("key") or each.get("number") or ""
@@ -75,12 +78,21 @@ class ReportSubject:
                     keys.add(
                         (Scheme.org_code.value, Identifier(Scheme.uscc, number).org_code or "")
                     )
-        present = self.subject and self.subject.name_key
+        subject = self.subject
+        if subject is not None and subject.name_key not in _collect_name_keys(shown):
+            name = shown[-1]["name"]
+            subject = subject._replace(name=name, name_key=fold_name(name))
         return replace(
             self,
-            names=tuple(name for name in self.names if fold_name(name) in {present, *names}),
+            subject=subject,
+            names=tuple(name for name in self.names if fold_name(name) in names),
             identifiers=tuple(each for each in self.identifiers if each.key in keys),
         )
+
+
+def _collect_name_keys(descriptions: Iterable[SubjectFacts]) -> frozenset[str]:
+    """Return the folded names that descriptions of a subject give."""
+    return frozenset(fold_name(description["name"]) for description in descriptions)
 
 
 def find_report_subject(
@@ -111,7 +123,7 @@ def find_report_subject(
             for row in rows
             if row.current and row.scheme != NAME_SCHEME
         ),
-        asked_keys=frozenset(keys),
+        requested_keys=frozenset(keys),
         personal_keys=frozenset(
             build_lookup_key(each, secrets) for each in own if each.is_personal
         ),
@@ -128,7 +140,7 @@ def build_unrecorded_subject(secrets: Secrets, asked: Identifier) -> ReportSubje
         subject=None,
         names=(),
         identifiers=(ShownIdentifier(keys[0], view),),
-        asked_keys=frozenset(keys),
+        requested_keys=frozenset(keys),
         personal_keys=frozenset(keys[:1] if asked.is_personal else ()),
         query_keys=QueryKeys(
             None, frozenset({compute_query_digest(secrets, asked, None)}), frozenset()

@@ -57,11 +57,19 @@ def determine_entry_part(caller: Caller, department: str, access_level: AccessLe
     return EntryPart.none if access_level is AccessLevel.none else EntryPart.as_checked
 
 
+def shows_answers_of(caller: Caller, department: str | None) -> bool:
+    """Return True if a caller's report shows what a department learned about the subject.
+
+    The answer to a query of another department may disclose an entry that the report leaves out.
+    """
+    return issues_whole_reports(caller) or caller.department == department
+
+
 def determine_report_scope(caller: Caller, shown_names: Collection[str], name: str) -> ReportScope:
     """Return the scope of a report on a number under a name.
 
-    `shown_names` are the folded names that are recorded for the number, as far as the caller's
-    report shows an entry under it; `name` is the folded name of the request. A department gets the
+    `shown_names` are the folded names that entries give for the number, as far as the caller's
+    report shows them; `name` is the folded name of the request. A department gets the
     same report for a wrong name, for a number that is not recorded, and for a number of which it
     may see nothing: otherwise the report would disclose that the number was once listed. The credit
     office also reports on a number that is not recorded: it may have been asked about.

@@ -107,6 +107,16 @@ def test_others_may_not(world: World, role: str) -> None:
             "personal_number_in_text",
             "/applicant/proof_ref",
         ),
+        (
+            {"applicant": {"kind": "self", "name": "王某", "proof_ref": " "}},
+            "blank",
+            "/applicant/proof_ref",
+        ),
+        (
+            {"applicant": {"kind": "self", "name": "王某"}},
+            "missing",
+            "/applicant/proof_ref",
+        ),
         ({"case_no": PERSON_RESIDENT_ID}, "personal_number_in_text", "/case_no"),
         ({"reason": "看看"}, "unknown_field", "/reason"),
     ],
@@ -295,7 +305,7 @@ def test_earlier_reports_are_listed_in_the_next(world: World) -> None:
     by_operator = issue_report(world, body)
     issue_report(world, build_own_report_body(number=build_uscc(8), name="乙商行"))
     wrong_name = issue_report(world, body | {"name": "丙商行"}, counter)
-    last = issue_report(world, body, counter)
+    last = issue_report(world, body)
     assert by_operator["reports"] == [
         {
             "report_id": unheld["report_id"],
@@ -311,6 +321,8 @@ def test_earlier_reports_are_listed_in_the_next(world: World) -> None:
         (wrong_name["report_id"], "no_record"),
     ]
     assert last["reports"][1]["department"] is None
+    of_department = issue_report(world, body, counter)["reports"]
+    assert [each["scope"] for each in of_department] == ["no_record", None, "no_record", None]
 
 
 def test_every_asking_makes_a_report_of_its_own(world: World) -> None:

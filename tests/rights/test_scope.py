@@ -1,6 +1,7 @@
 """The part of the data that a department's report shows, and reports without a record."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 import httpx
@@ -20,6 +21,7 @@ from tests.support.own_reports import (
 )
 from tests.support.problems import require_refused
 from tests.support.request_bodies import (
+    BUILDER_USCC,
     PERSON_RESIDENT_ID,
     build_check,
     build_decision,
@@ -79,6 +81,61 @@ def look_up(world: World, department: str, **question: Any) -> list[dict[str, An
 def drop(report: dict[str, Any], *names: str) -> dict[str, Any]:
     """Return a report without the fields that differ in every report."""
     return {name: value for name, value in report.items() if name not in VOLATILE | set(names)}
+
+
+def hide_expired(world: World, reference: str) -> None:
+    former = build_person(name="张旧名")
+    former["identifiers"].append({"scheme": "passport", "number": "E12345678"})
+    record_by_court(world, source_ref=reference, subject=former, **OLD_TERM)
+
+
+def hide_removed(world: World, reference: str) -> None:
+    term = {
+        "decision": build_decision("2026-01-05", kind="court_decision"),
+        "effective_from": "2026-01-05",
+        "conduct_ended_on": "2025-12-31",
+    }
+    leave(world, record_by_court(world, source_ref=reference, **term), "court")
+
+
+def hide_void(world: World, reference: str) -> None:
+    entry = record_by_court(world, source_ref=reference)
+    answer = world.api("department", "court").post(
+        f"/v1/entries/{entry['id']}/revocations",
+        json={"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
+        headers={"If-Match": '"1"'},
+    )
+    assert answer.is_success, answer.text
+
+
+def hide_naming(world: World, reference: str) -> None:
+    person = {
+        "role": "legal_representative",
+        "name": "张某",
+        "identifier": {"scheme": "resident_id", "number": PERSON_RESIDENT_ID},
+    }
+    entry = build_defaulter(source_ref=reference, responsible_persons=[person])
+    del entry["subject"]  # the organisation of `build_push`
+    world.record(world.api("department", "court"), **entry)
+
+
+HIDDEN_ENTRIES = [hide_expired, hide_removed, hide_void, hide_naming]
+"""Entries of the court that a check of 张某 does not show."""
+
+
+def prepare_own_entry(world: World) -> None:
+    world.record(subject=build_person(), responsible_persons=None)
+
+
+def prepare_own_ended_entry(world: World) -> None:
+    world.record(subject=build_person(), responsible_persons=None, **OLD_TERM)
+
+
+def prepare_own_naming(world: World) -> None:
+    world.record()
+
+
+BASES = [prepare_own_entry, prepare_own_ended_entry, prepare_own_naming]
 
 
 class TestPersonsKey:
@@ -174,19 +231,55 @@ class TestPartial:
         assert [each["partial"] for each in of_court["entries"]] == [False, True]
         assert len(issue_report(world, build_person_report_body())["entries"]) == 3
 
-    def test_an_ended_entry_of_another_department_changes_nothing(self, world: World) -> None:
+    @pytest.mark.parametrize("prepare", BASES)
+    def test_hidden_entries_change_nothing(self, world: World, prepare: Any) -> None:
         counter, body = open_counter(world), build_person_report_body()
-        world.record(subject=build_person(), responsible_persons=None)
+        prepare(world)
         before = issue_report(world, body, counter)
-        passport = {"scheme": "passport", "number": "E12345678"}
+        assert before["scope"] == "partial"
+        number_of_names = len(issue_report(world, body)["subject"]["former_names"])
+        for serial, hide in enumerate(HIDDEN_ENTRIES):
+            hide(world, f"HIDDEN-{serial}")
+            after = issue_report(world, body, counter)
+            assert drop(before, "reports") == drop(after, "reports"), hide
+            assert all(each.keys() >= {"scope"} for each in after["reports"])
+        whole = issue_report(world, body)
+        assert len(whole["entries"]) == len(before["entries"]) + 2
+        assert len(whole["named_in"]) == len(before["named_in"]) + 1
+        assert len(whole["subject"]["former_names"]) > number_of_names
+        assert len(whole["subject"]["identifiers"]) == 2
+
+    def test_a_name_of_a_hidden_entry_is_a_wrong_name(self, world: World) -> None:
+        counter = open_counter(world)
+        prepare_own_entry(world)
+        hide_expired(world, "FY-1")
+        body = build_person_report_body(name="张旧名")
+        assert issue_report(world, body, counter)["scope"] == "no_record"
+        assert issue_report(world, body)["scope"] == "whole"
+        record_by_court(world, source_ref="FY-2", subject=build_person(name="张旧名"))
+        report = issue_report(world, body, counter)
+        assert (report["scope"], len(report["entries"])) == ("partial", 2)
+
+    def test_own_names_and_numbers_are_shown(self, world: World) -> None:
         former = build_person(name="张旧名")
-        former["identifiers"].append(passport)
-        record_by_court(world, subject=former, **OLD_TERM)
-        after = issue_report(world, body, counter)
-        assert drop(before, "reports") == drop(after, "reports")
-        whole = issue_report(world, body)["subject"]
-        assert whole["former_names"] == ["张旧名"]
-        assert len(whole["identifiers"]) == 2
+        former["identifiers"].append({"scheme": "passport", "number": "E12345678"})
+        world.record(subject=former, responsible_persons=None, **OLD_TERM)
+        record_by_court(world)
+        own = issue_report(world, build_person_report_body(), open_counter(world))["subject"]
+        assert (own["name"], own["former_names"]) == ("张某", ["张旧名"])
+        assert {each["scheme"] for each in own["identifiers"]} == {"resident_id", "passport"}
+        court = open_counter(world, "court")
+        foreign = issue_report(world, build_person_report_body(), court)["subject"]
+        assert (foreign["name"], foreign["former_names"]) == ("张某", [])
+        assert [each["scheme"] for each in foreign["identifiers"]] == ["resident_id"]
+
+    def test_numbers_of_an_organisation_are_those_of_own_entries(self, world: World) -> None:
+        world.record()
+        own = issue_report(world, api=open_counter(world))["subject"]["identifiers"]
+        assert [each["scheme"] for each in own] == ["org_code", "uscc"]
+        by_inner = build_own_report_body(scheme="org_code", number=BUILDER_USCC[8:17])
+        foreign = issue_report(world, by_inner, open_counter(world, "court"))["subject"]
+        assert foreign["identifiers"] == [{"scheme": "org_code", "number": BUILDER_USCC[8:17]}]
 
     def test_every_status_is_that_of_a_check(self, world: World) -> None:
         world.record(**build_red_changes())
@@ -294,7 +387,7 @@ class TestPartial:
 
 
 def prepare_nothing(world: World) -> None:
-    world.clock.now()
+    """Record nothing."""
 
 
 def prepare_wrong_name(world: World) -> None:
@@ -304,42 +397,10 @@ def prepare_wrong_name(world: World) -> None:
     )
 
 
-def prepare_ended(world: World) -> None:
-    leave(world, record_by_court(world), "court")
-
-
-def prepare_expired(world: World) -> None:
-    record_by_court(world, **OLD_TERM)
-
-
-def prepare_named(world: World) -> None:
-    court = world.api("department", "court")
-    person = {
-        "role": "legal_representative",
-        "name": "张某",
-        "identifier": {"scheme": "resident_id", "number": PERSON_RESIDENT_ID},
-    }
-    organisation = build_defaulter(subject=None, responsible_persons=[person])
-    world.record(court, **{name: value for name, value in organisation.items() if value})
-
-
-def prepare_void(world: World) -> None:
-    entry = record_by_court(world)
-    answer = world.api("department", "court").post(
-        f"/v1/entries/{entry['id']}/revocations",
-        json={"reason": "错列", "reason_code": "wrong_subject", "revoked_on": "2026-11-22"},
-        headers={"If-Match": '"1"'},
-    )
-    assert answer.is_success, answer.text
-
-
 HISTORIES = [
     prepare_nothing,
     prepare_wrong_name,
-    prepare_ended,
-    prepare_expired,
-    prepare_named,
-    prepare_void,
+    *(partial(hide, reference="FY-1") for hide in HIDDEN_ENTRIES),
 ]
 """What the registry holds under the number of 张某; a department may learn of none by the name."""
 

@@ -11,6 +11,7 @@ from app.rules.own_report import (
     determine_entry_part,
     determine_report_scope,
     require_person,
+    shows_answers_of,
 )
 from app.rules.permissions import AccessLevel, Caller, Role
 
@@ -35,6 +36,12 @@ def test_entries_of_others_are_shown_as_a_check_shows_them(
     else:
         expected = EntryPart.none if level is AccessLevel.none else EntryPart.as_checked
     assert determine_entry_part(DEPARTMENT, department, level) is expected
+
+
+def test_answers_to_others_are_left_out() -> None:
+    assert all(shows_answers_of(OPERATOR, each) for each in ("tax", "court", None))
+    shown = [each for each in ("tax", "court", None) if shows_answers_of(DEPARTMENT, each)]
+    assert shown == ["tax"]
 
 
 @pytest.mark.parametrize(
