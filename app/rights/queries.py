@@ -112,6 +112,7 @@ def verify_report(registry: Registry, code: str) -> Verification | None:
         issued_at=issued.issued_at,
         subject_name=_build_public_name(issued.subject_kind, issued.subject_name),
         subject_kind=issued.subject_kind,
+        scope=issued.scope or ReportScope.whole,
         sha256=issued.sha256,
         superseded=_contains_sealed_entry(registry, issued.content),
     )

@@ -65,6 +65,12 @@ FREE_OF_CHARGE = Sentence(
     "查询本人（本单位）信用信息、出具本报告不收取任何费用。"
     "（《山东省社会信用条例》第二十一条、第三十七条）",
 )
+# Of a report that does not list the whole.
+NO_STATEMENT_OF_CREDIT_IN_PART = Sentence(
+    "This report does not list all that the registry holds. It rates nobody, and is no statement of"
+    " good credit.",
+    "本报告未列明本系统登记的全部信息，不是信用评价，不作为信用良好的证明。",
+)
 NO_STATEMENT_OF_CREDIT = Sentence(
     "This report lists what the registry holds on the day of issue. It rates nobody, and is no"
     " statement of good credit.",

@@ -84,9 +84,9 @@ class Body(View):
 class ReportedSubject(View):
     """The subject of the report.
 
-    `recorded` is false if nothing is recorded under the number: then the name is the stated one,
-    unchecked. The kind follows from the number alone if the subject has no entry of its own: a
-    person, or `organization`.
+    `recorded` is false if the report shows nothing recorded under the number, or not under the
+    name: then the name is the stated one, unchecked. The kind follows from the number alone if the
+    subject has no entry of its own: a person, or `organization`.
     """
 
     kind: SubjectKind | Literal["organization"]
@@ -415,6 +415,10 @@ class Verification(View):
     issued_at: datetime
     subject_name: str
     subject_kind: SubjectKind | Literal["organization"]
+    scope: ReportScope = Field(
+        description="A print of a `partial` report, or of one with `no_record`, is no statement"
+        " about the whole"
+    )
     superseded: bool
     """True if an entry of the report was sealed later (wrong subject): ask for a new report.
     """

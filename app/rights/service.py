@@ -158,6 +158,7 @@ def _build_content(
     content = _build_frame(
         application,
         held,
+        scope,
         {
             "kind": reported.kind,
             "recorded": bool(held.shown_names),
@@ -168,7 +169,6 @@ def _build_content(
     )
     return {
         **content,
-        "scope": scope,
         "scope_note": _build_bilingual(report_texts.PARTIAL) if is_partial else None,
         "held": something,
         "note": None if something else _build_bilingual(report_texts.NOTHING_HELD),
@@ -187,6 +187,7 @@ def _build_empty_content(
     return _build_frame(
         application,
         held,
+        ReportScope.no_record,
         {
             "kind": reported.kind,
             "recorded": False,
@@ -198,7 +199,7 @@ def _build_empty_content(
 
 
 def _build_frame(
-    application: _Application, held: HeldData, subject: ReportSubjectJson
+    application: _Application, held: HeldData, scope: ReportScope, subject: ReportSubjectJson
 ) -> ReportContentJson:
     """Build a report without entries, queries and earlier reports."""
     caller, request = application.caller, application.request
@@ -220,7 +221,7 @@ def _build_frame(
             "role": caller.role,
             "department": build_body_view(held.catalogue, caller.department),
         },
-        "scope": ReportScope.no_record,
+        "scope": scope,
         "scope_note": None,
         "held": False,
         "note": _build_bilingual(report_texts.NO_RECORD),
@@ -233,7 +234,11 @@ def _build_frame(
             "objection": _build_bilingual(report_texts.OBJECTION),
             "repair": _build_bilingual(report_texts.REPAIR),
             "free_of_charge": _build_bilingual(report_texts.FREE_OF_CHARGE),
-            "no_statement_of_credit": _build_bilingual(report_texts.NO_STATEMENT_OF_CREDIT),
+            "no_statement_of_credit": _build_bilingual(
+                report_texts.NO_STATEMENT_OF_CREDIT
+                if scope is ReportScope.whole
+                else report_texts.NO_STATEMENT_OF_CREDIT_IN_PART
+            ),
         },
     }
 

@@ -41,6 +41,7 @@ def test_any_holder_of_a_print_can_verify_it(world: World) -> None:
         "issued_at": report["issued_at"],
         "subject_name": BUILDER_NAME,
         "subject_kind": "legal_person",
+        "scope": "whole",
         "superseded": False,
         "sha256": report["sha256"],
     }
