@@ -45,11 +45,12 @@ from app.checks.result_indexing import ResultIndexer
 from app.checks.schemas import CheckRequest
 from app.clock import civil_day
 from app.db.engines import is_database_away
-from app.errors import Forbidden, Malformed, RegistryError
+from app.errors import Forbidden, InvalidPayload, Malformed, RegistryError
 from app.http.context import current_request_id, prefers_chinese
 from app.http.deps import authenticate
 from app.http.middleware import read_header
 from app.http.pagination import require_one_moment
+from app.http.request_bodies import protect_request_id_of_invalid_body
 from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
 from app.registry import Registry
@@ -102,8 +103,12 @@ async def serve_check(scope: Scope, receive: Receive) -> Response:
         RegistryError: see `authenticate`, `read_body` and `CheckService.submit`.
     """
     caller = await authenticate(scope, [Permission.check_create])
-    content_type = read_header(scope, b"content-type")
-    request = read_body(REQUEST_ADAPTER, await _receive_body(receive), content_type)
+    content, content_type = await _receive_body(receive), read_header(scope, b"content-type")
+    try:
+        request = read_body(REQUEST_ADAPTER, content, content_type)
+    except InvalidPayload:
+        protect_request_id_of_invalid_body(content)
+        raise
     chinese = prefers_chinese(read_header(scope, b"accept-language"))
     service: CheckService = scope["app"].state.check_service
     body = await service.submit(CheckCommand(caller, request, chinese, current_request_id()))

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from app.errors import ProblemCode, Sentence
+from app.http.request_bodies import RequestBody
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.decision import DecisionKind, PersonRole
 from app.rules.identifiers import Scheme
@@ -64,7 +65,7 @@ class Investigation(Model):
     until: Annotated[Day, Field(description="The last day on which it is hidden")]
 
 
-class CheckRequest(Model):
+class CheckRequest(RequestBody):
     """A check before a decision; auditors and operators re-examine the past with `on`."""
 
     model_config = ConfigDict(
@@ -109,7 +110,7 @@ class CheckRequest(Model):
         return [item.ref or str(position) for position, item in enumerate(self.subjects, start=1)]
 
 
-class OutcomeReport(Model):
+class OutcomeReport(RequestBody):
     """The measures that the requesting office took, or not, after a result."""
 
     model_config = ConfigDict(

@@ -11,9 +11,14 @@ from app.checks.receipts import Receipt, record_receipts
 from app.checks.schemas import OutcomeReport, OutcomeView
 from app.checks.store import OutcomeRow, RecordedAnswer
 from app.crypto import fingerprint
+from app.db.engines import Connection
 from app.errors import Fault, InvalidPayload, OutcomeConflict, ProblemCode, Sentence
+from app.http.request_bodies import KNOWN_NUMBER_IN_TEXT
 from app.registry import Registry
+from app.rules.identifiers import Identifier, Scheme
+from app.rules.numbers_in_hand import list_possible_numbers
 from app.rules.permissions import Caller
+from app.subjects.lookup_keys import compute_query_digest
 
 __all__ = ["CheckService", "Receipt", "record_outcome", "record_receipts"]
 
@@ -25,12 +30,14 @@ def record_outcome(
 
     Raises:
         CheckNotFound: the caller's department has no such check.
-        InvalidPayload: the check has no such ref, or did not return one of the measures.
+        InvalidPayload: the check has no such ref, or did not return one of the measures; or the
+            remark holds a personal number that the check asked about.
         OutcomeConflict: the result has another outcome.
     """
     digest = fingerprint(report.model_dump(mode="json"))
     with registry.database.ledger() as connection:
         check = read_own_check(connection, caller, check_id)
+        _require_no_asked_number(registry, connection, check_id, report.remark)
         _require_returned_measures(check.answer, report)
         now = registry.clock.now()
         values: OutcomeRow = {
@@ -54,6 +61,21 @@ def record_outcome(
         audit.add_access(connection, record)
     fields = {name: getattr(outcome, name) for name in OutcomeView.model_fields}
     return OutcomeView.model_validate(fields), is_new
+
+
+def _require_no_asked_number(
+    registry: Registry, connection: Connection, check_id: UUID, remark: str | None
+) -> None:
+    """Refuse a remark with a number that the check asked about; only its digest is on record."""
+    numbers = list_possible_numbers(remark) if remark else ()
+    if not numbers:
+        return
+    asked_digests = store.read_asked_digests(connection, check_id)
+    for scheme, number in numbers:
+        identifier = Identifier(Scheme(scheme), number)
+        if compute_query_digest(registry.secrets, identifier, None) in asked_digests:
+            fault = Fault("/remark", ProblemCode.personal_number_in_text, KNOWN_NUMBER_IN_TEXT)
+            raise InvalidPayload(faults=[fault])
 
 
 def _require_returned_measures(answer: RecordedAnswer, report: OutcomeReport) -> None:

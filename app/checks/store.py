@@ -145,6 +145,13 @@ def get_check(connection: Connection, check_id: UUID) -> RecordedCheck | None:
     return None if row is None else RecordedCheck(*row)
 
 
+def read_asked_digests(connection: Connection, check_id: UUID) -> set[str]:
+    """Return the keyed digests of the subjects of a check."""
+    tables = (IndexedResult, UnindexedResult)
+    statements = [select(each.asked_digest).where(each.check_id == check_id) for each in tables]
+    return {digest for each in statements for digest in connection.scalars(each)}
+
+
 def read_outcomes(connection: Connection, check_id: UUID) -> list[RecordedOutcome]:
     """Return the outcomes of a check, oldest first."""
     rows = connection.execute(

@@ -5,12 +5,13 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from app.http.schemas import Day, Line, Model, View
+from app.http.request_bodies import RequestBody
+from app.http.schemas import Day, Line, View
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
 from app.rules.law import ListKind
 
 
-class Publication(Model):
+class Publication(RequestBody):
     """The entry was published on a channel on a day."""
 
     model_config = ConfigDict(
@@ -30,7 +31,7 @@ class Publication(Model):
     url: Annotated[Line, Field(pattern=r"^https?://")] | None = None
 
 
-class Withdrawal(Model):
+class Withdrawal(RequestBody):
     """The entry was taken off a channel on a day."""
 
     model_config = ConfigDict(

@@ -200,6 +200,7 @@ def _change_entry(
         caller,
         entry_id,
         ChangeCommand(
+            request=request,
             action=action,
             audit_action=audit_action,
             reason=None,

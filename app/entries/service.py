@@ -21,6 +21,7 @@ from app.entries.changes.next_version import (
     change_entry,
     require_day_within,
 )
+from app.entries.recorded_numbers import read_recorded_numbers, require_recorded_numbers_absent
 from app.entries.recording.batch import (
     DryRun,
     RecordingResult,
@@ -64,12 +65,14 @@ __all__ = [
     "find_first_non_public_day",
     "lock_entries",
     "prepare_proposals",
+    "read_recorded_numbers",
     "record_entries",
     "record_entry",
     "record_proposals",
     "record_status_changes_until_today",
     "replace_facts",
     "require_day_within",
+    "require_recorded_numbers_absent",
     "revoke_entry",
     "seal_changes",
 ]

@@ -89,6 +89,8 @@ class ProblemCode(StrEnum):
     decision_in_future = "decision_in_future"
     in_future = "in_future"
     personal_number_in_text = "personal_number_in_text"
+    mobile_number_in_text = "mobile_number_in_text"
+    card_number_in_text = "card_number_in_text"
     invalid_identifier = "invalid_identifier"
     identifier_missing = "identifier_missing"
     scheme_not_for_kind = "scheme_not_for_kind"

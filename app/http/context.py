@@ -2,9 +2,11 @@
 
 import re
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Header
+from uuid_utils import uuid7
 
 
 def prefers_chinese(accept_language: str | None) -> bool:
@@ -29,14 +31,36 @@ async def detect_chinese(
 ChineseDep = Annotated[bool, Depends(detect_chinese)]
 
 
-_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+@dataclass(slots=True)
+class _RequestId:
+    """The id of a request; all tasks and threads of the request share one object."""
+
+    value: str
+    is_sent: bool
+
+
+_request_id: ContextVar[_RequestId | None] = ContextVar("request_id", default=None)
 
 
 def current_request_id() -> str | None:
     """Return the id of the current request; None on the command line."""
-    return _request_id.get()
+    current = _request_id.get()
+    return None if current is None else current.value
 
 
-def set_request_id(request_id: str) -> None:
-    """Set the id for everything that this request does."""
-    _request_id.set(request_id)
+def set_request_id(request_id: str, *, is_sent: bool = False) -> None:
+    """Set the id for everything that this request does; `is_sent` if the client chose it."""
+    _request_id.set(_RequestId(request_id, is_sent))
+
+
+def sent_request_id() -> str | None:
+    """Return the id of the current request if the client chose it."""
+    current = _request_id.get()
+    return current.value if current is not None and current.is_sent else None
+
+
+def replace_request_id() -> None:
+    """Give the request another id, because the one that the client chose may not be kept."""
+    current = _request_id.get()
+    if current is not None:
+        current.value, current.is_sent = str(uuid7()), False

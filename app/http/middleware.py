@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from app.errors import Malformed, PersonalNumberInUrl, RegistryError
-from app.http.context import prefers_chinese, set_request_id
+from app.http.context import current_request_id, prefers_chinese, set_request_id
 from app.http.problems import AuditRefusal, problem_response
 from app.rules.personal_numbers import contains_personal_number
 
@@ -73,8 +73,8 @@ class RequestContextMiddleware:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _choose_request_id(read_header(scope, b"x-request-id"))
-        set_request_id(request_id)
+        sent_id = _read_usable_request_id(scope)
+        set_request_id(sent_id or str(uuid7()), is_sent=sent_id is not None)
         started = time.perf_counter()
         status = 500
 
@@ -82,7 +82,7 @@ class RequestContextMiddleware:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _add_headers(message["headers"], request_id, scope["path"])
+                message["headers"] = _add_headers(message["headers"], scope["path"])
             await send(message)
 
         try:
@@ -95,11 +95,13 @@ class RequestContextMiddleware:
             else:
                 await self.app(scope, receive, send_with_headers)
         finally:
-            self._record(scope, status, time.perf_counter() - started, request_id)
+            self._record(scope, status, time.perf_counter() - started)
 
-    def _record(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
+    def _record(self, scope: Scope, status: int, seconds: float) -> None:
         route = _find_route_path(scope)
         self.metrics.record(scope["method"], route, status, seconds)
+        # Read now: the id that was sent is replaced if it holds a number of the body.
+        request_id = current_request_id()
         log.info("%s %s %d %.1fms %s", scope["method"], route, status, seconds * 1000, request_id)
 
 
@@ -112,20 +114,19 @@ def read_header(scope: Scope, name: bytes) -> str | None:
     return None
 
 
-def _add_headers(
-    headers: Iterable[tuple[bytes, bytes]], request_id: str, path: str
-) -> list[tuple[bytes, bytes]]:
+def _add_headers(headers: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
     ours = [each for each in headers if each[0] != b"x-request-id"]
-    ours.append((b"x-request-id", request_id.encode()))
+    ours.append((b"x-request-id", (current_request_id() or "").encode()))
     ours.append((b"x-content-type-options", b"nosniff"))
     if path.startswith("/v1") and all(name != b"cache-control" for name, _ in ours):
         ours.append((b"cache-control", b"no-store"))
     return ours
 
 
-def _choose_request_id(sent: str | None) -> str:
+def _read_usable_request_id(scope: Scope) -> str | None:
+    sent = read_header(scope, b"x-request-id")
     usable = sent and VALID_REQUEST_ID.fullmatch(sent) and not contains_personal_number(sent)
-    return sent if sent and usable else str(uuid7())
+    return sent if usable else None
 
 
 def _find_refusal(scope: Scope) -> RegistryError | None:

@@ -20,6 +20,7 @@ from app import errors
 from app.db.engines import is_connection_error
 from app.errors import RegistryError, Sentence
 from app.http.context import current_request_id, prefers_chinese
+from app.http.request_bodies import protect_request_id_of_invalid_body
 from app.http.schemas import View
 from app.http.validation import convert_validation_errors
 
@@ -166,6 +167,7 @@ def install_handlers(app: FastAPI, audit_refusal: AuditRefusal) -> None:
 
     @app.exception_handler(RequestValidationError)
     def validation(request: Request, error: RequestValidationError) -> Response:
+        protect_request_id_of_invalid_body(error.body)
         return answer(request, convert_validation_errors(error.errors()))
 
     @app.exception_handler(HTTPException)

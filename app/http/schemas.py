@@ -28,6 +28,11 @@ from app.errors import (
     Sentence,
 )
 from app.rules.calendar import MAX_DATE
+from app.rules.contact_numbers import (
+    AT_LEAST_ELEVEN_DIGITS,
+    contains_card_number,
+    contains_mobile_number,
+)
 from app.rules.personal_numbers import AT_LEAST_FIFTEEN_DIGITS, contains_personal_number
 from app.rules.text import fold_name, is_blank
 
@@ -104,6 +109,27 @@ def refuse_personal_number(text: str) -> str:
     return text
 
 
+def _refuse_contact_number(text: str) -> str:
+    if contains_mobile_number(text):
+        raise fault(
+            ProblemCode.mobile_number_in_text,
+            Sentence(
+                "The text may be published and holds a mobile telephone number; remove it, or give"
+                " the line of an office",
+                "该文本可能公示，其中含有手机号码；请删除，或改用办公电话",
+            ),
+        )
+    if contains_card_number(text):
+        raise fault(
+            ProblemCode.card_number_in_text,
+            Sentence(
+                "The text may be published and holds a bank card number; remove it",
+                "该文本可能公示，其中含有银行卡号；请删除",
+            ),
+        )
+    return text
+
+
 def _require_content(text: str) -> str:
     if is_blank(text):
         raise fault(ProblemCode.blank, Sentence("This must not be blank", "此项不能为空"))
@@ -120,12 +146,17 @@ def _require_short_folded_name(name: str) -> str:
     return name
 
 
-def _make_text_type(max_length: int, *more: Callable[[str], str]) -> Any:  # noqa: ANN401 - an annotation
+def _make_text_type(
+    max_length: int, *more: Callable[[str], str], may_be_public: bool = False
+) -> Any:  # noqa: ANN401 - an annotation
     # One validator runs all checks: a validator for each would cost as much as the check.
-    checks = (_strip, _require_content, refuse_personal_number, *more)
+    checks = [_strip, _require_content, refuse_personal_number, *more]
+    if may_be_public:
+        checks.append(_refuse_contact_number)
+    enough_digits = AT_LEAST_ELEVEN_DIGITS if may_be_public else AT_LEAST_FIFTEEN_DIGITS
 
     def check(text: str) -> str:
-        if PLAIN_TEXT.fullmatch(text) and AT_LEAST_FIFTEEN_DIGITS.search(text) is None:
+        if PLAIN_TEXT.fullmatch(text) and enough_digits.search(text) is None:
             return text
         for one in checks:
             text = one(text)
@@ -140,6 +171,13 @@ Reference = _make_text_type(80, _require_one_line)
 Name = _make_text_type(MAX_NAME_LENGTH, _require_one_line, _require_short_folded_name)
 Line = _make_text_type(500)
 Text = _make_text_type(5000)
+# Texts that the feed, an export or a publication may show to everybody.
+PublicReference = _make_text_type(80, _require_one_line, may_be_public=True)
+PublicName = _make_text_type(
+    MAX_NAME_LENGTH, _require_one_line, _require_short_folded_name, may_be_public=True
+)
+PublicLine = _make_text_type(500, may_be_public=True)
+PublicText = _make_text_type(5000, may_be_public=True)
 
 
 def _parse_day(value: object) -> object:

@@ -16,13 +16,14 @@ from app.checks.schemas import (
 )
 from app.entries.schemas import IdentifierView
 from app.errors import ProblemCode, Sentence
-from app.http.schemas import Day, Line, Model, Name, Reference, View, fault
+from app.http.request_bodies import RequestBody
+from app.http.schemas import Day, Line, Name, Reference, View, fault
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import SubjectKind
 from app.rules.verdict import Standing
 
 
-class LookupRequest(Model):
+class LookupRequest(RequestBody):
     """A lookup of one subject; a natural person needs number, name and a case number."""
 
     model_config = ConfigDict(

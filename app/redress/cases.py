@@ -87,6 +87,7 @@ def open_case(
 
     def write_case(connection: Connection) -> tuple[CaseRow, bool]:
         locked = _lock_entry(registry, connection, caller, entry_id)
+        entries.require_recorded_numbers_absent(registry, connection, [locked.row], body)
         earlier_cases = store.read_entry_cases(connection, entry_id, kind)
         receipt_day = determine_receipt_day(locked)
         for case in reversed(earlier_cases):
@@ -156,6 +157,7 @@ def record_step(
         locked = _lock_entry(
             registry, connection, caller, entry_id, other_entry_ids, allow_void=True
         )
+        entries.require_recorded_numbers_absent(registry, connection, [locked.row], body)
         cases = store.read_entry_cases(connection, entry_id, kind)
         case = next((case for case in cases if case.id == case_id), None)
         if case is None:

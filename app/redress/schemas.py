@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from app.entries.schemas import EntryChanges, RevocationCode
 from app.errors import ProblemCode, Sentence
+from app.http.request_bodies import RequestBody
 from app.http.schemas import Day, Line, Model, Name, Reference, Text, View, fault
 from app.rules.law import Bar, CountedFrom, Means, Severity
 from app.rules.redress import CaseKind, CaseState, Unmet
@@ -40,7 +41,7 @@ class Evidence(Model):
     reference: Reference
 
 
-class Objection(Model):
+class Objection(RequestBody):
     """An objection: the subject claims that an entry is wrong."""
 
     model_config = build_example_config(
@@ -55,7 +56,7 @@ class Objection(Model):
     received_on: Day | None = None
 
 
-class Assistance(Model):
+class Assistance(RequestBody):
     """Another unit must help to look into it, so the time is 7 working days instead of 3."""
 
     model_config = build_example_config(unit="市住房城乡建设局", reason="须核实工程款支付情况")
@@ -79,7 +80,7 @@ class ObjectionOutcome(StrEnum):
     withdrawn = "withdrawn"
 
 
-class ObjectionDecision(Model):
+class ObjectionDecision(RequestBody):
     """The answer to an objection; an upheld one states the correction or revocation."""
 
     model_config = build_example_config(
@@ -122,7 +123,7 @@ class Promise(Model):
     signed_on: Day
 
 
-class RepairApplication(Model):
+class RepairApplication(RequestBody):
     """The subject asks that the entry end early, for it has put right what it did."""
 
     model_config = build_example_config(
@@ -146,7 +147,7 @@ class RepairApplication(Model):
     applied_on: Day | None = None
 
 
-class Acceptance(Model):
+class Acceptance(RequestBody):
     """Acceptance of an application, by one person of the recognising department."""
 
     model_config = build_example_config(outcome="accepted", reasons="材料齐全")
@@ -155,7 +156,7 @@ class Acceptance(Model):
     reasons: Text
 
 
-class Prolongation(Model):
+class Prolongation(RequestBody):
     """A complex case takes longer."""
 
     model_config = build_example_config(reasons="涉及多个项目，须分别核实")
@@ -163,7 +164,7 @@ class Prolongation(Model):
     reasons: Text
 
 
-class RepairDecision(Model):
+class RepairDecision(RequestBody):
     """The answer to an application; by another person than the one who accepted it."""
 
     model_config = build_example_config(
@@ -174,7 +175,7 @@ class RepairDecision(Model):
     reasons: Text
 
 
-class TakingBack(Model):
+class TakingBack(RequestBody):
     """The end of a repair that rests on false materials: the entry is restored with a new term."""
 
     model_config = build_example_config(reasons="提交的支付凭证系伪造")

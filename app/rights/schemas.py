@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field
 
 from app.entries.schemas import DecisionView, ExtensionView, IdentifierView, RemovalView
+from app.http.request_bodies import RequestBody
 from app.http.schemas import Day, Model, Name, Reference, View
 from app.rules.decision import PersonRole
 from app.rules.disclosure import Channel
@@ -36,7 +37,7 @@ class ReportApplicant(Model):
     proof_ref: Reference
 
 
-class OwnReportRequest(Model):
+class OwnReportRequest(RequestBody):
     """A subject asks what is held on it; a department or the credit office enters it."""
 
     model_config = ConfigDict(

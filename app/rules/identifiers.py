@@ -184,6 +184,12 @@ def has_valid_personal_check_character(number: str) -> bool:
     return total % 11 == 1
 
 
+def compute_personal_check_character(body: str) -> str:
+    """Return the check character of a personal number for its 17 digits (ISO 7064 MOD 11-2)."""
+    values = map(PERSONAL_VALUES.__getitem__, body)
+    return "0123456789X"[(1 - sum(map(mul, values, PERSONAL_WEIGHTS))) % 11]
+
+
 def parse_birth_date(number: str) -> date | None:
     """Return the birth date in an 18-character personal number; None if there is no such day."""
     if not PERSONAL_SHAPE.fullmatch(number):

@@ -17,7 +17,7 @@ from app.rules.identifiers import (
     is_uscc,
     parse_birth_date,
 )
-from app.rules.text import normalize_width, remove_invisible
+from app.rules.text import CHINESE_DIGITS, fold_digit_signs
 
 # Characters that people type as the check character X: the multiplication sign, crosses, and the
 # letters of Cyrillic and Greek keyboards (escaped, because they look the same).
@@ -43,8 +43,9 @@ DIGEST_OR_UUID = re.compile(
     "(?![0-9A-Fa-f])"
 )
 ASCII_DIGITS = frozenset("0123456789")
-AT_LEAST_FIFTEEN_DIGITS = re.compile("(?:[0-9][^0-9]*+){15}")
-# Characters that may be digits after normalization; ASCII, Chinese characters and their
+DIGIT_SIGNS = "0-9" + "".join(CHINESE_DIGITS)
+AT_LEAST_FIFTEEN_DIGITS = re.compile(f"(?:[{DIGIT_SIGNS}][^{DIGIT_SIGNS}]*+){{15}}")
+# Characters that may be digits after folding; ASCII, other Chinese characters and their
 # punctuation are not (a test checks each).
 POSSIBLE_DIGIT_SIGN = re.compile("[^\x00-\x7f\u2010-\u2027\u3000-\u301f\u4e00-\u9fff！-／：-＠·]")
 EIGHTEEN_CHARACTER_CODE = re.compile("(?<![0-9A-Za-z])[0-9A-Za-z]{18}(?![0-9A-Za-z])")
@@ -65,7 +66,7 @@ def contains_personal_number(text: str) -> bool:
     """
     if _has_too_few_digits(text):
         return False
-    normalized = _normalize_text(text)
+    normalized = fold_digit_signs(text)
     return any(
         _is_personal_number(normalized, found)
         for found in EIGHTEEN_CHARACTER_NUMBER.finditer(normalized)
@@ -80,10 +81,6 @@ def _has_too_few_digits(text: str) -> bool:
     False means that the full check has to decide.
     """
     return AT_LEAST_FIFTEEN_DIGITS.search(text) is None and POSSIBLE_DIGIT_SIGN.search(text) is None
-
-
-def _normalize_text(text: str) -> str:
-    return remove_invisible(normalize_width(text))
 
 
 def _is_personal_number(text: str, match: re.Match[str]) -> bool:

@@ -5,6 +5,7 @@ Every function is pure. Folded texts are for comparing and for keys; they are ne
 
 import re
 import unicodedata
+from collections.abc import Callable
 from functools import lru_cache
 
 # Uygur, Tibetan and foreign names carry a dot between their parts; keyboards offer many dots.
@@ -23,9 +24,37 @@ MAX_CACHED_FOLDS = 50_000
 
 ZERO_WIDTH_CHARACTERS = "\u200b\u200c\u200d\u2060\ufeff"
 SOFT_HYPHEN = "\u00ad"
-# Characters without a printed sign: soft hyphens, joiners, direction marks, parts of keycap emoji.
-INVISIBLE_CHARACTERS = re.compile(
-    "[\u00ad\u034f\u061c\u180b-\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\u20e3\ufe00-\ufe0f\ufeff]+"
+# Hangul fillers and the blank Braille pattern look like blanks, though Unicode says otherwise.
+BLANK_SIGNS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+MARK_CATEGORY = "M"
+# The circle stands for zero in years (二○二六), and 幺 for one in spoken numbers.
+CHINESE_DIGITS = {
+    sign: str(value)
+    for value, signs in enumerate(
+        (
+            "〇零○",
+            "一壹壱弌幺",
+            "二贰貳弍弐两兩",
+            "三叁叄參参弎",
+            "四肆",
+            "五伍",
+            "六陆陸",
+            "七柒",
+            "八捌",
+            "九玖",
+        )
+    )
+    for sign in signs
+}
+IDEOGRAPH = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+# Letters of Cyrillic and Greek keyboards that look like a capital of a document number.
+LOOK_ALIKES = dict(
+    zip(
+        "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0425\u0405\u0406\u0408"
+        "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+        "ABEKMHOPCTXSIJABEZHIKMNOPTYX",
+        strict=True,
+    )
 )
 
 # A spreadsheet runs a cell with one of these first characters as a formula, full-width ones too.
@@ -34,16 +63,17 @@ FORMULA_GUARD = "'"
 
 
 class _FoldTable(dict[int, str]):
-    """The table of `str.translate` for names; each entry is computed at its first use."""
+    """A table of `str.translate`; each entry is computed at its first use."""
+
+    def __init__(self, fold_character: Callable[[str], str]) -> None:
+        super().__init__()
+        self._fold_character = fold_character
 
     def __missing__(self, code: int) -> str:
-        folded = _fold_name_character(chr(code))
+        folded = self._fold_character(chr(code))
         if len(self) < MAX_CACHED_FOLDS:
             self[code] = folded
         return folded
-
-
-_FOLD_TABLE = _FoldTable()
 
 
 # Recording one name calls this several times: to validate it, to find its subject, to store it.
@@ -71,6 +101,57 @@ def _fold_name_character(character: str) -> str:
     if category == OPENING_BRACKET_CATEGORY:
         return "("
     return ")" if category == CLOSING_BRACKET_CATEGORY else character
+
+
+_FOLD_TABLE = _FoldTable(_fold_name_character)
+
+
+def fold_digit_signs(text: str) -> str:
+    """Return the text with 0 to 9 for every sign of a digit, without invisible signs and marks.
+
+    Signs of a digit are those of any script, in any width, circled or raised, and the Chinese
+    numerals in both forms (〇一二, 零壹贰). Separators stay.
+    """
+    if text.isascii():
+        return text
+    return text.translate(_DIGIT_TABLE)
+
+
+def _fold_digit_sign(character: str) -> str:
+    parts = []
+    for part in unicodedata.normalize("NFKD", character):
+        category = unicodedata.category(part)
+        if part in BLANK_SIGNS or category == FORMAT_CATEGORY or category[0] == MARK_CATEGORY:
+            continue
+        parts.append(CHINESE_DIGITS.get(part) or _read_digit(part))
+    return "".join(parts)
+
+
+def _read_digit(character: str) -> str:
+    """Return the digit of a sign for one, or the sign; ideographs are in `CHINESE_DIGITS`."""
+    value = -1 if IDEOGRAPH.match(character) else unicodedata.numeric(character, -1)
+    return str(int(value)) if value in range(10) else character
+
+
+_DIGIT_TABLE = _FoldTable(_fold_digit_sign)
+
+
+def fold_number(text: str) -> str:
+    """Return the letters and digits of a text, so that spellings of one number look the same.
+
+    Digits are folded as `fold_digit_signs` folds them. Letters are capitals, look-alikes of other
+    scripts are Latin, and the letter O is 0. All other signs separate and are dropped.
+    """
+    return text.translate(_NUMBER_TABLE)
+
+
+def _fold_number_character(character: str) -> str:
+    letters = (each for each in _fold_digit_sign(character).upper() if each.isalnum())
+    latin = "".join(LOOK_ALIKES.get(each, each) for each in letters)
+    return latin.replace("O", "0")
+
+
+_NUMBER_TABLE = _FoldTable(_fold_number_character)
 
 
 def fold_text(text: str) -> str:
@@ -108,11 +189,6 @@ def remove_dashes(text: str) -> str:
     return "".join(
         character for character in text if unicodedata.category(character) != DASH_CATEGORY
     )
-
-
-def remove_invisible(text: str) -> str:
-    """Return the text without the characters that have no printed sign."""
-    return text if text.isascii() else INVISIBLE_CHARACTERS.sub("", text)
 
 
 def strip_invisible(text: str, invisible: str = ZERO_WIDTH_CHARACTERS) -> str:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.crypto import Secrets
 from app.db.engines import Connection
-from app.rules.identifiers import parse_identifier
+from app.rules.identifiers import Identifier, parse_identifier
 from app.rules.identity import LookupKey, SubjectDescription
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
@@ -132,6 +132,17 @@ def read_birth_date(
         if birth_date is not None:
             return birth_date
     return None
+
+
+def read_sealed_numbers(
+    connection: Connection, secrets: Secrets, ids: Collection[UUID]
+) -> list[tuple[str, Identifier]]:
+    """Decrypt every sealed number of subjects; return each with its lookup key."""
+    if not ids:
+        return []
+    rows = connection.execute(store.select_sealed_identifiers_of_subjects(ids))
+    recorded = (RecordedIdentifier(*row) for row in rows)
+    return [(each.lookup_key, open_identifier(secrets, each)) for each in recorded]
 
 
 def read_profiles(connection: Connection, ids: Iterable[UUID]) -> Mapping[UUID, SubjectProfile]:

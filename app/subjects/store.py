@@ -198,6 +198,13 @@ def select_sealed_identifiers(subject_id: UUID) -> AnySelect:
     )
 
 
+def select_sealed_identifiers_of_subjects(ids: Collection[UUID]) -> AnySelect:
+    """Select every sealed number of subjects, also numbers of void decisions."""
+    return select(*_IDENTIFIER_COLUMNS).where(
+        SubjectIdentifier.subject_id.in_(ids), SubjectIdentifier.ciphertext.is_not(None)
+    )
+
+
 def select_names(subject_id: UUID) -> AnySelect:
     """Select every name of a subject, oldest first."""
     return (

@@ -12,6 +12,7 @@ from app.entries.schemas import EntryPush
 from app.errors import InvalidPayload
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
+from app.http.request_bodies import replace_request_id_of_file
 from app.http.streaming import Stream
 from app.jobs.queue import name_worker
 from app.registry import Registry
@@ -95,6 +96,7 @@ async def submit_file(
     off in the background.
     The same file may be sent again: rows that are recorded already are `replayed`.
     """
+    replace_request_id_of_file()
     upload = await run_in_threadpool(service.begin_upload, registry, caller, options)
     row, results, problem = await _receive_upload(request, registry, upload)
     response.headers["Location"] = f"/v1/submissions/{row.id}"

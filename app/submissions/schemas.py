@@ -7,7 +7,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.http.schemas import Line, Model, SparseView, View
+from app.http.request_bodies import RequestBody
+from app.http.schemas import Line, SparseView, View
 
 MAX_ROWS = 2_147_483_647
 """The largest number of rows that the database can store."""
@@ -98,7 +99,7 @@ class RowOutcome(StrEnum):
     exited = "exited"
 
 
-class Approval(Model):
+class Approval(RequestBody):
     """A second person lets a full replace go ahead that removes much."""
 
     model_config = ConfigDict(
@@ -108,7 +109,7 @@ class Approval(Model):
     reason: Line
 
 
-class Reversal(Model):
+class Reversal(RequestBody):
     """Why a submission is taken back as a whole."""
 
     model_config = ConfigDict(

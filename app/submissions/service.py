@@ -10,6 +10,8 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import read_current_catalogue
 from app.db.engines import Connection
 from app.db.tables.submissions import StoredSubmissionStep
+from app.entries.queries import read_current_entries
+from app.entries.service import require_recorded_numbers_absent
 from app.errors import (
     Busy,
     Fault,
@@ -23,6 +25,7 @@ from app.errors import (
     SubmissionUnderWay,
 )
 from app.http.context import current_request_id
+from app.http.request_bodies import list_parts, may_need_numbers
 from app.registry import Registry
 from app.rules.permissions import Caller, Role
 from app.rules.text import fold_name
@@ -260,6 +263,7 @@ def approve_submission(
         if row.state != State.held:
             raise SubmissionUnderWay(state=row.state)
         _require_other_person(caller, row.actor_id, row.person)
+        _require_reason_without_numbers(registry, connection, row, approval)
         first_approval = row.approval
         if first_approval is not None:
             _require_other_person(
@@ -280,6 +284,23 @@ def approve_submission(
         return _require_found(submissions.get_submission(connection, row.id))
 
     return registry.write(work)
+
+
+def _require_reason_without_numbers(
+    registry: Registry, connection: Connection, row: SubmissionRow, request: Approval | Reversal
+) -> None:
+    """Require that a reason holds no personal number of an entry of the submission.
+
+    Raises:
+        InvalidPayload: it holds one.
+    """
+    if not may_need_numbers(list_parts(request)):
+        return
+    today = registry.clock.today()
+    for batch in submissions.read_all_batches_in(connection, row.id):
+        entry_ids = [UUID(item["entry_id"]) for item in batch.results if item.get("entry_id")]
+        rows = read_current_entries(connection, entry_ids, today).values()
+        require_recorded_numbers_absent(registry, connection, rows, request)
 
 
 def _require_other_person(
@@ -308,6 +329,7 @@ def reverse_submission(
 
     def work(connection: Connection) -> SubmissionRow:
         row = _require_own(connection, caller, submission_id)
+        _require_reason_without_numbers(registry, connection, row, reversal)
         provenance = _build_step(registry, caller, reversal.reason)
         if row.state == State.held:
             _change_state(

@@ -70,6 +70,7 @@ def correct_facts(
         caller,
         entry_id,
         ChangeCommand(
+            request=correction,
             action=Action.correct,
             audit_action=AuditAction.entry_corrected,
             reason=correction.reason,
@@ -390,6 +391,7 @@ def _change_entry(
         caller,
         entry_id,
         ChangeCommand(
+            request=request,
             action=action,
             audit_action=audit_action,
             reason=request.reason,

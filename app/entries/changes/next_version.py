@@ -14,6 +14,7 @@ from app.catalogue.queries import Law, read_law
 from app.db.counter import take_sequence
 from app.db.engines import Connection
 from app.entries import status_changes
+from app.entries.recorded_numbers import require_recorded_numbers_absent
 from app.entries.recording.proposals import ResponsiblePersonNumber
 from app.entries.recording.version_values import build_person_values
 from app.entries.status_changes import StatusChange
@@ -21,6 +22,7 @@ from app.entries.store import reads, rows, writes
 from app.entries.store.rows import EntryRow
 from app.entries.store.values import ChangedValues, VersionValues
 from app.errors import EntryNotFound, Fault, InvalidPayload, ProblemCode, Sentence, StaleVersion
+from app.http.schemas import Model
 from app.registry import Registry
 from app.rules.law import ListKind
 from app.rules.permissions import Caller
@@ -32,6 +34,7 @@ class ChangeCommand:
     """A command to make the next version of an entry.
 
     Attributes:
+        request: the body that was sent; none of its texts may hold a number of the entry.
         digest: digest of action and body; it distinguishes a retry from a second command.
         expected_version: the version that the caller has read; None if the action needs none.
         status_day: the day on which the status must allow the action; None for today. A publication
@@ -40,6 +43,7 @@ class ChangeCommand:
         persons: the numbers of responsible persons that the change names.
     """
 
+    request: Model
     action: Action
     audit_action: AuditAction
     reason: str | None
@@ -59,6 +63,7 @@ def change_entry(
         EntryNotFound: the caller's department has no such entry.
         StaleVersion: the entry has changed since; the error carries its current version.
         TransitionRefused: the status of the entry does not allow the action.
+        InvalidPayload: a text of the request holds a personal number of the entry.
     """
 
     def write_change(connection: Connection) -> None:
@@ -66,6 +71,7 @@ def change_entry(
         row = reads.lock_entry(connection, entry_id, law.today)
         if row is None or not caller.acts_for(row.department):
             raise EntryNotFound
+        require_recorded_numbers_absent(registry, connection, [row], command.request)
         if _is_already_done(connection, row, command):
             return
         if row.void and command.action is not Action.withdraw:

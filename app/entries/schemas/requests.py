@@ -8,7 +8,19 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, StrictBool, model_validator
 
 from app.errors import ProblemCode, Sentence
-from app.http.schemas import Day, Line, Model, Name, Reference, Text, fault
+from app.http.request_bodies import RequestBody
+from app.http.schemas import (
+    Day,
+    Line,
+    Model,
+    PublicLine,
+    PublicName,
+    PublicReference,
+    PublicText,
+    Reference,
+    Text,
+    fault,
+)
 from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, Severity, SubjectKind
@@ -29,7 +41,7 @@ class SubjectIn(Model):
     """The subject of the decision."""
 
     kind: SubjectKind
-    name: Name
+    name: PublicName
     identifiers: Annotated[list[IdentifierIn], Field(max_length=MAX_IDENTIFIERS)] = []
     birth_date: Day | None = None
 
@@ -64,7 +76,7 @@ class ResponsiblePersonIn(Model):
     """A responsible person of an organisation; the entry does not list the person."""
 
     role: PersonRole
-    name: Name
+    name: PublicName
     identifier: IdentifierIn | None = None
 
     @model_validator(mode="after")
@@ -81,7 +93,7 @@ class ResponsiblePersonIn(Model):
 class DecisionIn(Model):
     """The decision behind the entry; the 7 working days begin with its day."""
 
-    number: Reference
+    number: PublicReference
     kind: DecisionKind
     decided_on: Day
     penalty_law: PenaltyLaw | None = None
@@ -117,25 +129,25 @@ WanAmount = Annotated[
 class PenaltyIn(Model):
     """The content of an administrative penalty (双公示: CF_CFLB, CF_NR, CF_NR_FK, …)."""
 
-    conduct: Line | None = None
-    categories: Annotated[list[Line], Field(max_length=10)] = []
-    content: Text | None = None
+    conduct: PublicLine | None = None
+    categories: Annotated[list[PublicLine], Field(max_length=10)] = []
+    content: PublicText | None = None
     fine: WanAmount | None = None
     confiscated: WanAmount | None = None
-    permit: Name | None = None
+    permit: PublicName | None = None
 
 
 class LicenceIn(Model):
     """The content of an administrative licence (双公示: XK_XKWS, XK_XKLB, XK_XKZS, XK_NR, …)."""
 
-    document_name: Name | None = None
-    category: Line | None = None
-    certificate_name: Name | None = None
-    certificate_number: Reference | None = None
-    content: Text | None = None
+    document_name: PublicName | None = None
+    category: PublicLine | None = None
+    certificate_name: PublicName | None = None
+    certificate_number: PublicReference | None = None
+    content: PublicText | None = None
 
 
-class EntryPush(Model):
+class EntryPush(RequestBody):
     """A decision, as a department sends it."""
 
     model_config = ConfigDict(
@@ -183,8 +195,8 @@ class EntryPush(Model):
     replaces: UUID | None = None
     subject: SubjectIn
     decision: DecisionIn
-    reason: Text
-    legal_basis: Text
+    reason: PublicText
+    legal_basis: PublicText
     case_ref: Reference | None = None
     responsible_persons: Annotated[
         list[ResponsiblePersonIn], Field(max_length=MAX_RESPONSIBLE_PERSONS)
@@ -205,7 +217,7 @@ class EntryPush(Model):
 class DecisionChange(Model):
     """Correctable facts of the decision; a missing field stays unchanged."""
 
-    number: Reference = None
+    number: PublicReference = None
     kind: DecisionKind = None  # type: ignore[assignment]  # left out, never null
     decided_on: Day = None  # type: ignore[assignment]  # left out, never null
     penalty_law: PenaltyLaw | None = None
@@ -214,7 +226,7 @@ class DecisionChange(Model):
 class SubjectChange(Model):
     """Correctable facts of the subject: its name in the decision."""
 
-    name: Name | None = None
+    name: PublicName | None = None
     kind: Any = None
     identifiers: Any = None
     birth_date: Any = None
@@ -225,8 +237,8 @@ class EntryChanges(Model):
 
     subject: SubjectChange | None = None
     decision: DecisionChange | None = None
-    reason: Text | None = None
-    legal_basis: Text | None = None
+    reason: PublicText | None = None
+    legal_basis: PublicText | None = None
     case_ref: Reference | None = None
     responsible_persons: (
         Annotated[list[ResponsiblePersonIn], Field(max_length=MAX_RESPONSIBLE_PERSONS)] | None
@@ -266,7 +278,7 @@ class EntryChanges(Model):
         return self
 
 
-class Correction(Model):
+class Correction(RequestBody):
     """The reason of a correction, and the correct facts."""
 
     model_config = ConfigDict(
@@ -295,7 +307,7 @@ class RevocationCode(StrEnum):
         return self in {RevocationCode.wrong_subject, RevocationCode.minor_subject}
 
 
-class Revocation(Model):
+class Revocation(RequestBody):
     """The decision was revoked, annulled or recorded on the wrong subject."""
 
     model_config = ConfigDict(
@@ -315,7 +327,7 @@ class Revocation(Model):
     revoked_on: Day
 
 
-class Exit(Model):
+class Exit(RequestBody):
     """The subject leaves the list before its term ends."""
 
     model_config = ConfigDict(
@@ -331,11 +343,11 @@ class Exit(Model):
 class ExtensionDecision(Model):
     """The decision that extends a term."""
 
-    number: Reference
+    number: PublicReference
     decided_on: Day
 
 
-class Extension(Model):
+class Extension(RequestBody):
     """The extension of a running term by a further decision, if the list type allows it."""
 
     model_config = ConfigDict(
@@ -352,6 +364,6 @@ class Extension(Model):
     )
 
     reason: Line
-    legal_basis: Text
+    legal_basis: PublicText
     decision: ExtensionDecision
     effective_until: Day

@@ -1,6 +1,7 @@
 """Writes of entries, and the reads that decide about a write: versions are added, never changed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import (
@@ -122,6 +123,22 @@ def supersede_versions(connection: Connection, superseded: Sequence[tuple[UUID, 
     """Set the sequence number at which a next version replaced (entry, version)."""
     rows = [{"entry": entry, "known": version, "next": seq} for entry, version, seq in superseded]
     connection.execute(SUPERSEDE_STATEMENT, rows)
+
+
+class SealedPerson(NamedTuple):
+    """The sealed number of a responsible person."""
+
+    entry_id: UUID
+    scheme: str
+    ciphertext: bytes
+    key_id: str
+
+
+def read_person_rows(connection: Connection, entry_ids: Collection[UUID]) -> list[SealedPerson]:
+    """Read the sealed numbers of the responsible persons of entries."""
+    columns = [EntryPerson.__table__.columns[name] for name in SealedPerson._fields]
+    rows = connection.execute(select(*columns).where(EntryPerson.entry_id.in_(entry_ids)))
+    return [SealedPerson(*row) for row in rows]
 
 
 def read_person_lookup_keys(connection: Connection, entry_id: UUID) -> set[str]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from app.entries.schemas import EntryPush
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
+from app.http.request_bodies import find_number_faults, list_parts
 from app.http.validation import convert_validation_errors
 from app.rules.law import Catalogue
 from app.submissions.formats import own_export
@@ -84,7 +85,10 @@ class SourceRow(NamedTuple):
                 {**item, "loc": ("body", *item["loc"])} for item in error.errors(include_url=False)
             )
             faults += [item for item in invalid.faults if not _is_reported(item, self.faults)]
-            return InvalidPayload(faults=faults)
+            # The results of a refused row are kept too, and show its reference.
+            return InvalidPayload(faults=[*faults, *find_number_faults(list_parts(body))])
+        except InvalidPayload as refusal:  # a text holds a number of the row
+            return InvalidPayload(faults=[*faults, *refusal.faults])
         return InvalidPayload(faults=faults) if faults else push
 
 

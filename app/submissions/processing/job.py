@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import islice
@@ -17,9 +17,11 @@ from app.db.engines import Connection
 from app.db.tables.submissions import StoredRowResult
 from app.entries.service import Proposal, RecordingResult, prepare_proposals
 from app.errors import Fault, InvalidPayload, ProblemCode, RegistryError, Sentence
+from app.http.request_bodies import KNOWN_NUMBER_IN_TEXT, list_parts
 from app.jobs.queue import Cancelled
 from app.registry import Registry
 from app.rules.law import Catalogue
+from app.rules.numbers_in_hand import Number, NumbersInHand, may_hold_number
 from app.submissions import views
 from app.submissions.mapping.source_file import SourceFile, SourceRow
 from app.submissions.schemas import Mode, RowOutcome, State
@@ -148,11 +150,34 @@ class SubmissionJob:
     def prepare_proposals(self, rows: Sequence[SourceRow]) -> list[Proposal | RegistryError]:
         """Compute the results of rows without recording them."""
         submission = self.row
+        self.require_clean_reasons(
+            number for row in rows for number in list_parts(row.body).numbers
+        )
         pushes = [
             row.build_push(list_type=submission.list_type, department=submission.department)
             for row in rows
         ]
         return prepare_proposals(self.registry, submission.caller, pushes)
+
+    def require_clean_reasons(self, numbers: Iterable[Number]) -> None:
+        """Refuse the file if a reason of the submission holds one of some personal numbers.
+
+        The reasons are erased first: they arrived before the rows and were kept.
+
+        Raises:
+            InvalidPayload: a reason holds a number.
+        """
+        row = self.row
+        reasons = [row.reason or "", row.approval["reason"] if row.approval else ""]
+        if not may_hold_number(reasons) or not NumbersInHand.of(numbers).find_texts(reasons):
+            return
+        values: StepColumns = {"reason": None}
+        if row.approval:
+            values["approval"] = {**row.approval, "reason": ERASED_TEXT}
+        self.registry.write(lambda connection: self.record_step(connection, **values))
+        raise InvalidPayload(
+            faults=[Fault("?reason", ProblemCode.personal_number_in_text, KNOWN_NUMBER_IN_TEXT)]
+        )
 
     def build_results(
         self, row: SourceRow, outcome: RowRecording, *, is_recorded: bool = True
@@ -365,6 +390,9 @@ def count_outcomes(results: Sequence[StoredRowResult]) -> dict[str, int]:
     """Count rows by outcome."""
     outcomes = [result["outcome"] for result in results]
     return {name: outcomes.count(name) for name in submissions.COUNTER_COLUMNS}
+
+
+ERASED_TEXT = "已清除 / erased"
 
 
 def _split_in_parts(max_rows: int) -> Sentence:

@@ -1,6 +1,6 @@
 """Comparison of a full list with the recorded list, without a lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
@@ -17,8 +17,10 @@ from app.entries.service import (
     EntryFacts,
     Proposal,
     RecordingResult,
+    read_recorded_numbers,
     record_status_changes_until_today,
     replace_facts,
+    require_recorded_numbers_absent,
 )
 from app.errors import (
     EntryConflict,
@@ -30,6 +32,7 @@ from app.errors import (
     SubjectFixed,
 )
 from app.rules.law import DisclosureClass
+from app.rules.numbers_in_hand import may_hold_number
 from app.rules.status import ENDED_STATUSES, Status
 from app.submissions import views
 from app.submissions.mapping.source_file import SourceRow
@@ -113,6 +116,7 @@ def compare_with_list(job: SubmissionJob) -> ReplacePlan:
                 missing_entries = entries.read_current_entries(
                     connection, plan.missing_ids[start : start + STEP_ROWS], today
                 )
+                _require_clean_reason(job, connection, missing_entries.values())
             job.set_progress([build_exit_result(row) for row in missing_entries.values()])
     return plan
 
@@ -131,6 +135,7 @@ def _judge_rows(
         connection, read_recorded_ids(outcomes), law.today
     )
     results = []
+    changed_entries: list[EntryRow] = []
     for row, proposal, outcome in zip(rows, proposals, outcomes, strict=True):
         recorded = current_entries.get(find_entry_id(outcome))  # type: ignore[arg-type]
         classified: RowRecording | ChangedValues = outcome
@@ -152,6 +157,7 @@ def _judge_rows(
         elif isinstance(classified, dict):
             assert recorded is not None
             plan.changed_row_numbers.add(row.number)
+            changed_entries.append(recorded)
             if _ends_or_hides(recorded, classified, law):
                 plan.digest_by_ending_entry[recorded.id] = plan.digest_by_entry[recorded.id]
             results.append(views.build_accepted_result(row, RowOutcome.corrected, recorded.id))
@@ -159,7 +165,20 @@ def _judge_rows(
             if not classified.replayed:
                 plan.new_row_numbers.add(row.number)
             results.append(job.build_results(row, classified, is_recorded=False))
+    _require_clean_reason(job, connection, changed_entries)
     return results
+
+
+def _require_clean_reason(
+    job: SubmissionJob, connection: Connection, changed_entries: Collection[EntryRow]
+) -> None:
+    """Refuse a file whose reason holds a number of an entry that it corrects or ends.
+
+    Raises:
+        InvalidPayload: the reason holds one.
+    """
+    if changed_entries and may_hold_number([job.row.reason or ""]):
+        job.require_clean_reasons(read_recorded_numbers(job.registry, connection, changed_entries))
 
 
 def read_recorded_ids(outcomes: Sequence[RowRecording]) -> list[UUID]:
@@ -186,6 +205,8 @@ def compare_row(
         return InvalidPayload(faults=[ENTRY_ENDED])
     try:
         changes = find_changed_columns(job, connection, law, recorded, proposal, is_rehearsal=True)
+        if changes is not None:
+            require_recorded_numbers_absent(job.registry, connection, [recorded], proposal.facts)
     except RegistryError as refusal:
         return refusal
     return RecordingResult(recorded.id, replayed=True) if changes is None else changes

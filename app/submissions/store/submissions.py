@@ -29,6 +29,7 @@ class StepColumns(TypedDict, total=False):
 
     state: str
     format: str
+    reason: str | None
     bytes: int
     sha256: str | None
     started_at: datetime | None
