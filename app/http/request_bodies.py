@@ -16,7 +16,7 @@ from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.http.context import replace_request_id, sent_request_id
 from app.http.schemas import Model
 from app.http.validation import pointer
-from app.rules.numbers_in_hand import Number, NumbersInHand, may_hold_number
+from app.rules.numbers_in_hand import Number, NumbersInHand, may_hold_number, resembles_number
 from app.rules.personal_numbers import DIGEST_OR_UUID
 
 IDENTIFIER_FIELDS = frozenset({"scheme", "number", "masked", "key"})
@@ -126,12 +126,12 @@ def protect_request_id(numbers: NumbersInHand) -> None:
 
 
 def replace_request_id_of_file() -> None:
-    """Replace a request id that may hold a number of a file, which is read after the id is kept.
+    """Replace a request id that resembles a number: a file is read after the id is kept.
 
     An id of the usual form (a UUID, a trace id of 32 hexadecimal digits) stays.
     """
     sent = sent_request_id()
-    if sent is not None and not DIGEST_OR_UUID.fullmatch(sent) and may_hold_number([sent]):
+    if sent is not None and not DIGEST_OR_UUID.fullmatch(sent) and resembles_number(sent):
         replace_request_id()
 
 

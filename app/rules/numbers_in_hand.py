@@ -120,6 +120,15 @@ def _may_hold_number(folded: str) -> bool:
     )
 
 
+def resembles_number(text: str) -> bool:
+    """Return True for a text with seven letters and digits together, most of them digits."""
+    return any(
+        len(DIGIT.findall(run)) >= MIN_NUMBER_LENGTH
+        for folded in _fold_readings(text)
+        for run in LONG_RUN.findall(folded)
+    )
+
+
 def list_possible_numbers(text: str) -> set[Number]:
     """List the numbers that a text may hold, to compare them with keyed digests.
 

@@ -3,7 +3,6 @@ import random
 import string
 import sys
 import time
-import unicodedata
 import uuid
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -17,6 +16,8 @@ from stdnum.iso7064 import mod_11_2, mod_11_10
 from app.rules import personal_numbers
 from app.rules.identifiers import is_uscc
 from app.rules.personal_numbers import contains_personal_number
+from app.rules.text import CHINESE_DIGITS, fold_digit_signs
+from tests.support.spellings import FOUND_SPELLINGS
 
 VECTORS: dict[str, Any] = json.loads(
     (Path(__file__).parents[1] / "vectors" / "identifiers.json").read_text(encoding="utf-8")
@@ -83,6 +84,21 @@ def test_variants_of_the_check_character_x_are_recognized(cross: str) -> None:
 def test_a_formatted_birth_date_does_not_hide_a_number() -> None:
     for born in ("1985-06-12", "1985.06.12", "1985 06 12", "1985-0612"):
         assert contains_personal_number(f"370402-{born}-0013")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *("full width", "Arabic-Indic digits", "Persian digits", "Chinese numerals"),
+        *("formal Chinese numerals", "tag characters", "Hangul filler", "Braille blank"),
+        *("combining underline", "combining keycap", "small letters", "several blanks"),
+    ],
+)
+@pytest.mark.parametrize("number", [NUMBER, CROSSED])
+def test_a_number_of_anybody_is_found_in_other_digits(number: str, spelling: str) -> None:
+    assert contains_personal_number(f"证件{FOUND_SPELLINGS[spelling](number)}，") is (
+        spelling != "several blanks"
+    )
 
 
 def test_digits_in_keycaps_and_circles_are_digits() -> None:
@@ -232,16 +248,16 @@ def test_common_characters_are_not_possible_digits() -> None:
     # The fast check relies on this.
     for sign in map(chr, range(sys.maxunicode + 1)):
         if personal_numbers.POSSIBLE_DIGIT_SIGN.match(sign) is None and sign not in string.digits:
-            folded = unicodedata.normalize("NFKC", sign)
-            assert not set(folded) & set(string.digits), ascii(sign)
+            folded = fold_digit_signs(sign)
+            assert sign in CHINESE_DIGITS or not set(folded) & set(string.digits), ascii(sign)
 
 
-@given(some.text("0123456789０１①⑳ -年月·\u200b张X", max_size=40))
+@given(some.text("0123456789０１①⑳ -年月·\u200b张X一〇壹○٣", max_size=40))
 @example("1" * 14)
 @example("1" * 15)
 @example("1年" * 15)
 def test_the_fast_check_never_misses_a_number(text: str) -> None:
-    folded = unicodedata.normalize("NFKC", text)
+    folded = fold_digit_signs(text)
     if personal_numbers._has_too_few_digits(text):
         assert sum(map(folded.count, string.digits)) < 15
     elif text.isascii():
