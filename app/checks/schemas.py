@@ -7,11 +7,12 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from app.errors import ProblemCode, Sentence
-from app.http.request_bodies import RequestBody
+from app.http.request_bodies import RequestBody, protect_request_id, require_no_own_number
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.decision import DecisionKind, PersonRole
-from app.rules.identifiers import Scheme
+from app.rules.identifiers import PERSON_SCHEMES, Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
+from app.rules.numbers_in_hand import NumbersInHand
 from app.rules.status import Status
 from app.rules.stored_json import JsonObject
 from app.rules.verdict import Standing
@@ -96,6 +97,32 @@ class CheckRequest(RequestBody):
     known_at: Instant | None = None
     known_seq: Annotated[int, Field(ge=0, le=2**62)] | None = None
     investigation: Investigation | None = None
+
+    @model_validator(mode="after")
+    def refuse_numbers_in_texts(self) -> Self:
+        """Search the texts as for every body; without a list of places, because permits wait."""
+        numbers = [
+            (item.scheme, item.number)
+            for item in self.subjects
+            if item.number is not None and item.scheme in PERSON_SCHEMES
+        ]
+        if numbers:
+            in_hand = NumbersInHand.of(numbers)
+            protect_request_id(in_hand)
+            if in_hand.occur_in_any(self._list_texts()):
+                require_no_own_number(self)
+        return self
+
+    def _list_texts(self) -> list[str]:
+        texts = [self.purpose, self.case_no]
+        if self.investigation is not None:
+            texts.append(self.investigation.basis)
+        for item in self.subjects:
+            if item.name is not None:
+                texts.append(item.name)
+            if item.ref is not None:
+                texts.append(item.ref)
+        return texts
 
     @model_validator(mode="after")
     def validate_refs_are_unique(self) -> Self:

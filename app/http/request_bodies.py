@@ -45,10 +45,19 @@ class RequestBody(Model):
         Raises:
             InvalidPayload: names the texts.
         """
-        parts = list_parts(self)
-        if parts.numbers:
-            require_absent(NumbersInHand.of(parts.numbers), parts)
+        require_no_own_number(self)
         return self
+
+
+def require_no_own_number(body: Model) -> None:
+    """Require that no text of a body holds a personal number that it carries.
+
+    Raises:
+        InvalidPayload: names the texts that do.
+    """
+    parts = list_parts(body)
+    if parts.numbers:
+        require_absent(NumbersInHand.of(parts.numbers), parts)
 
 
 def list_parts(body: object) -> BodyParts:

@@ -18,6 +18,7 @@ Number = tuple[str, str]
 MIN_SEARCHED_LENGTH = 7
 """Shorter numbers occur by chance in dates and amounts, so they count beside a word only."""
 MIN_NUMBER_LENGTH = 5
+MAX_PARTS_ONE_BY_ONE = 16
 DIGIT = re.compile("[0-9]")
 POSSIBLE_NUMBER = re.compile(f"[0-9A-Z]{{{MIN_NUMBER_LENGTH},}}")
 RESIDENT_ID_BODY = re.compile("[0-9]{17}")
@@ -66,27 +67,26 @@ TEXT_END = "文"
 """A boundary between joined texts: a letter that stays and is in no number."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, repr=False)
 class NumbersInHand:
     """The parts of known numbers that no text may hold; true if there are any."""
 
-    long_parts: tuple[str, ...]
-    short_parts: tuple[str, ...]
+    long_parts: list[str]
+    short_parts: list[str]
 
     @classmethod
     def of(cls, numbers: Iterable[Number]) -> "NumbersInHand":
         """Return the parts to search for; numbers of organisations are public and left out."""
-        parts = {
-            part
-            for scheme, number in numbers
-            if scheme in PERSON_SCHEMES
-            for part in _list_parts(scheme, fold_number(number))
-        }
-        long_parts = (part for part in parts if len(part) >= MIN_SEARCHED_LENGTH)
-        short_parts = (
-            part for part in parts if MIN_NUMBER_LENGTH <= len(part) < MIN_SEARCHED_LENGTH
-        )
-        return cls(tuple(long_parts), tuple(short_parts))
+        long_parts, short_parts = [], []
+        for scheme, number in numbers:
+            if scheme not in PERSON_SCHEMES:
+                continue
+            for part in _list_parts(scheme, fold_number(number)):
+                if len(part) >= MIN_SEARCHED_LENGTH:
+                    long_parts.append(part)
+                elif len(part) >= MIN_NUMBER_LENGTH:
+                    short_parts.append(part)
+        return cls(long_parts, short_parts)
 
     def __bool__(self) -> bool:
         return bool(self.long_parts or self.short_parts)
@@ -95,17 +95,24 @@ class NumbersInHand:
         """Return True if the text holds one of the numbers."""
         return any(map(self._occur_in_folded, _fold_readings(text)))
 
+    def occur_in_any(self, texts: Iterable[str]) -> bool:
+        """Return True if one of the texts holds one of the numbers."""
+        return self.occur_in(TEXT_END.join(texts))
+
     def find_texts(self, texts: Sequence[str]) -> list[int]:
         """Return the positions of the texts that hold one of the numbers."""
         # Nearly no text does, so all of them are searched at once first.
-        if not self or not self.occur_in(TEXT_END.join(texts)):
+        if not self or not self.occur_in_any(texts):
             return []
         return [position for position, text in enumerate(texts) if self.occur_in(text)]
 
     def _occur_in_folded(self, folded: str) -> bool:
-        return any(part in folded for part in self.long_parts) or any(
-            _is_beside_word(folded, part) for part in self.short_parts
-        )
+        if len(self.long_parts) > MAX_PARTS_ONE_BY_ONE:
+            if _has_common_part(folded, self.long_parts):
+                return True
+        elif any(part in folded for part in self.long_parts):
+            return True
+        return any(_is_beside_word(folded, part) for part in self.short_parts)
 
 
 def may_hold_number(texts: Iterable[str]) -> bool:
@@ -155,26 +162,39 @@ def _list_numbers_at(run: str, start: int) -> Iterator[Number]:
             yield scheme, body[0] + compute_personal_check_character(body[0])
 
 
-def _list_parts(scheme: str, folded: str) -> Iterator[str]:
-    """Yield the parts of a folded number that identify its holder."""
+def _list_parts(scheme: str, folded: str) -> list[str]:
+    """Return the parts of a folded number that identify its holder."""
     if RESIDENT_ID_BODY.match(folded):
         # The check character follows from the rest, so the number is known without it.
-        yield folded[:17]
-        if folded[6:8] == "19":  # the same number on a card of the first generation
-            yield folded[:6] + folded[8:17]
-    elif scheme == Scheme.hk_macao_permit:
-        yield folded[:HOLDER_LENGTH_OF_HK_MACAO_PERMIT]
-    elif scheme == Scheme.taiwan_permit and OLDER_TAIWAN_PERMIT.fullmatch(folded):
-        yield folded[:10]
-    else:
-        yield folded
+        body = folded[:17]
+        # The same number on a card of the first generation has no century.
+        return [body, body[:6] + body[8:]] if body[6:8] == "19" else [body]
+    if scheme == Scheme.hk_macao_permit:
+        return [folded[:HOLDER_LENGTH_OF_HK_MACAO_PERMIT]]
+    if scheme == Scheme.taiwan_permit and OLDER_TAIWAN_PERMIT.fullmatch(folded):
+        return [folded[:10]]
+    return [folded]
 
 
-def _fold_readings(text: str) -> Iterator[str]:
-    """Yield the folded text, and the invisible text of tag characters if there is one."""
-    yield fold_number(text)
+def _fold_readings(text: str) -> list[str]:
+    """Return the folded text, and the invisible text of tag characters if there is one."""
+    readings = [fold_number(text)]
     if not text.isascii() and (tags := TAG_CHARACTERS.findall(text)):
-        yield fold_number("".join(chr(ord(tag) - TAG_OFFSET) for tag in tags))
+        readings.append(fold_number("".join(chr(ord(tag) - TAG_OFFSET) for tag in tags)))
+    return readings
+
+
+def _has_common_part(folded: str, parts: Iterable[str]) -> bool:
+    """Return True if the text holds one of many parts, in time for the text and not for each."""
+    parts_by_length: dict[int, set[str]] = {}
+    for part in parts:
+        parts_by_length.setdefault(len(part), set()).add(part)
+    return any(
+        run[start : start + length] in parts_of_length
+        for run in LONG_RUN.findall(folded)
+        for length, parts_of_length in parts_by_length.items()
+        for start in range(len(run) - length + 1)
+    )
 
 
 def _is_beside_word(folded: str, part: str) -> bool:

@@ -142,6 +142,8 @@ def fold_number(text: str) -> str:
     Digits are folded as `fold_digit_signs` folds them. Letters are capitals, look-alikes of other
     scripts are Latin, and the letter O is 0. All other signs separate and are dropped.
     """
+    if text.isascii() and text.isalnum():  # the usual form of a number
+        return text.upper().replace("O", "0")
     return text.translate(_NUMBER_TABLE)
 
 
