@@ -31,6 +31,7 @@ from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
 from app.http.middleware import Metrics, RequestContextMiddleware
 from app.jobs.dispatcher import Dispatcher
+from app.jobs.guard import Guard
 from app.jobs.timekeeper import Timekeeper
 from app.lookups import router as lookups_router
 from app.lookups.service import LookupService
@@ -77,7 +78,10 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         dispatcher.start()
         timekeeper = Timekeeper(registry, [record_status_changes_until_today])
         timekeeper.start()
+        guard = Guard(registry)
+        guard.start()
         yield
+        await run_in_threadpool(guard.close)
         await run_in_threadpool(timekeeper.close)
         await run_in_threadpool(dispatcher.close)
         await run_in_threadpool(app.state.lookup_service.close)
@@ -89,6 +93,8 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         version="1",
         description=ABOUT,
         redoc_url=None,
+        # A redirect would repeat the Host header of the request, which anybody can choose.
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.metrics = Metrics()

@@ -4,6 +4,7 @@
 is then not ready, reports the reason, and answers nothing ("fail closed").
 """
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -18,11 +19,13 @@ from app.clock_guard import ClockGuard
 from app.crypto import Secrets
 from app.db.counter import ConcurrentChange
 from app.db.engines import Database
-from app.db.tables import Check, RegistryState, SealingKey
+from app.db.tables import SealingKey
 from app.errors import ClockUntrusted, NotReady, RegistryError, SecretKeyMismatch, Sentence
 from app.rules.calendar import Calendar
 from app.rules.law import Catalogue
 from app.settings import Settings
+
+log = logging.getLogger("redblack")
 
 Result = TypeVar("Result")
 
@@ -128,34 +131,41 @@ class Registry:
             self._trouble = NotReady(Sentence("The database does not answer", "数据库无法访问"))
         return self._trouble
 
+    def find_cause(self) -> RegistryError | None:
+        """Return the trouble of the database that explains an unexpected error; None if none does.
+
+        Whole files are read, because malformed content fails anywhere; that is rare.
+        """
+        if self.database.has_files_in_place():
+            self.database.find_damage()
+        return self.verify()
+
+    def inspect(self) -> None:
+        """Do what each process does in the background every second: save what is at risk, verify.
+
+        Changes in a removed write-ahead log are saved before anything else.
+        """
+        if not self.database.save_removed_logs():
+            log.error("a removed write-ahead log could not be saved; trying again")
+        before = self._trouble
+        trouble = self.verify()
+        if trouble is not None and (before is None or before.detail != trouble.detail):
+            log.error("not ready: %s", trouble.detail.en)
+        elif trouble is None and before is not None:
+            log.info("ready")
+
     def _find_trouble(self) -> RegistryError | None:
-        # Imported here, because worker processes do not need them and stay smaller.
-        from alembic.migration import MigrationContext  # noqa: PLC0415
+        # Imported here, because worker processes do not need it and stay smaller.
+        from app.db.condition import find_trouble  # noqa: PLC0415
 
-        from app.db.migrations import find_schema_head  # noqa: PLC0415
-
-        with self.database.reading() as connection:
-            if MigrationContext.configure(connection).get_current_revision() != find_schema_head():
-                return NotReady(
-                    Sentence(
-                        "The schema is not this version's; run: redblack db upgrade",
-                        "数据库结构版本不符，请运行：redblack db upgrade",
-                    )
-                )
+        trouble = find_trouble(self.database, min_free_bytes=self.settings.min_free_bytes)
+        if trouble is not None:
+            return trouble
+        with self.database.inspecting() as connection:
             recorded = dict(
                 connection.execute(select(SealingKey.key_id, SealingKey.check_value)).all()
             )
-            initialised = connection.scalar(select(RegistryState.id)) is not None
-        with self.database.reading_ledger() as connection:
-            connection.execute(select(Check.id).limit(1))
-        if not self.database.has_files_in_place():
-            return NotReady(
-                Sentence(
-                    "The database files were moved or replaced; put them back, or restart",
-                    "数据库文件已被移动或替换，请恢复原文件或重新启动",
-                )
-            )
-        if not initialised or not recorded:
+        if not recorded:
             return NotReady(
                 Sentence(
                     "The database is empty; run: redblack db upgrade",
@@ -182,7 +192,7 @@ class Registry:
 
     def verify_clock(self) -> ClockUntrusted | None:
         """Compare the clock with other clocks; None if it can be trusted."""
-        with self.database.reading() as connection:
+        with self.database.inspecting() as connection:
             return self.clock_guard.verify(connection)
 
     def adopt_keys(self, connection: Connection) -> None:

@@ -59,6 +59,20 @@ class Tuning(Environment, frozen=True):
     body_bytes_per_second: int = Field(
         default=1_000, ge=0, description="Lowest rate of a body before 408"
     )
+    upload_lease_seconds: float = Field(
+        default=40,
+        gt=0,
+        description="A file that is arriving is given up after this time without a sign of its"
+        " server",
+    )
+    lock_wait_seconds: float = Field(
+        default=30,
+        gt=0,
+        description="Longest wait for the write lock of the database before 503 and not ready",
+    )
+    inspection_seconds: float = Field(
+        default=1, gt=0, description="Pause between two inspections of the database by a process"
+    )
 
 
 class Settings(Environment):
@@ -141,6 +155,11 @@ class Settings(Environment):
         ge=1,
         le=36_500,
         description="A clock that is further after the last run waits for a person at a start",
+    )
+    min_free_bytes: int = Field(
+        default=32 * 1024 * 1024,
+        ge=0,
+        description="Not ready if the disk of the embedded database has less room",
     )
     log_level: str = Field(default="INFO", description="Level of the log on standard error")
     tuning: Tuning = Field(default_factory=Tuning)

@@ -1,5 +1,6 @@
 """The `redblack` command: its parts, and the form of its refusals."""
 
+import os
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -50,6 +51,7 @@ def select_command(
 
 def main() -> None:
     """Run the command; a refusal is a sentence and exit code 1, never a traceback."""
+    os.umask(0o077)  # files of the registry, its logs and its copies are for their owner only
     try:
         app()
     except RegistryError as refusal:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, case, func, insert, literal, select, update
 
 from app.db.clock_state import create_clock_row
+from app.db.engines import POSITION
 from app.db.statements import PreparedQuery, as_text
 from app.db.tables import CalendarVersion, CatalogueVersion, RegistryState
 from app.db.tables.base import Instant
@@ -113,6 +114,7 @@ def take_sequence(
             turned_on=func.coalesce(RegistryState.turned_on, today),
         )
         .returning(
+            RegistryState.epoch,
             RegistryState.seq,
             RegistryState.recorded_at,
             RegistryState.catalogue_version,
@@ -124,12 +126,16 @@ def take_sequence(
         raise ConcurrentChange
     if (state.catalogue_version, state.calendar_version) != (catalogue_version, calendar_version):
         raise ConcurrentChange
+    connection.info[POSITION] = (state.epoch, state.seq)
     return SequenceBlock(state.seq - count + 1, state.recorded_at)
 
 
 def increment_epoch(connection: Connection) -> int:
     """Increment the epoch: after a restore, change numbers are given out a second time."""
-    started = connection.execute(
-        update(RegistryState).values(epoch=RegistryState.epoch + 1).returning(RegistryState.epoch)
-    )
-    return int(started.scalar_one())
+    epoch, seq = connection.execute(
+        update(RegistryState)
+        .values(epoch=RegistryState.epoch + 1)
+        .returning(RegistryState.epoch, RegistryState.seq)
+    ).one()
+    connection.info[POSITION] = (epoch, seq)
+    return int(epoch)

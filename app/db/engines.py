@@ -4,8 +4,7 @@ Each method is a context manager that commits on exit and rolls back on an error
 
 - `reading()`: a consistent snapshot of the registry.
 - `writing()`: one change. On SQLite the writer holds the database from its first statement (BEGIN
-  IMMEDIATE); the queue before it is first come, first served, within the process by `FairLock` and
-  across processes by a file lock, because SQLite's own busy timeout lets writers starve.
+  IMMEDIATE); the queue before it (`app.db.gates`) is first come, first served.
 - `ledger()`: checks and the audit of reads. A second file on SQLite, so that no check waits for an
   import; a schema of the one database on PostgreSQL.
 
@@ -13,10 +12,7 @@ A transaction begins and ends inside one call on one thread, never across a depe
 holder of a lock must not wait for a pool thread that waiting writers occupy.
 """
 
-import fcntl
-import os
-import threading
-from collections import deque
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
@@ -24,67 +20,29 @@ from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: services pass it on, stores use it
-from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import NullPool
+from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.pool import NullPool, Pool, QueuePool
 
-from app.db.tables import LEDGER
+from app.db.failures import DatabaseError as DatabaseError  # noqa: PLC0414 - re-exported
+from app.db.failures import FailureMemory, is_lock_timeout
+from app.db.failures import is_connection_error as is_connection_error  # noqa: PLC0414 - re-exported
+from app.db.failures import is_database_away as is_database_away  # noqa: PLC0414 - re-exported
+from app.db.files import DatabaseFiles
+from app.db.gates import WriterGate
+from app.db.tables import LEDGER, RegistryState
+from app.errors import NotReady, Sentence, Unavailable
 from app.settings import Settings
-
-
-class FairLock:
-    """A lock that serves its waiters in the order in which they came."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._waiting: deque[threading.Event] = deque()
-        self._held = False
-
-    def __enter__(self) -> None:
-        with self._guard:
-            if not self._held:
-                self._held = True
-                return
-            granted = threading.Event()
-            self._waiting.append(granted)
-        granted.wait()
-
-    def __exit__(self, *_: object) -> None:
-        with self._guard:
-            if self._waiting:
-                self._waiting.popleft().set()  # handed over, never released in between
-            else:
-                self._held = False
-
-
-class WriterGate:
-    """One writer of a SQLite file at a time, over all processes that use it."""
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = FairLock()
-        self._file = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Wait for the gate, and hold it while the block runs."""
-        with self._lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Close the lock file."""
-        os.close(self._file)
-
 
 Result = TypeVar("Result")
 
-DatabaseError = SQLAlchemyError
-"""Any failure of the database, as opposed to a fault of a request."""
-
+POSITION = "position"
+"""The key under which a change leaves its epoch and last sequence number (`Connection.info`)."""
+PROBE_SECONDS = 1.0
+FILES_MOVED = Sentence(
+    "The database files were moved, removed or replaced; put them back, or restart all processes",
+    "数据库文件已被移动、删除或替换，请恢复原文件或重新启动全部进程",
+)
 BUSY_MILLISECONDS = 10_000
 # KiB of pages in the cache of a SQLite connection; the operating system caches the rest.
 # A larger cache made an import a few percent faster, and its processes much larger.
@@ -101,27 +59,32 @@ class Database:
     def __init__(self, settings: Settings) -> None:
         tuning = settings.tuning
         self.embedded = settings.embedded
+        self.failures = FailureMemory()
+        self.highest = (0, 0)
+        """The highest epoch and sequence number that this process committed or read."""
+        self.is_lock_held = False
+        """True if a writer waited in vain; the last probe of the locks decides."""
+        self.files: list[DatabaseFiles] = []
         self._gates: list[WriterGate] = []
-        self._files: list[str] = []
-        self._opened: dict[str, tuple[int, int]] = {}
         if self.embedded:
             main = Path(str(settings.url.database))
-            self._files = [str(main), str(settings.ledger_path)]
+            self.files = [DatabaseFiles(main), DatabaseFiles(settings.ledger_path)]
+            main_files, ledger_files = self.files
             self._reads: Engine = _create_sqlite_engine(
-                main, begin="BEGIN", pool_size=tuning.read_pool
+                main_files, begin="BEGIN", pool_size=tuning.read_pool
             )
             self._answers = _create_sqlite_engine(
-                main,
+                main_files,
                 begin="BEGIN",
                 pool_size=tuning.read_pool,
                 cache_kibibytes=ANSWER_CACHE,
             )
             self._writes = _create_sqlite_engine(
-                main, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
+                main_files, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
             )
             # One connection for all writes: a commit of another connection would empty its cache.
             self._ledger: Engine = _create_sqlite_engine(
-                settings.ledger_path,
+                ledger_files,
                 begin="BEGIN IMMEDIATE",
                 pool_size=1,
                 synchronous=settings.ledger_synchronous,
@@ -129,9 +92,16 @@ class Database:
                 checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
             ).execution_options(schema_translate_map={LEDGER: None})
             self._ledger_reads: Engine = _create_sqlite_engine(
-                settings.ledger_path, begin="BEGIN", pool_size=tuning.read_pool
+                ledger_files, begin="BEGIN", pool_size=tuning.read_pool
             ).execution_options(schema_translate_map={LEDGER: None})
-            self._gates = [WriterGate(main), WriterGate(settings.ledger_path)]
+            # New connections each time: they see the files, not a cache.
+            self._inspections: Engine = _create_sqlite_engine(
+                main_files, begin="BEGIN", pool_class=NullPool
+            )
+            self._ledger_inspections: Engine = _create_sqlite_engine(
+                ledger_files, begin="BEGIN", pool_class=NullPool
+            ).execution_options(schema_translate_map={LEDGER: None})
+            self._gates = [WriterGate(files.path, tuning.lock_wait_seconds) for files in self.files]
         else:
             # As on SQLite, a read sees one snapshot.
             self._reads = self._answers = _create_postgres_engine(
@@ -141,62 +111,202 @@ class Database:
             self._ledger = self._ledger_reads = _create_postgres_engine(
                 settings, tuning.write_slots
             )
+            # Connections of its own: an inspection must not wait for the readers of exports.
+            self._inspections = self._ledger_inspections = _create_postgres_engine(settings, 2)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Read one snapshot of the registry."""
-        with self._reads.connect() as connection, connection.begin():
-            yield connection
+        try:
+            with self._reads.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
 
     @contextmanager
     def reading_for_checks(self) -> Iterator[Connection]:
         """Read one snapshot of the registry, through connections with a large cache, for checks."""
-        with self._answers.connect() as connection, connection.begin():
-            yield connection
+        try:
+            with self._answers.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Change the registry in one transaction."""
-        with self._hold_gate(0), self._writes.begin() as connection:
-            yield connection
+        """Change the registry in one transaction.
+
+        Raises:
+            Unavailable: the write lock did not become free in time.
+            NotReady: the files were removed; nothing is acknowledged.
+        """
+        try:
+            with self._hold_gate(0):
+                self._require_files(0)
+                with self._writes.begin() as connection:
+                    connection.info.pop(POSITION, None)
+                    yield connection
+                    position = connection.info.pop(POSITION, None)
+                self._note_commit(position)
+                self._require_files(0)
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
 
     @contextmanager
     def ledger(self) -> Iterator[Connection]:
-        """Write to the ledger, or read what was just written."""
-        with self._hold_gate(1), self._ledger.begin() as connection:
-            yield connection
+        """Write to the ledger, or read what was just written.
+
+        Raises:
+            Unavailable: the write lock did not become free in time.
+            NotReady: the files were removed; nothing is acknowledged.
+        """
+        try:
+            with self._hold_gate(1):
+                self._require_files(1)
+                with self._ledger.begin() as connection:
+                    yield connection
+                self._require_files(1)
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
 
     @contextmanager
     def reading_ledger(self) -> Iterator[Connection]:
         """Read the ledger without waiting for its writers."""
-        with self._ledger_reads.connect() as connection, connection.begin():
-            yield connection
+        try:
+            with self._ledger_reads.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
+
+    @contextmanager
+    def inspecting(self) -> Iterator[Connection]:
+        """Read the registry beside the pools of requests, on SQLite without a cache."""
+        try:
+            with self._inspections.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
+
+    @contextmanager
+    def inspecting_ledger(self) -> Iterator[Connection]:
+        """Read the ledger beside the pools of requests, on SQLite without a cache."""
+        try:
+            with self._ledger_inspections.connect() as connection, connection.begin():
+                yield connection
+        except DBAPIError as error:
+            self.failures.note(error)
+            raise
 
     def has_files_in_place(self) -> bool:
-        """Return True if the files are the same that were opened (PostgreSQL has none).
+        """Return True if the files are the same that were opened (PostgreSQL has none)."""
+        return all(files.is_in_place() for files in self.files)
 
-        SQLite continues with a file that was moved or replaced, and later writes are lost.
+    def save_removed_logs(self) -> bool:
+        """Write commits of a removed write-ahead log into its database file; False if it failed.
+
+        The log lives as long as a connection of this process, and holds every commit since the last
+        checkpoint: without this they would end with the process.
         """
-        for path in self._files:
-            try:
-                found = os.stat(path)  # noqa: PTH116 - faster, and it runs for every request
-            except OSError:
-                return False
-            file = (found.st_dev, found.st_ino)
-            if self._opened.setdefault(path, file) != file:
-                return False
+        saved = True
+        writers = ((self._writes, self._reads, self._answers), (self._ledger, self._ledger_reads))
+        for files, engines in zip(self.files, writers, strict=False):
+            if files.has_main_file() and not files.has_log():
+                saved = any(map(_checkpoint, engines)) and saved
+        return saved
+
+    def try_to_write(self) -> bool:
+        """Write nothing of value to each file, to the disk; return False if that failed.
+
+        PostgreSQL has no such write; a failure there counts for some seconds.
+        """
+        if not self.embedded:
+            return not self.failures.is_write_failure_recent
+        try:
+            for number, engine in enumerate((self._writes, self._ledger)):
+                with self._hold_gate(number, PROBE_SECONDS):
+                    _run_pragma(engine, "user_version = 0")  # always writes the first page
+        except (DatabaseError, Unavailable):
+            return False
         return True
+
+    def probe_write_locks(self, seconds: float) -> None:
+        """Take each write lock as a writer does; keep in `is_lock_held` if one stays held."""
+        self.is_lock_held = not self._can_take_locks(seconds)
+
+    def _can_take_locks(self, seconds: float) -> bool:
+        try:
+            if not self.embedded:
+                with self._inspections.connect() as connection:
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {round(seconds * 1000)}")
+                    connection.execute(select(RegistryState.id).with_for_update())
+                    connection.rollback()
+                return True
+            for number, engine in enumerate((self._writes, self._ledger)):
+                with self._hold_gate(number, seconds), engine.connect() as connection:
+                    connection.begin().rollback()
+        except DBAPIError as error:
+            return not is_lock_timeout(error)
+        except Unavailable:
+            return False
+        return True
+
+    def find_damage(self) -> bool:
+        """Read the whole structure of both files; True if it is malformed (SQLite)."""
+        if not self.embedded:
+            return self.failures.is_damaged
+        for engine in (self._inspections, self._ledger_inspections):
+            try:
+                [(result,)] = _run_pragma(engine, "quick_check(1)")
+            except DBAPIError as error:
+                self.failures.note(error)
+            else:
+                self.failures.is_damaged = self.failures.is_damaged or result != "ok"
+        return self.failures.is_damaged
+
+    def read_highest(self) -> tuple[int, int]:
+        """Return the highest epoch and sequence number that is known to be committed."""
+        return max([self.highest, *(gate.read_highest() for gate in self._gates[:1])])
+
+    def note_position(self, epoch: int, seq: int) -> None:
+        """Remember a position that was read or committed."""
+        self.highest = max(self.highest, (epoch, seq))
 
     def close(self) -> None:
         """Close every connection."""
-        engines = (self._reads, self._answers, self._writes, self._ledger, self._ledger_reads)
+        engines = (
+            self._reads,
+            self._answers,
+            self._writes,
+            self._ledger,
+            self._ledger_reads,
+            self._inspections,
+            self._ledger_inspections,
+        )
         for engine in engines:
             engine.dispose()
         for gate in self._gates:
             gate.close()
 
-    def _hold_gate(self, number: int) -> AbstractContextManager[None]:
-        return self._gates[number]() if self.embedded else nullcontext()
+    def _hold_gate(
+        self, number: int, wait_seconds: float | None = None
+    ) -> AbstractContextManager[None]:
+        return self._gates[number](wait_seconds) if self.embedded else nullcontext()
+
+    def _require_files(self, number: int) -> None:
+        if self.embedded and not self.files[number].is_in_place():
+            raise NotReady(FILES_MOVED)
+
+    def _note_commit(self, position: tuple[int, int] | None) -> None:
+        if position is not None:
+            self.note_position(*position)
+            if self.embedded:
+                self._gates[0].record_highest(position)
 
 
 def run_on_driver(connection: Connection, statement: str, work: Callable[[Any], Result]) -> Result:
@@ -211,6 +321,8 @@ def run_on_driver(connection: Connection, statement: str, work: Callable[[Any], 
         return work(driver)
     except module.Error as error:
         safe = type(error)(_describe_without_values(error))
+        if isinstance(error, sqlite3.Error):
+            safe.__dict__["sqlite_errorcode"] = getattr(error, "sqlite_errorcode", None)
         raise DBAPIError.instance(
             statement, None, safe, module.Error, hide_parameters=True, dialect=connection.dialect
         ) from None
@@ -230,18 +342,6 @@ def _describe_without_values(error: Exception) -> str:
     return message or f"{type(error).__name__} {state}".strip()
 
 
-def is_connection_error(error: SQLAlchemyError) -> bool:
-    """Return True if the database does not answer, as opposed to refusing a statement."""
-    if not isinstance(error, DBAPIError):
-        return True  # no connection of the pool became free in time
-    return type(error).__name__ in {"OperationalError", "InterfaceError", "InternalError"}
-
-
-def is_database_away(error: Exception) -> bool:
-    """Return True for the error of a database that does not answer."""
-    return isinstance(error, DatabaseError) and is_connection_error(error)
-
-
 @contextmanager
 def open_migration_connection(settings: Settings) -> Iterator[Connection]:
     """Open one connection to both files (SQLite) or both schemas, for Alembic.
@@ -254,8 +354,11 @@ def open_migration_connection(settings: Settings) -> Iterator[Connection]:
             yield connection
         return
     main = Path(str(settings.url.database))
-    gate = WriterGate(main)
-    engine = _create_sqlite_engine(main, begin="BEGIN IMMEDIATE", attach=settings.ledger_path)
+    gate = WriterGate(main, settings.tuning.lock_wait_seconds)
+    DatabaseFiles(settings.ledger_path).make_private()
+    engine = _create_sqlite_engine(
+        DatabaseFiles(main), begin="BEGIN IMMEDIATE", attach=settings.ledger_path
+    )
     with gate(), engine.connect() as connection:
         yield connection
     engine.dispose()
@@ -263,26 +366,40 @@ def open_migration_connection(settings: Settings) -> Iterator[Connection]:
 
 
 def _create_sqlite_engine(
-    path: Path,
+    files: DatabaseFiles,
     *,
     begin: str,
     pool_size: int = 1,
+    pool_class: type[Pool] = QueuePool,
     synchronous: str = "full",
     cache_kibibytes: int = READER_CACHE,
     checkpoint_pages: int = CHECKPOINT_PAGES,
     attach: Path | None = None,
 ) -> Engine:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    pooling: dict[str, Any] = {}
+    if pool_class is QueuePool:
+        # Last in, first out: the connection used last has the fullest cache.
+        pooling = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
+    files.make_private()
     engine = create_engine(
-        f"sqlite:///{path}",
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_use_lifo=True,  # the connection used last has the fullest cache
+        f"sqlite:///{files.path}",
+        poolclass=pool_class,
+        **pooling,
         connect_args={"isolation_level": None, "check_same_thread": False},
         hide_parameters=True,  # they may be personal, and errors are logged
         json_serializer=to_json,
         json_deserializer=orjson.loads,
     )
+
+    @event.listens_for(engine, "do_connect")
+    def require_files(*_: object) -> None:
+        # A connection to a new log beside an old one damages the database.
+        if not files.is_in_place():
+            raise sqlite3.OperationalError("the database files were removed")
+
+    @event.listens_for(engine, "close")
+    def forget(*_: object) -> None:
+        files.note_closed()
 
     @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
@@ -298,6 +415,7 @@ def _create_sqlite_engine(
         if attach is not None:
             connection.execute(f"ATTACH DATABASE ? AS {LEDGER}", (str(attach),))
             connection.execute(f"PRAGMA {LEDGER}.journal_mode = WAL")
+        files.note_opened()
 
     # Transactions of the driver break savepoints and take the lock too late: begin explicitly.
     @event.listens_for(engine, "begin")
@@ -305,6 +423,28 @@ def _create_sqlite_engine(
         run_on_driver(connection, begin, lambda driver: driver.execute(begin))
 
     return engine
+
+
+def _checkpoint(engine: Engine) -> bool:
+    """Copy the log into the database file; False if no connection that has it is free."""
+    try:
+        [(is_busy, *_)] = _run_pragma(engine, "wal_checkpoint(TRUNCATE)")
+    except DatabaseError:
+        return False
+    return not is_busy
+
+
+def _run_pragma(engine: Engine, pragma: str) -> list[tuple[Any, ...]]:
+    """Run a PRAGMA of SQLite outside a transaction."""
+    with engine.connect() as connection:
+        driver: Any = connection.connection.driver_connection
+        try:
+            found: list[tuple[Any, ...]] = driver.execute(f"PRAGMA {pragma}").fetchall()
+        except sqlite3.Error as error:
+            raise DBAPIError.instance(
+                pragma, None, error, sqlite3.Error, hide_parameters=True, dialect=engine.dialect
+            ) from None
+    return found
 
 
 def _create_postgres_engine(settings: Settings, pool_size: int) -> Engine:

@@ -27,10 +27,28 @@ def find_schema_head() -> str | None:
     return ScriptDirectory.from_config(build_alembic_config()).get_current_head()
 
 
+@cache
+def _list_revisions() -> frozenset[str]:
+    scripts = ScriptDirectory.from_config(build_alembic_config())
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def is_known_revision(revision: str) -> bool:
+    """Return True if this release has a revision; False for one of a newer release."""
+    return revision in _list_revisions()
+
+
 def upgrade(settings: Settings) -> None:
-    """Upgrade the database to the newest revision; safe while the former release serves."""
+    """Upgrade the database to the newest revision; safe while the former release serves.
+
+    The schema of a newer release is left as it is.
+    """
     config = build_alembic_config()
     with open_migration_connection(settings) as connection:
+        with connection.begin():
+            revision = MigrationContext.configure(connection).get_current_revision()
+        if revision is not None and not is_known_revision(revision):
+            return
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
 

@@ -22,6 +22,10 @@ class NotReady(Unavailable):
     code = ProblemCode.not_ready
 
 
+class CounterWentBack(NotReady):
+    """Change numbers were given out that the database no longer has: changes were lost."""
+
+
 class SecretKeyMismatch(Unavailable):
     """The key file is not the one that the database was sealed with."""
 

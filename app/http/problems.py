@@ -23,6 +23,7 @@ from app.http.context import current_request_id, prefers_chinese
 from app.http.request_bodies import protect_request_id_of_invalid_body
 from app.http.schemas import View
 from app.http.validation import convert_validation_errors
+from app.registry import Registry
 
 log = logging.getLogger("redblack.problems")
 
@@ -135,6 +136,12 @@ def _list_allowed_methods(request: Request) -> str:
     return ", ".join(sorted(map(str.upper, request.app.openapi()["paths"].get(path, ()))))
 
 
+def _find_trouble(request: Request) -> RegistryError | None:
+    """Return the reason why the registry cannot serve: an error that it causes is no defect."""
+    registry: Registry | None = getattr(request.app.state, "registry", None)
+    return None if registry is None else registry.find_cause()
+
+
 def build_error_response(
     request: Request, raised: Exception, audit_refusal: AuditRefusal
 ) -> Response:
@@ -148,6 +155,8 @@ def build_error_response(
     else:
         log.error("unexpected %s", type(raised).__name__, exc_info=raised)
         error = errors.InternalError()
+    if isinstance(error, errors.InternalError):
+        error = _find_trouble(request) or error
     return problem_response(
         audit_refusal(request, error),
         chinese=prefers_chinese(request.headers.get("Accept-Language")),

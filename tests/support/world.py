@@ -297,6 +297,7 @@ class Lent:
             return False
         try:
             self._wait_until_idle()
+            self.database.highest = (0, 0)
             if self.settings.embedded:
                 self._restore_files(pristine.directory)
             else:
@@ -326,6 +327,7 @@ class Lent:
     def _restore_files(self, pristine: Path) -> None:
         for gate in self.database._gates:
             os.fstat(gate._file)  # fails if a test closed the database
+            gate.forget_highest()
         for engine in self._engines():
             engine.dispose()
         home = Path(self.settings.data_dir)
@@ -337,7 +339,8 @@ class Lent:
         for file in pristine.iterdir():
             if file.suffix != ".lock":
                 shutil.copyfile(file, home / file.name)
-        self.database._opened.clear()
+        for files in self.database.files:
+            files.forget()
 
     def _restore_rows(self, rows: dict[str, bytes]) -> None:
         with self.database.writing() as connection:

@@ -12,7 +12,7 @@ from app.db.tables.checks import Check, IndexedResult, Outcome, UnindexedResult
 from app.db.tables.clock import ClockState
 from app.db.tables.entries import Entry, EntryPerson, EntryStatusChange, EntryVersion
 from app.db.tables.redress import RedressCase
-from app.db.tables.registry import ApiKey, RegistryState, SealingKey
+from app.db.tables.registry import ApiKey, RegistryState, SchemaRelease, SealingKey
 from app.db.tables.rights import IssuedReport
 from app.db.tables.subjects import Subject, SubjectIdentifier, SubjectName
 from app.db.tables.submissions import Submission, SubmissionBatch, SubmissionPart
@@ -38,6 +38,7 @@ __all__ = [
     "Outcome",
     "RedressCase",
     "RegistryState",
+    "SchemaRelease",
     "SealingKey",
     "Subject",
     "SubjectIdentifier",

@@ -49,3 +49,12 @@ class ApiKey(Base):
     person: Mapped[str | None] = mapped_column(Code)
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+
+
+class SchemaRelease(Base):
+    """The oldest release that may serve on the schema of a migration; one row a migration."""
+
+    __tablename__ = "schema_releases"
+
+    revision: Mapped[str] = mapped_column(Code, primary_key=True)
+    oldest_release: Mapped[str] = mapped_column(Code)
