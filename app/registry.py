@@ -141,12 +141,7 @@ class Registry:
         return self.verify()
 
     def inspect(self) -> None:
-        """Do what each process does in the background every second: save what is at risk, verify.
-
-        Changes in a removed write-ahead log are saved before anything else.
-        """
-        if not self.database.save_removed_logs():
-            log.error("a removed write-ahead log could not be saved; trying again")
+        """Verify, and log a change of the state; each process does so in the background."""
         before = self._trouble
         trouble = self.verify()
         if trouble is not None and (before is None or before.detail != trouble.detail):

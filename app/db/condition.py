@@ -1,5 +1,6 @@
 """The condition of the database: the reason, if any, why nothing may be answered from it."""
 
+import logging
 from importlib import metadata
 
 from alembic.migration import MigrationContext
@@ -11,6 +12,8 @@ from app.db.gates import LOCK_HELD
 from app.db.migrations import find_schema_head, is_known_revision
 from app.db.tables import Check, RegistryState, SchemaRelease
 from app.errors import CounterWentBack, NotReady, Sentence
+
+log = logging.getLogger("redblack.guard")
 
 NO_ANSWER = Sentence("The database does not answer", "数据库无法访问")
 DAMAGED = Sentence(
@@ -39,12 +42,15 @@ EMPTY = Sentence(
 def find_trouble(database: Database, *, min_free_bytes: int) -> NotReady | None:
     """Return the reason why the database cannot serve now; None if it can."""
     if not database.has_files_in_place():
+        if not database.save_removed_logs():
+            log.error("a removed write-ahead log could not be saved; it is tried again")
         return NotReady(FILES_MOVED)
     if _lacks_room(database, min_free_bytes):
         return NotReady(NO_ROOM)
     try:
         trouble = _find_trouble_inside(database)
-    except SQLAlchemyError:
+    except SQLAlchemyError as error:
+        log.warning("the database cannot be inspected: %s", type(error).__name__)
         trouble = NotReady(NO_ANSWER)
     # What was read may have shown damage, and the files may have gone meanwhile.
     if database.failures.is_damaged:

@@ -43,7 +43,7 @@ FILES_MOVED = Sentence(
     "The database files were moved, removed or replaced; put them back, or restart all processes",
     "数据库文件已被移动、删除或替换，请恢复原文件或重新启动全部进程",
 )
-BUSY_MILLISECONDS = 10_000
+BUSY_SECONDS = 10.0
 # KiB of pages in the cache of a SQLite connection; the operating system caches the rest.
 # A larger cache made an import a few percent faster, and its processes much larger.
 READER_CACHE, WRITER_CACHE, LEDGER_CACHE, ANSWER_CACHE = 2_000, 8_000, 16_000, 32_000
@@ -80,13 +80,16 @@ class Database:
                 cache_kibibytes=ANSWER_CACHE,
             )
             self._writes = _create_sqlite_engine(
-                main_files, begin="BEGIN IMMEDIATE", pool_size=1, cache_kibibytes=WRITER_CACHE
+                main_files,
+                begin="BEGIN IMMEDIATE",
+                busy_seconds=min(BUSY_SECONDS, tuning.lock_wait_seconds),
+                cache_kibibytes=WRITER_CACHE,
             )
             # One connection for all writes: a commit of another connection would empty its cache.
             self._ledger: Engine = _create_sqlite_engine(
                 ledger_files,
                 begin="BEGIN IMMEDIATE",
-                pool_size=1,
+                busy_seconds=min(BUSY_SECONDS, tuning.lock_wait_seconds),
                 synchronous=settings.ledger_synchronous,
                 cache_kibibytes=LEDGER_CACHE,
                 checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
@@ -373,6 +376,7 @@ def _create_sqlite_engine(
     pool_class: type[Pool] = QueuePool,
     synchronous: str = "full",
     cache_kibibytes: int = READER_CACHE,
+    busy_seconds: float = BUSY_SECONDS,
     checkpoint_pages: int = CHECKPOINT_PAGES,
     attach: Path | None = None,
 ) -> Engine:
@@ -407,7 +411,7 @@ def _create_sqlite_engine(
             "journal_mode = WAL",
             f"synchronous = {synchronous}",
             "foreign_keys = ON",
-            f"busy_timeout = {BUSY_MILLISECONDS}",
+            f"busy_timeout = {round(busy_seconds * 1000)}",
             f"cache_size = -{cache_kibibytes}",
             f"wal_autocheckpoint = {checkpoint_pages}",
         ):

@@ -37,7 +37,7 @@ class DatabaseFiles:
             os.close(os.open(self._main, os.O_CREAT | os.O_EXCL | os.O_RDWR, PRIVATE_MODE))
         except FileExistsError:
             for name in (self._main, *self._logs):
-                _remove_access_of_others(name)
+                remove_access_of_others(name)
 
     def note_opened(self) -> None:
         """Remember the files of a new connection."""
@@ -96,7 +96,8 @@ def _identify(name: str) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _remove_access_of_others(name: str) -> None:
+def remove_access_of_others(name: str) -> None:
+    """Leave a file to its owner alone, as far as this process may."""
     try:
         mode = os.stat(name).st_mode & 0o777  # noqa: PTH116
         if mode & ~PRIVATE_MODE:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from app.db.files import PRIVATE_MODE, remove_access_of_others
 from app.errors import Sentence, Unavailable
 
 LOCK_HELD = Sentence(
@@ -58,30 +59,37 @@ class FairLock:
 class FileLock:
     """An exclusive lock between processes (`flock`), with an end to the wait.
 
-    One thread at a time may use it. A wait that ended is continued by the next caller, so that the
-    process keeps its place among the waiting processes.
+    One thread at a time may use it. The system has no wait with an end, so another thread waits
+    without one; a later caller takes its place over, or it releases the lock that nobody wants.
     """
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._guard = threading.Lock()
         self._pending: threading.Event | None = None
+        self._is_wanted = False
 
     def acquire(self, seconds: float) -> bool:
         """Wait for the lock; return False if it did not become free in time."""
-        if self._pending is None:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                # The system has no wait with an end: another thread waits without one.
-                self._pending = threading.Event()
-                waiter = threading.Thread(target=self._wait, args=(self._pending,), daemon=True)
-                waiter.start()
-            else:
-                return True
-        if not self._pending.wait(seconds):
-            return False
-        self._pending = None
-        return True
+        with self._guard:
+            pending = self._pending
+            if pending is None:
+                try:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    pending = self._pending = threading.Event()
+                    waiter = threading.Thread(target=self._wait, args=(pending,), daemon=True)
+                    waiter.start()
+                else:
+                    return True
+            self._is_wanted = True
+        pending.wait(seconds)
+        with self._guard:
+            self._is_wanted = False
+            if not pending.is_set():
+                return False
+            self._pending = None
+            return True
 
     def release(self) -> None:
         """Give the lock to another process."""
@@ -92,7 +100,12 @@ class FileLock:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         except OSError:
             return  # closed meanwhile
-        granted.set()
+        with self._guard:
+            if self._is_wanted:
+                granted.set()
+            else:
+                self._pending = None
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
 
 class WriterGate:
@@ -106,7 +119,9 @@ class WriterGate:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._wait_seconds = wait_seconds
         self._lock = FairLock()
-        self._file = os.open(path.with_name(f"{path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        name = f"{path}.lock"
+        self._file = os.open(name, os.O_CREAT | os.O_RDWR, PRIVATE_MODE)
+        remove_access_of_others(name)
         self._file_lock = FileLock(self._file)
 
     @contextmanager
