@@ -25,7 +25,7 @@ def write_oldest_release(
     connection = ctx.connection
     assert connection is not None
     if not inspect(connection).has_table(TABLE.name):
-        return  # a schema from before 0012
+        return  # a schema from before 0013
     for revision in step.up_revisions:
         connection.execute(delete(TABLE).where(TABLE.c.revision == revision.revision))
         oldest = getattr(revision.module, "oldest_release", None)

@@ -194,3 +194,14 @@ def test_a_key_file_of_another_registry_makes_it_unready(
             assert client.get("/healthz").status_code == 200
     world.close()
     templates.drop_copy(settings)
+
+
+def test_an_address_with_a_slash_at_its_end_is_never_redirected(world: World) -> None:
+    operator = world.api("operator")
+    document = operator.get("/openapi.json").json()
+    for path in ("/v1/checks", *(path for path in document["paths"] if "{" not in path)):
+        for method in ("GET", "POST"):
+            answer = operator.request(method, f"{path}/", headers={"Host": "evil.example"})
+            assert (answer.status_code, answer.json()["code"]) == (404, "no_such_address"), path
+            assert "Location" not in answer.headers
+            assert "evil" not in answer.text

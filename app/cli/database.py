@@ -37,7 +37,9 @@ def start_epoch() -> None:
     """Mark a restore or failover: from here on numbers may have been used before."""
     from app.epoch.service import start_epoch as start
 
-    print(f"epoch {start(opening.open_registry())}")
+    with opening.open_registry_in_doubt() as registry:
+        print(f"epoch {start(registry)}")
+    opening.finish_opening()
 
 
 @commands.command("confirm-clock")

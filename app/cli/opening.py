@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
 from app.crypto import Secrets
-from app.errors import ClockUntrusted
+from app.errors import ClockUntrusted, CounterWentBack
 from app.registry import Registry
 from app.settings import Settings
+
+DOUBTS = (ClockUntrusted, CounterWentBack)
+"""A person ends them by a command; a restored backup may cause both at once."""
 
 
 def open_registry() -> Registry:
@@ -43,7 +46,7 @@ def prepare_database(settings: Settings) -> None:
 
 @contextmanager
 def open_registry_in_doubt() -> Iterator[Registry]:
-    """Open the registry for a command that a person runs because the clock is in doubt.
+    """Open the registry for a command by which a person ends a doubt: of its clock or its state.
 
     Raises:
         SecretKeyMismatch, NotReady: the registry may answer nothing, for another reason.
@@ -56,7 +59,7 @@ def open_registry_in_doubt() -> Iterator[Registry]:
     registry = Registry.open(settings)
     try:
         error = registry.verify()
-        if error is not None and not isinstance(error, ClockUntrusted):
+        if error is not None and not isinstance(error, DOUBTS):
             raise error
         yield registry
     finally:

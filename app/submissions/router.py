@@ -21,7 +21,7 @@ from app.submissions import queries, schemas, service, views
 from app.submissions.processing.job import ProcessedSubmission
 from app.submissions.schemas import RowOutcome, State, SubmissionOptions
 from app.submissions.upload.encrypted_file import EncryptedUpload
-from app.submissions.upload.receive import receive_file
+from app.submissions.upload.receive import receive_file, renewing
 from app.submissions.workbooks import templates
 
 router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
@@ -126,11 +126,14 @@ async def _receive_upload(
     request: Request, registry: Registry, upload: EncryptedUpload
 ) -> ProcessedSubmission:
     try:
-        await receive_file(
-            request,
-            upload,
-            lambda: _run_in_write_slot(request, service.store_part, registry, upload),
-        )
+        async with renewing(
+            upload, lambda: _run_in_write_slot(request, service.renew_upload, registry, upload)
+        ):
+            await receive_file(
+                request,
+                upload,
+                lambda: _run_in_write_slot(request, service.store_part, registry, upload),
+            )
         if upload.size <= registry.settings.submission_at_once_bytes:
             return await _run_in_write_slot(
                 request,

@@ -23,6 +23,7 @@ from app.errors import (
     Sentence,
     SubmissionNotFound,
     SubmissionUnderWay,
+    Unavailable,
 )
 from app.http.context import current_request_id
 from app.http.request_bodies import list_parts, may_need_numbers
@@ -41,10 +42,14 @@ from app.submissions.schemas import (
     State,
     SubmissionOptions,
 )
-from app.submissions.store import submissions
+from app.submissions.store import jobs, submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.upload.encrypted_file import EncryptedUpload
 
+UPLOAD_GIVEN_UP = Sentence(
+    "The file was given up, because its server stood still for too long; send it again",
+    "服务器长时间停顿，文件接收已中止，请重新发送",
+)
 MAX_UNFINISHED = 50
 """Files of one department at once: others' should not wait behind a hundred of them."""
 
@@ -60,7 +65,7 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
     department = _determine_department(caller, options.department)
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
-        _require_few_unfinished(connection, caller)
+        _require_few_unfinished(connection, registry.clock.now(), caller)
     faults = _find_option_faults(options, department)
     if options.list_type is not None and options.list_type not in catalogue.list_types:
         faults.append(Fault("?list_type", ProblemCode.unknown_value, UNKNOWN_LIST_TYPE))
@@ -86,8 +91,24 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
     return EncryptedUpload(registry, row)
 
 
-def _require_few_unfinished(connection: Connection, caller: Caller) -> None:
-    if submissions.count_unfinished(connection, caller) >= MAX_UNFINISHED:
+def renew_upload(registry: Registry, upload: EncryptedUpload) -> None:
+    """Extend the lease of a file that is arriving; nothing before its first part is stored.
+
+    Raises:
+        Unavailable: the lease ran out and the file was given up.
+    """
+    if upload.stored_parts:
+        registry.write(lambda connection: _extend_upload(registry, connection, upload))
+
+
+def _extend_upload(registry: Registry, connection: Connection, upload: EncryptedUpload) -> None:
+    until = registry.clock.now() + timedelta(seconds=upload.lease_seconds)
+    if not jobs.extend_upload(connection, upload.row.id, until):
+        raise Unavailable(UPLOAD_GIVEN_UP, retry_after=1)
+
+
+def _require_few_unfinished(connection: Connection, now: datetime, caller: Caller) -> None:
+    if submissions.count_unfinished(connection, caller, now) >= MAX_UNFINISHED:
         raise Busy(TOO_MANY_FILES, retry_after=30)
 
 
@@ -120,6 +141,7 @@ def store_part(registry: Registry, upload: EncryptedUpload) -> None:
 
     Raises:
         Busy: too many files of the sender's department are unfinished.
+        Unavailable: the lease ran out and the file was given up.
     """
     sealed = upload.seal_last_part()
 
@@ -127,8 +149,11 @@ def store_part(registry: Registry, upload: EncryptedUpload) -> None:
 
     def work(connection: Connection) -> None:
         if number == 0:
-            _require_few_unfinished(connection, upload.row.caller)
-            submissions.add_submission(connection, upload.row)
+            _require_few_unfinished(connection, registry.clock.now(), upload.row.caller)
+            until = registry.clock.now() + timedelta(seconds=upload.lease_seconds)
+            submissions.add_submission(connection, upload.row._replace(leased_until=until))
+        else:
+            _extend_upload(registry, connection, upload)
         submissions.add_part(connection, upload.row.id, number, sealed)
 
     upload.stored_parts += 1  # before the write: a failed upload is discarded if it may be stored
@@ -145,6 +170,7 @@ def finish_upload(
 
     Raises:
         Busy: too many files of the sender's department are unfinished.
+        Unavailable: the lease ran out and the file was given up.
     """
     settings, now = registry.settings, registry.clock.now()
     received = upload.row._replace(
@@ -167,6 +193,7 @@ def finish_upload(
                 submissions.delete_submission(connection, received.id)
             return twin
         if upload.stored_parts:
+            _extend_upload(registry, connection, upload)  # it may have been given up meanwhile
             submissions.record_step(
                 connection,
                 received.id,
@@ -180,7 +207,7 @@ def finish_upload(
                 attempts=received.attempts,
             )
         else:
-            _require_few_unfinished(connection, received.caller)
+            _require_few_unfinished(connection, now, received.caller)
             submissions.add_submission(connection, received)
         if sealed is not None:
             submissions.add_part(connection, received.id, upload.stored_parts, sealed)

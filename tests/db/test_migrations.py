@@ -20,6 +20,7 @@ from sqlalchemy import inspect, text
 from app.catalogue.service import initialize_registry
 from app.checks.store import index_results
 from app.db import migrations
+from app.db.condition import read_release
 from app.db.engines import open_migration_connection
 from app.db.tables import LEDGER, Base
 from app.jobs import idle
@@ -238,3 +239,98 @@ def test_each_migration_is_dated_and_says_what_it_does() -> None:
     [_] = scripts.get_heads()
     days = [Path(revision.path).name[:8] for revision in revisions]
     assert days == sorted(days, reverse=True)
+
+
+def test_each_migration_writes_down_the_oldest_release_that_may_serve(scratch: Settings) -> None:
+    scripts = ScriptDirectory.from_config(migrations.build_alembic_config())
+    written = {
+        revision.revision: revision.module.oldest_release
+        for revision in scripts.walk_revisions()
+        if revision.revision >= FIRST_WITH_RELEASE
+    }
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", release) for release in written.values())
+    migrations.upgrade(scratch)
+    assert read_oldest_releases(scratch) == written
+    downgrade(scratch, FIRST_WITH_RELEASE)
+    assert list(read_oldest_releases(scratch)) == [FIRST_WITH_RELEASE]
+    migrations.upgrade(scratch)
+    assert read_oldest_releases(scratch) == written
+
+
+FIRST_WITH_RELEASE = "0013"
+NEWER_MIGRATION = '''
+"""A column of a later release."""
+import sqlalchemy as sa
+from alembic import op
+
+revision = "9999"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+oldest_release = "{oldest}"
+
+
+def upgrade() -> None:
+    op.add_column("entries", sa.Column("later", sa.String(length=80), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("entries", "later")
+'''
+
+
+def read_oldest_releases(settings: Settings) -> dict[str, str]:
+    with open_migration_connection(settings) as connection, connection.begin():
+        found = connection.execute(text("SELECT revision, oldest_release FROM schema_releases"))
+        return {row.revision: row.oldest_release for row in found}
+
+
+def upgrade_to_later_release(settings: Settings, directory: Path, oldest: str) -> None:
+    """Upgrade as a later release would, with one migration more."""
+    directory.mkdir()
+    text_of_migration = NEWER_MIGRATION.format(head=migrations.find_schema_head(), oldest=oldest)
+    (directory / "20990101_9999_later.py").write_text(text_of_migration)
+    config = migrations.build_alembic_config()
+    config.set_main_option("path_separator", "os")
+    config.set_main_option(
+        "version_locations", f"{migrations.ROOT / 'migrations' / 'versions'}:{directory}"
+    )
+    with open_migration_connection(settings) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def test_a_running_process_serves_on_a_newer_schema_that_allows_it(
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str, tmp_path: Path
+) -> None:
+    settings = templates.create_copy(backend)
+    world = open_world(settings, app, address)
+    world.record()
+    upgrade_to_later_release(settings, tmp_path / "later", read_release())
+    assert world.client(None).get("/readyz").json() == {"status": "ready"}
+    world.record(source_ref="HR-AFTER")
+    [found] = world.api("approver").post("/v1/checks", json=build_check()).json()["results"]
+    assert found["standing"] == "black"
+    # A process of this release that starts now serves too, and leaves the schema as it is.
+    migrations.upgrade(settings)
+    assert migrations.read_current_revision(settings) == "9999"
+    with serve_registry(settings, tmp_path) as served, served.client() as client:
+        assert client.get("/readyz").json() == {"status": "ready"}
+    world.close()
+    templates.drop_copy(settings)
+
+
+def test_a_process_that_is_too_old_for_the_schema_is_not_ready(
+    backend: str, templates: RegistryTemplates, app: FastAPI, address: str, tmp_path: Path
+) -> None:
+    settings = templates.create_copy(backend)
+    world = open_world(settings, app, address)
+    upgrade_to_later_release(settings, tmp_path / "later", "99.0.0")
+    answer = world.client(None).get("/readyz")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    assert "99.0.0" in answer.json()["detail"]
+    world.registry.inspect()
+    answer = world.api().get("/v1/domains")
+    assert (answer.status_code, answer.json()["code"]) == (503, "not_ready")
+    world.close()
+    templates.drop_copy(settings)

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ from tests.support.submission_workers import (
     wait_for_rows,
     wait_until_finished,
 )
-from tests.support.world import World, change_tuning
+from tests.support.world import RegistryTemplates, World, change_tuning
 
 MEBIBYTE = 1 << 20
 QUICK = {"REDBLACK_SUBMISSION_LEASE_SECONDS": "1"}
@@ -290,15 +290,83 @@ def test_a_sender_that_says_nothing_more_is_not_waited_for_for_ever(world: World
     assert count_submissions_and_parts(world.registry) == (0, 0)
 
 
-def test_a_partial_upload_of_a_dead_server_is_discarded_after_a_day(world: World) -> None:
+def test_a_partial_upload_of_a_dead_server_is_discarded_within_a_minute(world: World) -> None:
     start = store_of_half_a_file(world)
     queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (1, 1)
-    world.clock.instant += timedelta(hours=25)
+    world.clock.instant += timedelta(seconds=60)
     queue.SubmissionQueue().clean_up(world.registry)
     assert count_submissions_and_parts(world.registry) == (0, 0)
     answer = world.api().get(f"/v1/submissions/{start}")
     assert (answer.status_code, answer.json()["code"]) == (404, "submission_not_found")
+
+
+def test_a_slow_sender_keeps_its_upload(world: World) -> None:
+    change_tuning(world.registry.settings, upload_lease_seconds=0.8)
+    file = format_ndjson(sent_rows(3_000))
+    body, headers = CUT_OFF["whole"]
+    cut = len(file) * 9 // 10
+    with begun(world, body(file[:cut]), headers(file)) as connection:
+        for _ in range(4):
+            world.clock.instant += timedelta(seconds=0.5)
+            time.sleep(0.4)
+            queue.SubmissionQueue().clean_up(world.registry)
+        assert count_submissions_and_parts(world.registry)[0] == 1
+        connection.sendall(file[cut:])
+        assert connection.recv(10_000).decode().startswith("HTTP/1.1 202 ")
+
+
+def test_an_upload_that_was_given_up_is_answered_503_and_leaves_nothing(world: World) -> None:
+    file = format_ndjson(sent_rows(3_000))
+    body, headers = CUT_OFF["whole"]
+    cut = len(file) * 9 // 10
+    with begun(world, body(file[:cut]), headers(file)) as connection:
+        world.clock.instant += timedelta(seconds=60)
+        queue.SubmissionQueue().clean_up(world.registry)
+        connection.sendall(file[cut:])
+        answer = connection.recv(10_000).decode()
+        assert answer.startswith("HTTP/1.1 503 ")
+        assert '"code":"unavailable"' in answer
+    assert count_submissions_and_parts(world.registry) == (0, 0)
+
+
+def test_a_kill_while_fifty_files_arrive_frees_the_department(
+    backend: str, templates: RegistryTemplates, tmp_path: Path
+) -> None:
+    settings = templates.create_copy(backend)
+    key = create_key(settings, "department", "human_resources")
+    part = format_ndjson(sent_rows(3_000))
+    variables = {"REDBLACK_UPLOAD_LEASE_SECONDS": "3", "REDBLACK_SUBMISSION_WORKERS": "0"}
+    with closing(Registry.open(settings)) as registry, ExitStack() as connections:
+        with serve_registry(settings, tmp_path, **variables) as served:
+            where = urlsplit(served.address)
+            head = (
+                f"POST /v1/submissions HTTP/1.1\r\nHost: {where.netloc}\r\n"
+                f"Authorization: Bearer {key}\r\nContent-Type: application/x-ndjson\r\n"
+                f"Content-Length: {len(part) + 1_000_000}\r\n\r\n"
+            )
+            for _ in range(service.MAX_UNFINISHED):
+                address = (where.hostname or "", where.port or 80)
+                connection = socket.create_connection(address, timeout=30)
+                connections.enter_context(connection)
+                connection.sendall(head.encode() + part)
+            wait_for(
+                lambda: count_submissions_and_parts(registry)[0] == service.MAX_UNFINISHED,
+                "fifty files",
+            )
+            with served.client(key) as client:
+                refused = client.post("/v1/submissions", content=part[:1], headers=NDJSON)
+                assert (refused.status_code, refused.json()["code"]) == (503, "busy")
+            served.kill()
+        killed = time.monotonic()
+        with serve_registry(settings, tmp_path, **variables) as again, again.client(key) as client:
+            row = format_ndjson(sent_rows(1))
+            while client.post("/v1/submissions", content=row, headers=NDJSON).status_code == 503:
+                assert time.monotonic() - killed < 30
+                time.sleep(0.2)
+            view = send_file(client, format_ndjson(sent_rows(1, "NEXT")))
+            assert view["state"] == "done"
+    templates.drop_copy(settings)
 
 
 def store_of_half_a_file(world: World) -> UUID:

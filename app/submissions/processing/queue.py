@@ -14,8 +14,6 @@ from app.submissions.processing import row_by_row
 from app.submissions.store import jobs, submissions
 from app.submissions.store.submissions import SubmissionRow
 
-ABANDONED_UPLOAD_HOURS = 24
-
 
 class SubmissionQueue:
     """The queue of submissions (`app.jobs.queue.JobQueue`)."""
@@ -42,15 +40,13 @@ class SubmissionQueue:
         """Expire pending approvals, and delete abandoned uploads and files past their term."""
         now = registry.clock.now()
         with registry.database.reading() as connection:
-            abandoned = jobs.find_abandoned(
-                connection, now - timedelta(hours=ABANDONED_UPLOAD_HOURS)
-            )
+            abandoned = jobs.find_abandoned(connection, now)
             expired = jobs.find_expired_files(
                 connection, now - timedelta(days=registry.settings.submission_keep_days)
             )
         expire_pending_approvals(registry)
         for submission_id in abandoned:
-            registry.write(partial(submissions.delete_submission, submission_id=submission_id))
+            registry.write(partial(jobs.delete_abandoned, submission_id=submission_id, now=now))
         for submission_id in expired:
             registry.write(partial(submissions.delete_parts, submission_ids=[submission_id]))
 

@@ -13,6 +13,7 @@ from app.submissions.store.submissions import (
     WORKABLE_STATES,
     SubmissionRow,
     build_row,
+    delete_submission,
 )
 
 
@@ -97,17 +98,34 @@ def expire_approvals(connection: Connection, now: datetime) -> list[SubmissionRo
     return [SubmissionRow._make(row) for row in expired]
 
 
-def find_abandoned(connection: Connection, cutoff: datetime) -> list[UUID]:
-    """Files whose sender went away in the middle, before an instant."""
-    return list(
-        connection.scalars(
-            select(Submission.id).where(
-                Submission.finished_at.is_(None),
-                Submission.state == State.receiving,
-                Submission.received_at < cutoff,
-            )
-        )
+def find_abandoned(connection: Connection, now: datetime) -> list[UUID]:
+    """Files that were arriving and whose lease ran out: their server or sender is gone."""
+    return list(connection.scalars(select(Submission.id).where(*_is_abandoned(now))))
+
+
+def delete_abandoned(connection: Connection, submission_id: UUID, now: datetime) -> None:
+    """Delete an abandoned file, unless its server came back and extended the lease."""
+    found = select(Submission.id).where(Submission.id == submission_id, *_is_abandoned(now))
+    if connection.scalar(found.with_for_update()) is not None:
+        delete_submission(connection, submission_id)
+
+
+def _is_abandoned(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Submission.finished_at.is_(None),
+        Submission.state == State.receiving,
+        or_(Submission.leased_until.is_(None), Submission.leased_until < now),
     )
+
+
+def extend_upload(connection: Connection, submission_id: UUID, until: datetime) -> bool:
+    """Extend the lease of a file that is arriving; return False if the file was given up."""
+    updated = connection.execute(
+        update(Submission)
+        .where(Submission.id == submission_id, Submission.state == State.receiving)
+        .values(leased_until=until)
+    )
+    return updated.rowcount == 1
 
 
 def find_expired_files(connection: Connection, cutoff: datetime) -> list[UUID]:

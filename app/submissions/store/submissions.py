@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypedDict, Unpack
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 
 from app.crypto import Sealed
 from app.db.tables import Submission, SubmissionBatch, SubmissionPart
@@ -194,14 +194,18 @@ def read_page(
     return [SubmissionRow._make(row) for row in connection.execute(query)]
 
 
-def count_unfinished(connection: Connection, caller: Caller) -> int:
-    """Count unfinished files of a department, or of a key without a department."""
+def count_unfinished(connection: Connection, caller: Caller, now: datetime) -> int:
+    """Count unfinished files of a department, or of a key without a department.
+
+    A file that was arriving counts as long as its lease.
+    """
     same_sender = (
         Submission.actor_department == caller.department
         if caller.department
         else Submission.actor_id.is_not_distinct_from(caller.id)
     )
-    query = select(func.count()).where(Submission.finished_at.is_(None), same_sender)
+    is_alive = or_(Submission.state != State.receiving, Submission.leased_until >= now)
+    query = select(func.count()).where(Submission.finished_at.is_(None), same_sender, is_alive)
     return connection.scalar(query) or 0
 
 

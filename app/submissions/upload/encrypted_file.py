@@ -40,6 +40,11 @@ class EncryptedUpload:
         return self._registry.settings.tuning.stalled_client_seconds
 
     @property
+    def lease_seconds(self) -> float:
+        """Seconds after which the file is given up if its server gives no sign."""
+        return self._registry.settings.tuning.upload_lease_seconds
+
+    @property
     def sha256(self) -> str:
         """The digest of the bytes received, in hex."""
         return self._digest.hexdigest()

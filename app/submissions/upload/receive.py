@@ -6,12 +6,14 @@ part to a temporary file in clear.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 
-from app.errors import Fault, InvalidPayload, Malformed, ProblemCode, Sentence
+from app.db.engines import DatabaseError
+from app.errors import Fault, InvalidPayload, Malformed, ProblemCode, RegistryError, Sentence
 from app.submissions.upload.encrypted_file import PART_BYTES, EncryptedUpload
 
 
@@ -48,6 +50,31 @@ async def receive_file(
                 )
             ]
         )
+
+
+@asynccontextmanager
+async def renewing(
+    upload: EncryptedUpload, renew: Callable[[], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Extend the lease of an upload while the block runs, however slowly its file arrives.
+
+    A file that is complete needs no lease: processing has its own.
+    """
+
+    async def renew_on() -> None:
+        while True:
+            await asyncio.sleep(upload.lease_seconds / 4)
+            # A failure is that of the next part too, which answers the request.
+            with suppress(RegistryError, DatabaseError):
+                await renew()
+
+    task = asyncio.create_task(renew_on())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
 
 
 async def _read_body(request: Request, idle_timeout: float) -> AsyncIterator[bytes]:
