@@ -103,7 +103,8 @@ def _find_schema_trouble(connection: Connection) -> NotReady | None:
     )
     if revision not in oldest:
         return NotReady(OUTDATED_SCHEMA)
-    needed = max(map(_parse_release, oldest.values()))
+    later = [release for known, release in oldest.items() if not is_known_revision(known)]
+    needed = max(map(_parse_release, later))
     if _parse_release(read_release()) >= needed:
         return None
     release = ".".join(map(str, needed))
