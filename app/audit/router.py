@@ -9,8 +9,7 @@ from app import errors
 from app.audit import queries, schemas, service
 from app.audit.actions import AuditAction
 from app.http.deps import RegistryDep, needs
-from app.http.pagination import PageDep
-from app.http.parameters import FilterText, collect_filters
+from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
 from app.rules.permissions import Caller, Permission
 

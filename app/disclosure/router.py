@@ -12,8 +12,7 @@ from app.entries.queries import read_entry_view
 from app.entries.schemas import EntryView
 from app.http.conditional import IfMatch, read_version, set_version_tag
 from app.http.deps import RegistryDep, needs, needs_to_write
-from app.http.pagination import PageDep
-from app.http.parameters import FilterText, collect_filters
+from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
 from app.registry import Registry
 from app.rules.disclosure import DisclosureState, TakeDown

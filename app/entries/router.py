@@ -12,8 +12,8 @@ from app.entries import queries, schemas, service
 from app.entries.projections import EntryJson
 from app.http.conditional import IfMatch, require_version, set_version_tag
 from app.http.deps import RegistryDep, needs, needs_to_write
-from app.http.pagination import PageDep, make_cursor, read_id_cursor, require_one_moment
-from app.http.parameters import FilterText, PastDay, PastInstant, collect_filters
+from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
+from app.http.parameters import FilterText, PageDep, PastDay, PastInstant, collect_filters
 from app.http.problems import problems
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission

@@ -1,11 +1,12 @@
-"""The context of a request: its id, and the language of its reader."""
+"""The context of a request: its id, and the language of its reader.
+
+Worker processes import this module, so it imports no web framework.
+"""
 
 import re
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import Depends, Header
 from uuid_utils import uuid7
 
 
@@ -19,16 +20,6 @@ def prefers_chinese(accept_language: str | None) -> bool:
         weight = float(found[1]) if found else 1.0
         weights[primary] = max(weight, weights.get(primary, 0.0))
     return weights.get("zh", 0.0) > weights.get("en", 0.0)
-
-
-async def detect_chinese(
-    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
-) -> bool:
-    """Return True if the reader of the response prefers Chinese."""
-    return prefers_chinese(accept_language)
-
-
-ChineseDep = Annotated[bool, Depends(detect_chinese)]
 
 
 @dataclass(slots=True)

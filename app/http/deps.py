@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Protocol
 
-from fastapi import Depends, Request, Security
+from fastapi import Depends, Header, Request, Security
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.params import Param
 from fastapi.params import Query as QueryParameter
@@ -13,6 +13,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, SecurityS
 from starlette.types import Scope
 
 from app.errors import Fault, Forbidden, InvalidPayload, ProblemCode, Sentence
+from app.http.context import prefers_chinese
 from app.http.validation import pointer
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
@@ -53,6 +54,16 @@ async def registry_of(request: Request) -> Registry:
 
 
 RegistryDep = Annotated[Registry, Depends(registry_of)]
+
+
+async def detect_chinese(
+    accept_language: Annotated[str | None, Header(include_in_schema=False)] = None,
+) -> bool:
+    """Return True if the reader of the response prefers Chinese."""
+    return prefers_chinese(accept_language)
+
+
+ChineseDep = Annotated[bool, Depends(detect_chinese)]
 
 
 async def require_caller(

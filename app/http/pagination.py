@@ -1,14 +1,13 @@
-"""Pages: their parameters, opaque cursors, and the moment of knowledge to which a list refers."""
+"""Pages: their requests, opaque cursors, and the moment of knowledge to which a list refers."""
 
 import base64
 import binascii
 from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Annotated, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 import orjson
-from fastapi import Depends, Query
 
 from app.errors import BadCursor, Fault, InvalidPayload, ProblemCode, Sentence
 
@@ -20,17 +19,6 @@ class PageRequest(NamedTuple):
 
     cursor: str | None
     limit: int
-
-
-async def read_page_request(
-    next_: Annotated[str | None, Query(alias="next", max_length=400)] = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> PageRequest:
-    """Read the parameters `next` and `limit`."""
-    return PageRequest(next_, limit)
-
-
-PageDep = Annotated[PageRequest, Depends(read_page_request)]
 
 
 def split_page(rows: Sequence[Row], limit: int) -> tuple[Sequence[Row], Row | None]:

@@ -7,8 +7,8 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Request, Response
 
 from app import errors
-from app.http.context import ChineseDep, current_request_id, prefers_chinese
-from app.http.deps import needs
+from app.http.context import current_request_id, prefers_chinese
+from app.http.deps import ChineseDep, needs
 from app.http.middleware import read_header
 from app.http.parameters import PastDay, PastInstant
 from app.http.problems import problems

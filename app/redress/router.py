@@ -11,8 +11,7 @@ from fastapi import APIRouter, Response, status
 from app import errors
 from app.http.conditional import IfMatch, require_version
 from app.http.deps import RegistryDep, needs, needs_to_write
-from app.http.pagination import PageDep
-from app.http.parameters import FilterText, collect_filters
+from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
 from app.redress import queries, schemas, service
 from app.redress.store import CaseRow

@@ -10,8 +10,7 @@ from app import errors
 from app.crypto import canonical
 from app.errors import ReportNotFound, TooManyAttempts
 from app.http.deps import PUBLIC, RegistryDep, needs
-from app.http.pagination import PageDep
-from app.http.parameters import FilterText, collect_filters
+from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
 from app.rights import page as print_page
 from app.rights import queries, schemas, service

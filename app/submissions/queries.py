@@ -30,7 +30,6 @@ from app.submissions.schemas import (
 from app.submissions.store import submissions
 from app.submissions.store.submissions import SubmissionRow
 from app.submissions.views import build_row_view, build_submission_view
-from app.submissions.workbooks import refused_rows, templates
 
 
 def get_submission(registry: Registry, caller: Caller, submission_id: UUID) -> SubmissionRow:
@@ -141,6 +140,8 @@ def build_refused_workbook(registry: Registry, caller: Caller, submission_id: UU
         SubmissionUnderWay: the file is no table, is not processed yet, or is no longer stored.
     """
     row = get_submission(registry, caller, submission_id)
+    from app.submissions.workbooks import refused_rows  # noqa: PLC0415 - only servers write workbooks
+
     content = refused_rows.build_workbook(registry, row)
     audit.record_access(registry, caller, AuditAction.submission_refused_read, submission_id)
     return content
@@ -169,6 +170,8 @@ def build_template_workbook(registry: Registry, caller: Caller, list_type: str |
         raise InvalidPayload(
             faults=[Fault("?list_type", ProblemCode.unknown_value, UNKNOWN_LIST_TYPE)]
         )
+    from app.submissions.workbooks import templates  # noqa: PLC0415 - only servers write workbooks
+
     return templates.build_template(offered_list_types, COLUMNS)
 
 
