@@ -9,7 +9,8 @@ from uuid import UUID
 from app.catalogue.queries import read_catalogue_at
 from app.checks.schemas import AskedSubject, CheckRequest, Investigation
 from app.crypto import Secrets
-from app.db.counter import find_law_versions_at, read_head
+from app.db.clock_corrections import find_law_versions_at
+from app.db.counter import read_head
 from app.db.engines import Connection
 from app.entries import queries as entries
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence

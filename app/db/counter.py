@@ -8,7 +8,7 @@ from sqlalchemy import Connection, case, func, insert, literal, select, update
 from app.db.clock_state import create_clock_row
 from app.db.engines import POSITION
 from app.db.statements import PreparedQuery, as_text
-from app.db.tables import CalendarVersion, CatalogueVersion, RegistryState
+from app.db.tables import RegistryState
 from app.db.tables.base import Instant
 
 
@@ -67,15 +67,6 @@ def advance_day(connection: Connection, known_day: date | None, today: date) -> 
     return claimed.one_or_none() is not None
 
 
-def find_law_versions_at(connection: Connection, instant: datetime) -> tuple[int, int]:
-    """Find the catalogue and calendar versions in use at an instant; the first ones before that."""
-    found = [
-        connection.scalar(select(func.max(table.version)).where(table.loaded_at <= instant)) or 1
-        for table in (CatalogueVersion, CalendarVersion)
-    ]
-    return found[0], found[1]
-
-
 class SequenceBlock(NamedTuple):
     """A block of change numbers: the first one, and the instant at which they are recorded."""
 
@@ -128,6 +119,19 @@ def take_sequence(
         raise ConcurrentChange
     connection.info[POSITION] = (state.epoch, state.seq)
     return SequenceBlock(state.seq - count + 1, state.recorded_at)
+
+
+def restore_day(connection: Connection, today: date, now: datetime) -> None:
+    """Set day and instant of the counter row back to the present, where a wrong clock is ahead."""
+    connection.execute(
+        update(RegistryState).values(
+            turned_on=case((RegistryState.turned_on > today, today), else_=RegistryState.turned_on),
+            recorded_at=case(
+                (RegistryState.recorded_at > now, literal(now, Instant())),
+                else_=RegistryState.recorded_at,
+            ),
+        )
+    )
 
 
 def increment_epoch(connection: Connection) -> int:

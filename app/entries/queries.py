@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app import errors
 from app.calendar.queries import read_calendar_at, read_current_calendar
-from app.db.counter import find_law_versions_at
+from app.db.clock_corrections import find_law_versions_at
 from app.db.engines import Connection
 from app.entries import history, projections, schemas
 from app.entries.projections import EntryJson

@@ -32,13 +32,18 @@ from app.entries.recording.batch import (
 )
 from app.entries.recording.proposals import Proposal, ResponsiblePersonNumber, seal_changes
 from app.entries.recording.version_values import (
+    EndingValues,
     build_channel_values,
     build_deadline_values,
     build_ending_values,
     find_first_non_public_day,
 )
-from app.entries.status_changes import record_status_changes_until_today
+from app.entries.status_changes import (
+    record_status_changes_back,
+    record_status_changes_until_today,
+)
 from app.entries.store.reads import lock_entries
+from app.entries.store.rows import EntryRow
 from app.entries.store.values import ChangedValues
 from app.rules.stored_json import EntryFacts
 
@@ -46,7 +51,9 @@ __all__ = [
     "ChangeCommand",
     "ChangedValues",
     "DryRun",
+    "EndingValues",
     "EntryFacts",
+    "EntryRow",
     "NextVersion",
     "Proposal",
     "RecordingResult",
@@ -69,6 +76,7 @@ __all__ = [
     "record_entries",
     "record_entry",
     "record_proposals",
+    "record_status_changes_back",
     "record_status_changes_until_today",
     "replace_facts",
     "require_day_within",

@@ -107,9 +107,45 @@ def _record_status_changes_until(registry: Registry, today: date) -> None:
             now=registry.clock.now(),
             today=today,
         )
-        add_status_changes(connection, status_changes, today, sequence.first, sequence.recorded_at)
+        add_status_changes(
+            connection,
+            status_changes,
+            today,
+            sequence.first,
+            sequence.recorded_at,
+            epoch=head.epoch,
+        )
 
     registry.write(write_status_changes)
+
+
+def record_status_changes_back(
+    registry: Registry, connection: Connection, wrong_day: date, today: date
+) -> int:
+    """Announce again what a day that a wrong clock began had changed; return the number.
+
+    Runs in the transaction that has set the counter row back to today.
+    """
+    status_changes = _find_status_changes_between(connection, wrong_day, today)
+    if status_changes:
+        head = read_head(connection)
+        sequence = take_sequence(
+            connection,
+            len(status_changes),
+            catalogue_version=head.catalogue_version,
+            calendar_version=head.calendar_version,
+            now=registry.clock.now(),
+            today=today,
+        )
+        add_status_changes(
+            connection,
+            status_changes,
+            today,
+            sequence.first,
+            sequence.recorded_at,
+            epoch=head.epoch,
+        )
+    return len(status_changes)
 
 
 def add_status_changes(
@@ -118,8 +154,13 @@ def add_status_changes(
     day: date,
     first_seq: int,
     recorded_at: datetime,
+    *,
+    epoch: int | None = None,
 ) -> None:
-    """Insert status changes under consecutive sequence numbers from `first_seq`."""
+    """Insert status changes under consecutive sequence numbers from `first_seq`.
+
+    Those of a day change name their epoch: within it a day changes the status of an entry once.
+    """
     writes.add_status_changes(
         connection,
         [
@@ -131,6 +172,7 @@ def add_status_changes(
                 "seq": seq,
                 "day": day,
                 "recorded_at": recorded_at,
+                "epoch": epoch,
             }
             for seq, status_change in enumerate(status_changes, start=first_seq)
         ],
@@ -140,7 +182,9 @@ def add_status_changes(
 def _find_status_changes_between(
     connection: Connection, last_day: date, today: date
 ) -> list[StatusChange]:
-    candidates = sequence.find_status_change_candidates(connection, last_day, today)
+    # After a wrong clock the last day is later than today.
+    first_day, later_day = sorted((last_day, today))
+    candidates = sequence.find_status_change_candidates(connection, first_day, later_day)
     subject_ids = {item.subject_id for item in candidates if item.kind != ListKind.record}
     listed_entries = reads.read_listed_entries(connection, subject_ids)
     status_changes = [

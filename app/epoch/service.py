@@ -13,17 +13,18 @@ def start_epoch(registry: Registry) -> int:
 
     Holders of an export or a number of an earlier epoch learn from it that theirs is out of date.
     """
+    return registry.write(lambda connection: record_epoch(registry, connection))
 
-    def work(connection: Connection) -> int:
-        epoch = increment_epoch(connection)
-        record = audit.build_record(
-            COMMAND_LINE_CALLER,
-            registry.clock.now(),
-            AuditAction.epoch_started,
-            "done",
-            f"epoch/{epoch}",
-        )
-        audit.record_changes(connection, [record])
-        return epoch
 
-    return registry.write(work)
+def record_epoch(registry: Registry, connection: Connection) -> int:
+    """Start a new epoch in the transaction of the caller, and return its number."""
+    epoch = increment_epoch(connection)
+    record = audit.build_record(
+        COMMAND_LINE_CALLER,
+        registry.clock.now(),
+        AuditAction.epoch_started,
+        "done",
+        f"epoch/{epoch}",
+    )
+    audit.record_changes(connection, [record])
+    return epoch

@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
-from app.db.counter import find_law_versions_at
+from app.db.clock_corrections import find_law_versions_at
 from app.entries.queries import find_seq_at
 from app.entries.service import record_status_changes_until_today
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence

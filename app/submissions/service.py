@@ -464,3 +464,13 @@ REQUIRED_FOR_REPLACE = Sentence(
     "mode=replace needs list_type, department, reason, and rows: how many rows the file holds",
     "全量替换须填写 list_type、department、reason 以及 rows（文件行数）",
 )
+
+
+def shorten_waiting_periods(registry: Registry, connection: Connection, now: datetime) -> None:
+    """End leases and waiting periods that a wrong clock made longer than they may be."""
+    settings = registry.settings
+    jobs.shorten_waiting_periods(
+        connection,
+        leased_until=now + timedelta(seconds=settings.tuning.submission_lease_seconds),
+        held_until=now + timedelta(hours=settings.replace_hold_hours),
+    )

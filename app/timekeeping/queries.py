@@ -6,6 +6,7 @@ from typing import NamedTuple
 from app.db.clock_state import ClockRecord, read_clock_record
 from app.errors import ClockUntrusted
 from app.registry import Registry
+from app.timekeeping.repair import Damage, find_damage
 
 
 class ClockReport(NamedTuple):
@@ -14,10 +15,14 @@ class ClockReport(NamedTuple):
     now: datetime
     record: ClockRecord
     trouble: ClockUntrusted | None
+    damage: Damage
 
 
 def read_clock_report(registry: Registry) -> ClockReport:
     """Read the clock, the last instant that the registry has seen, and the trouble between them."""
     trouble = registry.verify_clock()
     with registry.database.reading() as connection:
-        return ClockReport(registry.clock.now(), read_clock_record(connection), trouble)
+        now = registry.clock.now()
+        return ClockReport(
+            now, read_clock_record(connection), trouble, find_damage(connection, now)
+        )

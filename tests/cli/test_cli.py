@@ -3,16 +3,18 @@
 import stat
 import tomllib
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import update
 
-from app.clock import Clock
+from app.clock import SHANGHAI, Clock
 from app.db import migrations
 from app.db.clock_state import record_sighting
+from app.db.tables import RegistryState
 from app.settings import Settings
 from tests.support.commands import CommandRunner, build_command_runner
 from tests.support.processes import run_redblack
@@ -240,3 +242,21 @@ def refused_after_output(command: CommandRunner, *arguments: str) -> str:
     done = command(*arguments)
     assert done.exit_code == 1
     return done.stderr
+
+
+def test_a_wrong_clock_is_shown_and_repaired(world: World, command: CommandRunner) -> None:
+    world.record()
+    now = Clock().now()
+    with world.registry.database.writing() as connection:
+        connection.execute(update(RegistryState).values(turned_on=date(2099, 1, 1)))
+    assert "repair-clock" in refused(command, "keys", "create", "--name", "a", "--role", "auditor")
+    shown = command("db", "repair-clock")
+    assert "2099-01-01" in shown.stdout
+    today = now.astimezone(SHANGHAI).date().isoformat()
+    arguments = ("db", "repair-clock", "--today", today, "--reason", "主板电池失效", "--right")
+    assert refused_after_output(command, *arguments, "2026-11-22T10:00:00")
+    assert refused_after_output(command, *arguments, "yesterday")
+    done = command(*arguments, now.isoformat())
+    assert done.exit_code == 0, done.stderr
+    assert "epoch 2" in done.stdout
+    assert command("keys", "create", "--name", "a", "--role", "auditor").exit_code == 0

@@ -97,6 +97,7 @@ ROW = EntryRow(
     published_on=date(2026, 11, 12),
     published_late=False,
     take_down_from=date(2026, 11, 21),
+    corrected_received_at=None,
     black_active=False,
 )
 CHECKED = CheckedEntryRow(

@@ -16,7 +16,12 @@ from app.security.service import create
 from app.timekeeping.service import confirm_clock
 from tests.support.clocks import TEN_YEARS, build_timekeeper, read_traces, start_process
 from tests.support.problems import require_refused
-from tests.support.request_bodies import build_check, build_organisation, build_push
+from tests.support.request_bodies import (
+    PERSON_RESIDENT_ID,
+    build_check,
+    build_organisation,
+    build_push,
+)
 from tests.support.world import ManualClock, World
 
 CODE = "clock_untrusted"
@@ -217,6 +222,13 @@ class TestAtStart:
     def test_a_person_must_name_the_day_that_the_machine_shows(self, world: World) -> None:
         with pytest.raises(InvalidPayload):
             confirm_clock(world.registry, date(2026, 11, 21), "对时")
+
+    @pytest.mark.parametrize("reason", ["", "  ", f"由{PERSON_RESIDENT_ID}确认"])
+    def test_the_reason_is_a_line_without_a_personal_number(
+        self, world: World, reason: str
+    ) -> None:
+        with pytest.raises(InvalidPayload):
+            confirm_clock(world.registry, world.clock.today(), reason)
 
     def test_the_confirmation_is_on_the_trail(self, world: World) -> None:
         confirm_clock(world.registry, world.clock.today(), "更换主板电池")

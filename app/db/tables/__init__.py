@@ -9,7 +9,7 @@ from app.db.tables.catalogue import (
     CatalogueVersion,
 )
 from app.db.tables.checks import Check, IndexedResult, Outcome, UnindexedResult
-from app.db.tables.clock import ClockState
+from app.db.tables.clock import ClockCorrection, ClockState
 from app.db.tables.entries import Entry, EntryPerson, EntryStatusChange, EntryVersion
 from app.db.tables.redress import RedressCase
 from app.db.tables.registry import ApiKey, RegistryState, SchemaRelease, SealingKey
@@ -28,6 +28,7 @@ __all__ = [
     "CatalogueItem",
     "CatalogueVersion",
     "Check",
+    "ClockCorrection",
     "ClockState",
     "Entry",
     "EntryPerson",

@@ -128,6 +128,8 @@ class EntryVersion(Base):
     published_late: Mapped[bool | None]
     take_down_from: Mapped[date | None]
     """The first day on which no channel may show the entry, while one still does."""
+    corrected_received_at: Mapped[datetime | None]
+    """The right `received_at` of the entry, if a wrong clock recorded it."""
 
 
 class EntryPerson(Base):
@@ -157,6 +159,7 @@ class EntryStatusChange(Base):
             "ix_entry_turns_once_a_day",
             "entry_id",
             "day",
+            "epoch",
             unique=True,
             sqlite_where=BY_DAY,
             postgresql_where=BY_DAY,
@@ -170,3 +173,5 @@ class EntryStatusChange(Base):
     cause: Mapped[str] = mapped_column(Code)
     cause_entry_id: Mapped[UUID | None]
     recorded_at: Mapped[datetime]
+    epoch: Mapped[int | None]
+    """The epoch of a day change: a day that a wrong clock began comes a second time."""

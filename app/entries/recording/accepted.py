@@ -175,6 +175,7 @@ def _build_version_values(
         "lapsed_until": None,
         "void": False,
         "disputed": False,
+        "corrected_received_at": None,
         **build_decision_values(
             law, proposal.facts, item.ruling, proposal.list_type, proposal.facts_digest
         ),

@@ -130,7 +130,7 @@ _ENTRY_COLUMNS = (
     Entry.id,
     func.coalesce(Entry.freed_ref, Entry.source_ref).label("source_ref"),
     Entry.replaces,
-    Entry.received_at,
+    func.coalesce(EntryVersion.corrected_received_at, Entry.received_at).label("received_at"),
 )
 _VERSION_COLUMNS = tuple(
     getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]

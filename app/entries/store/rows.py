@@ -57,6 +57,7 @@ class EntryRow(NamedTuple):
     published_on: date | None
     published_late: bool | None
     take_down_from: date | None
+    corrected_received_at: datetime | None
     black_active: bool
 
     @property
@@ -217,4 +218,5 @@ def build_version_values(row: EntryRow) -> VersionValues:
         "published_on": row.published_on,
         "published_late": row.published_late,
         "take_down_from": row.take_down_from,
+        "corrected_received_at": row.corrected_received_at,
     }

@@ -12,6 +12,13 @@ from sqlalchemy import (
     union_all,
 )
 
+from app.db.clock_corrections import (
+    NumberRange,
+    Series,
+    build_known_ranges,
+    build_range_conditions,
+    read_corrections,
+)
 from app.db.tables import EntryStatusChange, EntryVersion
 from app.entries.store.reads import is_version_at
 from app.entries.store.rows import (
@@ -23,36 +30,60 @@ from app.entries.store.rows import (
 )
 from app.rules.law import DisclosureClass
 
+CHANGE_TABLES: tuple[type[EntryVersion], type[EntryStatusChange]] = (
+    EntryVersion,
+    EntryStatusChange,
+)
+
 
 def find_seq_at(connection: Connection, instant: datetime) -> int:
-    """Return the last sequence number recorded by an instant (`recorded_at` never decreases)."""
-    return max(
-        connection.scalar(
-            select(table.seq)
-            .where(table.recorded_at <= instant)
-            .order_by(table.recorded_at.desc(), table.seq.desc())
-            .limit(1)
-        )
-        or 0
-        for table in (EntryVersion, EntryStatusChange)
+    """Return the last sequence number recorded by an instant, by the corrected clock."""
+    for found in build_known_ranges(read_corrections(connection, Series.changes), instant):
+        seq = max(_find_last_seq(connection, table, found) for table in CHANGE_TABLES)
+        if seq:
+            return seq
+    return 0
+
+
+def _find_last_seq(
+    connection: Connection, table: type[EntryVersion] | type[EntryStatusChange], found: NumberRange
+) -> int:
+    seq = connection.scalar(
+        select(table.seq)
+        .where(*build_range_conditions(found, table.seq, table.recorded_at))
+        .order_by(table.recorded_at.desc(), table.seq.desc())
+        .limit(1)
     )
+    return seq or 0
 
 
 def find_recorded_at(connection: Connection, seq: int) -> datetime | None:
-    """Return the time at which a sequence number was recorded; None before the first."""
-    instants = (
-        connection.scalar(
-            select(table.recorded_at).where(table.seq <= seq).order_by(table.seq.desc()).limit(1)
-        )
-        for table in (EntryVersion, EntryStatusChange)
-    )
-    return max((instant for instant in instants if instant is not None), default=None)
+    """Return the time at which a sequence number was recorded, by the corrected clock.
+
+    None before the first number.
+    """
+    newest: tuple[int, datetime] | None = None
+    for table in CHANGE_TABLES:
+        row = connection.execute(
+            select(table.seq, table.recorded_at)
+            .where(table.seq <= seq)
+            .order_by(table.seq.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is not None and (newest is None or row.seq > newest[0]):
+            newest = (row.seq, row.recorded_at)
+    if newest is None:
+        return None
+    for correction in read_corrections(connection, Series.changes):
+        if correction.first_number <= newest[0] <= correction.last_number:
+            return correction.correct_instant(newest[1])
+    return newest[1]
 
 
 def find_status_change_candidates(
-    connection: Connection, since: date, today: date
+    connection: Connection, first_day: date, last_day: date
 ) -> list[StatusChangeCandidate]:
-    """Find entries that began after `since` and by `today`, or whose term ended in that time."""
+    """Find entries that begin after the first day, up to the last day, or whose term ends then."""
     version = EntryVersion
     rows = connection.execute(
         select(
@@ -64,9 +95,9 @@ def find_status_change_candidates(
         .where(
             is_version_at(version, None),
             or_(
-                and_(version.effective_from > since, version.effective_from <= today),
-                and_(version.effective_until >= since, version.effective_until < today),
-                and_(version.cap_ends_on >= since, version.cap_ends_on < today),
+                and_(version.effective_from > first_day, version.effective_from <= last_day),
+                and_(version.effective_until >= first_day, version.effective_until < last_day),
+                and_(version.cap_ends_on >= first_day, version.cap_ends_on < last_day),
             ),
         )
         .order_by(version.entry_id)

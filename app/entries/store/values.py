@@ -35,6 +35,7 @@ class ChangedValues(TypedDict, total=False):
     published_on: date | None
     published_late: bool | None
     take_down_from: date | None
+    corrected_received_at: datetime | None
 
 
 class VersionValues(ChangedValues, total=False):
@@ -88,3 +89,4 @@ class StatusChangeValues(TypedDict):
     cause: str
     cause_entry_id: UUID | None
     recorded_at: datetime
+    epoch: int | None

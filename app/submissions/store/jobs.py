@@ -140,3 +140,17 @@ def find_expired_files(connection: Connection, cutoff: datetime) -> list[UUID]:
             .limit(20)
         )
     )
+
+
+def shorten_waiting_periods(
+    connection: Connection, *, leased_until: datetime, held_until: datetime
+) -> None:
+    """Shorten leases and waiting periods to those that begin now, where they are longer."""
+    connection.execute(
+        update(Submission)
+        .where(Submission.leased_until > leased_until)
+        .values(leased_until=leased_until)
+    )
+    connection.execute(
+        update(Submission).where(Submission.held_until > held_until).values(held_until=held_until)
+    )
