@@ -254,8 +254,8 @@ def test_a_wrong_clock_is_shown_and_repaired(world: World, command: CommandRunne
     assert "2099-01-01" in shown.stdout
     today = now.astimezone(SHANGHAI).date().isoformat()
     arguments = ("db", "repair-clock", "--today", today, "--reason", "主板电池失效", "--right")
-    assert refused_after_output(command, *arguments, "2026-11-22T10:00:00")
-    assert refused_after_output(command, *arguments, "yesterday")
+    assert command(*arguments, "2026-11-22T10:00:00").exit_code == 2  # without a zone
+    assert command(*arguments, "yesterday").exit_code == 2
     done = command(*arguments, now.isoformat())
     assert done.exit_code == 0, done.stderr
     assert "epoch 2" in done.stdout
