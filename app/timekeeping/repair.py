@@ -42,7 +42,7 @@ BATCH_SIZE = 500
 
 
 class Damage(NamedTuple):
-    """What a wrong clock recorded: wrong instants by series, and a day that has not come yet."""
+    """The records of a wrong clock: wrong instants by series, and a day that has not come yet."""
 
     numbers: Mapping[Series, WrongNumbers]
     day: date | None
