@@ -78,7 +78,7 @@ def repair_clock(
 ) -> None:
     """Repair what a clock that was ahead recorded; without --today only show it."""
     from app.timekeeping.queries import read_clock_report
-    from app.timekeeping.repair import Repair
+    from app.timekeeping.service import Repair
     from app.timekeeping.service import repair_clock as run_repair
 
     with opening.open_registry_in_doubt() as registry:

@@ -18,7 +18,7 @@ class Series(StrEnum):
     calendar = "calendar"
 
 
-class Correction(NamedTuple):
+class InstantCorrection(NamedTuple):
     """The right instants of consecutive numbers; see `ClockCorrection`."""
 
     first_number: int
@@ -44,7 +44,7 @@ class NumberRange(NamedTuple):
 def add_correction(
     connection: Connection,
     series: Series,
-    correction: Correction,
+    correction: InstantCorrection,
     *,
     now: datetime,
     actor: str,
@@ -58,19 +58,19 @@ def add_correction(
     )
 
 
-def read_corrections(connection: Connection, series: Series) -> list[Correction]:
+def read_corrections(connection: Connection, series: Series) -> list[InstantCorrection]:
     """Read the corrections of a series, the newest numbers first."""
-    columns = [getattr(ClockCorrection, name) for name in Correction._fields]
+    columns = [getattr(ClockCorrection, name) for name in InstantCorrection._fields]
     rows = connection.execute(
         select(*columns)
         .where(ClockCorrection.series == series)
         .order_by(ClockCorrection.first_number.desc())
     )
-    return [Correction._make(row) for row in rows]
+    return [InstantCorrection._make(row) for row in rows]
 
 
 def build_known_ranges(
-    corrections: Sequence[Correction], instant: datetime
+    corrections: Sequence[InstantCorrection], instant: datetime
 ) -> Iterator[NumberRange]:
     """Yield the ranges that may hold the newest number known at an instant, newest first.
 

@@ -21,7 +21,7 @@ from app.audit.actions import AuditAction
 from app.catalogue.queries import Law, read_law
 from app.clock import civil_day
 from app.crypto import fingerprint
-from app.db.clock_corrections import Correction, Series, add_correction, read_corrections
+from app.db.clock_corrections import InstantCorrection, Series, add_correction, read_corrections
 from app.db.clock_state import record_confirmation
 from app.db.counter import Head, read_head, restore_day
 from app.db.engines import Connection
@@ -134,7 +134,7 @@ def repair(registry: Registry, connection: Connection, command: Repair) -> Repai
 
 def _build_corrections(
     connection: Connection, damage: Damage, right_from: datetime, now: datetime
-) -> dict[Series, Correction]:
+) -> dict[Series, InstantCorrection]:
     wrong_from = damage.wrong_from
     if wrong_from is None:
         return {}
@@ -146,7 +146,7 @@ def _build_corrections(
             f"正确时间须早于错误时间 {wrong_from.isoformat()}",
         )
     corrections = {
-        series: Correction(
+        series: InstantCorrection(
             numbers.first_number,
             numbers.last_number,
             numbers.wrong_from,
@@ -161,8 +161,8 @@ def _build_corrections(
 
 
 def _limit_by_neighbours(
-    connection: Connection, series: Series, correction: Correction
-) -> Correction:
+    connection: Connection, series: Series, correction: InstantCorrection
+) -> InstantCorrection:
     for other in read_corrections(connection, series):
         if (
             other.first_number <= correction.last_number
@@ -188,7 +188,7 @@ def _limit_by_neighbours(
     return correction._replace(right_until=right_until)
 
 
-def _lock_rows(connection: Connection, changes: Correction, today: date) -> list[EntryRow]:
+def _lock_rows(connection: Connection, changes: InstantCorrection, today: date) -> list[EntryRow]:
     entry_ids = store.find_entries_changed_by(connection, changes.first_number, changes.last_number)
     return [
         row
@@ -198,7 +198,7 @@ def _lock_rows(connection: Connection, changes: Correction, today: date) -> list
 
 
 def _append_versions(
-    registry: Registry, connection: Connection, changes: Correction, rows: Sequence[EntryRow]
+    registry: Registry, connection: Connection, changes: InstantCorrection, rows: Sequence[EntryRow]
 ) -> int:
     law = read_law(registry, connection)
     received_ids = store.find_entries_received_by(
@@ -225,7 +225,7 @@ def _append_versions(
 
 
 def _correct_row(
-    row: EntryRow, changes: Correction, law: Law, *, is_received_wrong: bool
+    row: EntryRow, changes: InstantCorrection, law: Law, *, is_received_wrong: bool
 ) -> ChangedValues:
     """Return the columns that came from the wrong clock, with their right values."""
     changed_values: ChangedValues = {}
@@ -273,7 +273,7 @@ def _build_record(
     now: datetime,
     head: Head,
     command: Repair,
-    corrections: Mapping[Series, Correction],
+    corrections: Mapping[Series, InstantCorrection],
     result: RepairResult,
 ) -> audit.AuditValues:
     return audit.build_record(

@@ -16,6 +16,8 @@ from app.rules.clock_trust import is_day_ahead
 from app.rules.permissions import COMMAND_LINE_CALLER
 from app.timekeeping.repair import Repair, RepairResult, repair
 
+__all__ = ["Repair", "RepairResult", "confirm_clock", "repair_clock"]
+
 
 def confirm_clock(registry: Registry, today: date, reason: str) -> None:
     """Record that a person compared the clock of this machine with another one, and found it right.
