@@ -6,7 +6,7 @@ check or look-up is its own record: the trail reads it from there, so nothing is
 a caller waits.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,13 +18,17 @@ from app.audit.store import AuditValues
 from app.db.engines import Connection
 from app.http.context import current_request_id
 from app.registry import Registry
+from app.rules.numbers_in_hand import resembles_number
 from app.rules.permissions import Caller
+
+CODE_FILTERS = frozenset({"list_type", "domain", "department"})
 
 __all__ = [
     "AuditValues",
     "add_access",
     "build_record",
     "count_unknown_caller",
+    "describe_filter",
     "record_access",
     "record_changes",
     "record_refusal",
@@ -68,6 +72,23 @@ def add_access(connection: Connection, *records: AuditValues) -> None:
     store.add_accesses(connection, records)
 
 
+def describe_filter(registry: Registry, value: object) -> object:
+    """Return a filter as a record may keep it: a text that resembles a number as a keyed digest.
+
+    Nothing tells if such a text of a query is a passport number. Codes never resemble one.
+    """
+    if isinstance(value, str) and resembles_number(value):
+        return f"digest:{registry.secrets.digest('filter', value.encode(errors='replace'))}"
+    return value
+
+
+def _describe_filters(registry: Registry, detail: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: describe_filter(registry, value) if name in CODE_FILTERS else value
+        for name, value in detail.items()
+    }
+
+
 def record_access(
     registry: Registry,
     caller: Caller,
@@ -77,6 +98,9 @@ def record_access(
 ) -> None:
     """Record a read before its response is sent."""
     registry.require_trusted_clock()
+    detail = _describe_filters(registry, detail)
+    if isinstance(filters := detail.get("filters"), dict):
+        detail["filters"] = _describe_filters(registry, filters)
     record = build_record(caller, registry.clock.now(), action, "answered", target, **detail)
     with registry.database.ledger() as connection:
         store.add_accesses(connection, [record])

@@ -107,12 +107,11 @@ def list_entries(
         after=read_id_cursor(page.cursor),
         limit=page.limit,
     )
+    recorded_filters = {name: str(value) for name, value in filters.items()}
+    if source_ref is not None and not views:  # no reference of the registry, so of unknown content
+        recorded_filters["source_ref"] = str(audit.describe_filter(registry, source_ref))
     audit.record_access(
-        registry,
-        caller,
-        AuditAction.entries_listed,
-        status=entry_status,
-        **{name: str(value) for name, value in filters.items()},
+        registry, caller, AuditAction.entries_listed, status=entry_status, **recorded_filters
     )
     return schemas.EntryPage.model_validate(
         {"entries": views, "next": make_cursor(views[-1]["id"]) if has_more else None}

@@ -279,6 +279,32 @@ class TestRequestIds:
         assert PASSPORT not in dump(world)
 
 
+class TestQueries:
+    def test_a_filter_that_resembles_a_number_is_recorded_as_a_digest(self, world: World) -> None:
+        entry = world.record(**build_person_push(source_ref="HR-2026-000123"))
+        api = world.api("auditor")
+        for path, filters in (
+            ("/v1/entries", {"source_ref": PASSPORT}),
+            ("/v1/entries", {"source_ref": "HR-2026-000123"}),
+            ("/v1/entries", {"department": PASSPORT, "list_type": PASSPORT, "domain": PASSPORT}),
+            ("/v1/objections", {"department": PASSPORT}),
+            ("/v1/disclosures", {"department": PASSPORT, "list_type": PASSPORT}),
+            ("/v1/withdrawals", {"department": PASSPORT}),
+            ("/v1/exports/entries", {"department": PASSPORT, "domain": PASSPORT}),
+            ("/v1/reports/timeliness", {"department": PASSPORT}),
+            ("/v1/audit/records", {"target": PASSPORT, "department": PASSPORT}),
+        ):
+            assert api.get(path, params=filters).status_code in {200, 422}, path
+        stored = dump(world)
+        assert PASSPORT not in stored
+        assert "digest:" in stored
+        with world.registry.database.reading_ledger() as connection:
+            details = connection.scalars(select(AccessRecord.detail)).all()
+        assert [each["source_ref"] for each in details if "source_ref" in each][-1] == entry[
+            "source_ref"
+        ]
+
+
 class TestQuestions:
     @pytest.mark.parametrize("scheme", NUMBERS)
     def test_no_text_of_a_check_holds_an_asked_number(self, world: World, scheme: str) -> None:

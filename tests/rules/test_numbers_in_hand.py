@@ -9,8 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+import app
+from app.rules.contact_numbers import contains_card_number, contains_mobile_number
 from app.rules.identifiers import PERSON_SCHEMES, Scheme, has_valid_personal_check_character
 from app.rules.numbers_in_hand import NumbersInHand, list_possible_numbers, may_hold_number
+from app.rules.personal_numbers import contains_personal_number
 from app.rules.text import CHINESE_DIGITS, fold_digit_signs, fold_number
 from tests.support.numbers import build_resident_id
 from tests.support.spellings import FOUND_SPELLINGS, PASSED_SPELLINGS
@@ -218,6 +221,22 @@ def test_a_text_without_the_number_passes(text: str) -> None:
     number = "E98765432"
     expected = number in fold_number(text)
     assert occurs(text, number) == expected
+
+
+@given(some.text(some.characters(codec="gb2312")))
+def test_common_texts_fold_as_by_the_table(text: str) -> None:
+    by_table = fold_number(f"{text}\u200b")  # not a common text, with nothing to add
+    assert fold_number(text) == by_table
+
+
+def test_no_shipped_text_holds_a_contact_number_or_resembles_a_resident_id() -> None:
+    shipped = Path(app.__file__).parent / "catalogue" / "data"
+    texts = [file.read_text(encoding="utf-8") for file in shipped.rglob("*.*")]
+    assert len(texts) > 3
+    for text in (line for content in texts for line in content.splitlines()):
+        assert not contains_personal_number(text), text
+        assert not contains_mobile_number(text), text
+        assert not contains_card_number(text), text
 
 
 def test_every_chinese_numeral_has_one_digit() -> None:
