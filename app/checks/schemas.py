@@ -1,5 +1,6 @@
 """Requests and answers of checks and outcomes."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Literal, Self
 from uuid import UUID
@@ -10,7 +11,7 @@ from app.errors import ProblemCode, Sentence
 from app.http.request_bodies import RequestBody, protect_request_id, require_no_own_number
 from app.http.schemas import Day, Instant, Line, Model, Name, Reference, View, fault
 from app.rules.decision import DecisionKind, PersonRole
-from app.rules.identifiers import PERSON_SCHEMES, Scheme
+from app.rules.identifiers import Scheme
 from app.rules.law import DisclosureClass, ListKind, MeasureKind, Obligation, Severity, SubjectKind
 from app.rules.numbers_in_hand import NumbersInHand
 from app.rules.status import Status
@@ -18,6 +19,8 @@ from app.rules.stored_json import JsonObject
 from app.rules.verdict import Standing
 
 MAX_SUBJECTS = 1_000
+PUBLIC_LENGTHS: Mapping[Scheme, int] = {Scheme.uscc: 18, Scheme.registration_no: 15}
+"""Numbers of organisations of the usual length; others may be numbers of persons."""
 NOT_FOUND_NOTE = Sentence(
     "No entry visible to this key; this says nothing about credit",
     "未查询到可供该密钥查看的条目；不代表信用良好",
@@ -104,7 +107,9 @@ class CheckRequest(RequestBody):
         numbers = [
             (item.scheme, item.number)
             for item in self.subjects
-            if item.number is not None and item.scheme in PERSON_SCHEMES
+            if item.scheme is not None
+            and item.number is not None
+            and len(item.number) != PUBLIC_LENGTHS.get(item.scheme)
         ]
         if numbers:
             in_hand = NumbersInHand.of(numbers)

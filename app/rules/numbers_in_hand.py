@@ -8,8 +8,14 @@ or the entry holds, in every spelling that `fold_number` folds.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 
-from app.rules.identifiers import PERSON_SCHEMES, Scheme, compute_personal_check_character
+from app.rules.identifiers import (
+    PERSON_SCHEMES,
+    Scheme,
+    compute_personal_check_character,
+    parse_identifier,
+)
 from app.rules.text import fold_number
 
 Number = tuple[str, str]
@@ -76,10 +82,13 @@ class NumbersInHand:
 
     @classmethod
     def of(cls, numbers: Iterable[Number]) -> "NumbersInHand":
-        """Return the parts to search for; numbers of organisations are public and left out."""
+        """Return the parts to search for; valid numbers of organisations are public and left out.
+
+        A number that its scheme does not allow may be a person's, filled in at the wrong place.
+        """
         long_parts, short_parts = [], []
         for scheme, number in numbers:
-            if scheme not in PERSON_SCHEMES:
+            if scheme not in PERSON_SCHEMES and _is_valid(scheme, number):
                 continue
             for part in _list_parts(scheme, fold_number(number)):
                 if len(part) >= MIN_SEARCHED_LENGTH:
@@ -160,6 +169,14 @@ def _list_numbers_at(run: str, start: int) -> Iterator[Number]:
     for scheme in (Scheme.resident_id, Scheme.foreign_permanent_resident):
         if body := RESIDENT_ID_BODY.match(run, start):
             yield scheme, body[0] + compute_personal_check_character(body[0])
+
+
+def _is_valid(scheme: str, number: str) -> bool:
+    try:
+        parse_identifier(Scheme(scheme), number, today=date.max)
+    except ValueError:  # an unknown scheme, or InvalidIdentifier
+        return False
+    return True
 
 
 def _list_parts(scheme: str, folded: str) -> list[str]:

@@ -323,6 +323,12 @@ class TestQuestions:
         with world.registry.database.reading_ledger() as connection:
             assert connection.execute(select(Check.id)).all() == []
 
+    def test_a_number_at_the_wrong_place_is_found(self, world: World) -> None:
+        for scheme in ("uscc", "org_code", "registration_no"):
+            body = build_check(build_question(PASSPORT, "张某", scheme=scheme), purpose=PASSPORT)
+            answer = world.api("approver").post("/v1/checks", json=body)
+            require_refused(answer, 422, CODE, "/purpose")
+
     def test_a_number_of_a_company_may_stand_in_the_purpose(self, world: World) -> None:
         body = build_check(purpose=f"核查 {build_question()['number']}")
         assert world.api("approver").post("/v1/checks", json=body).status_code == 200

@@ -118,6 +118,10 @@ class TestOtherTexts:
         assert not numbers
         assert not numbers.occur_in("91370403MB000CT75T")
 
+    def test_a_number_at_the_wrong_place_is_a_number(self) -> None:
+        for scheme in ("uscc", "org_code", "registration_no", "身份证", ""):
+            assert occurs("见E1020-3045", "E10203045", scheme), scheme
+
     def test_parts_in_different_texts_do_not_meet(self) -> None:
         numbers = NumbersInHand.of([("passport", "E10203045")])
         assert numbers.find_texts(["E102", "03045"]) == []
