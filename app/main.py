@@ -43,6 +43,7 @@ from app.rules.stored_json import JsonObject
 from app.security.authenticators import KeyAuthenticator
 from app.security.limits import WriteLimiter
 from app.security.refusals import audit_refusal
+from app.security.sweep_queue import SweepQueue
 from app.settings import Settings
 from app.submissions import router as submissions_router
 from app.submissions.processing.queue import SubmissionQueue
@@ -149,7 +150,7 @@ def attach_registry(app: FastAPI, registry: Registry, dispatcher: Dispatcher | N
     check_service = CheckService(registry)
     app.state.check_service = check_service
     app.state.lookup_service = LookupService(registry, check_service.schedule_indexing)
-    app.state.dispatcher = dispatcher or Dispatcher(registry, [SubmissionQueue()])
+    app.state.dispatcher = dispatcher or Dispatcher(registry, [SubmissionQueue(), SweepQueue()])
 
 
 def complete_openapi(app: FastAPI) -> None:

@@ -103,6 +103,27 @@ class Settings(Environment):
     attempts_per_minute: int = Field(
         default=60, ge=1, description="Failed key attempts of one source before 429"
     )
+    sweep_other_names_per_hour: int = Field(
+        default=20,
+        ge=0,
+        description="Listed personal numbers that one key may ask under another name in an hour",
+    )
+    sweep_numbers_per_name: int = Field(
+        default=50,
+        ge=1,
+        description="Different personal numbers that one key may ask under one name in a day",
+    )
+    sweep_alike_numbers: int = Field(
+        default=200,
+        ge=1,
+        description="Personal numbers alike up to the month of birth that one key may ask in a day",
+    )
+    sweep_unmatched_alarm: int = Field(
+        default=5_000,
+        ge=1,
+        description="Personal numbers of one key in a day that match nobody before an alarm; they"
+        " are never refused",
+    )
     ledger_synchronous: Synchronous = Field(
         default=Synchronous.normal,
         description="`full` keeps answered checks through a power cut on SQLite; `normal` through"

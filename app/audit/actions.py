@@ -81,3 +81,5 @@ class AuditAction(StrEnum):
     clock_repaired = "clock_repaired"
     receipt_redated = "receipt_redated"
     audit_read = "audit_read"
+    alarms_read = "alarms_read"
+    sweep_suspected = "sweep_suspected"

@@ -36,3 +36,19 @@ def list_audit_records(
     records = queries.read_page(registry, page, filters)
     service.record_access(registry, caller, AuditAction.audit_read, filters=sorted(filters))
     return records
+
+
+@router.get("/audit/alarms", tags=["Audit"], responses=problems(errors.BadCursor))
+def list_alarms(
+    caller: Auditor,
+    registry: RegistryDep,
+    page: PageDep,
+    alarm: FilterText = None,
+    department: FilterText = None,
+    actor_id: UUID | None = None,
+) -> schemas.AlarmPage:
+    """List alarms, such as a key that seems to search for personal numbers, the newest first."""
+    filters = collect_filters(action=alarm, department=department, actor_id=actor_id)
+    alarms = queries.read_alarms(registry, page, filters)
+    service.record_access(registry, caller, AuditAction.alarms_read, filters=sorted(filters))
+    return alarms

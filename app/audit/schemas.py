@@ -29,3 +29,29 @@ class AuditPage(View):
 
     records: list[AuditRecordView]
     next: str | None
+
+
+class AlarmView(View):
+    """One alarm: something that a person must look into.
+
+    `alarm` is the action of the audit record with the same id. The detail of `sweep_suspected`
+    names the measure that the key passed, its limit, the operation, and `refused_until`: until then
+    the key gets no answer about natural persons (null if nothing is refused).
+    """
+
+    id: UUID
+    raised_at: datetime
+    alarm: str
+    actor_id: UUID | None
+    actor_name: str
+    role: str
+    department: str | None
+    request_id: str | None
+    detail: JsonObject
+
+
+class AlarmPage(View):
+    """A page of alarms, the newest first."""
+
+    alarms: list[AlarmView]
+    next: str | None

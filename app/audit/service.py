@@ -29,6 +29,7 @@ __all__ = [
     "build_record",
     "count_unknown_caller",
     "describe_filter",
+    "raise_alarm",
     "record_access",
     "record_changes",
     "record_refusal",
@@ -87,6 +88,12 @@ def _describe_filters(registry: Registry, detail: Mapping[str, Any]) -> dict[str
         name: describe_filter(registry, value) if name in CODE_FILTERS else value
         for name, value in detail.items()
     }
+
+
+def raise_alarm(connection: Connection, record: AuditValues) -> None:
+    """Record what a person must look into, in the ledger and on the list of alarms."""
+    store.add_accesses(connection, [record])
+    store.add_alarm(connection, record["id"])
 
 
 def record_access(

@@ -1,16 +1,17 @@
 """SQL of the audit trail."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple, NotRequired, TypedDict
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, false, func, select, true
+from sqlalchemy import ColumnElement, Connection, false, func, insert, select, true
 
 from app.audit.actions import AuditAction
 from app.db.statements import insert_in_dialect, insert_many
 from app.db.tables import (
     AccessRecord,
+    Alarm,
     AuditRecord,
     Check,
     IndexedResult,
@@ -110,6 +111,29 @@ def read_newest(
     return [AuditRow(*item) for item in connection.execute(query)]
 
 
+def add_alarm(connection: Connection, record_id: UUID) -> None:
+    """Put a record of the ledger on the list of alarms."""
+    connection.execute(insert(Alarm).values(record_id=record_id))
+
+
+def read_newest_alarms(
+    connection: Connection, before: UUID | None, limit: int, filters: Mapping[str, Any]
+) -> list[AuditRow]:
+    """Read the newest records that are alarms, with ids before `before`."""
+    columns = AccessRecord.__table__.columns
+    query = (
+        select(*(columns[name] for name in ACCESS_COLUMNS))
+        .join(Alarm, Alarm.record_id == AccessRecord.id)
+        .order_by(Alarm.record_id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(Alarm.record_id < before)
+    for name, value in filters.items():
+        query = query.where(columns[name] == value)
+    return [AuditRow(*item) for item in connection.execute(query)]
+
+
 def read_newest_checks(
     connection: Connection, before: UUID | None, limit: int, filters: Mapping[str, Any]
 ) -> Iterable[AuditRow]:
@@ -125,6 +149,8 @@ def read_newest_checks(
             *(getattr(Check, name) for name in (*same, *shown)),
             Check.kind,
             Check.asked_at,
+            Check.withheld_until,
+            Check.withheld_basis,
             (subjects[0] + subjects[1]).label("subjects"),
         )
         .order_by(Check.id.desc())
@@ -146,10 +172,18 @@ def read_newest_checks(
             outcome="answered",
             target=str(row.id),
             request_id=row.request_id,
-            detail={name: getattr(row, name) for name in (*shown, "subjects")},
+            detail={
+                **{name: getattr(row, name) for name in (*shown, "subjects")},
+                **_build_investigation(row.withheld_basis, row.withheld_until),
+            },
         )
         for row in connection.execute(query)
     ]
+
+
+def _build_investigation(basis: str | None, until: date | None) -> JsonObject:
+    """Return the investigation that hides a check from its subject, never from auditors."""
+    return {} if until is None else {"investigation": {"basis": basis, "until": until.isoformat()}}
 
 
 def _match_checks(name: str, value: Any) -> ColumnElement[bool]:  # noqa: ANN401 - of any column

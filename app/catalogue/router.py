@@ -1,4 +1,4 @@
-"""Routes of the catalogue: domains, departments, list types, matters, measures, repair rules."""
+"""Routes of the catalogue, one for each section that clients need."""
 
 from typing import Annotated
 
@@ -79,6 +79,18 @@ def list_repair_rules(catalogue: CatalogueDep) -> schemas.RepairRulesView:
     """
     return schemas.RepairRulesView(
         catalogue_version=catalogue.version, repair_rules=list(catalogue.repair_rules.values())
+    )
+
+
+@router.get("/investigation-bases")
+def list_investigation_bases(catalogue: CatalogueDep) -> schemas.InvestigationBasesView:
+    """Return the laws that let a department hide a check or lookup from its subject for a time.
+
+    Only those in force can be named, by departments with one of their functions.
+    """
+    return schemas.InvestigationBasesView(
+        catalogue_version=catalogue.version,
+        investigation_bases=list(catalogue.investigation_bases.values()),
     )
 
 

@@ -6,6 +6,7 @@ from app.http.schemas import View
 from app.rules.law import (
     Department,
     DisclosureClass,
+    InvestigationBasis,
     ListKind,
     ListType,
     Matter,
@@ -87,3 +88,10 @@ class RepairRulesView(View):
 
     catalogue_version: str
     repair_rules: list[RepairRule]
+
+
+class InvestigationBasesView(View):
+    """The laws that let a department hide a question from its subject for a time."""
+
+    catalogue_version: str
+    investigation_bases: list[InvestigationBasis]

@@ -11,6 +11,7 @@ from app.rules.law import (
     Catalogue,
     Department,
     Domain,
+    InvestigationBasis,
     ListType,
     Matter,
     Measure,
@@ -31,6 +32,7 @@ ITEM_CLASSES: Mapping[str, type] = {
     "measures": Measure,
     "measure_rules": MeasureRule,
     "repair_rules": RepairRule,
+    "investigation_bases": InvestigationBasis,
 }
 
 

@@ -31,7 +31,9 @@ def _read_bodies(connection: Connection, version: int) -> dict[str, dict[str, Js
         .where(CatalogueItem.version == version)
         .order_by(CatalogueItem.kind, CatalogueItem.position)
     ):
-        bodies[item.kind][item.code] = item.body
+        # A newer release may have added sections that this one does not know.
+        if item.kind in bodies:
+            bodies[item.kind][item.code] = item.body
     return bodies
 
 

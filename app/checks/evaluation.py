@@ -221,7 +221,7 @@ class _Evaluator:
     def evaluate(self, question: Question, matcher: SubjectMatcher) -> Finding:
         """Return the finding for one question."""
         if question.error is not None:
-            return _build_unresolved_finding(question.ref, error=question.error)
+            return build_unresolved_finding(question.ref, error=question.error)
         if question.identifier is None:
             return self._evaluate_name(question, matcher)
         subject = matcher.find_by_number(question)
@@ -232,7 +232,7 @@ class _Evaluator:
         if self._has_other_name(question, subject, matcher):
             warnings.append(NAME_MISMATCH)
             if question.is_personal:
-                return _build_unresolved_finding(question.ref, warnings=warnings)
+                return build_unresolved_finding(question.ref, warnings=warnings)
         finding = self.build_finding(question.ref, subject, warnings)
         if not name_only_matches:
             return finding
@@ -243,7 +243,7 @@ class _Evaluator:
             subject for subject in matcher.find_by_name(question) if self._find_visible([subject])
         ]
         if len(candidates) > 1:
-            return _build_unresolved_finding(
+            return build_unresolved_finding(
                 question.ref, candidates=tuple(candidates), warnings=[AMBIGUOUS_NAME]
             )
         if not candidates:
@@ -368,13 +368,14 @@ def _build_empty_finding(ref: str) -> Finding:
     )
 
 
-def _build_unresolved_finding(
+def build_unresolved_finding(
     ref: str,
     *,
     candidates: tuple[FoundSubject, ...] = (),
     warnings: Sequence[FindingWarning] = (),
     error: QuestionError | None = None,
 ) -> Finding:
+    """Build the finding for a question that cannot be answered."""
     return Finding(
         ref=ref,
         subject=None,

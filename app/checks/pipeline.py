@@ -25,6 +25,8 @@ from uuid_utils.compat import uuid7
 from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.checks.evaluation import EvaluationRequest, Finding, evaluate_questions
+from app.checks.investigations import require_no_investigation, require_valid_investigation
+from app.checks.metering import build_counted_request, withhold_persons
 from app.checks.questions import (
     Moment,
     Question,
@@ -33,7 +35,6 @@ from app.checks.questions import (
     read_moment,
     require_known_matter,
     require_not_future,
-    require_valid_delay,
 )
 from app.checks.receipts import (
     Receipt,
@@ -45,7 +46,7 @@ from app.checks.result_indexing import ResultIndexer
 from app.checks.schemas import CheckRequest
 from app.clock import civil_day
 from app.db.engines import is_database_away
-from app.errors import Forbidden, InvalidPayload, Malformed, RegistryError
+from app.errors import Forbidden, InvalidPayload, Malformed, RegistryError, SweepSuspected
 from app.http.context import current_request_id, prefers_chinese
 from app.http.deps import authenticate
 from app.http.middleware import read_header
@@ -55,6 +56,7 @@ from app.http.validation import read_body
 from app.jobs.batching import Batcher, run_batch
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission, Role
+from app.security.service import count_numbers
 
 MAX_BATCH_SIZE = 64
 """Checks in one batch: in a larger one the first check would wait too long for the last."""
@@ -196,16 +198,16 @@ def execute_checks(registry: Registry, commands: Sequence[CheckCommand]) -> list
             valid_commands, requests, findings_by_command, strict=True
         )
     ]
-    if receipts:
-        record_receipts(registry, now, moment, receipts)
-    bodies = (receipt.body for receipt in receipts)
-    return [error or next(bodies) for error in errors]
+    answers = iter(record_receipts(registry, now, moment, receipts) if receipts else ())
+    return [error or next(answers) for error in errors]
 
 
 def _find_error(command: CheckCommand, moment: Moment) -> RegistryError | None:
     try:
         require_known_matter(command.request.matter, moment.catalogue)
-        require_valid_delay(moment.on, command.request.investigation)
+        require_valid_investigation(
+            command.caller, moment.catalogue, moment.on, command.request.investigation
+        )
     except RegistryError as error:
         return error
     return None
@@ -220,10 +222,24 @@ def _build_receipt(
 ) -> Receipt:
     caller, request, chinese, request_id = command
     check_id, matter = uuid7(), request.matter
-    answer = build_check_answer(check_id, checked_at, moment, matter, findings, chinese=chinese)
-    body = orjson.dumps(answer)
+
+    def build_body(findings: Sequence[Finding]) -> bytes:
+        return orjson.dumps(
+            build_check_answer(check_id, checked_at, moment, matter, findings, chinese=chinese)
+        )
+
+    body = build_body(findings)
     return Receipt(
-        check_id, "check", caller, matter, request, request_id, questions, findings, body
+        check_id,
+        "check",
+        caller,
+        matter,
+        request,
+        request_id,
+        questions,
+        findings,
+        body,
+        build_body,
     )
 
 
@@ -235,12 +251,13 @@ def re_examine(registry: Registry, command: CheckCommand) -> bytes:
     Raises:
         InvalidPayload: the matter is not in the catalogue, the moment is in the future, or the
             request names an investigation.
+        SweepSuspected: the caller seems to search for personal numbers; nothing else was asked.
     """
-    caller, request, chinese, _ = command
+    caller, request, chinese, request_id = command
     require_one_moment(request.known_at, request.known_seq, "/known_seq")
     now = registry.clock.now()
     require_not_future(registry, request.on, request.known_at)
-    require_valid_delay(registry.clock.today(), request.investigation, is_past=True)
+    require_no_investigation(request.investigation)
     questions = parse_questions(registry, request, registry.clock.today())
     with registry.database.reading() as connection:
         moment = read_moment(
@@ -256,10 +273,11 @@ def re_examine(registry: Registry, command: CheckCommand) -> bytes:
         officer = Caller(caller.id, caller.name, OFFICER_ROLE)
         evaluation_request = EvaluationRequest(officer, request.matter, questions)
         [findings] = evaluate_questions(connection, [evaluation_request], moment)
-    audit.record_access(
-        registry,
+    record = audit.build_record(
         caller,
+        now,
         AuditAction.check_re_examined,
+        "answered",
         request.case_no,
         matter=request.matter,
         purpose=request.purpose,
@@ -267,5 +285,15 @@ def re_examine(registry: Registry, command: CheckCommand) -> bytes:
         seq=moment.seq,
         subjects=[compute_question_digest(registry, question) for question in questions],
     )
-    answer = build_check_answer(None, now, moment, request.matter, findings, chinese=chinese)
+    counted = build_counted_request(
+        registry, caller, "re_examination", request_id, questions, findings
+    )
+    with registry.database.ledger() as connection:
+        [refusal] = count_numbers(registry, connection, now, [counted])
+        shown = findings if refusal is None else withhold_persons(questions, findings)
+        if shown is not None:
+            audit.add_access(connection, record)
+    if shown is None:  # raised only now, because the counts must be committed
+        raise refusal or SweepSuspected
+    answer = build_check_answer(None, now, moment, request.matter, shown, chinese=chinese)
     return orjson.dumps(answer)

@@ -10,13 +10,13 @@ from app.checks.evaluation import (
     evaluate_questions,
     evaluate_subjects,
 )
+from app.checks.investigations import require_valid_investigation
 from app.checks.questions import (
     Moment,
     Question,
     parse_question,
     read_moment,
     require_not_future,
-    require_valid_delay,
 )
 from app.checks.receipts import (
     build_matched_subject,
@@ -46,7 +46,7 @@ __all__ = [
     "read_moment",
     "read_own_check",
     "require_not_future",
-    "require_valid_delay",
+    "require_valid_investigation",
 ]
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.catalogue.queries import read_catalogue_at
-from app.checks.schemas import AskedSubject, CheckRequest, Investigation
+from app.checks.schemas import AskedSubject, CheckRequest
 from app.crypto import Secrets
 from app.db.clock_corrections import find_law_versions_at
 from app.db.counter import read_head
@@ -15,18 +15,15 @@ from app.db.engines import Connection
 from app.entries import queries as entries
 from app.errors import Fault, InvalidPayload, ProblemCode, Sentence
 from app.registry import Registry
-from app.rules.calendar import add_span
 from app.rules.identifiers import Identifier, InvalidIdentifier, parse_identifier
 from app.rules.identity import Identity, LookupKey, build_name_only_key, derive_identity
-from app.rules.law import Catalogue, Span, SubjectKind
+from app.rules.law import Catalogue, SubjectKind
 from app.rules.text import fold_name
 from app.subjects import queries as subjects
 from app.subjects.lookup_keys import build_query_keys
 from app.subjects.records import FoundSubject
 
 ORGANIZATION_KINDS = tuple(kind for kind in SubjectKind if kind is not SubjectKind.natural_person)
-MAX_DELAY = Span(years=1)
-"""Longest time for which an investigation may hide a check from its subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,39 +185,6 @@ def build_future_error(pointer: str) -> InvalidPayload:
     """Build the refusal of a moment in the future."""
     sentence = Sentence("A re-examination looks at the past", "复核只能针对过去的时点")
     return InvalidPayload(faults=[Fault(pointer, ProblemCode.in_future, sentence)])
-
-
-def require_valid_delay(
-    today: date, investigation: Investigation | None, *, is_past: bool = False
-) -> None:
-    """Refuse an investigation that hides a check for too long, or hides a re-examination.
-
-    Raises:
-        InvalidPayload: `until` is not after today or more than `MAX_DELAY` ahead, or the check is
-            about the past, which no own report lists.
-    """
-    if investigation is None:
-        return
-    if is_past:
-        fault = Fault(
-            "/investigation",
-            ProblemCode.unknown_field,
-            Sentence(
-                "No subject is told of a re-examination: leave investigation out",
-                "复核不计入主体的被查询记录，请勿填写 investigation",
-            ),
-        )
-        raise InvalidPayload(faults=[fault])
-    if not today < investigation.until <= add_span(today, MAX_DELAY):
-        fault = Fault(
-            "/investigation/until",
-            ProblemCode.dates_out_of_order,
-            Sentence(
-                "The last day of the delay lies after today, and at most one year ahead",
-                "延期告知的截止日应晚于今日，且最长不超过一年",
-            ),
-        )
-        raise InvalidPayload(faults=[fault])
 
 
 class SubjectMatcher:

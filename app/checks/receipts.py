@@ -4,7 +4,7 @@ Answers are plain dictionaries, not response models: validating them again would
 a check.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple, Protocol, TypedDict
 from uuid import UUID
@@ -13,14 +13,16 @@ import orjson
 
 from app.checks import store
 from app.checks.evaluation import Finding, MeasureJson, SuppressedJson
+from app.checks.metering import build_counted_request, withhold_persons
 from app.checks.questions import Moment, Question
 from app.checks.schemas import NOT_FOUND_NOTE, Investigation
 from app.checks.store import CheckRow, ResultRow
 from app.entries.projections import CheckedEntryJson
-from app.errors import ProblemCode, Sentence
+from app.errors import ProblemCode, Sentence, SweepSuspected
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.rules.verdict import Standing
+from app.security.service import count_numbers
 from app.subjects.lookup_keys import compute_query_digest
 from app.subjects.records import FoundSubject
 
@@ -93,7 +95,11 @@ class RequestReason(Protocol):
 
 
 class Receipt(NamedTuple):
-    """A check or lookup with its findings; `body` is the JSON answer that will be sent."""
+    """A check or lookup with its findings; `body` is the JSON answer that will be sent.
+
+    `build_body` builds that answer from the findings; None if there is no answer to a part of the
+    questions.
+    """
 
     id: UUID
     kind: Literal["check", "lookup"]
@@ -104,21 +110,53 @@ class Receipt(NamedTuple):
     questions: Sequence[Question]
     findings: Sequence[Finding]
     body: bytes
+    build_body: Callable[[Sequence[Finding]], bytes] | None = None
 
 
 def record_receipts(
     registry: Registry, asked_at: datetime, moment: Moment, receipts: Sequence[Receipt]
-) -> None:
-    """Record all receipts in one transaction of the ledger, or none of them.
+) -> list[bytes | SweepSuspected]:
+    """Record all receipts in one transaction of the ledger, or none of them; return the answers.
 
-    Raises:
-        ClockUntrusted: the clock was set while the answers were computed.
+    The transaction counts the personal numbers. If a caller seems to search for numbers, the answer
+    leaves out natural persons; if it had nothing else, it is a refusal, which has no receipt.
     """
+    requests = [
+        build_counted_request(
+            registry,
+            receipt.caller,
+            receipt.kind,
+            receipt.request_id,
+            receipt.questions,
+            receipt.findings,
+        )
+        for receipt in receipts
+    ]
     checks = [_build_check_row(receipt, asked_at, moment) for receipt in receipts]
     results = [row for receipt in receipts for row in _build_result_rows(registry, receipt)]
+    answers: list[bytes | SweepSuspected] = [receipt.body for receipt in receipts]
     with registry.database.ledger() as connection:
+        refusals = count_numbers(registry, connection, asked_at, requests)
+        if any(refusals):
+            answered = [*map(_withhold, receipts, refusals)]
+            kept = [receipt for receipt in answered if isinstance(receipt, Receipt)]
+            checks = [_build_check_row(receipt, asked_at, moment) for receipt in kept]
+            results = [row for receipt in kept for row in _build_result_rows(registry, receipt)]
+            answers = [
+                receipt.body if isinstance(receipt, Receipt) else receipt for receipt in answered
+            ]
         store.add_checks(connection, checks, results)
-        registry.require_trusted_clock()
+    return answers
+
+
+def _withhold(receipt: Receipt, refusal: SweepSuspected | None) -> Receipt | SweepSuspected:
+    """Return the receipt without findings about natural persons, or the refusal of all of it."""
+    if refusal is None:
+        return receipt
+    findings = withhold_persons(receipt.questions, receipt.findings)
+    if findings is None or receipt.build_body is None:
+        return refusal
+    return receipt._replace(findings=findings, body=receipt.build_body(findings))
 
 
 def _build_check_row(receipt: Receipt, asked_at: datetime, moment: Moment) -> CheckRow:

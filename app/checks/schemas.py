@@ -61,11 +61,17 @@ class AskedSubject(Model):
 class Investigation(Model):
     """An open investigation, which hides a check or lookup from its subject until the last day.
 
-    The subject's own report lists the check from the day after `until`, with this basis. `until`
-    is after today and at most one year ahead.
+    The subject's own report lists the check from the day after `until`, with the law of this basis.
+    `until` is after today and at most one year ahead. Auditors always see the check.
     """
 
-    basis: Annotated[Line, Field(description="The law that allows the delay")]
+    basis: Annotated[
+        Line,
+        Field(
+            description="The code of a law that allows the delay to this department"
+            " (`GET /v1/investigation-bases`); older checks have its text"
+        ),
+    ]
     until: Annotated[Day, Field(description="The last day on which it is hidden")]
 
 

@@ -124,6 +124,31 @@ def _to_sqlite_value(value: object) -> object:
     return to_json([item.hex if isinstance(item, UUID) else item for item in value])
 
 
+class JsonStatement(NamedTuple):
+    """A statement that takes all its values as one JSON array, with its text for each database.
+
+    It may insert any number of rows, and its text never changes, so the database keeps it
+    prepared. The parameter is `?` on SQLite and `%s` on PostgreSQL.
+    """
+
+    sqlite: str
+    postgresql: str
+
+    def fetch(
+        self, connection: Connection, rows: Iterable[tuple[object, ...]]
+    ) -> list[tuple[Any, ...]]:
+        """Run the statement; return the rows of its RETURNING clause.
+
+        Raises:
+            DBAPIError: the database refused the statement or is away.
+        """
+        text = self.sqlite if connection.dialect.name == "sqlite" else self.postgresql
+        values = (to_json([*map(tuple, rows)]),)  # JSON knows no named tuples
+        return run_on_driver(
+            connection, text, lambda driver: list(driver.execute(text, values).fetchall())
+        )
+
+
 def insert_in_dialect(
     connection: Connection, table: type[Base]
 ) -> sqlite.Insert | postgresql.Insert:

@@ -15,7 +15,7 @@
     ├── UnsupportedMediaType    415
     ├── InvalidPayload          422  carries one fault per place in the body
     ├── VersionRequired         428
-    ├── TooManyAttempts         429
+    ├── TooManyAttempts         429  SweepSuspected
     ├── HeadTooLarge            431
     ├── InternalError           500
     └── Unavailable             503  NotReady, SecretKeyMismatch, ClockUntrusted, Busy,

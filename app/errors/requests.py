@@ -255,6 +255,22 @@ class TooManyAttempts(RegistryError):
     )
 
 
+class SweepSuspected(RegistryError):
+    """One key asked about so many natural persons that it looks like a search for numbers."""
+
+    code = ProblemCode.sweep_suspected
+    status = 429
+    patience = 3600
+    title = Sentence(
+        "This key asked about natural persons in a way that looks like a search for numbers: none"
+        " of them is answered before the time in Retry-After. Organisations are still answered,"
+        " also in the same check or file. If the questions are genuine, ask the operator",
+        "该密钥对自然人的查询疑似批量试探号码：在 Retry-After 所示时间之前不再答复自然人；"
+        "单位的查询和报送照常办理（包括同一次核查或同一文件中的单位）。如确属正常业务，请联系系统"
+        "管理员",
+    )
+
+
 class HeadTooLarge(RegistryError):
     """The head of the request has too many bytes or fields (RFC 6585, 5)."""
 

@@ -16,11 +16,11 @@ from app.checks.queries import (
     format_instant,
     parse_question,
     read_moment,
-    require_valid_delay,
+    require_valid_investigation,
 )
 from app.checks.service import Receipt, record_receipts
 from app.db.engines import is_database_away
-from app.errors import Fault, InvalidPayload
+from app.errors import Fault, InvalidPayload, SweepSuspected
 from app.http.context import current_request_id
 from app.jobs.batching import Batcher, run_batch
 from app.lookups.queries import SubjectQuery, read_past_subject, read_subjects
@@ -87,9 +87,9 @@ def perform_lookup(
     Raises:
         InvalidPayload: the number is wrong, the name of a person is missing, or the delay of notice
             to the subject is not allowed.
+        SweepSuspected: the caller seems to search for personal numbers.
     """
     now = registry.clock.now()
-    require_valid_delay(registry.clock.today(), request.investigation)
     question = parse_question(registry, request.build_asked_subject(), "1", registry.clock.today())
     if question.error is not None:
         code, sentence = question.error
@@ -97,6 +97,7 @@ def perform_lookup(
         raise InvalidPayload(faults=[Fault(pointer, code, sentence)])
     with registry.database.reading() as connection:
         moment = read_moment(registry, connection)
+        require_valid_investigation(caller, moment.catalogue, moment.on, request.investigation)
         evaluation_request = EvaluationRequest(caller, None, [question])
         [[finding]] = evaluate_questions(connection, [evaluation_request], moment)
     lookup_id = uuid7()
@@ -126,5 +127,7 @@ def perform_lookup(
         findings=[finding],
         body=orjson.dumps(body),
     )
-    record_receipts(registry, now, moment, [receipt])
-    return receipt.body
+    [answer] = record_receipts(registry, now, moment, [receipt])
+    if isinstance(answer, SweepSuspected):
+        raise answer
+    return answer

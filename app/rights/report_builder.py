@@ -306,10 +306,19 @@ def build_queries(
             else None,
             "withheld": None
             if row.withheld_until is None
-            else {"basis": row.withheld_basis, "until": row.withheld_until},
+            else {
+                "basis": _find_law(catalogue, row.withheld_basis),
+                "until": row.withheld_until,
+            },
         }
         for row in store.read_queries(connection, query_keys, day)
     ]
+
+
+def _find_law(catalogue: Catalogue, basis: str) -> str:
+    """Return the law behind the code of a basis; older checks have the law itself."""
+    found = catalogue.investigation_bases.get(basis)
+    return basis if found is None else found.legal_reference
 
 
 def build_earlier_reports(

@@ -10,7 +10,9 @@ from app.audit import service as audit
 from app.audit.actions import AuditAction
 from app.clock import civil_day
 from app.crypto import fingerprint
+from app.db.engines import Connection
 from app.errors import Sentence
+from app.http.context import current_request_id
 from app.registry import Registry
 from app.rights import report_texts, store
 from app.rights.documents import (
@@ -35,7 +37,8 @@ from app.rules.own_report import ReportScope, determine_report_scope, require_pe
 from app.rules.permissions import Caller
 from app.rules.stored_json import JsonObject
 from app.rules.text import fold_name
-from app.subjects.lookup_keys import compute_query_digest
+from app.security.service import CountedRequest, build_asked_number, count_numbers
+from app.subjects.lookup_keys import build_lookup_key, compute_query_digest
 
 
 class _Application(NamedTuple):
@@ -61,6 +64,7 @@ def issue_report(registry: Registry, caller: Caller, request: OwnReportRequest) 
     Raises:
         InvalidPayload: the number is not valid under its scheme.
         PersonKeyRequired: the key of a department is bound to no person.
+        SweepSuspected: the caller seems to search for personal numbers.
     """
     require_person(caller)
     application = _Application(
@@ -97,52 +101,114 @@ def _parse_identifier(registry: Registry, request: OwnReportRequest) -> Identifi
 def _record_report(
     registry: Registry, application: _Application, held: HeldData, report: JsonObject
 ) -> None:
-    """Record the report and its audit record in one transaction of the ledger."""
+    """Record the report and its audit record in one transaction of the ledger.
+
+    The same transaction counts the personal number. A refused report leaves an audit record with
+    the digest of the number, too.
+
+    Raises:
+        SweepSuspected: the caller seems to search for personal numbers; there is no report.
+    """
+    digest_of_number = compute_query_digest(registry.secrets, application.asked, None)
+    counted = _build_counted_request(registry, application, held)
+    with registry.database.ledger() as connection:
+        [refusal] = count_numbers(registry, connection, application.at, [counted])
+        if refusal is None:
+            _add_report(connection, application, held, report, digest_of_number)
+        else:
+            _add_refusal(connection, application, digest_of_number)
+    if refusal is not None:  # raised only now, because the counts must be committed
+        raise refusal
+
+
+def _build_counted_request(
+    registry: Registry, application: _Application, held: HeldData
+) -> CountedRequest:
+    """Build the personal number that the meter of sweeps counts.
+
+    A name that the answer does not show does not count as another one: otherwise a refusal would
+    disclose that the number is listed.
+    """
+    caller, asked = application.caller, application.asked
+    numbers = []
+    if asked.is_personal:
+        number = build_asked_number(
+            registry.secrets,
+            caller,
+            asked,
+            build_lookup_key(asked, registry.secrets)[1],
+            application.request.name,
+            has_other_name=bool(held.shown_names)
+            and application.folded_name not in held.shown_names,
+            is_unmatched=not held.shown_names,
+        )
+        numbers.append(number)
+    return CountedRequest(caller, "own_report", current_request_id(), numbers)
+
+
+def _add_refusal(connection: Connection, application: _Application, digest_of_number: str) -> None:
+    request = application.request
+    record = audit.build_record(
+        application.caller,
+        application.at,
+        AuditAction.own_report_issued,
+        "refused",
+        applicant=request.applicant.kind,
+        proof_ref=request.applicant.proof_ref,
+        case_no=request.case_no,
+        asked=digest_of_number,
+        person=application.caller.person,
+    )
+    audit.add_access(connection, record)
+
+
+def _add_report(
+    connection: Connection,
+    application: _Application,
+    held: HeldData,
+    report: JsonObject,
+    digest_of_number: str,
+) -> None:
     caller, request = application.caller, application.request
     # A report without a record is about the number alone.
     is_about_number = report["scope"] == ReportScope.no_record
     subject = None if is_about_number else held.subject_data.subject
-    digest_of_number = compute_query_digest(registry.secrets, application.asked, None)
-    with registry.database.ledger() as connection:
-        # The meter of sweeps counts the question here, before anything is inserted: the number is
-        # listed if `held.recorded_names` is not empty, and asked under its own name if that
-        # contains `application.folded_name`.
-        store.add_report(
-            connection,
-            {
-                "id": UUID(report["report_id"]),
-                "verification_code": report["verification_code"],
-                "issued_at": application.at,
-                "subject_id": subject and subject.id,
-                "subject_kind": report["subject"]["kind"],
-                "subject_name": report["subject"]["name"],
-                # The digest finds a report without a record again for its subject.
-                "applicant": {**report["applicant"], "asked": digest_of_number},
-                "content": report,
-                "sha256": report["sha256"],
-                "actor_id": caller.id,
-                "actor_name": caller.name,
-                "department": caller.department,
-                "scope": report["scope"],
-                "person": caller.person,
-            },
-        )
-        record = audit.build_record(
-            caller,
-            application.at,
-            AuditAction.own_report_issued,
-            "answered",
-            report["report_id"],
-            subject_id=subject and subject.id,
-            applicant=request.applicant.kind,
-            proof_ref=request.applicant.proof_ref,
-            case_no=request.case_no,
-            sha256=report["sha256"],
-            scope=report["scope"],
-            asked=digest_of_number,
-            person=caller.person,
-        )
-        audit.add_access(connection, record)
+    store.add_report(
+        connection,
+        {
+            "id": UUID(report["report_id"]),
+            "verification_code": report["verification_code"],
+            "issued_at": application.at,
+            "subject_id": subject and subject.id,
+            "subject_kind": report["subject"]["kind"],
+            "subject_name": report["subject"]["name"],
+            # The digest finds a report without a record again for its subject.
+            "applicant": {**report["applicant"], "asked": digest_of_number},
+            "content": report,
+            "sha256": report["sha256"],
+            "actor_id": caller.id,
+            "actor_name": caller.name,
+            "department": caller.department,
+            "scope": report["scope"],
+            "person": caller.person,
+        },
+    )
+    record = audit.build_record(
+        caller,
+        application.at,
+        AuditAction.own_report_issued,
+        "answered",
+        report["report_id"],
+        subject_id=subject and subject.id,
+        applicant=request.applicant.kind,
+        proof_ref=request.applicant.proof_ref,
+        case_no=request.case_no,
+        sha256=report["sha256"],
+        scope=report["scope"],
+        asked=digest_of_number,
+        person=caller.person,
+    )
+    audit.add_access(connection, record)
 
 
 def _build_content(

@@ -326,6 +326,29 @@ class MeasureRule(Validity):
     note: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvestigationBasis(Validity):
+    """A law that lets a department hide a question from its subject while it investigates.
+
+    Attributes:
+        functions: the functions of the departments that may use it (`Department.functions`).
+        confirmed: the reference was read in public material, not only remembered.
+        in_force: departments may use it; shipped rows are not in force.
+    """
+
+    code: str
+    name: str
+    functions: tuple[str, ...]
+    legal_reference: str
+    confirmed: bool = False
+    in_force: bool = False
+    note: str | None = None
+
+    def is_in_force_on(self, day: date) -> bool:
+        """Return True where departments may use it on `day`."""
+        return self.in_force and self.is_valid_on(day)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
     """The whole law of the registry at one version; compared by identity."""
@@ -340,6 +363,7 @@ class Catalogue:
     measures: Mapping[str, Measure] = field(default_factory=dict)
     measure_rules: Mapping[str, MeasureRule] = field(default_factory=dict)
     repair_rules: Mapping[str, RepairRule] = field(default_factory=dict)
+    investigation_bases: Mapping[str, InvestigationBasis] = field(default_factory=dict)
 
     def find_repair_rule(self, list_type: str, decided_on: date) -> RepairRule | None:
         """Return the repair rule for a decision of that day; a special rule before the general."""
@@ -368,6 +392,11 @@ class Catalogue:
         """Return True for a department that also gives public-security penalties (sealed)."""
         body = self.departments.get(department)
         return body is not None and POLICE_FUNCTION in body.functions
+
+    def may_use_basis(self, department: str | None, basis: InvestigationBasis) -> bool:
+        """Return True where the department has one of the functions that the basis names."""
+        body = None if department is None else self.departments.get(department)
+        return body is not None and not set(body.functions).isdisjoint(basis.functions)
 
     def is_issuer(self, department: Department, list_type: ListType) -> bool:
         """Return True where function and level make the department an issuer of the list type."""

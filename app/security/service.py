@@ -1,4 +1,4 @@
-"""Creating and revoking API keys."""
+"""Creating and revoking API keys; counting the personal numbers that a key asks about."""
 
 import secrets
 from uuid import UUID
@@ -13,6 +13,9 @@ from app.registry import Registry
 from app.rules.permissions import COMMAND_LINE_CALLER, DEPARTMENT_ROLES, Role
 from app.rules.personal_numbers import contains_personal_number
 from app.security import store
+from app.security.sweeps import CountedRequest, build_asked_number, count_numbers
+
+__all__ = ["CountedRequest", "build_asked_number", "count_numbers", "create", "revoke"]
 
 KEY_PREFIX = "rbk_"
 MAX_NAME_LENGTH = 80

@@ -1,14 +1,18 @@
-"""SQL of the API keys. Only a hash of each key is stored, so a stolen database opens nothing."""
+"""SQL of the API keys and of the meter of sweeps.
+
+Only a hash of each key is stored, so a stolen database opens nothing.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_, update
 
-from app.db.tables import ApiKey
+from app.db.statements import JsonStatement
+from app.db.tables import ApiKey, SweepCounter
 from app.rules.permissions import Caller, Role
 
 
@@ -47,3 +51,84 @@ def revoke_key(connection: Connection, key_id: UUID, at: datetime) -> bool:
         .returning(ApiKey.id)
     )
     return revoked.one_or_none() is not None
+
+
+# --- the meter of sweeps ---------------------------------------------------
+
+
+class SweepCount(NamedTuple):
+    """What is added to one counter of the meter (`SweepCounter`)."""
+
+    window_ends: int
+    group: str
+    members: str
+    unmatched: int
+
+
+class SweepState(NamedTuple):
+    """One counter after the addition, by its group."""
+
+    group: str
+    members: str
+    unmatched: int
+    blocked_until: int
+
+
+_MERGE = """
+ON CONFLICT (window_ends, group_digest) DO UPDATE SET
+  members = CASE WHEN {position}(sweep_counters.members, excluded.members) > 0
+    THEN sweep_counters.members ELSE sweep_counters.members || excluded.members END,
+  unmatched = sweep_counters.unmatched + excluded.unmatched
+RETURNING group_digest, members, unmatched, blocked_until"""
+_ADD_SWEEP_COUNTS = JsonStatement(
+    sqlite="""
+INSERT INTO sweep_counters (window_ends, group_digest, members, unmatched)
+SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3 FROM json_each(?) WHERE true"""
+    + _MERGE.format(position="instr"),
+    postgresql="""
+INSERT INTO ledger.sweep_counters (window_ends, group_digest, members, unmatched)
+SELECT (value ->> 0)::bigint, value ->> 1, value ->> 2, (value ->> 3)::integer
+FROM jsonb_array_elements(%s::jsonb) AS each (value)"""
+    + _MERGE.format(position="strpos"),
+)
+
+
+def add_sweep_counts(connection: Connection, counts: Sequence[SweepCount]) -> list[SweepState]:
+    """Add to counters, each group once, and return them; members that are there stay as they are.
+
+    The rows stay locked until the transaction ends, so nodes count one after the other.
+    """
+    return [SweepState(*row) for row in _ADD_SWEEP_COUNTS.fetch(connection, counts)]
+
+
+def replace_sweep_members(
+    connection: Connection, window_ends: int, group: str, members: str
+) -> None:
+    """Replace the members of a counter."""
+    connection.execute(
+        update(SweepCounter)
+        .where(SweepCounter.window_ends == window_ends, SweepCounter.group_digest == group)
+        .values(members=members)
+    )
+
+
+def block_key(connection: Connection, window_ends: int, group: str, until: int) -> None:
+    """Store the time until which a key gets no answer about natural persons."""
+    connection.execute(
+        update(SweepCounter)
+        .where(SweepCounter.window_ends == window_ends, SweepCounter.group_digest == group)
+        .values(blocked_until=until)
+    )
+
+
+def delete_ended_sweep_counters(connection: Connection, now: int, limit: int) -> int:
+    """Delete at most `limit` counters of windows that have ended; return their number."""
+    key = (SweepCounter.window_ends, SweepCounter.group_digest)
+    ended = select(*key).where(SweepCounter.window_ends <= now).order_by(*key).limit(limit)
+    return connection.execute(delete(SweepCounter).where(tuple_(*key).in_(ended))).rowcount
+
+
+def has_ended_sweep_counters(connection: Connection, now: int) -> bool:
+    """Return True if there is a counter of a window that has ended."""
+    ended = select(SweepCounter.window_ends).where(SweepCounter.window_ends <= now).limit(1)
+    return connection.scalar(ended) is not None

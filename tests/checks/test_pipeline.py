@@ -39,6 +39,7 @@ from tests.support.check_requests import (
     run_as_one_batch,
     run_concurrently,
 )
+from tests.support.investigations import load_basis
 from tests.support.numbers import build_uscc
 from tests.support.problems import read_server_log, require_refused
 from tests.support.request_bodies import build_check, build_question, build_subject
@@ -49,7 +50,7 @@ JSON = {"Content-Type": "application/json"}
 POSTGRESQL = [name for name in DATABASES if name == "postgresql"]
 ONE_DATABASE = DATABASES[:1]
 """For behaviour that is the same on both."""
-TOO_LONG = {"basis": "监察法第三十九条", "until": "2030-01-01"}
+TOO_LONG = {"basis": "municipal_inquiry", "until": "2030-01-01"}
 
 
 def one(serial: int, **more: Any) -> dict[str, Any]:
@@ -101,6 +102,7 @@ def test_concurrent_checks_get_their_own_answer_or_refusal(world: World) -> None
         )
         return ways[number % WRONG]() if number >= ASKING else ask(approver, body(number), **mine)
 
+    load_basis(world)
     # Unknown matters and delays that are too long are found only within the batch.
     numbers = range(ASKING + WRONG)
     answers = run_as_one_batch(
@@ -447,6 +449,7 @@ def test_a_large_check_is_refused_as_a_small_one_is(world: World) -> None:
     require_refused(
         ask(approver, build_check(*large, matter="nothing")), 422, "unknown_value", "/matter"
     )
+    load_basis(world)
     answer = ask(approver, build_check(*large, investigation=TOO_LONG))
     require_refused(answer, 422, "dates_out_of_order", "/investigation/until")
     require_refused(

@@ -24,6 +24,7 @@ from tests.support.check_requests import (
     post_check,
     read_api_key,
 )
+from tests.support.investigations import load_basis
 from tests.support.numbers import build_uscc
 from tests.support.own_reports import build_own_report_body, issue_report
 from tests.support.request_bodies import BUILDER_USCC, build_check, build_question
@@ -33,7 +34,7 @@ from tests.support.world import World
 NEVER = 1_000.0
 ONE_DATABASE = DATABASES[:1]
 """For behaviour that is the same on both."""
-INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
+INVESTIGATION = {"basis": "municipal_inquiry", "until": "2026-12-31"}
 
 
 @pytest.fixture(autouse=True)
@@ -79,6 +80,7 @@ def read_report_queries(world: World, **body: Any) -> list[dict[str, Any]]:
 def ask_about_subjects(world: World) -> None:
     """Send checks and look-ups of every kind about one subject and others."""
     world.record()
+    load_basis(world)
     approver = world.api("approver")
     for serial in range(3):
         post_check(

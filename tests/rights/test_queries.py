@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import update
 from uuid_utils.compat import uuid7
 
-from app.db.tables import SubjectIdentifier
+from app.db.tables import Check, SubjectIdentifier
+from tests.support.investigations import LAW, load_basis
 from tests.support.numbers import build_uscc
 from tests.support.own_reports import (
     build_own_report_body,
@@ -28,7 +29,9 @@ from tests.support.request_bodies import (
 from tests.support.world import World
 
 PURPOSE = "tender 2026-118 qualification review"
-INVESTIGATION = {"basis": "监察法第三十九条", "until": "2026-12-31"}
+INVESTIGATION = {"basis": "municipal_inquiry", "until": "2026-12-31"}
+SHOWN = INVESTIGATION | {"basis": LAW}
+"""The own report shows the law behind the code."""
 
 
 def check_subjects(world: World, *subjects: dict[str, Any], **more: Any) -> dict[str, Any]:
@@ -182,6 +185,7 @@ def test_re_examinations_and_reports_are_no_questions_about_the_subject(world: W
 
 
 def test_a_query_of_an_investigation_is_shown_after_its_last_day(world: World) -> None:
+    load_basis(world)
     world.record()
     check_subjects(world, investigation=INVESTIGATION)
     look_up_subject(world, investigation=INVESTIGATION | {"until": "2026-11-23"})
@@ -195,13 +199,14 @@ def test_a_query_of_an_investigation_is_shown_after_its_last_day(world: World) -
     assert len(read_queries(world)) == 2
     world.clock.set_day(date(2027, 1, 1))
     assert [query["withheld"] for query in read_queries(world)] == [
-        INVESTIGATION,
-        INVESTIGATION | {"until": "2026-11-23"},
+        SHOWN,
+        SHOWN | {"until": "2026-11-23"},
         None,
     ]
 
 
 def test_the_report_does_not_show_whether_anything_is_withheld(world: World) -> None:
+    load_basis(world)
     world.record()
     before = issue_report(world)
     check_id = check_subjects(world, investigation=INVESTIGATION)["check_id"]
@@ -219,6 +224,7 @@ def test_the_report_does_not_show_whether_anything_is_withheld(world: World) -> 
 
 @pytest.mark.parametrize("until", ["2026-11-21", "2026-11-22", "2027-11-23", "2030-01-01"])
 def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) -> None:
+    load_basis(world)
     world.record()
     investigation = INVESTIGATION | {"until": until}
     body = build_check(investigation=investigation)
@@ -234,6 +240,7 @@ def test_the_delay_ends_after_today_and_within_a_year(world: World, until: str) 
 
 @pytest.mark.parametrize("until", ["2026-11-23", "2027-11-22"])
 def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: str) -> None:
+    load_basis(world)
     investigation = INVESTIGATION | {"until": until}
     check_subjects(world, investigation=investigation)
     assert look_up_subject(world, investigation=investigation).status_code == 200
@@ -243,7 +250,7 @@ def test_the_first_and_the_last_day_of_a_delay_are_taken(world: World, until: st
     ("investigation", "code", "pointer"),
     [
         ({"until": "2026-12-31"}, "missing", "/investigation/basis"),
-        ({"basis": "监察法第三十九条"}, "missing", "/investigation/until"),
+        ({"basis": "municipal_inquiry"}, "missing", "/investigation/until"),
         ({"basis": " ", "until": "2026-12-31"}, "blank", "/investigation/basis"),
         (INVESTIGATION | {"case": "1"}, "unknown_field", "/investigation/case"),
         (
@@ -267,7 +274,86 @@ def test_a_re_examination_is_never_listed(world: World) -> None:
 
 
 def test_the_receipt_says_that_the_question_is_withheld(world: World) -> None:
+    load_basis(world)
     for investigation in (INVESTIGATION, None):
         more = {} if investigation is None else {"investigation": investigation}
         where = f"/v1/checks/{check_subjects(world, **more)['check_id']}"
         assert world.api("approver").get(where).json()["investigation"] == investigation
+
+
+# --- bases of investigations ------------------------------------------------
+
+
+def ask_both(world: World, investigation: dict[str, Any]) -> list[httpx.Response]:
+    body = build_check(investigation=investigation)
+    return [
+        world.api("approver").post("/v1/checks", json=body),
+        look_up_subject(world, investigation=investigation),
+    ]
+
+
+@pytest.mark.parametrize("basis", ["监察法第三十九条", "no_such_basis"])
+def test_a_free_text_or_an_unknown_code_is_no_basis(world: World, basis: str) -> None:
+    for answer in ask_both(world, {"basis": basis, "until": "2026-12-31"}):
+        document = require_refused(answer, 422, "unknown_value", "/investigation/basis")
+        assert "GET /v1/investigation-bases" in document["errors"][0]["detail"]
+    assert read_queries(world) == []
+
+
+def test_shipped_bases_are_unconfirmed_and_off(world: World) -> None:
+    answer = world.api("approver").get("/v1/investigation-bases")
+    assert answer.status_code == 200
+    bases = answer.json()["investigation_bases"]
+    assert bases
+    for basis in bases:
+        assert basis["legal_reference"]
+        assert basis["functions"]
+        assert (basis["confirmed"], basis["in_force"]) == (False, False)
+        body = {"basis": basis["code"], "until": "2026-12-31"}
+        for asked in ask_both(world, body):
+            require_refused(asked, 422, "not_in_force", "/investigation/basis")
+
+
+def test_a_basis_that_has_ended_is_not_in_force(world: World) -> None:
+    load_basis(world, valid_until="2026-11-21")
+    for answer in ask_both(world, INVESTIGATION):
+        require_refused(answer, 422, "not_in_force", "/investigation/basis")
+
+
+def test_a_basis_is_only_for_departments_with_its_functions(world: World) -> None:
+    load_basis(world, functions=("public_security",))
+    for answer in ask_both(world, INVESTIGATION):
+        require_refused(answer, 422, "basis_not_for_department", "/investigation/basis")
+    police = world.api("approver", "public_security")
+    answer = police.post("/v1/checks", json=build_check(investigation=INVESTIGATION))
+    assert answer.status_code == 200
+    # An operator acts for no department.
+    body = {"scheme": "uscc", "number": BUILDER_USCC, "purpose": "受理前查询"}
+    answer = world.api("operator").post(
+        "/v1/subjects/lookup", json=body | {"investigation": INVESTIGATION}
+    )
+    require_refused(answer, 422, "basis_not_for_department", "/investigation/basis")
+
+
+def test_auditors_see_a_question_that_is_hidden_from_its_subject(world: World) -> None:
+    load_basis(world)
+    check_id = check_subjects(world, investigation=INVESTIGATION)["check_id"]
+    shown = world.api("auditor").get(f"/v1/checks/{check_id}").json()
+    assert shown["investigation"] == INVESTIGATION
+    where = "/v1/audit/records?action=check_answered"
+    [record] = world.api("auditor").get(where).json()["records"]
+    assert record["target"] == check_id
+    assert record["detail"]["investigation"] == INVESTIGATION
+    check_subjects(world)
+    newest = world.api("auditor").get(where).json()["records"][0]
+    assert "investigation" not in newest["detail"]
+
+
+def test_older_checks_show_the_law_that_they_named(world: World) -> None:
+    load_basis(world)
+    check_subjects(world, investigation=INVESTIGATION)
+    with world.registry.database.ledger() as connection:
+        connection.execute(update(Check).values(withheld_basis="监察法第三十九条"))
+    world.clock.set_day(date(2027, 1, 1))
+    [query] = read_queries(world)
+    assert query["withheld"] == {"basis": "监察法第三十九条", "until": "2026-12-31"}

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.catalogue.sections import ITEM_CLASSES, build_items_adapter
 from app.errors import Fault, InvalidPayload, ProblemCode, SchemaErrorType, Sentence
-from app.rules.law import ListType, RepairRule, Span, Validity
+from app.rules.law import InvestigationBasis, ListType, RepairRule, Span, Validity
 
 SHIPPED_DIRECTORY = Path(__file__).parents[1] / "data"
 # A working year and a life. A longer value is a typing error, and no calendar reaches that far.
@@ -95,6 +95,15 @@ def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
                 ProblemCode.wrong_form,
                 Sentence(
                     "A list type's code begins with its domain's", "名单类型代码须以领域代码开头"
+                ),
+            )
+        if isinstance(item, InvestigationBasis) and not item.functions:
+            yield Fault(
+                f"{pointer}/functions",
+                ProblemCode.missing,
+                Sentence(
+                    "Name the functions of the departments that may use the basis",
+                    "须列明可援引该依据的部门职能",
                 ),
             )
         yield from _find_validity_faults(pointer, item)

@@ -1,6 +1,6 @@
 """Every table, one module per area; importing the package fills the metadata."""
 
-from app.db.tables.audit import AccessRecord, AuditRecord, UnknownCaller
+from app.db.tables.audit import AccessRecord, Alarm, AuditRecord, UnknownCaller
 from app.db.tables.base import LEDGER, Base
 from app.db.tables.catalogue import (
     CalendarVersion,
@@ -16,10 +16,12 @@ from app.db.tables.registry import ApiKey, RegistryState, SchemaRelease, Sealing
 from app.db.tables.rights import IssuedReport
 from app.db.tables.subjects import Subject, SubjectIdentifier, SubjectName
 from app.db.tables.submissions import Submission, SubmissionBatch, SubmissionPart
+from app.db.tables.sweeps import SweepCounter
 
 __all__ = [
     "LEDGER",
     "AccessRecord",
+    "Alarm",
     "ApiKey",
     "AuditRecord",
     "Base",
@@ -47,6 +49,7 @@ __all__ = [
     "Submission",
     "SubmissionBatch",
     "SubmissionPart",
+    "SweepCounter",
     "UnindexedResult",
     "UnknownCaller",
 ]

@@ -42,6 +42,15 @@ class AccessRecord(_Record, Base):
     __table_args__ = (Index(None, "target"), {"schema": LEDGER})
 
 
+class Alarm(Base):
+    """An audit record of the ledger that a person must look into."""
+
+    __tablename__ = "alarms"
+    __table_args__ = ({"schema": LEDGER},)
+
+    record_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+
 class UnknownCaller(Base):
     """Attempts without a valid key, counted by source and minute: no flood of rows."""
 

@@ -21,6 +21,7 @@ from app.entries.recording.accepted import (
     AcceptedProposals,
     write_accepted_proposals,
 )
+from app.entries.recording.metering import refuse_sweeps, require_no_sweep
 from app.entries.recording.proposals import Proposal
 from app.entries.schemas import EntryPush
 from app.entries.store import reads, rows, writes
@@ -78,6 +79,7 @@ def record_entry(registry: Registry, caller: Caller, push: EntryPush) -> Recordi
     """
     status_changes.record_status_changes_until_today(registry)
     proposal = _prepare_proposal(registry, caller, push, registry.clock.today())
+    require_no_sweep(registry, caller, proposal)
     [outcome] = registry.write(
         lambda connection: record_proposals(registry, connection, caller, [proposal])
     )
@@ -98,9 +100,16 @@ def record_entries(
 
 
 def prepare_proposals(
-    registry: Registry, caller: Caller, pushes: Sequence[EntryPush | RegistryError]
+    registry: Registry,
+    caller: Caller,
+    pushes: Sequence[EntryPush | RegistryError],
+    *,
+    is_dry_run: bool = False,
 ) -> list[Proposal | RegistryError]:
-    """Turn pushes into proposals; a refusal takes the place of a push that cannot be read."""
+    """Turn pushes into proposals; a refusal takes the place of a push that cannot be read.
+
+    The personal numbers are counted by the meter of sweeps (`refuse_sweeps`).
+    """
     today = registry.clock.today()
     prepared: list[Proposal | RegistryError] = []
     for push in pushes:
@@ -111,7 +120,7 @@ def prepare_proposals(
             prepared.append(_prepare_proposal(registry, caller, push, today))
         except RegistryError as refusal:
             prepared.append(refusal)
-    return prepared
+    return refuse_sweeps(registry, caller, prepared, "dry_run" if is_dry_run else "file")
 
 
 def record_proposals(

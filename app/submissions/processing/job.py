@@ -157,7 +157,9 @@ class SubmissionJob:
             row.build_push(list_type=submission.list_type, department=submission.department)
             for row in rows
         ]
-        return prepare_proposals(self.registry, submission.caller, pushes)
+        return prepare_proposals(
+            self.registry, submission.caller, pushes, is_dry_run=submission.dry_run
+        )
 
     def require_clean_reasons(self, numbers: Iterable[Number]) -> None:
         """Refuse the file if a reason of the submission holds one of some personal numbers.
