@@ -17,6 +17,7 @@ from app.rules.law import (
     CountedFrom,
     Department,
     Domain,
+    InvestigationBasis,
     Level,
     ListKind,
     ListType,
@@ -48,6 +49,9 @@ DEPARTMENTS = TypeAdapter(tuple[Department, ...]).validate_python(
 DOMAINS = TypeAdapter(tuple[Domain, ...]).validate_python(section("domains.yaml", "domains"))
 LIST_TYPES = TypeAdapter(tuple[ListType, ...]).validate_python(
     section("list_types.yaml", "list_types")
+)
+BASES = TypeAdapter(tuple[InvestigationBasis, ...]).validate_python(
+    section("investigation_bases.yaml", "investigation_bases")
 )
 MATTERS = TypeAdapter(tuple[Matter, ...]).validate_python(section("measures.yaml", "matters"))
 MEASURES = TypeAdapter(tuple[Measure, ...]).validate_python(section("measures.yaml", "measures"))
@@ -170,11 +174,13 @@ def test_each_file_has_only_known_sections() -> None:
         "list_types.yaml": {"list_types"},
         "measures.yaml": {"matters", "measures", "measure_rules"},
         "repair_rules.yaml": {"repair_rules"},
+        "investigation_bases.yaml": {"investigation_bases"},
     }
 
 
 @pytest.mark.parametrize(
-    "rows", [PLACES, DEPARTMENTS, DOMAINS, LIST_TYPES, MATTERS, MEASURES, RULES, REPAIR_RULES]
+    "rows",
+    [PLACES, DEPARTMENTS, DOMAINS, LIST_TYPES, MATTERS, MEASURES, RULES, REPAIR_RULES, BASES],
 )
 def test_codes_are_unique(rows: Iterable[Any]) -> None:
     assert [code for code, count in Counter(row.code for row in rows).items() if count > 1] == []
