@@ -65,7 +65,6 @@ class HeldData:
     Attributes:
         shown_names: the folded names that the shown entries give for the number, also as a
             responsible person in them; for the credit office all recorded names.
-        recorded_names: the same without regard to the caller; only for counting and the audit.
     """
 
     head: Head
@@ -74,7 +73,6 @@ class HeldData:
     entries: list[HeldEntryJson]
     named_in: list[NamingEntryJson]
     shown_names: frozenset[str]
-    recorded_names: frozenset[str]
 
 
 class _Naming(NamedTuple):
@@ -123,7 +121,6 @@ def read_held_data(
         entries=_present_entries(connection, reported, presenter, shown_rows, parts),
         named_in=[presenter.present_naming_entry(row, people) for row, people in shown_naming],
         shown_names=shown_names,
-        recorded_names=recorded_names,
     )
 
 

@@ -57,7 +57,7 @@ def revoke_key(connection: Connection, key_id: UUID, at: datetime) -> bool:
 
 
 class SweepCount(NamedTuple):
-    """What is added to one counter of the meter (`SweepCounter`)."""
+    """An addition to one counter of the meter (`SweepCounter`)."""
 
     window_ends: int
     group: str
