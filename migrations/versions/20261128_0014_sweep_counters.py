@@ -1,15 +1,16 @@
 """Counters that notice a search for personal numbers, and the list of alarms.
 
-Revision: 0013, after 0012.
+Revision: 0014, after 0013.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0013"
-down_revision = "0012"
+revision = "0014"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
+oldest_release = "0.3.0"  # an older one does not count, and cannot read the bases of the catalogue
 
 
 def upgrade() -> None:
