@@ -1,13 +1,13 @@
 """Counters that notice a search for personal numbers, and the list of alarms.
 
-Revision: 0014, after 0013.
+Revision: 0015, after 0014.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0014"
-down_revision = "0013"
+revision = "0015"
+down_revision = "0014"
 branch_labels = None
 depends_on = None
 oldest_release = "0.3.0"  # an older one does not count, and cannot read the bases of the catalogue
