@@ -3,17 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
-
 from app import errors
 from app.audit import queries, schemas, service
 from app.audit.actions import AuditAction
 from app.http.deps import RegistryDep, needs
 from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.rules.permissions import Caller, Permission
 
-router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Exports")
 
 Auditor = Annotated[Caller, needs(Permission.audit_read)]
 

@@ -2,21 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.calendar import queries, schemas
-from app.http.deps import RegistryDep, needs
-from app.http.problems import problems
+from app.http.deps import RegistryDep
+from app.http.routes import KeyedRouter
 from app.http.schemas import Day
 from app.rules.calendar import DISCLOSURE_WORKING_DAYS
 from app.rules.permissions import Permission
 
-router = APIRouter(
-    prefix="/v1/calendar",
-    tags=["Catalogue"],
-    dependencies=[needs(Permission.catalogue_read)],
-    responses=problems(),
-)
+router = KeyedRouter(prefix="/v1/calendar", tag="Catalogue", needed=Permission.catalogue_read)
 
 
 @router.get("/deadline", name="tell_deadline")

@@ -2,20 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import Depends
 
 from app.catalogue import queries, schemas
-from app.http.deps import RegistryDep, needs
-from app.http.problems import problems
+from app.http.deps import RegistryDep
+from app.http.routes import KeyedRouter
 from app.rules.law import Catalogue, Domain, PlannedBody
 from app.rules.permissions import Permission
 
-router = APIRouter(
-    prefix="/v1",
-    tags=["Catalogue"],
-    dependencies=[needs(Permission.catalogue_read)],
-    responses=problems(),
-)
+router = KeyedRouter(prefix="/v1", tag="Catalogue", needed=Permission.catalogue_read)
 
 
 def load_catalogue(registry: RegistryDep) -> Catalogue:

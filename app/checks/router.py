@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from app import errors
 from app.audit import service as audit
@@ -13,9 +13,10 @@ from app.checks import queries, schemas, service
 from app.checks.pipeline import CheckRoute
 from app.http.deps import RegistryDep, needs
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.rules.permissions import Caller, Permission
 
-router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Checks")
 
 CheckCreator = Annotated[Caller, needs(Permission.check_create)]
 CheckReader = Annotated[Caller, needs(Permission.check_read)]

@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Response
+from fastapi import Response
 
 from app import errors
 from app.disclosure import queries, schemas, service
@@ -14,11 +14,12 @@ from app.http.conditional import IfMatch, read_version, set_version_tag
 from app.http.deps import RegistryDep, needs, needs_to_write
 from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.registry import Registry
 from app.rules.disclosure import DisclosureState, TakeDown
 from app.rules.permissions import Caller, Permission
 
-router = APIRouter(prefix="/v1", tags=["Disclosure"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Disclosure")
 
 DisclosureReader = Annotated[Caller, needs(Permission.disclosure_read)]
 DisclosureWriter = Annotated[Caller, needs_to_write(Permission.disclosure_write)]

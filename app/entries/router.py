@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import Query, Response, status
 
 from app import errors
 from app.audit import service as audit
@@ -15,11 +15,12 @@ from app.http.deps import RegistryDep, needs, needs_to_write
 from app.http.pagination import make_cursor, read_id_cursor, require_one_moment
 from app.http.parameters import FilterText, PageDep, PastDay, PastInstant, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
 
-router = APIRouter(prefix="/v1/entries", tags=["Entries"], responses=problems())
+router = KeyedRouter(prefix="/v1/entries", tag="Entries")
 
 EntryReader = Annotated[Caller, needs(Permission.entry_read)]
 EntryWriter = Annotated[Caller, needs_to_write(Permission.entry_write)]

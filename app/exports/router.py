@@ -3,7 +3,7 @@
 from typing import Annotated
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import Query
 from starlette.responses import JSONResponse, Response
 
 from app import errors
@@ -12,13 +12,14 @@ from app.exports.schemas import ExportFormat, ExportScope
 from app.http.deps import RegistryDep, needs
 from app.http.parameters import FilterText, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.http.schemas import Day, Instant
 from app.http.streaming import Stream
 from app.rules.law import ListKind
 from app.rules.permissions import Caller, Permission
 from app.rules.status import Status
 
-router = APIRouter(prefix="/v1", tags=["Exports"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Exports")
 
 ExportReader = Annotated[Caller, needs(Permission.export_read)]
 ChangeReader = Annotated[Caller, needs(Permission.change_read)]

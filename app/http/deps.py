@@ -77,6 +77,11 @@ async def require_caller(
         RegistryError: see `authenticate`.
     """
     del credentials  # declared for the OpenAPI document
+    known: Caller | None = getattr(request.state, "caller", None)
+    if known is not None and all(
+        known.has_permission(Permission(scope)) for scope in needed.scopes
+    ):
+        return known  # `KeyFirstRoute` authenticated the caller
     return await authenticate(request.scope, [Permission(scope) for scope in needed.scopes])
 
 

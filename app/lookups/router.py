@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import Path, Request, Response
 
 from app import errors
 from app.http.context import current_request_id, prefers_chinese
@@ -12,6 +12,7 @@ from app.http.deps import ChineseDep, needs
 from app.http.middleware import read_header
 from app.http.parameters import PastDay, PastInstant
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.lookups import schemas
 from app.lookups.queries import SubjectQuery
 from app.lookups.service import LookupService
@@ -19,7 +20,7 @@ from app.registry import Registry
 from app.rules.identifiers import Identifier, Scheme, require_identifier
 from app.rules.permissions import Caller, Permission
 
-router = APIRouter(prefix="/v1", tags=["Checks"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Checks")
 
 LookupCaller = Annotated[Caller, needs(Permission.subject_lookup)]
 SubjectReader = Annotated[Caller, needs(Permission.subject_read)]

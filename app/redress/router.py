@@ -6,13 +6,14 @@ A step that changes the entry names the version it was decided on (`If-Match`).
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Response, status
+from fastapi import Response, status
 
 from app import errors
 from app.http.conditional import IfMatch, require_version
 from app.http.deps import RegistryDep, needs, needs_to_write
 from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.redress import queries, schemas, service
 from app.redress.store import CaseRow
 from app.redress.views import build_case_view
@@ -20,7 +21,7 @@ from app.registry import Registry
 from app.rules.permissions import Caller, Permission
 from app.rules.redress import CaseKind, CaseState
 
-router = APIRouter(prefix="/v1", tags=["Redress"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Redress")
 
 RedressReader = Annotated[Caller, needs(Permission.redress_read)]
 RedressWriter = Annotated[Caller, needs_to_write(Permission.redress_write)]

@@ -2,16 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import Query
 
 from app.http.deps import RegistryDep, needs
 from app.http.parameters import FilterText
-from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.http.schemas import Day
 from app.reports import queries, schemas
 from app.rules.permissions import Caller, Permission
 
-router = APIRouter(prefix="/v1/reports", tags=["Reports"], responses=problems())
+router = KeyedRouter(prefix="/v1/reports", tag="Reports")
 
 ReportReader = Annotated[Caller, needs(Permission.report_read)]
 

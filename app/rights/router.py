@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Path, Request, Response, status
+from fastapi import Depends, Path, Request, Response, status
 from fastapi.responses import HTMLResponse
 
 from app import errors
@@ -12,6 +12,7 @@ from app.errors import ReportNotFound, TooManyAttempts
 from app.http.deps import PUBLIC, RegistryDep, needs
 from app.http.parameters import FilterText, PageDep, collect_filters
 from app.http.problems import problems
+from app.http.routes import KeyedRouter
 from app.rights import page as print_page
 from app.rights import queries, schemas, service
 from app.rights.refused_requests import build_trace
@@ -19,7 +20,7 @@ from app.rules.own_report import ReportScope, require_person
 from app.rules.permissions import Caller, Permission
 from app.rules.stored_json import JsonObject
 
-router = APIRouter(prefix="/v1", tags=["Own reports"], responses=problems())
+router = KeyedRouter(prefix="/v1", tag="Own reports")
 
 Issuer = Annotated[Caller, needs(Permission.own_report_issue)]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, ParamSpec, TypeVar
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import errors
@@ -13,6 +13,7 @@ from app.errors import InvalidPayload
 from app.http.deps import WRITE_SLOT, RegistryDep, WriteSlots, needs
 from app.http.problems import problems
 from app.http.request_bodies import replace_request_id_of_file
+from app.http.routes import KeyedRouter
 from app.http.streaming import Stream
 from app.jobs.queue import name_worker
 from app.registry import Registry
@@ -24,7 +25,7 @@ from app.submissions.upload.encrypted_file import EncryptedUpload
 from app.submissions.upload.receive import receive_file, renewing
 from app.submissions.workbooks import templates
 
-router = APIRouter(prefix="/v1/submissions", tags=["Submissions"], responses=problems())
+router = KeyedRouter(prefix="/v1/submissions", tag="Submissions")
 
 SubmissionReader = Annotated[Caller, needs(Permission.submission_read)]
 SubmissionWriter = Annotated[Caller, needs(Permission.submission_write)]
