@@ -13,9 +13,11 @@ from app.db.counter import advance_day, read_head, take_sequence
 from app.db.engines import Connection
 from app.entries.store import reads, sequence, writes
 from app.entries.store.rows import ListedEntry
+from app.entries.store.sequence import CAUSED_BY_DISCLOSURE
 from app.registry import Registry
-from app.rules.law import ListKind
+from app.rules.law import DisclosureClass, ListKind
 from app.rules.status import Status, Term, compute_status
+from app.rules.suspension import Suspension, determine_suspension
 
 CAUSED_BY_DAY = "day"
 CAUSED_BY_ENTRY = "entry"
@@ -33,20 +35,25 @@ class StatusChange(NamedTuple):
 def find_red_status_changes(
     before: Iterable[ListedEntry], after: Sequence[ListedEntry], day: date
 ) -> list[StatusChange]:
-    """Find the red entries of a subject that a change of its black entries suspends or releases."""
-    black_ids_before, black_ids_after = (
-        _find_active_black_ids(before, day),
-        _find_active_black_ids(after, day),
+    """Find the red entries of a subject that a change of its black entries suspends or releases.
+
+    Entries that stay suspended are among them if subscribers begin or cease to see a cause: they
+    follow the feed, and the entry appears or disappears for them.
+    """
+    black_before, black_after = (
+        _find_active_black_entries(before, day),
+        _find_active_black_entries(after, day),
     )
-    if bool(black_ids_before) == bool(black_ids_after):
+    if _determine_suspension(black_before) is _determine_suspension(black_after):
         return []
-    [cause, *_] = black_ids_after or black_ids_before
+    is_status_changed = bool(black_before) != bool(black_after)
+    [first_black_entry, *_] = black_after or black_before
     return [
         StatusChange(
             item.entry_id,
-            _compute_red_status(item.term, day, has_active_black_entry=bool(black_ids_after)),
-            CAUSED_BY_ENTRY,
-            cause,
+            _compute_red_status(item.term, day, has_active_black_entry=bool(black_after)),
+            CAUSED_BY_ENTRY if is_status_changed else CAUSED_BY_DISCLOSURE,
+            first_black_entry.entry_id if is_status_changed else None,
         )
         for item in after
         if item.kind is ListKind.red
@@ -54,9 +61,15 @@ def find_red_status_changes(
     ]
 
 
-def _find_active_black_ids(listed_entries: Iterable[ListedEntry], day: date) -> list[UUID]:
+def _determine_suspension(black_entries: Iterable[ListedEntry]) -> Suspension:
+    return determine_suspension(item.disclosure_class for item in black_entries)
+
+
+def _find_active_black_entries(
+    listed_entries: Iterable[ListedEntry], day: date
+) -> list[ListedEntry]:
     return [
-        item.entry_id
+        item
         for item in listed_entries
         if item.kind is ListKind.black
         and compute_status(item.term, ListKind.black, day, has_active_black_entry=False)
@@ -204,28 +217,29 @@ def _find_status_changes_between(
 def _find_subject_status_changes(
     listed_entries: Sequence[ListedEntry], last_day: date, today: date
 ) -> Iterable[StatusChange]:
-    black_ids_before, black_ids_after = (
-        _find_active_black_ids(listed_entries, last_day),
-        _find_active_black_ids(listed_entries, today),
+    black_before, black_after = (
+        _find_active_black_entries(listed_entries, last_day),
+        _find_active_black_entries(listed_entries, today),
     )
-    has_black_by_day = (bool(black_ids_before), bool(black_ids_after))
+    has_black_by_day = (bool(black_before), bool(black_after))
+    is_cause_changed = _determine_suspension(black_before) is not _determine_suspension(black_after)
     for item in listed_entries:
         status_before, status_after = _compute_statuses(
             item.term, item.kind, (last_day, today), has_black_by_day
         )
         if status_before is status_after:
+            if status_after is Status.suspended and is_cause_changed:
+                yield StatusChange(item.entry_id, status_after, CAUSED_BY_DISCLOSURE, None)
             continue
         # A black entry that began or ended causes a suspension or its end.
         is_caused_by_black_entry = Status.suspended in {
             status_before,
             status_after,
         } and status_after in {Status.suspended, Status.active}
-        cause = (
-            next(iter(black_ids_after or black_ids_before), None)
-            if is_caused_by_black_entry
-            else None
+        cause = next(iter(black_after or black_before), None) if is_caused_by_black_entry else None
+        yield StatusChange(
+            item.entry_id, status_after, CAUSED_BY_DAY, None if cause is None else cause.entry_id
         )
-        yield StatusChange(item.entry_id, status_after, CAUSED_BY_DAY, cause)
 
 
 def _compute_statuses(
@@ -238,8 +252,12 @@ def _compute_statuses(
     return status_before, status_after
 
 
-def replace_terms(
-    listed_entries: Iterable[ListedEntry], terms: Mapping[UUID, Term]
+def replace_changed(
+    listed_entries: Iterable[ListedEntry], changed: Mapping[UUID, tuple[Term, DisclosureClass]]
 ) -> list[ListedEntry]:
-    """Return the entries of a subject with the new terms that a change gives some of them."""
-    return [item._replace(term=terms.get(item.entry_id, item.term)) for item in listed_entries]
+    """Return the entries of a subject with the terms and classes that a change gives some."""
+    replaced = []
+    for item in listed_entries:
+        term, disclosure_class = changed.get(item.entry_id, (item.term, item.disclosure_class))
+        replaced.append(item._replace(term=term, disclosure_class=disclosure_class))
+    return replaced

@@ -257,6 +257,8 @@ CSV_PATHS: Mapping[str, tuple[str, ...]] = {
     "take_down": ("disclosure", "take_down"),
     "channels": ("disclosure", "channels"),
     "catalogue_version": ("catalogue_version",),
+    "subject_sex": ("subject", "sex"),
+    "subject_age": ("subject", "age"),
 }
 CSV_COLUMNS = tuple(CSV_PATHS)
 

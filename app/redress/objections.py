@@ -120,7 +120,7 @@ def decide_objection(
     sealed_changes: FactChanges = {}
     persons: tuple[ResponsiblePersonNumber, ...] = ()
     if decision.correction is not None:
-        sealed_changes, persons = seal_changes(
+        sealed_changes, persons, _ = seal_changes(
             decision.correction, registry.secrets, today, CORRECTION_POINTER
         )
 

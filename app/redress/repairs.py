@@ -35,6 +35,7 @@ from app.redress.schemas import (
 from app.redress.store import CaseRow
 from app.registry import Registry
 from app.rules.consecutive_terms import limit_last_day_to_cap
+from app.rules.former_masks import remove_masks
 from app.rules.law import Catalogue, ListKind, RepairRule, Severity
 from app.rules.permissions import Caller
 from app.rules.redress import (
@@ -368,7 +369,7 @@ def _build_restored_values(locked: LockedEntry, row: EntryRow) -> ChangedValues:
         same_list_terms,
     )
     facts: EntryFacts = {
-        **row.facts,
+        **remove_masks(row.facts),
         "effective_until": None if last_day is None else last_day.isoformat(),
     }
     restored_values: ChangedValues = {

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from app.crypto import Secrets
 from app.db.engines import Connection
 from app.rights.store import QueryKeys
-from app.rules.identifiers import Identifier, Scheme
+from app.rules.identifiers import Identifier, Scheme, build_mask
 from app.rules.identity import NAME_SCHEME, LookupKey
 from app.rules.law import SubjectKind
 from app.rules.stored_json import SubjectFacts
@@ -156,4 +156,6 @@ def _decrypt_identifiers(
 
 
 def _build_identifier_view(scheme: str, number: str, *, personal: bool) -> dict[str, str]:
-    return {"scheme": scheme, "masked" if personal else "number": number}
+    if personal:
+        return {"scheme": scheme, "masked": build_mask(scheme)}
+    return {"scheme": scheme, "number": number}

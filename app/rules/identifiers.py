@@ -1,4 +1,4 @@
-"""Identity numbers: normal form, validation and masking by scheme.
+"""Identity numbers: normal form, validation and masks by scheme.
 
 Sources: GB 32100-2015 (unified social credit code), GB 11714-1997 (organisation code),
 GB 11643-1999 (resident identity number), ISO 7064. For passports and permits only the pattern is
@@ -34,6 +34,13 @@ class Scheme(StrEnum):
     foreign_permanent_resident = "foreign_permanent_resident"
 
 
+class Sex(StrEnum):
+    """The sex in a resident identity number."""
+
+    female = "female"
+    male = "male"
+
+
 PERSON_SCHEMES: frozenset[Scheme] = frozenset(Scheme) - {
     Scheme.uscc,
     Scheme.org_code,
@@ -60,9 +67,12 @@ PERSONAL_WEIGHTS = tuple(pow(2, place, 11) for place in reversed(range(18)))
 PERSONAL_VALUES = {character: value for value, character in enumerate("0123456789X")}
 FIFTEEN_DIGITS = re.compile("[0-9]{15}")
 PERSONAL_SHAPE = re.compile(r"[0-9]{17}[0-9X]")
-VISIBLE_CHARACTERS = 6
-# Shorter numbers have no region code, and six characters would show most of them.
-MIN_REGIONAL_LENGTH = 15
+USUAL_MASK = "*" * 9
+MASKS: dict[str, str] = {
+    Scheme.resident_id.value: "*" * 18,
+    Scheme.foreign_permanent_resident.value: "*" * 18,
+}
+"""Masks that are not of the usual length."""
 
 
 class InvalidIdentifier(ValueError):
@@ -102,7 +112,7 @@ class Identifier:
     @property
     def display_number(self) -> str:
         """The number as responses show it: of a person masked, of an organisation in full."""
-        return mask_number(self.number) if self.is_personal else self.number
+        return build_mask(self.scheme) if self.is_personal else self.number
 
     @property
     def org_code(self) -> str | None:
@@ -115,6 +125,13 @@ class Identifier:
         if self.scheme in {Scheme.resident_id, Scheme.foreign_permanent_resident}:
             return parse_birth_date(self.number)
         return None
+
+    @property
+    def sex(self) -> Sex | None:
+        """The sex in the number; its 17th digit is odd for men (GB 11643)."""
+        if self.scheme is not Scheme.resident_id:
+            return None
+        return Sex.male if int(self.number[16]) % 2 else Sex.female
 
 
 def parse_identifier(scheme: Scheme, number: str, *, today: date) -> Identifier:
@@ -142,10 +159,14 @@ def require_identifier(scheme: Scheme, number: str, *, today: date, pointer: str
         raise InvalidPayload(faults=[error.to_fault(pointer)]) from error
 
 
-def mask_number(number: str) -> str:
-    """Return the number with only its region (six characters) visible; two of short numbers."""
-    visible_length = VISIBLE_CHARACTERS if len(number) >= MIN_REGIONAL_LENGTH else 2
-    return number[:visible_length].ljust(len(number), "*")
+def build_mask(scheme: str) -> str:
+    """Return what responses show instead of a personal number.
+
+    It depends on the scheme alone. Any character of a number, its length too, would help to guess
+    the rest: region, birth and sequence have a known form, and the check character excludes ten of
+    eleven guesses.
+    """
+    return MASKS.get(scheme, USUAL_MASK)
 
 
 def is_uscc(code: str) -> bool:

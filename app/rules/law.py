@@ -48,6 +48,13 @@ class Severity(StrEnum):
     serious = "serious"
 
 
+class NamesakeField(StrEnum):
+    """A field that tells natural persons of one name apart."""
+
+    sex = "sex"
+    age = "age"
+
+
 class Obligation(StrEnum):
     """The duty of an office to apply a measure."""
 
@@ -248,6 +255,8 @@ class ListType(Validity):
         minimum_publication / maximum_publication: the period of public disclosure.
         publishes_natural_persons: True only by a State rule, as an exception to
             山东省社会信用条例 Art 20.
+        namesake_fields: the fields that entries of natural persons show to tell namesakes apart.
+        namesake_reference: the law that publishes these fields; without one they are not shown.
         requires_identifier: False allows subjects without a number.
         cap_exempt: the law of the list type allows more than the 5 years of Art 38.
         severity: the class of an entry where a push gives none.
@@ -271,6 +280,8 @@ class ListType(Validity):
     maximum_publication: Span | None = None
     default_disclosure: DisclosureClass = DisclosureClass.public
     publishes_natural_persons: bool = False
+    namesake_fields: tuple[NamesakeField, ...] = ()
+    namesake_reference: str | None = None
     requires_identifier: bool = True
     cap_exempt: bool = False
     repairable: bool = True

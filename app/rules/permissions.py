@@ -172,15 +172,19 @@ def determine_access_level(
     disclosure_class: DisclosureClass,
     status: Status,
     void: bool,
+    is_suspension_public: bool = False,
 ) -> AccessLevel:
     """Return the access level of a caller.
+
+    `is_suspension_public`: a public black entry is among those that suspend a suspended entry.
 
     - Only auditors read void entries.
     - The own department, operators and auditors read an entry in full, also after its end.
     - Other callers do not read ended entries (山东省社会信用条例 Art 24, 38).
     - Approvers and other departments read a summary of exempt entries, because checks use them.
     - Subscribers (the public) read only public entries. `admission.determine_disclosure_class`
-      ensures that entries of natural persons are public only by a State rule (Art 20).
+      ensures that entries of natural persons are public only by a State rule (Art 20). A suspended
+      entry is absent for them unless they see a cause of it (`app/rules/suspension.py`).
 
     SQL twin for lists of entries: `app/entries/store/reads.py`.
     """
@@ -191,5 +195,7 @@ def determine_access_level(
     if status in ENDED_STATUSES:
         return AccessLevel.none
     if caller.role is Role.subscriber:
-        return AccessLevel.full if disclosure_class is DisclosureClass.public else AccessLevel.none
+        has_hidden_cause = status is Status.suspended and not is_suspension_public
+        is_visible = disclosure_class is DisclosureClass.public and not has_hidden_cause
+        return AccessLevel.full if is_visible else AccessLevel.none
     return AccessLevel.summary if disclosure_class is DisclosureClass.exempt else AccessLevel.full

@@ -10,11 +10,12 @@ JsonObject = dict[str, Any]
 
 
 class IdentifierFacts(TypedDict):
-    """An identifier in facts: `number` of an organisation, or `masked` and `key` of a person."""
+    """An identifier in facts: `number` of an organisation, or `key` (lookup key) of a person."""
 
     scheme: str
     number: NotRequired[str]
     masked: NotRequired[str]
+    """Only in facts of releases before 0.3 (`app/rules/former_masks.py`); not shown."""
     key: NotRequired[str]
 
 

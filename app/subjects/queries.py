@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.crypto import Secrets
 from app.db.engines import Connection
-from app.rules.identifiers import Identifier, parse_identifier
+from app.rules.identifiers import Identifier, build_mask, parse_identifier
 from app.rules.identity import LookupKey, SubjectDescription
 from app.rules.law import SubjectKind
 from app.rules.text import fold_name
@@ -163,8 +163,11 @@ def read_profiles(connection: Connection, ids: Iterable[UUID]) -> Mapping[UUID, 
     for subject_id, scheme, shown, personal in store.CURRENT_IDENTIFIERS.fetch(
         connection, ids=subject_ids
     ):
-        number_key = "masked" if personal else "number"
-        found[UUID(subject_id)]["identifiers"].append({"scheme": scheme, number_key: shown})
+        found[UUID(subject_id)]["identifiers"].append(
+            {"scheme": scheme, "masked": build_mask(scheme)}
+            if personal
+            else {"scheme": scheme, "number": shown}
+        )
     for subject_id, name in store.FORMER_NAMES.fetch(connection, ids=subject_ids):
         found[UUID(subject_id)]["former_names"].append(name)
     return found

@@ -43,7 +43,7 @@ class RecordedIdentifier(NamedTuple):
 
     Attributes:
         lookup_key: the number itself for organisations, a blind index for persons.
-        shown: the number as responses show it, masked for persons.
+        shown: the number of an organisation; of persons a mask, which earlier releases showed.
         ciphertext: the sealed number of a person; None for organisations.
         current: False where only void decisions gave the number.
     """

@@ -68,6 +68,8 @@ ROW = EntryRow(
     facts=FACTS,
     facts_digest="-",
     severity="serious",
+    sex="male",
+    age=41,
     decided_on=date(2026, 11, 10),
     effective_from=date(2026, 11, 10),
     effective_until=date(2029, 11, 10),
@@ -99,6 +101,7 @@ ROW = EntryRow(
     take_down_from=date(2026, 11, 21),
     corrected_received_at=None,
     black_active=False,
+    public_black_active=False,
 )
 CHECKED = CheckedEntryRow(
     id=str(ROW.id),
@@ -156,6 +159,8 @@ subject.kind                          x x x x x - - - - - - - -
 subject.name                          x - x x x - - - - - - - -
 subject.identifiers.scheme            x - x x x - - - - - - - -
 subject.identifiers.number            x - x x x - - - - - - - -
+subject.sex                           x - x x x - - - - - - - -
+subject.age                           x - x x x - - - - - - - -
 responsible_persons.role              x - x x x x - x - x - - -
 responsible_persons.name              x - x x x x - x - x - - -
 responsible_persons.identifier.scheme x - x x - - - - - - - - -

@@ -366,8 +366,8 @@ def test_all_numbers_of_a_person_count(world: World) -> None:
     report = issue_report(world, build_person_report_body("E12345678", scheme="passport"))
     assert len(report["entries"]) == len(report["named_in"]) == len(report["queries"]) == 1
     assert [item["masked"] for item in report["subject"]["identifiers"]] == [
-        "E1*******",
-        f"{PERSON_RESIDENT_ID[:6]}************",
+        "*" * 9,
+        "*" * 18,
     ]
 
 

@@ -19,11 +19,12 @@ from app.rules.identifiers import (
     Identifier,
     InvalidIdentifier,
     Scheme,
+    Sex,
     compute_org_code_check_character,
+    build_mask,
     compute_uscc_check_character,
     has_valid_personal_check_character,
     is_uscc,
-    mask_number,
     normalize_number,
     parse_identifier,
 )
@@ -272,17 +273,22 @@ def test_a_personal_number_is_masked_in_every_output(scheme: Scheme, number: str
         assert identifier.number[6:] not in printed or len(identifier.number) <= 6
 
 
-@given(some.text("0123456789X", min_size=1, max_size=18))
-def test_a_mask_shows_at_most_six_leading_characters(number: str) -> None:
-    masked = mask_number(number)
-    kept = 6 if len(number) >= 15 else 2  # of a permit or passport six would be most of it
-    assert masked == number[:kept] + "*" * max(0, len(number) - kept)
+@pytest.mark.parametrize(("scheme", "number"), VALID)
+def test_a_mask_shows_no_character_of_a_personal_number(scheme: Scheme, number: str) -> None:
+    identifier = parse_identifier(scheme, number, today=TODAY)
+    if not identifier.is_personal:
+        assert identifier.display_number == identifier.number
+        return
+    assert set(identifier.display_number) == {"*"}
+    assert repr(identifier) == f"Identifier({scheme.value}, {identifier.display_number})"
+    # Not even the length differs between numbers of one scheme.
+    assert identifier.display_number == build_mask(scheme.value)
 
 
-def test_a_masked_resident_id_shows_only_its_region() -> None:
-    identifier = parse_identifier(Scheme.resident_id, "370402198506120013", today=TODAY)
-    assert identifier.display_number == "370402************"
-    assert repr(identifier) == "Identifier(resident_id, 370402************)"
+def test_the_sex_is_in_the_17th_digit_of_a_resident_id() -> None:
+    for number, sex in (("370402198506120013", Sex.male), ("37040219850612002X", Sex.female)):
+        assert Identifier(Scheme.resident_id, number).sex is sex
+    assert Identifier(Scheme.passport, "E12345678").sex is None
 
 
 def test_identifiers_are_values() -> None:

@@ -91,7 +91,7 @@ def test_a_subject_without_number_has_its_current_name() -> None:
             {("uscc", build_uscc(1)), ("org_code", build_org_code(1))},
         ),
         (
-            {"scheme": "resident_id", "masked": "370403************", "key": "abc"},
+            {"scheme": "resident_id", "key": "abc"},
             {("resident_id", "abc")},
         ),
     ],

@@ -106,10 +106,24 @@ def _find_item_faults(section: str, items: tuple[Any, ...]) -> Iterator[Fault]:
                     "须列明可援引该依据的部门职能",
                 ),
             )
+        if isinstance(item, ListType):
+            yield from _find_namesake_faults(pointer, item)
         yield from _find_validity_faults(pointer, item)
         yield from _find_span_faults(pointer, item)
         if isinstance(item, RepairRule):
             yield from _find_repair_rule_faults(pointer, item)
+
+
+def _find_namesake_faults(pointer: str, item: ListType) -> Iterator[Fault]:
+    if item.namesake_fields and not (item.namesake_reference or "").strip():
+        yield Fault(
+            f"{pointer}/namesake_reference",
+            ProblemCode.missing,
+            Sentence(
+                "Sex and age are published only by a law; name it",
+                "公布性别、年龄须有法律依据，请填写",
+            ),
+        )
 
 
 def _find_validity_faults(pointer: str, item: object) -> Iterator[Fault]:

@@ -105,6 +105,9 @@ class EntryVersion(Base):
     facts: Mapped[EntryFacts] = mapped_column(Document)
     facts_digest: Mapped[str] = mapped_column(Digest)
     severity: Mapped[str | None] = mapped_column(Code)
+    sex: Mapped[str | None] = mapped_column(Code)
+    age: Mapped[int | None]
+    """In full years on the day of the decision; both only where the law publishes them."""
     decided_on: Mapped[date]
     effective_from: Mapped[date]
     effective_until: Mapped[date | None]

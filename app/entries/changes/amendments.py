@@ -17,6 +17,7 @@ from app.entries.recording.version_values import (
     build_deadline_values,
     build_decision_values,
     build_ending_values,
+    build_namesake_values,
     find_first_non_public_day,
 )
 from app.entries.schemas import Correction, Exit, Extension, Revocation, RevocationCode
@@ -35,6 +36,8 @@ from app.rules.consecutive_terms import (
 from app.rules.cross_check import require_no_black_entry
 from app.rules.decision import DecisionFacts
 from app.rules.disclosure import apply_new_deadline
+from app.rules.former_masks import add_former_masks, remove_masks
+from app.rules.identifiers import Sex
 from app.rules.identity import SubjectDescription, build_name_only_key, derive_identity
 from app.rules.law import ListKind, ListType, SubjectKind
 from app.rules.permissions import Caller
@@ -57,14 +60,14 @@ def correct_facts(
         RegistryError: the reason of the refusal (see `change_entry` and `replace_facts`).
     """
     today = registry.clock.today()
-    sealed_changes, persons = proposals.seal_changes(correction.changes, registry.secrets, today)
+    sealed = proposals.seal_changes(correction.changes, registry.secrets, today)
 
     def compute_corrected_values(
         connection: Connection, row: EntryRow, law: Law
     ) -> ChangedValues | None:
-        return apply_correction(registry, connection, row, law, sealed_changes)
+        return apply_correction(registry, connection, row, law, sealed.changes)
 
-    body = {"action": "correct", "reason": correction.reason, "changes": sealed_changes}
+    body = {"action": "correct", "reason": correction.reason, "changes": sealed.changes}
     change_entry(
         registry,
         caller,
@@ -75,9 +78,10 @@ def correct_facts(
             audit_action=AuditAction.entry_corrected,
             reason=correction.reason,
             digest=fingerprint(body),
+            former_digest=fingerprint(add_former_masks(body, sealed.former_masks)),
             expected_version=expected_version,
             compute_changed_values=compute_corrected_values,
-            persons=persons,
+            persons=sealed.persons,
         ),
     )
 
@@ -117,7 +121,8 @@ def replace_facts(
     Raises:
         RegistryError: the new facts are refused.
     """
-    if facts == row.facts:
+    facts = remove_masks(facts)
+    if facts == remove_masks(row.facts):
         return None
     # The law of the original decision applies: correcting a typing error is no new decision.
     original_catalogue = read_catalogue_at(registry, connection, row.catalogue_version)
@@ -153,6 +158,13 @@ def replace_facts(
     if not is_dry_run:
         _rename_subject(registry, connection, row, facts, decision_facts.decided_on)
     decision_values = build_decision_values(law, facts, ruling, row.list_type)
+    decision_values |= build_namesake_values(
+        list_type,
+        decision_facts.subject_kind,
+        sex=None if row.sex is None else Sex(row.sex),
+        birth_date=birth_date,
+        decided_on=decision_facts.decided_on,
+    )
     not_public_from = find_first_non_public_day(row, ruling.disclosure_class, law.today)
     if decision_facts.decided_on == row.decided_on:
         # The deadline stays, with any extension that a calendar notice gave it.
@@ -340,7 +352,7 @@ def extend_term(
         )
         extension_body = extension.model_dump(mode="json")
         facts: EntryFacts = {
-            **row.facts,
+            **remove_masks(row.facts),
             "effective_until": extension_body["effective_until"],
             "extension": {
                 "number": extension_body["decision"]["number"],

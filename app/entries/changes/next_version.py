@@ -36,6 +36,7 @@ class ChangeCommand:
     Attributes:
         request: the body that was sent; none of its texts may hold a number of the entry.
         digest: digest of action and body; it distinguishes a retry from a second command.
+        former_digest: the digest of the same by releases before 0.3, if it differs.
         expected_version: the version that the caller has read; None if the action needs none.
         status_day: the day on which the status must allow the action; None for today. A publication
             of last week was lawful if the entry was in force last week.
@@ -52,6 +53,7 @@ class ChangeCommand:
     expected_version: int | None = None
     status_day: date | None = None
     persons: tuple[ResponsiblePersonNumber, ...] = ()
+    former_digest: str | None = None
 
 
 def change_entry(
@@ -173,21 +175,23 @@ def append_versions(
 def _find_status_changes(
     connection: Connection, next_versions: Sequence[NextVersion], law: Law
 ) -> list[StatusChange]:
-    terms = {
-        item.row.id: item.row._replace(**item.changed_values).term
+    changed = {
+        item.row.id: (after.term, after.disclosure_class_enum)
         for item in next_versions
         if item.row.kind == ListKind.black
+        for after in [item.row._replace(**item.changed_values)]
     }
     affected_subject_ids = {
         item.row.subject_id
         for item in next_versions
-        if terms.get(item.row.id, item.row.term) != item.row.term
+        if item.row.id in changed
+        and changed[item.row.id] != (item.row.term, item.row.disclosure_class_enum)
     }
     return [
         status_change
         for listed_entries in reads.read_listed_entries(connection, affected_subject_ids).values()
         for status_change in status_changes.find_red_status_changes(
-            listed_entries, status_changes.replace_terms(listed_entries, terms), law.today
+            listed_entries, status_changes.replace_changed(listed_entries, changed), law.today
         )
     ]
 
@@ -196,7 +200,8 @@ def _is_already_done(connection: Connection, row: EntryRow, command: ChangeComma
     # A retry names the version that it changed, or the version that it made. An older version of
     # the same action does not count: facts may be changed, changed away, and changed back.
     # A void entry is sealed: only actions after that are confirmed again.
-    versions_made = writes.find_versions_made_by(connection, row.id, command.digest, void=row.void)
+    digests = {command.digest, command.former_digest or command.digest}
+    versions_made = writes.find_versions_made_by(connection, row.id, digests, void=row.void)
     if command.expected_version is None:
         return row.version in versions_made
     return any(

@@ -38,6 +38,8 @@ class SubjectJson(TypedDict):
     kind: str
     name: str
     identifiers: list[IdentifierJson]
+    sex: str | None
+    age: int | None
 
 
 class PersonJson(TypedDict):

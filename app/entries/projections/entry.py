@@ -30,6 +30,7 @@ from app.rules.disclosure import (
     compute_take_down_deadline,
     compute_unpublished_state,
 )
+from app.rules.identifiers import build_mask
 from app.rules.law import DisclosureClass, ListKind
 from app.rules.permissions import Caller
 from app.rules.status import ENDED_STATUSES, Removal, Status, Term, compute_status
@@ -59,7 +60,13 @@ def redact_sealed_view(view: EntryJson) -> EntryJson:
     return {
         **view,
         "case_ref": None,
-        "subject": {**view["subject"], "name": SEALED_TEXT, "identifiers": []},
+        "subject": {
+            **view["subject"],
+            "name": SEALED_TEXT,
+            "identifiers": [],
+            "sex": None,
+            "age": None,
+        },
         "responsible_persons": [],
         "reason": SEALED_TEXT,
         "legal_basis": SEALED_TEXT,
@@ -172,7 +179,7 @@ def _build_recorded_entry(row: EntryRow) -> RecordedEntryJson:
             {
                 "role": person["role"],
                 "name": person["name"],
-                "identifier": _remove_key(identifier)
+                "identifier": _build_identifier_view(identifier)
                 if (identifier := person.get("identifier"))
                 else None,
             }
@@ -210,7 +217,9 @@ def build_subject_view(row: EntryRow) -> SubjectJson:
         "id": row.subject_id,
         "kind": subject["kind"],
         "name": subject["name"],
-        "identifiers": [_remove_key(item) for item in subject.get("identifiers", ())],
+        "identifiers": [_build_identifier_view(item) for item in subject.get("identifiers", ())],
+        "sex": row.sex,
+        "age": row.age,
     }
 
 
@@ -336,8 +345,9 @@ def _compute_status(row: EntryRow, term: Term, day: date) -> Status:
     )
 
 
-def _remove_key(identifier: IdentifierFacts) -> IdentifierJson:
-    """Return an identifier without its lookup key."""
-    shown = identifier.copy()
-    shown.pop("key", None)
-    return shown
+def _build_identifier_view(identifier: IdentifierFacts) -> IdentifierJson:
+    """Build an identifier as responses show it; masks of earlier releases are not shown."""
+    scheme = identifier["scheme"]
+    if "key" in identifier:
+        return {"scheme": scheme, "masked": build_mask(scheme)}
+    return {"scheme": scheme, "number": identifier["number"]}

@@ -17,6 +17,7 @@ from app.entries.recording.version_values import (
     build_deadline_values,
     build_decision_values,
     build_initial_channel_values,
+    build_namesake_values,
     build_person_values,
 )
 from app.entries.status_changes import StatusChange
@@ -178,6 +179,13 @@ def _build_version_values(
         "corrected_received_at": None,
         **build_decision_values(
             law, proposal.facts, item.ruling, proposal.list_type, proposal.facts_digest
+        ),
+        **build_namesake_values(
+            law.catalogue.list_types[proposal.list_type],
+            proposal.claim.kind,
+            sex=proposal.sex,
+            birth_date=proposal.birth_date,
+            decided_on=proposal.claim.decided_on,
         ),
         **build_deadline_values(law, proposal.claim.decided_on, received_on=civil_day(recorded_at)),
         **build_initial_channel_values(is_enterprise_subject=is_enterprise(usccs)),

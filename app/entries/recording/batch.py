@@ -257,7 +257,7 @@ class _ProposalBatch:
         if recorded is not None:
             if recorded.void:  # a retry neither restores a sealed entry nor reads it
                 return EntryConflict(ENTRY_VOID_MESSAGE, entry_id=str(recorded.entry_id))
-            if proposal.facts_digest in recorded.digests:
+            if proposal.has_digest_in(recorded.digests):
                 return RecordingResult(recorded.entry_id, replayed=True)
             return EntryConflict(entry_id=str(recorded.entry_id))
         try:
@@ -312,7 +312,12 @@ class _ProposalBatch:
         if list_type.kind is not ListKind.record:
             listed_entries.append(
                 ListedEntry(
-                    entry_id, list_type.kind, list_type.code, proposal.department, ruling.term
+                    entry_id,
+                    list_type.kind,
+                    list_type.code,
+                    proposal.department,
+                    ruling.disclosure_class,
+                    ruling.term,
                 )
             )
         return AcceptedProposal(proposal, ruling, entry_id, subject_id)

@@ -1,13 +1,13 @@
 """Proposals: parse the identifiers of a push, seal personal numbers, compute the digest of facts.
 
-`facts` is the body as the department sent it, without defaults; a mask and a lookup key replace
-each personal number. Two pushes are the same if their facts have the same digest.
+`facts` is the body as the department sent it, without defaults; a lookup key replaces each personal
+number. Two pushes are the same if their facts have the same digest.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import cast
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from app.crypto import Secrets, fingerprint
@@ -20,7 +20,8 @@ from app.errors import (
     Sentence,
     SubjectFixed,
 )
-from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, parse_identifier
+from app.rules.former_masks import add_former_masks, build_former_mask
+from app.rules.identifiers import Identifier, InvalidIdentifier, Scheme, Sex, parse_identifier
 from app.rules.identity import LookupKey
 from app.rules.law import SubjectKind
 from app.rules.stored_json import (
@@ -50,7 +51,7 @@ class ResponsiblePersonNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
-    """A push that is ready for a decision."""
+    """A push that is ready for a decision; `former_masks` are by lookup key."""
 
     department: str
     source_ref: str
@@ -59,9 +60,27 @@ class Proposal:
     claim: SubjectClaim
     keys: Mapping[LookupKey, Identifier | None]
     birth_date: date | None
+    sex: Sex | None
     persons: tuple[ResponsiblePersonNumber, ...]
     facts: EntryFacts
     facts_digest: str
+    former_masks: Mapping[str, str]
+
+    def has_digest_in(self, recorded_digests: Collection[str]) -> bool:
+        """Return whether these facts were recorded, by this release or by an earlier one."""
+        if self.facts_digest in recorded_digests:
+            return True
+        return bool(self.former_masks) and (
+            fingerprint(add_former_masks(self.facts, self.former_masks)) in recorded_digests
+        )
+
+
+class SealedChanges(NamedTuple):
+    """The changes of a correction without personal numbers, and the persons that they name."""
+
+    changes: FactChanges
+    persons: tuple[ResponsiblePersonNumber, ...]
+    former_masks: Mapping[str, str]
 
 
 def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: date) -> Proposal:
@@ -93,15 +112,17 @@ def build_proposal(push: EntryPush, department: str, secrets: Secrets, today: da
         claim=claim,
         keys=build_claim_keys(claim, secrets),
         birth_date=birth_date,
+        sex=next((item.sex for item in identifiers if item.sex is not None), None),
         persons=persons,
         facts=facts,
         facts_digest=fingerprint(facts),
+        former_masks=reader.former_masks,
     )
 
 
 def seal_changes(
     changes: EntryChanges, secrets: Secrets, today: date, pointer: str = "/changes"
-) -> tuple[FactChanges, tuple[ResponsiblePersonNumber, ...]]:
+) -> SealedChanges:
     """Seal the changes of a correction; return them with the persons that they name.
 
     `pointer` is the place of the changes in the body, for the pointers of faults.
@@ -119,7 +140,7 @@ def seal_changes(
     reader = _IdentifierReader(secrets, today)
     persons = reader.read_responsible_persons(sealed_changes.get("responsible_persons"), pointer)
     reader.raise_if_faults()
-    return sealed_changes, persons
+    return SealedChanges(sealed_changes, persons, reader.former_masks)
 
 
 def apply_changes(facts: EntryFacts, changes: FactChanges) -> EntryFacts:
@@ -172,9 +193,10 @@ def _require_same_organisation_code(identifiers: list[Identifier]) -> None:
 
 
 class _IdentifierReader:
-    """Parser of identifiers, in place, that collects their faults."""
+    """Parser of identifiers, in place, that collects their faults and their former masks."""
 
     def __init__(self, secrets: Secrets, today: date) -> None:
+        self.former_masks: dict[str, str] = {}
         self._secrets = secrets
         self._today = today
         self._faults: list[Fault] = []
@@ -278,8 +300,6 @@ class _IdentifierReader:
     def _seal_identifier(self, identifier: Identifier) -> IdentifierFacts:
         if not identifier.is_personal:
             return {"scheme": identifier.scheme.value, "number": identifier.number}
-        return {
-            "scheme": identifier.scheme.value,
-            "masked": identifier.display_number,
-            "key": self._secrets.blind_index(identifier.scheme, identifier.number),
-        }
+        key = self._secrets.blind_index(identifier.scheme, identifier.number)
+        self.former_masks[key] = build_former_mask(identifier.number)
+        return {"scheme": identifier.scheme.value, "key": key}

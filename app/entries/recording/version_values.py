@@ -19,9 +19,26 @@ from app.rules.disclosure import (
     is_published_on_any_channel,
     serialize_channels,
 )
-from app.rules.law import DisclosureClass
+from app.rules.identifiers import Sex
+from app.rules.law import DisclosureClass, ListType, SubjectKind
+from app.rules.namesakes import determine_namesake_details
 from app.rules.status import Term
 from app.rules.stored_json import EntryFacts
+
+
+def build_namesake_values(
+    list_type: ListType,
+    kind: SubjectKind,
+    *,
+    sex: Sex | None,
+    birth_date: date | None,
+    decided_on: date,
+) -> ChangedValues:
+    """Build the columns of sex and age, which are empty unless the list type publishes them."""
+    details = determine_namesake_details(
+        list_type, kind, sex=sex, birth_date=birth_date, decided_on=decided_on
+    )
+    return {"sex": details.sex and details.sex.value, "age": details.age}
 
 
 class EndingValues(TypedDict, total=False):

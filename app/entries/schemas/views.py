@@ -9,7 +9,7 @@ from pydantic import Field
 from app.http.schemas import Day, SparseView, View
 from app.rules.decision import DecisionKind, PenaltyLaw, PersonRole
 from app.rules.disclosure import Channel, DisclosureState, TakeDown
-from app.rules.identifiers import Scheme
+from app.rules.identifiers import Scheme, Sex
 from app.rules.law import DisclosureClass, ListKind, Severity, SubjectKind
 from app.rules.status import Removal, Status
 from app.rules.stored_json import JsonObject
@@ -30,6 +30,13 @@ class EntrySubjectView(View):
     kind: SubjectKind
     name: str
     identifiers: list[IdentifierView]
+    sex: Sex | None = Field(
+        None, description="Where the list type publishes it (`namesake_fields`), else null"
+    )
+    age: int | None = Field(
+        None,
+        description="In full years on the day of the decision, where the list type publishes it",
+    )
 
 
 class ResponsiblePersonView(View):

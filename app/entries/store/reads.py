@@ -15,6 +15,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    not_,
     or_,
     select,
     true,
@@ -66,18 +67,30 @@ def is_not_ended_on(version: Any, day: DayOrParameter) -> ColumnElement[bool]:  
 
 def has_active_black_entry(day: DayOrParameter, seq: SeqOrParameter) -> ColumnElement[bool]:
     """Match red entries whose subject has an active black entry on a day."""
+    return _has_black_entry(is_version_at(BLACK_VERSION, seq), is_in_effect_on(BLACK_VERSION, day))
+
+
+def has_public_black_entry(day: DayOrParameter, seq: SeqOrParameter) -> ColumnElement[bool]:
+    """Match red entries whose subject has an active black entry that is public."""
+    return _has_black_entry(
+        is_version_at(BLACK_VERSION, seq),
+        is_in_effect_on(BLACK_VERSION, day),
+        BLACK_VERSION.disclosure_class == DisclosureClass.public,
+    )
+
+
+def _has_black_entry(*conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return and_(
         EntryVersion.kind == ListKind.red,
         exists().where(
             BLACK_VERSION.subject_id == EntryVersion.subject_id,
             BLACK_VERSION.kind == ListKind.black,
-            is_version_at(BLACK_VERSION, seq),
-            is_in_effect_on(BLACK_VERSION, day),
+            *conditions,
         ),
     )
 
 
-def is_visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
+def is_visible_to(caller: Caller, day: date, seq: SeqOrParameter = None) -> ColumnElement[bool]:
     """Match entries that the caller sees whole: the SQL twin of `determine_access_level`."""
     version = EntryVersion
     if caller.can_read_sealed:
@@ -85,8 +98,16 @@ def is_visible_to(caller: Caller, day: date) -> ColumnElement[bool]:
     if caller.has_oversight:
         return version.void.is_(False)
     if caller.role is Role.subscriber:
+        # A scheduled entry is not suspended yet.
+        has_hidden_cause = and_(
+            version.effective_from <= day,
+            has_active_black_entry(day, seq),
+            not_(has_public_black_entry(day, seq)),
+        )
         return and_(
-            version.disclosure_class == DisclosureClass.public, is_not_ended_on(version, day)
+            version.disclosure_class == DisclosureClass.public,
+            is_not_ended_on(version, day),
+            not_(has_hidden_cause),
         )
     return and_(version.void.is_(False), version.department == (caller.department or ""))
 
@@ -133,8 +154,16 @@ _ENTRY_COLUMNS = (
     func.coalesce(EntryVersion.corrected_received_at, Entry.received_at).label("received_at"),
 )
 _VERSION_COLUMNS = tuple(
-    getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -1]
+    getattr(EntryVersion, name) for name in EntryRow._fields[len(_ENTRY_COLUMNS) : -2]
 )
+
+
+def build_suspension_columns(day: date, seq: int | None) -> tuple[ColumnElement[bool], ...]:
+    """Build the last columns of a row: whether black entries suspend it, and public ones do."""
+    return (
+        has_active_black_entry(day, seq).label("black_active"),
+        has_public_black_entry(day, seq).label("public_black_active"),
+    )
 
 
 def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
@@ -143,7 +172,7 @@ def select_entries_as_of(day: date, seq: int | None = None) -> Select[Any]:
         select(
             *_ENTRY_COLUMNS,
             *_VERSION_COLUMNS,
-            has_active_black_entry(day, seq).label("black_active"),
+            *build_suspension_columns(day, seq),
         )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(is_version_at(EntryVersion, seq))
@@ -180,7 +209,7 @@ def read_entry_page(
     """
     query = (
         select_entries_as_of(day, seq)
-        .where(is_visible_to(caller, day))
+        .where(is_visible_to(caller, day, seq))
         .order_by(Entry.id)
         .limit(limit)
     )
@@ -214,7 +243,7 @@ def read_versions(connection: Connection, entry_id: UUID, day: date) -> list[Ent
         select(
             *_ENTRY_COLUMNS,
             *_VERSION_COLUMNS,
-            has_active_black_entry(day, None).label("black_active"),
+            *build_suspension_columns(day, None),
         )
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(Entry.id == entry_id)
@@ -251,6 +280,7 @@ def read_listed_entries(
             version.kind,
             version.list_type,
             version.department,
+            version.disclosure_class,
             *(getattr(version, name) for name in TERM_COLUMNS),
         )
         .where(
@@ -263,7 +293,12 @@ def read_listed_entries(
     for row in rows:
         found.setdefault(row.subject_id, []).append(
             ListedEntry(
-                row.entry_id, ListKind(row.kind), row.list_type, row.department, _build_term(row)
+                row.entry_id,
+                ListKind(row.kind),
+                row.list_type,
+                row.department,
+                DisclosureClass(row.disclosure_class),
+                _build_term(row),
             )
         )
     return found

@@ -37,6 +37,8 @@ class EntryRow(NamedTuple):
     facts: EntryFacts
     facts_digest: str
     severity: str | None
+    sex: str | None
+    age: int | None
     decided_on: date
     effective_from: date
     effective_until: date | None
@@ -59,6 +61,9 @@ class EntryRow(NamedTuple):
     take_down_from: date | None
     corrected_received_at: datetime | None
     black_active: bool
+    """An active black entry suspends this red entry."""
+    public_black_active: bool
+    """Such a black entry is public."""
 
     @property
     def domain(self) -> str:
@@ -89,6 +94,7 @@ class EntryRow(NamedTuple):
             disclosure_class=self.disclosure_class_enum,
             status=self.compute_status(day),
             void=self.void,
+            is_suspension_public=bool(self.public_black_active),
         )
 
     @property
@@ -166,6 +172,7 @@ class ListedEntry(NamedTuple):
     kind: ListKind
     list_type: str
     department: str
+    disclosure_class: DisclosureClass
     term: Term
 
 
@@ -198,6 +205,8 @@ def build_version_values(row: EntryRow) -> VersionValues:
         "facts": row.facts,
         "facts_digest": row.facts_digest,
         "severity": row.severity,
+        "sex": row.sex,
+        "age": row.age,
         "decided_on": row.decided_on,
         "effective_from": row.effective_from,
         "effective_until": row.effective_until,

@@ -34,6 +34,8 @@ CHANGE_TABLES: tuple[type[EntryVersion], type[EntryStatusChange]] = (
     EntryVersion,
     EntryStatusChange,
 )
+CAUSED_BY_DISCLOSURE = "disclosure"
+"""The status is the same, but its cause became public, or ceased to be."""
 
 
 def find_seq_at(connection: Connection, instant: datetime) -> int:
@@ -145,11 +147,17 @@ def find_public_change_seqs(connection: Connection, seqs: Iterable[int]) -> set[
 
 
 def read_status_changes(connection: Connection, entry_id: UUID) -> list[StatusChangeRow]:
-    """Read the status changes of an entry, oldest first."""
+    """Read the status changes of an entry, oldest first.
+
+    Numbers that only announce that the cause of a suspension became public, or ceased to be, are
+    left out: the status is the same.
+    """
     columns = [getattr(EntryStatusChange, name) for name in StatusChangeRow._fields]
     rows = connection.execute(
         select(*columns)
-        .where(EntryStatusChange.entry_id == entry_id)
+        .where(
+            EntryStatusChange.entry_id == entry_id, EntryStatusChange.cause != CAUSED_BY_DISCLOSURE
+        )
         .order_by(EntryStatusChange.seq)
     )
     return [StatusChangeRow._make(row) for row in rows]

@@ -21,7 +21,7 @@ from app.entries.store.reads import (
     _VERSION_COLUMNS,
     build_filter_conditions,
     build_status_expression,
-    has_active_black_entry,
+    build_suspension_columns,
     is_version_at,
     is_visible_to,
 )
@@ -59,11 +59,11 @@ def build_snapshot_query(
         for column in _VERSION_COLUMNS
     ]
     query = (
-        select(*_ENTRY_COLUMNS, *columns, has_active_black_entry(day, seq))
+        select(*_ENTRY_COLUMNS, *columns, *build_suspension_columns(day, seq))
         .join(EntryVersion, EntryVersion.entry_id == Entry.id)
         .where(
             is_version_at(EntryVersion, seq),
-            is_visible_to(caller, day),
+            is_visible_to(caller, day, seq),
             Entry.id > bindparam("after"),
             Entry.id <= bindparam("until"),
             *build_filter_conditions(filters),

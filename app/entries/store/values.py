@@ -15,6 +15,8 @@ class ChangedValues(TypedDict, total=False):
     facts: EntryFacts
     facts_digest: str
     severity: str | None
+    sex: str | None
+    age: int | None
     decided_on: date
     effective_from: date
     effective_until: date | None

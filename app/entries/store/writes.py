@@ -72,15 +72,15 @@ def is_replaced(connection: Connection, entry_id: UUID, *, for_update: bool) -> 
 
 
 def find_versions_made_by(
-    connection: Connection, entry_id: UUID, action_digest: str, *, void: bool
+    connection: Connection, entry_id: UUID, action_digests: Collection[str], *, void: bool
 ) -> list[int]:
-    """Find the versions that an action with this digest made, with that `void`, oldest first."""
+    """Find the versions that an action with such a digest made, with that `void`, oldest first."""
     return list(
         connection.scalars(
             select(EntryVersion.version)
             .where(
                 EntryVersion.entry_id == entry_id,
-                EntryVersion.action_digest == action_digest,
+                EntryVersion.action_digest.in_(action_digests),
                 EntryVersion.void.is_(void),
             )
             .order_by(EntryVersion.version)

@@ -358,7 +358,7 @@ IGNORED_HEADINGS = (
     *("id", "version", "seq", "list", "domain", "subject_id", "ends_by_law_on", "restored_on"),
     *("extension", "received_at", "recorded_at", "on", "in_force", "removal", "disputed"),
     *("deadline", "provisional", "calendar_version", "reported", "disclosure_state", "take_down"),
-    *("channels", "catalogue_version"),
+    *("channels", "catalogue_version", "subject_sex", "subject_age"),
     # Columns of the workbook of refused rows, and row numbers.
     *("原文件行号", "退回原因", "序号", "行号"),
 )

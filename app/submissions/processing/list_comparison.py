@@ -31,6 +31,7 @@ from app.errors import (
     Sentence,
     SubjectFixed,
 )
+from app.rules.former_masks import remove_masks
 from app.rules.law import DisclosureClass
 from app.rules.numbers_in_hand import may_hold_number
 from app.rules.status import ENDED_STATUSES, Status
@@ -243,7 +244,7 @@ def find_changed_columns(
     if "extension" in recorded.facts:  # the extension of the term stays in force
         facts["extension"] = recorded.facts["extension"]
         facts["effective_until"] = recorded.facts["effective_until"]
-    before, after = recorded.facts["subject"], facts["subject"]
+    before, after = remove_masks(recorded.facts["subject"]), facts["subject"]
     if {**before, "name": ""} != {**after, "name": ""}:
         raise SubjectFixed
     return replace_facts(
