@@ -1,7 +1,6 @@
 """The migrations: one tree for both databases, equal to the models, safe to run twice at once."""
 
 import re
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -31,22 +30,6 @@ from tests.support.own_reports import issue_report
 from tests.support.processes import build_environment, run_redblack, serve_registry
 from tests.support.request_bodies import BUILDER_USCC, build_check, build_push, build_subject
 from tests.support.world import RegistryTemplates, open_world
-
-
-@pytest.fixture
-def scratch(backend: str, templates: RegistryTemplates, tmp_path: Path) -> Iterator[Settings]:
-    """An empty database."""
-    made = templates.create_copy(backend)
-    if backend == "sqlite":
-        templates.drop_copy(made)
-        made.data_dir.mkdir()
-    else:
-        with psycopg.connect(made.database_url, autocommit=True) as connection:
-            connection.execute("DROP SCHEMA public CASCADE")
-            connection.execute("CREATE SCHEMA public")
-            connection.execute("DROP SCHEMA ledger CASCADE")
-    yield made
-    templates.drop_copy(made)
 
 
 def tables(settings: Settings) -> set[str]:

@@ -287,9 +287,7 @@ def test_no_personal_number_is_stored_or_sent_in_clear(world: World) -> None:
     counter = open_counter(world)
     answer = counter.post("/v1/own-reports", json=body)
     report = answer.json()
-    assert report["subject"]["identifiers"] == [
-        {"scheme": "resident_id", "masked": "*" * 18}
-    ]
+    assert report["subject"]["identifiers"] == [{"scheme": "resident_id", "masked": "*" * 18}]
     disclosed = answer.text + counter.get(f"{answer.headers['Location']}/page").text
     disclosed += world.client(None).get(f"/v1/verifications/{report['verification_code']}").text
     rows = str(read_stored_reports(world)) + str(read_audit_records(world, "own_report_issued"))
