@@ -27,7 +27,9 @@ from app.rules.disclosure import (
     serialize_channels,
 )
 from app.rules.law import DisclosureClass, ListKind
+from app.rules.permissions import AccessLevel, Caller, Role
 from app.rules.status import ENDED_STATUSES, Status, Term, compute_status
+from app.rules.suspension import Suspension, determine_suspension
 from tests.support.world import World
 
 START = date(2026, 11, 20)
@@ -241,6 +243,46 @@ def test_sql_suspends_a_red_entry_as_the_rule_does(
             rows.add(subject_id, BLACK, **black)
     rows.write(world)
     held_equal(world, rows, range(-1, 8))
+
+
+def test_sql_hides_a_suspended_entry_from_subscribers_as_the_rule_does(world: World) -> None:
+    """Every pair of black entries, of any class and term, beside a red entry of any class."""
+    rows = Rows()
+    blacks = [
+        {"effective_from": day(first), "effective_until": day(last), "disclosure_class": class_}
+        for class_, (first, last) in product(DisclosureClass, [(0, 2), (2, 4)])
+    ] + [{"effective_from": day(0), "void": True}]
+    for class_, starts, one, other in product(DisclosureClass, (0, 3), blacks, blacks):
+        subject_id = rows.subject()
+        rows.add(subject_id, RED, effective_from=day(starts), disclosure_class=class_)
+        rows.add(subject_id, BLACK, **one)
+        rows.add(subject_id, BLACK, **other)
+    rows.write(world)
+    callers = {role: Caller(None, role, role) for role in (Role.subscriber, Role.auditor)}
+    hidden_count = 0
+    with world.registry.database.reading() as connection:
+        for on, seq in product(map(day, range(-1, 7)), (None, len(rows.versions) // 2)):
+            visible = [reads.is_visible_to(caller, on, seq) for caller in callers.values()]
+            found = read(connection, on, seq, *visible)
+            by_subject: dict[UUID, list[EntryRow]] = {}
+            for row, _ in found:
+                by_subject.setdefault(row.subject_id, []).append(row)
+            for row, in_sql in found:
+                suspension = determine_suspension(
+                    other.disclosure_class_enum
+                    for other in by_subject[row.subject_id]
+                    if other.kind == BLACK and other.compute_status(on) is Status.active
+                )
+                if row.kind == RED:
+                    assert bool(row.black_active) is (suspension is not Suspension.none)
+                    assert bool(row.public_black_active) is (suspension is Suspension.public)
+                for caller, is_visible in zip(callers.values(), in_sql, strict=True):
+                    access_level = row.determine_access_level(caller, on)
+                    assert bool(is_visible) is (access_level is AccessLevel.full), (row, on, seq)
+                is_public = row.disclosure_class_enum is DisclosureClass.public
+                is_suspended = row.compute_status(on) is Status.suspended
+                hidden_count += is_public and is_suspended and suspension is Suspension.hidden
+    assert hidden_count > 0
 
 
 # --- earlier states ------------------------------------------------------

@@ -278,3 +278,88 @@ def test_a_subscriber_sees_no_difference(
     ]
     secrets = [entry["id"] for name, entry in played[True].entries.items() if "secret" in name]
     assert not any(secret in text for secret in secrets for text in played[True].texts)
+
+
+# --- one suspension --------------------------------------------------------------
+
+
+def record_pair(world: World, class_: str, **black: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Record a public red entry, then a black one of a class."""
+    subject = build_organisation(1)
+    red = world.record(**build_red_changes(subject=subject))
+    secret = world.record(
+        source_ref="S-1", subject=subject, disclosure=build_disclosure(class_), **black
+    )
+    return red, secret
+
+
+def change(world: World, entry: dict[str, Any], path: str, **body: Any) -> None:
+    answer = world.api().post(
+        f"/v1/entries/{entry['id']}/{path}",
+        json={"reason": "依法处理", **body},
+        headers={"If-Match": f'"{entry["version"]}"'},
+    )
+    assert answer.status_code == 200, answer.text
+    entry["version"] = answer.json()["version"]
+
+
+def read_feed(world: World, after: int) -> list[tuple[str, str, str | None]]:
+    page = world.api("subscriber").get(CHANGES, params={"after": after}).json()
+    return [
+        (item["op"], item["entry_id"], item["entry"] and item["entry"]["status"])
+        for item in page["changes"]
+    ]
+
+
+def read_statuses(world: World) -> list[str]:
+    rows = parse_ndjson(world.api("subscriber").get(SNAPSHOT).content).rows
+    return [f"{row['list']} {row['status']}" for row in rows]
+
+
+@pytest.mark.parametrize("class_", BASES)
+def test_a_red_entry_suspended_by_a_hidden_one_is_absent(world: World, class_: str) -> None:
+    red, secret = record_pair(world, class_)
+    assert read_feed(world, 2) == [("remove", red["id"], None)]
+    assert read_statuses(world) == []
+    for caller, path in (("auditor", SNAPSHOT), ("department", f"/v1/entries/{red['id']}")):
+        assert '"suspended"' in world.api(caller).get(path).text
+    change(world, secret, "exits", exited_on=TODAY.isoformat())
+    assert read_feed(world, 3) == [("upsert", red["id"], "active")]
+    assert read_statuses(world) == ["red active"]
+
+
+def test_a_public_cause_is_shown_beside_a_hidden_one(world: World) -> None:
+    red, secret = record_pair(world, "exempt")
+    public = world.record(source_ref="P-1", subject=build_organisation(1))
+    assert read_statuses(world) == ["red suspended", "black active"]
+    # The public cause ends, and the hidden one goes on: the entry is absent again.
+    change(world, public, "exits", exited_on=TODAY.isoformat())
+    assert read_feed(world, 5) == [("remove", public["id"], None), ("remove", red["id"], None)]
+    change(world, secret, "exits", exited_on=TODAY.isoformat())
+    assert read_statuses(world) == ["red active"]
+
+
+def test_a_cause_that_becomes_public_or_hidden_is_announced_once(world: World) -> None:
+    red, black = record_pair(world, "restricted")
+    for class_, op in (("public", "upsert"), ("exempt", "remove"), ("restricted", None)):
+        after = world.api("auditor").get(CHANGES).json()["head_seq"]
+        change(world, black, "corrections", changes={"disclosure": build_disclosure(class_)})
+        found = [item for item in read_feed(world, after) if item[1] == red["id"]]
+        assert [item[0] for item in found] == ([] if op is None else [op])
+        assert read_statuses(world) == (
+            ["red suspended", "black active"] if class_ == "public" else []
+        )
+    # The status stayed the same, so the history of the department shows one suspension.
+    history = world.api().get(f"/v1/entries/{red['id']}/history").json()
+    assert [turn["status"] for turn in history["turns"]] == ["suspended"]
+
+
+def test_a_day_ends_the_public_cause_alone(world: World) -> None:
+    red, _ = record_pair(world, "exempt")
+    last = TODAY + timedelta(2)
+    world.record(source_ref="P-1", subject=build_organisation(1), effective_until=last.isoformat())
+    assert read_statuses(world) == ["red suspended", "black active"]
+    after = world.api("auditor").get(CHANGES).json()["head_seq"]
+    world.clock.set_day(last + timedelta(1))
+    assert {item[:2] for item in read_feed(world, after)} >= {("remove", red["id"])}
+    assert read_statuses(world) == []
