@@ -170,11 +170,20 @@ class Model:
         }
 
     def find_public(self, day: date) -> set[str]:
-        """Find the entries that are public."""
+        """Find the entries that are public, without red ones that hidden entries alone suspend."""
+        statuses = self.compute_statuses(day)
+        public = {
+            name for name in statuses if self.entries[name].current_facts.shown_to == "public"
+        }
+        causes = {
+            self.entries[name].subject
+            for name in public
+            if self.entries[name].kind == BLACK and statuses[name] == ACTIVE
+        }
         return {
             name
-            for name in self.find_in_force(day)
-            if self.entries[name].current_facts.shown_to == "public"
+            for name in public & self.find_in_force(day)
+            if statuses[name] != SUSPENDED or self.entries[name].subject in causes
         }
 
     def is_barred(self, subject: int, begins: date, ended_from: date | None, today: date) -> bool:
