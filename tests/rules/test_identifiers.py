@@ -267,10 +267,9 @@ def test_numbers_of_natural_persons_are_personal() -> None:
 def test_a_personal_number_is_masked_in_every_output(scheme: Scheme, number: str) -> None:
     identifier = parse_identifier(scheme, number, today=TODAY)
     assert identifier.is_personal
-    assert len(identifier.display_number) == len(identifier.number)
     for printed in (repr(identifier), str(identifier), f"{identifier}", f"{[identifier]}"):
         assert identifier.number not in printed
-        assert identifier.number[6:] not in printed or len(identifier.number) <= 6
+        assert identifier.number[2:] not in printed
 
 
 @pytest.mark.parametrize(("scheme", "number"), VALID)
