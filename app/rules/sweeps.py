@@ -11,10 +11,12 @@ from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import NamedTuple
 
-from app.rules.identifiers import Identifier
+from app.rules.identifiers import Identifier, Scheme
 
 MEMBER_LENGTH = 12
 """Characters of a member: 48 bits of a keyed digest, so that 200 of them never collide."""
+BIRTH_DATE_SCHEMES = (Scheme.resident_id, Scheme.foreign_permanent_resident)
+BIRTH_DATE_NUMBER_LENGTH = 18
 BIRTH_MONTH_LENGTH = 12
 """Region (6 digits), year and month of birth in a personal number of 18 characters."""
 OPEN_END_LENGTH = 4
@@ -68,9 +70,10 @@ def get_alike_part(identifier: Identifier) -> str:
     It ends with the month of birth. A number that shows no birth date lacks its last four
     characters.
     """
-    if identifier.birth_date is not None:
-        return identifier.number[:BIRTH_MONTH_LENGTH]
-    return identifier.number[:-OPEN_END_LENGTH]
+    number = identifier.number
+    if identifier.scheme in BIRTH_DATE_SCHEMES and len(number) == BIRTH_DATE_NUMBER_LENGTH:
+        return number[:BIRTH_MONTH_LENGTH]
+    return number[:-OPEN_END_LENGTH]
 
 
 def compute_window_end(measure: SweepMeasure, at: datetime, zone: tzinfo) -> datetime:
