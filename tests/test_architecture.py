@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+MAX_FILE_LINES = 450
 APP = ROOT / "app"
 
 # Modules that the rules may import: arithmetic of check digits and of dates.
@@ -54,3 +55,12 @@ def test_nothing_committed_names_a_package_index() -> None:
         text = (ROOT / name).read_text("utf-8")
         assert "://" not in text, name
         assert "index-url" not in text.replace("--no-emit-index-url", ""), name
+
+
+def test_no_file_of_the_app_is_longer_than_450_lines() -> None:
+    long = {
+        str(file.relative_to(ROOT)): count
+        for file in sorted((ROOT / "app").rglob("*.py"))
+        if (count := len(file.read_text("utf-8").splitlines())) > MAX_FILE_LINES
+    }
+    assert long == {}

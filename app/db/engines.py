@@ -12,18 +12,26 @@ A transaction begins and ends inside one call on one thread, never across a depe
 holder of a lock must not wait for a pool thread that waiting writers occupy.
 """
 
-import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, TypeVar
 
-import orjson
 from sqlalchemy import Connection as Connection  # noqa: PLC0414 - re-exported: services pass it on, stores use it
-from sqlalchemy import Engine, create_engine, event, select
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.pool import NullPool, Pool, QueuePool
+from sqlalchemy.pool import NullPool
 
+from app.db.drivers import (
+    ANSWER_CACHE,
+    BUSY_SECONDS,
+    LEDGER_CACHE,
+    LEDGER_CHECKPOINT_PAGES,
+    WRITER_CACHE,
+    checkpoint,
+    create_postgres_engine,
+    create_sqlite_engine,
+    run_pragma,
+)
 from app.db.failures import DatabaseError as DatabaseError  # noqa: PLC0414 - re-exported
 from app.db.failures import FailureMemory, is_lock_timeout
 from app.db.failures import is_connection_error as is_connection_error  # noqa: PLC0414 - re-exported
@@ -34,8 +42,6 @@ from app.db.tables import LEDGER, RegistryState
 from app.errors import NotReady, Sentence, Unavailable
 from app.settings import Settings
 
-Result = TypeVar("Result")
-
 POSITION = "position"
 """The key under which a change leaves its epoch and last sequence number (`Connection.info`)."""
 PROBE_SECONDS = 1.0
@@ -43,14 +49,6 @@ FILES_MOVED = Sentence(
     "The database files were moved, removed or replaced; put them back, or restart all processes",
     "数据库文件已被移动、删除或替换，请恢复原文件或重新启动全部进程",
 )
-BUSY_SECONDS = 10.0
-# KiB of pages in the cache of a SQLite connection; the operating system caches the rest.
-# A larger cache made an import a few percent faster, and its processes much larger.
-READER_CACHE, WRITER_CACHE, LEDGER_CACHE, ANSWER_CACHE = 2_000, 8_000, 16_000, 32_000
-# Pages in the write-ahead log before a checkpoint: the ledger is written all day, and each
-# checkpoint waits for the disk.
-CHECKPOINT_PAGES, LEDGER_CHECKPOINT_PAGES = 1_000, 8_000
-POSTGRES_OPTIONS = "-c timezone=UTC -c lock_timeout=15s -c idle_in_transaction_session_timeout=60s"
 
 
 class Database:
@@ -70,23 +68,23 @@ class Database:
             main = Path(str(settings.url.database))
             self.files = [DatabaseFiles(main), DatabaseFiles(settings.ledger_path)]
             main_files, ledger_files = self.files
-            self._reads: Engine = _create_sqlite_engine(
+            self._reads: Engine = create_sqlite_engine(
                 main_files, begin="BEGIN", pool_size=tuning.read_pool
             )
-            self._answers = _create_sqlite_engine(
+            self._answers = create_sqlite_engine(
                 main_files,
                 begin="BEGIN",
                 pool_size=tuning.read_pool,
                 cache_kibibytes=ANSWER_CACHE,
             )
-            self._writes = _create_sqlite_engine(
+            self._writes = create_sqlite_engine(
                 main_files,
                 begin="BEGIN IMMEDIATE",
                 busy_seconds=min(BUSY_SECONDS, tuning.lock_wait_seconds),
                 cache_kibibytes=WRITER_CACHE,
             )
             # One connection for all writes: a commit of another connection would empty its cache.
-            self._ledger: Engine = _create_sqlite_engine(
+            self._ledger: Engine = create_sqlite_engine(
                 ledger_files,
                 begin="BEGIN IMMEDIATE",
                 busy_seconds=min(BUSY_SECONDS, tuning.lock_wait_seconds),
@@ -94,28 +92,26 @@ class Database:
                 cache_kibibytes=LEDGER_CACHE,
                 checkpoint_pages=LEDGER_CHECKPOINT_PAGES,
             ).execution_options(schema_translate_map={LEDGER: None})
-            self._ledger_reads: Engine = _create_sqlite_engine(
+            self._ledger_reads: Engine = create_sqlite_engine(
                 ledger_files, begin="BEGIN", pool_size=tuning.read_pool
             ).execution_options(schema_translate_map={LEDGER: None})
             # New connections each time: they see the files, not a cache.
-            self._inspections: Engine = _create_sqlite_engine(
+            self._inspections: Engine = create_sqlite_engine(
                 main_files, begin="BEGIN", pool_class=NullPool
             )
-            self._ledger_inspections: Engine = _create_sqlite_engine(
+            self._ledger_inspections: Engine = create_sqlite_engine(
                 ledger_files, begin="BEGIN", pool_class=NullPool
             ).execution_options(schema_translate_map={LEDGER: None})
             self._gates = [WriterGate(files.path, tuning.lock_wait_seconds) for files in self.files]
         else:
             # As on SQLite, a read sees one snapshot.
-            self._reads = self._answers = _create_postgres_engine(
+            self._reads = self._answers = create_postgres_engine(
                 settings, tuning.read_pool
             ).execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            self._writes = _create_postgres_engine(settings, tuning.write_slots)
-            self._ledger = self._ledger_reads = _create_postgres_engine(
-                settings, tuning.write_slots
-            )
+            self._writes = create_postgres_engine(settings, tuning.write_slots)
+            self._ledger = self._ledger_reads = create_postgres_engine(settings, tuning.write_slots)
             # Connections of its own: an inspection must not wait for the readers of exports.
-            self._inspections = self._ledger_inspections = _create_postgres_engine(settings, 2)
+            self._inspections = self._ledger_inspections = create_postgres_engine(settings, 2)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -220,7 +216,7 @@ class Database:
         writers = ((self._writes, self._reads, self._answers), (self._ledger, self._ledger_reads))
         for files, engines in zip(self.files, writers, strict=False):
             if files.has_main_file() and not files.has_log():
-                saved = any(map(_checkpoint, engines)) and saved
+                saved = any(map(checkpoint, engines)) and saved
         return saved
 
     def try_to_write(self) -> bool:
@@ -233,7 +229,7 @@ class Database:
         try:
             for number, engine in enumerate((self._writes, self._ledger)):
                 with self._hold_gate(number, PROBE_SECONDS):
-                    _run_pragma(engine, "user_version = 0")  # always writes the first page
+                    run_pragma(engine, "user_version = 0")  # always writes the first page
         except (DatabaseError, Unavailable):
             return False
         return True
@@ -265,7 +261,7 @@ class Database:
             return self.failures.is_damaged
         for engine in (self._inspections, self._ledger_inspections):
             try:
-                [(result,)] = _run_pragma(engine, "quick_check(1)")
+                [(result,)] = run_pragma(engine, "quick_check(1)")
             except DBAPIError as error:
                 self.failures.note(error)
             else:
@@ -312,39 +308,6 @@ class Database:
                 self._gates[0].record_highest(position)
 
 
-def run_on_driver(connection: Connection, statement: str, work: Callable[[Any], Result]) -> Result:
-    """Run `work` on the connection of the driver, without SQLAlchemy.
-
-    Raises:
-        DBAPIError: the error of the driver, in the form in which SQLAlchemy raises it.
-    """
-    driver = connection.connection.driver_connection
-    module = connection.dialect.loaded_dbapi
-    try:
-        return work(driver)
-    except module.Error as error:
-        safe = type(error)(_describe_without_values(error))
-        if isinstance(error, sqlite3.Error):
-            safe.__dict__["sqlite_errorcode"] = getattr(error, "sqlite_errorcode", None)
-        raise DBAPIError.instance(
-            statement, None, safe, module.Error, hide_parameters=True, dialect=connection.dialect
-        ) from None
-
-
-def _describe_without_values(error: Exception) -> str:
-    """Return the message of the database without rows and parameters, which may be personal.
-
-    PostgreSQL quotes the failing row next to its message, and in the message the value that it
-    could not parse (SQLSTATE class 22, "data exception").
-    """
-    diagnosis = getattr(error, "diag", None)
-    if diagnosis is None:
-        return str(error)
-    state = diagnosis.sqlstate or ""
-    message = None if state.startswith("22") else diagnosis.message_primary
-    return message or f"{type(error).__name__} {state}".strip()
-
-
 @contextmanager
 def open_migration_connection(settings: Settings) -> Iterator[Connection]:
     """Open one connection to both files (SQLite) or both schemas, for Alembic.
@@ -359,111 +322,10 @@ def open_migration_connection(settings: Settings) -> Iterator[Connection]:
     main = Path(str(settings.url.database))
     gate = WriterGate(main, settings.tuning.lock_wait_seconds)
     DatabaseFiles(settings.ledger_path).make_private()
-    engine = _create_sqlite_engine(
+    engine = create_sqlite_engine(
         DatabaseFiles(main), begin="BEGIN IMMEDIATE", attach=settings.ledger_path
     )
     with gate(), engine.connect() as connection:
         yield connection
     engine.dispose()
     gate.close()
-
-
-def _create_sqlite_engine(
-    files: DatabaseFiles,
-    *,
-    begin: str,
-    pool_size: int = 1,
-    pool_class: type[Pool] = QueuePool,
-    synchronous: str = "full",
-    cache_kibibytes: int = READER_CACHE,
-    busy_seconds: float = BUSY_SECONDS,
-    checkpoint_pages: int = CHECKPOINT_PAGES,
-    attach: Path | None = None,
-) -> Engine:
-    pooling: dict[str, Any] = {}
-    if pool_class is QueuePool:
-        # Last in, first out: the connection used last has the fullest cache.
-        pooling = {"pool_size": pool_size, "max_overflow": 0, "pool_use_lifo": True}
-    files.make_private()
-    engine = create_engine(
-        f"sqlite:///{files.path}",
-        poolclass=pool_class,
-        **pooling,
-        connect_args={"isolation_level": None, "check_same_thread": False},
-        hide_parameters=True,  # they may be personal, and errors are logged
-        json_serializer=to_json,
-        json_deserializer=orjson.loads,
-    )
-
-    @event.listens_for(engine, "do_connect")
-    def require_files(*_: object) -> None:
-        # A connection to a new log beside an old one damages the database.
-        if not files.is_in_place():
-            raise sqlite3.OperationalError("the database files were removed")
-
-    @event.listens_for(engine, "close")
-    def forget(*_: object) -> None:
-        files.note_closed()
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own
-        for pragma in (
-            "journal_mode = WAL",
-            f"synchronous = {synchronous}",
-            "foreign_keys = ON",
-            f"busy_timeout = {round(busy_seconds * 1000)}",
-            f"cache_size = -{cache_kibibytes}",
-            f"wal_autocheckpoint = {checkpoint_pages}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
-        if attach is not None:
-            connection.execute(f"ATTACH DATABASE ? AS {LEDGER}", (str(attach),))
-            connection.execute(f"PRAGMA {LEDGER}.journal_mode = WAL")
-        files.note_opened()
-
-    # Transactions of the driver break savepoints and take the lock too late: begin explicitly.
-    @event.listens_for(engine, "begin")
-    def begin_explicitly(connection: Connection) -> None:
-        run_on_driver(connection, begin, lambda driver: driver.execute(begin))
-
-    return engine
-
-
-def _checkpoint(engine: Engine) -> bool:
-    """Copy the log into the database file; False if no connection that has it is free."""
-    try:
-        [(is_busy, *_)] = _run_pragma(engine, "wal_checkpoint(TRUNCATE)")
-    except DatabaseError:
-        return False
-    return not is_busy
-
-
-def _run_pragma(engine: Engine, pragma: str) -> list[tuple[Any, ...]]:
-    """Run a PRAGMA of SQLite outside a transaction."""
-    with engine.connect() as connection:
-        driver: Any = connection.connection.driver_connection
-        try:
-            found: list[tuple[Any, ...]] = driver.execute(f"PRAGMA {pragma}").fetchall()
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(
-                pragma, None, error, sqlite3.Error, hide_parameters=True, dialect=engine.dialect
-            ) from None
-    return found
-
-
-def _create_postgres_engine(settings: Settings, pool_size: int) -> Engine:
-    return create_engine(
-        settings.url,
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_pre_ping=True,
-        connect_args={"options": POSTGRES_OPTIONS, "connect_timeout": 5},
-        hide_parameters=True,  # they may be personal, and errors are logged
-        json_serializer=to_json,
-        json_deserializer=orjson.loads,
-    )
-
-
-def to_json(value: object) -> str:
-    """Return a value as stored JSON."""
-    return orjson.dumps(value).decode()

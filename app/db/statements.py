@@ -32,7 +32,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import NullType, TypeEngine
 
-from app.db.engines import run_on_driver, to_json
+from app.db.drivers import run_on_driver, to_json
 from app.db.tables import LEDGER, Base
 from app.db.tables.base import Instant
 

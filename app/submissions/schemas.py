@@ -7,8 +7,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.errors import Fault, NotYourDepartment, ProblemCode, Sentence
 from app.http.request_bodies import RequestBody
 from app.http.schemas import Line, SparseView, View
+from app.rules.permissions import Caller, Role
 
 MAX_ROWS = 2_147_483_647
 """The largest number of rows that the database can store."""
@@ -54,6 +56,12 @@ class CommitRule(StrEnum):
     all_or_nothing = "all_or_nothing"
 
 
+REQUIRED_FOR_REPLACE = Sentence(
+    "mode=replace needs list_type, department, reason, and rows: how many rows the file holds",
+    "全量替换须填写 list_type、department、reason 以及 rows（文件行数）",
+)
+
+
 class SubmissionOptions(BaseModel):
     """The options of a submission: parameters of the route, columns of the table.
 
@@ -70,12 +78,40 @@ class SubmissionOptions(BaseModel):
     commit_rule: CommitRule = Field(default=CommitRule.valid_rows, alias="commit")
     mode: Mode = Field(
         default=Mode.append,
-        description="`replace`: the file is the whole list; what it lacks leaves it",
+        description="`replace`: the file is the whole list; entries that it lacks leave the list",
     )
     reason: Line | None = Field(default=None, description="Why entries leave a replaced list")
     declared_rows: int | None = Field(
         default=None, alias="rows", ge=0, le=MAX_ROWS, description="How many rows the file holds"
     )
+
+    def find_department(self, caller: Caller) -> str | None:
+        """Return the department that the file is for: that of a department's key.
+
+        Raises:
+            NotYourDepartment: the option names another one.
+        """
+        if caller.role is not Role.department:
+            return self.department
+        if self.department not in {None, caller.department}:
+            raise NotYourDepartment
+        return caller.department
+
+    def find_faults(self, department: str | None) -> list[Fault]:
+        """Find the options that a full replace lacks; `department` is the one that it is for."""
+        if self.mode is not Mode.full_replace:
+            return []
+        required = {
+            "list_type": self.list_type,
+            "department": department,
+            "reason": self.reason,
+            "rows": self.declared_rows,
+        }
+        return [
+            Fault(f"?{name}", ProblemCode.missing, REQUIRED_FOR_REPLACE)
+            for name, value in required.items()
+            if value is None
+        ]
 
 
 class FileFormat(StrEnum):
@@ -100,7 +136,7 @@ class RowOutcome(StrEnum):
 
 
 class Approval(RequestBody):
-    """A second person lets a full replace go ahead that removes much."""
+    """The approval of a second person for a full replace that removes many entries."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"reason": "已与名单台账逐条核对，确认移出"}]}
@@ -178,7 +214,7 @@ class ChangesView(View):
 
 
 class ProblemView(View):
-    """Why a file was refused as a whole, or not read to its end."""
+    """The reason that a file was refused as a whole, or not read to its end."""
 
     code: str
     detail: str
@@ -196,7 +232,7 @@ class SubmissionStepView(View):
 
 
 class SubmissionView(View):
-    """A file and what became of it."""
+    """A file and its result."""
 
     id: UUID
     state: State

@@ -16,7 +16,6 @@ from app.errors import (
     Busy,
     Fault,
     InvalidPayload,
-    NotYourDepartment,
     PersonKeyRequired,
     ProblemCode,
     SamePerson,
@@ -37,7 +36,6 @@ from app.submissions.processing.row_by_row import process
 from app.submissions.queries import UNKNOWN_LIST_TYPE, require_visible
 from app.submissions.schemas import (
     Approval,
-    Mode,
     Reversal,
     State,
     SubmissionOptions,
@@ -62,11 +60,11 @@ def begin_upload(registry: Registry, caller: Caller, options: SubmissionOptions)
         InvalidPayload: the options contradict each other, or name an unknown code.
         Busy: too many files of the caller's department are unfinished.
     """
-    department = _determine_department(caller, options.department)
+    department = options.find_department(caller)
     with registry.database.reading() as connection:
         catalogue = read_current_catalogue(registry, connection)
         _require_few_unfinished(connection, registry.clock.now(), caller)
-    faults = _find_option_faults(options, department)
+    faults = options.find_faults(department)
     if options.list_type is not None and options.list_type not in catalogue.list_types:
         faults.append(Fault("?list_type", ProblemCode.unknown_value, UNKNOWN_LIST_TYPE))
     if department is not None and department not in catalogue.departments:
@@ -110,30 +108,6 @@ def _extend_upload(registry: Registry, connection: Connection, upload: Encrypted
 def _require_few_unfinished(connection: Connection, now: datetime, caller: Caller) -> None:
     if submissions.count_unfinished(connection, caller, now) >= MAX_UNFINISHED:
         raise Busy(TOO_MANY_FILES, retry_after=30)
-
-
-def _determine_department(caller: Caller, requested: str | None) -> str | None:
-    if caller.role is not Role.department:
-        return requested
-    if requested not in {None, caller.department}:
-        raise NotYourDepartment
-    return caller.department
-
-
-def _find_option_faults(options: SubmissionOptions, department: str | None) -> list[Fault]:
-    if options.mode is not Mode.full_replace:
-        return []
-    required = {
-        "list_type": options.list_type,
-        "department": department,
-        "reason": options.reason,
-        "rows": options.declared_rows,
-    }
-    return [
-        Fault(f"?{name}", ProblemCode.missing, REQUIRED_FOR_REPLACE)
-        for name, value in required.items()
-        if value is None
-    ]
 
 
 def store_part(registry: Registry, upload: EncryptedUpload) -> None:
@@ -459,10 +433,6 @@ TOO_OLD_TO_REVERSE = Sentence(
 UNKNOWN_DEPARTMENT = Sentence(
     "There is no such department; see GET /v1/departments",
     "没有该部门，请查看 GET /v1/departments",
-)
-REQUIRED_FOR_REPLACE = Sentence(
-    "mode=replace needs list_type, department, reason, and rows: how many rows the file holds",
-    "全量替换须填写 list_type、department、reason 以及 rows（文件行数）",
 )
 
 

@@ -287,3 +287,15 @@ def test_an_outline_keeps_the_keys_of_the_whole_entry(whole: str, outline: str) 
 
 def test_the_table_names_every_audience() -> None:
     assert list(read_table()) == [audience[0] for audience in PROJECTIONS]
+
+
+@pytest.mark.parametrize("audience", ["D department", "E export", "A auditor", "P subscriber"])
+def test_the_table_names_every_member_of_a_projection(audience: str) -> None:
+    """A new member fails here until `FACTS` fills it and the table decides who may see it."""
+    named = {field.partition(".")[0] for field in read_table()[audience[0]]}
+    assert named == set(PROJECTIONS[audience])
+
+
+def test_the_table_names_every_member_of_a_check() -> None:
+    named = {field.partition(".")[0] for field in read_table()["C"]}
+    assert named == set(PROJECTIONS["C officer"])
