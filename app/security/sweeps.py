@@ -1,14 +1,19 @@
 """The meter of sweeps: it notices a key that searches for personal numbers, over all nodes.
 
 The counters are in the ledger. They are added to in the transaction that records the answer, or,
-for a change of the registry, in one before it. No answer leaves before it is counted. Past a limit
-the key gets no answer about natural persons until the window ends (`SweepSuspected`), and an alarm
-is raised. Organisations are not counted and always answered.
+for a change of the registry, in one before it. No answer leaves before it is counted. Only the
+first member of a group stays in the memory of the process. Past a limit the key gets no answer
+about natural persons until the window ends (`SweepSuspected`), and an alarm is raised.
+Organisations are not counted and always answered.
 """
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from cachetools import LRUCache
 
 from app.audit import service as audit
 from app.audit.actions import AuditAction
@@ -36,7 +41,10 @@ from app.security import store
 from app.security.store import SweepCount
 from app.settings import Settings
 
+Place = tuple[int, str]
+"""The end of a window, and the group that is counted in it."""
 DIGEST_PURPOSE = "sweep"
+MAX_FIRST_MEMBERS = 50_000
 GROUP_LENGTH = 32
 MAX_ENDED_PER_TRANSACTION = 500
 """Counters deleted by one transaction: a few milliseconds, for which checks wait."""
@@ -100,12 +108,51 @@ def count_numbers(
     return [counter.find_refusal(request) for request in requests]
 
 
+class _FirstMembers:
+    """The only member so far of each group, in the memory of this process.
+
+    An office asks about most names and birth months once, so a counter is written from the second
+    member on. A process that ends, or many processes, lose one member of a group each.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._firsts: LRUCache[Place, str | None] = LRUCache(MAX_FIRST_MEMBERS)
+
+    def select_written(
+        self, members_by_place: Mapping[Place, dict[str, None]]
+    ) -> dict[Place, dict[str, None]]:
+        """Return the groups that have more than one member, with all members to be written."""
+        written: dict[Place, dict[str, None]] = {}
+        with self._lock:
+            for place, members in members_by_place.items():
+                if place not in self._firsts and len(members) == 1:
+                    [self._firsts[place]] = members
+                    continue
+                first = self._firsts.get(place)
+                if first is not None:
+                    if len(members) == 1 and first in members:
+                        continue
+                    members = {first: None, **members}  # noqa: PLW2901 - the member before them
+                self._firsts[place] = None  # written from now on
+                written[place] = members
+        return written
+
+
+_memories: WeakKeyDictionary[Registry, _FirstMembers] = WeakKeyDictionary()
+
+
+def _find_memory(registry: Registry) -> _FirstMembers:
+    return _memories.setdefault(registry, _FirstMembers())
+
+
 class _Counter:
     """The counts of some requests at one instant, after they were added."""
 
     def __init__(self, registry: Registry, connection: Connection, at: datetime) -> None:
         self._secrets = registry.secrets
         self._limits = read_limits(registry.settings)
+        self._memory = _find_memory(registry)
         self._connection = connection
         self._at = at
         self._ends = {
@@ -119,7 +166,7 @@ class _Counter:
     def add(self, requests: Sequence[CountedRequest]) -> None:
         """Add the numbers of all requests to the counters with one statement."""
         key_counts: dict[str, int] = {}
-        members_by_group: dict[tuple[int, str], dict[str, None]] = {}
+        members_by_group: dict[Place, dict[str, None]] = {}
         for request in _list_metered(requests):
             key = self._digest_key(request.caller)
             unmatched = sum(number.is_unmatched for number in request.numbers)
@@ -130,6 +177,10 @@ class _Counter:
                     members_by_group.setdefault(place, {})[member] = None
         if not key_counts:
             return
+        self._members_by_group = {
+            group: "".join(members) for (_, group), members in members_by_group.items()
+        }
+        members_by_group = self._memory.select_written(members_by_group)
         # The rows of the keys first, each kind in its order: nodes that lock them one after the
         # other cannot wait for each other in a circle.
         day_end = self._ends[SweepMeasure.unmatched]
@@ -147,7 +198,7 @@ class _Counter:
                 self._members_by_group[state.group] = state.members
         self._shorten(members_by_group)
 
-    def _shorten(self, places: Iterable[tuple[int, str]]) -> None:
+    def _shorten(self, places: Iterable[Place]) -> None:
         """Shorten long counters: repeated members, and the ones far beyond the limit."""
         longest = max(self._limits[measure] for measure in REFUSED_MEASURES) + 1
         for window_ends, group in places:

@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from app.db.tables import AccessRecord, SweepCounter
 from app.main import attach_registry
 from app.registry import Registry
+from app.security import sweeps
 from app.security.sweep_queue import SweepQueue
 from tests.support.check_requests import run_as_one_batch
 from tests.support.numbers import build_resident_id, build_uscc
@@ -423,15 +424,31 @@ class TestCounters:
         assert len(read_alarms(metered)) == 1
 
     def test_they_hold_no_number_no_name_and_no_key(self, metered: World) -> None:
-        number, name = list_person(metered, 1)
-        check_persons(metered.api("approver"), [(number, name), (number, "李某")])
+        (number, name), (other, _) = list_person(metered, 1), list_person(metered, 2)
+        check_persons(metered.api("approver"), [(number, "李某"), (other, "李某")])
         with metered.registry.database.reading_ledger() as connection:
             rows = [tuple(row) for row in connection.execute(select(SweepCounter.__table__))]
             key_id = connection.scalar(select(AccessRecord.actor_id).limit(1))
         assert len(rows) >= 4
         text = str(rows)
-        for secret in (number, number[:12], name, "李某", str(key_id), getattr(key_id, "hex", "?")):
+        for secret in (
+            number,
+            other,
+            number[:12],
+            name,
+            "李某",
+            str(key_id),
+            getattr(key_id, "hex", "?"),
+        ):
             assert secret not in text
+
+    def test_the_first_member_of_a_group_writes_none(self, metered: World) -> None:
+        officer = metered.api("approver")
+        check_persons(officer, [(spread(serial), f"人{serial}") for serial in range(3)])
+        check_persons(officer, [(spread(serial), f"人{serial}") for serial in range(3)])
+        assert count_counters(metered) == 1  # of the key
+        check_persons(officer, [(spread(7), "人1")])
+        assert count_counters(metered) == 2
 
     def test_they_are_removed_when_their_window_ends(self, metered: World) -> None:
         listed = [list_person(metered, serial)[0] for serial in range(3)]
@@ -452,11 +469,18 @@ class TestCounters:
         assert "sweeps" in [queue.name for queue in app.state.dispatcher._queues]
         app.state.check_service.close()
 
-    def test_a_large_number_of_ended_ones_is_removed_in_parts(self, metered: World) -> None:
+    def test_a_large_number_of_ended_ones_is_removed_in_parts(
+        self, metered: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sweeps, "MAX_ENDED_PER_TRANSACTION", 50)
         officer = metered.api("approver")
-        many = [ask_person(spread(serial), f"人{serial}", ref=str(serial)) for serial in range(600)]
-        assert check(officer, *many).status_code == 200
-        assert count_counters(metered) > 1_000
+        for start in (0, 600):
+            many = [
+                ask_person(spread(start + serial), f"人{serial}", ref=str(serial))
+                for serial in range(600)
+            ]
+            assert check(officer, *many).status_code == 200
+        assert count_counters(metered) > 2 * sweeps.MAX_ENDED_PER_TRANSACTION
         metered.clock.set_day(date(2026, 11, 23))
         SweepQueue().clean_up(metered.registry)
         assert count_counters(metered) == 0
