@@ -26,6 +26,7 @@ from app.entries import router as entries_router
 from app.entries.service import record_status_changes_until_today
 from app.exports import router as exports_router
 from app.http import health, problems
+from app.http.api_docs import protect_docs
 from app.http.body_limit import BodyLimits
 from app.http.component_names import apply_component_names
 from app.http.fastpath import CheckFastPath
@@ -129,6 +130,7 @@ def create_app(settings: Settings | None = None, *, clock: Clock | None = None) 
         RequestContextMiddleware, metrics=app.state.metrics, audit_refusal=audit_refusal
     )
     complete_openapi(app)
+    protect_docs(app)
     return app
 
 

@@ -28,6 +28,7 @@ from app.errors import (
     TooManyConnections,
 )
 from app.http.problems import problem_response
+from app.http.sources import UNKNOWN_SOURCE, group_source
 from app.settings import Network, Settings
 
 log = logging.getLogger("redblack.connections")
@@ -42,7 +43,6 @@ MAX_CHUNK_OVERHEAD = 16
 """Bytes of chunk sizes for a byte of a chunked body: chunks of one byte need 6."""
 RESERVED_FILES = 256
 """Open files that are left for databases, logs and worker processes."""
-IPV6_SUBSCRIBER_PREFIX = 64
 UPGRADE_FIELDS = frozenset({b"upgrade", b"http2-settings"})
 
 
@@ -77,19 +77,6 @@ def raise_file_limit() -> int:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
     return soft if soft != resource.RLIM_INFINITY else 1_000_000
-
-
-def group_source(address: str) -> str:
-    """Return the source that an address counts for: itself, or its /64 network in IPv6.
-
-    A subscriber of IPv6 has a whole /64 (RFC 6177), so single addresses would limit nobody.
-    """
-    parsed = ipaddress.ip_address(address)
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((parsed, IPV6_SUBSCRIBER_PREFIX), strict=False))
 
 
 class ConnectionGuard:
@@ -130,6 +117,8 @@ class ConnectionGuard:
             protocol.source = None
 
     def _is_trusted(self, source: str) -> bool:
+        if source == UNKNOWN_SOURCE:
+            return False
         address = ipaddress.ip_network(source).network_address
         return any(address in network for network in self.limits.trusted_proxies)
 

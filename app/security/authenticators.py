@@ -12,6 +12,7 @@ from starlette.types import Scope
 from app.audit import service as audit
 from app.errors import RegistryError, TooManyAttempts, Unauthenticated
 from app.http.middleware import read_header
+from app.http.sources import UNKNOWN_SOURCE, group_source
 from app.registry import Registry
 from app.rules.permissions import Caller
 from app.security import store
@@ -95,7 +96,7 @@ class KeyAuthenticator:
 
     def refuse_unknown(self, request: Request) -> RegistryError:
         """Count an attempt without a valid key; return the refusal for its response."""
-        source = request.client.host if request.client else "unknown"
+        source = group_source(request.client.host) if request.client else UNKNOWN_SOURCE
         if not self.attempts.hit(source):
             # Past the limit the count in the ledger stays as it is: a flood must not become writes.
             return TooManyAttempts()

@@ -11,7 +11,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.http import connections
-from app.http.connections import ConnectionLimits, group_source
+from app.http.connections import ConnectionLimits
+from app.http.sources import group_source
 from app.settings import Network, parse_networks
 from tests.support.request_bodies import build_push
 from tests.support.world import World, serve_app
@@ -341,6 +342,7 @@ def test_sources_of_ipv6_are_networks() -> None:
     assert group_source("2001:db8:1:2:3:4:5:6") == group_source("2001:db8:1:2::9")
     assert group_source("2001:db8:1:2::9") != group_source("2001:db8:1:3::9")
     assert group_source("::ffff:192.0.2.1") == group_source("192.0.2.1") == "192.0.2.1"
+    assert group_source("370402198506120013") == "unknown"
 
 
 def _address(address: str) -> tuple[str, int]:
