@@ -120,6 +120,9 @@ def record_receipts(
 
     The transaction counts the personal numbers. If a caller seems to search for numbers, the answer
     leaves out natural persons; if it had nothing else, it is a refusal, which has no receipt.
+
+    Raises:
+        ClockUntrusted: the clock was set while the answers were computed.
     """
     requests = [
         build_counted_request(
@@ -146,6 +149,7 @@ def record_receipts(
                 receipt.body if isinstance(receipt, Receipt) else receipt for receipt in answered
             ]
         store.add_checks(connection, checks, results)
+        registry.require_trusted_clock()
     return answers
 
 

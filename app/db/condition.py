@@ -72,6 +72,8 @@ def _lacks_room(database: Database, min_free_bytes: int) -> bool:
 
 
 def _find_trouble_inside(database: Database) -> NotReady | None:
+    # Before the state: a change that is committed between the two readings is no loss.
+    highest = database.read_highest()
     with database.inspecting() as connection:
         trouble = _find_schema_trouble(connection)
         if trouble is not None:
@@ -79,7 +81,7 @@ def _find_trouble_inside(database: Database) -> NotReady | None:
         state = connection.execute(select(RegistryState.epoch, RegistryState.seq)).one_or_none()
     if state is None:
         return NotReady(EMPTY)
-    if tuple(state) < database.read_highest():
+    if tuple(state) < highest:
         return CounterWentBack(WENT_BACK)
     database.note_position(*state)
     with database.inspecting_ledger() as connection:

@@ -163,7 +163,9 @@ def wait_until_finished(client: httpx.Client, submission_id: str) -> dict[str, A
     """Request a submission until it has ended."""
 
     def read_state() -> dict[str, Any] | None:
-        view = dict(client.get(f"/v1/submissions/{submission_id}").json())
+        answer = client.get(f"/v1/submissions/{submission_id}")
+        assert answer.status_code == httpx.codes.OK, answer.text
+        view = dict(answer.json())
         return view if view["finished_at"] else None
 
     view = wait_for(read_state, "the end of a submission")
