@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from app.db.counter import advance_day, read_head, take_sequence
+from app.db.counter import Head, advance_day, read_head, take_sequence
 from app.db.engines import Connection
 from app.entries.store import reads, sequence, writes
 from app.entries.store.rows import ListedEntry
@@ -112,22 +112,7 @@ def _record_status_changes_until(registry: Registry, today: date) -> None:
         head = read_head(connection)
         if not advance_day(connection, last_day, today) or not status_changes:
             return  # another process was first, or no status changed
-        sequence = take_sequence(
-            connection,
-            len(status_changes),
-            catalogue_version=head.catalogue_version,
-            calendar_version=head.calendar_version,
-            now=registry.clock.now(),
-            today=today,
-        )
-        add_status_changes(
-            connection,
-            status_changes,
-            today,
-            sequence.first,
-            sequence.recorded_at,
-            epoch=head.epoch,
-        )
+        _announce(registry, connection, head, status_changes, today)
 
     registry.write(write_status_changes)
 
@@ -141,24 +126,34 @@ def record_status_changes_back(
     """
     status_changes = _find_status_changes_between(connection, wrong_day, today)
     if status_changes:
-        head = read_head(connection)
-        sequence = take_sequence(
-            connection,
-            len(status_changes),
-            catalogue_version=head.catalogue_version,
-            calendar_version=head.calendar_version,
-            now=registry.clock.now(),
-            today=today,
-        )
-        add_status_changes(
-            connection,
-            status_changes,
-            today,
-            sequence.first,
-            sequence.recorded_at,
-            epoch=head.epoch,
-        )
+        _announce(registry, connection, read_head(connection), status_changes, today)
     return len(status_changes)
+
+
+def _announce(
+    registry: Registry,
+    connection: Connection,
+    head: Head,
+    status_changes: Sequence[StatusChange],
+    today: date,
+) -> None:
+    """Write status changes under new sequence numbers."""
+    sequence = take_sequence(
+        connection,
+        len(status_changes),
+        catalogue_version=head.catalogue_version,
+        calendar_version=head.calendar_version,
+        now=registry.clock.now(),
+        today=today,
+    )
+    add_status_changes(
+        connection,
+        status_changes,
+        today,
+        sequence.first,
+        sequence.recorded_at,
+        epoch=head.epoch,
+    )
 
 
 def add_status_changes(

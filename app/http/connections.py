@@ -6,7 +6,6 @@ visits all connections, so a request costs no timer of its own.
 """
 
 import asyncio
-import ipaddress
 import logging
 import resource
 from collections import Counter
@@ -28,7 +27,7 @@ from app.errors import (
     TooManyConnections,
 )
 from app.http.problems import problem_response
-from app.http.sources import UNKNOWN_SOURCE, group_source
+from app.http.sources import group_source, parse_address
 from app.settings import Network, Settings
 
 log = logging.getLogger("redblack.connections")
@@ -43,6 +42,7 @@ MAX_CHUNK_OVERHEAD = 16
 """Bytes of chunk sizes for a byte of a chunked body: chunks of one byte need 6."""
 RESERVED_FILES = 256
 """Open files that are left for databases, logs and worker processes."""
+MIN_CONNECTIONS = 16
 UPGRADE_FIELDS = frozenset({b"upgrade", b"http2-settings"})
 
 
@@ -62,7 +62,9 @@ class ConnectionLimits:
     def from_settings(cls, settings: Settings) -> "ConnectionLimits":
         """Return the limits of the settings; fewer connections where the file limit is small."""
         return cls(
-            connections=min(settings.connection_limit, raise_file_limit() - RESERVED_FILES),
+            connections=min(
+                settings.connection_limit, max(MIN_CONNECTIONS, raise_file_limit() - RESERVED_FILES)
+            ),
             head_seconds=settings.tuning.head_seconds,
             body_idle_seconds=settings.tuning.body_idle_seconds,
             body_bytes_per_second=settings.tuning.body_bytes_per_second,
@@ -89,15 +91,17 @@ class ConnectionGuard:
         self._by_source: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
 
-    def admit(self, protocol: "GuardedProtocol", source: str | None) -> bool:
+    def admit(self, protocol: "GuardedProtocol", address: str | None) -> bool:
         """Count a connection; return False if the process or its source has too many.
 
-        A source that is no trusted proxy holds at most half of the connections.
+        A source that is no trusted proxy holds at most half of the connections. `address` is None
+        for a socket of this machine.
         """
         limit = self.limits.connections
         if len(self._open) >= limit:
             return False
-        if source is not None and not self._is_trusted(source):
+        if address is not None and not self._is_trusted(address):
+            source = group_source(address)
             if self._by_source[source] >= limit // 2:
                 return False
             self._by_source[source] += 1
@@ -116,11 +120,11 @@ class ConnectionGuard:
                 del self._by_source[protocol.source]
             protocol.source = None
 
-    def _is_trusted(self, source: str) -> bool:
-        if source == UNKNOWN_SOURCE:
-            return False
-        address = ipaddress.ip_network(source).network_address
-        return any(address in network for network in self.limits.trusted_proxies)
+    def _is_trusted(self, address: str) -> bool:
+        parsed = parse_address(address)
+        return parsed is not None and any(
+            parsed in network for network in self.limits.trusted_proxies
+        )
 
     def _sweep(self) -> None:
         now = self._loop.time()
@@ -211,8 +215,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Admit a connection, or refuse it before a byte of it is read."""
         super().connection_made(_LingeringTransport(transport, self))  # type: ignore[arg-type]
-        source = group_source(self.client[0]) if self.client else None
-        if not self._guard.admit(self, source):
+        if not self._guard.admit(self, self.client[0] if self.client else None):
             log.info("refused before the app: too many connections")
             transport.write(_build_response(TooManyConnections(retry_after=1)))
             transport.close()
@@ -337,11 +340,23 @@ class GuardedProtocol(HttpToolsProtocol):
         self._unparsed_bytes = 0
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Serve the next request, unless the client may still send a body that nobody reads.
+
+        A client that was refused without `100 Continue` may omit the body (RFC 9110, 10.1.1): its
+        next request would be read as the body of the refused one.
+        """
+        if self._body_open and self.expect_100_continue and not self._body_bytes:
+            self._is_ended = True
+            self.transport.close()
+        super().on_response_complete()
+
     # --- refusals ---------------------------------------------------------------
 
     def is_sending(self) -> bool:
         """Return True if the client still sends its request, in time."""
-        return not self._is_ended and (self._body_open or self._head_since is not None)
+        has_begun_head = self._head_since is not None and self._now > 0
+        return not self._is_ended and (self._body_open or has_begun_head)
 
     def linger(self) -> None:
         """Discard what still comes from now on, for a limited time."""
@@ -366,8 +381,10 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         log.info("refused before the app: %s", error.problem_code)
         running = self.cycle is not None and not self.cycle.response_complete
-        # A response may have begun, or belong to the request before this one.
-        if not running or (self._body_open and not self.cycle.response_started):
+        # A body may have its response already, whole or in part; a head may follow a request that
+        # still waits for its own.
+        is_unanswered = not self.cycle.response_started if self._body_open else not running
+        if is_unanswered:
             self.transport.write(_build_response(error))
         if running:  # the app must not wait for the rest of the body
             self.cycle.disconnected = True

@@ -6,18 +6,28 @@ UNKNOWN_SOURCE = "unknown"
 IPV6_SUBSCRIBER_PREFIX = 64
 
 
-def group_source(address: str) -> str:
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+def parse_address(text: str) -> Address | None:
+    """Parse an address, an IPv4 address mapped into IPv6 as IPv4; None for another text."""
+    try:
+        parsed = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    mapped = None if isinstance(parsed, ipaddress.IPv4Address) else parsed.ipv4_mapped
+    return mapped or parsed
+
+
+def group_source(text: str) -> str:
     """Return the source that an address counts for: itself, or its /64 network in IPv6.
 
     A subscriber of IPv6 has a whole /64 (RFC 6177), so single addresses would limit nobody. A text
     that is no address is never kept, because a proxy may pass on what its client wrote.
     """
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
+    address = parse_address(text)
+    if address is None:
         return UNKNOWN_SOURCE
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.ip_network((int(parsed), IPV6_SUBSCRIBER_PREFIX), strict=False))
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(ipaddress.ip_network((int(address), IPV6_SUBSCRIBER_PREFIX), strict=False))

@@ -1,5 +1,6 @@
 """Connections before a request reaches the app: raw bytes on a socket."""
 
+import asyncio
 import json
 import socket
 import time
@@ -11,7 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 from app.http import connections
-from app.http.connections import ConnectionLimits
+from app.http.connections import ConnectionGuard, ConnectionLimits
 from app.http.sources import group_source
 from app.settings import Network, parse_networks
 from tests.support.request_bodies import build_push
@@ -293,6 +294,22 @@ class TestBodies:
         assert received.startswith(b"HTTP/1.1 413")
         assert b"body_too_large" in received
 
+    def test_a_refusal_before_100_continue_closes_the_connection(self, world: World) -> None:
+        with connect(world.address) as connection:
+            connection.sendall(build_request(b"{}", b"Expect: 100-continue")[:-2])
+            received = read_all(connection)
+        assert received.startswith(b"HTTP/1.1 401")
+        assert received.count(b"HTTP/1.1 ") == 1
+
+    def test_a_body_after_its_answer_gets_no_second_answer(self) -> None:
+        limits = ConnectionLimits(body_idle_seconds=0.3)
+        app = FastAPI()
+        with serve_app(app, limits) as address, connect(address) as connection:
+            connection.sendall(build_request(b"a" * 100, target=b"/nowhere")[:-50])
+            received = read_all(connection)
+        assert received.startswith(b"HTTP/1.1 404")
+        assert received.count(b"HTTP/1.1 ") == 1
+
 
 class TestNumbers:
     """A cap on connections, of which one address holds at most half."""
@@ -336,6 +353,17 @@ class TestNumbers:
             for each in opened:
                 assert read_all(each).startswith(b"HTTP/1.1 408")
                 each.close()
+
+
+@pytest.mark.parametrize("proxy", ["2001:db8::5", "2001:db8::/32", "192.0.2.0/24"])
+def test_a_trusted_proxy_is_known_by_its_own_address(proxy: str) -> None:
+    address = "::ffff:192.0.2.7" if "192" in proxy else "2001:db8::5"
+    trusted = _networks(proxy)
+    with closing(asyncio.new_event_loop()) as loop:
+        guard = ConnectionGuard(ConnectionLimits(trusted_proxies=trusted), loop)
+    assert guard._is_trusted(address)
+    assert not guard._is_trusted("2001:db9::5")
+    assert not guard._is_trusted("no address")
 
 
 def test_sources_of_ipv6_are_networks() -> None:
